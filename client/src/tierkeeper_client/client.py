@@ -1,0 +1,330 @@
+"""The typed way to enqueue work: every method sends one message and returns a :class:`Handle`.
+
+A message carries names and small content only; larger content is staged first. Sending needs the broker alone;
+results are read from the result store only when a handle is asked.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+from uuid import uuid4
+
+from celery import Celery, states
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from tierkeeper_client import contract
+from tierkeeper_client.contract import TaskName
+from tierkeeper_client.errors import (
+    BrokerUnavailable,
+    OversizedContent,
+    ResultPending,
+    ResultUnavailable,
+    TaskFailed,
+    from_answer,
+)
+from tierkeeper_client.settings import shared_settings
+from tierkeeper_client.staging import Staging, Upload, open_staging
+
+PRODUCER_TIMEOUT = 2  # seconds; a producer would rather hear "no" than wait
+_FIRST_POLL = 0.02  # seconds
+_LAST_POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """One message that was sent."""
+
+    id: str
+    _results: Celery | None = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        """Celery's state: PENDING (not begun, or unknown), RETRY, SUCCESS (answered, maybe with an error), FAILURE.
+
+        Raises ResultUnavailable.
+        """
+        return str(self._meta()["status"])
+
+    def get(self, timeout: float = 60) -> dict[str, Any]:
+        """Wait up to ``timeout`` seconds and return the result.
+
+        Raises the error that the worker answered with (TaskRefused where its class is not installed here),
+        ResultPending after ``timeout``, TaskFailed if the task crashed, ResultUnavailable.
+        """
+        deadline = time.monotonic() + timeout
+        pause = _FIRST_POLL
+        while (meta := self._meta())["status"] not in states.READY_STATES:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ResultPending(task=self.id, timeout=timeout)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LAST_POLL)
+        answer = meta["result"]
+        if meta["status"] != states.SUCCESS or not isinstance(answer, dict):
+            raise TaskFailed(task=self.id, reason=repr(answer))
+        if "error" in answer:
+            raise from_answer(answer)
+        return answer
+
+    def _meta(self) -> dict[str, Any]:
+        if self._results is None:
+            raise ResultUnavailable(task=self.id, reason="the client has no result_url")
+        try:
+            # A fresh read, not a subscription: that is safe from any thread, and leaves nothing behind in the client.
+            return self._results.backend.get_task_meta(self.id, cache=False)
+        except (CeleryError, KombuError, RedisError, OSError) as error:
+            raise ResultUnavailable(task=self.id, reason=_reason(error)) from error
+
+
+class TierkeeperClient:
+    """Enqueues work for tierkeeper. Safe to share between threads; make one after a fork.
+
+    ``result_url`` None: fire and forget, nothing is kept. ``staging_url``: where content over ``inline_limit`` bytes
+    goes, the worker's own staging area (``file:///shared/folder``, or ``s3://bucket/prefix?endpoint=…`` with the extra
+    ``tierkeeper-client[s3]``). Every method raises InvalidInput before anything is sent, BrokerUnavailable within
+    seconds if the broker does not answer, and StagingUnavailable.
+    """
+
+    def __init__(
+        self,
+        broker_url: str,
+        result_url: str | None = None,
+        staging_url: str | None = None,
+        *,
+        inline_limit: int = contract.INLINE_LIMIT,
+        actor: str | None = None,
+    ) -> None:
+        self._sender = Celery("tierkeeper_client", set_as_current=False)
+        # Without a backend here: sending must not wait for the result store. The worker writes the result to its own.
+        self._sender.conf.update(
+            shared_settings(broker_url, socket_timeout=PRODUCER_TIMEOUT, connect_timeout=PRODUCER_TIMEOUT)
+        )
+        connection = self._sender.connection_for_write()  # not made yet, only asked what it raises
+        self._broker_errors: tuple[type[BaseException], ...] = (
+            KombuError,
+            OSError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
+        self._results: Celery | None = None
+        if result_url is not None:
+            self._results = Celery("tierkeeper_results", set_as_current=False)
+            self._results.conf.update(shared_settings(broker_url, result_url))
+        self._staging: Staging | None = None if staging_url is None else open_staging(staging_url)
+        self._inline_limit = inline_limit
+        self._actor = actor
+
+    def store(
+        self,
+        content: bytes | Path | BinaryIO | str,
+        *,
+        tenant: str,
+        workflow: str,
+        name: str,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        created: datetime | None = None,
+        force: bool = False,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Store bytes, a file, a stream from its current position, or a source URL (``str``) as the next version.
+
+        The same content and metadata as the latest version is no new version unless ``force``. ``created`` (aware,
+        past) gives an age. Content sent from here is checked against its SHA-256 when it is stored.
+        """
+        described: dict[str, Any] = {
+            "tenant": tenant,
+            "workflow": workflow,
+            "name": name,
+            "content_type": content_type,
+            "metadata": dict(metadata or {}),
+            "tags": dict(tags or {}),
+            "created": created,
+            "force": force,
+        }
+        # Checked before anything is staged: a refused name leaves nothing behind.
+        contract.validated(contract.StoreArgs, described | {"content": contract.InlineContent(data="")})
+        sent, sha256 = self._take(content)
+        arguments = contract.validated(contract.StoreArgs, described | {"content": sent, "sha256": sha256})
+        return self.send(TaskName.STORE, arguments, key=key, correlation=correlation)
+
+    def content(self, content: bytes | Path | BinaryIO | str) -> contract.Content:
+        """Return ``content`` as a :class:`StoreArgs` for :meth:`store_many` carries it: inline, staged or a source."""
+        return self._take(content)[0]
+
+    def store_many(
+        self, items: Iterable[contract.StoreArgs], *, key: str | None = None, correlation: str | None = None
+    ) -> Handle:
+        """Store up to 1000 small artifacts with one message; ``results`` has an outcome for each, in their order."""
+        arguments = contract.validated(contract.StoreManyArgs, {"items": list(items)})
+        return self.send(TaskName.STORE_MANY, arguments, key=key, correlation=correlation)
+
+    def promote(
+        self,
+        ref: contract.ArtifactRef,
+        *,
+        to_tier: str,
+        all_versions: bool = False,
+        reason: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Move to ``to_tier``, in either direction, until the next phase of its policy begins."""
+        fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier}
+        return self.send(
+            TaskName.PROMOTE, contract.validated(contract.PromoteArgs, fields), key=key, correlation=correlation
+        )
+
+    def archive(
+        self,
+        ref: contract.ArtifactRef,
+        *,
+        all_versions: bool = False,
+        reason: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Move to the coldest tier, for good."""
+        fields = _fields(ref, all_versions=all_versions, reason=reason)
+        return self.send(
+            TaskName.ARCHIVE, contract.validated(contract.ArchiveArgs, fields), key=key, correlation=correlation
+        )
+
+    def restore(
+        self,
+        ref: contract.ArtifactRef,
+        *,
+        to_tier: str | None = None,
+        days: float | None = None,
+        all_versions: bool = False,
+        reason: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Have a copy in ``to_tier`` (default: the hottest) too, for ``days`` or for good."""
+        fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier, "days": days}
+        return self.send(
+            TaskName.RESTORE, contract.validated(contract.RestoreArgs, fields), key=key, correlation=correlation
+        )
+
+    def purge(
+        self,
+        ref: contract.ArtifactRef,
+        *,
+        all_versions: bool = False,
+        reason: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Delete; it can be undeleted while the undo window of its policy lasts."""
+        fields = _fields(ref, all_versions=all_versions, reason=reason)
+        return self.send(
+            TaskName.PURGE, contract.validated(contract.PurgeArgs, fields), key=key, correlation=correlation
+        )
+
+    def undelete(
+        self,
+        ref: contract.ArtifactRef,
+        *,
+        all_versions: bool = False,
+        reason: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Make a deleted artifact live again."""
+        fields = _fields(ref, all_versions=all_versions, reason=reason)
+        return self.send(
+            TaskName.UNDELETE, contract.validated(contract.UndeleteArgs, fields), key=key, correlation=correlation
+        )
+
+    def send(
+        self,
+        task: TaskName,
+        arguments: contract.Message | None = None,
+        *,
+        key: str | None = None,
+        correlation: str | None = None,
+    ) -> Handle:
+        """Send any task of the contract; a sweep takes no arguments and keeps no result (look at its run instead).
+
+        ``key`` (default: fresh) becomes the task id: a second message with it returns the first one's result.
+        ``correlation`` goes into the worker's log and the audit log (default: the task id).
+        """
+        task_id = key or str(uuid4())
+        kwargs = {} if arguments is None else arguments.model_dump(mode="json", exclude_none=True)
+        headers = {contract.CORRELATION_HEADER: correlation, contract.ACTOR_HEADER: self._actor}
+        try:
+            self._sender.send_task(
+                str(task),
+                kwargs=kwargs,
+                task_id=task_id,
+                headers={name: value for name, value in headers.items() if value},
+                ignore_result=self._results is None,
+                kwargsrepr=_shown(kwargs),
+                confirm_timeout=PRODUCER_TIMEOUT,
+            )
+        except self._broker_errors as error:
+            raise BrokerUnavailable(reason=_reason(error)) from error
+        return Handle(id=task_id, _results=self._results)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._sender.close()
+        if self._results is not None:
+            self._results.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self, content: bytes | Path | BinaryIO | str) -> tuple[contract.Content, str | None]:
+        if isinstance(content, str):
+            return contract.SourceContent(url=content), None
+        if isinstance(content, bytes):
+            return self._inline_or_staged(BytesIO(content))
+        if isinstance(content, Path):
+            with content.open("rb") as opened:
+                return self._inline_or_staged(opened)
+        return self._inline_or_staged(content)
+
+    def _inline_or_staged(self, content: BinaryIO) -> tuple[contract.Content, str]:
+        head = Upload(content).read(self._inline_limit + 1)
+        if len(head) <= self._inline_limit:
+            return contract.InlineContent.of(head), hashlib.sha256(head).hexdigest()
+        if self._staging is None:
+            raise OversizedContent(size=f"more than {self._inline_limit}", limit=self._inline_limit)
+        upload = Upload(content, head)
+        name = self._staging.put(upload)
+        return contract.StagedContent(name=name), upload.sha256
+
+
+def _fields(ref: contract.ArtifactRef, *, all_versions: bool, reason: str | None) -> dict[str, Any]:
+    return {**ref.model_dump(), "all_versions": all_versions, "reason": reason}
+
+
+def _shown(kwargs: Mapping[str, Any]) -> str:
+    """What Flower and the log show of a message; Celery's own form would copy inline content into the headers."""
+    if "items" in kwargs:
+        return f"{len(kwargs['items'])} items"
+    return repr({key: value for key, value in kwargs.items() if key not in {"content", "metadata", "tags"}})
+
+
+def _reason(error: BaseException) -> str:
+    """The words of the innermost cause: Celery wraps what the socket said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).rstrip(".") or type(error).__name__

@@ -1,0 +1,272 @@
+"""What a producer and a worker agree on: task names, queues, argument models. No Celery here.
+
+Task names and field names are stable: a message of an old producer is understood by a new worker.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from tierkeeper_client.errors import InvalidInput
+from tierkeeper_client.identifiers import check_name, check_segment
+
+INLINE_LIMIT = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
+STORE_MANY_LIMIT = 1000  # items of one message
+
+CORRELATION_HEADER = "tierkeeper_correlation"  # goes from the producer through log and events; default: the task id
+ACTOR_HEADER = "tierkeeper_actor"  # who asked, as the audit log names it
+MAX_HEADER = 200  # characters of either that are kept
+_SHOWN = 60  # characters of a bad value in an error
+
+
+class TaskName(StrEnum):
+    """Every task, by the name that stands in its messages."""
+
+    STORE = "tierkeeper.store"
+    STORE_MANY = "tierkeeper.store_many"
+    PROMOTE = "tierkeeper.promote"
+    ARCHIVE = "tierkeeper.archive"
+    RESTORE = "tierkeeper.restore"
+    PURGE = "tierkeeper.purge"
+    UNDELETE = "tierkeeper.undelete"
+    ROTATE = "tierkeeper.rotate"
+    CLEAN_HOT = "tierkeeper.clean_hot"
+    CONVERGE_DUE = "tierkeeper.converge_due"
+    COLLECT = "tierkeeper.collect"
+    RECOMPUTE = "tierkeeper.recompute"
+    VERIFY = "tierkeeper.verify"
+    MAINTAIN = "tierkeeper.maintain"
+
+
+class Queue(StrEnum):
+    """Every queue; one worker serves all of them by default."""
+
+    INGEST = "ingest"
+    VERBS = "verbs"
+    TRANSITION = "transition"
+    PURGE = "purge"
+    MAINTENANCE = "maintenance"
+
+
+QUEUE_OF: dict[TaskName, Queue] = {
+    TaskName.STORE: Queue.INGEST,
+    TaskName.STORE_MANY: Queue.INGEST,
+    TaskName.PROMOTE: Queue.VERBS,
+    TaskName.ARCHIVE: Queue.VERBS,
+    TaskName.RESTORE: Queue.VERBS,
+    TaskName.PURGE: Queue.VERBS,
+    TaskName.UNDELETE: Queue.VERBS,
+    TaskName.ROTATE: Queue.TRANSITION,
+    TaskName.CLEAN_HOT: Queue.TRANSITION,
+    TaskName.CONVERGE_DUE: Queue.TRANSITION,
+    TaskName.COLLECT: Queue.PURGE,
+    TaskName.RECOMPUTE: Queue.MAINTENANCE,
+    TaskName.VERIFY: Queue.MAINTENANCE,
+    TaskName.MAINTAIN: Queue.MAINTENANCE,
+}
+
+Segment = Annotated[str, AfterValidator(lambda v: check_segment(v, field="tenant or workflow"))]
+Name = Annotated[str, AfterValidator(check_name)]
+
+
+class Message(BaseModel):
+    """What all argument models share: unknown fields are refused, instances do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArtifactRef(Message):
+    """Names an artifact: the latest version, or the one given."""
+
+    tenant: Segment
+    workflow: Segment
+    name: Name
+    version: Annotated[int, Field(ge=1)] | None = None
+
+    def __str__(self) -> str:
+        version = "" if self.version is None else f"@{self.version}"
+        return f"{self.tenant}/{self.workflow}/{self.name}{version}"
+
+
+class InlineContent(Message):
+    """Small content, in the message itself, base64."""
+
+    kind: Literal["inline"] = "inline"
+    data: str
+
+    @field_validator("data")
+    @classmethod
+    def _is_base64(cls, value: str) -> str:
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error as error:
+            msg = f"not base64: {error}"
+            raise ValueError(msg) from error
+        return value
+
+    @classmethod
+    def of(cls, content: bytes) -> "InlineContent":
+        """Return ``content`` wrapped for a message."""
+        return cls(data=base64.b64encode(content).decode())
+
+    def content(self) -> bytes:
+        """Return the bytes."""
+        return base64.b64decode(self.data)
+
+
+class StagedContent(Message):
+    """Content that the client wrote into the staging tier: ``name`` is the one file or object there."""
+
+    kind: Literal["staged"] = "staged"
+    name: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+
+
+class SourceContent(Message):
+    """Content that the worker fetches: ``file:`` below an allowed root, ``s3:`` in an allowed bucket."""
+
+    kind: Literal["source"] = "source"
+    url: str
+
+
+Content = Annotated[InlineContent | StagedContent | SourceContent, Field(discriminator="kind")]
+
+
+class StoreArgs(Message):
+    """Arguments of ``tierkeeper.store``; also one item of ``tierkeeper.store_many``."""
+
+    tenant: Segment
+    workflow: Segment
+    name: Name
+    content: Content
+    content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)
+    created: datetime | None = None  # past only; how imports give an age
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # refused if the bytes differ
+    force: bool = False  # a new version even if nothing changed
+
+    @field_validator("created")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            msg = f"created {value.isoformat()} has no time zone; write it as {value.isoformat()}Z"
+            raise ValueError(msg)
+        return value
+
+
+class StoreManyArgs(Message):
+    """Arguments of ``tierkeeper.store_many``: small artifacts, an outcome for each."""
+
+    items: Annotated[list[StoreArgs], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
+
+
+class VerbArgs(Message):
+    """What every verb names: an artifact, one version of it, or all of them."""
+
+    tenant: Segment
+    workflow: Segment
+    name: Name
+    version: Annotated[int, Field(ge=1)] | None = None
+    all_versions: bool = False
+    reason: Annotated[str, Field(max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "VerbArgs":
+        if self.version is not None and self.all_versions:
+            msg = "version and all_versions exclude each other; leave one out"
+            raise ValueError(msg)
+        return self
+
+    def ref(self) -> ArtifactRef:
+        """Return the reference these arguments name."""
+        return ArtifactRef(tenant=self.tenant, workflow=self.workflow, name=self.name, version=self.version)
+
+
+class PromoteArgs(VerbArgs):
+    """Arguments of ``tierkeeper.promote``: to ``to_tier``, in either direction, until the next phase begins."""
+
+    to_tier: Segment
+
+
+class ArchiveArgs(VerbArgs):
+    """Arguments of ``tierkeeper.archive``: to the coldest tier, for good."""
+
+
+class RestoreArgs(VerbArgs):
+    """Arguments of ``tierkeeper.restore``: a copy in the hottest tier too, for ``days``, or for good."""
+
+    to_tier: Segment | None = None
+    days: Annotated[float, Field(gt=0)] | None = None
+
+
+class PurgeArgs(VerbArgs):
+    """Arguments of ``tierkeeper.purge``: deleted now, gone after the undo window of its policy."""
+
+
+class UndeleteArgs(VerbArgs):
+    """Arguments of ``tierkeeper.undelete``: live again, while the undo window lasts."""
+
+
+class RunArgs(Message):
+    """Arguments of a task that works for a run."""
+
+    run: UUID
+
+
+class SweepArgs(Message):
+    """Arguments of a sweep: none, the catalog knows what is due."""
+
+
+VERB_ARGS: dict[TaskName, type[Message]] = {
+    TaskName.STORE: StoreArgs,
+    TaskName.STORE_MANY: StoreManyArgs,
+    TaskName.PROMOTE: PromoteArgs,
+    TaskName.ARCHIVE: ArchiveArgs,
+    TaskName.RESTORE: RestoreArgs,
+    TaskName.PURGE: PurgeArgs,
+    TaskName.UNDELETE: UndeleteArgs,
+}
+
+ARGS: dict[TaskName, type[Message]] = {name: VERB_ARGS.get(name, SweepArgs) for name in TaskName} | {
+    TaskName.CONVERGE_DUE: RunArgs
+}
+
+M = TypeVar("M", bound=Message)
+
+
+def validated(model: type[M], arguments: Mapping[str, Any]) -> M:
+    """Return ``arguments`` as an instance of ``model``; raise :class:`InvalidInput` naming the first field at fault."""
+    try:
+        return model.model_validate(dict(arguments))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        more = error.error_count() - 1
+        also = f" (and {more} more)" if more else ""
+        raise InvalidInput(
+            field=".".join(str(part) for part in first["loc"]) or "the arguments",
+            value=_shown(first["input"]),
+            problem=first["msg"] + also,
+            fix=f"Send keyword arguments as {model.__name__} describes them.",
+        ) from error
+
+
+def _shown(value: object) -> object:
+    """A value short enough for a message: content never travels back in an error."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

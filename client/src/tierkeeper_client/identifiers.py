@@ -1,0 +1,70 @@
+r"""What a tenant, a workflow and a name may look like.
+
+The rules are those of the documents plus what keeps a name safe on every store: no traversal, no absolute
+path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
+"""
+
+import unicodedata
+
+from tierkeeper_client.errors import InvalidName
+
+MAX_SEGMENT_BYTES = 255
+MAX_NAME_BYTES = 700
+FORBIDDEN = frozenset('\\:*?"<>|')
+
+
+def check_segment(value: str, *, field: str) -> str:
+    """Return ``value`` if it is one safe segment (a tenant, a workflow); raise :class:`InvalidName` if not."""
+    if "/" in value:
+        raise InvalidName(field=field, value=value, problem="it has a '/'", fix="Use one segment, such as 'acme'.")
+    _check(value, field=field)
+    return value
+
+
+def check_name(value: str, *, field: str = "name") -> str:
+    """Return ``value`` if every segment between its slashes is safe; raise :class:`InvalidName` if not."""
+    if len(value.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise InvalidName(
+            field=field,
+            value=value[:40] + "…",
+            problem=f"it is longer than {MAX_NAME_BYTES} bytes",
+            fix="Shorten it, or keep the long form in the metadata.",
+        )
+    for segment in value.split("/"):
+        _check(segment, field=field, whole=value)
+    return value
+
+
+def _check(segment: str, *, field: str, whole: str | None = None) -> None:
+    problem = _problem(segment)
+    if problem:
+        text, fix = problem
+        shown = segment if whole is None else whole
+        raise InvalidName(field=field, value=shown[:80], problem=text, fix=fix)
+
+
+def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one return a rule reads best
+    if not segment:
+        return "it is empty, begins or ends with '/', or has '//'", "Write it relative, such as 'reports/2024.md'."
+    try:
+        size = len(segment.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode (a lone surrogate)", "Send it as UTF-8 text."
+    if size > MAX_SEGMENT_BYTES:
+        return f"a segment is longer than {MAX_SEGMENT_BYTES} bytes", "Shorten it."
+    if segment in {".", ".."}:
+        return "it has '.' or '..' as a segment (path traversal)", "Use a plain relative name."
+    if segment.startswith("-"):
+        return "a segment begins with '-'", "Begin it with a letter or a digit."
+    if segment != segment.strip():
+        return "a segment begins or ends with white space", f"Use {segment.strip()!r}."
+    bad = sorted(FORBIDDEN & set(segment))
+    if bad:
+        return f"it has {' '.join(bad)}", 'Leave out \\ : * ? " < > |.'
+    # Cc, Cf, Zl, Zp, Cs, Co, Cn: nothing that is invisible, unassigned or steers a terminal
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"} for c in segment):
+        return "it has a control or invisible character", "Leave it out."
+    composed = unicodedata.normalize("NFC", segment)
+    if composed != segment:
+        return "it is not in Unicode form NFC", f"Use {composed!r} (NFC)."
+    return None

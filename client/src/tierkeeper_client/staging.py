@@ -1,0 +1,114 @@
+"""Where content that is too large for a message waits for its worker: a folder that both see, or an S3 prefix.
+
+One file or object for each upload, named by a fresh UUID, visible only when it is complete. The worker takes it when
+the message arrives; what no message claims is deleted after a time to live.
+"""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import parse_qsl, unquote, urlsplit
+from uuid import uuid4
+
+from tierkeeper_client.errors import InvalidInput, StagingUnavailable
+
+CHUNK = 1024 * 1024  # bytes read at a time
+PARTIAL = ".part"  # suffix of a file that is still being written, or was left by a producer that died
+CONNECT_TIMEOUT = 5  # seconds
+READ_TIMEOUT = 30
+
+
+class Upload:
+    """Reads ``head`` and then the rest of ``content``, hashing what passes; a file as far as boto3 is concerned."""
+
+    def __init__(self, content: BinaryIO, head: bytes = b"") -> None:
+        self._content = content
+        self._head = head
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, in hex, of what was read so far."""
+        return self._hash.hexdigest()
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """Return ``size`` bytes, fewer only at the end (a pipe gives what it has; this asks again)."""
+        parts = [self._head[:size]]
+        self._head = self._head[size:]
+        missing = size - len(parts[0])
+        while missing > 0 and (part := self._content.read(missing)):
+            parts.append(part)
+            missing -= len(part)
+        read = b"".join(parts)
+        self._hash.update(read)
+        return read
+
+
+class Staging(ABC):
+    """A staging area."""
+
+    @abstractmethod
+    def put(self, upload: Upload) -> str:
+        """Write all of ``upload`` durably and return the name it has there. Raises StagingUnavailable."""
+
+
+class FolderStaging(Staging):
+    """A folder that producers and workers share; made if it is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, upload: Upload) -> str:
+        """Write beside, sync, rename; a refused or interrupted upload leaves nothing."""
+        name = str(uuid4())
+        partial = self._folder / (name + PARTIAL)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with partial.open("xb") as target:
+                    while chunk := upload.read():
+                        target.write(chunk)
+                    target.flush()
+                    os.fsync(target.fileno())
+                partial.rename(self._folder / name)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+            _sync(self._folder)
+        except OSError as error:
+            raise StagingUnavailable(url=self._folder.as_uri(), reason=str(error)) from error
+        return name
+
+
+def open_staging(url: str) -> Staging:
+    """Return the staging area at ``url``: ``file:///folder`` or ``s3://bucket/prefix?endpoint=…&region=…``.
+
+    Raises InvalidInput for another kind of URL, StagingUnavailable where the extra for S3 is not installed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
+        return FolderStaging(Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        try:
+            from tierkeeper_client.staging_s3 import S3Staging  # noqa: PLC0415  boto3 is an extra
+        except ImportError as error:
+            raise StagingUnavailable(
+                url=url, reason=f"{error}; install it with `pip install 'tierkeeper-client[s3]'`"
+            ) from error
+        return S3Staging(parts.netloc, parts.path.strip("/"), dict(parse_qsl(parts.query)))
+    raise InvalidInput(
+        field="staging_url",
+        value=url,
+        problem="it names no folder and no bucket",
+        fix="Use file:///folder or s3://bucket/prefix.",
+    )
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""The catalog's tables, one a file; importing this package knows them all (Alembic, metadata)."""
+
+from models.artifact import Artifact
+from models.base import Base
+from models.blob import Blob
+from models.command import Command
+from models.event import Event
+from models.hold import Hold
+from models.name import Name
+from models.placement import Placement
+from models.plan import Plan, PlanItem
+from models.policy import PolicyVersion
+from models.quarantine import Quarantine
+from models.run import Run
+from models.schedule import Schedule
+from models.staging import Staging
+from models.switch import Switch
+from models.tenant import Tenant
+
+__all__ = [
+    "Artifact",
+    "Base",
+    "Blob",
+    "Command",
+    "Event",
+    "Hold",
+    "Name",
+    "Placement",
+    "Plan",
+    "PlanItem",
+    "PolicyVersion",
+    "Quarantine",
+    "Run",
+    "Schedule",
+    "Staging",
+    "Switch",
+    "Tenant",
+]

@@ -1,0 +1,66 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Artifact(Base):
+    """One version of a named thing. ``wanted`` is what its last commit wanted; ``retain_until`` only grows."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (
+        UniqueConstraint("name_id", "version"),
+        CheckConstraint("version >= 1", name="version_from_one"),
+        CheckConstraint("state IN ('live', 'deleted', 'purged')", name="state_known"),
+        CheckConstraint("(state = 'deleted') <= (purge_at IS NOT NULL)", name="deleted_has_purge_at"),
+        CheckConstraint("state <> 'purged' OR cardinality(wanted) = 0", name="purged_wants_nothing"),
+        CheckConstraint("state = 'purged' OR blob_id IS NOT NULL", name="only_purged_lacks_content"),
+        CheckConstraint("(retain_until IS NULL) = (retain_mode IS NULL)", name="retention_is_whole"),
+        CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
+        CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
+        CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
+        Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
+        Index("ix_artifacts_tenant_state", "tenant", "state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name_id: Mapped[UUID] = mapped_column(ForeignKey("names.id"))
+    tenant: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    version: Mapped[int]
+    blob_id: Mapped[UUID | None] = mapped_column(ForeignKey("blobs.id"))
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int] = mapped_column(BigInteger)
+    content_type: Mapped[str]
+    # "metadata" is SQLAlchemy's own name
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
+    tags: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime]  # the age counts from here; may lie before stored_at (imports)
+    stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    accessed_at: Mapped[datetime | None]
+    policy_id: Mapped[UUID | None] = mapped_column(ForeignKey("policies.id"))
+    state: Mapped[str] = mapped_column(server_default="live")
+    wanted: Mapped[list[str]]
+    deleted_at: Mapped[datetime | None]
+    purge_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
+    retain_until: Mapped[datetime | None]
+    retain_mode: Mapped[str | None]
+    archived_tiers: Mapped[list[str] | None]  # `archive`: instead of the phases, for good
+    override_kind: Mapped[str | None]
+    override_tiers: Mapped[list[str] | None]
+    override_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]  # an undeleted artifact is not purged by a policy before
+    revision: Mapped[int] = mapped_column(BigInteger, server_default="1")  # of its last event

@@ -1,0 +1,22 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Command(Base):
+    """Every verb that was carried out, by the producer's key: a second delivery finds its first result here."""
+
+    __tablename__ = "commands"
+    __table_args__ = (Index("ix_commands_at", "at"),)
+
+    tenant: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    item: Mapped[int] = mapped_column(primary_key=True)  # position in a batch, 0 for single verbs
+    verb: Mapped[str]
+    arguments_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    result: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,35 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Event(Base):
+    """One line of the audit log: append-only (trigger), partitioned by month of ``at``."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_at", "at"),
+        Index("ix_events_tenant_at", "tenant", "at"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    subject: Mapped[UUID] = mapped_column(primary_key=True)  # an artifact, a placement, a policy, a run
+    revision: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    type: Mapped[str]
+    tenant: Mapped[str | None]
+    workflow: Mapped[str | None]
+    name: Mapped[str | None]
+    version: Mapped[int | None]
+    actor: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    policy: Mapped[str | None]  # rule and policy version
+    run_id: Mapped[UUID | None]
+    correlation: Mapped[str | None]
+    age_days: Mapped[float | None]

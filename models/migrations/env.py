@@ -1,0 +1,10 @@
+"""Alembic calls this; the connection comes from ``tierkeeper.catalog.migrate``."""
+
+from alembic import context
+
+from models import Base
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Base.metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,68 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Placement(Base):
+    """One copy of a blob in a tier, at a location that is never used again."""
+
+    __tablename__ = "placements"
+    __table_args__ = (
+        UniqueConstraint("tier", "location"),
+        CheckConstraint("state IN ('copying', 'present', 'doomed', 'deleting')", name="state_known"),
+        CheckConstraint("state NOT IN ('copying', 'deleting') OR token IS NOT NULL", name="maker_has_token"),
+        CheckConstraint("state <> 'copying' OR lease_until IS NOT NULL", name="copying_has_lease"),
+        CheckConstraint("state <> 'doomed' OR delete_after IS NOT NULL", name="doomed_has_delete_after"),
+        CheckConstraint("state = 'copying' OR state = 'deleting' OR stored_size IS NOT NULL", name="kept_was_verified"),
+        Index(
+            "uq_placements_present",
+            "blob_id",
+            "tier",
+            unique=True,
+            postgresql_where=text("state = 'present'"),
+        ),
+        Index("ix_placements_blob_id", "blob_id"),
+        Index("ix_placements_doomed", "delete_after", postgresql_where=text("state = 'doomed'")),
+        Index("ix_placements_leased", "lease_until", postgresql_where=text("state IN ('copying', 'deleting')")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    blob_id: Mapped[UUID] = mapped_column(ForeignKey("blobs.id"))
+    artifact_id: Mapped[UUID | None]  # whose name a readable location carries
+    tier: Mapped[str]
+    location: Mapped[str]
+    state: Mapped[str]
+    token: Mapped[UUID | None]  # of its maker (copying) or its remover (deleting)
+    lease_until: Mapped[datetime | None]
+    store_version: Mapped[str | None]
+    stored_size: Mapped[int | None] = mapped_column(BigInteger)
+    stored_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    checksum: Mapped[str | None]  # what the store itself vouches for, if anything
+    cipher: Mapped[str | None]
+    wrapped_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    key_id: Mapped[str | None]
+    compression: Mapped[str | None]
+    lock_wanted_until: Mapped[datetime | None]
+    locked_until: Mapped[datetime | None]
+    placed_by: Mapped[str | None]  # rule and policy version
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    verified_at: Mapped[datetime | None]
+    damaged_at: Mapped[datetime | None]  # a read or verify found bad bytes: never a source, never rescued
+    doomed_at: Mapped[datetime | None]
+    delete_after: Mapped[datetime | None]
+    pack_id: Mapped[UUID | None]
+    pack_offset: Mapped[int | None] = mapped_column(BigInteger)
+    pack_length: Mapped[int | None] = mapped_column(BigInteger)

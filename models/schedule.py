@@ -1,0 +1,28 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class Schedule(Base):
+    """What is due when: one narrow row per artifact with a next step. Claims and renewals touch only this table."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (
+        Index("ix_schedule_due_at", "due_at", postgresql_where=text("parked_reason IS NULL")),
+        Index("ix_schedule_parked", "tenant", postgresql_where=text("parked_reason IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": "70"}},  # claims rewrite rows in place
+    )
+
+    artifact_id: Mapped[UUID] = mapped_column(ForeignKey("artifacts.id"), primary_key=True)
+    tenant: Mapped[str]
+    due_at: Mapped[datetime]
+    step: Mapped[str]  # what comes next, in words
+    lease_token: Mapped[UUID | None]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    failures: Mapped[int] = mapped_column(server_default="0")  # reported ones in a row: the exponent of the backoff
+    parked_reason: Mapped[str | None]

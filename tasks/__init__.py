@@ -1,0 +1,1 @@
+"""One module per task, thin: validate, call the keeper, return a small dict."""

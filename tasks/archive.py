@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import ArchiveArgs, TaskName
+
+from tasks.base import VerbTask
+from tierkeeper import keeper
+
+
+@shared_task(bind=True, base=VerbTask, name=TaskName.ARCHIVE.value, arguments=ArchiveArgs)
+def archive(self: VerbTask, arguments: ArchiveArgs) -> dict[str, Any]:
+    """Move an artifact to the coldest tier for good; one result for each version concerned."""
+    return {"results": keeper.current().archive(arguments, call=self.call())}

@@ -1,0 +1,159 @@
+"""The ``Task`` classes: they own what all tasks do, so that each task is a call of the keeper.
+
+What a producer gets back is state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
+``{"error": code, "message": …, …}`` for a typed error (bad arguments too), readable without tierkeeper installed.
+``FAILURE`` is left for what nobody foresaw: a defect, a killed process, a time limit. A typed error that says of
+itself that trying again helps is tried again a few times, seconds apart, under the same key; a message is only a
+hint, so giving up loses nothing that the catalog knows of.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
+from uuid import UUID
+
+from celery import Task
+from celery.exceptions import Reject, Retry
+from kombu.exceptions import KombuError
+from tierkeeper_client import contract
+from tierkeeper_client.contract import Message, SweepArgs
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
+
+from tierkeeper import keeper
+from tierkeeper.base import log
+from tierkeeper.base.metrics import observe
+from tierkeeper.base.values import Call, SweepResult, plain
+
+FIRST_PAUSE = 1.0  # seconds
+LONGEST_PAUSE = 30.0  # seconds; longer delays live in the catalog, never in a message
+
+_log = log.get(__name__)
+
+
+class KeeperTask(Task[Any, Any]):
+    """Validates the arguments, binds the log's context, measures, and turns errors into answers."""
+
+    abstract = True
+    typing = False  # the contract's models check, not the signature of `run`
+    arguments: ClassVar[type[Message]]
+    default_actor: ClassVar[str]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as Celery calls it
+        """Run the task for one message; see the module for what comes back."""
+        started = time.monotonic()
+        outcome = "crashed"
+        with log.context(task=self.name, task_id=self.request.id, correlation=self.correlation):
+            try:
+                answer = self._answer(args, kwargs)
+                outcome = "refused" if isinstance(answer, dict) and "error" in answer else "done"
+            except (Retry, Reject):
+                outcome = "again"
+                raise
+            except Exception:
+                _log.exception("task crashed")
+                raise
+            else:
+                return answer
+            finally:
+                observe("task_seconds", time.monotonic() - started, task=str(self.name), outcome=outcome)
+
+    @property
+    def correlation(self) -> str:
+        """The producer's correlation id, else the task's id."""
+        return self._header(contract.CORRELATION_HEADER) or str(self.request.id or "")
+
+    @property
+    def actor(self) -> str:
+        """Who asked, for the audit log."""
+        return self._header(contract.ACTOR_HEADER) or self.default_actor
+
+    def again(self, kwargs: Mapping[str, Any] | None = None) -> None:
+        """Send this task's successor; where the broker does not take it, this message itself comes back."""
+        self.send(contract.TaskName(self.name), kwargs)
+
+    def send(self, name: contract.TaskName, kwargs: Mapping[str, Any] | None = None) -> None:
+        """Send another task that carries this one's correlation and actor."""
+        headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+        try:
+            self.app.send_task(name, kwargs=dict(kwargs or {}), headers=headers, ignore_result=True)
+        except (KombuError, OSError) as error:
+            _log.warning("the broker did not take the next message", next=str(name), error=str(error))
+            self._back(error)
+
+    def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401  JSON of any kind
+        try:
+            if args:
+                raise InvalidInput(
+                    field="the arguments",
+                    value=f"{len(args)} positional",
+                    problem="the message has positional arguments",
+                    fix="Send keyword arguments only.",
+                )
+            return plain(self.run(contract.validated(self.arguments, kwargs)))
+        except TierkeeperError as error:
+            if error.retryable and self.request.retries < (self.max_retries or 0):
+                self._retry(error)
+            _log.warning("task refused", error=error.code, message=str(error))
+            return error.as_dict()
+
+    def _retry(self, error: TierkeeperError) -> NoReturn:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.request.retries)
+        pause *= random.uniform(0.5, 1.0)  # noqa: S311  spreads load, no secret
+        _log.warning("task tried again", error=error.code, message=str(error), seconds=round(pause, 1))
+        try:
+            raise self.retry(exc=error, countdown=pause)
+        except Reject as rejected:
+            self._back(rejected)
+
+    def _back(self, error: Exception) -> NoReturn:
+        """Leave the message with the broker: it is delivered again, at the latest after the visibility time-out."""
+        raise Reject(str(error), requeue=True) from error
+
+    def _header(self, name: str) -> str:
+        value = (self.request.headers or {}).get(name)
+        return "" if value is None else str(value)[: contract.MAX_HEADER]
+
+
+class VerbTask(KeeperTask):
+    """A command that somebody sent and may wait for: its result is kept for a while."""
+
+    abstract = True
+    ignore_result = False
+    max_retries = 5
+    default_actor = "producer"
+
+    def call(self) -> Call:
+        """Who asks, under which key: the task's id, so that a second delivery returns the first result."""
+        key = str(self.request.id)
+        return Call(key=key, actor=self.actor, correlation=self.correlation)
+
+
+class SweepTask(KeeperTask):
+    """A step of a sweep: nobody waits, its record is the run, and Beat's next message comes in any case."""
+
+    abstract = True
+    ignore_result = True
+    max_retries = 0
+    arguments = SweepArgs
+    default_actor = "beat"
+
+    def deadline(self) -> float:
+        """Return the time (``time.monotonic``) at which this task gives over to its successor."""
+        return time.monotonic() + keeper.current().settings.engine.task_seconds
+
+    def begin(self, *, databases_only: bool) -> dict[str, Any]:
+        """Begin a run over what is due now and send the tasks that work for it; nothing where nothing is due."""
+        this = keeper.current()
+        run = this.rotate(actor=self.actor, databases_only=databases_only)
+        if run is not None:
+            for _ in range(this.settings.engine.parallel):
+                self.send(contract.TaskName.CONVERGE_DUE, {"run": str(run)})
+        return {"run": run}
+
+    def report(self, result: SweepResult, *, run: UUID | None = None) -> dict[str, Any]:
+        """Log what was done, if anything was, and return it."""
+        done = {"counts": dict(result.counts), "bytes": result.bytes, "errors": result.errors, "more": result.more}
+        if result.counts or result.errors:
+            _log.info("sweep step done", run=run and str(run), **done)
+        return done

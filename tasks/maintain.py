@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import SweepArgs, TaskName
+
+from tasks.base import SweepTask
+from tierkeeper import keeper
+
+
+@shared_task(bind=True, base=SweepTask, name=TaskName.MAINTAIN.value)
+def maintain(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
+    """Make the next partitions, clear the staging area, drop finished runs that are old."""
+    return self.report(keeper.current().maintain(actor=self.actor))

@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import PromoteArgs, TaskName
+
+from tasks.base import VerbTask
+from tierkeeper import keeper
+
+
+@shared_task(bind=True, base=VerbTask, name=TaskName.PROMOTE.value, arguments=PromoteArgs)
+def promote(self: VerbTask, arguments: PromoteArgs) -> dict[str, Any]:
+    """Move an artifact to a tier until its next phase; one result for each version concerned."""
+    return {"results": keeper.current().promote(arguments, call=self.call())}

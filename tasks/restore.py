@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import RestoreArgs, TaskName
+
+from tasks.base import VerbTask
+from tierkeeper import keeper
+
+
+@shared_task(bind=True, base=VerbTask, name=TaskName.RESTORE.value, arguments=RestoreArgs)
+def restore(self: VerbTask, arguments: RestoreArgs) -> dict[str, Any]:
+    """Bring an artifact back to a hot tier too; one result for each version concerned."""
+    return {"results": keeper.current().restore(arguments, call=self.call())}

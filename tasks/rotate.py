@@ -1,0 +1,12 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import SweepArgs, TaskName
+
+from tasks.base import SweepTask
+
+
+@shared_task(bind=True, base=SweepTask, name=TaskName.ROTATE.value)
+def rotate(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
+    """Begin a run over what is due, and send the tasks that work for it."""
+    return self.begin(databases_only=False)

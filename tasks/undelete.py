@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+from tierkeeper_client.contract import UndeleteArgs, TaskName
+
+from tasks.base import VerbTask
+from tierkeeper import keeper
+
+
+@shared_task(bind=True, base=VerbTask, name=TaskName.UNDELETE.value, arguments=UndeleteArgs)
+def undelete(self: VerbTask, arguments: UndeleteArgs) -> dict[str, Any]:
+    """Make a deleted artifact live again; one result for each version concerned."""
+    return {"results": keeper.current().undelete(arguments, call=self.call())}

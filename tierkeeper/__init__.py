@@ -1,0 +1,1 @@
+"""Storage lifecycle on Celery, PostgreSQL and S3."""

@@ -1,0 +1,180 @@
+"""The errors a user can meet. The docstring is the message, its {names} are the data (see the client's errors)."""
+
+from tierkeeper_client.errors import (
+    BrokerUnavailable,
+    InvalidInput,
+    InvalidName,
+    OversizedContent,
+    TierkeeperError,
+)
+
+__all__ = [
+    "AlreadyThere",
+    "ArtifactDeleted",
+    "ArtifactNotFound",
+    "ArtifactPurged",
+    "BrokerUnavailable",
+    "CatalogNotReady",
+    "CatalogUnavailable",
+    "CommandConflict",
+    "ContentCorrupt",
+    "ContentDiffers",
+    "DeletesDisabled",
+    "HeldArtifact",
+    "InvalidInput",
+    "InvalidName",
+    "NoReadableCopy",
+    "NotDeleted",
+    "NothingToSelect",
+    "OversizedContent",
+    "PolicyInvalid",
+    "PolicyNotFound",
+    "PolicyTie",
+    "RetentionLocked",
+    "SettingInvalid",
+    "SourceRefused",
+    "StagedContentMissing",
+    "TierkeeperError",
+    "UnknownTier",
+    "UnreadableClock",
+]
+
+
+class ArtifactNotFound(TierkeeperError):
+    """Artifact {ref} does not exist. Look for it with `tierkeeper find`."""
+
+    exit_code = 3
+
+
+class ArtifactDeleted(TierkeeperError):
+    """Artifact {ref} is deleted; it can be undeleted until {until}. Use `tierkeeper undelete`, or ask for it with --deleted."""
+
+    exit_code = 3
+
+
+class ArtifactPurged(TierkeeperError):
+    """Artifact {ref} was purged at {at} and is gone for good. `tierkeeper explain` says who, why and when."""
+
+    exit_code = 3
+
+
+class NotDeleted(TierkeeperError):
+    """Artifact {ref} is {state}, so there is nothing to undelete."""
+
+    exit_code = 5
+
+
+class AlreadyThere(TierkeeperError):
+    """Artifact {ref} is already in {tier} and nowhere else. Choose another tier."""
+
+    exit_code = 5
+
+
+class UnknownTier(TierkeeperError):
+    """There is no tier {tier!r}. Tiers are: {known}."""
+
+    exit_code = 4
+
+
+class RetentionLocked(TierkeeperError):
+    """Artifact {ref} is under {mode} retention until {until} and cannot be purged before."""
+
+    exit_code = 5
+
+
+class HeldArtifact(TierkeeperError):
+    """Artifact {ref} is under legal hold ({holds}) and cannot be purged until it is released."""
+
+    exit_code = 5
+
+
+class CommandConflict(TierkeeperError):
+    """Key {key!r} was used before with other arguments. Use a fresh key for a different command."""
+
+    exit_code = 4
+
+
+class ContentDiffers(TierkeeperError):
+    """The content of {ref} has SHA-256 {actual}, not {expected} as announced. Send it again."""
+
+    exit_code = 4
+
+
+class ContentCorrupt(TierkeeperError):
+    """The copy of {ref} in {tier} does not have the SHA-256 it was stored with. It is reported; read again for another copy."""
+
+    exit_code = 6
+
+
+class NoReadableCopy(TierkeeperError):
+    """No copy of {ref} could be read: {reasons}. See `tierkeeper show` and the health of the tiers."""
+
+    exit_code = 6
+    retryable = True
+
+
+class SourceRefused(TierkeeperError):
+    """Source {url} is refused: {problem}. {fix}"""
+
+    exit_code = 4
+
+
+class StagedContentMissing(TierkeeperError):
+    """Staged content {name} is not there (or was taken already). Stage it again and send the message again."""
+
+    exit_code = 4
+
+
+class PolicyInvalid(TierkeeperError):
+    """{source}, line {line}: {problem} {fix}"""
+
+    exit_code = 4
+
+
+class PolicyTie(TierkeeperError):
+    """Policies {first} and {second} are equally specific and both match {example}. Make one of them more specific."""
+
+    exit_code = 4
+
+
+class PolicyNotFound(TierkeeperError):
+    """There is no policy {name!r}. `tierkeeper policy list` shows the ones there are."""
+
+    exit_code = 3
+
+
+class UnreadableClock(TierkeeperError):
+    """Policy {policy} counts the age from metadata field {field!r}, which {problem}. Send it as an ISO 8601 date."""
+
+    exit_code = 4
+
+
+class SettingInvalid(TierkeeperError):
+    """Setting {name} ({source}): {problem} {fix}"""
+
+    exit_code = 4
+
+
+class CatalogUnavailable(TierkeeperError):
+    """The catalog did not answer: {reason}. Check the database and try again."""
+
+    exit_code = 6
+    retryable = True
+
+
+class CatalogNotReady(TierkeeperError):
+    """The catalog is at revision {found}, this version needs {needed}. Run `tierkeeper init`."""
+
+    exit_code = 6
+
+
+class DeletesDisabled(TierkeeperError):
+    """Deletes are switched off ({reason}). Nothing was deleted; an operator switches them on again."""
+
+    exit_code = 5
+
+
+class NothingToSelect(TierkeeperError):
+    """Nothing matches {filter}. Widen the filter, or look with `tierkeeper ls`."""
+
+    exit_code = 3

@@ -1,0 +1,96 @@
+"""Logs: structlog, one line an event, for people on a terminal and as JSON elsewhere; never a secret.
+
+What the standard library's loggers say (Celery, SQLAlchemy, boto3) goes the same way.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, TextIO, cast
+
+import structlog
+
+from tierkeeper.base.settings_groups import LogSettings
+from tierkeeper.base.settings_show import MASK, is_secret, masked
+
+# they say on INFO, or on DEBUG with whole requests, what nobody asked for
+QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of the module ``name``."""
+    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+
+
+def context(**values: object) -> AbstractContextManager[object]:
+    """Return a context in which every line carries ``values``: correlation, task, tenant, run, …; None is left out."""
+    return structlog.contextvars.bound_contextvars(**{k: v for k, v in values.items() if v is not None})
+
+
+def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
+    """Send all logs of the process to ``stream`` (standard error), in the format and from the level of ``settings``.
+
+    May be called again; the last call counts.
+    """
+    target = sys.stderr if stream is None else stream
+    console = settings.format == "console" or (settings.format == "auto" and target.isatty())
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console, key="at"),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _mask,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # loggers made at import follow a later configure()
+    )
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(
+            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback, timestamp_key="at"
+        )
+        if console
+        else structlog.processors.JSONRenderer(default=str)
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared[:3], *shared[4:]],  # their arguments are in the message already
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(capture=True)
+
+
+def _mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask values with a secret's name, and passwords in URLs anywhere in the line."""
+    for key, value in event.items():
+        event[key] = _safe(value, key)
+    return event
+
+
+def _safe(value: object, key: str) -> object:
+    if is_secret(key) and value is not None:
+        return MASK
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {k: _safe(v, str(k)) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_safe(item, "") for item in value]
+    return value

@@ -1,0 +1,196 @@
+"""The groups of the settings: names, types, defaults, limits."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from tierkeeper.base.sizes import Unusable, format_duration, parse_duration, parse_size
+from tierkeeper.base.states import Temperature
+from tierkeeper_client.contract import INLINE_LIMIT
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _texts(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return {str(k): str(v).lower() if isinstance(v, bool) else str(v) for k, v in value.items()}
+
+
+def _days(value: object) -> object:
+    if isinstance(value, str) and not value.strip().isdigit():
+        days, rest = divmod(parse_duration(value), timedelta(days=1))
+        if rest:
+            raise Unusable(f"{value!r} is not a whole number of days.", "Write a number of days, such as 30.")
+        return days
+    return value
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if urlsplit(value).scheme not in schemes:
+            raise Unusable("the URL's scheme is not one that works here.", f"Begin it with {', '.join(schemes)}.")
+        return value
+
+    return AfterValidator(check)
+
+
+def _tier_url(value: str) -> str:
+    if not re.match(r"[a-z][a-z0-9+.-]*:", value):
+        raise Unusable(
+            f"{value!r} is not a URL.", "Write it like file:///srv/hot, s3://bucket/prefix or postgres: for records."
+        )
+    return value
+
+
+def _absolute(value: Path) -> Path:
+    return value.expanduser().absolute()
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Positive = Annotated[Duration, Field(gt=timedelta(0))]
+Size = Annotated[int, BeforeValidator(parse_size)]
+Days = Annotated[int, BeforeValidator(_days), Field(ge=0, le=36500)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+CatalogUrl = Annotated[str, _url("postgresql", "postgres", "postgresql+psycopg")]
+BrokerUrl = Annotated[str, _url("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")]
+ResultsUrl = Annotated[str, _url("redis", "rediss", "redis+socket")]
+StagingUrl = Annotated[str, _url("file", "s3")]
+
+
+class Group(BaseModel):
+    """What all groups share: unknown names are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CatalogSettings(Group):
+    """The catalog's PostgreSQL. ``url`` None: the embedded one. TLS is asked for in the URL (``?sslmode=…``)."""
+
+    url: CatalogUrl | None = Field(default=None, repr=False)
+    pool_size: Annotated[int, Field(ge=1)] = 5
+    pool_overflow: Annotated[int, Field(ge=0)] = 10
+    timeout: Positive = timedelta(seconds=10)  # to connect, and to get a connection from the pool
+    statement_timeout: Positive = timedelta(seconds=60)
+
+
+class BrokerSettings(Group):
+    """Celery's broker. ``url`` None: the embedded Valkey."""
+
+    url: BrokerUrl | None = Field(default=None, repr=False)
+    visibility_timeout: Positive = timedelta(hours=1)
+
+
+class ResultsSettings(Group):
+    """Where a verb's result waits for its producer. ``url`` None: the broker, if that is Redis."""
+
+    url: ResultsUrl | None = Field(default=None, repr=False)
+    expires: Positive = timedelta(hours=1)
+
+
+class TierSettings(Group):
+    """One tier: its store by URL, what the store needs beyond it, and how near the tier is."""
+
+    url: Annotated[str, AfterValidator(_tier_url), Field(repr=False)]
+    temperature: Temperature
+    options: Annotated[dict[str, str], BeforeValidator(_texts), Field(repr=False)] = Field(default_factory=dict)
+
+
+class EngineSettings(Group):
+    """How the engine works; the numbers are those of the design's "Numbers"."""
+
+    lease: Positive = timedelta(seconds=60)
+    renew_every: Positive = timedelta(seconds=20)
+    lease_cap: Positive = timedelta(hours=1)
+    grace: Duration = timedelta(hours=1)  # from doomed to collected; longer than the longest copy or read
+    undo: Duration = timedelta(days=7)  # where a policy says nothing else
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 500
+    attempts: Annotated[int, Field(ge=1)] = 5  # then an item is parked
+    io_threads: Annotated[int, Field(ge=1, le=256)] = 16
+    inline_limit: Size = INLINE_LIMIT  # bytes
+    spool_limit: Size = 8 * 1024 * 1024  # bytes; above, content is spooled to disk
+    undelete_pin: Duration = timedelta(days=30)
+    task_seconds: Annotated[float, Field(gt=0)] = 50  # then converge_due gives over to its successor
+    parallel: Annotated[int, Field(ge=1, le=64)] = 2  # converge_due tasks that one rotate sends
+
+    @model_validator(mode="after")
+    def _leases(self) -> "EngineSettings":
+        if self.renew_every >= self.lease:
+            raise Unusable(
+                f"it is not shorter than the lease, {format_duration(self.lease)}, which would end before that.",
+                "Make it a third of engine.lease.",
+                name="engine.renew_every",
+            )
+        if self.lease > self.lease_cap:
+            raise Unusable(
+                f"it is longer than engine.lease_cap, {format_duration(self.lease_cap)}.",
+                "Raise engine.lease_cap, or shorten the lease.",
+                name="engine.lease",
+            )
+        return self
+
+
+class RetentionSettings(Group):
+    """The built-in policies' ages in days, and the years for which records are locked (None: they are not)."""
+
+    hot_days: Days = 7
+    warm_days: Days = 30
+    cold_days: Days = 90
+    record_hot_days: Days = 90
+    record_years: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "RetentionSettings":
+        for earlier, later in (("hot_days", "warm_days"), ("warm_days", "cold_days")):
+            first, second = getattr(self, earlier), getattr(self, later)
+            if second <= first:
+                raise Unusable(
+                    f"{second} days is not after {earlier}, which is {first}.",
+                    "These are ages since creation: make hot_days < warm_days < cold_days.",
+                    name=f"retention.{later}",
+                )
+        return self
+
+
+class StagingSettings(Group):
+    """Where producers leave content that is too large for a message."""
+
+    url: Annotated[StagingUrl, Field(repr=False)]
+    ttl: Positive = timedelta(hours=24)
+
+
+class SourceSettings(Group):
+    """What ``store`` may fetch by URL; nothing by default. Write several separated by commas."""
+
+    allowed_roots: Annotated[list[Folder], BeforeValidator(_listed)] = Field(default_factory=list)
+    allowed_buckets: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)
+
+
+class LogSettings(Group):
+    """Logs go to standard error. ``dir``: where events are exported as ``lifecycle_events.jsonl``."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"  # auto: console on a terminal
+    dir: Folder | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lower(cls, data: Any) -> Any:  # noqa: ANN401  pydantic hands over whatever was given
+        if isinstance(data, dict) and isinstance(data.get("level"), str):
+            return {**data, "level": data["level"].lower()}
+        return data
+
+
+class FlowerSettings(Group):
+    """Flower's port on 127.0.0.1 and its login; without one `tierkeeper up` makes a password."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 5555
+    user: str | None = None
+    password: str | None = Field(default=None, repr=False)
+    read_only: bool = False

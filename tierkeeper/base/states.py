@@ -1,0 +1,87 @@
+"""The states of artifacts, placements, runs; the words are those of the glossary."""
+
+from enum import StrEnum
+
+
+class ArtifactState(StrEnum):
+    """Where an artifact is in its life."""
+
+    LIVE = "live"
+    DELETED = "deleted"  # can be undeleted until purge_at
+    PURGED = "purged"  # irrevocable
+
+
+class PlacementState(StrEnum):
+    """Where one copy is in its life: copying > present > doomed > deleting > row gone."""
+
+    COPYING = "copying"
+    PRESENT = "present"
+    DOOMED = "doomed"
+    DELETING = "deleting"
+
+
+class RetentionMode(StrEnum):
+    """The WORM modes of S3 Object Lock."""
+
+    GOVERNANCE = "governance"
+    COMPLIANCE = "compliance"
+
+
+class OverrideKind(StrEnum):
+    """How an override joins the tiers of the phase: beside them, or instead of them."""
+
+    ADD = "add"
+    REPLACE = "replace"
+
+
+class WriteStrategy(StrEnum):
+    """Which of the wanted copies exist before ``store`` returns."""
+
+    ALL = "all"  # write-through
+    HOTTEST = "hottest"  # write-behind
+    COLDEST = "coldest"  # write-around
+
+
+class Temperature(StrEnum):
+    """How near a tier is; ordered from hot to cold by :attr:`rank`."""
+
+    HOT = "hot"
+    WARM = "warm"
+    COLD = "cold"
+
+    @property
+    def rank(self) -> int:
+        """0 for hot, 1 for warm, 2 for cold."""
+        return list(Temperature).index(self)
+
+
+class RunState(StrEnum):
+    """The state of a sweep or bulk job."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    AWAITING_APPROVAL = "awaiting approval"
+    ABANDONED = "abandoned"
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    ROTATE = "rotate"
+    CLEAN_HOT = "clean_hot"
+    COLLECT = "collect"
+    RECOMPUTE = "recompute"
+    VERIFY = "verify"
+    MAINTAIN = "maintain"
+    BULK = "bulk"
+
+
+class Outcome(StrEnum):
+    """The explicit outcome of each item of a batch."""
+
+    DONE = "done"
+    NOTHING = "nothing to do"
+    REFUSED = "refused"
+    RETRY = "retry later"
+    PARKED = "parked"

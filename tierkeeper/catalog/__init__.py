@@ -1,0 +1,1 @@
+"""Every SQL query of the catalog; the tables themselves are in ``models``."""

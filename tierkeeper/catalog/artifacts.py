@@ -1,0 +1,204 @@
+"""Artifacts and their names: reading whole batches, writing what a commit decided."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import Artifact
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.values import Ref
+from tierkeeper.catalog.rows import ArtifactRow
+
+_TABLE = cast("sa.Table", Artifact.__table__)
+
+# newer_live costs a look at the index only where a newer version exists at all
+COLUMNS = """
+    a.id, a.name_id, a.tenant, n.workflow, n.name, a.version, a.blob_id, a.sha256, a.size, a.content_type, a.metadata,
+    a.tags, a.created_at, a.stored_at, a.accessed_at, a.policy_id, a.state, a.wanted, a.deleted_at, a.purge_at,
+    a.purged_at, a.retain_until, a.retain_mode, a.archived_tiers, a.override_kind, a.override_tiers, a.override_until,
+    a.not_before, a.revision,
+    ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name) AS holds,
+    CASE WHEN n.latest_version > a.version THEN (
+        SELECT count(*) FROM artifacts newer
+        WHERE newer.name_id = a.name_id AND newer.version > a.version AND newer.state = 'live') ELSE 0 END AS newer_live
+"""
+_FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
+
+_LOAD = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
+_LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_OF_BLOBS = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
+_SIBLING_WANTS = sa.text(
+    "SELECT blob_id, wanted FROM artifacts"
+    " WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch) GROUP BY blob_id, wanted"
+)
+_BY_NAME = f"SELECT {COLUMNS} {_FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
+_ONE_VERSION = sa.text(f"{_BY_NAME} AND a.version = :version")
+_ALL_VERSIONS = sa.text(f"{_BY_NAME} ORDER BY a.version DESC")
+_LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
+_LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
+_TAKE_NAMES = sa.text(
+    "INSERT INTO names (id, tenant, workflow, name, latest_version)"
+    " SELECT id, tenant, workflow, name, 0 FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]),"
+    " CAST(:workflows AS text[]), CAST(:names AS text[])) AS w(id, tenant, workflow, name)"
+    " ORDER BY tenant, workflow, name"
+    " ON CONFLICT (tenant, workflow, name) DO UPDATE SET latest_version = names.latest_version"
+    " RETURNING id, tenant, workflow, name, latest_version"
+)
+_SET_LATEST = sa.text(
+    "UPDATE names SET latest_version = w.version"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS w(id, version) WHERE names.id = w.id"
+)
+_SURPLUS = sa.text(
+    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY name_id ORDER BY version DESC) AS place FROM artifacts"
+    " WHERE name_id = :name AND state = 'live') AS ranked WHERE place > :keep"
+)
+_ACCESSED = sa.text(
+    "UPDATE artifacts SET accessed_at = w.at FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS timestamptz[]))"
+    " AS w(id, at) WHERE artifacts.id = w.id AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)"
+)
+_FORGET_BLOBS = sa.text(
+    "UPDATE artifacts a SET blob_id = NULL, revision = a.revision + 1 WHERE a.blob_id = ANY(:blobs)"
+    " AND a.state = 'purged' AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id) RETURNING a.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NameHead:
+    """A locked name and its latest version (0 where it is new)."""
+
+    id: UUID
+    latest: int
+
+
+def load(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
+    """Return these artifacts in the order of their ids."""
+    return read_rows(connection.execute(_LOAD, {"ids": list(ids)}))
+
+
+def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
+    """Lock these artifacts in the order of their ids, then read them as they now are."""
+    connection.execute(_LOCK, {"ids": list(ids)})
+    return load(connection, ids)
+
+
+def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
+    """Return every artifact, in whatever state, that has one of these blobs."""
+    return read_rows(connection.execute(_OF_BLOBS, {"blobs": list(blobs)}))
+
+
+def sibling_wants(
+    connection: sa.Connection, blobs: Collection[UUID], *, batch: Collection[UUID]
+) -> dict[UUID, set[str]]:
+    """Return what the counted artifacts of these blobs outside the batch wanted at their last commits (R7)."""
+    wants: dict[UUID, set[str]] = {}
+    for blob, wanted in connection.execute(_SIBLING_WANTS, {"blobs": list(blobs), "batch": list(batch)}):
+        wants.setdefault(blob, set()).update(wanted)
+    return wants
+
+
+def by_ref(connection: sa.Connection, ref: Ref) -> ArtifactRow | None:
+    """Return the version that ``ref`` names, the latest without one; None if there is no such artifact."""
+    arguments: dict[str, Any] = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name}
+    if ref.version is None:
+        rows = read_rows(connection.execute(_LATEST, arguments))
+    else:
+        rows = read_rows(connection.execute(_ONE_VERSION, {**arguments, "version": ref.version}))
+    return rows[0] if rows else None
+
+
+def versions(connection: sa.Connection, ref: Ref) -> list[ArtifactRow]:
+    """Return every version of the name, newest first."""
+    arguments = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name}
+    return read_rows(connection.execute(_ALL_VERSIONS, arguments))
+
+
+def take_names(
+    connection: sa.Connection, names: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], NameHead]:
+    """Lock these (tenant, workflow, name), making those that are missing."""
+    distinct = sorted(set(names))
+    rows = connection.execute(
+        _TAKE_NAMES,
+        {
+            "ids": [new_id() for _ in distinct],
+            "tenants": [n[0] for n in distinct],
+            "workflows": [n[1] for n in distinct],
+            "names": [n[2] for n in distinct],
+        },
+    )
+    return {(row.tenant, row.workflow, row.name): NameHead(row.id, row.latest_version) for row in rows}
+
+
+def latest_of_names(connection: sa.Connection, names: Iterable[UUID]) -> dict[UUID, ArtifactRow]:
+    """Return the latest version of each of these names, by the name's id."""
+    return {row.name_id: row for row in read_rows(connection.execute(_LATEST_OF_NAMES, {"names": list(names)}))}
+
+
+def set_latest(connection: sa.Connection, versions_of: dict[UUID, int]) -> None:
+    """Write the latest version number of these locked names."""
+    connection.execute(_SET_LATEST, {"ids": list(versions_of), "versions": list(versions_of.values())})
+
+
+def insert(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert artifacts; keys are the attributes of the model."""
+    connection.execute(sa.insert(Artifact), rows)
+
+
+def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # noqa: ANN401  any column of the table
+    """Write these columns of one locked artifact."""
+    connection.execute(sa.update(Artifact).where(Artifact.id == artifact).values(**values))
+
+
+def write_many(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the same columns of many locked artifacts; each row has ``id`` and the columns."""
+    if not rows:
+        return
+    columns = [name for name in rows[0] if name != "id"]
+    statement = (
+        sa.update(_TABLE)
+        .where(_TABLE.c.id == sa.bindparam("_id"))
+        .values({name: sa.bindparam(f"_{name}") for name in columns})
+    )
+    connection.execute(statement, [{f"_{name}": row[name] for name in row} for row in rows])
+
+
+def surplus_versions(connection: sa.Connection, name: UUID, *, keep: int) -> list[UUID]:
+    """Return the live versions of a name beyond the newest ``keep``."""
+    return list(connection.execute(_SURPLUS, {"name": name, "keep": keep}).scalars())
+
+
+def record_access(connection: sa.Connection, times: dict[UUID, datetime]) -> None:
+    """Write the last access of many artifacts at once."""
+    ids = sorted(times)
+    connection.execute(_ACCESSED, {"ids": ids, "times": [times[i] for i in ids]})
+
+
+def release_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
+    """Cut purged artifacts from locked blobs without placements; return them as they are after it."""
+    ids = list(connection.execute(_FORGET_BLOBS, {"blobs": list(blobs)}).scalars())
+    return load(connection, ids) if ids else []
+
+
+def read_rows(result: sa.CursorResult[Any]) -> list[ArtifactRow]:
+    """Return query results of :data:`COLUMNS` as rows."""
+    return [_row(row) for row in result]
+
+
+def _row(row: Any) -> ArtifactRow:  # noqa: ANN401  a driver's row
+    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
+    return ArtifactRow(
+        **{
+            **v,
+            "state": ArtifactState(v["state"]),
+            "sha256": bytes(v["sha256"]),
+            "wanted": frozenset(v["wanted"]),
+            "archived_tiers": None if v["archived_tiers"] is None else frozenset(v["archived_tiers"]),
+            "override_tiers": None if v["override_tiers"] is None else frozenset(v["override_tiers"]),
+            "holds": tuple(v["holds"]),
+        }
+    )

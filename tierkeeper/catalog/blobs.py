@@ -1,0 +1,67 @@
+"""Content rows: the lock for every decision about the content (R12, R13)."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.ids import new_id
+
+_LOCK = sa.text("SELECT id FROM blobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_FIND = sa.text(
+    "SELECT b.scope, b.sha256, b.id FROM blobs b"
+    " JOIN unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[])) AS w(scope, sha256) USING (scope, sha256)"
+)
+_TAKE = sa.text(
+    "INSERT INTO blobs (id, scope, sha256, size)"
+    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:scopes AS text[]), CAST(:hashes AS bytea[]),"
+    " CAST(:sizes AS bigint[])) AS w(id, scope, sha256, size) ORDER BY scope, sha256"
+    " ON CONFLICT (scope, sha256) DO UPDATE SET size = blobs.size RETURNING scope, sha256, id"
+)
+_DROP = sa.text(
+    "DELETE FROM blobs b WHERE b.id = ANY(:ids)"
+    " AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)"
+    " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
+)
+
+
+def lock(connection: sa.Connection, ids: Iterable[UUID]) -> None:
+    """Lock these blobs in the order of their ids, in a statement of its own."""
+    wanted = sorted(set(ids))
+    if wanted:
+        connection.execute(_LOCK, {"ids": wanted})
+
+
+def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]) -> dict[tuple[str, bytes], UUID]:
+    """Lock the blob rows of (scope, sha256, size), making those that are missing; return their ids.
+
+    What exists is locked by id first (R14); what is new is inserted in one order by all who insert.
+    """
+    known = {(row.scope, bytes(row.sha256)): row.id for row in _find(connection, contents)}
+    lock(connection, known.values())
+    fresh = sorted(set(contents))
+    if not fresh:
+        return {}
+    rows = connection.execute(
+        _TAKE,
+        {
+            "ids": [new_id() for _ in fresh],
+            "scopes": [scope for scope, _, _ in fresh],
+            "hashes": [sha256 for _, sha256, _ in fresh],
+            "sizes": [size for _, _, size in fresh],
+        },
+    )
+    return {(row.scope, bytes(row.sha256)): row.id for row in rows}
+
+
+def _find(
+    connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]
+) -> sa.CursorResult[tuple[str, bytes, UUID]]:
+    return connection.execute(
+        _FIND, {"scopes": [scope for scope, _, _ in contents], "hashes": [sha256 for _, sha256, _ in contents]}
+    )
+
+
+def drop_unused(connection: sa.Connection, ids: Iterable[UUID]) -> None:
+    """Delete those of these locked blobs that have no placement and no artifact left."""
+    connection.execute(_DROP, {"ids": sorted(set(ids))})

@@ -1,0 +1,99 @@
+"""Looking: artifacts by filter, page by page, with their copies; counts per tier."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import PlacementState
+from tierkeeper.base.values import Filter
+from tierkeeper.catalog import artifacts
+from tierkeeper.catalog.rows import ArtifactRow
+
+_PAGE = 500
+_PRESENT = "EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id AND p.tier = :tier AND p.state = 'present')"
+_STATS = sa.text(
+    "SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,"
+    " count(DISTINCT b.scope) AS tenants FROM placements p JOIN blobs b ON b.id = p.blob_id"
+    " WHERE p.state IN ('present', 'doomed') AND (CAST(:tenant AS text) IS NULL OR b.scope ="
+    " (SELECT scope FROM tenants WHERE id = :tenant)) GROUP BY p.tier, p.state"
+)
+_STATES = sa.text(
+    "SELECT state, count(*) AS artifacts FROM artifacts"
+    " WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant) GROUP BY state"
+)
+
+
+def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
+    """Return what matches, by tenant, workflow, name and version, a page at a time."""
+    after: tuple[Any, ...] = ("", "", "", 0)
+    left = limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        condition, arguments = _where(filter_)
+        query = sa.text(
+            f"SELECT {artifacts.COLUMNS} FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}"  # noqa: S608  no value is in the text
+            " AND (n.tenant, n.workflow, n.name, a.version) > (:t, :w, :n, :v)"
+            " ORDER BY n.tenant, n.workflow, n.name, a.version LIMIT :size"
+        )
+        keys = {"t": after[0], "w": after[1], "n": after[2], "v": after[3], "size": size}
+        page = artifacts.read_rows(connection.execute(query, {**arguments, **keys}))
+        yield from page
+        if len(page) < size:
+            return
+        last = page[-1]
+        after = (last.tenant, last.workflow, last.name, last.version)
+        left = None if left is None else left - len(page)
+
+
+def count(connection: sa.Connection, filter_: Filter) -> int:
+    """Return how many artifacts match."""
+    condition, arguments = _where(filter_)
+    query = sa.text(f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}")  # noqa: S608  as in select
+    return int(connection.execute(query, arguments).scalar_one())
+
+
+def tier_stats(
+    connection: sa.Connection, *, tenant: str | None
+) -> dict[tuple[str, PlacementState], tuple[int, int, int]]:
+    """Return (copies, bytes as stored, tenants) by tier and state."""
+    rows = connection.execute(_STATS, {"tenant": tenant})
+    return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants) for r in rows}
+
+
+def state_counts(connection: sa.Connection, *, tenant: str | None) -> dict[str, int]:
+    """Return how many artifacts are in each state."""
+    return {row.state: row.artifacts for row in connection.execute(_STATES, {"tenant": tenant})}
+
+
+def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[UUID]:
+    """Return the ids of live artifacts after an id, in their order."""
+    query = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :limit")
+    return list(connection.execute(query, {"after": after, "limit": limit}).scalars())
+
+
+def _where(filter_: Filter) -> tuple[str, dict[str, Any]]:
+    given = (
+        ("n.tenant = :tenant", "tenant", filter_.tenant),
+        ("n.workflow ~ :workflow", "workflow", filter_.workflow and _regex(filter_.workflow)),
+        ("n.name ~ :name", "name", filter_.name and _regex(filter_.name)),
+        ("starts_with(n.name, :prefix)", "prefix", filter_.prefix),
+        ("a.state = :state", "state", filter_.state and filter_.state.value),
+        (_PRESENT, "tier", filter_.tier),
+        ("a.tags @> CAST(:tags AS jsonb)", "tags", json.dumps(dict(filter_.tags)) if filter_.tags else None),
+        ("a.created_at <= clock_timestamp() - CAST(:older AS interval)", "older", filter_.older_than),
+        ("a.sha256 = :sha256", "sha256", filter_.sha256 and bytes.fromhex(filter_.sha256)),
+    )
+    conditions = [condition for condition, _, value in given if value is not None]
+    arguments = {name: value for _, name, value in given if value is not None}
+    if not filter_.all_versions:
+        conditions.append("a.version = n.latest_version")
+    return " AND ".join(conditions) or "true", arguments
+
+
+def _regex(glob: str) -> str:
+    """Return a PostgreSQL regular expression for a shell glob in which ``*`` crosses ``/`` too."""
+    parts = {"*": ".*", "?": "."}
+    return "^" + "".join(parts.get(c) or (c if c.isalnum() or c in "_-/ " else "\\" + c) for c in glob) + "$"

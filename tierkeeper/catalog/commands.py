@@ -1,0 +1,65 @@
+"""Deliveries of verbs: a second one finds the first result."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from models import Command
+from tierkeeper.base.errors import CommandConflict
+
+_FIND = sa.text(
+    "SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result FROM commands c"
+    " WHERE c.key = :key AND c.tenant = ANY(:tenants)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One item of one delivery: its verb and the SHA-256 of its arguments."""
+
+    tenant: str
+    key: str
+    item: int
+    verb: str
+    arguments_hash: bytes
+
+
+def find(connection: sa.Connection, deliveries: Collection[Delivery]) -> dict[Delivery, dict[str, Any]]:
+    """Return the results of those that were carried out before.
+
+    Raises CommandConflict where a key was used before for something else.
+    """
+    if not deliveries:
+        return {}
+    by_item = {(d.tenant, d.item): d for d in deliveries}
+    key = next(iter(deliveries)).key
+    found = {}
+    for row in connection.execute(_FIND, {"key": key, "tenants": sorted({d.tenant for d in deliveries})}):
+        delivery = by_item.get((row.tenant, row.item))
+        if delivery is None:
+            continue
+        if row.verb != delivery.verb or bytes(row.arguments_hash) != delivery.arguments_hash:
+            raise CommandConflict(key=key)
+        found[delivery] = row.result
+    return found
+
+
+def record(connection: sa.Connection, results: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
+    """Write the results, in the transaction of what they tell of."""
+    if results:
+        connection.execute(
+            sa.insert(Command),
+            [
+                {
+                    "tenant": d.tenant,
+                    "key": d.key,
+                    "item": d.item,
+                    "verb": d.verb,
+                    "arguments_hash": d.arguments_hash,
+                    "result": result,
+                }
+                for d, result in results
+            ],
+        )

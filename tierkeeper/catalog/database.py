@@ -1,0 +1,91 @@
+"""The connection to the catalog: a pool made after fork, short transactions, retries of deadlocks and lost replies."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.base.settings_groups import CatalogSettings
+
+T = TypeVar("T")
+
+#: deadlock_detected and serialization_failure: the transaction is simply run again (R14)
+_RETRIED_STATES = frozenset({"40P01", "40001"})
+_TRIES = 5
+
+
+class Database:
+    """Short transactions on the catalog.
+
+    Every unit passed to :meth:`run` may be run again, after a deadlock or when the connection is lost at COMMIT: it
+    begins by reading what an earlier run of itself may have committed (its token, its row in ``commands``).
+    """
+
+    def __init__(self, settings: CatalogSettings) -> None:
+        if settings.url is None:
+            raise CatalogUnavailable(reason="no URL is set (TIERKEEPER_CATALOG__URL)")
+        options = f"-c statement_timeout={int(settings.statement_timeout.total_seconds() * 1000)} -c timezone=UTC"
+        self.engine = sa.create_engine(
+            sa.make_url(settings.url).set(drivername="postgresql+psycopg"),
+            isolation_level="READ COMMITTED",
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_overflow,
+            pool_timeout=settings.timeout.total_seconds(),
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": max(1, int(settings.timeout.total_seconds())),
+                "options": options,
+                "application_name": "tierkeeper",
+            },
+        )
+
+    def run(self, unit: Callable[[sa.Connection], T]) -> T:
+        """Run ``unit`` in one transaction and return what it returns."""
+        for attempt in range(_TRIES):
+            try:
+                with self.engine.begin() as connection:
+                    return unit(connection)
+            except sa.exc.DBAPIError as error:
+                if attempt == _TRIES - 1 or not _worth_again(error):
+                    raise _translated(error) from error
+                # a deadlock's other party needs a moment; a lost server a little more
+                time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  jitter, no secret
+        raise AssertionError  # the loop returns or raises
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for queries that change nothing."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise _translated(error) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def now(connection: sa.Connection) -> datetime:
+    """PostgreSQL's time at this moment, the one clock of all decisions."""
+    moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return moment
+
+
+def _worth_again(error: sa.exc.DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _RETRIED_STATES
+
+
+def _translated(error: sa.exc.DBAPIError) -> Exception:
+    if isinstance(error.orig, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return CatalogUnavailable(reason=str(error.orig).strip().splitlines()[0] if str(error.orig) else "no answer")
+    return error

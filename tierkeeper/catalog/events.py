@@ -1,0 +1,142 @@
+"""The audit log: one line a state change, in its transaction."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import Event
+from tierkeeper.base.values import EventView
+from tierkeeper.catalog.rows import ArtifactRow
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event to write. ``revision`` is the subject's own, raised under its lock."""
+
+    subject: UUID
+    revision: int
+    type: str
+    actor: str
+    tenant: str | None = None
+    workflow: str | None = None
+    name: str | None = None
+    version: int | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    policy: str | None = None
+    run: UUID | None = None
+    correlation: str | None = None
+    age_days: float | None = None
+
+
+def of_artifact(
+    row: ArtifactRow,
+    type_: str,
+    *,
+    revision: int,
+    now: datetime,
+    actor: str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    policy: str | None = None,
+    run: UUID | None = None,
+    correlation: str | None = None,
+) -> Line:
+    """Return the event of a change of an artifact; ``revision`` is the one it gets with it."""
+    return Line(
+        subject=row.id,
+        revision=revision,
+        type=type_,
+        actor=actor,
+        tenant=row.tenant,
+        workflow=row.workflow,
+        name=row.name,
+        version=row.version,
+        before=before,
+        after=after,
+        policy=policy,
+        run=run,
+        correlation=correlation or None,
+        age_days=round((now - row.created_at).total_seconds() / _DAY, 3),
+    )
+
+
+def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) -> None:
+    """Write the lines, all with the one time of their transaction."""
+    if lines:
+        connection.execute(
+            sa.insert(Event),
+            [
+                {
+                    "subject": line.subject,
+                    "revision": line.revision,
+                    "at": at,
+                    "type": line.type,
+                    "tenant": line.tenant,
+                    "workflow": line.workflow,
+                    "name": line.name,
+                    "version": line.version,
+                    "actor": line.actor,
+                    "before": line.before,
+                    "after": line.after,
+                    "policy": line.policy,
+                    "run_id": line.run,
+                    "correlation": line.correlation,
+                    "age_days": line.age_days,
+                }
+                for line in lines
+            ],
+        )
+
+
+def query(
+    connection: sa.Connection,
+    *,
+    tenant: str | None = None,
+    subjects: Sequence[UUID] | None = None,
+    type_: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    newest_first: bool = True,
+) -> Iterator[EventView]:
+    """Stream the events that match, by time."""
+    order = sa.desc if newest_first else sa.asc
+    statement = sa.select(Event).order_by(order(Event.at), order(Event.subject), order(Event.revision))
+    if tenant is not None:
+        statement = statement.where(Event.tenant == tenant)
+    if subjects is not None:
+        statement = statement.where(Event.subject.in_(subjects))
+    if type_ is not None:
+        statement = statement.where(Event.type == type_)
+    if since is not None:
+        statement = statement.where(Event.at >= since)
+    if until is not None:
+        statement = statement.where(Event.at < until)
+    if limit is not None:
+        statement = statement.limit(limit)
+    columns = connection.execution_options(yield_per=1000).execute(statement.with_only_columns(*Event.__table__.c))
+    for row in columns:
+        yield EventView(
+            subject=row.subject,
+            revision=row.revision,
+            at=row.at,
+            type=row.type,
+            tenant=row.tenant,
+            workflow=row.workflow,
+            name=row.name,
+            version=row.version,
+            actor=row.actor,
+            before=row.before,
+            after=row.after,
+            policy=row.policy,
+            run=row.run_id,
+            correlation=row.correlation,
+            age_days=row.age_days,
+        )

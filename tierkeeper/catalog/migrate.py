@@ -1,0 +1,56 @@
+"""Create or upgrade the catalog with Alembic, one at a time."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import models.migrations
+from tierkeeper.base.errors import CatalogNotReady
+
+# any number that nothing else in the database uses: concurrent `init` wait for each other
+_ADVISORY_LOCK = 0x7469657200000001
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(models.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """Return the revision this version of the code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def found(connection: sa.Connection) -> str:
+    """Return the revision the catalog is at; empty where there is none."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def check(connection: sa.Connection) -> None:
+    """Raise :class:`CatalogNotReady` unless the catalog is at the revision this code needs."""
+    at, needed = found(connection), head()
+    if at != needed:
+        raise CatalogNotReady(found=at or "none", needed=needed)
+
+
+def upgrade(url: str) -> list[str]:
+    """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            before, after = found(connection), head()
+            if before == after:
+                return []
+            command.upgrade(_config(connection), "head")
+            return [f"catalog {'upgraded from ' + before if before else 'created'} at revision {after}"]
+    finally:
+        engine.dispose()

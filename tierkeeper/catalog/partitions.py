@@ -1,0 +1,38 @@
+"""The months of the audit log: made ahead, so that the default partition stays empty."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+_EXISTS = sa.text("SELECT to_regclass(:name) IS NOT NULL")
+_LATE = sa.text("SELECT EXISTS (SELECT FROM events_default WHERE at >= :begin AND at < :end)")
+# any number that nothing else in the database uses
+_ADVISORY_LOCK = 0x7469657200000003
+MONTHS_AHEAD = 3
+
+
+def make_ahead(connection: sa.Connection, *, now: datetime) -> list[str]:
+    """Make the partitions of this month and the next ones; return those made.
+
+    A month of which lines already lie in the default partition (nothing made partitions in time) stays there: its
+    lines are as safe and as append-only as the others.
+    """
+    made = []
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+    for ahead in range(MONTHS_AHEAD + 1):
+        begin, end = _month(now, ahead), _month(now, ahead + 1)
+        name = f"events_{begin:%Y_%m}"
+        if connection.execute(_EXISTS, {"name": name}).scalar_one():
+            continue
+        if connection.execute(_LATE, {"begin": begin, "end": end}).scalar_one():
+            continue
+        connection.execute(
+            sa.text(f"CREATE TABLE {name} PARTITION OF events FOR VALUES FROM ('{begin:%F}') TO ('{end:%F}')")
+        )
+        made.append(name)
+    return made
+
+
+def _month(moment: datetime, ahead: int) -> datetime:
+    count = moment.astimezone(UTC).year * 12 + moment.astimezone(UTC).month - 1 + ahead
+    return datetime(count // 12, count % 12 + 1, 1, tzinfo=UTC)

@@ -1,0 +1,200 @@
+"""Copies: intents, commits, dooming, collecting. Each change names the state it starts from (R2)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import Placement
+from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog.rows import PlacementRow
+
+_COLUMNS = """
+    p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
+    p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
+    p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
+    coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged
+"""
+_OF_BLOBS = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")  # noqa: S608  constants only
+_LOAD = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")  # noqa: S608  constants only
+_COMMIT = sa.text(
+    "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
+    " stored_sha256 = w.sha256, checksum = w.checksum, verified_at = :now,"
+    " doomed_at = CASE WHEN w.state = 'doomed' THEN CAST(:now AS timestamptz) END,"
+    " delete_after = CASE WHEN w.state = 'doomed' THEN CAST(:delete_after AS timestamptz) END"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:versions AS text[]), CAST(:sizes AS bigint[]),"
+    " CAST(:hashes AS bytea[]), CAST(:checksums AS text[])) AS w(id, state, version, size, sha256, checksum)"
+    " WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token"
+)
+_DOOM = sa.text(
+    "UPDATE placements SET state = 'doomed', doomed_at = :now, delete_after = :delete_after"
+    " WHERE id = ANY(:ids) AND state = 'present'"
+)
+_RESCUE = sa.text(
+    "UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL"
+    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL"
+)
+_RENEW = sa.text(
+    "UPDATE placements SET lease_until = clock_timestamp() + CAST(:lease AS interval)"
+    " WHERE token = :token AND state = 'copying'"
+)
+_RIPE = sa.text(
+    "(SELECT id, blob_id FROM placements WHERE state = 'doomed' AND delete_after <= :now"
+    "   AND NOT id = ANY(:seen) ORDER BY delete_after LIMIT :limit)"
+    " UNION ALL (SELECT id, blob_id FROM placements WHERE state IN ('copying', 'deleting') AND lease_until <= :now"
+    "   AND NOT id = ANY(:seen) ORDER BY lease_until LIMIT :limit) LIMIT :limit"
+)
+_TO_DELETING = sa.text(
+    "UPDATE placements SET state = 'deleting', token = :token,"
+    " lease_until = clock_timestamp() + CAST(:lease AS interval)"
+    " WHERE id = ANY(:ids) AND state IN ('copying', 'doomed', 'deleting')"
+)
+_GONE = sa.text("DELETE FROM placements WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token RETURNING id")
+_GIVE_BACK = sa.text(
+    "UPDATE placements SET lease_until = clock_timestamp() + CAST(:backoff AS interval)"
+    " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
+)
+_DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL RETURNING id")
+_VERIFIED = sa.text("UPDATE placements SET verified_at = :now WHERE id = ANY(:ids)")
+_LOCKED = sa.text(
+    "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
+)
+_NEXT_RIPE = sa.text("SELECT min(delete_after) FROM placements WHERE state = 'doomed'")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A verified upload of ours, ready for its commit."""
+
+    placement: UUID
+    blob: UUID
+    tier: str
+    size: int
+    sha256: bytes
+    version: str | None
+    checksum: str | None
+
+
+def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, list[PlacementRow]]:
+    """Return every placement of these blobs, by blob, oldest first."""
+    found: dict[UUID, list[PlacementRow]] = {blob: [] for blob in blobs}
+    for row in connection.execute(_OF_BLOBS, {"blobs": list(blobs)}):
+        found[row.blob_id].append(_row(row))
+    return found
+
+
+def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]:
+    """Return these placements in the order of their ids."""
+    return [_row(row) for row in connection.execute(_LOAD, {"ids": list(ids)})]
+
+
+def intend(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert ``copying`` rows, before the first byte is written (R1)."""
+    if rows:
+        connection.execute(sa.insert(Placement), rows)
+
+
+def commit(
+    connection: sa.Connection,
+    uploads: Sequence[tuple[Upload, PlacementState]],
+    *,
+    token: UUID,
+    now: datetime,
+    delete_after: datetime,
+) -> int:
+    """Make these uploads present or doomed if they are still ours (R2); return how many were."""
+    if not uploads:
+        return 0
+    result = connection.execute(
+        _COMMIT,
+        {
+            "ids": [u.placement for u, _ in uploads],
+            "states": [state.value for _, state in uploads],
+            "versions": [u.version for u, _ in uploads],
+            "sizes": [u.size for u, _ in uploads],
+            "hashes": [u.sha256 for u, _ in uploads],
+            "checksums": [u.checksum for u, _ in uploads],
+            "token": token,
+            "now": now,
+            "delete_after": delete_after,
+        },
+    )
+    return result.rowcount
+
+
+def doom(connection: sa.Connection, ids: Collection[UUID], *, now: datetime, delete_after: datetime) -> int:
+    """Mark present copies for removal; return how many were present."""
+    if not ids:
+        return 0
+    return connection.execute(_DOOM, {"ids": list(ids), "now": now, "delete_after": delete_after}).rowcount
+
+
+def rescue(connection: sa.Connection, ids: Collection[UUID]) -> int:
+    """Make doomed, undamaged copies present again; return how many were."""
+    return connection.execute(_RESCUE, {"ids": list(ids)}).rowcount if ids else 0
+
+
+def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> None:
+    """Lengthen the lease of this maker's intents."""
+    connection.execute(_RENEW, {"token": token, "lease": f"{lease_seconds} seconds"})
+
+
+def collectable(
+    connection: sa.Connection, *, now: datetime, limit: int, seen: Collection[UUID]
+) -> list[tuple[UUID, UUID]]:
+    """Return (placement, blob) of what may be ripe: doomed past its time, intents and deletions whose lease ended."""
+    rows = connection.execute(_RIPE, {"now": now, "limit": limit, "seen": list(seen)})
+    return [(row.id, row.blob_id) for row in rows]
+
+
+def to_deleting(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
+    """The decision point of a delete; return how many rows took it."""
+    arguments = {"ids": list(ids), "token": token, "lease": f"{lease_seconds} seconds"}
+    return connection.execute(_TO_DELETING, arguments).rowcount
+
+
+def gone(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> list[UUID]:
+    """Delete the rows of bytes that are gone; return those that were still this remover's."""
+    return list(connection.execute(_GONE, {"ids": list(ids), "token": token}).scalars())
+
+
+def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, backoff_seconds: float) -> None:
+    """Let another collect repeat these deletions after a while."""
+    connection.execute(_GIVE_BACK, {"ids": list(ids), "token": token, "backoff": f"{backoff_seconds} seconds"})
+
+
+def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> bool:
+    """Note that a copy's bytes are bad; False if that was known."""
+    return connection.execute(_DAMAGED, {"id": placement, "now": now}).first() is not None
+
+
+def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:
+    """Note that these copies were read and are good."""
+    connection.execute(_VERIFIED, {"ids": list(ids), "now": now})
+
+
+def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:
+    """Note the lock that the store holds on a copy."""
+    connection.execute(_LOCKED, {"id": placement, "until": until})
+
+
+def next_ripe(connection: sa.Connection) -> datetime | None:
+    """Return when the next doomed copy is ripe."""
+    moment: datetime | None = connection.execute(_NEXT_RIPE).scalar_one()
+    return moment
+
+
+def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row
+    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
+    stored = v["stored_sha256"]
+    return PlacementRow(
+        **{
+            **v,
+            "state": PlacementState(v["state"]),
+            "stored_sha256": None if stored is None else bytes(stored),
+            "wrapped_key": None if v["wrapped_key"] is None else bytes(v["wrapped_key"]),
+        }
+    )

@@ -1,0 +1,80 @@
+"""Versions of policies. One version of a name is active; the others stay, for what they once decided."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import PolicyVersion
+from tierkeeper.base.ids import new_id
+
+# any number that nothing else in the database uses: policies are applied one at a time
+_ADVISORY_LOCK = 0x7469657200000002
+_MARK = sa.text("SELECT coalesce(max(greatest(active_from, removed_at)), '-infinity') || '/' || count(*) FROM policies")
+
+
+def lock(connection: sa.Connection) -> None:
+    """Let others who change policies wait until this transaction ends."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+
+
+def mark(connection: sa.Connection) -> str:
+    """Return a text that changes with every change of the policies."""
+    return str(connection.execute(_MARK).scalar_one())
+
+
+def active(connection: sa.Connection) -> list[PolicyVersion]:
+    """Return the active version of every policy."""
+    return _select(connection, PolicyVersion.removed_at.is_(None))
+
+
+def every(connection: sa.Connection) -> list[PolicyVersion]:
+    """Return all versions, by name and version."""
+    return _select(connection, sa.true())
+
+
+def of_name(connection: sa.Connection, name: str) -> list[PolicyVersion]:
+    """Return all versions of one policy."""
+    return _select(connection, PolicyVersion.name == name)
+
+
+def add(
+    connection: sa.Connection,
+    *,
+    name: str,
+    version: int,
+    tenant: str | None,
+    document: dict[str, Any],
+    built_in: bool,
+    by: str,
+    now: datetime,
+) -> UUID:
+    """Make a new version the active one of its name."""
+    remove(connection, name=name, now=now)
+    identity = new_id()
+    connection.execute(
+        sa.insert(PolicyVersion).values(
+            id=identity,
+            name=name,
+            version=version,
+            tenant=tenant,
+            document=document,
+            built_in=built_in,
+            by=by,
+            active_from=now,
+        )
+    )
+    return identity
+
+
+def remove(connection: sa.Connection, *, name: str, now: datetime) -> int:
+    """End the active version of a name; return how many there were, 0 or 1."""
+    statement = sa.update(PolicyVersion).where(PolicyVersion.name == name, PolicyVersion.removed_at.is_(None))
+    return connection.execute(statement.values(removed_at=now)).rowcount
+
+
+def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[PolicyVersion]:
+    statement = sa.select(*PolicyVersion.__table__.c).where(condition)
+    rows = connection.execute(statement.order_by(PolicyVersion.name, PolicyVersion.version))
+    return [PolicyVersion(**row._mapping) for row in rows]  # noqa: SLF001  the documented way to a row as a mapping

@@ -1,0 +1,134 @@
+"""Rows of the catalog as the engine sees them, and how they become the facts of a decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState
+from tierkeeper.base.values import Ref
+from tierkeeper.policy.decision import Facts, Override
+from tierkeeper.policy.match import Subject
+
+
+@dataclass(slots=True)
+class ArtifactRow:
+    """One artifact with its name, its active holds and how many live versions are newer."""
+
+    id: UUID
+    name_id: UUID
+    tenant: str
+    workflow: str
+    name: str
+    version: int
+    blob_id: UUID | None
+    sha256: bytes
+    size: int
+    content_type: str
+    metadata: Mapping[str, Any]
+    tags: Mapping[str, str]
+    created_at: datetime
+    stored_at: datetime
+    accessed_at: datetime | None
+    policy_id: UUID | None
+    state: ArtifactState
+    wanted: frozenset[str]
+    deleted_at: datetime | None
+    purge_at: datetime | None
+    purged_at: datetime | None
+    retain_until: datetime | None
+    retain_mode: str | None
+    archived_tiers: frozenset[str] | None
+    override_kind: str | None
+    override_tiers: frozenset[str] | None
+    override_until: datetime | None
+    not_before: datetime | None
+    revision: int
+    holds: tuple[str, ...]
+    newer_live: int
+
+    @property
+    def ref(self) -> Ref:
+        """The artifact by name and version."""
+        return Ref(self.tenant, self.workflow, self.name, self.version)
+
+    @property
+    def subject(self) -> Subject:
+        """What policies are matched against."""
+        return Subject(
+            tenant=self.tenant,
+            workflow=self.workflow,
+            name=self.name,
+            tags=self.tags,
+            content_type=self.content_type,
+            size=self.size,
+        )
+
+    @property
+    def counted(self) -> bool:
+        """Whether its wishes count for its blob: live, or deleted and not yet purged (R7)."""
+        return self.state is not ArtifactState.PURGED
+
+    def facts(self, now: datetime) -> Facts:
+        """What the decision needs to know, as of ``now``."""
+        return Facts(
+            id=self.id,
+            state=self.state,
+            created_at=self.created_at,
+            accessed_at=self.accessed_at,
+            metadata=self.metadata,
+            wanted=self.wanted,
+            purge_at=self.purge_at,
+            not_before=self.not_before,
+            retain_until=self.retain_until,
+            override=self._override(now),
+            holds=self.holds,
+            newer_live=self.newer_live,
+        )
+
+    def _override(self, now: datetime) -> Override | None:
+        """The verbs' wishes as one override: an archive lasts beneath a restore or a promote that ends."""
+        timed = self.override_tiers is not None and (self.override_until is None or self.override_until > now)
+        if timed and self.override_tiers is not None and self.override_kind is not None:
+            kind, tiers = OverrideKind(self.override_kind), self.override_tiers
+            if kind is OverrideKind.ADD and self.archived_tiers is not None:
+                kind, tiers = OverrideKind.REPLACE, tiers | self.archived_tiers
+            return Override(kind=kind, tiers=tiers, until=self.override_until)
+        if self.archived_tiers is not None:
+            return Override(kind=OverrideKind.REPLACE, tiers=self.archived_tiers, until=None)
+        return None
+
+
+@dataclass(slots=True)
+class PlacementRow:
+    """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged."""
+
+    id: UUID
+    blob_id: UUID
+    artifact_id: UUID | None
+    tier: str
+    location: str
+    state: PlacementState
+    token: UUID | None
+    lease_until: datetime | None
+    store_version: str | None
+    stored_size: int | None
+    stored_sha256: bytes | None
+    cipher: str | None
+    wrapped_key: bytes | None
+    key_id: str | None
+    compression: str | None
+    lock_wanted_until: datetime | None
+    locked_until: datetime | None
+    placed_by: str | None
+    made_at: datetime
+    damaged_at: datetime | None
+    doomed_at: datetime | None
+    delete_after: datetime | None
+    name_purged: bool
+
+    @property
+    def readable(self) -> bool:
+        """Whether its bytes may be read: verified once, not found damaged, not being deleted."""
+        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED} and self.damaged_at is None

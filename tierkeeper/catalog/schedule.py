@@ -1,0 +1,204 @@
+"""What is due when: claims with a lease, renewals, what comes next. Touches the narrow table only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+_CLAIM = sa.text(
+    "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"
+    " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
+    " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
+    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id, s.attempts"
+)
+_CLAIM_THESE = sa.text(
+    "WITH these AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids)"
+    " AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)"
+    " ORDER BY artifact_id FOR UPDATE SKIP LOCKED)"
+    " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
+    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id RETURNING s.artifact_id, s.attempts"
+)
+_RENEW = sa.text(
+    "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
+    " AND artifact_id = ANY(:ids)"
+)
+_LOCK = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) ORDER BY artifact_id FOR NO KEY UPDATE")
+_SETTLE = sa.text(
+    "UPDATE schedule s SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,"
+    " attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,"
+    " failures = CASE WHEN w.failed THEN s.failures + 1 ELSE 0 END,"
+    " parked_reason = w.parked"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]),"
+    " CAST(:failed AS boolean[]), CAST(:permanent AS boolean[]), CAST(:parked AS text[]))"
+    " AS w(artifact_id, due_at, step, failed, permanent, parked)"
+    " WHERE s.artifact_id = w.artifact_id AND (s.lease_token = :token OR s.lease_token IS NULL)"
+)
+_DONE = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids) AND (lease_token = :token OR lease_token IS NULL)")
+_FAILURES = sa.text("SELECT artifact_id, failures, attempts FROM schedule WHERE artifact_id = ANY(:ids)")
+_SET = sa.text(
+    "INSERT INTO schedule (artifact_id, tenant, due_at, step)"
+    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
+    " CAST(:steps AS text[])) AS w(artifact_id, tenant, due_at, step) ORDER BY artifact_id"
+    " ON CONFLICT (artifact_id) DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL,"
+    " attempts = 0, failures = 0"
+)
+_HASTEN = sa.text(
+    "UPDATE schedule s SET due_at = least(s.due_at, w.due_at), step = CASE WHEN w.due_at < s.due_at THEN w.step"
+    " ELSE s.step END FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]))"
+    " AS w(artifact_id, due_at, step) WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at"
+)
+_MISSING = sa.text(
+    "INSERT INTO schedule (artifact_id, tenant, due_at, step)"
+    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
+    " CAST(:steps AS text[])) AS w(artifact_id, tenant, due_at, step) ORDER BY artifact_id"
+    " ON CONFLICT (artifact_id) DO NOTHING"
+)
+_COUNT_DUE = sa.text(
+    "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()"
+    " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
+)
+_ANY_DUE = sa.text(
+    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()"
+    " AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
+    " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant))"
+)
+_DUE_PAGE = sa.text(
+    "SELECT artifact_id, due_at FROM schedule WHERE parked_reason IS NULL AND due_at <= :as_of"
+    " AND (due_at, artifact_id) > (:after_due, :after_id) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
+    " ORDER BY due_at, artifact_id LIMIT :limit"
+)
+_OF = sa.text("SELECT due_at, step, parked_reason FROM schedule WHERE artifact_id = :id")
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One claimed artifact and how often it was claimed without an outcome, this time included."""
+
+    artifact: UUID
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What an artifact's row becomes after its outcome; ``due_at`` None: nothing ever comes."""
+
+    artifact: UUID
+    due_at: datetime | None
+    step: str
+    failed: bool = False  # a reported failure: the backoff grows
+    permanent: bool = False  # a permanent error: the attempt is not given back
+    parked: str | None = None
+
+
+def claim(
+    connection: sa.Connection, *, token: UUID, now: datetime, lease_seconds: float, limit: int, tenant: str | None
+) -> list[Claimed]:
+    """Lease up to ``limit`` due artifacts, oldest first, and count the attempt."""
+    arguments = {"token": token, "now": now, "lease": f"{lease_seconds} seconds", "limit": limit, "tenant": tenant}
+    return [Claimed(row.artifact_id, row.attempts) for row in connection.execute(_CLAIM, arguments)]
+
+
+def claim_these(
+    connection: sa.Connection, ids: Collection[UUID], *, token: UUID, now: datetime, lease_seconds: float
+) -> list[Claimed]:
+    """Lease these artifacts, due or not, where nobody else has the lease."""
+    arguments = {"ids": list(ids), "token": token, "now": now, "lease": f"{lease_seconds} seconds"}
+    return [Claimed(row.artifact_id, row.attempts) for row in connection.execute(_CLAIM_THESE, arguments)]
+
+
+def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
+    """Lengthen the leases still ours; return how many are."""
+    arguments = {"ids": list(ids), "token": token, "lease": f"{lease_seconds} seconds"}
+    return connection.execute(_RENEW, arguments).rowcount
+
+
+def lock(connection: sa.Connection, ids: Collection[UUID]) -> None:
+    """Lock these rows in the order of their artifacts (R14)."""
+    connection.execute(_LOCK, {"ids": list(ids)})
+
+
+def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return (reported failures in a row, attempts without an outcome) by artifact."""
+    rows = connection.execute(_FAILURES, {"ids": list(ids)})
+    return {row.artifact_id: (row.failures, row.attempts) for row in rows}
+
+
+def settle(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> None:
+    """Write what comes next and give the leases back; a lease that is somebody else's now is left alone."""
+    later = [n for n in nexts if n.due_at is not None]
+    if later:
+        connection.execute(
+            _SETTLE,
+            {
+                "ids": [n.artifact for n in later],
+                "dues": [n.due_at for n in later],
+                "steps": [n.step for n in later],
+                "failed": [n.failed for n in later],
+                "permanent": [n.permanent for n in later],
+                "parked": [n.parked for n in later],
+                "token": token,
+            },
+        )
+    never = [n.artifact for n in nexts if n.due_at is None]
+    if never:
+        connection.execute(_DONE, {"ids": never, "token": token})
+
+
+def put(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> None:
+    """Write (artifact, tenant, due_at, step) whether or not somebody holds the lease (R9); unparks."""
+    if rows:
+        connection.execute(_SET, _columns(rows))
+
+
+def put_if_missing(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> None:
+    """Give a row to artifacts that have none."""
+    if rows:
+        connection.execute(_MISSING, _columns(rows))
+
+
+def hasten(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> int:
+    """Bring rows forward, never back; return how many moved."""
+    if not rows:
+        return 0
+    return connection.execute(_HASTEN, _columns(rows)).rowcount
+
+
+def _columns(rows: Sequence[tuple[UUID, str, datetime, str]]) -> dict[str, list[object]]:
+    return {
+        "ids": [r[0] for r in rows],
+        "tenants": [r[1] for r in rows],
+        "dues": [r[2] for r in rows],
+        "steps": [r[3] for r in rows],
+    }
+
+
+def count_due(connection: sa.Connection, *, tenant: str | None) -> int:
+    """Return how many artifacts are due now."""
+    return int(connection.execute(_COUNT_DUE, {"tenant": tenant}).scalar_one())
+
+
+def any_due(connection: sa.Connection, *, tenant: str | None) -> bool:
+    """Whether something is due that nobody works on."""
+    return bool(connection.execute(_ANY_DUE, {"tenant": tenant}).scalar_one())
+
+
+def due_page(
+    connection: sa.Connection,
+    *,
+    as_of: datetime,
+    after: tuple[datetime, UUID],
+    limit: int,
+    tenant: str | None,
+) -> list[tuple[UUID, datetime]]:
+    """Return (artifact, due_at) of what is due as of then, in order, after a key."""
+    arguments = {"as_of": as_of, "after_due": after[0], "after_id": after[1], "limit": limit, "tenant": tenant}
+    return [(row.artifact_id, row.due_at) for row in connection.execute(_DUE_PAGE, arguments)]
+
+
+def of(connection: sa.Connection, artifact: UUID) -> tuple[datetime, str, str | None] | None:
+    """Return (due_at, step, parked_reason) of one artifact, if anything ever comes."""
+    row = connection.execute(_OF, {"id": artifact}).first()
+    return None if row is None else (row.due_at, row.step, row.parked_reason)

@@ -1,0 +1,39 @@
+"""Staged uploads that the catalog knows of."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+_TAKE = sa.text(
+    "INSERT INTO staging (name, state, expires_at) VALUES (:name, 'taken', clock_timestamp() + CAST(:ttl AS interval))"
+    " ON CONFLICT (name) DO UPDATE SET state = 'taken', expires_at = excluded.expires_at"
+)
+_ADOPT = sa.text(
+    "INSERT INTO staging (name, state, expires_at)"
+    " SELECT name, 'adopted', clock_timestamp() FROM unnest(CAST(:names AS uuid[])) AS w(name)"
+    " ON CONFLICT (name) DO NOTHING"
+)
+_EXPIRED = sa.text("SELECT name FROM staging WHERE expires_at <= clock_timestamp() ORDER BY expires_at LIMIT :limit")
+_FORGET = sa.text("DELETE FROM staging WHERE name = ANY(:names)")
+
+
+def take(connection: sa.Connection, name: UUID, *, ttl: timedelta) -> None:
+    """Note that a store takes this upload; it is deleted a while after."""
+    connection.execute(_TAKE, {"name": name, "ttl": ttl})
+
+
+def adopt(connection: sa.Connection, names: Collection[UUID]) -> None:
+    """Note uploads that nobody claimed within their time to live; they may be deleted now."""
+    connection.execute(_ADOPT, {"names": list(names)})
+
+
+def expired(connection: sa.Connection, *, limit: int) -> list[UUID]:
+    """Return uploads whose time is over."""
+    return list(connection.execute(_EXPIRED, {"limit": limit}).scalars())
+
+
+def forget(connection: sa.Connection, names: Collection[UUID]) -> None:
+    """Forget uploads whose bytes are gone."""
+    connection.execute(_FORGET, {"names": list(names)})

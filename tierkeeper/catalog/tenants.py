@@ -1,0 +1,21 @@
+"""Tenants: made at their first store, with the dedup scope that is theirs for ever."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+_TAKE = sa.text(
+    "INSERT INTO tenants (id, scope) SELECT id, id FROM unnest(CAST(:ids AS text[])) AS w(id) ORDER BY id"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_SCOPES = sa.text("SELECT id, scope FROM tenants WHERE id = ANY(:ids)")
+
+
+def scopes(connection: sa.Connection, tenants: Collection[str]) -> dict[str, str]:
+    """Return the dedup scope of each tenant, making the tenants that are new."""
+    ids = sorted(set(tenants))
+    found = {row.id: row.scope for row in connection.execute(_SCOPES, {"ids": ids})}
+    if len(found) < len(ids):
+        connection.execute(_TAKE, {"ids": ids})
+        found = {row.id: row.scope for row in connection.execute(_SCOPES, {"ids": ids})}
+    return found

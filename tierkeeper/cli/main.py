@@ -1,0 +1,88 @@
+"""The command line: ``tierkeeper …``, and the same commands as ``celery -A worker.app tier …``."""
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from tierkeeper.cli.groups import LazyGroup, output_options
+from tierkeeper.cli.output import Output
+from tierkeeper.cli.state import State
+
+INTERRUPTED = 130
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "store": ("tierkeeper.cli.store:store", "Store files as artifacts."),
+    "get": ("tierkeeper.cli.get:get", "Read an artifact into a file or to stdout, verified."),
+    "ls": ("tierkeeper.cli.ls:ls", "List tenants' artifacts below a path."),
+    "find": ("tierkeeper.cli.find:find", "Find artifacts by name, tag, tier, state, age or content."),
+    "show": ("tierkeeper.cli.show:show", "Show one artifact and its copies."),
+    "explain": ("tierkeeper.cli.explain:explain", "Say why an artifact is where it is, and what comes next."),
+    "promote": ("tierkeeper.cli.promote:promote", "Move artifacts to a tier, until their next phase."),
+    "archive": ("tierkeeper.cli.archive:archive", "Move artifacts to the coldest tier, for good."),
+    "restore": ("tierkeeper.cli.restore:restore", "Bring artifacts back to the hottest tier."),
+    "purge": ("tierkeeper.cli.purge:purge", "Delete artifacts; gone after the undo window."),
+    "undelete": ("tierkeeper.cli.undelete:undelete", "Take a purge back while the undo window lasts."),
+    "lifecycle": ("tierkeeper.cli.lifecycle:lifecycle", "Run, plan or sum up the lifecycle."),
+    "policy": ("tierkeeper.cli.policy:policy", "Apply, show, compare and test policies."),
+    "stats": ("tierkeeper.cli.stats:stats", "Count copies and bytes by tier."),
+    "events": ("tierkeeper.cli.events:events", "Read or export the audit log."),
+    "runs": ("tierkeeper.cli.runs:runs", "List sweeps and bulk jobs, and what they did."),
+    "verify": ("tierkeeper.cli.verify:verify", "Read copies back and check their checksums."),
+    "settings": ("tierkeeper.cli.settings:settings", "Print the effective settings and where each comes from."),
+    "init": ("tierkeeper.cli.init:init", "Make or upgrade the catalog and the tiers."),
+    "up": ("tierkeeper.cli.up:up", "Run worker, Beat and Flower here."),
+    "demo": ("tierkeeper.cli.demo:demo", "See real files go through the tiers in half a minute."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Shell completion: eval "$(_TIERKEEPER_COMPLETE=bash_source tierkeeper)"',
+    params=output_options(),
+)
+@click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of the embedded state.")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with settings.")
+@click.version_option(version("tierkeeper"), prog_name="tierkeeper")
+@click.pass_context
+def cli(ctx: click.Context, home: Path | None, config: Path | None) -> None:
+    """Keep stored things in the right place for their age, provably."""
+    state = ctx.ensure_object(State)
+    state.home, state.config = home, config
+    state.bind(ctx)
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; everything a user should read is printed."""
+    state = State(output=Output())
+    try:
+        result = cli.main(args=arguments, prog_name="tierkeeper", standalone_mode=False, obj=state)
+    except click.ClickException as error:
+        _show_usage(state, error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        state.output.warn("stopped; nothing more was done")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last line of defence: a line instead of a traceback
+        if state.output.verbose:
+            state.output.err.print_exception()
+        state.output.warn(f"unexpected error: {type(error).__name__}: {error} (run again with -v for where)")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _show_usage(state: State, error: click.ClickException) -> None:
+    if state.output.as_json:
+        shown = {"error": "Usage", "message": error.format_message(), "exit_code": error.exit_code}
+        click.echo(json.dumps(shown, ensure_ascii=False), err=True)
+    else:
+        error.show()

@@ -1,0 +1,109 @@
+"""What a command works with, each opened when it is first asked for and closed when the command ends."""
+
+import functools
+import getpass
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar
+from uuid import uuid4
+
+import click
+from tierkeeper_client import TierkeeperClient
+from tierkeeper_client.client import Options
+
+from tierkeeper.base import log
+from tierkeeper.base.settings import Settings, load
+from tierkeeper.base.values import Call
+from tierkeeper.cli.output import Output
+from tierkeeper.cli.state import State
+from tierkeeper.embedded import services
+from tierkeeper.keeper import Keeper
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Session:
+    """Settings, services, keeper and client of one command."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.actor = f"cli:{_login()}"
+        self.correlation = str(uuid4())  # of everything that this command does or sends
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def output(self) -> Output:
+        """Where to print."""
+        return self.state.output
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The settings as they were given; URLs of embedded services are None here. Raises SettingInvalid."""
+        overrides = {} if self.state.home is None else {"home": str(self.state.home)}
+        loaded = load(config=self.state.config, **overrides)
+        level = loaded.log.level if self.output.verbose else "warning"
+        log.configure(loaded.log.model_copy(update={"level": level}))
+        return loaded
+
+    @functools.cached_property
+    def resolved(self) -> Settings:
+        """The settings with every URL filled in; embedded services run from here to the end of the command."""
+        return self._stack.enter_context(services.resolve(self.settings))
+
+    @functools.cached_property
+    def keeper(self) -> Keeper:
+        """The keeper. An embedded catalog is made and upgraded on the way: it is ours alone."""
+        keeper = self._stack.enter_context(Keeper.open(self.resolved))
+        if self.settings.catalog.url is None:
+            keeper.init()
+        return keeper
+
+    @functools.cached_property
+    def client(self) -> TierkeeperClient:
+        """The client, as an application would make it."""
+        settings = self.resolved
+        return TierkeeperClient(
+            str(settings.broker.url),
+            settings.results.url,
+            settings.staging.url,
+            inline_limit=settings.engine.inline_limit,
+            actor=self.actor,
+        )
+
+    def call(self) -> Call:
+        """Return who asks, under a fresh key."""
+        return Call(key=str(uuid4()), actor=self.actor, correlation=self.correlation)
+
+    def options(self) -> Options:
+        """Return the same for a message."""
+        return Options(actor=self.actor, correlation=self.correlation)
+
+
+def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Give ``command`` a session as its first argument, closed when it returns."""
+
+    @click.pass_obj
+    @functools.wraps(command)
+    def wrapped(state: State, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with Session(state) as session:
+            return command(session, *args, **kwargs)
+
+    return wrapped
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no account for this number, as in containers
+        return str(os.getuid())

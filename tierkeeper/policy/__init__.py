@@ -1,0 +1,1 @@
+"""What a policy says and decides. Pure: no clock, no I/O, no logging."""

@@ -1,0 +1,60 @@
+"""From when an artifact's age counts, and how its own metadata move its purge."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+from typing import Any
+
+from tierkeeper.base.errors import InvalidInput, UnreadableClock
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import ACCESSED, CREATED, Policy
+
+RETENTION_OVERRIDE = "retention_override"  # the metadata field of document B
+_DATE_LENGTH = len("2024-05-01")
+
+
+def clock_of(
+    policy: Policy, *, created_at: datetime, accessed_at: datetime | None, metadata: Mapping[str, Any]
+) -> datetime:
+    """Return the moment that the age counts from. Raises UnreadableClock if the metadata do not have it."""
+    if policy.clock == CREATED:
+        return created_at
+    if policy.clock == ACCESSED:
+        return accessed_at or created_at
+    return _from_metadata(policy, metadata)
+
+
+def retention_override(metadata: Mapping[str, Any]) -> Duration | None:
+    """Return the least age of a purge that the artifact asks for itself. Raises InvalidInput if unreadable."""
+    value = metadata.get(RETENTION_OVERRIDE)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidInput(
+            field=RETENTION_OVERRIDE, value=value, problem="it is no text", fix="Write it as '7_years', 'P7Y' or '90d'."
+        )
+    return Duration.parse(value, field=RETENTION_OVERRIDE)
+
+
+def check_metadata(policy: Policy, metadata: Mapping[str, Any]) -> None:
+    """Refuse at store what no phase could run on. Raises UnreadableClock and InvalidInput."""
+    if policy.clock_field is not None:
+        _from_metadata(policy, metadata)
+    retention_override(metadata)
+
+
+def _from_metadata(policy: Policy, metadata: Mapping[str, Any]) -> datetime:
+    field = policy.clock_field or ""
+    value = metadata.get(field)
+    if value is None:
+        raise UnreadableClock(policy=policy.name, field=field, problem="is missing")
+    if not isinstance(value, str):
+        raise UnreadableClock(policy=policy.name, field=field, problem=f"is {str(value)[:40]}, not text")
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise UnreadableClock(policy=policy.name, field=field, problem=f"is {value[:40]!r}, no date") from error
+    if moment.time() == time.min and len(value) <= _DATE_LENGTH:
+        return moment.replace(tzinfo=UTC)
+    raise UnreadableClock(policy=policy.name, field=field, problem=f"is {value[:40]!r}, without a time zone")

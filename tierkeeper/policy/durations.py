@@ -1,0 +1,145 @@
+"""Durations with calendar years and months, as people and ISO 8601 write them."""
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NoReturn
+
+from tierkeeper.base.errors import InvalidInput
+
+MAX_YEARS = 1000  # longer is a slip of the pen; it also keeps sums inside what a datetime can hold
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_MONTHS = 12
+_HOUR = 3600
+_DAY = 86400
+_ISO = re.compile(
+    r"P(?=[0-9T])(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
+    r"(?:T(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?)?"
+)
+_HUMAN = re.compile(r"([0-9]+)[ _]?([a-z]+)")
+_UNITS = {
+    **dict.fromkeys(("y", "year", "years"), "years"),
+    **dict.fromkeys(("mo", "month", "months"), "months"),
+    **dict.fromkeys(("w", "week", "weeks"), "weeks"),
+    **dict.fromkeys(("d", "day", "days"), "days"),
+    **dict.fromkeys(("h", "hour", "hours"), "hours"),
+    **dict.fromkeys(("min", "minute", "minutes"), "minutes"),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), "seconds"),
+}
+_EXAMPLES = "Write it as '7d', '12h', '7 years', 'P7Y' or 'P1Y6M'."
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A length of time. Years and months are calendar ones: 29 February and a year is 28 February."""
+
+    years: int = 0
+    months: int = 0
+    days: int = 0
+    seconds: int = 0
+
+    @classmethod
+    def parse(cls, text: str, *, field: str = "duration") -> "Duration":
+        """Read ``7d``, ``12h``, ``7_years``, ``7 years``, ``P1Y6M``. Raises InvalidInput naming ``field``."""
+        return _parse(text, field)
+
+    @classmethod
+    def of(cls, length: timedelta) -> "Duration":
+        """Return ``length`` as a duration; parts of a second are dropped."""
+        return cls(days=length.days, seconds=length.seconds)
+
+    def after(self, moment: datetime) -> datetime:
+        """Return ``moment`` plus this; past the year 9999 it is the last moment there is."""
+        try:
+            return self._shift(moment, 1)
+        except (OverflowError, ValueError):
+            return _LATEST
+
+    def before(self, moment: datetime) -> datetime:
+        """Return ``moment`` minus this; before the year 1 it is the first moment there is."""
+        try:
+            return self._shift(moment, -1)
+        except (OverflowError, ValueError):
+            return _EARLIEST
+
+    def always_shorter(self, other: "Duration") -> bool:
+        """Whether this ends before ``other`` from every day of the calendar on (P1M against 30d: no)."""
+        return all(self.after(day) < other.after(day) for day in _reference_days())
+
+    def never_longer(self, other: "Duration") -> bool:
+        """Whether this ends no later than ``other`` from every day of the calendar on."""
+        return all(self.after(day) <= other.after(day) for day in _reference_days())
+
+    def __str__(self) -> str:
+        if not (self.years or self.months):
+            if not self.seconds:
+                return f"{self.days}d"
+            if not self.days:
+                return _clock_text(self.seconds)
+        date = "".join(f"{n}{u}" for n, u in ((self.years, "Y"), (self.months, "M"), (self.days, "D")) if n)
+        return f"P{date}" + (f"T{self.seconds}S" if self.seconds else "")
+
+    def _shift(self, moment: datetime, sign: int) -> datetime:
+        if self.years or self.months:
+            count = moment.year * _MONTHS + moment.month - 1 + sign * (self.years * _MONTHS + self.months)
+            year, month = divmod(count, _MONTHS)
+            last = calendar.monthrange(year, month + 1)[1]
+            moment = moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+        return moment + sign * timedelta(days=self.days, seconds=self.seconds)
+
+
+def _clock_text(seconds: int) -> str:
+    if seconds % _HOUR == 0:
+        return f"{seconds // _HOUR}h"
+    return f"{seconds // 60}min" if seconds % 60 == 0 else f"{seconds}s"
+
+
+@lru_cache(maxsize=1)
+def _reference_days() -> tuple[datetime, ...]:
+    # Every day of a leap cycle, and of the eight years without a leap day around 2100: all lengths that a number
+    # of months or years can have.
+    spans = ((2000, 2004), (2096, 2101))
+    return tuple(
+        datetime(first, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        for first, last in spans
+        for day in range((datetime(last, 1, 1, tzinfo=UTC) - datetime(first, 1, 1, tzinfo=UTC)).days)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str, field: str) -> Duration:
+    stripped = text.strip()
+    if iso := _ISO.fullmatch(stripped):
+        years, months, weeks, days, hours, minutes, seconds = (_number(n, text, field) for n in iso.groups())
+    elif human := _HUMAN.fullmatch(stripped.lower()):
+        unit = _UNITS.get(human[2])
+        if unit is None:
+            problem = "'m' may be months or minutes" if human[2] == "m" else f"{human[2]!r} is no unit of time"
+            _refuse(text, field, problem, "Units are y, mo, w, d, h, min, s. " + _EXAMPLES)
+        amounts = dict.fromkeys(("years", "months", "weeks", "days", "hours", "minutes", "seconds"), 0)
+        amounts[unit] = _number(human[1], text, field)
+        years, months, weeks, days, hours, minutes, seconds = amounts.values()
+    elif re.fullmatch(r"[0-9]+", stripped):
+        _refuse(text, field, "it has no unit", f"Write {stripped}d for days. " + _EXAMPLES)
+    else:
+        _refuse(text, field, "it is no length of time", _EXAMPLES)
+    found = Duration(years, months, weeks * 7 + days, hours * _HOUR + minutes * 60 + seconds)
+    if found.years + found.months / _MONTHS + (found.days + found.seconds / _DAY) / 365 > MAX_YEARS:
+        _refuse(text, field, f"it is longer than {MAX_YEARS} years", "To keep something for good, leave the rule out.")
+    return found
+
+
+def _number(digits: str | None, text: str, field: str) -> int:
+    if digits is None:
+        return 0
+    if len(digits) > len(str(MAX_YEARS * 366 * _DAY)):
+        _refuse(text, field, f"it is longer than {MAX_YEARS} years", "To keep something for good, leave the rule out.")
+    return int(digits)
+
+
+def _refuse(text: str, field: str, problem: str, fix: str) -> NoReturn:
+    raise InvalidInput(field=field, value=text[:40], problem=problem, fix=fix)

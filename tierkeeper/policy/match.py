@@ -1,0 +1,213 @@
+"""Which policy governs an artifact: exactly one, the most specific that matches.
+
+Two policies are compared in the order tenant, workflow, name, tags, content type, size; the first difference decides:
+
+* given beats not given, and of a pattern: exact beats pattern, a longer literal beginning beats a shorter one, then
+  more fixed characters beat fewer;
+* more tags beat fewer;
+* two bounds of size beat one beat none, and of two bounds the narrower span wins, of one bound the tighter one;
+* a policy of the user beats a built-in one, so that ``default`` is what is left.
+
+A content type is compared without its parameters and in lower case.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from itertools import combinations
+
+from tierkeeper.base.errors import PolicyNotFound, PolicyTie
+from tierkeeper.policy import patterns
+from tierkeeper.policy.rules import Match, Policy
+
+_Key = tuple[tuple[int, ...], ...]
+_FIELDS = ("tenant", "workflow", "name", "tags", "content type", "size")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a policy is chosen by; ``size`` in bytes. It never changes in an artifact's life."""
+
+    tenant: str
+    workflow: str
+    name: str
+    tags: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/octet-stream"
+    size: int = 0
+
+
+class Standing(StrEnum):
+    """How a policy stands to a subject."""
+
+    GOVERNS = "governs"
+    LESS_SPECIFIC = "less specific"
+    NO_MATCH = "no match"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one policy stands to a subject, and why, in words."""
+
+    policy: Policy
+    standing: Standing
+    detail: str
+
+
+def matches(policy: Policy, subject: Subject) -> bool:
+    """Whether everything that the policy's match asks for holds."""
+    return _difference(policy.match, subject) is None
+
+
+def governing(policies: Iterable[Policy], subject: Subject) -> Policy:
+    """Return the most specific policy that matches. Raises PolicyNotFound if none does (the default always does)."""
+    best = max((policy for policy in policies if matches(policy, subject)), key=_rank, default=None)
+    if best is None:
+        raise PolicyNotFound(name="default")
+    return best
+
+
+def why(policies: Iterable[Policy], subject: Subject) -> tuple[Verdict, ...]:
+    """Return every policy's verdict, the governing one first, then the most specific ones."""
+    ranked = sorted(policies, key=_rank, reverse=True)
+    fitting = [policy for policy in ranked if matches(policy, subject)]
+    verdicts = [Verdict(p, Standing.GOVERNS, f"it matches {_described(p.match)}") for p in fitting[:1]]
+    for policy in fitting[1:]:
+        verdicts.append(Verdict(policy, Standing.LESS_SPECIFIC, _deciding(fitting[0], policy)))
+    verdicts.extend(
+        Verdict(policy, Standing.NO_MATCH, difference)
+        for policy in ranked
+        if (difference := _difference(policy.match, subject)) is not None
+    )
+    return tuple(verdicts)
+
+
+def check_ties(policies: Iterable[Policy]) -> None:
+    """Raise PolicyTie if two policies are equally specific and an artifact could match both."""
+    alike: dict[tuple[_Key, bool], list[Policy]] = defaultdict(list)
+    for policy in policies:
+        alike[(_specificity(policy.match), policy.built_in)].append(policy)
+    for group in alike.values():
+        for first, second in combinations(group, 2):
+            example = _overlap(first.match, second.match)
+            if example is not None:
+                raise PolicyTie(first=first.label, second=second.label, example=example)
+
+
+def overlap(first: Match, second: Match) -> bool:
+    """Whether an artifact could match both."""
+    return _overlap(first, second) is not None
+
+
+def plain_type(content_type: str) -> str:
+    """Return a content type as it is compared: no parameters, lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _difference(match: Match, subject: Subject) -> str | None:  # noqa: PLR0911  a line for each condition reads best
+    if match.tenant is not None and match.tenant != subject.tenant:
+        return f"tenant {subject.tenant!r} is not {match.tenant!r}"
+    if match.workflow is not None and not patterns.matches(match.workflow, subject.workflow):
+        return f"workflow {subject.workflow!r} does not fit {match.workflow!r}"
+    if match.name is not None and not patterns.matches(match.name, subject.name):
+        return f"name {subject.name!r} does not fit {match.name!r}"
+    for pair in match.tags:
+        if pair not in subject.tags:
+            return f"tag {pair[0]}={pair[1]} is not there"
+    if match.content_type is not None:
+        plain = plain_type(subject.content_type)
+        if not patterns.matches(match.content_type, plain):
+            return f"content type {plain!r} does not fit {match.content_type!r}"
+    if match.size_min is not None and subject.size < match.size_min:
+        return f"size {subject.size} is below {match.size_min}"
+    if match.size_max is not None and subject.size > match.size_max:
+        return f"size {subject.size} is above {match.size_max}"
+    return None
+
+
+def _rank(policy: Policy) -> tuple[_Key, bool, str]:
+    return _specificity(policy.match), not policy.built_in, policy.name
+
+
+@lru_cache(maxsize=4096)
+def _specificity(match: Match) -> _Key:
+    return (
+        (int(match.tenant is not None),),
+        _of_pattern(match.workflow),
+        _of_pattern(match.name),
+        (len(match.tags),),
+        _of_pattern(match.content_type),
+        _of_size(match.size_min, match.size_max),
+    )
+
+
+def _of_pattern(pattern: str | None) -> tuple[int, ...]:
+    if pattern is None:
+        return (0, 0, 0)
+    exact = patterns.is_exact(pattern)
+    return (2 if exact else 1, patterns.prefix_length(pattern), patterns.fixed_length(pattern))
+
+
+def _of_size(low: int | None, high: int | None) -> tuple[int, ...]:
+    if low is not None and high is not None:
+        return (2, low - high)
+    if low is not None:
+        return (1, low)
+    return (1, -high) if high is not None else (0, 0)
+
+
+def _overlap(first: Match, second: Match) -> str | None:
+    """Return an example in words that both match, None if there is none."""
+    if first.tenant is not None and second.tenant is not None and first.tenant != second.tenant:
+        return None
+    workflow = patterns.common(first.workflow or "*", second.workflow or "*")
+    name = patterns.common(first.name or "*", second.name or "*")
+    kind = patterns.common(first.content_type or "*", second.content_type or "*")
+    tags = dict(first.tags)
+    clash = any(tags.get(key, value) != value for key, value in second.tags)
+    low = max(first.size_min or 0, second.size_min or 0)
+    highs = [high for high in (first.size_max, second.size_max) if high is not None]
+    if workflow is None or name is None or kind is None or clash or (highs and low > min(highs)):
+        return None
+    tags.update(second.tags)
+    asked = {
+        "tenant": first.tenant or second.tenant,
+        "workflow": workflow,
+        "name": name,
+        "tags": ", ".join(f"{key}={value}" for key, value in sorted(tags.items())),
+        "content type": kind,
+        "size": str(low) if low else "",
+    }
+    return (
+        "an artifact with " + ", ".join(f"{k} {v}" for k, v in asked.items() if v)
+        if any(asked.values())
+        else ("every artifact")
+    )
+
+
+def _deciding(winner: Policy, loser: Policy) -> str:
+    pairs = zip(_FIELDS, _specificity(winner.match), _specificity(loser.match), strict=True)
+    for field, more, less in pairs:
+        if more != less:
+            return f"it matches too, but {winner.label} is more specific in {field}"
+    return f"it matches too, but it is built in and {winner.label} is not"
+
+
+def _described(match: Match) -> str:
+    parts = [
+        f"{field} {value!r}"
+        for field, value in (
+            ("tenant", match.tenant),
+            ("workflow", match.workflow),
+            ("name", match.name),
+            ("content type", match.content_type),
+        )
+        if value is not None
+    ]
+    parts.extend(f"tag {key}={value}" for key, value in match.tags)
+    if match.size_min is not None:
+        parts.append(f"size from {match.size_min}")
+    if match.size_max is not None:
+        parts.append(f"size up to {match.size_max}")
+    return " and ".join(parts) or "everything"

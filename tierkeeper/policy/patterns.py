@@ -1,0 +1,177 @@
+"""Shell globs over names: ``*``, ``?``, ``[abc]``, ``[!abc]``; case counts, and ``*`` crosses ``/`` too."""
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+MAX_PATTERN = 700  # characters, as a name
+
+_SPECIAL = re.compile(r"([*?[])")
+_SAMPLES = "xa0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """One element of a pattern: any run of characters, or one character out of ``ranges`` (or out of the rest)."""
+
+    star: bool = False
+    ranges: tuple[tuple[str, str], ...] = ()
+    negated: bool = False
+
+    def takes(self, character: str) -> bool:
+        return any(low <= character <= high for low, high in self.ranges) != self.negated
+
+    @property
+    def literal(self) -> str | None:
+        if self.negated or len(self.ranges) != 1 or self.ranges[0][0] != self.ranges[0][1]:
+            return None
+        return self.ranges[0][0]
+
+
+_ANY_RUN = _Token(star=True)
+_ANY_ONE = _Token(negated=True)
+
+
+def problem(pattern: str) -> str | None:
+    """Return what is wrong with ``pattern``, None if it is usable."""
+    if not pattern:
+        return "it is empty"
+    if len(pattern) > MAX_PATTERN:
+        return f"it is longer than {MAX_PATTERN} characters"
+    if not pattern.isprintable():
+        return "it has a control or invisible character"
+    try:
+        _tokens(pattern)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole of ``text`` fits ``pattern``."""
+    return fnmatchcase(text, pattern)
+
+
+def is_exact(pattern: str) -> bool:
+    """Whether ``pattern`` fits one text only."""
+    return all(token.literal is not None for token in _tokens(pattern))
+
+
+def prefix_length(pattern: str) -> int:
+    """Return how many literal characters ``pattern`` begins with."""
+    for count, token in enumerate(_tokens(pattern)):
+        if token.literal is None:
+            return count
+    return len(_tokens(pattern))
+
+
+def fixed_length(pattern: str) -> int:
+    """Return how many characters a text needs at least to fit ``pattern``."""
+    return sum(not token.star for token in _tokens(pattern))
+
+
+def escaped(text: str) -> str:
+    """Return the pattern that fits exactly ``text``."""
+    return _SPECIAL.sub(r"[\1]", text)
+
+
+def common(first: str, second: str) -> str | None:
+    """Return a shortest text that fits both patterns, None if there is none."""
+    one, two = _tokens(first), _tokens(second)
+    # A walk through the pairs of positions; an edge is one character that both sides take, or the end of a star.
+    queue: deque[tuple[int, int]] = deque([(0, 0)])
+    made: dict[tuple[int, int], tuple[tuple[int, int], str]] = {}
+    while queue:
+        here = queue.popleft()
+        if here == (len(one), len(two)):
+            return _spelled(made, here)
+        for there, character in _moves(one, two, here):
+            if there not in made and there != (0, 0):
+                made[there] = (here, character)
+                # ends of stars cost nothing, so they go first
+                (queue.append if character else queue.appendleft)(there)
+    return None
+
+
+def _moves(
+    one: tuple[_Token, ...], two: tuple[_Token, ...], here: tuple[int, int]
+) -> list[tuple[tuple[int, int], str]]:
+    i, j = here
+    left = one[i] if i < len(one) else None
+    right = two[j] if j < len(two) else None
+    moves = []
+    if left is not None and left.star:
+        moves.append(((i + 1, j), ""))
+    if right is not None and right.star:
+        moves.append(((i, j + 1), ""))
+    if left is None or right is None:
+        return moves
+    if left.star and not right.star:
+        moves.append(((i, j + 1), _shared(right, _ANY_ONE)))
+    elif right.star and not left.star:
+        moves.append(((i + 1, j), _shared(left, _ANY_ONE)))
+    elif not left.star and (character := _shared(left, right)):
+        moves.append(((i + 1, j + 1), character))
+    return [move for move in moves if move is not None]
+
+
+def _shared(left: _Token, right: _Token) -> str:
+    # Every set of characters that ranges cut out contains an end of one of them, or a neighbour of an end.
+    ends = {end for token in (left, right) for pair in token.ranges for end in pair}
+    near = {chr(ord(end) + step) for end in ends for step in (-1, 1) if 0 < ord(end) + step < 0x110000}
+    candidates = [*_SAMPLES, *sorted(ends), *sorted(near)]
+    return next((c for c in candidates if left.takes(c) and right.takes(c)), "")
+
+
+def _spelled(made: dict[tuple[int, int], tuple[tuple[int, int], str]], end: tuple[int, int]) -> str:
+    characters = []
+    while end in made:
+        end, character = made[end]
+        characters.append(character)
+    return "".join(reversed(characters))
+
+
+@lru_cache(maxsize=1024)
+def _tokens(pattern: str) -> tuple[_Token, ...]:
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(pattern):
+        character = pattern[at]
+        at += 1
+        if character == "*":
+            if not tokens or not tokens[-1].star:
+                tokens.append(_ANY_RUN)
+        elif character == "?":
+            tokens.append(_ANY_ONE)
+        elif character == "[":
+            token, at = _set(pattern, at)
+            tokens.append(token)
+        else:
+            tokens.append(_Token(ranges=((character, character),)))
+    return tuple(tokens)
+
+
+def _set(pattern: str, begin: int) -> tuple[_Token, int]:
+    negated = pattern[begin : begin + 1] == "!"
+    first = begin + negated
+    end = pattern.find("]", first + 1)  # a ']' right at the beginning is a member
+    if end < 0:
+        msg = "a '[' is never closed"
+        raise ValueError(msg)
+    members = pattern[first:end]
+    ranges = []
+    at = 0
+    while at < len(members):
+        if members[at + 1 : at + 2] == "-" and at + 2 < len(members):
+            low, high = members[at], members[at + 2]
+            if low > high:
+                msg = f"the range {low}-{high} runs backwards"
+                raise ValueError(msg)
+            ranges.append((low, high))
+            at += 3
+        else:
+            ranges.append((members[at], members[at]))
+            at += 1
+    return _Token(ranges=tuple(ranges), negated=negated), end + 1

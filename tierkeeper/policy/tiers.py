@@ -1,0 +1,44 @@
+"""What a policy knows of a tier: its name, how cold it is and whether it can lock."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tierkeeper.base.errors import UnknownTier
+from tierkeeper.base.states import Temperature
+
+
+@dataclass(frozen=True, slots=True)
+class TierInfo:
+    """One configured tier. ``rank`` orders all of them, 0 is the hottest; no two have the same."""
+
+    name: str
+    temperature: Temperature
+    rank: int
+    can_lock: bool = False
+    is_database: bool = False
+
+
+def ordered(names: Iterable[str], tiers: Sequence[TierInfo]) -> tuple[str, ...]:
+    """Return ``names`` from hottest to coldest. Raises UnknownTier for one that is not configured."""
+    ranks = {tier.name: tier.rank for tier in tiers}
+    wanted = set(names)
+    for name in sorted(wanted - ranks.keys()):
+        raise UnknownTier(tier=name, known=", ".join(ranks))
+    return tuple(sorted(wanted, key=ranks.__getitem__))
+
+
+def hottest(names: Iterable[str], tiers: Sequence[TierInfo]) -> str:
+    """Return the hottest of ``names``, of which there must be one. Raises UnknownTier as :func:`ordered`."""
+    return ordered(names, tiers)[0]
+
+
+def coldest(names: Iterable[str], tiers: Sequence[TierInfo]) -> str:
+    """Return the coldest of ``names``, of which there must be one. Raises UnknownTier as :func:`ordered`."""
+    return ordered(names, tiers)[-1]
+
+
+def coldest_lockable(names: Iterable[str], tiers: Sequence[TierInfo]) -> str | None:
+    """Return the coldest of ``names`` that can lock objects, None if none can. Raises UnknownTier."""
+    lockable = {tier.name for tier in tiers if tier.can_lock}
+    able = [name for name in ordered(names, tiers) if name in lockable]
+    return able[-1] if able else None

@@ -1,0 +1,169 @@
+"""The port: what the engine asks of a place where bytes lie.
+
+An adapter is one file beside this one, or a third party's package with an entry point in the group
+``tierkeeper.stores`` (``scheme = module:callable``; the callable takes a :class:`StoreConfig`). Every adapter passes
+``tests/integration/stores/contract.py``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import BinaryIO, ClassVar
+from uuid import UUID
+
+from tierkeeper.base.states import RetentionMode
+from tierkeeper.stores.errors import LockUnsupported
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """What an adapter is made from: ``url`` without its query, and the query's options merged with the tier's."""
+
+    tier: str
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    io_threads: int = 16  # how many calls the engine makes at once; size pools for it
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What travels with the bytes, so that a store can be read without the catalog."""
+
+    tenant: str
+    workflow: str
+    name: str
+    version: int
+    placement: UUID
+    sha256: bytes  # of the content, 32 bytes
+    size: int  # of the content, bytes
+    created: datetime
+    content_type: str = "application/octet-stream"
+    metadata: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store says of one object: its size in bytes as stored, its version id and the SHA-256 it vouches for.
+
+    ``sha256`` is None where the store cannot tell (it is never guessed from the request).
+    """
+
+    location: str
+    size: int
+    version: str | None = None
+    sha256: bytes | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """Names what to delete. ``version`` None on a versioned store means every version and every open upload."""
+
+    location: str
+    version: str | None = None
+
+
+class DeleteState(StrEnum):
+    """The outcome of one key of a bulk delete; what is gone already counts as deleted."""
+
+    DELETED = "deleted"
+    FAILED = "failed"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteResult:
+    """One key's outcome, with the store's words where it failed."""
+
+    key: ObjectKey
+    state: DeleteState
+    detail: str = ""
+
+
+class Store(ABC):
+    """A place. Safe to use from many threads; made after fork; errors are those of ``tierkeeper.stores.errors``."""
+
+    #: longest list that :meth:`delete` sends in one call
+    delete_batch: ClassVar[int] = 1000
+
+    def __init__(self, config: StoreConfig) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def realm(self) -> str:
+        """Stores with an equal realm can copy between each other on their own side (:meth:`copy`)."""
+
+    @property
+    def can_lock(self) -> bool:
+        """Whether :meth:`lock` works here (S3 Object Lock)."""
+        return False
+
+    @property
+    def readable_layout(self) -> bool:
+        """Whether a location carries the artifact's name (and must not outlive it)."""
+        return False
+
+    @property
+    def is_database(self) -> bool:
+        """Whether this is a database store (``clean_hot`` works on these)."""
+        return False
+
+    @abstractmethod
+    def prepare(self) -> list[str]:
+        """Make what is missing (folder, bucket, table), idempotently; return what was made, in words."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise a :class:`StoreError` if the place cannot be used now. Changes nothing."""
+
+    @abstractmethod
+    def location(self, info: ObjectInfo) -> str:
+        """Return the location for a new placement: unique, carrying the placement's id, never reused."""
+
+    @abstractmethod
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        """Write ``content`` (from its current position, ``info.size`` bytes) durably; all of it or nothing.
+
+        Raises StoreTransient (the outcome may be unknown: HEAD it), StoreDenied, StoreFull, ContentMismatch (the
+        bytes read were not ``info.sha256`` / ``info.size``; nothing is then visible at the location).
+        """
+
+    def copy(self, source: "Store", key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        """Copy from a store of the same realm without the bytes passing through here; verified like :meth:`put`."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def head(self, key: ObjectKey) -> Stored:
+        """Say what is there; raise ObjectNotFound if nothing is."""
+
+    @abstractmethod
+    def open(
+        self, key: ObjectKey, *, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream the bytes from ``offset``; chunks of at most 1 MiB. ObjectNotFound is raised on entering."""
+
+    @abstractmethod
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        """Delete up to :attr:`delete_batch` keys; one result each, in their order. Never raises for a single key."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """Every object below ``prefix``, all pages, sidecars left out. ``sha256`` may be None here."""
+
+    def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:  # noqa: ARG002  the port's signature
+        """Put a WORM lock on exactly this version until ``until``; return the time the store says it holds.
+
+        Raises LockUnsupported where :attr:`can_lock` is false.
+        """
+        raise LockUnsupported(tier=self.config.tier)
+
+    def extend(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
+        """Lengthen a lock; a shorter ``until`` than the store holds leaves it as it is and returns what holds."""
+        return self.lock(key, until=until, mode=mode)
+
+    def close(self) -> None:  # noqa: B027  most stores have nothing to give back
+        """Give back connections and threads."""

@@ -1,0 +1,59 @@
+"""What a store can answer, translated once at its boundary from the client library's own exceptions."""
+
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
+
+
+class StoreError(TierkeeperError):
+    """Tier {tier}: {reason}."""
+
+    exit_code = 6
+
+
+class ObjectNotFound(StoreError):
+    """Tier {tier} has nothing at {location}."""
+
+    exit_code = 3
+
+
+class StoreTransient(StoreError):
+    """Tier {tier} did not answer as it should: {reason}. It is tried again; the outcome of a write is unknown."""
+
+    retryable = True
+
+
+class StoreDenied(StoreError):
+    """Tier {tier} denies access: {reason}. Check its credentials and its permissions."""
+
+
+class StorePermanent(StoreError):
+    """Tier {tier} refuses: {reason}. Trying again will not help; change the tier's settings or the request."""
+
+
+class StoreFull(StoreError):
+    """Tier {tier} is full: {reason}. Free space or enlarge it."""
+
+    retryable = True
+
+
+class ContentMismatch(StoreError):
+    """Tier {tier}: the bytes at {location} are not what they should be: {reason}."""
+
+
+class LockUnsupported(StoreError):
+    """Tier {tier} cannot lock objects. Use an S3 bucket with Object Lock, or a policy without retention."""
+
+    exit_code = 5
+
+
+class ThawNeeded(StoreError):
+    """Tier {tier} is bringing {location} back from its archive class; try again after {after}."""
+
+    retryable = True
+
+
+class BadTierUrl(InvalidInput):
+    """Setting {setting} is not usable: {problem} {fix}"""
+
+
+class UnknownScheme(InvalidInput):
+    """Setting {setting} has the scheme {scheme!r}, which nothing serves. Known are: {known}; a package can add one."""

@@ -1,0 +1,174 @@
+"""A folder tree that nothing leads out of: each step is opened from its parent, and no symlink is followed."""
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tierkeeper.stores.errors import ObjectNotFound, StoreDenied, StoreError, StoreFull, StorePermanent, StoreTransient
+from tierkeeper.stores.layout import STAGING
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}
+_IN_USE = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY}
+_RACES = 50  # how often a folder may vanish under us before something else must be wrong
+
+
+def translated(error: OSError, *, tier: str, location: str) -> StoreError:
+    """Return the store's error for the operating system's."""
+    reason = f"{os.strerror(error.errno or errno.EIO)} at {location}"
+    if error.errno in {errno.ENOENT, errno.ESTALE}:
+        return ObjectNotFound(tier=tier, location=location)
+    if error.errno in _FULL:
+        return StoreFull(tier=tier, reason=reason)
+    if error.errno in _DENIED:
+        return StoreDenied(tier=tier, reason=reason)
+    if error.errno in _PERMANENT:
+        return StorePermanent(tier=tier, reason=reason)
+    return StoreTransient(tier=tier, reason=reason)
+
+
+class Tree:
+    """The folders below ``root``. ``durable`` False leaves out every fsync."""
+
+    def __init__(self, root: Path, *, tier: str, durable: bool) -> None:
+        self.root = root
+        self._tier = tier
+        self._durable = durable
+
+    def split(self, location: str) -> tuple[list[str], str]:
+        """Return the folders and the file name of ``location``; one that leads elsewhere is StorePermanent."""
+        *folders, name = location.split("/")
+        parts = [*folders, name]
+        if not folders or parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
+            raise StorePermanent(tier=self._tier, reason=f"{location!r} is not a location of this store")
+        return folders, name
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Open the root; one without its folder for unfinished files is a disk that is not mounted, or not prepared."""
+        fd = -1
+        try:
+            fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.stat(STAGING, dir_fd=fd, follow_symlinks=False)
+        except OSError as error:
+            if fd >= 0:
+                os.close(fd)
+            if error.errno != errno.ENOENT:
+                raise translated(error, tier=self._tier, location=str(self.root)) from error
+            reason = f"{self.root} is not there or not prepared: mount its disk, or run `tierkeeper init`"
+            raise StoreTransient(tier=self._tier, reason=reason) from error
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextlib.contextmanager
+    def folder(self, folders: list[str]) -> Iterator[int]:
+        """Open an existing folder below the root; OSError as it comes."""
+        with self.opened() as root:
+            fd = os.dup(root)
+            try:
+                for name in folders:
+                    fd = _step(fd, name)
+                yield fd
+            finally:
+                os.close(fd)
+
+    def place(self, files: dict[str, str], folders: list[str]) -> None:
+        """Move finished files from the folder for unfinished ones to ``folders``, in the order given.
+
+        A delete may remove the folder as empty between its making and the move: it is then made again.
+        """
+        for attempt in range(_RACES):
+            with contextlib.suppress(FileNotFoundError), self.folder([STAGING]) as staging:
+                # without the file the folder is not to blame: somebody collected this placement meanwhile
+                try:
+                    for unfinished in files:
+                        os.stat(unfinished, dir_fd=staging, follow_symlinks=False)
+                except FileNotFoundError as error:
+                    reason = f"the unfinished copy of {'/'.join(folders)} was collected while it was written"
+                    raise StoreTransient(tier=self._tier, reason=reason) from error
+                self._move(files, staging, folders)
+                return
+            time.sleep(0.001 * attempt)
+        raise StoreTransient(tier=self._tier, reason=f"{'/'.join(folders)} is removed again and again")
+
+    def _move(self, files: dict[str, str], staging: int, folders: list[str]) -> None:
+        with self.opened() as root:
+            fd = os.dup(root)
+            try:
+                for name in folders:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=fd)
+                        self.sync(fd)
+                    fd = _step(fd, name)
+                for unfinished in list(files):
+                    os.rename(unfinished, files[unfinished], src_dir_fd=staging, dst_dir_fd=fd)
+                    del files[unfinished]
+                self.sync(fd)
+            finally:
+                os.close(fd)
+
+    def prune(self, folders: list[str]) -> None:
+        """Remove ``folders`` from the innermost outwards as far as they are empty; make what was removed durable."""
+        while folders:
+            with contextlib.suppress(FileNotFoundError), self.folder(folders[:-1]) as parent:
+                try:
+                    os.rmdir(folders[-1], dir_fd=parent)
+                except OSError as error:
+                    if error.errno not in _IN_USE:
+                        raise
+                    with self.folder(folders) as fd:
+                        self.sync(fd)
+                    return
+                if len(folders) == 1:
+                    self.sync(parent)
+            folders = folders[:-1]
+
+    def walk(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Yield the location and the status of every file whose location begins with ``prefix``."""
+        with self.opened():
+            pass
+        yield from self._walk([], prefix)
+
+    def _walk(self, folders: list[str], prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        below = []
+        with contextlib.suppress(FileNotFoundError), self.folder(folders) as fd:
+            with os.scandir(fd) as entries:
+                names = sorted(entry.name for entry in entries)
+            for name in names:
+                location = "/".join([*folders, name])
+                if location == STAGING:
+                    continue
+                try:
+                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    if f"{location}/".startswith(prefix) or prefix.startswith(f"{location}/"):
+                        below.append((name, None))
+                elif stat.S_ISREG(status.st_mode) and location.startswith(prefix):
+                    below.append((name, status))
+        for name, found in below:
+            if found is None:
+                yield from self._walk([*folders, name], prefix)
+            else:
+                yield "/".join([*folders, name]), found
+
+    def sync(self, fd: int) -> None:
+        """Fsync, where this tree is durable."""
+        if self._durable:
+            os.fsync(fd)
+
+
+def _step(fd: int, name: str) -> int:
+    """Open ``name`` from the folder ``fd``, which is closed."""
+    inner = os.open(name, _FOLDER, dir_fd=fd)
+    os.close(fd)
+    return inner

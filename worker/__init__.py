@@ -1,0 +1,1 @@
+"""The Celery process: app, configuration, process signals, health. Nothing of the domain."""
