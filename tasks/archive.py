@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import ArchiveArgs, TaskName
 
 from tasks.base import VerbTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import ArchiveArgs, TaskName
 
 
 @shared_task(bind=True, base=VerbTask, name=TaskName.ARCHIVE.value, arguments=ArchiveArgs)

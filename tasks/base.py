@@ -16,14 +16,14 @@ from uuid import UUID
 from celery import Task
 from celery.exceptions import Reject, Retry
 from kombu.exceptions import KombuError
-from tierkeeper_client import contract
-from tierkeeper_client.contract import Message, SweepArgs
-from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
 from tierkeeper import keeper
 from tierkeeper.base import log
 from tierkeeper.base.metrics import observe
 from tierkeeper.base.values import Call, SweepResult, plain
+from tierkeeper_client import contract
+from tierkeeper_client.contract import Message, SweepArgs
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
 FIRST_PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 30.0  # seconds; longer delays live in the catalog, never in a message
@@ -45,18 +45,19 @@ class KeeperTask(Task[Any, Any]):
         outcome = "crashed"
         with log.context(task=self.name, task_id=self.request.id, correlation=self.correlation):
             try:
-                answer = self._answer(args, kwargs)
-                outcome = "refused" if isinstance(answer, dict) and "error" in answer else "done"
+                answer, outcome = self._answer(args, kwargs)
             except (Retry, Reject):
                 outcome = "again"
                 raise
             except Exception:
-                _log.exception("task crashed")
+                _log.exception("unexpected error")
                 raise
             else:
                 return answer
             finally:
-                observe("task_seconds", time.monotonic() - started, task=str(self.name), outcome=outcome)
+                seconds = time.monotonic() - started
+                observe("task_seconds", seconds, task=str(self.name), outcome=outcome)
+                _log.info("task " + outcome, seconds=round(seconds, 3))
 
     @property
     def correlation(self) -> str:
@@ -81,7 +82,7 @@ class KeeperTask(Task[Any, Any]):
             _log.warning("the broker did not take the next message", next=str(name), error=str(error))
             self._back(error)
 
-    def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401  JSON of any kind
+    def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         try:
             if args:
                 raise InvalidInput(
@@ -90,17 +91,17 @@ class KeeperTask(Task[Any, Any]):
                     problem="the message has positional arguments",
                     fix="Send keyword arguments only.",
                 )
-            return plain(self.run(contract.validated(self.arguments, kwargs)))
+            return plain(self.run(contract.validated(self.arguments, kwargs))), "done"
         except TierkeeperError as error:
             if error.retryable and self.request.retries < (self.max_retries or 0):
                 self._retry(error)
-            _log.warning("task refused", error=error.code, message=str(error))
-            return error.as_dict()
+            _log.warning("typed error", error=error.code, message=str(error))
+            return error.as_dict(), "refused"
 
     def _retry(self, error: TierkeeperError) -> NoReturn:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.request.retries)
         pause *= random.uniform(0.5, 1.0)  # noqa: S311  spreads load, no secret
-        _log.warning("task tried again", error=error.code, message=str(error), seconds=round(pause, 1))
+        _log.warning("retryable error", error=error.code, message=str(error), again_in=round(pause, 1))
         try:
             raise self.retry(exc=error, countdown=pause)
         except Reject as rejected:

@@ -1,9 +1,9 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import SweepArgs, TaskName
 
 from tasks.base import SweepTask
+from tierkeeper_client.contract import SweepArgs, TaskName
 
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.CLEAN_HOT.value)

@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import RunArgs, TaskName
 
 from tasks.base import SweepTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import RunArgs, TaskName
 
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.CONVERGE_DUE.value, arguments=RunArgs, max_retries=5)

@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import PurgeArgs, TaskName
 
 from tasks.base import VerbTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import PurgeArgs, TaskName
 
 
 @shared_task(bind=True, base=VerbTask, name=TaskName.PURGE.value, arguments=PurgeArgs)

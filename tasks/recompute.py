@@ -1,16 +1,16 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import SweepArgs, TaskName
 
 from tasks.base import SweepTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import SweepArgs, TaskName
 
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECOMPUTE.value)
 def recompute(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Bring the schedule up to the policies as they are now; a successor goes on when the time is up."""
-    result = keeper.current().recompute(actor=self.actor, deadline=self.deadline())
+    result = keeper.current().recompute(deadline=self.deadline())
     if result.more:
         self.again()
     return self.report(result)

@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import RestoreArgs, TaskName
 
 from tasks.base import VerbTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import RestoreArgs, TaskName
 
 
 @shared_task(bind=True, base=VerbTask, name=TaskName.RESTORE.value, arguments=RestoreArgs)

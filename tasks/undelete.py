@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import UndeleteArgs, TaskName
 
 from tasks.base import VerbTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import TaskName, UndeleteArgs
 
 
 @shared_task(bind=True, base=VerbTask, name=TaskName.UNDELETE.value, arguments=UndeleteArgs)

@@ -1,10 +1,10 @@
 from typing import Any
 
 from celery import shared_task
-from tierkeeper_client.contract import SweepArgs, TaskName
 
 from tasks.base import SweepTask
 from tierkeeper import keeper
+from tierkeeper_client.contract import SweepArgs, TaskName
 
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.VERIFY.value)

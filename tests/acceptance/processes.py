@@ -78,7 +78,7 @@ class LocalProcess:
         """Return everything that was written under this name."""
         return self._log.read_bytes()
 
-    def kill(self, signal: str | int = "SIGKILL") -> None:  # noqa: A002  Docker calls it so
+    def kill(self, signal: str | int = "SIGKILL") -> None:
         """Send a signal: SIGKILL to the whole group, as to a container; others to the first process."""
         number = _number(signal)
         if number == _number("SIGKILL"):
@@ -89,16 +89,16 @@ class LocalProcess:
         if number in {_number("SIGTERM"), _number("SIGINT"), _number("SIGQUIT")}:
             self._wait()
 
-    def stop(self) -> None:
+    def stop(self, timeout: int = STOP_TIMEOUT) -> None:
         """End it warmly, and whatever is left of its group hard."""
         if self._process.poll() is None:
             self._process.terminate()
-            self._wait()
+            self._wait(timeout)
         self._kill_group()
 
     def restart(self, timeout: int = STOP_TIMEOUT) -> None:
         """Stop it and start it again."""
-        self.stop()
+        self.stop(timeout)
         self._process = self._start()
 
     def exec_run(self, command: str | list[str]) -> tuple[int, bytes]:
@@ -109,9 +109,9 @@ class LocalProcess:
         )
         return done.returncode, done.stdout
 
-    def _wait(self) -> None:
+    def _wait(self, timeout: int = STOP_TIMEOUT) -> None:
         try:
-            self._process.wait(STOP_TIMEOUT)
+            self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._kill_group()
             self._process.wait()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from ports import free_ports
+
 from s3server import root
 from s3server.inside import STORAGE_CLASSES
 

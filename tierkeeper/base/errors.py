@@ -47,7 +47,9 @@ class ArtifactNotFound(TierkeeperError):
 
 
 class ArtifactDeleted(TierkeeperError):
-    """Artifact {ref} is deleted; it can be undeleted until {until}. Use `tierkeeper undelete`, or ask for it with --deleted."""
+    """Artifact {ref} is deleted; it can be undeleted until {until}. Use `tierkeeper undelete`, or ask
+    for it with --deleted.
+    """
 
     exit_code = 3
 
@@ -101,7 +103,9 @@ class ContentDiffers(TierkeeperError):
 
 
 class ContentCorrupt(TierkeeperError):
-    """The copy of {ref} in {tier} does not have the SHA-256 it was stored with. It is reported; read again for another copy."""
+    """The copy of {ref} in {tier} does not have the SHA-256 it was stored with. It is reported; read
+    again for another copy.
+    """
 
     exit_code = 6
 

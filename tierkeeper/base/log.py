@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 import structlog
 
@@ -20,7 +20,7 @@ QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalch
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of the module ``name``."""
-    return cast("structlog.stdlib.BoundLogger", structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
 
 
 def context(**values: object) -> AbstractContextManager[object]:

@@ -216,6 +216,30 @@ class PlanItem:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """What applying a policy changes: ``new``, ``changed``, ``unchanged`` or ``removed``; live artifacts it fits."""
+
+    name: str
+    version: int
+    change: str
+    matched: int
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """One version of a policy, as users see it."""
+
+    name: str
+    version: int
+    active_from: datetime
+    removed_at: datetime | None
+    built_in: bool
+    document: Mapping[str, Any]
+    yaml: str
+
+
+@dataclass(frozen=True, slots=True)
 class SweepResult:
     """What one call of a sweep did; ``counts`` as in its run, such as ``moved to warm: 12``."""
 

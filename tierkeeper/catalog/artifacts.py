@@ -49,6 +49,10 @@ _TAKE_NAMES = sa.text(
     " ON CONFLICT (tenant, workflow, name) DO UPDATE SET latest_version = names.latest_version"
     " RETURNING id, tenant, workflow, name, latest_version"
 )
+_LATEST_NUMBERS = sa.text(
+    "SELECT tenant, workflow, name, latest_version FROM names JOIN unnest(CAST(:tenants AS text[]),"
+    " CAST(:workflows AS text[]), CAST(:names AS text[])) AS w(tenant, workflow, name) USING (tenant, workflow, name)"
+)
 _SET_LATEST = sa.text(
     "UPDATE names SET latest_version = w.version"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS w(id, version) WHERE names.id = w.id"
@@ -132,6 +136,18 @@ def take_names(
         },
     )
     return {(row.tenant, row.workflow, row.name): NameHead(row.id, row.latest_version) for row in rows}
+
+
+def latest_numbers(
+    connection: sa.Connection, names: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], int]:
+    """Return the latest version number of each (tenant, workflow, name) as of now, 0 for new ones; no lock."""
+    distinct = sorted(set(names))
+    found = connection.execute(
+        _LATEST_NUMBERS,
+        {"tenants": [n[0] for n in distinct], "workflows": [n[1] for n in distinct], "names": [n[2] for n in distinct]},
+    )
+    return dict.fromkeys(distinct, 0) | {(r.tenant, r.workflow, r.name): r.latest_version for r in found}
 
 
 def latest_of_names(connection: sa.Connection, names: Iterable[UUID]) -> dict[UUID, ArtifactRow]:

@@ -11,9 +11,11 @@ from tierkeeper.base.states import PlacementState
 from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.policy.rules import Match
 
 _PAGE = 500
 _PRESENT = "EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id AND p.tier = :tier AND p.state = 'present')"
+_BARE_TYPE = "lower(split_part(a.content_type, ';', 1))"  # without parameters, as policies compare it
 _STATS = sa.text(
     "SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,"
     " count(DISTINCT b.scope) AS tenants FROM placements p JOIN blobs b ON b.id = p.blob_id"
@@ -34,7 +36,7 @@ def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> 
         size = _PAGE if left is None else min(_PAGE, left)
         condition, arguments = _where(filter_)
         query = sa.text(
-            f"SELECT {artifacts.COLUMNS} FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}"  # noqa: S608  no value is in the text
+            f"SELECT {artifacts.COLUMNS} FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}"
             " AND (n.tenant, n.workflow, n.name, a.version) > (:t, :w, :n, :v)"
             " ORDER BY n.tenant, n.workflow, n.name, a.version LIMIT :size"
         )
@@ -51,8 +53,29 @@ def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> 
 def count(connection: sa.Connection, filter_: Filter) -> int:
     """Return how many artifacts match."""
     condition, arguments = _where(filter_)
-    query = sa.text(f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}")  # noqa: S608  as in select
+    query = sa.text(f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}")
     return int(connection.execute(query, arguments).scalar_one())
+
+
+def count_matching(connection: sa.Connection, match: Match) -> int:
+    """Return how many live artifacts a policy's match fits (a more specific policy may govern some of them)."""
+    given = (
+        ("n.tenant = :tenant", "tenant", match.tenant),
+        ("n.workflow ~ :workflow", "workflow", match.workflow and _regex(match.workflow)),
+        ("n.name ~ :name", "name", match.name and _regex(match.name)),
+        ("a.tags @> CAST(:tags AS jsonb)", "tags", json.dumps(dict(match.tags)) if match.tags else None),
+        (
+            "lower(split_part(a.content_type, ';', 1)) ~ :type",
+            "type",
+            match.content_type and _regex(match.content_type),
+        ),
+        ("a.size >= :least", "least", match.size_min),
+        ("a.size <= :most", "most", match.size_max),
+    )
+    conditions = ["a.state = 'live'", *(condition for condition, _, value in given if value is not None)]
+    arguments = {name: value for _, name, value in given if value is not None}
+    query = f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {' AND '.join(conditions)}"
+    return int(connection.execute(sa.text(query), arguments).scalar_one())
 
 
 def tier_stats(

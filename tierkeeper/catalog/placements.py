@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from models import Placement
 from tierkeeper.base.states import PlacementState
-from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.catalog import artifacts
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
 _COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
@@ -18,8 +19,8 @@ _COLUMNS = """
     p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
     coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged
 """
-_OF_BLOBS = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")  # noqa: S608  constants only
-_LOAD = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")  # noqa: S608  constants only
+_OF_BLOBS = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
+_LOAD = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
 _COMMIT = sa.text(
     "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
     " stored_sha256 = w.sha256, checksum = w.checksum, verified_at = :now,"
@@ -61,6 +62,12 @@ _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND d
 _VERIFIED = sa.text("UPDATE placements SET verified_at = :now WHERE id = ANY(:ids)")
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
+)
+_COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
+_OLDEST = sa.text(
+    "SELECT p.id AS placement, (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1)"
+    " AS artifact FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL AND p.verified_at < :before"
+    " ORDER BY p.verified_at LIMIT :limit"
 )
 _NEXT_RIPE = sa.text("SELECT min(delete_after) FROM placements WHERE state = 'doomed'")
 
@@ -179,6 +186,21 @@ def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: date
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:
     """Note the lock that the store holds on a copy."""
     connection.execute(_LOCKED, {"id": placement, "until": until})
+
+
+def count_present(connection: sa.Connection) -> int:
+    """Return how many present copies there are."""
+    return int(connection.execute(_COUNT_PRESENT).scalar_one())
+
+
+def verified_longest_ago(
+    connection: sa.Connection, *, before: datetime, limit: int
+) -> list[tuple[ArtifactRow, PlacementRow]]:
+    """Return the present copies that were read longest ago, each with an artifact of its content."""
+    pairs = [(r.artifact, r.placement) for r in connection.execute(_OLDEST, {"before": before, "limit": limit})]
+    rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
+    copies = {copy.id: copy for copy in load(connection, [placement for _, placement in pairs])}
+    return [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
 
 
 def next_ripe(connection: sa.Connection) -> datetime | None:

@@ -1,5 +1,6 @@
 """Versions of policies. One version of a name is active; the others stay, for what they once decided."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,14 @@ def every(connection: sa.Connection) -> list[PolicyVersion]:
 def of_name(connection: sa.Connection, name: str) -> list[PolicyVersion]:
     """Return all versions of one policy."""
     return _select(connection, PolicyVersion.name == name)
+
+
+def labels(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return name and version in words, such as ``reports v3``."""
+    rows = connection.execute(
+        sa.select(PolicyVersion.id, PolicyVersion.name, PolicyVersion.version).where(PolicyVersion.id.in_(ids))
+    )
+    return {row.id: f"{row.name} v{row.version}" for row in rows}
 
 
 def add(

@@ -60,7 +60,7 @@ class ArtifactRow:
             tenant=self.tenant,
             workflow=self.workflow,
             name=self.name,
-            tags=self.tags,
+            tags=tuple(sorted(self.tags.items())),
             content_type=self.content_type,
             size=self.size,
         )

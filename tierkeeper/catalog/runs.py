@@ -29,8 +29,13 @@ _BUSY = sa.text(
     " AND tenant IS NOT DISTINCT FROM :tenant LIMIT 1"
 )
 _ABANDON = sa.text(
+    # a recompute waits for whoever takes it up, however long
     "UPDATE runs SET state = 'abandoned', finished_at = clock_timestamp() WHERE state = 'running'"
+    " AND kind <> 'recompute'"
     " AND seen_at < clock_timestamp() - CAST(:silence AS interval)"
+)
+_CURSOR = sa.text(
+    "UPDATE runs SET arguments = arguments || jsonb_build_object('after', CAST(:after AS text)) WHERE id = :id"
 )
 _PRUNE = sa.text(
     "DELETE FROM runs WHERE state <> 'awaiting approval' AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
@@ -80,10 +85,22 @@ def prune(connection: sa.Connection, *, kept: timedelta) -> int:
     return connection.execute(_PRUNE, {"kept": kept}).rowcount
 
 
-def arguments_of(connection: sa.Connection, run: UUID) -> tuple[RunState, str | None, dict[str, Any]] | None:
-    """Return (state, tenant, arguments) of a run."""
-    row = connection.execute(sa.select(Run.state, Run.tenant, Run.arguments).where(Run.id == run)).first()
-    return None if row is None else (RunState(row.state), row.tenant, row.arguments)
+def state_of(connection: sa.Connection, run: UUID) -> tuple[RunState, RunKind, str | None, str] | None:
+    """Return (state, kind, tenant, actor) of a run."""
+    row = connection.execute(sa.select(Run.state, Run.kind, Run.tenant, Run.actor).where(Run.id == run)).first()
+    return None if row is None else (RunState(row.state), RunKind(row.kind), row.tenant, row.actor)
+
+
+def oldest_running(connection: sa.Connection, kind: RunKind) -> tuple[UUID, dict[str, Any]] | None:
+    """Return (run, arguments) of the oldest run of a kind that is not finished."""
+    statement = sa.select(Run.id, Run.arguments).where(Run.kind == kind.value, Run.state == RunState.RUNNING.value)
+    row = connection.execute(statement.order_by(Run.id).limit(1)).first()
+    return None if row is None else (row.id, row.arguments)
+
+
+def move_cursor(connection: sa.Connection, run: UUID, *, after: UUID) -> None:
+    """Note how far a run came."""
+    connection.execute(_CURSOR, {"id": run, "after": str(after)})
 
 
 def view(connection: sa.Connection, run: UUID) -> RunView | None:

@@ -7,10 +7,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+# a sweep of some tiers only (clean_hot) takes what has a present copy there
+_IN_TIERS = (
+    "AND (CAST(:tiers AS text[]) IS NULL OR EXISTS (SELECT FROM artifacts a JOIN placements p ON p.blob_id = a.blob_id"
+    " WHERE a.id = artifact_id AND p.tier = ANY(:tiers) AND p.state = 'present'))"
+)
 _CLAIM = sa.text(
     "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"
     " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
-    " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    f" {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
     " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id, s.attempts"
 )
@@ -63,14 +68,23 @@ _COUNT_DUE = sa.text(
 _ANY_DUE = sa.text(
     "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()"
     " AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
-    " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant))"
+    f" AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) {_IN_TIERS})"
 )
 _DUE_PAGE = sa.text(
     "SELECT artifact_id, due_at FROM schedule WHERE parked_reason IS NULL AND due_at <= :as_of"
     " AND (due_at, artifact_id) > (:after_due, :after_id) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
     " ORDER BY due_at, artifact_id LIMIT :limit"
 )
-_OF = sa.text("SELECT due_at, step, parked_reason FROM schedule WHERE artifact_id = :id")
+_OF = sa.text("SELECT artifact_id, due_at, step, parked_reason FROM schedule WHERE artifact_id = ANY(:ids)")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What comes next for one artifact, and when; or why it is parked."""
+
+    due_at: datetime
+    step: str
+    parked_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +108,24 @@ class Next:
 
 
 def claim(
-    connection: sa.Connection, *, token: UUID, now: datetime, lease_seconds: float, limit: int, tenant: str | None
+    connection: sa.Connection,
+    *,
+    token: UUID,
+    now: datetime,
+    lease_seconds: float,
+    limit: int,
+    tenant: str | None,
+    tiers: Sequence[str] | None = None,
 ) -> list[Claimed]:
-    """Lease up to ``limit`` due artifacts, oldest first, and count the attempt."""
-    arguments = {"token": token, "now": now, "lease": f"{lease_seconds} seconds", "limit": limit, "tenant": tenant}
+    """Lease up to ``limit`` due artifacts, oldest first, and count the attempt; ``tiers``: with a copy there."""
+    arguments = {
+        "token": token,
+        "now": now,
+        "lease": f"{lease_seconds} seconds",
+        "limit": limit,
+        "tenant": tenant,
+        "tiers": tiers,
+    }
     return [Claimed(row.artifact_id, row.attempts) for row in connection.execute(_CLAIM, arguments)]
 
 
@@ -180,9 +208,9 @@ def count_due(connection: sa.Connection, *, tenant: str | None) -> int:
     return int(connection.execute(_COUNT_DUE, {"tenant": tenant}).scalar_one())
 
 
-def any_due(connection: sa.Connection, *, tenant: str | None) -> bool:
+def any_due(connection: sa.Connection, *, tenant: str | None, tiers: Sequence[str] | None = None) -> bool:
     """Whether something is due that nobody works on."""
-    return bool(connection.execute(_ANY_DUE, {"tenant": tenant}).scalar_one())
+    return bool(connection.execute(_ANY_DUE, {"tenant": tenant, "tiers": tiers}).scalar_one())
 
 
 def due_page(
@@ -198,7 +226,7 @@ def due_page(
     return [(row.artifact_id, row.due_at) for row in connection.execute(_DUE_PAGE, arguments)]
 
 
-def of(connection: sa.Connection, artifact: UUID) -> tuple[datetime, str, str | None] | None:
-    """Return (due_at, step, parked_reason) of one artifact, if anything ever comes."""
-    row = connection.execute(_OF, {"id": artifact}).first()
-    return None if row is None else (row.due_at, row.step, row.parked_reason)
+def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Due]:
+    """Return what comes next for those of these artifacts for which anything ever comes."""
+    rows = connection.execute(_OF, {"ids": list(ids)})
+    return {row.artifact_id: Due(row.due_at, row.step, row.parked_reason) for row in rows}

@@ -1,22 +1,23 @@
-"""What the verbs share: from arguments or a filter to artifacts, each done here or sent to the workers, and reported."""
+"""What the verbs share: from arguments or a filter to artifacts; each done here or sent to the workers; the report."""
 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 import click
 from rich.text import Text
-from tierkeeper_client.contract import ArtifactRef, VerbArgs, validated
-from tierkeeper_client.errors import TierkeeperError
 
 from tierkeeper.base.errors import NothingToSelect
 from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.base.values import ItemError, Ref, VerbResult
 from tierkeeper.cli import output, params, sending
 from tierkeeper.cli.session import Session
+from tierkeeper_client.contract import TaskName, VerbArgs, validated
+from tierkeeper_client.errors import TierkeeperError
 
-SOME_FAILED: Final = 7
 FAILURES: Final = frozenset({Outcome.REFUSED, Outcome.PARKED})
 
 
@@ -38,17 +39,17 @@ class Target:
         }
 
 
-def targets(
-    session: Session, artifacts: Sequence[str], *, version: int | None, chosen: params.Chosen
-) -> list[Target]:
+def targets(session: Session, artifacts: Sequence[str], *, version: int | None, chosen: params.Chosen) -> list[Target]:
     """Return what the arguments name, or else what the filter selects; neither or both is a usage error."""
     if artifacts:
         if chosen.given:
             raise click.UsageError("Give artifacts, or a filter, not both.")
         refs = [params.parse_ref(text, tenant=chosen.filter.tenant) for text in artifacts]
-        return [Target(_with_version(ref, version), all_versions=chosen.filter.all_versions) for ref in refs]
+        return [Target(params.with_version(ref, version), all_versions=chosen.filter.all_versions) for ref in refs]
     if not chosen.given:
-        raise click.UsageError("Name an artifact (TENANT/WORKFLOW/NAME), or select some, such as with --workflow or --tier.")
+        raise click.UsageError(
+            "Name an artifact (TENANT/WORKFLOW/NAME), or select some, such as with --workflow or --tier."
+        )
     if version is not None:
         raise click.UsageError("--version goes with an artifact; with a filter there is --all-versions.")
     return selected(session, chosen)
@@ -56,7 +57,8 @@ def targets(
 
 def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     """Return each version that the filter selects; raise NothingToSelect if there is none."""
-    found = [Target(view.ref) for view in session.keeper.select(chosen.filter, limit=chosen.limit)]
+    views = (view for view in session.keeper.select(chosen.filter) if chosen.keep(view))
+    found = [Target(view.ref) for view in islice(views, chosen.limit)]
     if not found:
         raise NothingToSelect(filter=describe(chosen))
     return found
@@ -65,7 +67,11 @@ def selected(session: Session, chosen: params.Chosen) -> list[Target]:
 def describe(chosen: params.Chosen) -> str:
     """Return the filter in words."""
     f = chosen.filter
-    parts = [f"{key} {value}" for key in ("tenant", "workflow", "name", "prefix", "tier", "sha256") if (value := getattr(f, key))]
+    parts = [
+        f"{key} {value}"
+        for key in ("tenant", "workflow", "name", "prefix", "tier", "sha256")
+        if (value := getattr(f, key))
+    ]
     parts += [f"tag {key}={value}" for key, value in f.tags.items()]
     if f.older_than is not None:
         parts.append(f"older than {output.span(f.older_than)}")
@@ -74,79 +80,63 @@ def describe(chosen: params.Chosen) -> str:
     return ", ".join(parts) or "no condition"
 
 
-def _with_version(ref: Ref, version: int | None) -> Ref:
-    if version is None:
-        return ref
-    if ref.version not in {None, version}:
-        raise click.UsageError(f"{ref} names a version already; leave out --version {version}.")
-    return Ref(ref.tenant, ref.workflow, ref.name, version)
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb: its method of the keeper, its task, the argument model they take, and what the progress says."""
+
+    name: str
+    task: TaskName
+    model: type[VerbArgs]
+    doing: str
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
-    """One verb: its name in the keeper and the client, and the argument model it takes."""
+class How:
+    """The options that all verbs share; ``wait`` is how long to wait for the workers' results, None not at all."""
 
-    name: str  # the method of the keeper and of the client
-    doing: str  # what the progress says
-    model: type[VerbArgs]
+    reason: str | None
+    dry_run: bool
+    enqueue: bool
+    wait: timedelta | None
 
 
-def carry_out(  # noqa: PLR0913  each is an option of the command line
-    session: Session,
-    verb: Verb,
-    found: Sequence[Target],
-    *,
-    extra: dict[str, Any] | None = None,
-    reason: str | None = None,
-    dry_run: bool = False,
-    enqueue: bool = False,
-    wait: float | None = None,
-) -> None:
+def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: How, **extra: object) -> None:
     """Do ``verb`` to each of ``found``, print the outcomes, and end with the exit code that tells about failures.
 
     One artifact's own error is raised as it is; of several, the others go on and the exit code is 7.
     """
-    arguments = [
-        validated(verb.model, {**target.fields(), "reason": reason, **(extra or {})}) for target in found
-    ]
-    if enqueue:
-        if dry_run:
-            raise click.UsageError("A dry run happens here; leave out --enqueue.")
-        method = getattr(session.client, verb.name)
-        calls = [
-            (_ref(one), functools.partial(method, ArtifactRef(**_named(one)), **_rest(one), options=session.options()))
-            for one in arguments
-        ]
-        sending.send(session, calls, wait=wait)
+    arguments = [validated(verb.model, {**target.fields(), "reason": how.reason, **extra}) for target in found]
+    if how.enqueue:
+        _send(session, verb, arguments, how)
         return
     results: list[VerbResult | ItemError] = []
-    errors: list[TierkeeperError] = []
     method = getattr(session.keeper, verb.name)
     with session.output.progress(verb.doing, total=len(arguments)) as advance:
         for one in arguments:
             try:
-                results.extend(method(one, call=session.call(), dry_run=dry_run))
+                results.extend(method(one, call=session.call(), dry_run=how.dry_run))
             except TierkeeperError as error:
                 if len(arguments) == 1:
                     raise
-                errors.append(error)
                 results.append(ItemError(ref=_ref(one), error=error.as_dict()))
             advance(1)
-    report(session, results, dry_run=dry_run)
-    if errors or any(isinstance(r, VerbResult) and r.outcome in FAILURES for r in results):
-        raise SystemExit(SOME_FAILED)
+    report(session, results, dry_run=how.dry_run)
+    if any(isinstance(result, ItemError) or result.outcome in FAILURES for result in results):
+        click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: How) -> None:
+    if how.dry_run:
+        raise click.UsageError("A dry run happens here; leave out --enqueue.")
+    calls = [
+        (_ref(one), functools.partial(session.client.send, verb.task, one, correlation=session.correlation))
+        for one in arguments
+    ]
+    sending.send(session, calls, wait=how.wait)
 
 
 def _ref(arguments: VerbArgs) -> Ref:
     return Ref(arguments.tenant, arguments.workflow, arguments.name, arguments.version)
-
-
-def _named(arguments: VerbArgs) -> dict[str, Any]:
-    return arguments.model_dump(include=set(ArtifactRef.model_fields))
-
-
-def _rest(arguments: VerbArgs) -> dict[str, Any]:
-    return arguments.model_dump(exclude=set(ArtifactRef.model_fields), exclude_none=True)
 
 
 def report(session: Session, results: Sequence[VerbResult | ItemError], *, dry_run: bool) -> None:
@@ -159,7 +149,8 @@ def report(session: Session, results: Sequence[VerbResult | ItemError], *, dry_r
         if isinstance(result, ItemError):
             made.add_row(str(result.ref), output.word("error"), "", "", str(result.error["message"]))
         else:
-            outcome = Text("would: ", style="bright_black").append_text(output.word(result.outcome.value)) if dry_run else output.word(result.outcome.value)
+            outcome = Text("dry run: " if dry_run else "", style="bright_black")
+            outcome.append_text(output.word(result.outcome.value))
             made.add_row(
                 str(result.ref), outcome, output.tiers(result.present), output.tiers(result.wanted), result.detail
             )

@@ -4,10 +4,11 @@ import importlib
 from typing import Any
 
 import click
-from tierkeeper_client.errors import TierkeeperError
+from click.shell_completion import CompletionItem
 
 from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
+from tierkeeper_client.errors import TierkeeperError
 
 
 def _choose_output(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -98,8 +99,16 @@ class LazyGroup(TierGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
+        del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_target, text) in self._lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names without importing them."""
+        names = [
+            CompletionItem(name, help=text) for name, (_, text) in self._lazy.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
         """Run the command; an error that a user can meet becomes one line on stderr and its exit code."""

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 @click.group(
+    "tier",  # its name as a command of `celery`
     cls=LazyGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -53,7 +54,6 @@ def cli(ctx: click.Context, home: Path | None, config: Path | None) -> None:
     """Keep stored things in the right place for their age, provably."""
     state = ctx.ensure_object(State)
     state.home, state.config = home, config
-    state.bind(ctx)
 
 
 def main() -> None:

@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
-from tierkeeper_client.errors import TierkeeperError
 
 from tierkeeper.base.sizes import format_size
 from tierkeeper.base.values import plain
+from tierkeeper_client.errors import TierkeeperError
 
 PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
 PLAIN_PROGRESS_SECONDS: Final = 2.0
@@ -121,7 +121,7 @@ class _PlainProgress:
     def __init__(self, console: Console, label: str, total: int | None) -> None:
         self._console, self._label, self._total = console, label, total
         self._done = 0
-        self._shown = 0.0
+        self._shown = time.monotonic()
 
     def advance(self, done: int) -> None:
         self._done += done
@@ -154,6 +154,7 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = (), fo
         header_style="bold",
         pad_edge=False,
         show_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for column in columns:
         if column in right:
@@ -184,33 +185,33 @@ def word(value: str) -> Text:
 def tiers(names: Iterable[str]) -> Text:
     """Return tier names joined by ``+``, each in its colour; a dash for none."""
     made = Text("+").join(word(name) for name in names)
-    return made if made.plain else Text("–", style="bright_black")
+    return made if made.plain else Text("-", style="bright_black")
 
 
 def size(count: int | None) -> str:
     """Return a size in bytes for people; a dash for none."""
-    return "–" if count is None else format_size(count)
+    return "-" if count is None else format_size(count)
 
 
 def moment(value: datetime | None) -> str:
     """Return a time in UTC to the second; a dash for none."""
-    return "–" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def day(value: datetime | None) -> str:
     """Return a date in UTC; a dash for none."""
-    return "–" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d")
+    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d")
 
 
 def span(value: timedelta | float | None) -> str:
     """Return a length of time (or a number of days) in its two largest units: ``3 d 4 h``, ``12 s``."""
     if value is None:
-        return "–"
+        return "-"
     seconds = value.total_seconds() if isinstance(value, timedelta) else value * 86400
     sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
     if seconds < 10:  # noqa: PLR2004  below, tenths matter
         return f"{sign}{seconds:.1f} s"
-    parts = []
+    parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, length)
         if count or parts:
@@ -221,5 +222,5 @@ def span(value: timedelta | float | None) -> str:
 def relative(value: datetime | None, now: datetime) -> str:
     """Return when something is or was, seen from ``now``: ``in 3 d 4 h``, ``12 s ago``."""
     if value is None:
-        return "–"
+        return "-"
     return f"in {span(value - now)}" if value > now else f"{span(now - value)} ago"

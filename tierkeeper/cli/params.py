@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.identifiers import check_name, check_segment
 
 from tierkeeper.base import clock
-from tierkeeper.base.sizes import Unusable, parse_duration
+from tierkeeper.base.sizes import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Filter, Ref
+from tierkeeper.base.values import ArtifactView, Filter, Ref
+from tierkeeper_client.errors import InvalidInput
+from tierkeeper_client.identifiers import check_name, check_segment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,13 +40,24 @@ def parse_ref(text: str, *, tenant: str | None) -> Ref:
         )
     version = int(digits) if versioned else None
     if version == 0:
-        raise InvalidInput(field="version", value=digits, problem="versions begin at 1", fix="Leave it out for the latest.")
+        raise InvalidInput(
+            field="version", value=digits, problem="versions begin at 1", fix="Leave it out for the latest."
+        )
     return Ref(
         tenant=check_segment(segments[0], field="tenant"),
         workflow=check_segment(segments[1], field="workflow"),
         name=check_name(segments[2]),
         version=version,
     )
+
+
+def with_version(ref: Ref, version: int | None) -> Ref:
+    """Return ``ref`` with the version that ``--version`` gave, if any; two different ones are a usage error."""
+    if version is None:
+        return ref
+    if ref.version not in {None, version}:
+        raise click.UsageError(f"{ref} names a version already; leave out --version {version}.")
+    return replace(ref, version=version)
 
 
 class Span(click.ParamType[timedelta]):
@@ -102,6 +113,19 @@ class Pair(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+class Size(click.ParamType[int]):
+    """A size in bytes: ``10MiB``, ``1 GB``, ``512``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401  click's own
+        """Return the bytes."""
+        try:
+            return parse_size(value)
+        except Unusable as error:
+            self.fail(f"{error.problem} {error.fix}", param, ctx)
+
+
 class Metadata(click.ParamType[dict[str, Any]]):
     """``KEY=VALUE``, or a JSON object."""
 
@@ -123,6 +147,7 @@ class Metadata(click.ParamType[dict[str, Any]]):
 SPAN = Span()
 MOMENT = Moment()
 PAIR = Pair()
+SIZE = Size()
 METADATA = Metadata()
 
 
@@ -133,12 +158,15 @@ class Chosen:
     filter: Filter
     given: bool
     limit: int | None
+    keep: Callable[[ArtifactView], bool] = lambda _view: True  # a further condition, asked of each
 
 
 tenant_option = click.option(
     "--tenant", envvar="TIERKEEPER_TENANT", help="Tenant; arguments may then leave it out. [env: TIERKEEPER_TENANT]"
 )
-dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Say what would happen, item by item; change nothing.")
+dry_run_option = click.option(
+    "-n", "--dry-run", is_flag=True, help="Say what would happen, item by item; change nothing."
+)
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 version_option = click.option("--version", type=click.IntRange(min=1), help="This version instead of the latest.")
 limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
@@ -157,7 +185,15 @@ def enqueue_options(command: Command) -> Command:
     return enqueue(wait(command))
 
 
-def filter_options(*, state: ArtifactState | None = ArtifactState.LIVE, tier: str = "--tier") -> Callable[[Command], Command]:
+def verb_options(command: Command) -> Command:
+    """Add what all verbs take: ``--version``, ``--reason``, ``--dry-run``, ``--enqueue`` and ``--wait``."""
+    reason = click.option("--reason", help="Why; it stands in the audit log.")
+    return version_option(reason(dry_run_option(enqueue_options(command))))
+
+
+def filter_options(
+    *, state: ArtifactState | None = ArtifactState.LIVE, tier: str = "--tier"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options that select artifacts; the command is given one ``chosen``.
 
     ``state`` is the state selected by default, ``tier`` the name of the option that asks for a present copy there.
@@ -182,7 +218,7 @@ def filter_options(*, state: ArtifactState | None = ArtifactState.LIVE, tier: st
         limit_option,
     ]
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)  # carries over click's own parameters too
         def wrapped(*args: Any, **values: Any) -> Any:  # noqa: ANN401  whatever click gives and the command returns
             chosen, rest = _take_filter(values)
@@ -190,13 +226,25 @@ def filter_options(*, state: ArtifactState | None = ArtifactState.LIVE, tier: st
 
         for option in reversed(options):
             option(wrapped)
-        return wrapped  # type: ignore[return-value]  the same command, with fewer arguments
+        return wrapped
 
     return decorate
 
 
 def _take_filter(values: dict[str, Any]) -> tuple[Chosen, dict[str, Any]]:
-    names = {"tenant", "workflow", "name", "prefix", "tier", "tags", "older_than", "sha256", "state", "all_versions", "limit"}
+    names = {
+        "tenant",
+        "workflow",
+        "name",
+        "prefix",
+        "tier",
+        "tags",
+        "older_than",
+        "sha256",
+        "state",
+        "all_versions",
+        "limit",
+    }
     taken = {key: values.pop(key) for key in names}
     state, limit = taken.pop("state"), taken.pop("limit")
     given = any(taken[key] for key in ("workflow", "name", "prefix", "tier", "tags", "older_than", "sha256"))

@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import click
-from tierkeeper_client.client import Handle
-from tierkeeper_client.errors import BrokerUnavailable, ResultPending, TierkeeperError
 
 from tierkeeper.base.states import Outcome
 from tierkeeper.base.values import Ref
 from tierkeeper.cli import output
 from tierkeeper.cli.session import Session
+from tierkeeper_client.client import Handle
+from tierkeeper_client.contract import TaskName
+from tierkeeper_client.errors import BrokerUnavailable, ResultPending, TierkeeperError
 
 SOME_FAILED: Final = 7
 POLL: Final = 0.1  # seconds between two looks at results that are not there yet
@@ -40,6 +41,16 @@ def send(session: Session, calls: Sequence[tuple[Ref, Callable[[], Handle]]], *,
         sent = [(ref, answer) for ref, answer in answers if isinstance(answer, TierkeeperError)]
     if any(isinstance(one, TierkeeperError) for _ref, one in sent):
         click.get_current_context().exit(SOME_FAILED)
+
+
+def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
+    """Send sweeps, whose record is their run; nobody waits for their result."""
+    for task in tasks:
+        session.client.send(task, correlation=session.correlation)
+    if session.output.as_json:
+        session.output.document({"sent": [task.value for task in tasks]})
+    else:
+        session.output.print(f"sent {', '.join(tasks)}; `tierkeeper runs list` shows what they do")
 
 
 def results(
@@ -77,10 +88,7 @@ def results(
 def _print_sent(session: Session, sent: Sequence[tuple[Ref, Handle | TierkeeperError]]) -> None:
     if session.output.as_json:
         session.output.document(
-            [
-                {"ref": ref, **({"task": one.id} if isinstance(one, Handle) else one.as_dict())}
-                for ref, one in sent
-            ]
+            [{"ref": ref, **({"task": one.id} if isinstance(one, Handle) else one.as_dict())} for ref, one in sent]
         )
         return
     made = output.table("artifact", "task", fold=["artifact", "task"])

@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Self
 from uuid import uuid4
 
 import click
-from tierkeeper_client import TierkeeperClient
-from tierkeeper_client.client import Options
 
 from tierkeeper.base import log
 from tierkeeper.base.settings import Settings, load
@@ -20,9 +18,7 @@ from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
 from tierkeeper.embedded import services
 from tierkeeper.keeper import Keeper
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from tierkeeper_client import TierkeeperClient
 
 
 class Session:
@@ -50,7 +46,7 @@ class Session:
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings as they were given; URLs of embedded services are None here. Raises SettingInvalid."""
-        overrides = {} if self.state.home is None else {"home": str(self.state.home)}
+        overrides: dict[str, Any] = {} if self.state.home is None else {"home": str(self.state.home)}
         loaded = load(config=self.state.config, **overrides)
         level = loaded.log.level if self.output.verbose else "warning"
         log.configure(loaded.log.model_copy(update={"level": level}))
@@ -59,43 +55,47 @@ class Session:
     @functools.cached_property
     def resolved(self) -> Settings:
         """The settings with every URL filled in; embedded services run from here to the end of the command."""
-        return self._stack.enter_context(services.resolve(self.settings))
+        return self._stack.enter_context(services.using(self.settings))
 
     @functools.cached_property
     def keeper(self) -> Keeper:
-        """The keeper. An embedded catalog is made and upgraded on the way: it is ours alone."""
-        keeper = self._stack.enter_context(Keeper.open(self.resolved))
+        """The keeper. An embedded catalog is made and upgraded on the way: nobody else looks after it."""
         if self.settings.catalog.url is None:
-            keeper.init()
-        return keeper
+            self._opened.init()
+        return self._opened
+
+    def initialize(self) -> list[str]:
+        """Make or upgrade the catalog and prepare the tiers; return what was made, in words."""
+        return self._opened.init()
+
+    @functools.cached_property
+    def _opened(self) -> Keeper:
+        return self._stack.enter_context(Keeper.open(self.resolved))
 
     @functools.cached_property
     def client(self) -> TierkeeperClient:
         """The client, as an application would make it."""
         settings = self.resolved
-        return TierkeeperClient(
+        client = TierkeeperClient(
             str(settings.broker.url),
             settings.results.url,
             settings.staging.url,
             inline_limit=settings.engine.inline_limit,
             actor=self.actor,
         )
+        return self._stack.enter_context(client)
 
     def call(self) -> Call:
         """Return who asks, under a fresh key."""
         return Call(key=str(uuid4()), actor=self.actor, correlation=self.correlation)
 
-    def options(self) -> Options:
-        """Return the same for a message."""
-        return Options(actor=self.actor, correlation=self.correlation)
 
-
-def pass_session(command: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give ``command`` a session as its first argument, closed when it returns."""
 
     @click.pass_obj
     @functools.wraps(command)
-    def wrapped(state: State, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(state: State, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever click gives
         with Session(state) as session:
             return command(session, *args, **kwargs)
 

@@ -2,21 +2,21 @@ import mimetypes
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
-from tierkeeper_client.client import Handle
-from tierkeeper_client.contract import InlineContent, StoreArgs, validated
-from tierkeeper_client.errors import TierkeeperError
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.values import ItemError, Ref, StoreResult
 from tierkeeper.cli import output, params, sending
 from tierkeeper.cli.session import Session, pass_session
+from tierkeeper_client.client import Handle
+from tierkeeper_client.contract import InlineContent, StoreArgs, validated
+from tierkeeper_client.errors import TierkeeperError
 
 STDIN = Path("-")
 EMPTY = InlineContent.of(b"")  # the bytes go beside the arguments, not in them
@@ -60,9 +60,7 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
     if not enqueue:
         _store_here(session, list(zip(sources, arguments, strict=True)))
         return
-    calls = [
-        (_ref(one), partial(_send, session, source, one)) for source, one in zip(sources, arguments, strict=True)
-    ]
+    calls = [(_ref(one), partial(_send, session, source, one)) for source, one in zip(sources, arguments, strict=True)]
     sending.send(session, calls, wait=wait)
 
 
@@ -116,7 +114,7 @@ def _ref(arguments: StoreArgs) -> Ref:
 def _send(session: Session, source: Source, arguments: StoreArgs) -> Handle:
     content = sys.stdin.buffer if source.path == STDIN else source.path
     fields = arguments.model_dump(exclude={"content", "sha256"})
-    return session.client.store(content, **fields, options=session.options())
+    return session.client.store(content, **fields, correlation=session.correlation)
 
 
 def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> None:
@@ -142,7 +140,10 @@ def _store_one(session: Session, source: Source, arguments: StoreArgs) -> StoreR
         opened = source.path.open("rb")
     except OSError as error:
         raise InvalidInput(
-            field="file", value=str(source.path), problem=f"it cannot be read: {error.strerror}", fix="Check its permissions."
+            field="file",
+            value=str(source.path),
+            problem=f"it cannot be read: {error.strerror}",
+            fix="Check its permissions.",
         ) from error
     with opened as content:
         return session.keeper.store(arguments, call=session.call(), content=content)

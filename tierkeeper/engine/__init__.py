@@ -1,0 +1,1 @@
+"""The only place where decisions, catalog and stores meet."""

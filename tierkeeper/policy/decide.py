@@ -146,7 +146,7 @@ def _decide_live(
             clock=course.clock,
         )
     override = _active(facts.override, now)
-    event = min(_events(facts, course, override, base, retain_until, now, delete), key=_when, default=None)
+    event = min(_events(facts, course, override, base, retain_until, delete=delete), key=_when, default=None)
     blocked = barriers
     if not delete and event is not None and event.step is Step.PURGE:
         blocked = _barriers(facts, retain_until, course.coming[-1][0])
@@ -209,13 +209,12 @@ def _events(
     override: Override | None,
     base: frozenset[str],
     retain_until: datetime | None,
-    now: datetime,
-    delete: bool,  # noqa: FBT001  it is one of seven facts of one call, all named alike there
+    *,
+    delete: bool,
 ) -> Iterator[_Event]:
-    if delete and not facts.holds:
-        lifted = _latest(retain_until, facts.not_before)
-        if lifted is not None and lifted > now:
-            yield _Event(lifted, Step.PURGE)
+    lifted = _latest(retain_until, facts.not_before)
+    if delete and not facts.holds and lifted is not None:
+        yield _Event(lifted, Step.PURGE)
     then = base
     for start, phase in course.coming:
         if not phase.tiers:

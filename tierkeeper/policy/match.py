@@ -73,8 +73,7 @@ def why(policies: Iterable[Policy], subject: Subject) -> tuple[Verdict, ...]:
     ranked = sorted(policies, key=_rank, reverse=True)
     fitting = [policy for policy in ranked if matches(policy, subject)]
     verdicts = [Verdict(p, Standing.GOVERNS, f"it matches {_described(p.match)}") for p in fitting[:1]]
-    for policy in fitting[1:]:
-        verdicts.append(Verdict(policy, Standing.LESS_SPECIFIC, _deciding(fitting[0], policy)))
+    verdicts.extend(Verdict(p, Standing.LESS_SPECIFIC, _deciding(fitting[0], p)) for p in fitting[1:])
     verdicts.extend(
         Verdict(policy, Standing.NO_MATCH, difference)
         for policy in ranked

@@ -1,12 +1,16 @@
 """Shell globs over names: ``*``, ``?``, ``[abc]``, ``[!abc]``; case counts, and ``*`` crosses ``/`` too."""
 
 import re
+import sys
 from collections import deque
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from tierkeeper_client.identifiers import FORBIDDEN
+
 MAX_PATTERN = 700  # characters, as a name
+NEVER_IN_NAMES = FORBIDDEN - {"*", "?"}
 
 _SPECIAL = re.compile(r"([*?[])")
 _SAMPLES = "xa0"
@@ -34,8 +38,8 @@ _ANY_RUN = _Token(star=True)
 _ANY_ONE = _Token(negated=True)
 
 
-def problem(pattern: str) -> str | None:
-    """Return what is wrong with ``pattern``, None if it is usable."""
+def problem(pattern: str, *, never: frozenset[str] = frozenset()) -> str | None:
+    """Return what is wrong with ``pattern``, None if it is usable. ``never`` is what no text to fit has."""
     if not pattern:
         return "it is empty"
     if len(pattern) > MAX_PATTERN:
@@ -46,7 +50,8 @@ def problem(pattern: str) -> str | None:
         _tokens(pattern)
     except ValueError as error:
         return str(error)
-    return None
+    absent = sorted(never.intersection(pattern))
+    return f"nothing that it is compared with has {' '.join(absent)}" if absent else None
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -78,7 +83,7 @@ def escaped(text: str) -> str:
 
 
 def common(first: str, second: str) -> str | None:
-    """Return a shortest text that fits both patterns, None if there is none."""
+    """Return a short text that fits both patterns, None if there is none."""
     one, two = _tokens(first), _tokens(second)
     # A walk through the pairs of positions; an edge is one character that both sides take, or the end of a star.
     queue: deque[tuple[int, int]] = deque([(0, 0)])
@@ -108,19 +113,18 @@ def _moves(
         moves.append(((i, j + 1), ""))
     if left is None or right is None:
         return moves
-    if left.star and not right.star:
-        moves.append(((i, j + 1), _shared(right, _ANY_ONE)))
-    elif right.star and not left.star:
-        moves.append(((i + 1, j), _shared(left, _ANY_ONE)))
+    if left.star != right.star:
+        there, one_of = ((i, j + 1), right) if left.star else ((i + 1, j), left)
+        moves.append((there, _shared(one_of, _ANY_ONE)))
     elif not left.star and (character := _shared(left, right)):
         moves.append(((i + 1, j + 1), character))
-    return [move for move in moves if move is not None]
+    return moves
 
 
 def _shared(left: _Token, right: _Token) -> str:
     # Every set of characters that ranges cut out contains an end of one of them, or a neighbour of an end.
     ends = {end for token in (left, right) for pair in token.ranges for end in pair}
-    near = {chr(ord(end) + step) for end in ends for step in (-1, 1) if 0 < ord(end) + step < 0x110000}
+    near = {chr(ord(end) + step) for end in ends for step in (-1, 1) if 0 < ord(end) + step <= sys.maxunicode}
     candidates = [*_SAMPLES, *sorted(ends), *sorted(near)]
     return next((c for c in candidates if left.takes(c) and right.takes(c)), "")
 

@@ -108,6 +108,11 @@ class Store(ABC):
         return False
 
     @property
+    def storage_class(self) -> str | None:
+        """The S3 storage class that objects get here, None where there are none."""
+        return None
+
+    @property
     def is_database(self) -> bool:
         """Whether this is a database store (``clean_hot`` works on these)."""
         return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tierkeeper.base.settings_groups import TierSettings
 from tierkeeper.stores.base import Store, StoreConfig
@@ -21,7 +21,9 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     parts = urlsplit(settings.url)
     options = _options(tier, parts.query, settings.options)
     adapter = _adapter(tier, parts.scheme)
-    url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    url = settings.url.partition("?")[0]
+    if parts.fragment:
+        raise BadTierUrl(setting=setting_of(tier), problem="it has a '#'.", fix="Write %23 where it belongs to a name.")
     if parts.scheme == "postgres" and not parts.netloc and "host" not in options:
         if catalog_url is None:
             raise BadTierUrl(

@@ -18,7 +18,7 @@ import json
 import os
 import stat
 import uuid
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -173,16 +173,19 @@ class FilesystemStore(Store):
         except (OSError, ValueError, KeyError, TypeError):
             return None  # a lost or damaged sidecar vouches for nothing; the bytes may still be right
 
-    def _unfinished(self) -> Mapping[str, Sequence[str]]:
+    def _unfinished(self) -> Mapping[str, set[str]]:
         """Return the unfinished files by the name that they were to get."""
-        found = defaultdict(deque[str])
-        with contextlib.suppress(StoreError, OSError), self._tree.folder([layout.STAGING]) as staging:
-            with os.scandir(staging) as entries:
-                for entry in entries:
-                    found[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].append(entry.name)
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        with (
+            contextlib.suppress(StoreError, OSError),
+            self._tree.folder([layout.STAGING]) as staging,
+            os.scandir(staging) as entries,
+        ):
+            for entry in entries:
+                found[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].add(entry.name)
         return found
 
-    def _delete_one(self, key: ObjectKey, unfinished: Mapping[str, Sequence[str]]) -> DeleteResult:
+    def _delete_one(self, key: ObjectKey, unfinished: Mapping[str, set[str]]) -> DeleteResult:
         try:
             folders, name = self._tree.split(key.location)
             with self._translated(key.location):

@@ -8,6 +8,7 @@ from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.errors import BadTierUrl
 
 T = TypeVar("T")
+C = TypeVar("C", bound=str)
 
 _BOOLEANS = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
 
@@ -34,12 +35,15 @@ class Options:
         self._known.append(name)
         return self._left.pop(name, "") or None
 
-    def choice(self, name: str, *allowed: str) -> str | None:
+    def choice(self, name: str, *allowed: C) -> C | None:
         """Return the option if it is one of ``allowed``."""
         value = self.text(name)
-        if value is not None and value not in allowed:
-            raise self.bad(f"option {name} is {value!r}.", f"Use one of: {', '.join(allowed)}.")
-        return value
+        if value is None:
+            return None
+        for each in allowed:
+            if each == value:
+                return each
+        raise self.bad(f"option {name} is {value!r}.", f"Use one of: {', '.join(allowed)}.")
 
     def flag(self, name: str) -> bool | None:
         """Return the option as yes or no."""

@@ -138,7 +138,7 @@ class Tree:
         yield from self._walk([], prefix)
 
     def _walk(self, folders: list[str], prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        below = []
+        below: list[tuple[str, os.stat_result | None]] = []
         with contextlib.suppress(FileNotFoundError), self.folder(folders) as fd:
             with os.scandir(fd) as entries:
                 names = sorted(entry.name for entry in entries)

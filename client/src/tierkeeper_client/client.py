@@ -5,9 +5,7 @@ results are read from the result store only when a handle is asked.
 """
 
 import hashlib
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -15,73 +13,22 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 from uuid import uuid4
 
-from celery import Celery, states
-from celery.exceptions import CeleryError
+from celery import Celery
 from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from tierkeeper_client import contract
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import (
     BrokerUnavailable,
     OversizedContent,
-    ResultPending,
-    ResultUnavailable,
-    TaskFailed,
-    from_answer,
 )
+from tierkeeper_client.handle import Handle, cause_of
 from tierkeeper_client.settings import shared_settings
 from tierkeeper_client.staging import Staging, Upload, open_staging
 
+__all__ = ["Handle", "TierkeeperClient"]
+
 PRODUCER_TIMEOUT = 2  # seconds; a producer would rather hear "no" than wait
-_FIRST_POLL = 0.02  # seconds
-_LAST_POLL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """One message that was sent."""
-
-    id: str
-    _results: Celery | None = field(repr=False)
-
-    @property
-    def state(self) -> str:
-        """Celery's state: PENDING (not begun, or unknown), RETRY, SUCCESS (answered, maybe with an error), FAILURE.
-
-        Raises ResultUnavailable.
-        """
-        return str(self._meta()["status"])
-
-    def get(self, timeout: float = 60) -> dict[str, Any]:
-        """Wait up to ``timeout`` seconds and return the result.
-
-        Raises the error that the worker answered with (TaskRefused where its class is not installed here),
-        ResultPending after ``timeout``, TaskFailed if the task crashed, ResultUnavailable.
-        """
-        deadline = time.monotonic() + timeout
-        pause = _FIRST_POLL
-        while (meta := self._meta())["status"] not in states.READY_STATES:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise ResultPending(task=self.id, timeout=timeout)
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, _LAST_POLL)
-        answer = meta["result"]
-        if meta["status"] != states.SUCCESS or not isinstance(answer, dict):
-            raise TaskFailed(task=self.id, reason=repr(answer))
-        if "error" in answer:
-            raise from_answer(answer)
-        return answer
-
-    def _meta(self) -> dict[str, Any]:
-        if self._results is None:
-            raise ResultUnavailable(task=self.id, reason="the client has no result_url")
-        try:
-            # A fresh read, not a subscription: that is safe from any thread, and leaves nothing behind in the client.
-            return self._results.backend.get_task_meta(self.id, cache=False)
-        except (CeleryError, KombuError, RedisError, OSError) as error:
-            raise ResultUnavailable(task=self.id, reason=_reason(error)) from error
 
 
 class TierkeeperClient:
@@ -274,7 +221,7 @@ class TierkeeperClient:
                 confirm_timeout=PRODUCER_TIMEOUT,
             )
         except self._broker_errors as error:
-            raise BrokerUnavailable(reason=_reason(error)) from error
+            raise BrokerUnavailable(reason=cause_of(error)) from error
         return Handle(id=task_id, _results=self._results)
 
     def close(self) -> None:
@@ -321,10 +268,3 @@ def _shown(kwargs: Mapping[str, Any]) -> str:
     if "items" in kwargs:
         return f"{len(kwargs['items'])} items"
     return repr({key: value for key, value in kwargs.items() if key not in {"content", "metadata", "tags"}})
-
-
-def _reason(error: BaseException) -> str:
-    """The words of the innermost cause: Celery wraps what the socket said."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).rstrip(".") or type(error).__name__

@@ -132,7 +132,7 @@ class StagedContent(Message):
     """Content that the client wrote into the staging tier: ``name`` is the one file or object there."""
 
     kind: Literal["staged"] = "staged"
-    name: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+    name: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 
 
 class SourceContent(Message):

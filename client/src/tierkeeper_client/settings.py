@@ -56,7 +56,7 @@ def shared_settings(
         "broker_heartbeat": HEARTBEAT if is_amqp(broker_url) else 0,
         "redis_socket_timeout": socket_timeout,
         "redis_socket_connect_timeout": connect_timeout,
-        "redis_socket_keepalive": True,
+        "redis_socket_keepalive": not (result_url or "").startswith("redis+socket:"),  # unix sockets have none
         "redis_backend_health_check_interval": HEALTH_CHECK_INTERVAL,
         "result_backend_transport_options": {"retry_policy": {"max_retries": 3, "interval_step": 0.5}},
         "result_expires": result_expires,

@@ -15,7 +15,8 @@ from tierkeeper_client.staging import CONNECT_TIMEOUT, READ_TIMEOUT, Staging, Up
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-OPTIONS = frozenset({"endpoint", "region", "addressing", "access_key", "secret_key"})
+# of the options that a tier's URL may have, those that make sense for an upload
+OPTIONS = frozenset({"endpoint", "region", "profile", "addressing", "access_key", "secret_key", "session_token"})
 
 
 class S3Staging(Staging):
@@ -35,12 +36,14 @@ class S3Staging(Staging):
         self._url = f"s3://{bucket}/{prefix}"
         endpoint = options.get("endpoint")
         addressing = options.get("addressing", "path" if endpoint else "auto")
-        self._client: S3Client = boto3.client(
+        session = boto3.Session(profile_name=options.get("profile"))
+        self._client: S3Client = session.client(
             "s3",
             endpoint_url=endpoint,
             region_name=options.get("region", "us-east-1" if endpoint else None),
             aws_access_key_id=options.get("access_key"),
             aws_secret_access_key=options.get("secret_key"),
+            aws_session_token=options.get("session_token"),
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,

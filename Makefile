@@ -1,0 +1,62 @@
+# `make` prints what there is. Everything lives in .venv, made from requirements.lock when that changes.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+COUNT ?= 200
+PYTEST ?= $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-s3 lint format lock clean clean-all
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12 chooses the Python)
+
+$(STAMP): requirements.lock pyproject.toml client/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "tierkeeper needs Python 3.11 to 3.13: make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "This Python cannot make a venv (Debian: apt-get install python3-venv), or choose another: make PYTHON=…"; \
+	    rm -rf $(VENV); exit 1; }
+	@echo "Installing what requirements.lock names (a minute or two the first time)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	@echo "Installing tierkeeper and its client, editable"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation \
+	  -e ./client -e .
+	@touch $@
+
+demo: install ## store real files, age them, turn the tiers, restore, purge (COUNT=200), on embedded services
+	@$(BIN)/tierkeeper demo --count $(COUNT) --force-age --tenant demo
+
+test: install ## unit, integration and acceptance tests, on embedded services
+	@$(PYTEST) -q -m "not s3"
+
+test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
+	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3
+
+lint: install ## linters, types, layers
+	@$(BIN)/ruff check -q . && echo "ruff check: ok"
+	@$(BIN)/ruff format -q --check . && echo "ruff format: ok"
+	@$(BIN)/mypy
+	@MYPYPATH=tests $(BIN)/mypy --explicit-package-bases tests
+	@$(BIN)/lint-imports --no-cache | tail -4
+
+format: install ## format, and mend what the linter can
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+lock: ## compile requirements.lock anew from the pyprojects (needs uv)
+	@$(UV) pip compile -q --universal --generate-hashes --all-extras --group dev --no-emit-package tierkeeper-client \
+	  --no-emit-index-url --no-emit-find-links --no-header -p 3.11 pyproject.toml -o requirements.lock
+	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+clean: ## remove caches and build results
+	@rm -rf build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-all: clean ## also remove .venv and the demo's .tierkeeper
+	@rm -rf $(VENV) .tierkeeper

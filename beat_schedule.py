@@ -1,0 +1,21 @@
+"""What runs when: data only.
+
+Crontabs, never intervals of hours: a Beat that restarts often would starve those. A message never expires: on a host
+whose clock is ahead every one would, and a hundred late ones cost less than a second, because what is due stands in
+the catalog. Two Beats at once, or none for a day, change nothing.
+"""
+
+from typing import Any
+
+from celery.schedules import crontab
+
+from tierkeeper_client.contract import TaskName
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "rotate": {"task": TaskName.ROTATE.value, "schedule": crontab()},
+    "collect": {"task": TaskName.COLLECT.value, "schedule": crontab()},
+    "clean hot": {"task": TaskName.CLEAN_HOT.value, "schedule": crontab(minute="7")},
+    "recompute": {"task": TaskName.RECOMPUTE.value, "schedule": crontab(minute="*/5")},
+    "maintain": {"task": TaskName.MAINTAIN.value, "schedule": crontab(minute="23")},
+    "verify": {"task": TaskName.VERIFY.value, "schedule": crontab(minute="41", hour="3")},
+}

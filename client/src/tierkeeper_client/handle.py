@@ -1,0 +1,68 @@
+"""What a producer holds of a message it sent: the way to its result."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from celery import Celery, states
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from tierkeeper_client.errors import ResultPending, ResultUnavailable, TaskFailed, from_answer
+
+_FIRST_POLL = 0.02  # seconds
+_LAST_POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """One message that was sent."""
+
+    id: str
+    _results: Celery | None = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        """Celery's state: PENDING (not begun, or unknown), RETRY, SUCCESS (answered, maybe with an error), FAILURE.
+
+        Raises ResultUnavailable.
+        """
+        return str(self._meta()["status"])
+
+    def get(self, timeout: float = 60) -> dict[str, Any]:
+        """Wait up to ``timeout`` seconds and return the result.
+
+        Raises the error that the worker answered with (TaskRefused where its class is not installed here),
+        ResultPending after ``timeout``, TaskFailed if the task crashed, ResultUnavailable.
+        """
+        deadline = time.monotonic() + timeout
+        pause = _FIRST_POLL
+        while (meta := self._meta())["status"] not in states.READY_STATES:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise ResultPending(task=self.id, timeout=timeout)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LAST_POLL)
+        answer = meta["result"]
+        if meta["status"] != states.SUCCESS or not isinstance(answer, dict):
+            raise TaskFailed(task=self.id, reason=repr(answer))
+        if "error" in answer:
+            raise from_answer(answer)
+        return answer
+
+    def _meta(self) -> dict[str, Any]:
+        if self._results is None:
+            raise ResultUnavailable(task=self.id, reason="the client has no result_url")
+        try:
+            # A fresh read, not a subscription: that is safe from any thread, and leaves nothing behind in the client.
+            return self._results.backend.get_task_meta(self.id, cache=False)
+        except (CeleryError, KombuError, RedisError, OSError) as error:
+            raise ResultUnavailable(task=self.id, reason=cause_of(error)) from error
+
+
+def cause_of(error: BaseException) -> str:
+    """The words of the innermost cause: Celery wraps what the socket said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).rstrip(".") or type(error).__name__

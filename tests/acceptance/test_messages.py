@@ -1,0 +1,85 @@
+"""What becomes of messages that come twice, or are no good."""
+
+import base64
+from typing import Any
+
+import pytest
+from celery import Celery
+from pytest_celery import CeleryTestSetup
+
+from acceptance.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment
+from tierkeeper.base.errors import (
+    AlreadyThere,
+    ArtifactNotFound,
+    CommandConflict,
+    InvalidInput,
+    InvalidName,
+    OversizedContent,
+    SourceRefused,
+    UnknownTier,
+)
+from tierkeeper_client.errors import TierkeeperError
+
+NAMES = {"tenant": TENANT, "workflow": WORKFLOW, "name": "kept.txt"}
+
+
+def inline(content: bytes) -> dict[str, str]:
+    """Return ``content`` as a message carries it."""
+    return {"kind": "inline", "data": base64.b64encode(content).decode()}
+
+
+def test_same_message_twice_has_the_effect_of_one(deployment: Deployment) -> None:
+    """A second delivery returns the first result and changes nothing; the same key for something else is refused."""
+    first = deployment.store("once.txt", b"once", force=True, key="invoice-1")
+    assert deployment.store("once.txt", b"once", force=True, key="invoice-1") == first
+    assert deployment.show("once.txt").ref.version == 1
+
+    ref = deployment.ref("once.txt")
+    moved = deployment.client.promote(ref, to_tier="warm", key="move-1").get()
+    events = len(list(deployment.keeper.events(tenant=TENANT)))
+    assert deployment.client.promote(ref, to_tier="warm", key="move-1").get() == moved
+    assert len(list(deployment.keeper.events(tenant=TENANT))) == events
+
+    with pytest.raises(CommandConflict):
+        deployment.client.promote(ref, to_tier="cold", key="move-1").get()
+    assert deployment.tiers("once.txt") == {"warm"}
+
+
+def test_bad_messages_are_answered_and_the_worker_goes_on(
+    deployment: Deployment, celery_setup: CeleryTestSetup
+) -> None:
+    """Each bad message gets a typed error that says what to do; nothing changes and the worker does the next."""
+    app: Celery = celery_setup.app
+    deployment.store("kept.txt", b"kept")
+    good = {**NAMES, "content": inline(b"x")}
+    cases: list[tuple[str, dict[str, Any], type[TierkeeperError]]] = [
+        # a name that would leave its place, one that no store can hold, one in another Unicode form
+        ("tierkeeper.store", {**good, "name": "../../etc/passwd"}, InvalidName),
+        ("tierkeeper.store", {**good, "name": 'a"b'}, InvalidName),
+        ("tierkeeper.store", {**good, "tenant": "cafe\u0301"}, InvalidName),
+        # arguments that are missing, unknown, of the wrong kind
+        ("tierkeeper.store", {}, InvalidInput),
+        ("tierkeeper.store", {**good, "sha": "x"}, InvalidInput),
+        ("tierkeeper.store", {**good, "content": {"kind": "inline", "data": "***"}}, InvalidInput),
+        # content: too much for a message, from a place that is not allowed
+        ("tierkeeper.store", {**good, "content": inline(bytes(200_000))}, OversizedContent),
+        ("tierkeeper.store", {**good, "content": {"kind": "source", "url": "file:///etc/passwd"}}, SourceRefused),
+        # verbs for what is not there, or is there already
+        ("tierkeeper.purge", {**NAMES, "name": "nobody.txt"}, ArtifactNotFound),
+        ("tierkeeper.promote", {**NAMES, "to_tier": "hot"}, AlreadyThere),
+        ("tierkeeper.promote", {**NAMES, "to_tier": "lukewarm"}, UnknownTier),
+    ]
+    before = deployment.show("kept.txt")
+    pid = celery_setup.worker.container.process.pid
+    queues = {"tierkeeper.store": "ingest"}
+    for task, kwargs, error in cases:
+        sent = app.send_task(task, kwargs=kwargs, queue=queues.get(task, "verbs"))
+        answer = sent.get(timeout=ANSWER_TIMEOUT)
+        assert answer["error"] == error.__name__, (task, kwargs, answer)
+        assert answer["message"].endswith("."), answer
+    app.send_task("tierkeeper.no_such_task", queue="verbs")
+    assert deployment.show("kept.txt") == before
+    assert deployment.count() == 1
+    assert deployment.store("after.txt", b"after")["outcome"] == "stored"
+    assert celery_setup.worker.container.process.pid == pid
+    assert celery_setup.worker.container.status == "running"

@@ -1,0 +1,69 @@
+"""The whole lifecycle on a real S3 server: three buckets, three storage classes."""
+
+import os
+from datetime import timedelta
+
+import boto3
+import pytest
+import services
+
+from acceptance import journeys
+from acceptance.deployment import Deployment
+
+pytestmark = pytest.mark.s3
+
+CLASSES = {"hot": "STANDARD", "warm": "WARM", "cold": "COLD"}
+VARIABLES = ("TIERKEEPER_TEST_S3_ENDPOINT", "TIERKEEPER_TEST_S3_ACCESS_KEY", "TIERKEEPER_TEST_S3_SECRET_KEY")
+
+
+@pytest.fixture
+def tier_urls(database_url: str) -> dict[str, str]:
+    """Every tier is a bucket of its own, fresh for the test, with a storage class of its own."""
+    endpoint, access_key, secret_key = (os.environ.get(name, "") for name in VARIABLES)
+    if not endpoint:
+        services.absent("the real S3 server", "run `make test-s3`, which starts it")
+    run = database_url.partition("test_")[2][:12]  # unique to this test
+    where = f"endpoint={endpoint}&region=us-east-1&access_key={access_key}&secret_key={secret_key}"
+    return {
+        f"TIERKEEPER_TIERS__{tier.upper()}__URL": f"s3://{tier}-{run}/tiers?{where}&class={name}"
+        for tier, name in CLASSES.items()
+    }
+
+
+def classes(deployment: Deployment, tier: str) -> set[str]:
+    """Return the storage classes of what lies in a tier's bucket, asked of the server by a client that is not ours."""
+    endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+    )
+    bucket = deployment.settings.tiers[tier].url.removeprefix("s3://").partition("/")[0]
+    return {str(found["StorageClass"]) for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+
+@pytest.mark.parametrize("extra_settings", [journeys.QUICK])
+def test_life_on_real_s3(deployment: Deployment) -> None:
+    """The whole life of an artifact, with hot, warm and cold as buckets of a real S3 server."""
+    journeys.whole_life(deployment)
+
+
+@pytest.mark.parametrize("extra_settings", [journeys.QUICK])
+def test_ages_and_storage_classes_on_real_s3(deployment: Deployment) -> None:
+    """Sweeps move each artifact to the bucket of its age, in that tier's storage class, by copies on the server."""
+    ages = {"new.bin": 1, "week.bin": 8, "month.bin": 31, "quarter.bin": 91}
+    sent = {name: os.urandom(100_000 + days) for name, days in ages.items()}
+    for name, content in sent.items():
+        deployment.store(name, content, age=timedelta(days=ages[name]))
+    deployment.sweep_until(
+        lambda: [len(deployment.objects(tier)) for tier in CLASSES] == [1, 1, 1],
+        what="one object in each bucket",
+        timeout=journeys.UNDO_SECONDS + 60,
+    )
+    assert {tier: classes(deployment, tier) for tier in CLASSES} == {tier: {name} for tier, name in CLASSES.items()}
+    places = {name: deployment.tiers(name) for name in sent}
+    assert places == {"new.bin": {"hot"}, "week.bin": {"warm"}, "month.bin": {"cold"}, "quarter.bin": set()}
+    for name in ("new.bin", "week.bin", "month.bin"):
+        assert deployment.read(name) == sent[name]

@@ -1,0 +1,89 @@
+"""policy: apply, diff, show, list, test, remove, import-s3."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from integration.cli.terminal import Stored, Tierkeeper
+
+REPORTS = """\
+name: reports
+match: {tenant: acme, name: "*.md"}
+phases:
+  - {after: 0d, in: [hot]}
+  - {after: 3d, in: [cold]}
+"""
+
+
+def test_a_policy_is_tried_applied_changed_and_removed(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """A dry run changes nothing; applying governs at once; a change is a new version; removing gives way."""
+    ref = stored("a.md", "a", "--created", "4d")
+    file = tmp_path / "reports.yaml"
+    file.write_text(REPORTS)
+    assert tk("-o", "json", "policy", "apply", str(file), "--dry-run").json[0]["change"] == "new"
+    assert tk("policy", "show", "reports").code == 3
+    applied = tk("-o", "json", "policy", "apply", str(file)).json[0]
+    assert (applied["change"], applied["version"], applied["matched"]) == ("new", 1, 1)
+    assert tk("-o", "json", "policy", "apply", str(file)).json[0]["change"] == "unchanged"
+    tk("lifecycle", "run", "--live")
+    assert tk("-o", "json", "show", ref).json["wanted"] == ["cold"]
+    file.write_text(REPORTS.replace("3d", "5d"))
+    difference = tk("policy", "diff", str(file)).out
+    assert "3d" in difference
+    assert "5d" in difference
+    assert tk("policy", "apply", str(file)).code == 0
+    assert [one["version"] for one in tk("-o", "json", "policy", "list", "--all-versions").json
+            if one["name"] == "reports"] == [2, 1]  # fmt: skip
+    assert tk("policy", "remove", "reports", "--yes").code == 0
+    assert tk("policy", "show", "reports").code == 3
+
+
+def test_a_policy_shown_can_be_applied_again(tk: Tierkeeper, tmp_path: Path) -> None:
+    """`policy show` prints YAML that `policy apply` reads back as the same."""
+    file = tmp_path / "reports.yaml"
+    file.write_text(REPORTS)
+    tk("policy", "apply", str(file))
+    shown = tk("policy", "show", "reports").out
+    assert tk("-o", "json", "policy", "apply", "-", stdin=shown).json[0]["change"] == "unchanged"
+    assert "default" in tk("policy", "list").out
+
+
+def test_a_wrong_policy_points_at_its_line(tk: Tierkeeper, tmp_path: Path) -> None:
+    """The error names file and line, and nothing is applied."""
+    file = tmp_path / "wrong.yaml"
+    file.write_text(REPORTS.replace("[cold]", "[freezer]"))
+    refused = tk("policy", "apply", str(file))
+    assert refused.code == 4
+    assert f"{file}, line 5" in refused.err
+    assert tk("policy", "show", "reports").code == 3
+    assert tk("policy", "apply", str(tmp_path / "missing.yaml")).code == 4
+
+
+def test_which_policy_governs_can_be_asked(tk: Tierkeeper, tmp_path: Path) -> None:
+    """`policy test` names the policy that would govern such an artifact, why, and where it would be at which age."""
+    file = tmp_path / "reports.yaml"
+    file.write_text(REPORTS)
+    tk("policy", "apply", str(file))
+    told = tk("-o", "json", "policy", "test", "acme/w/a.md").json
+    assert told["policy"] == "reports v1"
+    assert "cold" in tk("policy", "test", "acme/w/a.md").out
+    assert tk("-o", "json", "policy", "test", "acme/w/a.txt").json["policy"].startswith("default")
+
+
+def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Path) -> None:
+    """What a policy can say is imported; what it cannot is an error that names the rule."""
+    rule: dict[str, Any] = {
+        "ID": "logs",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "logs/"},
+        "Expiration": {"Days": 30},
+    }
+    file = tmp_path / "lifecycle.json"
+    file.write_text(json.dumps({"Rules": [rule]}))
+    assert tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme").code == 0
+    assert "logs/" in tk("policy", "show", "logs").out
+    rule["Transitions"] = [{"Days": 3, "StorageClass": "DEEP_ARCHIVE"}]
+    file.write_text(json.dumps({"Rules": [rule]}))
+    refused = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
+    assert refused.code == 4
+    assert "logs" in refused.err

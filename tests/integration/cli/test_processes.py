@@ -1,0 +1,181 @@
+"""The installed command as a process of its own, on the embedded services: nothing configured, nothing installed."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import services
+
+TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty working folder whose path is short enough for sockets."""
+    with services.short_folder() as folder:
+        yield folder
+
+
+def _environment(**more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, **more}
+
+
+def _run(home: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TIERKEEPER, *arguments],
+        cwd=home,
+        env=_environment(**more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_it_works_from_nothing_and_remembers(home: Path) -> None:
+    """Without any setting the first command makes what it needs, and the next one finds it."""
+    (home / "a.txt").write_text("kept")
+    first = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "w")
+    assert first.returncode == 0, first.stderr
+    second = _run(home, "get", "acme/w/a.txt", "-")
+    assert (second.returncode, second.stdout) == (0, "kept")
+    assert (home / ".tierkeeper" / "postgres").is_dir()
+
+
+def test_errors_are_one_line_and_an_exit_code(home: Path) -> None:
+    """No traceback for what a user can meet: usage is 2, bad input 4, an unusable setting 4."""
+    usage = _run(home, "ls", "--nope")
+    assert (usage.returncode, "Traceback" in usage.stderr) == (2, False)
+    as_json = _run(home, "-o", "json", "ls", "--nope")
+    assert json.loads(as_json.stderr)["exit_code"] == 2
+    name = _run(home, "show", "acme/../x")
+    assert (name.returncode, name.stderr.count("\n")) == (4, 1)
+    setting = _run(home, "settings", TIERKEEPER_HOT="1")
+    assert (setting.returncode, "TIERKEEPER_HOT" in setting.stderr) == (4, True)
+    away = _run(home, "ls", TIERKEEPER_CATALOG__URL="postgresql://127.0.0.1:1/x", TIERKEEPER_BROKER__URL="redis://x")
+    assert (away.returncode, away.stderr.count("\n")) == (6, 1)
+
+
+def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
+    """The effective settings are printed with their source, and a password is not among them."""
+    shown = _run(home, "-o", "json", "settings", TIERKEEPER_FLOWER__PASSWORD="hunter2")
+    assert shown.returncode == 0
+    assert "hunter2" not in shown.stdout
+    by_name = {row["name"]: row for row in json.loads(shown.stdout)}
+    assert "TIERKEEPER_FLOWER__PASSWORD" in by_name["flower.password"]["source"]
+    assert by_name["retention.hot_days"]["source"] == "default"
+    assert not (home / ".tierkeeper").exists()
+
+
+def test_it_is_a_command_of_celery_too(home: Path) -> None:
+    """`celery -A worker.app tier` has the same commands and exit codes."""
+    celery = [sys.executable, "-m", "celery", "-A", "worker.app", "tier"]
+    where = _environment(TIERKEEPER_HOME=str(home / ".tierkeeper"))
+    listed = subprocess.run(
+        [*celery, "-o", "json", "ls"], env=where, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
+    missing = subprocess.run(
+        [*celery, "show", "a/b/c"], env=where, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert missing.returncode == 3
+
+
+def test_names_complete_without_loading_anything(home: Path) -> None:
+    """The shell gets the commands that begin so."""
+    completed = _run(home, _TIERKEEPER_COMPLETE="bash_complete", COMP_WORDS="tierkeeper pu", COMP_CWORD="1")
+    assert completed.stdout.split() == ["plain,purge"]
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> None:
+    """Worker, Beat and Flower run with merged logs; a killed Beat comes back; SIGTERM leaves no process."""
+    port = services.free_port()
+    log = home / "log"
+    with log.open("wb") as stream:
+        up = subprocess.Popen(
+            [TIERKEEPER, "up", "--concurrency", "1"],
+            cwd=home,
+            env=_environment(TIERKEEPER_FLOWER__PORT=str(port)),
+            stderr=stream,
+        )
+    try:
+        _wait(lambda: _answers(port) and b"ready" in log.read_bytes())
+        password = (home / ".tierkeeper" / "flower-password").read_text().strip()
+        assert password in log.read_text()
+        assert (home / ".tierkeeper" / "flower-password").stat().st_mode & 0o777 == 0o600
+        (home / "a.txt").write_text("through the worker")
+        sent = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "w", "--enqueue", "--wait")
+        assert sent.returncode == 0, sent.stderr
+        assert _run(home, "get", "acme/w/a.txt", "-").stdout == "through the worker"
+        assert _run(home, "demo", "--count", "3").returncode == 4
+        beat = _children(up.pid)["beat"]
+        os.kill(beat, signal.SIGKILL)
+        _wait(lambda: _children(up.pid).get("beat", beat) != beat)
+        children = _children(up.pid)
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(timeout=60) == 0
+        assert not [pid for pid in children.values() if Path(f"/proc/{pid}").exists()]
+        assert not _answers(port)
+        text = log.read_text()
+        assert re.search(r"^worker +\| ", text, re.MULTILINE)
+        assert re.search(r"^beat +\| killed by SIGKILL", text, re.MULTILINE)
+        assert "Traceback" not in text
+    finally:
+        if up.poll() is None:
+            up.kill()
+
+
+def _children(parent: int) -> dict[str, int]:
+    """The processes that `up` started, by the name Celery gives their work."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status, command = (folder / "stat").read_text(), (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if int(status.rpartition(")")[2].split()[1]) == parent and b"worker.app" in command:
+            found[next(name for name in ("worker", "beat", "flower") if name.encode() in command)] = int(folder.name)
+    return found
+
+
+@pytest.mark.slow
+def test_the_demo_ends_well_twice(home: Path) -> None:
+    """The demo moves real files through real workers to where they belong, again in the same home, and says so."""
+    first = _run(home, "demo", "--count", "40", "--force-age", "--tenant", "acme")
+    assert first.returncode == 0, first.stderr
+    for shown in ("1. store", "rotate", "collect", "restore", "purge", "gone for good", "tierkeeper explain"):
+        assert shown in first.stdout
+    second = _run(home, "-o", "json", "demo", "--count", "20", "--tenant", "acme")
+    assert second.returncode == 0, second.stderr
+    told = json.loads(second.stdout)
+    assert told["live_and_verified"] + told["gone"] == 20
+
+
+def test_a_dry_demo_stores_nothing(home: Path) -> None:
+    """The plan of the demo is shown, and nothing is made."""
+    tried = _run(home, "demo", "--count", "20", "--force-age", "--dry-run")
+    assert tried.returncode == 0
+    assert "purged" in tried.stdout
+    assert not (home / ".tierkeeper").exists()

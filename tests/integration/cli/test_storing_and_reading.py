@@ -1,0 +1,108 @@
+"""store, get, ls, find, show: what goes in comes out, and can be found."""
+
+from pathlib import Path
+
+import pytest
+from integration.cli.terminal import Stored, Tierkeeper
+
+
+def test_a_file_comes_back_byte_for_byte(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """What was stored is read into a file and to stdout as it was."""
+    ref = stored("2024/report.md", "# Report\n")
+    assert tk("get", ref, str(tmp_path / "out.md")).code == 0
+    assert (tmp_path / "out.md").read_text() == "# Report\n"
+    assert tk("get", ref, "-").out == "# Report\n"
+    assert tk("get", ref, "-", "--offset", "2", "--length", "3").out == "Rep"
+
+
+def test_get_replaces_a_file_only_when_told(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """An existing file is left alone without --force."""
+    ref = stored("a.txt", "new")
+    target = tmp_path / "a.txt"
+    target.write_text("mine")
+    refused = tk("get", ref)
+    assert (refused.code, target.read_text()) == (4, "mine")
+    assert "--force" in refused.err
+    assert tk("get", ref, "--force").code == 0
+    assert target.read_text() == "new"
+
+
+def test_a_folder_is_stored_with_the_names_in_it(tk: Tierkeeper, tmp_path: Path) -> None:
+    """-r takes the files of a folder; their names are relative to it; content types are guessed."""
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "a.json").write_text("{}")
+    (tmp_path / "in" / "sub" / "b.txt").write_text("b")
+    done = tk("-o", "json", "store", "-r", "in", "--tenant", "acme", "--workflow", "w", "--prefix", "2024/")
+    assert done.code == 0, done.err
+    assert {one["ref"]["name"] for one in done.json} == {"2024/a.json", "2024/sub/b.txt"}
+    assert tk("-o", "json", "show", "acme/w/2024/a.json").json["content_type"] == "application/json"
+    assert tk("store", "in", "--tenant", "acme", "--workflow", "w").code == 2
+
+
+def test_content_from_stdin_needs_a_name(tk: Tierkeeper) -> None:
+    """- reads stdin, and says what to do when the name is missing."""
+    assert tk("store", "-", "--tenant", "acme", "--workflow", "w", stdin="x").code == 2
+    assert tk("store", "-", "--tenant", "acme", "--workflow", "w", "--name", "n", stdin="piped").code == 0
+    assert tk("get", "acme/w/n", "-").out == "piped"
+
+
+def test_storing_again_makes_a_version_only_if_something_changed(tk: Tierkeeper, stored: Stored) -> None:
+    """The same content is no new version, other content is, and each version can be read."""
+    stored("a.txt", "one")
+    stored("a.txt", "one")
+    stored("a.txt", "two")
+    listed = tk("-o", "json", "ls", "acme/w", "--all-versions").json
+    assert [one["ref"]["version"] for one in listed] == [1, 2]
+    assert tk("get", "acme/w/a.txt@1", "-").out == "one"
+    assert tk("get", "acme/w/a.txt", "--version", "2", "-").out == "two"
+
+
+def test_what_was_said_at_store_is_shown(tk: Tierkeeper, stored: Stored) -> None:
+    """Metadata, tags and the age given at store are kept."""
+    ref = stored("a.txt", "x", "--metadata", "author=Alice", "--metadata", '{"n": 1}', "--tag", "kind=report",
+                 "--created", "2024-01-15", "--content-type", "text/plain")  # fmt: skip
+    view = tk("-o", "json", "show", ref).json
+    assert view["metadata"] == {"author": "Alice", "n": 1}
+    assert view["tags"] == {"kind": "report"}
+    assert view["created_at"].startswith("2024-01-15T00:00:00")
+    assert view["state"] == "live"
+    text = tk("show", ref).out
+    assert "kind=report" in text
+    assert "hot" in text
+
+
+def test_find_selects_by_every_condition(tk: Tierkeeper, stored: Stored) -> None:
+    """Each condition narrows, and a condition that nothing meets gives an empty list."""
+    stored("a.md", "a", "--tag", "kind=report")
+    stored("b.md", "b", "--created", "40d")
+    stored("c.txt", "c")
+
+    def names(*conditions: str) -> list[str]:
+        return [one["ref"]["name"] for one in tk("-o", "json", "find", "--tenant", "acme", *conditions).json]
+
+    assert names("--name", "*.md") == ["a.md", "b.md"]
+    assert names("--tag", "kind=report") == ["a.md"]
+    assert names("--older-than", "30d") == ["b.md"]
+    assert names("--tier", "hot", "--prefix", "c") == ["c.txt"]
+    assert names("--workflow", "nothing") == []
+    assert tk("find", "--name", "*.md", "--count").out == "2\n"
+
+
+def test_a_default_tenant_need_not_be_said(tk: Tierkeeper, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TIERKEEPER_TENANT stands for --tenant in arguments and filters."""
+    stored("a.txt", "x")
+    monkeypatch.setenv("TIERKEEPER_TENANT", "acme")
+    assert tk("get", "w/a.txt", "-").out == "x"
+    assert tk("get", "acme/w/a.txt", "-").out == "x"
+    assert "acme/w/a.txt" in tk("ls").out
+
+
+def test_bad_files_do_not_stop_the_good_ones(tk: Tierkeeper, tmp_path: Path) -> None:
+    """Of several files the bad one is reported, the others are stored, and the exit code says so."""
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    done = tk("-o", "json", "store", "a.txt", "b.txt", "--tenant", "acme", "--workflow", "w", "--created", "2999-01-01")
+    assert done.code == 7
+    assert all("error" in one for one in done.json)
+    assert tk("store", "a.txt", "--tenant", "../x", "--workflow", "w").code == 4
+    assert tk("ls").err == "nothing matches\n"

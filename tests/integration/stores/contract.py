@@ -1,0 +1,318 @@
+"""What every store must do: a suite that each adapter's test file runs by inheriting it.
+
+A subclass gives two fixtures: ``store``, prepared and empty, and ``sibling``, another store of the same realm.
+"""
+
+import hashlib
+import io
+import os
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import BinaryIO, Protocol, cast
+
+import pytest
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
+
+MIB = 1024 * 1024
+CREATED = datetime(2024, 5, 17, 23, 59, 59, 123456, tzinfo=UTC)
+NAMES = ["plain.md", "äöü/ßtraße 日本語.md", "a b/c+d&e=f%20g#h;i'j", "x" * 255, "deep/" * 40 + "end", "ünï" * 50]
+
+
+def info_of(
+    content: bytes,
+    *,
+    name: str = "weekly/report.md",
+    tenant: str = "acme",
+    content_type: str = "text/markdown",
+    metadata: Mapping[str, object] | None = None,
+) -> ObjectInfo:
+    """Describe ``content`` as a new placement."""
+    return ObjectInfo(
+        tenant=tenant,
+        workflow="weekly_reports",
+        name=name,
+        version=3,
+        placement=new_id(),
+        sha256=hashlib.sha256(content).digest(),
+        size=len(content),
+        created=CREATED,
+        content_type=content_type,
+        metadata=metadata or {"team": "fi\u2013nance", "n": 1},
+    )
+
+
+def put(store: Store, content: bytes, info: ObjectInfo | None = None) -> tuple[ObjectKey, ObjectInfo, Stored]:
+    """Put ``content`` at a fresh location."""
+    info = info or info_of(content)
+    stored = store.put(store.location(info), io.BytesIO(content), info)
+    return ObjectKey(stored.location, stored.version), info, stored
+
+
+def read(store: Store, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> bytes:
+    """Read it whole, or a range."""
+    with store.open(key, offset=offset, length=length) as pieces:
+        return b"".join(pieces)
+
+
+class MakeStore(Protocol):
+    """Makes a store; ``prepared`` False leaves its place as it is."""
+
+    def __call__(
+        self, url: str, *, tier: str = "hot", prepared: bool = True, catalog_url: str | None = None, **options: str
+    ) -> Store: ...
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives a few bytes at a time and cannot be rewound, as a pipe does."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io's stub wants the Buffer of 3.12
+        piece = self._content.read(min(len(buffer), 70_001))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+class StoreContract:
+    """The behaviour of the port."""
+
+    def test_what_was_put_is_read_back(self, store: Store) -> None:
+        """A copy is read back byte for byte, and the store says its size and vouches for its SHA-256."""
+        key, info, stored = put(store, b"# Week 20\n")
+        assert read(store, key) == b"# Week 20\n"
+        assert (stored.location, stored.size) == (store.location(info), 10)
+        assert stored.sha256 == info.sha256
+
+    def test_head_says_what_is_there(self, store: Store) -> None:
+        """A look at a copy gives its location, size, SHA-256, version and a recent aware time."""
+        key, info, stored = put(store, b"content")
+        found = store.head(key)
+        assert (found.location, found.size, found.version) == (key.location, 7, stored.version)
+        assert found.sha256 in {info.sha256, None}
+        assert found.modified is not None
+        assert abs((datetime.now(UTC) - found.modified).total_seconds()) < 300
+
+    def test_empty_content_is_content(self, store: Store) -> None:
+        """Zero bytes are stored, found and read back like any others."""
+        key, _, _ = put(store, b"")
+        assert store.head(key).size == 0
+        assert read(store, key) == b""
+        assert read(store, key, offset=3) == b""
+        assert read(store, key, length=5) == b""
+
+    def test_ranges(self, store: Store) -> None:
+        """Any range is read as it is in the content, also across the end and behind it."""
+        key, _, _ = put(store, b"0123456789")
+        assert read(store, key, offset=4) == b"456789"
+        assert read(store, key, offset=4, length=3) == b"456"
+        assert read(store, key, offset=8, length=100) == b"89"
+        assert read(store, key, length=0) == b""
+        assert read(store, key, offset=10) == b""
+        assert read(store, key, offset=500, length=2) == b""
+
+    def test_large_content_streams(self, store: Store) -> None:
+        """20 MiB go in and come out in pieces of at most 1 MiB, whole and by range."""
+        content = os.urandom(20 * MIB + 17)
+        key, info, _ = put(store, content)
+        assert store.head(key).size == info.size
+        digest = hashlib.sha256()
+        with store.open(key) as pieces:
+            for piece in pieces:
+                assert 0 < len(piece) <= MIB
+                digest.update(piece)
+        assert digest.digest() == info.sha256
+        assert read(store, key, offset=17 * MIB - 5, length=2 * MIB) == content[17 * MIB - 5 : 19 * MIB - 5]
+
+    def test_content_is_taken_from_where_it_stands(self, store: Store) -> None:
+        """What a file has before its current position is not stored."""
+        for body in (b"body", os.urandom(3 * MIB)):
+            content = io.BytesIO(b"head" + body)
+            content.seek(4)
+            info = info_of(body)
+            stored = store.put(store.location(info), content, info)
+            assert read(store, ObjectKey(stored.location, stored.version)) == body
+
+    def test_content_that_cannot_be_rewound(self, store: Store) -> None:
+        """A pipe that gives a few bytes at a time is stored whole."""
+        content = os.urandom(3 * MIB + 1)
+        info = info_of(content)
+        stored = store.put(store.location(info), cast("BinaryIO", Trickle(content)), info)
+        assert read(store, ObjectKey(stored.location, stored.version)) == content
+
+    @pytest.mark.parametrize("wrong", ["other bytes", "fewer", "more"])
+    @pytest.mark.parametrize("size", [1000, 3 * MIB, 17 * MIB])
+    def test_a_mismatch_leaves_nothing(self, store: Store, wrong: str, size: int) -> None:
+        """Bytes that are not those announced are refused, and nothing is then visible at the location."""
+        announced = os.urandom(size)
+        given = {"other bytes": announced[:-1] + b"?", "fewer": announced[:-1], "more": announced + b"?"}[wrong]
+        info = info_of(announced)
+        location = store.location(info)
+        with pytest.raises(ContentMismatch):
+            store.put(location, io.BytesIO(given), info)
+        with pytest.raises(ObjectNotFound):
+            store.head(ObjectKey(location))
+        assert list(store.list()) == []
+
+    def test_what_is_not_there(self, store: Store) -> None:
+        """Looking at, opening and copying what is not there is ObjectNotFound, naming the tier and the location."""
+        info = info_of(b"never")
+        key = ObjectKey(store.location(info))
+        with pytest.raises(ObjectNotFound) as caught:
+            store.head(key)
+        assert caught.value.data == {"tier": store.config.tier, "location": key.location}
+        for length in (None, 0, 5):
+            with pytest.raises(ObjectNotFound), store.open(key, length=length):
+                pass
+        with pytest.raises(ObjectNotFound):
+            store.copy(store, key, store.location(info_of(b"never")), info)
+
+    def test_what_was_deleted_is_gone(self, store: Store) -> None:
+        """A delete answers for each key in its order, and what it names can be neither seen, read nor listed."""
+        keys = [put(store, b"%d" % n)[0] for n in range(5)]
+        results = store.delete(keys[:3])
+        assert [(r.key, r.state) for r in results] == [(key, DeleteState.DELETED) for key in keys[:3]]
+        for key in keys[:3]:
+            with pytest.raises(ObjectNotFound):
+                store.head(key)
+            with pytest.raises(ObjectNotFound), store.open(key):
+                pass
+        assert {found.location for found in store.list()} == {key.location for key in keys[3:]}
+
+    def test_delete_is_idempotent(self, store: Store) -> None:
+        """Deleting what is gone already, or never was, is a success."""
+        key, _, _ = put(store, b"x")
+        never = ObjectKey(store.location(info_of(b"never")))
+        for _ in range(2):
+            assert [r.state for r in store.delete([key, never])] == [DeleteState.DELETED] * 2
+        assert store.delete([]) == []
+
+    def test_delete_of_what_has_no_version(self, store: Store) -> None:
+        """A delete by location alone (a stale intent) removes whatever is there."""
+        key, _, _ = put(store, b"x")
+        assert store.delete([ObjectKey(key.location)])[0].state is DeleteState.DELETED
+        with pytest.raises(ObjectNotFound):
+            store.head(ObjectKey(key.location))
+        assert list(store.list()) == []
+
+    def test_deletes_in_bulk(self, store: Store) -> None:
+        """Some hundred keys go in one call, and the neighbours stay."""
+        with ThreadPoolExecutor(8) as threads:
+            keys = [key for key, _, _ in threads.map(lambda n: put(store, b"%d" % n), range(300))]
+        results = store.delete(keys[:250])
+        assert {r.state for r in results} == {DeleteState.DELETED}
+        assert {found.location for found in store.list()} == {key.location for key in keys[250:]}
+
+    def test_a_bad_key_does_not_stop_the_others(self, store: Store) -> None:
+        """A location that is none of the store's never raises from a bulk delete and does not spoil it."""
+        key, _, _ = put(store, b"x")
+        results = store.delete([ObjectKey("../../etc/passwd"), key])
+        assert results[1].state is DeleteState.DELETED
+        with pytest.raises(ObjectNotFound):
+            store.head(key)
+
+    def test_the_list_has_everything_below_a_prefix(self, store: Store) -> None:
+        """A listing has each copy once with its size, all of them or those below a prefix."""
+        assert list(store.list()) == []
+        keys = {put(store, b"%d" % n)[0].location for n in range(12)}
+        found = list(store.list())
+        assert sorted(each.location for each in found) == sorted(keys)
+        assert sum(each.size for each in found) == 14
+        one = min(keys)
+        assert [each.location for each in store.list(one)] == [one]
+        parent = one.rpartition("/")[0] + "/"
+        assert {each.location for each in store.list(parent)} == {key for key in keys if key.startswith(parent)}
+        assert list(store.list("no/such/prefix")) == []
+
+    @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+    def test_names(self, store: Store, name: str) -> None:
+        """Every name that the rules allow can be stored, listed, read and deleted."""
+        key, _, _ = put(store, b"content", info_of(b"content", name=name, tenant="ténant µ"))
+        assert read(store, key) == b"content"
+        assert [found.location for found in store.list()] == [key.location]
+        assert store.delete([key])[0].state is DeleteState.DELETED
+        assert list(store.list()) == []
+
+    def test_locations_are_never_reused(self, store: Store) -> None:
+        """Two placements of the same artifact and content have different locations, which carry their ids."""
+        one, other = info_of(b"same"), info_of(b"same")
+        assert store.location(one) != store.location(other)
+        assert str(one.placement) in store.location(one)
+
+    def test_the_same_bytes_may_come_twice(self, store: Store) -> None:
+        """A write repeated after a lost answer succeeds: what is there is what was to be written."""
+        for size in (100, 17 * MIB):
+            content = os.urandom(size)
+            key, info, _ = put(store, content)
+            again = store.put(key.location, io.BytesIO(content), info)
+            assert again.size == size
+            assert read(store, key) == content
+
+    def test_copy(self, store: Store, sibling: Store) -> None:
+        """A copy within a realm has the same bytes at a location of its own and outlives its source."""
+        assert store.realm == sibling.realm
+        for size in (0, 2000, 17 * MIB):
+            content = os.urandom(size)
+            key, _, _ = put(store, content)
+            info = info_of(content)
+            stored = sibling.copy(store, key, sibling.location(info), info)
+            assert (stored.location, stored.size) == (sibling.location(info), size)
+            assert stored.sha256 in {info.sha256, None}
+            store.delete([key])
+            assert read(sibling, ObjectKey(stored.location, stored.version)) == content
+
+    def test_a_copy_of_other_bytes_is_refused(self, store: Store, sibling: Store) -> None:
+        """A copy whose source is not what the catalog says is a ContentMismatch."""
+        key, _, _ = put(store, b"what is there")
+        info = info_of(b"what should be")
+        with pytest.raises(ContentMismatch):
+            sibling.copy(store, key, sibling.location(info), info)
+
+    def test_many_at_once(self, store: Store) -> None:
+        """Threads that put, read, list and delete side by side do not disturb each other."""
+        errors: list[StoreError] = []
+
+        def work(n: int) -> None:
+            content = b"%d " % n * 1000
+            try:
+                key, _, _ = put(store, content, info_of(content, name=f"shared/folder/{n % 3}/f"))
+                assert read(store, key) == content
+                list(store.list(key.location[:6]))
+                assert store.delete([key])[0].state is DeleteState.DELETED
+            except StoreError as error:
+                errors.append(error)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, range(120)))
+        assert errors == []
+        assert list(store.list()) == []
+
+    def test_the_same_placement_at_once(self, store: Store) -> None:
+        """Several writers of one placement all succeed, and its bytes are right."""
+        content = os.urandom(200_000)
+        info = info_of(content)
+        start = threading.Barrier(4)
+
+        def work(_: int) -> int:
+            start.wait()
+            return store.put(store.location(info), io.BytesIO(content), info).size
+
+        with ThreadPoolExecutor(4) as threads:
+            assert set(threads.map(work, range(4))) == {len(content)}
+        assert read(store, ObjectKey(store.location(info))) == content
+
+    def test_prepare_is_idempotent(self, store: Store) -> None:
+        """Preparing what is prepared makes nothing and keeps everything; a check of it passes."""
+        key, _, _ = put(store, b"x")
+        assert store.prepare() == []
+        store.check()
+        assert read(store, key) == b"x"

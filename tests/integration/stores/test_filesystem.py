@@ -1,0 +1,244 @@
+"""The filesystem store: the contract in both layouts, and what is its own."""
+
+import json
+import os
+import resource
+import threading
+from pathlib import Path
+
+import pytest
+from integration.stores.contract import CREATED, MakeStore, StoreContract, info_of, put, read
+
+from tierkeeper.base.values import plain
+from tierkeeper.stores.base import DeleteState, ObjectKey, Store
+from tierkeeper.stores.errors import ObjectNotFound, StoreError, StoreFull, StorePermanent, StoreTransient
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The tier's folder."""
+    return tmp_path / "a folder" / "hot"
+
+
+@pytest.fixture
+def store(root: Path, make_store: MakeStore) -> Store:
+    """A store with the readable layout."""
+    return make_store(root.as_uri())
+
+
+def files(root: Path) -> list[str]:
+    """Every file and folder below the root but the one for unfinished files."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path != root / ".tmp")
+
+
+class TestReadable(StoreContract):
+    """The contract, in the readable layout."""
+
+    @pytest.fixture
+    def sibling(self, tmp_path: Path, make_store: MakeStore) -> Store:
+        return make_store((tmp_path / "warm").as_uri(), tier="warm")
+
+
+class TestContentAddressed(StoreContract):
+    """The contract, in the content-addressed layout."""
+
+    @pytest.fixture
+    def store(self, root: Path, make_store: MakeStore) -> Store:
+        return make_store(f"{root.as_uri()}?layout=cas")
+
+    @pytest.fixture
+    def sibling(self, tmp_path: Path, make_store: MakeStore) -> Store:
+        return make_store((tmp_path / "warm").as_uri(), tier="warm")
+
+
+def test_layouts(store: Store, root: Path, make_store: MakeStore) -> None:
+    """The readable layout carries the names, the other the content's hash; each says which it is."""
+    info = info_of(b"x")
+    assert store.location(info) == f"acme/weekly_reports/weekly/report.md/3-{info.placement}"
+    assert store.readable_layout
+    other = make_store(root.as_uri(), layout="cas")
+    digest = info.sha256.hex()
+    assert other.location(info) == f"cas/{digest[:2]}/{digest}/{info.placement}"
+    assert not other.readable_layout
+
+
+def test_a_sidecar_describes_each_copy(store: Store, root: Path) -> None:
+    """Beside each copy lies a JSON file with all there is to know of it without the catalog."""
+    key, info, _ = put(store, b"# Week\n")
+    recorded = json.loads((root / f"{key.location}.metadata.json").read_text())
+    assert recorded == plain(info)
+    assert recorded["created"] == CREATED.isoformat()
+    assert recorded["sha256"] == info.sha256.hex()
+
+
+def test_a_lost_or_damaged_sidecar_vouches_for_nothing(store: Store, root: Path) -> None:
+    """Without a sidecar that fits, the bytes are still read, but no SHA-256 is claimed for them."""
+    key, _, _ = put(store, b"content")
+    sidecar = root / f"{key.location}.metadata.json"
+    for damage in (b"{", b"[]", b'{"sha256": "00", "size": 8}'):
+        sidecar.write_bytes(damage)
+        assert store.head(key).sha256 is None
+    sidecar.unlink()
+    assert store.head(key).sha256 is None
+    assert read(store, key) == b"content"
+
+
+def test_a_delete_leaves_no_trace(store: Store, root: Path) -> None:
+    """With the last copy below them go its sidecar and its folders, up to the root."""
+    one, two = put(store, b"1")[0], put(store, b"2", info_of(b"2", name="other.md"))[0]
+    store.delete([one])
+    assert files(root) == sorted(
+        ["acme", "acme/weekly_reports", "acme/weekly_reports/other.md", two.location, two.location + ".metadata.json"]
+    )
+    store.delete([two])
+    assert files(root) == []
+    assert list((root / ".tmp").iterdir()) == []
+
+
+def test_a_failed_write_leaves_no_trace(store: Store, root: Path) -> None:
+    """After a refused write there is neither an unfinished file nor an empty folder."""
+    info = info_of(b"announced")
+    with pytest.raises(StoreError), (root / "x").open("wb+") as content:
+        store.put(store.location(info), content, info)
+    assert files(root) == ["x"]
+    assert list((root / ".tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "location", ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "", "x", ".tmp/x", "a/b\0c", "a/b/"]
+)
+def test_locations_that_lead_elsewhere(store: Store, root: Path, location: str) -> None:
+    """A location that is not one of the store's own is refused everywhere, and nothing is touched."""
+    info = info_of(b"x")
+    key = ObjectKey(location)
+    with pytest.raises(StorePermanent):
+        store.head(key)
+    with pytest.raises(StorePermanent), store.open(key):
+        pass
+    with pytest.raises(StorePermanent), (root / ".tmp" / "source").open("wb+") as content:
+        store.put(location, content, info)
+    assert store.delete([key])[0].state is DeleteState.FAILED
+
+
+def test_symlinks_are_not_followed(store: Store, root: Path, tmp_path: Path) -> None:
+    """A symlink in the tier that leads elsewhere is neither written nor deleted through, nor read, nor listed."""
+    outside = tmp_path / "outside"
+    (outside / "weekly_reports").mkdir(parents=True)
+    secret = outside / "weekly_reports" / "secret"
+    secret.write_bytes(b"secret")
+    (root / "evil").symlink_to(outside)
+    (root / "acme").mkdir()
+    (root / "acme" / "link").symlink_to(secret)
+    for location in ("evil/weekly_reports/secret", "acme/link"):
+        with pytest.raises(StorePermanent):
+            store.head(ObjectKey(location))
+        with pytest.raises(StorePermanent), store.open(ObjectKey(location)):
+            pass
+    with pytest.raises(StorePermanent):
+        put(store, b"x", info_of(b"x", tenant="evil"))
+    assert store.delete([ObjectKey("evil/weekly_reports/secret")])[0].state is DeleteState.FAILED
+    assert list(store.list()) == []
+    assert secret.read_bytes() == b"secret"
+    assert list(outside.rglob("*")) == [secret.parent, secret]
+
+
+def test_a_tenant_named_like_the_folder_for_unfinished_files(store: Store) -> None:
+    """A tenant called .tmp is a tenant like any other."""
+    key, _, _ = put(store, b"x", info_of(b"x", tenant=".tmp"))
+    assert [found.location for found in store.list()] == [key.location]
+    assert read(store, key) == b"x"
+
+
+def test_a_disk_that_is_not_mounted(store: Store, root: Path) -> None:
+    """Where the tier's folder is empty or missing nothing counts as not found or deleted: it is tried again."""
+    key, info, _ = put(store, b"x")
+    root.rename(root.with_name("away"))
+    for _ in range(2):
+        for call in (lambda: store.head(key), lambda: put(store, b"x", info), lambda: list(store.list()), store.check):
+            with pytest.raises(StoreTransient):
+                call()
+        assert store.delete([key])[0].state is DeleteState.FAILED
+        root.mkdir(exist_ok=True)
+    root.rmdir()
+    root.with_name("away").rename(root)
+    assert read(store, key) == b"x"
+
+
+def test_prepare_makes_the_folder(root: Path, make_store: MakeStore) -> None:
+    """Preparing makes the folder and says so; where a file is in the way it is a typed error."""
+    store = make_store(root.as_uri(), prepared=False)
+    assert store.prepare() == [f"folder {root}"]
+    (root / "file").write_bytes(b"")
+    with pytest.raises(StorePermanent):
+        make_store((root / "file" / "below").as_uri())
+
+
+def test_a_full_disk(store: Store, root: Path) -> None:
+    """Where there is no room for the bytes it is StoreFull, and what was begun is removed."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(StoreFull):
+            put(store, bytes(2_000_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files(root) == []
+    assert list((root / ".tmp").iterdir()) == []
+
+
+def test_what_a_crash_left_goes_with_its_location(store: Store, root: Path) -> None:
+    """The unfinished files and the lone sidecar of a writer that died are removed when its location is deleted."""
+    info, other = info_of(b"x"), info_of(b"y")
+    location = store.location(info)
+    name = location.rpartition("/")[2]
+    leftovers = [f"{name}.0123", f"{name}.0123.metadata.json", f"3-{other.placement}.4567"]
+    for leftover in leftovers:
+        (root / ".tmp" / leftover).write_bytes(b"half")
+    (root / location).parent.mkdir(parents=True)
+    (root / f"{location}.metadata.json").write_bytes(b"{}")
+    assert list(store.list()) == []
+    assert store.delete([ObjectKey(location)])[0].state is DeleteState.DELETED
+    assert [path.name for path in (root / ".tmp").iterdir()] == leftovers[2:]
+    assert files(root) == [f".tmp/{leftovers[2]}"]
+
+
+def test_a_writer_whose_placement_is_collected(store: Store, root: Path) -> None:
+    """A write whose unfinished file is collected under its hands fails, to be looked at again; nothing appears."""
+    content = b"x" * 3_000_000
+    info = info_of(content)
+    location = store.location(info)
+    reached, collected = threading.Event(), threading.Event()
+
+    class Paused:
+        def __init__(self) -> None:
+            self.left = 3
+
+        def read(self, size: int) -> bytes:  # noqa: ARG002  as of any stream
+            if self.left == 1:
+                reached.set()
+                collected.wait(10)
+            self.left -= 1
+            return content[:1_000_000] if self.left >= 0 else b""
+
+    def collect() -> None:
+        reached.wait(10)
+        store.delete([ObjectKey(location)])
+        collected.set()
+
+    collector = threading.Thread(target=collect)
+    collector.start()
+    with pytest.raises(StoreTransient, match="collected"):
+        store.put(location, Paused(), info)  # type: ignore[arg-type]  # all that a store asks of content is read
+    collector.join()
+    with pytest.raises(ObjectNotFound):
+        store.head(ObjectKey(location))
+    assert files(root) == []
+
+
+def test_a_copy_is_no_link(store: Store, root: Path, tmp_path: Path, make_store: MakeStore) -> None:
+    """Damage to one copy is not damage to the other: a copy has bytes of its own."""
+    key, info, _ = put(store, b"content")
+    warm = make_store((tmp_path / "warm").as_uri())
+    copied = warm.copy(store, key, key.location, info)
+    os.truncate(root / key.location, 0)
+    assert read(warm, ObjectKey(copied.location)) == b"content"

@@ -1,0 +1,129 @@
+"""The S3 store on moto: the contract and the S3 suite, for what moto checks honestly; and a misbehaving server."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from integration.stores.contract import MakeStore, info_of, put
+from integration.stores.s3_suite import S3Suite
+
+from tierkeeper.base.states import RetentionMode
+from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StoreTransient
+
+KEYS = "access_key=testing&secret_key=testing"
+
+
+class TestMoto(S3Suite):
+    """The suites on moto."""
+
+    @pytest.fixture
+    def server(self, moto_endpoint: str) -> str:
+        return f"endpoint={moto_endpoint}&{KEYS}"
+
+
+def answering(*answers: bytes) -> type[socketserver.StreamRequestHandler]:
+    """A handler that gives each connection's first request one of ``answers`` in turn, and hangs up."""
+    left = list(answers)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(left.pop(0) if len(left) > 1 else left[0])
+
+    return Handler
+
+
+@contextmanager
+def serving(handler: type[socketserver.StreamRequestHandler]) -> Iterator[str]:
+    """The query of a tier on a server that answers with ``handler``."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"endpoint=http://127.0.0.1:{server.server_address[1]}&{KEYS}&attempts=1&read_timeout=500ms"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def answer(status: str, body: str = "", **headers: str) -> bytes:
+    """An HTTP answer."""
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status}\r\nConnection: close\r\n{named}\r\n{body}".encode()
+
+
+def error(status: str, code: str) -> bytes:
+    """An S3 error."""
+    body = f"<Error><Code>{code}</Code><Message>so it is</Message></Error>"
+    return answer(status, body, Content_Length=str(len(body)))
+
+
+@pytest.mark.parametrize("said", [error("503 Slow Down", "SlowDown"), error("500 Oops", "InternalError"), b""])
+def test_a_server_in_trouble_is_transient(make_store: MakeStore, said: bytes) -> None:
+    """A 5xx and a connection that ends without an answer are transient, on a write as on a read."""
+    with serving(answering(said)) as server:
+        store = make_store(f"s3://bucket?{server}", prepared=False)
+        with pytest.raises(StoreTransient):
+            put(store, b"x")
+        with pytest.raises(StoreTransient):
+            store.head(ObjectKey("x"))
+        result = store.delete([ObjectKey("x", "version")])[0]
+        assert result.state is DeleteState.FAILED
+        assert "did not answer as it should" in result.detail
+
+
+def test_a_server_that_does_not_answer_is_transient(make_store: MakeStore) -> None:
+    """Nobody listening, and somebody who listens but never answers, are transient within the time-outs."""
+    never = threading.Event()
+
+    class Silent(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            never.wait(5)
+
+    with serving(Silent) as server:
+        with pytest.raises(StoreTransient, match="ReadTimeout"):
+            make_store(f"s3://bucket?{server}", prepared=False).head(ObjectKey("x"))
+        never.set()
+    with pytest.raises(StoreTransient, match="EndpointConnection"):
+        make_store(f"s3://bucket?{server}", prepared=False).head(ObjectKey("x"))
+
+
+def test_a_body_that_breaks_off_is_transient(make_store: MakeStore) -> None:
+    """A body shorter than announced is noticed, not taken for the end."""
+    with serving(answering(answer("200 OK", "only this", Content_Length="1000"))) as server:
+        store = make_store(f"s3://bucket?{server}", prepared=False)
+        with pytest.raises(StoreTransient), store.open(ObjectKey("x")) as pieces:
+            b"".join(pieces)
+
+
+def test_a_copy_that_fails_after_the_headers_is_noticed(make_store: MakeStore) -> None:
+    """An answer to a copy that says 200 and carries an error is a failure."""
+    body = "<Error><Code>InternalError</Code><Message>late</Message></Error>"
+    with serving(answering(answer("200 OK", body, Content_Length=str(len(body))))) as server:
+        store = make_store(f"s3://bucket?{server}", prepared=False)
+        with pytest.raises(StoreTransient):
+            store.copy(store, ObjectKey("x"), "y", info_of(b"x"))
+
+
+def test_denied_access_is_denied(make_store: MakeStore) -> None:
+    """Where the server says 403 it is StoreDenied, not a missing object."""
+    with serving(answering(error("403 Forbidden", "AccessDenied"))) as server:
+        store = make_store(f"s3://bucket?{server}", prepared=False)
+        with pytest.raises(StoreDenied, match="credentials"):
+            store.head(ObjectKey("x"))
+        with pytest.raises(StoreDenied):
+            store.prepare()
+
+
+def test_a_bucket_without_object_lock_cannot_lock(make_store: MakeStore, moto_endpoint: str) -> None:
+    """A store whose bucket has no Object Lock says so, and refuses to lock."""
+    store = make_store(f"s3://plain-bucket?endpoint={moto_endpoint}&{KEYS}")
+    key, info, _ = put(store, b"x")
+    assert not store.can_lock
+    for call in (store.lock, store.extend):
+        with pytest.raises(LockUnsupported):
+            call(key, until=info.created, mode=RetentionMode.GOVERNANCE)

@@ -1,0 +1,53 @@
+"""A catalog, a broker, tiers in folders, and the processes that use them."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from acceptance.processes import LocalProcess
+from celery import Celery
+
+from tierkeeper.base.settings import Settings
+from tierkeeper.base.values import Ref
+from tierkeeper.keeper import Keeper
+
+PATIENCE = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """``env`` tells a process of all of it; ``keeper`` is this process's, to look with."""
+
+    settings: Settings
+    env: Mapping[str, str]
+    keeper: Keeper
+
+    def worker(self, name: str, *arguments: str, folder: Path) -> LocalProcess:
+        """Start the worker ``name``@test and wait until it is ready."""
+        node = f"{name}@test"
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", node, *arguments]
+        process = LocalProcess(name, command, folder=folder, env=self.env)
+        wait_until(lambda: f"{node} ready".encode() in process.logs() or process.status == "exited")
+        assert process.status == "running", process.logs().decode()
+        return process
+
+    def plain(self) -> Celery:
+        """A producer that knows nothing of tierkeeper."""
+        return Celery(broker=self.settings.broker.url, backend=self.settings.results.url, set_as_current=False)
+
+    def read(self, tenant: str, workflow: str, name: str, version: int | None = None) -> bytes:
+        """Return an artifact's bytes."""
+        with self.keeper.open_artifact(Ref(tenant, workflow, name, version)) as reading:
+            return b"".join(reading.chunks)
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds; after ``seconds`` the test fails."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("it did not happen in time")
+        time.sleep(0.05)

@@ -1,0 +1,97 @@
+"""Real services for tests: PostgreSQL and Valkey as the embedded default starts them, and moto's S3 server.
+
+Each runs in a folder of its own and is stopped by its context manager; nothing of it stays.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from moto.server import ThreadedMotoServer
+from psycopg import sql
+
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.embedded.valkey import Valkey
+
+# nothing of a test outlives it, so nothing has to survive a crash of the machine
+FAST = (("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off"))
+TEMPLATE = "tierkeeper_template"
+
+
+def absent(service: str, why: str) -> NoReturn:
+    """Skip the test loudly because ``service`` is not to be had; fail it where all must be (TIERKEEPER_CI=1)."""
+    if os.environ.get("TIERKEEPER_CI") == "1":
+        pytest.fail(f"{service} is missing: {why}")
+    pytest.skip(f"{service} is missing: {why}")
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A private folder whose path is short enough for sockets (pytest's own are not)."""
+    folder = Path(tempfile.mkdtemp(prefix="tk-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def embedded_postgres(*, port: int | None = None) -> Iterator[Postgres]:
+    """A PostgreSQL server with an empty database; ``port``: over TCP on 127.0.0.1 too."""
+    with short_folder() as folder:
+        server = Postgres(folder / "data", folder, folder / "log", port=port, options=FAST)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def fresh_database(server: Postgres, *, template: str | None = None) -> Iterator[str]:
+    """The URL of a database of its own, a copy of ``template`` if given, dropped afterwards with its connections."""
+    name = f"test_{uuid4().hex}"
+    server.create_database(name, template=template)
+    try:
+        yield server.url(name)
+    finally:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def embedded_valkey() -> Iterator[Valkey]:
+    """A Valkey server with nothing in it."""
+    with short_folder() as folder:
+        server = Valkey(folder / "data", folder / "valkey.sock", folder / "log")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def empty_valkey(server: Valkey) -> None:
+    """Take everything out of ``server``."""
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        client.flushall()
+
+
+@contextmanager
+def moto_server() -> Iterator[str]:
+    """The endpoint of an S3 server that is honest about logic, not about locks, signatures or checksums."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()

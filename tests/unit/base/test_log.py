@@ -1,0 +1,78 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from tierkeeper.base import log
+from tierkeeper.base.settings_groups import LogSettings
+
+LOG = log.get("tests.log")
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """The process's logging as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    """What was written, line by line."""
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_json_with_context() -> None:
+    """A line is one JSON object with time, level, logger, event, data and the context it was written in."""
+    stream = io.StringIO()
+    log.configure(LogSettings(), stream=stream)
+    with log.context(correlation="c-1", run=None):
+        LOG.info("moved", count=3)
+    LOG.info("after")
+    moved, after = lines(stream)
+    assert {**moved, "at": ""} == {
+        "event": "moved", "count": 3, "correlation": "c-1", "level": "info", "logger": "tests.log", "at": "",
+    }  # fmt: skip
+    assert moved["at"].endswith("Z")
+    assert "correlation" not in after
+
+
+def test_standard_library_goes_the_same_way() -> None:
+    """Loggers of libraries write the same lines, and noisy ones only warnings."""
+    stream = io.StringIO()
+    log.configure(LogSettings(), stream=stream)
+    logging.getLogger("celery").info("ready on %s", "redis://:hush@cache/0")
+    logging.getLogger("botocore").info("noise")
+    assert [line["event"] for line in lines(stream)] == ["ready on redis://:•••@cache/0"]
+
+
+def test_no_secret() -> None:
+    """Secrets are masked by their name, in URLs, in nested values and in tracebacks."""
+    stream = io.StringIO()
+    log.configure(LogSettings(), stream=stream)
+    try:
+        raise ValueError("no route to amqp://u:hush@h//")  # noqa: TRY301  the traceback is what is tested
+    except ValueError:
+        LOG.exception("failed", password="hush", nested=[{"secret_key": "hush", "url": "s3://b?secret_key=hush"}])
+    assert "hush" not in stream.getvalue()
+    assert "no route to amqp" in lines(stream)[0]["exception"]
+
+
+def test_level_and_console() -> None:
+    """Lines below the level are not written; the console format is for people."""
+    stream = io.StringIO()
+    log.configure(LogSettings.model_validate({"level": "WARNING", "format": "console"}), stream=stream)
+    LOG.info("small")
+    LOG.warning("large", size=5)
+    (line,) = stream.getvalue().splitlines()
+    assert "large" in line
+    assert "size=5" in line
+    assert not line.startswith("{")

@@ -1,0 +1,76 @@
+"""How values are written for people and for programs."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.cli import output
+from tierkeeper.cli.output import Output
+
+SPANS = [
+    (timedelta(seconds=0.25), "0.2 s"),
+    (timedelta(seconds=59), "59 s"),
+    (timedelta(minutes=61), "1 h 1 min"),
+    (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
+    (timedelta(days=8), "8 d"),
+    (timedelta(days=-2), "-2 d"),
+    (8.5, "8 d 12 h"),  # a number is days
+    (None, "-"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), SPANS)
+def test_a_span_is_written_in_its_two_largest_units(value: timedelta | float | None, text: str) -> None:
+    """Lengths of time are short to read."""
+    assert output.span(value) == text
+
+
+def test_a_moment_is_seen_from_now() -> None:
+    """What was and what will be are told apart."""
+    now = datetime(2024, 1, 15, tzinfo=UTC)
+    assert output.relative(now + timedelta(days=3), now) == "in 3 d"
+    assert output.relative(now - timedelta(hours=2), now) == "2 h ago"
+    assert output.relative(None, now) == "-"
+
+
+def test_an_array_is_valid_json_of_any_length(capsys: pytest.CaptureFixture[str]) -> None:
+    """A streamed array reads back, empty too."""
+    for values in ([], [{"a": 1}], [1, 2, 3]):
+        Output(as_json=True).array(iter(values))
+        assert json.loads(capsys.readouterr().out) == values
+
+
+def test_an_error_is_one_line_or_one_object_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error never lands in the data, and with JSON it can be read by a program."""
+    error = ArtifactNotFound(ref="acme/w/" + "x" * 300)
+    Output().error(error)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "tierkeeper find" in printed.err
+    Output(as_json=True).error(error)
+    told = json.loads(capsys.readouterr().err)
+    assert (told["error"], told["exit_code"]) == ("ArtifactNotFound", 3)
+
+
+def test_progress_goes_to_stderr_and_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Progress is plain lines where there is no terminal, and nothing when quiet."""
+    with Output().progress("storing", total=3) as advance:
+        advance(3)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "storing: 3 of 3" in printed.err
+    with Output(quiet=True).progress("storing", total=3) as advance:
+        advance(3)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_table_in_a_pipe_cuts_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no terminal limits the width, long values stay whole."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    made = output.table("artifact", "state")
+    made.add_row("n" * 150, "live")
+    Output().print(made)
+    assert "n" * 150 in capsys.readouterr().out

@@ -1,0 +1,191 @@
+"""Which policy governs, and where two of them tie."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.policy.samples import policy
+
+from tierkeeper.base.errors import PolicyNotFound, PolicyTie
+from tierkeeper.policy import patterns
+from tierkeeper.policy.match import Standing, Subject, check_ties, governing, matches, overlap, why
+from tierkeeper.policy.rules import Match
+
+REPORT = Subject(
+    "acme", "weekly_sales", "2024/q1.md", (("kind", "report"), ("year", "2024")), "text/plain; charset=utf-8", 100
+)
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        (Match(), True),
+        # exact fields
+        (Match(tenant="acme"), True),
+        (Match(tenant="Acme"), False),
+        # patterns; a star crosses slashes, case counts
+        (Match(workflow="weekly_*"), True),
+        (Match(workflow="Weekly_*"), False),
+        (Match(name="*.md"), True),
+        (Match(name="202[45]/q?.md"), True),
+        (Match(name="202[!45]/q?.md"), False),
+        # all tags given must be there
+        (Match(tags=(("kind", "report"),)), True),
+        (Match(tags=(("kind", "report"), ("year", "2023"))), False),
+        # a content type without its parameters
+        (Match(content_type="text/*"), True),
+        (Match(content_type="text/plain"), True),
+        (Match(content_type="image/*"), False),
+        # both bounds of the size included
+        (Match(size_min=100, size_max=100), True),
+        (Match(size_min=101), False),
+        (Match(size_max=99), False),
+    ],
+)
+def test_matches(match: Match, fits: bool) -> None:  # noqa: FBT001  a column of the table
+    """A policy matches if everything that its match asks for holds."""
+    assert matches(policy(match=match), REPORT) == fits
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        # the order of the fields
+        (Match(tenant="acme"), Match(workflow="weekly_sales", name="2024/q1.md")),
+        (Match(workflow="*sales"), Match(name="2024/q1.md")),
+        (Match(name="*"), Match(tags=(("kind", "report"), ("year", "2024")))),
+        (Match(tags=(("kind", "report"),)), Match(content_type="text/plain")),
+        (Match(content_type="text/*"), Match(size_min=100, size_max=100)),
+        # exact beats a pattern
+        (Match(workflow="weekly_sales"), Match(workflow="weekly_sale*")),
+        # a longer literal beginning beats a shorter
+        (Match(name="2024/*"), Match(name="2*/q1.md")),
+        # then more fixed characters
+        (Match(name="2*/q1.md"), Match(name="2*.md")),
+        # more tags
+        (Match(tags=(("kind", "report"), ("year", "2024"))), Match(tags=(("kind", "report"),))),
+        # two bounds of size, the narrower span, the tighter bound
+        (Match(size_min=1, size_max=1000), Match(size_min=99)),
+        (Match(size_min=99, size_max=101), Match(size_min=1, size_max=1000)),
+        (Match(size_min=99), Match(size_min=1)),
+        (Match(size_max=100), Match(size_max=1000)),
+    ],
+)
+def test_governing(more: Match, less: Match) -> None:
+    """The more specific of two matching policies governs, whatever their order."""
+    first, second = policy("a", more), policy("b", less)
+    assert governing([first, second], REPORT) == governing([second, first], REPORT) == first
+
+
+def test_built_in_is_last() -> None:
+    """A policy of the user beats a built-in one with the same match."""
+    built_in = policy("default", built_in=True)
+    mine = policy("aaa")
+    assert governing([built_in, mine], REPORT) == mine
+    check_ties([built_in, mine])
+
+
+def test_nothing_governs() -> None:
+    """Without any matching policy that is an error."""
+    with pytest.raises(PolicyNotFound):
+        governing([policy(match=Match(tenant="other"))], REPORT)
+
+
+def test_why() -> None:
+    """Every policy's standing is told in words, the governing one first."""
+    policies = [
+        policy("default", built_in=True),
+        policy("mine"),
+        policy("pictures", Match(content_type="image/*")),
+        policy("reports", Match(tenant="acme", name="*.md", tags=(("kind", "report"),), size_min=1, size_max=200)),
+    ]
+    told = [(verdict.policy.name, verdict.standing, verdict.detail) for verdict in why(policies, REPORT)]
+    assert told == [
+        (
+            "reports",
+            Standing.GOVERNS,
+            "it matches tenant 'acme' and name '*.md' and tag kind=report and size from 1 and size up to 200",
+        ),
+        ("mine", Standing.LESS_SPECIFIC, "it matches too, but reports v1 is more specific in tenant"),
+        ("default", Standing.LESS_SPECIFIC, "it matches too, but reports v1 is more specific in tenant"),
+        ("pictures", Standing.NO_MATCH, "content type 'text/plain' does not fit 'image/*'"),
+    ]
+    (first, second) = why(policies[:2], REPORT)
+    assert first.detail == "it matches everything"
+    assert second.detail == "it matches too, but it is built in and mine v1 is not"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "example"),
+    [
+        # the same match
+        (Match(), Match(), "every artifact"),
+        # patterns of the same weight that meet
+        (Match(name="a*"), Match(name="*a"), None),
+        (Match(name="ab*"), Match(name="a?*"), None),
+        (Match(name="a*c"), Match(name="a*d"), None),
+        (Match(name="a?c"), Match(name="a[a-d]c"), "an artifact with name aac"),
+        (Match(workflow="*_x", name="q*"), Match(workflow="*_?", name="q*"), "an artifact with workflow _x, name q"),
+        # tags that can stand together, and that cannot
+        (Match(tags=(("a", "1"),)), Match(tags=(("b", "1"),)), "an artifact with tags a=1, b=1"),
+        (Match(tags=(("a", "1"),)), Match(tags=(("a", "2"),)), None),
+        # spans of the same width
+        (Match(size_min=0, size_max=10), Match(size_min=5, size_max=15), "an artifact with size 5"),
+        (Match(size_min=0, size_max=10), Match(size_min=11, size_max=21), None),
+        # tenants
+        (Match(tenant="a"), Match(tenant="b"), None),
+        (
+            Match(tenant="a", content_type="text/*"),
+            Match(tenant="a", content_type="text/*"),
+            "tenant a, content type text/",
+        ),
+    ],
+)
+def test_ties(one: Match, other: Match, example: str | None) -> None:
+    """Two equally specific policies that one artifact could match are refused, with an example."""
+    pair = [policy("a", one), policy("b", other)]
+    if example is None:
+        check_ties(pair)
+    else:
+        with pytest.raises(PolicyTie) as caught:
+            check_ties(pair)
+        assert example in str(caught.value)
+        assert overlap(one, other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("", "empty"),
+        ("a[b", "never closed"),
+        ("[!]", "never closed"),
+        ("[z-a]", "runs backwards"),
+        ("a\tb", "control"),
+        ("a" * 701, "longer"),
+    ],
+)
+def test_bad_patterns(pattern: str, words: str) -> None:
+    """A pattern that cannot be meant is told what is wrong."""
+    assert words in (patterns.problem(pattern) or "")
+
+
+PATTERNS = st.text(alphabet="ab*?[]!-", min_size=1, max_size=8).filter(lambda p: patterns.problem(p) is None)
+TEXTS = st.text(alphabet="ab-]!", max_size=6)
+
+
+@given(PATTERNS, PATTERNS, TEXTS)
+def test_common_is_right(first: str, second: str, text: str) -> None:
+    """A common text fits both patterns, and where there is none no text fits both."""
+    found = patterns.common(first, second)
+    if found is None:
+        assert not (patterns.matches(first, text) and patterns.matches(second, text))
+    else:
+        assert patterns.matches(first, found)
+        assert patterns.matches(second, found)
+
+
+@given(st.text(alphabet="ab*?[]!-", max_size=8))
+def test_escaped(text: str) -> None:
+    """An escaped text is a pattern of that text alone."""
+    pattern = patterns.escaped(text)
+    assert patterns.matches(pattern, text)
+    assert patterns.is_exact(pattern)

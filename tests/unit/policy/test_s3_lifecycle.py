@@ -1,0 +1,191 @@
+"""S3 lifecycle configurations: what becomes of them, and what is refused by rule and element."""
+
+import json
+from typing import Any
+
+import pytest
+from unit.policy.samples import TIERS, phase
+
+from tierkeeper.base.errors import InvalidInput, PolicyInvalid
+from tierkeeper.policy.document import from_document, to_document
+from tierkeeper.policy.rules import Match, Policy
+from tierkeeper.policy.s3_lifecycle import import_lifecycle
+
+CLASSES = {"STANDARD_IA": "warm", "GLACIER": "cold"}
+EXPIRES: dict[str, Any] = {"Expiration": {"Days": 365}}
+
+
+def rule(name: str = "logs", **elements: Any) -> dict[str, Any]:  # noqa: ANN401  any element
+    """Return an enabled rule."""
+    return {"ID": name, "Status": "Enabled"} | elements
+
+
+def imported(*rules: dict[str, Any], **extra: Any) -> list[Policy]:  # noqa: ANN401  any argument
+    """Import these rules."""
+    text = json.dumps({"Rules": rules}, indent=1)
+    return import_lifecycle(text, name="s3", source="lc.json", tiers=TIERS, tier_of_class=CLASSES, **extra)
+
+
+def test_transitions_and_expiration() -> None:
+    """Transitions and an expiration become phases that begin in the hottest tier that is no database."""
+    transitions = [{"Days": 90, "StorageClass": "GLACIER"}, {"Days": 30, "StorageClass": "STANDARD_IA"}]
+    (made,) = imported(rule(Filter={"Prefix": "logs/"}, Transitions=transitions, **EXPIRES))
+    assert made.name == "s3"
+    assert made.match == Match(name="logs/*")
+    assert made.phases == (phase("0d", "hot"), phase("30d", "warm"), phase("90d", "cold"), phase("365d"))
+    assert from_document(to_document(made), name="s3", version=0) == made
+
+
+def test_first_tier() -> None:
+    """The tier of class STANDARD is where artifacts begin, and a transition at 0 days takes its place."""
+    text = json.dumps({"Rules": [rule(Filter={}, **EXPIRES)]})
+    (made,) = import_lifecycle(text, name="s3", source="a", tiers=TIERS, tier_of_class={"STANDARD": "warm"})
+    assert made.phases == (phase("0d", "warm"), phase("365d"))
+    (made,) = imported(rule(Filter={}, Transitions=[{"Days": 0, "StorageClass": "GLACIER"}]))
+    assert made.phases == (phase("0d", "cold"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"Filter": {}}, Match()),
+        ({"Filter": {"Prefix": ""}}, Match()),
+        ({}, Match()),
+        # the older place of the prefix
+        ({"Prefix": "a"}, Match(name="a*")),
+        # characters of a pattern are literals
+        ({"Filter": {"Prefix": "a[1]/"}}, Match(name="a[[]1]/*")),
+        ({"Filter": {"Tag": {"Key": "kind", "Value": "log"}}}, Match(tags=(("kind", "log"),))),
+        # S3's bounds of size leave the bound out
+        ({"Filter": {"ObjectSizeGreaterThan": 99}}, Match(size_min=100)),
+        ({"Filter": {"ObjectSizeLessThan": 100}}, Match(size_max=99)),
+        (
+            {
+                "Filter": {
+                    "And": {
+                        "Prefix": "a/",
+                        "Tags": [{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "1"}],
+                        "ObjectSizeGreaterThan": 0,
+                        "ObjectSizeLessThan": 10,
+                    }
+                }
+            },
+            Match(name="a/*", tags=(("a", "1"), ("b", "2")), size_min=1, size_max=9),
+        ),
+    ],
+)
+def test_filters(given: dict[str, Any], match: Match) -> None:
+    """Every kind of filter becomes a match."""
+    (made,) = imported(rule(**given, **EXPIRES))
+    assert made.match == match
+
+
+def test_several_rules() -> None:
+    """Rules with one filter are joined, rules with filters that exclude each other become policies of their own."""
+    glacier = {"Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}
+    made = imported(
+        rule("move", Filter={"Prefix": "a/"}, **glacier),
+        rule("end", Filter={"Prefix": "a/"}, **EXPIRES),
+        rule("b/x", Filter={"Prefix": "b/"}, **EXPIRES),
+        tenant="acme",
+        workflow="w*",
+    )
+    assert [one.name for one in made] == ["s3-move", "s3-2"]
+    assert made[0].match == Match(tenant="acme", workflow="w*", name="a/*")
+    assert made[0].phases == (phase("0d", "hot"), phase("30d", "cold"), phase("365d"))
+
+
+MOVE = {"Days": 30, "StorageClass": "GLACIER"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        # elements that no policy has
+        (
+            [rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 7})],
+            "rule 'logs', AbortIncompleteMultipartUpload",
+        ),
+        (
+            [rule(NoncurrentVersionExpiration={"NoncurrentDays": 7}, **EXPIRES)],
+            "rule 'logs', NoncurrentVersionExpiration",
+        ),
+        ([rule(NoncurrentVersionTransitions=[], **EXPIRES)], "rule 'logs', NoncurrentVersionTransitions"),
+        ([rule(Expiration={"Date": "2030-01-01"})], "rule 'logs', Expiration, Date"),
+        ([rule(Transitions=[{"Date": "2030-01-01", "StorageClass": "GLACIER"}])], "rule 'logs', Transition, Date"),
+        ([rule(Expiration={"ExpiredObjectDeleteMarker": True})], "rule 'logs', ExpiredObjectDeleteMarker"),
+        # a class that no tier has
+        (
+            [rule(Transitions=[{"Days": 3, "StorageClass": "DEEP_ARCHIVE"}])],
+            "no tier has the storage class DEEP_ARCHIVE",
+        ),
+        # rules that do nothing, or not now
+        ([rule(Expiration={"ExpiredObjectDeleteMarker": False})], "rule 'logs' does nothing"),
+        ([rule()], "rule 'logs' does nothing"),
+        ([{"ID": "off", "Status": "Disabled", **EXPIRES}], "rule 'off', Status"),
+        ([{"ID": "off", **EXPIRES}], "rule 'off' lacks 'Status'"),
+        # elements that S3 does not know either
+        ([rule(Expire={}, **EXPIRES)], "rule 'logs' has no 'Expire'"),
+        ([{"Status": "Enabled"}], "rule '1' does nothing"),
+        # unusable values
+        ([rule(Expiration={"Days": 0})], "Days must be a whole number from 1 on"),
+        ([rule(Expiration={"Days": "10"})], "Days must be a whole number"),
+        ([rule(Expiration={})], "lacks Days"),
+        ([rule(Expiration={"ExpiredObjectDeleteMarker": "no"})], "must be true or false"),
+        ([rule(Filter={"ObjectSizeLessThan": 0}, **EXPIRES)], "must be 1 bytes or more"),
+        ([rule(Filter={"ObjectSizeGreaterThan": "big"}, **EXPIRES)], "it is no size"),
+        ([rule(Filter={"Prefix": "/a"}, **EXPIRES)], "names are relative"),
+        ([rule(Filter={"Prefix": "a:b"}, **EXPIRES)], "rule 'logs', Prefix 'a:b'"),
+        # filters
+        ([rule(Filter={"Prefix": "a", "ObjectSizeLessThan": 9}, **EXPIRES)], "Put them into And"),
+        ([rule(Filter={}, Prefix="a", **EXPIRES)], "there is a Filter too"),
+        (
+            [rule("a", Filter={"Prefix": "x"}, **EXPIRES), rule("b", Filter={"Prefix": "xy"}, **EXPIRES)],
+            "overlaps with that of rule 'a'",
+        ),
+        # rules of one filter that contradict each other
+        ([rule("a", **EXPIRES), rule("b", Expiration={"Days": 9})], "more than one Expiration"),
+        ([rule(Transitions=[MOVE, MOVE | {"StorageClass": "STANDARD_IA"}])], "two tiers at 30 days"),
+        # an expiration before a transition
+        ([rule(Transitions=[MOVE], Expiration={"Days": 30})], "rule 'logs': the phase at 30d"),
+        # no rule
+        ([], "there is no rule"),
+    ],
+)
+def test_refused(rules: list[dict[str, Any]], words: str) -> None:
+    """What a policy cannot say is an error that names the rule and the element."""
+    with pytest.raises(PolicyInvalid) as caught:
+        imported(*rules)
+    assert words in str(caught.value)
+
+
+def test_line() -> None:
+    """An error points at the line of the element."""
+    with pytest.raises(PolicyInvalid, match=r"lc\.json, line 13: rule 'b', AbortIncompleteMultipartUpload"):
+        imported(rule("a", **EXPIRES), rule("b", AbortIncompleteMultipartUpload={}))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"Rules": [], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}',
+            "objects of every size move",
+        ),
+        ('{"Rule": []}', "Did you mean 'Rules'?"),
+        ("[{}, {}]", "more than one configuration"),
+        ("{", "this is no YAML or JSON"),
+    ],
+)
+def test_no_configuration(text: str, words: str) -> None:
+    """Text that is no such configuration is refused."""
+    with pytest.raises(PolicyInvalid) as caught:
+        import_lifecycle(text, name="s3", source="a", tiers=TIERS, tier_of_class=CLASSES)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [{"tenant": "a*"}, {"workflow": "a/b"}, {"workflow": "[a"}])
+def test_bad_arguments(bad: dict[str, str]) -> None:
+    """Unusable names and patterns beside the configuration are refused too."""
+    with pytest.raises(InvalidInput):
+        imported(rule(**EXPIRES), **bad)

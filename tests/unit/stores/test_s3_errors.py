@@ -1,0 +1,73 @@
+"""What S3 says, in the words of the port."""
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError, NoCredentialsError
+
+from tierkeeper.stores import errors, s3_errors
+from tierkeeper.stores.s3 import _ascii
+
+
+def answer(status: int, code: str, **headers: str) -> ClientError:
+    """An answer of S3."""
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": {k.replace("_", "-"): v for k, v in headers.items()}}
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "GetObject")  # type: ignore[typeddict-item]  # no request id
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        # what is not there
+        (answer(404, "NoSuchKey"), errors.ObjectNotFound),
+        (answer(404, "NoSuchVersion"), errors.ObjectNotFound),
+        (answer(404, "404"), errors.ObjectNotFound),
+        (answer(405, "MethodNotAllowed", x_amz_delete_marker="true"), errors.ObjectNotFound),
+        # a missing bucket is no missing object
+        (answer(404, "NoSuchBucket"), errors.StorePermanent),
+        # who may not
+        (answer(403, "AccessDenied"), errors.StoreDenied),
+        (answer(403, "SignatureDoesNotMatch"), errors.StoreDenied),
+        (NoCredentialsError(), errors.StoreDenied),
+        # what passes
+        (answer(503, "SlowDown"), errors.StoreTransient),
+        (answer(500, "InternalError"), errors.StoreTransient),
+        (answer(429, "TooManyRequests"), errors.StoreTransient),
+        (answer(409, "ConditionalRequestConflict"), errors.StoreTransient),
+        (answer(400, "RequestTimeout"), errors.StoreTransient),
+        (EndpointConnectionError(endpoint_url="http://h"), errors.StoreTransient),
+        (ConnectionResetError("reset"), errors.StoreTransient),
+        # what arrived wrong
+        (answer(400, "BadDigest"), errors.ContentMismatch),
+        (FlexibleChecksumError(error_msg="differs"), errors.ContentMismatch),
+        # what is full
+        (answer(403, "QuotaExceeded"), errors.StoreFull),
+        (answer(507, "XMinioStorageFull"), errors.StoreFull),
+        # what stays
+        (answer(405, "MethodNotAllowed"), errors.StorePermanent),
+        (answer(400, "InvalidStorageClass"), errors.StorePermanent),
+        (answer(501, "NotImplemented"), errors.StorePermanent),
+        (answer(412, "PreconditionFailed"), s3_errors.Occupied),
+        (answer(403, "InvalidObjectState"), s3_errors.Frozen),
+    ],
+)
+def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreError]) -> None:
+    """Each of S3's errors becomes the port's error that says what to do about it."""
+    assert type(s3_errors.translated(raised, tier="cold", location="cas/x")) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("weekly/report.md", "weekly/report.md"),
+        ("a b", "a%20b"),
+        ("größe", "gr%C3%B6%C3%9Fe"),
+        ("日本語日本語", "base64:5pel5pys6Kqe5pel5pys6Kqe"),
+    ],
+)
+def test_names_in_headers(text: str, header: str) -> None:
+    """A name stands in a header percent-encoded, or in base64 where that is shorter."""
+    assert _ascii(text) == header
+
+
+def test_the_longest_names_fit() -> None:
+    """Tenant, workflow and name at their limits stay within the 2 KB that S3 takes."""
+    assert len(_ascii("ü" * 127)) * 2 + len(_ascii("ü" * 350)) < 1800

@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from celery import Celery
+from celery.exceptions import Retry
+
+from tasks.base import SweepTask, VerbTask
+from tierkeeper.base.errors import ArtifactNotFound, CatalogUnavailable
+from tierkeeper.base.metrics import METRICS
+from tierkeeper.base.values import Ref
+from tierkeeper_client.contract import ACTOR_HEADER, CORRELATION_HEADER, ArtifactRef
+
+GOOD = {"tenant": "acme", "workflow": "weekly", "name": "47.md"}
+Body = Callable[[VerbTask, ArtifactRef], Any]
+
+
+@pytest.fixture
+def make() -> Callable[..., VerbTask]:
+    """Makes a task of ``body`` on an app without a broker."""
+    app = Celery("test", set_as_current=False)
+
+    def made(body: Body, base: type = VerbTask) -> VerbTask:
+        body.__name__ = "body"  # Celery reads the head of what it wraps, and a lambda's is unreadable
+        task: VerbTask = app.task(bind=True, base=base, name=f"test.{uuid4()}", arguments=ArtifactRef)(body)
+        return task
+
+    return made
+
+
+def delivered(task: VerbTask, arguments: dict[str, Any], *, args: tuple[Any, ...] = (), **request: Any) -> Any:  # noqa: ANN401  a message
+    """What the task answers to a message."""
+    task.push_request(id="the-id", called_directly=False, **request)
+    try:
+        return task(*args, **arguments)
+    finally:
+        task.pop_request()
+
+
+def test_the_answer_is_json(make: Callable[..., VerbTask]) -> None:
+    """What the keeper returns is answered as plain values."""
+    task = make(lambda _self, arguments: Ref(arguments.tenant, arguments.workflow, arguments.name))
+    assert delivered(task, GOOD) == {**GOOD, "version": None}
+
+
+def test_the_call_carries_the_headers(make: Callable[..., VerbTask]) -> None:
+    """The task's id is the key; correlation and actor come from the message's headers, shortened."""
+    task = make(lambda self, _arguments: self.call())
+    headers = {CORRELATION_HEADER: "request-1", ACTOR_HEADER: "x" * 5000}
+    assert delivered(task, GOOD, headers=headers) == {"key": "the-id", "correlation": "request-1", "actor": "x" * 200}
+
+
+def test_without_headers_the_task_correlates_with_itself(make: Callable[..., VerbTask]) -> None:
+    """A plain message has its own id for correlation, and an actor that says what it was."""
+    task = make(lambda self, _arguments: self.call())
+    assert delivered(task, GOOD) == {"key": "the-id", "correlation": "the-id", "actor": "producer"}
+
+
+def test_a_sweep_is_beats(make: Callable[..., VerbTask]) -> None:
+    """A sweep without headers was sent by Beat."""
+    assert delivered(make(lambda self, _arguments: self.actor, SweepTask), GOOD) == "beat"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "args", "code"),
+    [
+        ({**GOOD, "tenant": "../other"}, (), "InvalidName"),
+        ({**GOOD, "version": "newest"}, (), "InvalidInput"),
+        ({}, (), "InvalidInput"),
+        (GOOD, (1, 2), "InvalidInput"),
+    ],
+)
+def test_bad_arguments_are_answered(
+    make: Callable[..., VerbTask], arguments: dict[str, Any], args: tuple[Any, ...], code: str
+) -> None:
+    """A message with bad arguments gets an error for an answer, and the task's body never runs."""
+    task = make(lambda _self, _arguments: pytest.fail("it ran"))
+    answer = delivered(task, arguments, args=args)
+    assert answer["error"] == code
+    assert answer["message"]
+
+
+def refuse(_self: VerbTask, arguments: ArtifactRef) -> None:
+    """Raises an error that trying again does not help."""
+    raise ArtifactNotFound(ref=str(arguments))
+
+
+def stumble(_self: VerbTask, _arguments: ArtifactRef) -> None:
+    """Raises an error that trying again may help."""
+    raise CatalogUnavailable(reason="it restarts")
+
+
+def test_typed_errors_are_answered(make: Callable[..., VerbTask]) -> None:
+    """An error that a user can meet is an answer, with its code, message and data."""
+    answer = delivered(make(refuse), GOOD)
+    assert answer == {
+        "error": "ArtifactNotFound",
+        "message": str(ArtifactNotFound(ref="acme/weekly/47.md")),
+        "ref": "acme/weekly/47.md",
+    }
+
+
+def test_retryable_errors_are_tried_again_within_bounds(make: Callable[..., VerbTask]) -> None:
+    """A retryable error is tried again after seconds, and in the end answered."""
+    task = make(stumble)
+    task.app.conf.update(broker_url="memory://", task_always_eager=True, task_eager_propagates=False)
+    for retries in range(5):
+        with pytest.raises(Retry) as caught:
+            delivered(task, GOOD, retries=retries, is_eager=True, kwargs=GOOD)
+        assert 0.5 * 2**retries <= caught.value.when <= min(30, 2**retries)
+    assert delivered(task, GOOD, retries=5)["error"] == "CatalogUnavailable"
+
+
+def test_a_sweep_leaves_trying_again_to_beat(make: Callable[..., VerbTask]) -> None:
+    """A sweep's retryable error is answered at once."""
+    assert delivered(make(stumble, SweepTask), GOOD)["error"] == "CatalogUnavailable"
+
+
+def test_defects_are_not_hidden(make: Callable[..., VerbTask]) -> None:
+    """An exception that nobody foresaw fails the task."""
+
+    def crash(_self: VerbTask, _arguments: ArtifactRef) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        delivered(make(crash), GOOD)
+
+
+@pytest.mark.parametrize(("body", "outcome"), [(refuse, "refused"), (lambda *_: None, "done")])
+def test_every_task_is_measured(make: Callable[..., VerbTask], body: Body, outcome: str) -> None:
+    """The seconds of each task are observed with its name and outcome."""
+    task = make(body)
+    delivered(task, GOOD)
+    total = METRICS.totals()["task_seconds", (("outcome", outcome), ("task", str(task.name)))]
+    assert total.count == 1

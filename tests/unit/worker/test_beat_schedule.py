@@ -1,0 +1,36 @@
+import ast
+from pathlib import Path
+
+from celery.schedules import crontab
+
+import beat_schedule
+from beat_schedule import BEAT_SCHEDULE
+from tierkeeper_client.contract import TaskName
+
+SWEEPS = {TaskName.ROTATE, TaskName.COLLECT, TaskName.CLEAN_HOT, TaskName.MAINTAIN, TaskName.VERIFY}
+
+
+def test_every_sweep_is_scheduled_once() -> None:
+    """Beat wakes each sweep by one entry."""
+    assert sorted(entry["task"] for entry in BEAT_SCHEDULE.values()) == sorted(SWEEPS)
+
+
+def test_entries_are_crontabs_that_never_expire() -> None:
+    """No entry starves when Beat restarts, and no message is dropped by a clock that is ahead."""
+    for entry in BEAT_SCHEDULE.values():
+        assert isinstance(entry["schedule"], crontab)
+        assert set(entry) == {"task", "schedule"}
+
+
+def test_it_is_data_only() -> None:
+    """The schedule imports nothing but the contract and the crontab type, and defines no code."""
+    tree = ast.parse(Path(beat_schedule.__file__).read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda))]
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported == {"typing", "celery.schedules", "tierkeeper_client.contract"}
+
+
+def test_rotate_and_collect_run_every_minute() -> None:
+    """What is due waits a minute at most."""
+    for name in ("rotate", "collect"):
+        assert len(BEAT_SCHEDULE[name]["schedule"].minute) == 60

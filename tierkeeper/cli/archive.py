@@ -1,0 +1,34 @@
+from datetime import timedelta
+from typing import Final
+
+import click
+
+from tierkeeper.cli import bulk, params
+from tierkeeper.cli.session import Session, pass_session
+from tierkeeper_client.contract import ArchiveArgs, TaskName
+
+VERB: Final = bulk.Verb("archive", TaskName.ARCHIVE, ArchiveArgs, "archiving")
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
+@params.verb_options
+@params.filter_options(tier="--from-tier")
+@pass_session
+def archive(
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    chosen: params.Chosen,
+    version: int | None,
+    reason: str | None,
+    dry_run: bool,
+    enqueue: bool,
+    wait: timedelta | None,
+) -> None:
+    """Move artifacts to the coldest tier for good; their policy still says when they are purged.
+
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
+    """
+    found = bulk.targets(session, artifacts, version=version, chosen=chosen)
+    bulk.carry_out(session, VERB, found, bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait))

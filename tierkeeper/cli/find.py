@@ -1,0 +1,20 @@
+import click
+
+from tierkeeper.cli import listing, params
+from tierkeeper.cli.session import Session, pass_session
+
+
+@click.command()
+@params.filter_options(state=None)
+@click.option("--count", is_flag=True, help="Only say how many.")
+@pass_session
+def find(session: Session, *, chosen: params.Chosen, count: bool) -> None:
+    """Find artifacts; every condition given must hold. Patterns are those of a shell (*, ?, [ab]); quote them."""
+    if not count:
+        listing.print_list(session, chosen)
+        return
+    found = session.keeper.count(chosen.filter)
+    if session.output.as_json:
+        session.output.document({"count": found})
+    else:
+        session.output.print(str(found))

@@ -1,0 +1,33 @@
+"""Who runs workers on a home: the demo needs it to itself, since its workers delete after seconds and not hours."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.embedded.process import private_folder
+
+
+@contextmanager
+def hold_home(home: Path, *, by: str) -> Iterator[None]:
+    """Hold ``home`` for the workers of ``by``; raise InvalidInput, naming who, if another process does."""
+    private_folder(home)
+    handle = os.open(home / "workers.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "r+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInput(
+                field="home",
+                value=str(home),
+                problem=f"`{file.read().strip()}` runs there already",
+                fix="Stop it first, or choose another folder with --home.",
+            ) from error
+        file.truncate()
+        file.write(by)
+        file.flush()
+        yield
+        file.seek(0)
+        file.truncate()

@@ -1,0 +1,182 @@
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+import click
+
+from tierkeeper.base.values import PlanItem, SweepResult
+from tierkeeper.cli import output, params, sending
+from tierkeeper.cli.groups import TierGroup
+from tierkeeper.cli.session import Session, pass_session
+from tierkeeper.cli.statistics import run_table, tier_table
+from tierkeeper_client.contract import TaskName
+
+PLAN_ROWS: Final = 500
+
+
+@click.group(cls=TierGroup)
+def lifecycle() -> None:
+    """Run, plan or sum up the lifecycle."""
+
+
+@lifecycle.command()
+@click.option("--live/--dry-run", default=False, help="Do it, or (the default) only say what would be done.")
+@params.tenant_option
+@click.option("--enqueue", is_flag=True, help="With --live: let the workers do it.")
+@pass_session
+def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> None:
+    """Bring every artifact that is due to where its policy wants it. A dry run unless --live; -v lists each."""
+    if not live:
+        if enqueue:
+            raise click.UsageError("A dry run happens here; leave out --enqueue, or add --live.")
+        _dry_run(session, tenant)
+        return
+    if enqueue:
+        if tenant is not None:
+            raise click.UsageError("The workers' sweep is for all tenants; leave out --tenant or --enqueue.")
+        sending.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
+        return
+    _live(session, tenant)
+
+
+@lifecycle.command()
+@params.tenant_option
+@click.option("--as-of", type=params.MOMENT, help="As if it were then: ISO 8601.")
+@params.limit_option
+@pass_session
+def plan(session: Session, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> None:
+    """List what a run would do now (or --as-of), artifact by artifact, with the rule and the reason."""
+    items = session.keeper.plan(tenant=tenant, as_of=as_of, limit=limit)
+    if session.output.as_json:
+        session.output.array(items)
+        return
+    shown = list(islice(items, PLAN_ROWS))
+    _print_items(session, shown)
+    rest = sum(1 for _ in items)
+    if rest:
+        session.output.say(f"and {rest} more; -o json lists them all")
+
+
+@lifecycle.command()
+@params.tenant_option
+@pass_session
+def summary(session: Session, *, tenant: str | None) -> None:
+    """Say how many copies lie in each tier, how much is due now, and what the last runs did."""
+    stats = session.keeper.stats(tenant=tenant)
+    due = session.keeper.due(tenant=tenant)
+    runs = session.keeper.runs(limit=5)
+    if session.output.as_json:
+        session.output.document({"tiers": stats, "due": due, "last_runs": runs})
+        return
+    session.output.print(tier_table(stats), "", f"{due} artifacts are due now", "")
+    if runs:
+        session.output.print(run_table(runs))
+
+
+def _dry_run(session: Session, tenant: str | None) -> None:
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    size = 0
+    shown: list[PlanItem] = []
+    with session.output.progress("planning") as advance:
+        for item in session.keeper.plan(tenant=tenant):
+            counts[_label(item)] += 1
+            size += item.size
+            if session.output.verbose and len(shown) < PLAN_ROWS:
+                shown.append(item)
+            advance(1)
+    if session.output.as_json:
+        items = {"items": shown} if session.output.verbose else {}
+        session.output.document({**_summary(counts, size, 0, started, dry_run=True), **items})
+        return
+    if shown:
+        _print_items(session, shown)
+        session.output.print("")
+    _print_counts(session, counts, size, 0, started)
+    session.output.say("a dry run: nothing was changed; --live does it")
+
+
+def _live(session: Session, tenant: str | None) -> None:
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    size = errors = 0
+    failures: list[Any] = []
+    keeper = session.keeper
+    identity = keeper.rotate(actor=session.actor, tenant=tenant)
+    with session.output.progress("moving", total=keeper.due(tenant=tenant)) as advance:
+        for result in _steps(session, identity, advance):
+            counts.update(result.counts)
+            size += result.bytes
+            errors += result.errors
+            failures.extend(result.failures)
+    with session.output.progress("collecting") as advance:
+        collected = keeper.collect(actor=session.actor, progress=advance)
+        counts.update(collected.counts)
+        errors += collected.errors
+        failures.extend(collected.failures)
+    if session.output.as_json:
+        found = {"run": identity, "failures": failures}
+        session.output.document({**_summary(counts, size, errors, started, dry_run=False), **found})
+    else:
+        for failure in failures:
+            session.output.warn(f"{failure.ref}: {failure.error['message']}")
+        _print_counts(session, counts, size, errors, started)
+    if errors:
+        click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[SweepResult]:  # noqa: ANN401  the progress
+    more = identity is not None
+    while more and identity is not None:
+        result = session.keeper.converge_due(identity, progress=advance)
+        yield result
+        more = result.more
+
+
+def _label(item: PlanItem) -> str:
+    """Return what the run will count it as."""
+    if item.blocked:
+        return "refused"
+    moved = f"promoted_to_{'_and_'.join(sorted(item.target))}"
+    return {"delete": "deleted", "destroy": "purged", "move": moved}.get(item.action, "unchanged")
+
+
+def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dry_run: bool) -> dict[str, Any]:
+    """Return the counts, with those that readers of such reports look for even where they are 0."""
+    return {
+        **{name: counts.get(name, 0) for name in ("promoted_to_warm", "promoted_to_cold", "deleted", "purged")},
+        "total_errors": errors,
+        "job_duration_seconds": round(time.monotonic() - started, 3),
+        "dry_run": dry_run,
+        "bytes": size,
+        "counts": dict(counts),
+    }
+
+
+def _print_items(session: Session, items: Iterable[PlanItem]) -> None:
+    made = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
+    for item in items:
+        why = f"{item.reason} [{item.rule}]" + "".join(f"; blocked by {one}" for one in item.blocked)
+        made.add_row(
+            str(item.ref),
+            output.span(item.age_days),
+            output.word(item.action),
+            output.tiers(item.source),
+            output.tiers(item.target),
+            why.replace("[", "\\["),
+        )
+    session.output.print(made if made.rows else "nothing is due")
+
+
+def _print_counts(session: Session, counts: Counter[str], size: int, errors: int, started: float) -> None:
+    made = output.table("what", "artifacts", right=["artifacts"])
+    for what, count in sorted(counts.items()):
+        made.add_row(what, str(count))
+    took = output.span(timedelta(seconds=time.monotonic() - started))
+    if counts:
+        session.output.print(made, "")
+    session.output.print(f"{sum(counts.values()) or 'nothing'} due, {output.size(size)}, {errors} errors, in {took}")

@@ -1,0 +1,37 @@
+from datetime import timedelta
+from typing import Final
+
+import click
+
+from tierkeeper.cli import bulk, params
+from tierkeeper.cli.session import Session, pass_session
+from tierkeeper_client.contract import PromoteArgs, TaskName
+
+VERB: Final = bulk.Verb("promote", TaskName.PROMOTE, PromoteArgs, "moving")
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
+@click.option("--to", "--to-tier", "to_tier", required=True, help="The tier to move to, hotter or colder.")
+@params.verb_options
+@params.filter_options(tier="--from-tier")
+@pass_session
+def promote(
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    to_tier: str,
+    chosen: params.Chosen,
+    version: int | None,
+    reason: str | None,
+    dry_run: bool,
+    enqueue: bool,
+    wait: timedelta | None,
+) -> None:
+    """Move artifacts to another tier until the next phase of their policy begins.
+
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
+    """
+    found = bulk.targets(session, artifacts, version=version, chosen=chosen)
+    how = bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait)
+    bulk.carry_out(session, VERB, found, how, to_tier=to_tier)

@@ -1,0 +1,17 @@
+import click
+
+from tierkeeper.cli import params
+from tierkeeper.cli.session import Session, pass_session
+from tierkeeper.cli.statistics import tier_table
+
+
+@click.command()
+@params.tenant_option
+@pass_session
+def stats(session: Session, *, tenant: str | None) -> None:
+    """Count copies and bytes by tier; doomed copies are those that wait to be deleted."""
+    found = session.keeper.stats(tenant=tenant)
+    if session.output.as_json:
+        session.output.document(found)
+    else:
+        session.output.print(tier_table(found))

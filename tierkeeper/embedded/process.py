@@ -1,0 +1,103 @@
+"""Processes that outlive the one that started them, and the short folder for their sockets."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tierkeeper.embedded.errors import EmbeddedUnavailable
+
+# sun_path holds 108 bytes on Linux, 104 on macOS, with its NUL; the longest name below the folder is .s.PGSQL.5432.lock
+MAX_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432.lock")
+POLL = 0.02  # seconds
+
+
+def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) -> None:
+    """Run ``command`` to its end; raise :class:`EmbeddedUnavailable` with the end of what it said if it fails."""
+    # files, not pipes: the servers it starts would hold a pipe open
+    with tempfile.TemporaryFile() as said:
+        try:
+            code = subprocess.run(  # noqa: S603  our own binaries and paths, no shell
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
+                start_new_session=True,  # Ctrl-C in a terminal is for the caller, who then stops the services
+            ).returncode
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EmbeddedUnavailable(
+                service=service, reason=str(error), fix="Try again, or use a server of yours."
+            ) from error
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
+    if code:
+        raise EmbeddedUnavailable(
+            service=service,
+            reason=f"{Path(command[-1] if not text else command[0]).name} ended with {code}: {text[-800:]}",
+            fix="Mend that, or use a server of yours.",
+        )
+
+
+def alive(pid_file: Path, *words: str) -> int | None:
+    """Return the process that ``pid_file`` names in its first line, if it lives and its command line has ``words``."""
+    try:
+        pid = int(pid_file.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+    line = _command_line(pid)
+    return pid if line and all(word in line for word in words) else None
+
+
+def _command_line(pid: int) -> str:
+    """The command line of ``pid``, empty if it does not live (also if it is a zombie)."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    said = subprocess.run(  # noqa: S603  a number is all that varies
+        ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return said.stdout
+
+
+def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
+    """Return whether ``done()`` came true within ``seconds``."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def private_folder(path: Path) -> Path:
+    """Return ``path`` as a folder for this user only, made if missing."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def socket_folder(run_folder: Path) -> Path:
+    """Return a folder short enough for sockets: ``run_folder``, or a temporary one that it records.
+
+    To be called under the lock of ``run_folder``, so that all processes agree.
+    """
+    if len(os.fsencode(run_folder)) <= MAX_SOCKET_FOLDER:
+        return run_folder
+    record = run_folder / "sockets"
+    if record.exists():
+        known = Path(record.read_text())
+        if known.is_dir() and not known.is_symlink() and known.stat().st_uid == os.getuid():
+            return known
+    fresh = Path(tempfile.mkdtemp(prefix="tierkeeper-", dir=_short_temp()))
+    record.write_text(str(fresh))
+    return fresh
+
+
+def _short_temp() -> str:
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) + len("/tierkeeper-xxxxxxxx") <= MAX_SOCKET_FOLDER else "/tmp"  # noqa: S108  mkdtemp makes a private one in it

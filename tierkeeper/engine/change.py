@@ -1,0 +1,90 @@
+"""What a commit does to one artifact: pure, from the decision and from what became of its blob's copies."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from tierkeeper.base.states import ArtifactState, Outcome
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.settlement import Settlement
+from tierkeeper.policy.decision import Action, Decision
+from tierkeeper.policy.rules import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The artifact as it is to be, the type of its event (empty: none), and its outcome."""
+
+    old: ArtifactRow
+    new: ArtifactRow
+    event: str
+    outcome: Outcome
+    label: str
+    detail: str
+
+    @property
+    def write(self) -> dict[str, Any] | None:
+        """The columns to write, None if nothing changed."""
+        if self.new == self.old:
+            return None
+        new = self.new
+        return {
+            "id": new.id,
+            "state": new.state.value,
+            "wanted": sorted(new.wanted),
+            "policy_id": new.policy_id,
+            "deleted_at": new.deleted_at,
+            "purge_at": new.purge_at,
+            "purged_at": new.purged_at,
+            "retain_until": new.retain_until,
+            "retain_mode": new.retain_mode,
+            "revision": new.revision,
+        }
+
+
+def of(
+    row: ArtifactRow, decision: Decision, policy: Policy, settled: Settlement | None, *, first: bool, now: datetime
+) -> Change:
+    """Return what becomes of ``row``; ``first``: it tells of changes of its blob's copies, if it moves not itself."""
+    if row.state is ArtifactState.PURGED:
+        return Change(row, row, "", Outcome.NOTHING, "unchanged", "")
+    complete = settled is None or settled.complete
+    new, event = _advanced(row, decision, complete=complete, now=now)
+    if not event and first and settled is not None and settled.before != settled.present:
+        event = "placed"
+    new = _retained(replace(new, policy_id=policy.id), decision, policy)
+    if event:
+        new = replace(new, revision=row.revision + 1)
+    if decision.refused:
+        return Change(row, new, event, Outcome.REFUSED, "refused", "; ".join(decision.blocked))
+    label = _label(event, new)
+    return Change(row, new, event, Outcome.DONE if event else Outcome.NOTHING, label, "")
+
+
+def _advanced(row: ArtifactRow, decision: Decision, *, complete: bool, now: datetime) -> tuple[ArtifactRow, str]:
+    if decision.action is Action.DELETE:
+        deleted = replace(
+            row, state=ArtifactState.DELETED, wanted=decision.tiers, deleted_at=now, purge_at=decision.purge_at
+        )
+        return deleted, "deleted"
+    if decision.action is Action.DESTROY:
+        if not complete:
+            return row, ""
+        return replace(row, state=ArtifactState.PURGED, wanted=frozenset(), purged_at=now), "purged"
+    # what is no longer wanted counts until everything wanted is there (R9)
+    wanted = decision.tiers if complete else row.wanted | decision.tiers
+    return replace(row, wanted=wanted), "moved" if wanted != row.wanted else ""
+
+
+def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> ArtifactRow:
+    until = decision.retain_until
+    if policy.retention is None or until is None or (row.retain_until is not None and until <= row.retain_until):
+        return row
+    mode = row.retain_mode if row.retain_mode == "compliance" else policy.retention.mode.value
+    return replace(row, retain_until=until, retain_mode=mode)
+
+
+def _label(event: str, new: ArtifactRow) -> str:
+    if event == "moved":
+        return f"promoted_to_{'_and_'.join(sorted(new.wanted))}"
+    return event or "unchanged"

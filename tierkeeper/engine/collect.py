@@ -1,0 +1,245 @@
+"""Physically delete doomed copies whose time is over, and the intents that nobody will commit.
+
+1. pick: candidates by index; only reads.
+2. mark (transaction): THE DECISION POINT OF A DELETE. Under the blob locks: is it ripe, unwanted or redundant (R11), is
+   all that is wanted of the content present, does nothing protect it, are deletes enabled? Then ``deleting``. A crash
+   leaves ``deleting`` rows; collect repeats them when their lease is over.
+3. delete: in the stores, by exact version; for stale intents every version and open upload. What is gone already
+   counts as deleted. A crash leaves the same rows.
+4. forget (transaction): the rows go; the blob with its last one (R13); the events. A crash before it leaves
+   ``deleting`` rows of bytes that are gone; collect repeats them.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import DeletesDisabled
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.values import SweepResult
+from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import ripeness
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ripeness import Verdict
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
+
+_BATCH = 1000  # as many as one bulk delete of S3 takes
+_REPEAT_SECONDS = 60.0  # a delete that a store refused is tried again after
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A copy that is being deleted: its bytes' key, and what it was before."""
+
+    placement: PlacementRow
+    stale: bool  # an intent: all versions and open uploads of its key go
+    owner: ArtifactRow | None
+
+
+def collect(
+    engine: Engine,
+    *,
+    actor: str,
+    dry_run: bool = False,
+    deadline: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> SweepResult:
+    """Delete what is ripe, batch by batch; raises DeletesDisabled where an operator switched deletes off."""
+    sweep = _Sweep(engine, actor, dry_run=dry_run)
+    more = False
+    while candidates := step_1_pick(engine, sweep.passed):
+        if deadline is not None and time.monotonic() >= deadline:
+            more = True
+            break
+        gone = sweep.batch(candidates)
+        if progress is not None:
+            progress(gone)
+    return sweep.finish(more=more)
+
+
+class _Sweep:
+    """One collect: its run, begun with the first batch, and its sums."""
+
+    def __init__(self, engine: Engine, actor: str, *, dry_run: bool) -> None:
+        self.engine, self.actor, self.dry_run = engine, actor, dry_run
+        self.passed: list[UUID] = []  # looked at and left: not picked again by this sweep
+        self._run: UUID | None = None
+        self._counts: Counter[str] = Counter()
+        self._bytes = self._errors = 0
+
+    def batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+        """Take one batch through steps 2 to 4; return how many copies are gone."""
+        token = new_id()
+        marked, verdicts = step_2_mark(self.engine, token, candidates, dry_run=self.dry_run)
+        counts = Counter(v.value for v in verdicts)
+        going = set() if self.dry_run else {m.placement.id for m in marked}
+        self.passed.extend(placement for placement, _ in candidates if placement not in going)
+        if self.dry_run:
+            self._counts += counts
+            return 0
+        results = step_3_delete(self.engine, marked)
+        run = self._begun()
+        gone, size, destroyed = step_4_forget(self.engine, token, marked, results, actor=self.actor, run=run)
+        counts["destroyed"] += destroyed
+        errors = len(marked) - gone
+        self.engine.catalog.run(lambda c: runs.add(c, run, counts=+counts, size=size, errors=errors))
+        self._counts += counts
+        self._bytes += size
+        self._errors += errors
+        return gone
+
+    def finish(self, *, more: bool) -> SweepResult:
+        """End the run."""
+        run = self._run
+        if run is not None:
+            self.engine.catalog.run(lambda c: runs.finish(c, run))
+        return SweepResult(dict(self._counts), self._bytes, self._errors, more)
+
+    def _begun(self) -> UUID:
+        if self._run is None:
+            self._run = self.engine.catalog.run(lambda c: runs.begin(c, RunKind.COLLECT, actor=self.actor))
+        return self._run
+
+
+def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Return (placement, blob) of what may be ripe and was not looked at yet by this sweep."""
+    with engine.catalog.reading() as connection:
+        return placements.collectable(connection, now=catalog_now(connection), limit=_BATCH, seen=seen)
+
+
+def step_2_mark(
+    engine: Engine, token: UUID, candidates: Iterable[tuple[UUID, UUID]], *, dry_run: bool
+) -> tuple[list[Marked], list[Verdict]]:
+    """Decide about each candidate under its blob's lock, and mark what goes."""
+    ids = {placement for placement, _ in candidates}
+    of = sorted({blob for _, blob in candidates})
+
+    def unit(connection: sa.Connection) -> tuple[list[Marked], list[Verdict]]:
+        blobs.lock(connection, of)
+        reason = switches.deletes_refused(connection)
+        if reason is not None:
+            raise DeletesDisabled(reason=reason)
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        copies = placements.of_blobs(connection, of)
+        owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
+        for artifact in artifacts.of_blobs(connection, of):
+            owners[artifact.blob_id].append(artifact)
+        marked: list[Marked] = []
+        verdicts: list[Verdict] = []
+        for blob in of:
+            needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
+            for copy in copies[blob]:
+                if copy.id not in ids:
+                    continue
+                going = {m.placement.id for m in marked}
+                verdict = ripeness.judge(copy, [c for c in copies[blob] if c.id not in going], needs, now=now)
+                verdicts.append(verdict)
+                if verdict.goes:
+                    owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
+                    marked.append(Marked(copy, copy.stored_size is None, owner or next(iter(owners[blob]), None)))
+        if not dry_run:
+            chosen = [m.placement.id for m in marked]
+            placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
+        return marked, verdicts
+
+    return engine.catalog.run(unit)
+
+
+def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
+    """Delete the bytes, tier by tier in bulk, some calls at once."""
+    calls: list[tuple[str, list[Marked]]] = []
+    for tier in sorted({m.placement.tier for m in marked}):
+        of_tier = [m for m in marked if m.placement.tier == tier]
+        if tier not in engine.stores:
+            continue  # no longer configured: the rows stay and are tried again
+        size = engine.store(tier).delete_batch
+        calls.extend((tier, of_tier[i : i + size]) for i in range(0, len(of_tier), size))
+
+    def delete(call: tuple[str, list[Marked]]) -> list[tuple[UUID, DeleteResult]]:
+        tier, items = call
+        keys = [ObjectKey(m.placement.location, None if m.stale else m.placement.store_version) for m in items]
+        results = engine.store(tier).delete(keys)
+        return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
+
+    return dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
+
+
+def step_4_forget(
+    engine: Engine,
+    token: UUID,
+    marked: Sequence[Marked],
+    results: dict[UUID, DeleteResult],
+    *,
+    actor: str,
+    run: UUID | None,
+) -> tuple[int, int, int]:
+    """Forget the rows of bytes that are gone; return how many, their bytes, and how many artifacts ended."""
+    deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
+    kept = [m.placement.id for m in marked if _state(results, m) is not DeleteState.DELETED]
+    of = sorted({m.placement.blob_id for m in marked})
+
+    def unit(connection: sa.Connection) -> tuple[int, int, int]:
+        blobs.lock(connection, of)
+        now = catalog_now(connection)
+        ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
+        placements.give_back(connection, kept, token=token, backoff_seconds=_REPEAT_SECONDS)
+        ended = artifacts.release_blobs(connection, of)
+        blobs.drop_unused(connection, of)
+        lines = [_collected(m, now=now, actor=actor, run=run) for m in deleted if m.placement.id in ids]
+        lines += [_destroyed(a, now=now, actor=actor, run=run) for a in ended]
+        events.append(connection, lines, at=now)
+        size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
+        return len(ids), size, len(ended)
+
+    return engine.catalog.run(unit)
+
+
+def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:
+    result = results.get(marked.placement.id)
+    return DeleteState.FAILED if result is None else result.state
+
+
+def _collected(marked: Marked, *, now: datetime, actor: str, run: UUID | None) -> events.Line:
+    """The one event of a placement's end; its subject is the placement."""
+    placement, owner = marked.placement, marked.owner
+    return events.Line(
+        subject=placement.id,
+        revision=1,
+        type="collected",
+        actor=actor,
+        tenant=owner.tenant if owner else None,
+        workflow=owner.workflow if owner else None,
+        name=owner.name if owner else None,
+        version=owner.version if owner else None,
+        before={
+            "tier": placement.tier,
+            "location": placement.location,
+            "state": placement.state.value,
+            "doomed_at": placement.doomed_at.isoformat() if placement.doomed_at else None,
+        },
+        policy=placement.placed_by,
+        run=run,
+        age_days=None if owner is None else round((now - owner.created_at).total_seconds() / 86400, 3),
+    )
+
+
+def _destroyed(artifact: ArtifactRow, *, now: datetime, actor: str, run: UUID | None) -> events.Line:
+    """The receipt: the last copy of a purged artifact's content is gone."""
+    return events.of_artifact(
+        artifact,
+        "destroyed",
+        revision=artifact.revision,
+        now=now,
+        actor=actor,
+        after={"sha256": artifact.sha256.hex(), "size": artifact.size, "destroyed_at": now.isoformat()},
+        run=run,
+    )

@@ -1,0 +1,243 @@
+"""The commit point of a batch (step 5 of converge): one transaction, locks by R14, everything decided again.
+
+Locks, each by id: blobs, artifacts, schedule; placements change only under their blob's lock. A crash before COMMIT
+leaves the intents; after it, everything stands. Running it again after a lost reply finds its uploads present under
+its own token and changes nothing twice.
+"""
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
+from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import change, locking, settlement
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.transfer import Transferred
+from tierkeeper.policy.decide import decide
+from tierkeeper.policy.decision import Decision
+from tierkeeper.policy.rules import Policy
+
+if TYPE_CHECKING:
+    from tierkeeper.engine.converge import Worker
+
+#: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
+BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
+#: an artifact of which nothing changed is not looked at again sooner, whatever its rule says
+QUIET = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One artifact's outcome; ``label`` is what runs count."""
+
+    outcome: Outcome
+    label: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    row: ArtifactRow
+    policy: Policy
+    decision: Decision
+
+
+def batch(
+    connection: sa.Connection,
+    engine: Engine,
+    worker: "Worker",
+    *,
+    ids: Sequence[UUID],
+    done: Sequence[Transferred],
+    foreign: set[UUID],
+) -> tuple[dict[UUID, Result], list[locking.Lock]]:
+    """Commit a batch; return each artifact's outcome and the locks that are to be set now."""
+    peek = artifacts.load(connection, ids)
+    touched = sorted({r.blob_id for r in peek if r.blob_id is not None} | {t.intent.blob for t in done})
+    blobs.lock(connection, touched)
+    rows = artifacts.lock(connection, ids)
+    schedule.lock(connection, ids)
+    now = catalog_now(connection)
+    governance = engine.book.refresh(connection)
+    wants = artifacts.sibling_wants(connection, touched, batch=ids)
+    copies = placements.of_blobs(connection, touched)
+    items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
+    settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
+    copies = placements.of_blobs(connection, touched)
+    history = schedule.failures(connection, ids)
+    problems = _problems(done)
+    locks: list[locking.Lock] = []
+    nexts: list[schedule.Next] = []
+    results: dict[UUID, Result] = {}
+    changes: list[change.Change] = []
+    told: set[UUID | None] = set()
+    for item in items:
+        blob = item.row.blob_id
+        fate = settled.get(blob) if blob is not None else None
+        made = change.of(item.row, item.decision, item.policy, fate, first=blob not in told, now=now)
+        told.add(blob)
+        changes.append(made)
+        here = copies[blob] if blob is not None else ()
+        missing = locking.wanted(engine, item.policy, item.decision.retain_until, here, now=now)
+        locks.extend(missing)
+        if fate is not None and not fate.complete:
+            retry = _Retry(history.get(item.row.id, (0, 0))[0], foreign=blob in foreign, problem=problems.get(blob))
+            results[item.row.id] = Result(Outcome.RETRY, made.label if made.event else "retried", retry.detail)
+            nexts.append(retry.next(item, now))
+        else:
+            results[item.row.id] = Result(made.outcome, made.label, made.detail)
+            nexts.append(_next(engine, item, made, locks=bool(missing), now=now))
+    artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
+    schedule.settle(connection, nexts, token=worker.token)
+    _hasten_namesakes(connection, changes, copies, now=now)
+    lines = [
+        _line(item, made, settled, worker, now=now) for item, made in zip(items, changes, strict=True) if made.event
+    ]
+    events.append(connection, lines, at=now)
+    return results, locks
+
+
+def park(engine: Engine, worker: "Worker", ids: Sequence[UUID], *, reason: str) -> dict[UUID, Result]:
+    """Take artifacts out of the sweep until an operator looks at them; never drop them."""
+
+    def unit(connection: sa.Connection) -> None:
+        rows = artifacts.lock(connection, ids)
+        schedule.lock(connection, ids)
+        now = catalog_now(connection)
+        schedule.settle(
+            connection,
+            [schedule.Next(r.id, now, "parked", permanent=True, parked=reason) for r in rows],
+            token=worker.token,
+        )
+        artifacts.write_many(connection, [{"id": r.id, "revision": r.revision + 1} for r in rows])
+        lines = [
+            events.of_artifact(
+                r,
+                "parked",
+                revision=r.revision + 1,
+                now=now,
+                actor=worker.actor,
+                after={"reason": reason},
+                run=worker.run,
+            )
+            for r in rows
+        ]
+        events.append(connection, lines, at=now)
+
+    engine.catalog.run(unit)
+    return dict.fromkeys(ids, Result(Outcome.PARKED, "parked", reason))
+
+
+def _settle_blobs(
+    connection: sa.Connection,
+    engine: Engine,
+    worker: "Worker",
+    items: Iterable[_Item],
+    copies: dict[UUID, list[PlacementRow]],
+    wants: dict[UUID, set[str]],
+    done: Sequence[Transferred],
+    *,
+    now: datetime,
+) -> dict[UUID, settlement.Settlement]:
+    """Write the fate of every copy of the batch's blobs."""
+    union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in copies}
+    for item in items:
+        if item.row.blob_id is not None:
+            union[item.row.blob_id] |= item.decision.tiers
+    uploads = [t.upload for t in done if t.upload is not None]
+    settled = {
+        blob: settlement.settle(union[blob], copies[blob], [u for u in uploads if u.blob == blob], token=worker.token)
+        for blob in copies
+    }
+    settlement.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
+    return settled
+
+
+def _problems(done: Iterable[Transferred]) -> dict[UUID | None, str]:
+    return {t.intent.blob: str(t.error) for t in done if t.error is not None}
+
+
+def _decided(engine: Engine, row: ArtifactRow, policy: Policy, now: datetime) -> Decision:
+    return decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+
+
+def _line(
+    item: _Item, made: change.Change, settled: dict[UUID, settlement.Settlement], worker: "Worker", *, now: datetime
+) -> events.Line:
+    fate = settled.get(item.row.blob_id) if item.row.blob_id is not None else None
+    return events.of_artifact(
+        item.row,
+        made.event,
+        revision=made.new.revision,
+        now=now,
+        actor=worker.actor,
+        before=_told(made.old, fate.before if fate else ()),
+        after=_told(made.new, fate.present if fate else ()),
+        policy=item.decision.rule,
+        run=worker.run,
+        correlation=worker.correlation,
+    )
+
+
+def _told(row: ArtifactRow, present: Collection[str]) -> dict[str, Any]:
+    return {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """An artifact of which something wanted is not there yet: looked at again after a while."""
+
+    failures: int
+    foreign: bool
+    problem: str | None
+
+    @property
+    def detail(self) -> str:
+        waiting = "another worker is copying it" if self.foreign else "no readable copy, or its tier is not configured"
+        return self.problem or waiting
+
+    def next(self, item: _Item, now: datetime) -> schedule.Next:
+        waits = self.foreign and self.problem is None
+        seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
+        due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
+        return schedule.Next(item.row.id, due, item.decision.next_step, failed=not waits)
+
+
+def _next(engine: Engine, item: _Item, made: change.Change, *, locks: bool, now: datetime) -> schedule.Next:
+    """Return when the artifact's next step comes."""
+    due_at = item.decision.next_due
+    if item.row.state is ArtifactState.PURGED:
+        due_at = None
+    elif locks:
+        # the lock is set right after this commit; should that fail, it is tried again then
+        due_at = now + timedelta(seconds=engine.lease)
+    elif due_at is not None and due_at <= now and not made.event:
+        due_at = now + QUIET
+    return schedule.Next(item.row.id, due_at, item.decision.next_step)
+
+
+def _hasten_namesakes(
+    connection: sa.Connection,
+    changes: Sequence[change.Change],
+    copies: dict[UUID, list[PlacementRow]],
+    *,
+    now: datetime,
+) -> None:
+    """A name that is purged leaves the path: who else needs its content gets a copy under a live name."""
+    purged = {c.new.id for c in changes if c.event == "purged"}
+    named = {
+        p.blob_id for b in copies.values() for p in b if p.artifact_id in purged and p.state is PlacementState.PRESENT
+    }
+    if not named:
+        return
+    others = [a for a in artifacts.of_blobs(connection, named) if a.counted and a.id not in purged]
+    first = {a.blob_id: a for a in reversed(others)}
+    schedule.put(connection, [(a.id, a.tenant, now, "copy under a live name") for a in first.values()])

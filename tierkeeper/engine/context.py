@@ -1,0 +1,74 @@
+"""What every part of the engine works with: catalog, stores, policies, threads, numbers."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from tierkeeper.base.errors import UnknownTier
+from tierkeeper.base.settings import Settings
+from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.policybook import PolicyBook
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.stores.base import ObjectInfo, Store
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One process's engine. ``tiers`` are ordered from hottest to coldest."""
+
+    settings: Settings
+    catalog: Database
+    stores: Mapping[str, Store]
+    tiers: Sequence[TierInfo]
+    book: PolicyBook
+    threads: ThreadPoolExecutor
+
+    @property
+    def lease(self) -> float:
+        """Seconds of a lease."""
+        return self.settings.engine.lease.total_seconds()
+
+    @property
+    def grace(self) -> timedelta:
+        """From doomed to collected; longer than the longest copy or read."""
+        return self.settings.engine.grace
+
+    @property
+    def default_undo(self) -> Duration:
+        """The undo window where a policy has none."""
+        return Duration.of(self.settings.engine.undo)
+
+    def store(self, tier: str) -> Store:
+        """Return the store of a tier; UnknownTier names those there are."""
+        try:
+            return self.stores[tier]
+        except KeyError:
+            raise UnknownTier(tier=tier, known=", ".join(t.name for t in self.tiers)) from None
+
+    def in_parallel(self, call: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Make one store call per item, some at once; results in the items' order, the first error raised."""
+        return list(self.threads.map(call, items))
+
+
+def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:
+    """Return what travels with the bytes of this placement."""
+    return ObjectInfo(
+        tenant=artifact.tenant,
+        workflow=artifact.workflow,
+        name=artifact.name,
+        version=artifact.version,
+        placement=placement,
+        sha256=artifact.sha256,
+        size=artifact.size,
+        created=artifact.created_at,
+        content_type=artifact.content_type,
+        metadata=artifact.metadata,
+    )

@@ -1,0 +1,263 @@
+"""Make the placements of a batch of artifacts equal to what is wanted: the engine's one algorithm.
+
+1. claim (transaction): a lease per artifact, the attempt counted. A crash leaves leases that end; the next claim
+   takes over.
+2. decide: what is wanted (R7, R8) against what is there; reads only. A crash leaves nothing more.
+3. intend (transaction): under the blob locks, ``copying`` rows for what is missing (R1). A tier that somebody else is
+   copying to is left to them: the artifact stays due. A crash leaves intents; collect removes them.
+4. copy: bytes into the new locations, verified. A crash leaves bytes under intents; collect removes both.
+5. commit (transaction): THE COMMIT POINT. Locks by R14, decide again from what is there now (R9), uploads become
+   present or doomed (R2, R5), doomed copies are rescued, unwanted ones doomed if all that is wanted is present;
+   states, schedule, events. A crash before leaves what 4 leaves; a lost reply is resolved by running it again.
+6. lock: where retention wants a WORM lock on a present copy. A crash leaves the artifact due; converge repeats it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, PlacementState
+from tierkeeper.catalog import artifacts, blobs, placements, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import commit, damage, locking, settlement
+from tierkeeper.engine.context import Engine, info_of
+from tierkeeper.engine.transfer import Intent, Renewal, Transferred, transfer_all
+from tierkeeper.policy.decide import decide
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who converges: its fencing token, the run it works for, the actor of its events."""
+
+    token: UUID
+    actor: str
+    run: UUID | None = None
+    correlation: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of a batch: one per artifact; counts by label; bytes copied."""
+
+    outcomes: dict[UUID, commit.Result] = field(default_factory=dict)
+    copied: int = 0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each label came out, such as ``promoted_to_warm``."""
+        return Counter(result.label for result in self.outcomes.values())
+
+    @property
+    def errors(self) -> int:
+        """How many artifacts have to be tried again or were parked."""
+        return sum(result.outcome in {Outcome.RETRY, Outcome.PARKED} for result in self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Step 2's result: what is wanted of each blob, and by which rule the batch's artifacts want it."""
+
+    rows: dict[UUID, ArtifactRow]
+    wanted: dict[UUID, frozenset[str]]  # by blob
+    rule: dict[UUID, str]  # by blob: of the artifact whose name a new copy carries
+    owner: dict[UUID, ArtifactRow]  # by blob
+    lacking: frozenset[UUID]  # blobs that need a new copy
+
+
+def claim_due(
+    engine: Engine, worker: Worker, *, tenant: str | None, tiers: Sequence[str] | None = None
+) -> list[schedule.Claimed]:
+    """Lease the oldest due artifacts, a batch of them; ``tiers``: only those with a copy there."""
+    return step_1_claim(engine, worker, ids=None, tenant=tenant, tiers=tiers)
+
+
+def converge_these(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Report:
+    """Converge these artifacts now, where nobody else holds them; the others are left to who does."""
+    return converge(engine, worker, step_1_claim(engine, worker, ids=ids))
+
+
+def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]) -> Report:
+    """Converge what was claimed; every artifact gets one outcome, and none stops the others."""
+    report = Report()
+    limit = engine.settings.engine.attempts
+    silent = [c.artifact for c in claimed if c.attempts > limit]
+    if silent:
+        report.outcomes.update(commit.park(engine, worker, silent, reason=f"{limit} attempts ended without an outcome"))
+    ids = [c.artifact for c in claimed if c.attempts <= limit]
+    if not ids:
+        return report
+    plan = step_2_decide(engine, ids)
+    intents, foreign = step_3_intend(engine, worker, plan) if plan.lacking else ([], set())
+    done = step_4_copy(engine, worker, ids, intents) if intents else []
+    results, locks = step_5_commit(engine, worker, ids, done, foreign)
+    step_6_lock(engine, locks)
+    report.outcomes.update(results)
+    report.copied = sum(t.upload.size for t in done if t.upload is not None)
+    return report
+
+
+def step_1_claim(
+    engine: Engine,
+    worker: Worker,
+    *,
+    ids: Sequence[UUID] | None,
+    tenant: str | None = None,
+    tiers: Sequence[str] | None = None,
+) -> list[schedule.Claimed]:
+    """Lease artifacts and count the attempt, in one short transaction that waits for nobody."""
+
+    def unit(connection: sa.Connection) -> list[schedule.Claimed]:
+        now = catalog_now(connection)
+        if ids is not None:
+            return schedule.claim_these(connection, ids, token=worker.token, now=now, lease_seconds=engine.lease)
+        return schedule.claim(
+            connection,
+            token=worker.token,
+            now=now,
+            lease_seconds=engine.lease,
+            limit=engine.settings.engine.batch,
+            tenant=tenant,
+            tiers=tiers,
+        )
+
+    return engine.catalog.run(unit)
+
+
+def step_2_decide(engine: Engine, ids: Sequence[UUID]) -> Plan:
+    """Say what is wanted of each blob of the batch; only reads."""
+    with engine.catalog.reading() as connection:
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        rows = artifacts.load(connection, ids)
+        of = [row for row in rows if row.blob_id is not None]
+        ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})
+        wants = artifacts.sibling_wants(connection, ids_of_blobs, batch=ids)
+        copies = placements.of_blobs(connection, ids_of_blobs)
+    wanted: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in ids_of_blobs}
+    rule: dict[UUID, str] = {}
+    owner: dict[UUID, ArtifactRow] = {}
+    for row in of:
+        if row.blob_id is None or not row.counted:
+            continue
+        decision = decide(row.facts(now), governance.of(row.subject), now=now, default_undo=engine.default_undo)
+        wanted[row.blob_id] |= decision.tiers
+        if row.blob_id not in owner:
+            owner[row.blob_id], rule[row.blob_id] = row, decision.rule
+    lacking = {b for b, tiers in wanted.items() if b in owner and settlement.lacking(tiers, copies[b])}
+    return Plan(
+        rows={row.id: row for row in rows},
+        wanted={blob: frozenset(tiers) for blob, tiers in wanted.items()},
+        rule=rule,
+        owner=owner,
+        lacking=frozenset(lacking),
+    )
+
+
+def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
+    """Commit ``copying`` rows for what is missing; return them, and the blobs that somebody else is copying."""
+
+    def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
+        intents: list[Intent] = []
+        foreign: set[UUID] = set()
+        blobs.lock(connection, plan.lacking)
+        now = catalog_now(connection)
+        copies = placements.of_blobs(connection, plan.lacking)
+        new_rows = []
+        for blob in sorted(plan.lacking):
+            found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
+            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob])):
+                if tier not in engine.stores:  # no longer configured: the commit says so
+                    continue
+                if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
+                    foreign.add(blob)
+                    continue
+                intent = _intent(engine, plan.owner[blob], blob, tier, found)
+                intents.append(intent)
+                new_rows.append(
+                    {
+                        "id": intent.placement,
+                        "blob_id": blob,
+                        "artifact_id": plan.owner[blob].id if engine.store(tier).readable_layout else None,
+                        "tier": tier,
+                        "location": intent.location,
+                        "state": PlacementState.COPYING.value,
+                        "token": worker.token,
+                        "lease_until": now + timedelta(seconds=engine.lease),
+                        "placed_by": plan.rule[blob],
+                        **_inherited(found),
+                    }
+                )
+        placements.intend(connection, new_rows)
+        return intents, foreign
+
+    return engine.catalog.run(unit)
+
+
+def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
+    """Carry out the intents, some at once, renewing the leases on progress; bad sources are reported."""
+
+    def renew() -> None:
+        def unit(connection: sa.Connection) -> None:
+            schedule.renew(connection, ids, token=worker.token, lease_seconds=engine.lease)
+            placements.renew(connection, worker.token, lease_seconds=engine.lease)
+
+        engine.catalog.run(unit)
+
+    numbers = engine.settings.engine
+    renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
+    done = transfer_all(engine, intents, renewal)
+    for transferred in done:
+        for source in transferred.bad_sources:
+            damage.report(engine, source, reason=str(transferred.error or "bad bytes"), actor=worker.actor)
+    return done
+
+
+def step_5_commit(
+    engine: Engine, worker: Worker, ids: Sequence[UUID], done: Sequence[Transferred], foreign: set[UUID]
+) -> tuple[dict[UUID, commit.Result], list[locking.Lock]]:
+    """The commit point of the batch: see ``commit``."""
+    return engine.catalog.run(
+        lambda connection: commit.batch(connection, engine, worker, ids=ids, done=done, foreign=foreign)
+    )
+
+
+def step_6_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
+    """Put the WORM locks that retention wants; what fails is due again."""
+    locking.apply(engine, locks)
+
+
+def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datetime) -> bool:
+    return (
+        placement.tier == tier
+        and placement.state is PlacementState.COPYING
+        and placement.token != token
+        and placement.lease_until is not None
+        and placement.lease_until > now
+    )
+
+
+def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found: Sequence[PlacementRow]) -> Intent:
+    store = engine.store(tier)
+    info = info_of(artifact, new_id())
+    # a copy that need not pass through here is the cheapest
+    near = sorted(found, key=lambda p: engine.store(p.tier).realm != store.realm)
+    return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))
+
+
+def _inherited(found: Sequence[PlacementRow]) -> dict[str, object]:
+    """Cipher, wrapped key and compression belong to the placement; a copy inherits them from its source (R6)."""
+    if not found:
+        return {}
+    source = found[0]
+    return {
+        "cipher": source.cipher,
+        "wrapped_key": source.wrapped_key,
+        "key_id": source.key_id,
+        "compression": source.compression,
+    }

@@ -1,0 +1,237 @@
+"""Store artifacts: one at a time or many in one batch; each item gets an outcome of its own.
+
+1. read: a first pass over the content, so that its hash is known; bad input is refused here. A crash leaves nothing.
+2. intend (transaction): what was delivered before is answered from ``commands``; blob rows are taken (R13);
+   ``copying`` rows for the tiers that must have a copy before store returns and have none (R1). A crash leaves intents;
+   collect removes them.
+3. write: the bytes, verified. A crash leaves bytes under intents; collect removes both.
+4. commit (transaction): THE COMMIT POINT. Blobs, names, then the rest (R14); uploads become present, or doomed where
+   somebody was faster (R5); versions, schedule, ``commands``, events. A lost reply is resolved by running it again:
+   ``commands`` has the result. An item whose copy vanished since step 2 starts again there.
+5. lock: under retention the present copies are locked before store returns. A crash leaves the artifact due; converge
+   locks it.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import BinaryIO, cast
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import PlacementState
+from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
+from tierkeeper.catalog import artifacts, blobs, placements, tenants
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import content as contents
+from tierkeeper.engine import locking, settlement, storing
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.storing import Incoming
+from tierkeeper.engine.transfer import Intent, Renewal, uploaded
+from tierkeeper.policy.clocks import check_metadata
+from tierkeeper.policy.decide import entry_tiers, first_written
+from tierkeeper_client.contract import StoreArgs
+
+#: how often an item may start again because its copy vanished between two steps; each time needs a purge to slip in
+_ROUNDS = 5
+
+Outcome = StoreResult | ItemError
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Step 3's result for one item: its verified uploads, or its error."""
+
+    uploads: tuple[placements.Upload, ...]
+    error: TierkeeperError | None = None
+
+
+def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | None = None) -> StoreResult:
+    """Store one artifact; raises the item's own error."""
+    with ExitStack() as stack:
+        known = storing.earlier(engine, [(0, args)], call=call, verb="store", given=content)
+        if known:
+            return known[0]
+        incoming = step_1_read(engine, stack, 0, args, given=content, call=call, verb="store")
+        outcome = _store_all(engine, [incoming], call=call)[0]
+    if isinstance(outcome, TierkeeperError):
+        raise outcome
+    return outcome
+
+
+def store_many(engine: Engine, items: Sequence[StoreArgs], *, call: Call) -> list[Outcome]:
+    """Store a batch of small artifacts; one outcome each, in their order."""
+    outcomes: dict[int, StoreResult | TierkeeperError] = {}
+    incoming: list[Incoming] = []
+    with ExitStack() as stack:
+        outcomes.update(storing.earlier(engine, list(enumerate(items)), call=call, verb="store_many", given=None))
+        for position, args in enumerate(items):
+            if position in outcomes:
+                continue
+            try:
+                incoming.append(step_1_read(engine, stack, position, args, given=None, call=call, verb="store_many"))
+            except TierkeeperError as error:
+                outcomes[position] = error
+        outcomes.update(_store_all(engine, incoming, call=call))
+    return [_reported(items[i], outcomes[i]) for i in range(len(items))]
+
+
+def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> Outcome:
+    if isinstance(outcome, TierkeeperError):
+        return ItemError(Ref(args.tenant, args.workflow, args.name), outcome.as_dict())
+    return outcome
+
+
+def _store_all(engine: Engine, incoming: Sequence[Incoming], *, call: Call) -> dict[int, StoreResult | TierkeeperError]:
+    """Steps 2 to 5 for items whose content is at hand; by position in the batch."""
+    outcomes: dict[int, StoreResult | TierkeeperError] = {}
+    left = list(incoming)
+    for _ in range(_ROUNDS):
+        if not left:
+            return outcomes
+        prepared = step_2_intend(engine, left)
+        written = step_3_write(engine, prepared)
+        for item in left:
+            error = written[item.position].error
+            if error is not None:
+                outcomes[item.position] = error
+        going = [i for i in prepared.items if i.position not in outcomes]
+        results, locks = step_4_commit(engine, prepared, going, written, call=call)
+        step_5_lock(engine, locks)
+        outcomes.update(results)
+        left = [item for item in left if item.position not in outcomes]
+    for item in left:
+        outcomes[item.position] = CatalogUnavailable(reason=f"the copies of {item.ref} changed again and again")
+    return outcomes
+
+
+def step_1_read(
+    engine: Engine,
+    stack: ExitStack,
+    position: int,
+    args: StoreArgs,
+    *,
+    given: BinaryIO | None,
+    call: Call,
+    verb: str,
+) -> Incoming:
+    """Open and hash one item's content and find its policy; refuse what can't be stored."""
+    read = stack.enter_context(contents.opened(engine, args, given))
+    with engine.catalog.reading() as connection:
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+    if args.created is not None and args.created > now + timedelta(seconds=60):
+        raise InvalidInput(
+            field="created",
+            value=args.created.isoformat(),
+            problem="it is in the future",
+            fix="Leave it out, or give the time at which the content was made.",
+        )
+    incoming = Incoming(
+        position=position,
+        args=args,
+        content=read,
+        created=min(args.created or now, now),
+        delivery=storing.delivery(position, args, call=call, verb=verb, given=given),
+    )
+    policy = governance.of(incoming.subject)
+    # a metadata clock that can't be read is refused now, not found out at a sweep
+    check_metadata(policy, args.metadata)
+    return incoming
+
+
+def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared:
+    """Commit ``copying`` rows for what must be written before store returns."""
+    token = new_id()
+
+    def unit(connection: sa.Connection) -> storing.Prepared:
+        scopes = tenants.scopes(connection, [i.args.tenant for i in items])
+        taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        copies = placements.of_blobs(connection, sorted(set(taken.values())))
+        latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
+        prepared = storing.Prepared(token=token, items=list(items), scopes=scopes, intents={})
+        rows = []
+        begun: set[tuple[object, str]] = set()
+        for item in items:
+            blob = taken[scopes[item.args.tenant], item.content.sha256]
+            policy = governance.of(item.subject)
+            entry = entry_tiers(policy)
+            first = first_written(policy, entry, engine.tiers)
+            held = {p.tier for p in copies[blob] if settlement.good(p)}
+            prepared.intents[item.position] = []
+            for tier in sorted(first - held):
+                if (blob, tier) in begun:
+                    continue
+                begun.add((blob, tier))
+                target = engine.store(tier)
+                info = item.info(new_id(), latest[item.args.tenant, item.args.workflow, item.args.name] + 1)
+                intent = Intent(info.placement, blob, tier, target.location(info), info, ())
+                prepared.intents[item.position].append(intent)
+                rows.append(
+                    {
+                        "id": intent.placement,
+                        "blob_id": blob,
+                        "artifact_id": item.artifact if target.readable_layout else None,
+                        "tier": tier,
+                        "location": intent.location,
+                        "state": PlacementState.COPYING.value,
+                        "token": token,
+                        "lease_until": now + timedelta(seconds=engine.lease),
+                        "placed_by": f"{policy.label}: phase {policy.phases[0].after}",
+                    }
+                )
+        placements.intend(connection, rows)
+        return prepared
+
+    return engine.catalog.run(unit)
+
+
+def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Written]:
+    """Write the bytes of every item into its tiers, some items at once."""
+    numbers = engine.settings.engine
+
+    def renew() -> None:
+        engine.catalog.run(lambda c: placements.renew(c, prepared.token, lease_seconds=engine.lease))
+
+    renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
+
+    def write(item: Incoming) -> Written:
+        uploads = []
+        try:
+            for intent in prepared.intents[item.position]:
+                item.content.file.seek(0)
+                content = cast("BinaryIO", storing.Noted(item.content.file, renewal))
+                stored = engine.store(intent.tier).put(intent.location, content, intent.info)
+                uploads.append(uploaded(intent, stored))
+                renewal.progressed()
+        except TierkeeperError as error:
+            return Written(tuple(uploads), error)
+        return Written(tuple(uploads))
+
+    results = engine.in_parallel(write, prepared.items)
+    return {item.position: result for item, result in zip(prepared.items, results, strict=True)}
+
+
+def step_4_commit(
+    engine: Engine,
+    prepared: storing.Prepared,
+    items: Sequence[Incoming],
+    written: dict[int, Written],
+    *,
+    call: Call,
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
+    """The commit point; items whose copy vanished have no result and start again."""
+    uploads = [upload for w in written.values() for upload in w.uploads]
+    return engine.catalog.run(
+        lambda connection: storing.commit(connection, engine, prepared, items, uploads, call=call)
+    )
+
+
+def step_5_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
+    """Lock before returning what retention wants locked; what fails is due again."""
+    locking.apply(engine, locks)

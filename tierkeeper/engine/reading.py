@@ -1,0 +1,144 @@
+"""Reading an artifact: the hottest present copy first, the next on error, verified while streaming."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierkeeper.base.errors import (
+    ArtifactDeleted,
+    ArtifactNotFound,
+    ArtifactPurged,
+    ContentCorrupt,
+    NoReadableCopy,
+    TierkeeperError,
+)
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.base.values import Ref
+from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import damage
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.decision import when
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+
+_ACTOR = "reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An artifact being read from ``tier``. The last chunk is given only when all of them had the right hash."""
+
+    row: ArtifactRow
+    tier: str
+    chunks: Iterator[bytes]
+
+
+def find(engine: Engine, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
+    """Return the artifact; raises ArtifactNotFound, ArtifactPurged, and ArtifactDeleted unless asked for."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+    if row is None:
+        raise ArtifactNotFound(ref=ref)
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.DELETED and not deleted:
+        raise ArtifactDeleted(ref=row.ref, until=when(row.purge_at))
+    return row
+
+
+@contextmanager
+def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
+    """Open the artifact; a copy that can't be opened is passed over.
+
+    A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A part of
+    it (``offset``, ``length`` in bytes) can't be.
+    """
+    whole = offset == 0 and (length is None or length >= row.size)
+    reasons: list[str] = []
+    for _ in range(2):  # a reader whose copies vanished reads the catalog again before it reports an error
+        for copy in _copies(engine, row):
+            key = ObjectKey(copy.location, copy.store_version)
+            stream = engine.store(copy.tier).open(key, offset=offset, length=length)
+            try:
+                chunks = stream.__enter__()
+            except TierkeeperError as error:
+                reasons.append(f"{copy.tier}: {error}")
+                if isinstance(error, ObjectNotFound) and copy.state is PlacementState.PRESENT:
+                    _report_if_still_missing(engine, copy)
+                continue
+            try:
+                yield Reading(row, copy.tier, _verified(engine, row, copy, chunks) if whole else chunks)
+            finally:
+                stream.__exit__(None, None, None)
+            return
+    raise NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(reasons)) or "there is none")
+
+
+def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
+    """Write the artifact to a file, whole and verified or not at all; a bad copy is followed by the next."""
+    bad: ContentCorrupt | ContentMismatch | None = None
+    for _ in engine.tiers:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file, opened(engine, row) as reading:
+                for chunk in reading.chunks:
+                    file.write(chunk)
+                    if progress is not None:
+                        progress(len(chunk))
+            Path(name).replace(target)
+        except ContentCorrupt as error:
+            Path(name).unlink()
+            bad = error
+        except BaseException:
+            Path(name).unlink()
+            raise
+        else:
+            return
+    raise NoReadableCopy(ref=row.ref, reasons=str(bad))
+
+
+def check(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> str | None:
+    """Read one copy and compare its hash; return what is wrong with it, None if nothing is."""
+    digest = hashlib.sha256()
+    try:
+        with engine.store(copy.tier).open(ObjectKey(copy.location, copy.store_version)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+    except (ObjectNotFound, ContentMismatch) as error:
+        return str(error)
+    return None if digest.digest() == row.sha256 else f"its SHA-256 is {digest.hexdigest()}, not {row.sha256.hex()}"
+
+
+def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
+    if row.blob_id is None:
+        return []
+    with engine.catalog.reading() as connection:
+        copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id]
+    rank = {tier.name: tier.rank for tier in engine.tiers}
+    readable = [p for p in copies if p.readable and p.tier in rank]
+    return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
+
+
+def _report_if_still_missing(engine: Engine, copy: PlacementRow) -> None:
+    with engine.catalog.reading() as connection:
+        current = placements.load(connection, [copy.id])
+    if current and current[0].state is PlacementState.PRESENT:
+        damage.report(engine, copy, reason="nothing is at its location", actor=_ACTOR)
+
+
+def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    digest, last = hashlib.sha256(), b""
+    for chunk in chunks:
+        if last:
+            yield last
+        digest.update(chunk)
+        last = chunk
+    if digest.digest() != row.sha256:
+        damage.report(engine, copy, reason=f"its SHA-256 is {digest.hexdigest()}", actor=_ACTOR)
+        raise ContentCorrupt(ref=row.ref, tier=copy.tier)
+    yield last

@@ -1,0 +1,64 @@
+"""After a policy edit: bring forward what the new rules make due sooner. It may only add work.
+
+What they make due later stays as it was: converge looks at it at the old time, finds nothing to do and writes the new
+time. An edit leaves a run with a cursor; recompute takes up every such run from where it stands, so that a crash costs
+at most the page in work.
+"""
+
+import time
+from collections import Counter
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.values import SweepResult
+from tierkeeper.catalog import artifacts, browse, runs, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.decide import decide
+from tierkeeper.policy.decision import Action
+
+_PAGE = 2000
+
+
+def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
+    """Finish the recomputes that edits left behind, oldest first; ``more``: the time was up before."""
+    counts: Counter[str] = Counter()
+    while True:
+        with engine.catalog.reading() as connection:
+            pending = runs.oldest_running(connection, RunKind.RECOMPUTE)
+        if pending is None:
+            return SweepResult(dict(counts), 0, 0, more=False)
+        if deadline is not None and time.monotonic() >= deadline:
+            return SweepResult(dict(counts), 0, 0, more=True)
+        run, arguments = pending
+        counts += _page(engine, run, UUID(arguments["after"]))
+
+
+def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
+    """Recompute one page of artifacts by id and move the run's cursor, in one transaction."""
+
+    def unit(connection: sa.Connection) -> Counter[str]:
+        ids = browse.ids_of_page(connection, after=after, limit=_PAGE)
+        if not ids:
+            runs.finish(connection, run)
+            return Counter()
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        rows = []
+        for row in artifacts.load(connection, ids):
+            decision = decide(row.facts(now), governance.of(row.subject), now=now, default_undo=engine.default_undo)
+            settled = decision.action is Action.KEEP and decision.tiers == row.wanted
+            due_at = decision.next_due if settled else now
+            if due_at is not None:
+                rows.append((row.id, row.tenant, due_at, decision.next_step))
+        schedule.lock(connection, ids)
+        hastened = schedule.hasten(connection, rows)
+        schedule.put_if_missing(connection, rows)
+        counts = Counter({"looked at": len(ids), "hastened": hastened})
+        runs.add(connection, run, counts=counts)
+        runs.move_cursor(connection, run, after=ids[-1])
+        return counts
+
+    return engine.catalog.run(unit)

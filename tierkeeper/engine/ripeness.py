@@ -1,0 +1,78 @@
+"""Whether one copy may be deleted now: pure, asked under the blob's lock right before the delete (R11)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import settlement
+from tierkeeper.engine.policybook import Governance
+from tierkeeper.policy.decide import decide, protects
+from tierkeeper.policy.durations import Duration
+
+
+class Verdict(Enum):
+    """What becomes of a candidate; the words are what runs count."""
+
+    COLLECTED = "collected"
+    STALE_INTENT = "stale intents"
+    REPEATED = "repeated"
+    NOT_RIPE = "kept: not ripe"
+    WANTED = "kept: wanted"
+    INCOMPLETE = "kept: not everything wanted is present"
+    PROTECTED = "kept: protected"
+
+    @property
+    def goes(self) -> bool:
+        """Whether its bytes are deleted."""
+        return self in {Verdict.COLLECTED, Verdict.STALE_INTENT, Verdict.REPEATED}
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the artifacts of a blob need of it now: ``protected`` content keeps a copy whatever is wanted.
+
+    ``guarded`` are the tiers in which retention or a hold keeps it; empty: wherever the last copy is.
+    """
+
+    wanted: frozenset[str]
+    protected: bool
+    guarded: frozenset[str]
+
+
+def needs(owners: Iterable[ArtifactRow], governance: Governance, *, now: datetime, default_undo: Duration) -> Needs:
+    """Add up what all artifacts of a blob want, as of their last commit and as decided now (R7), and protect."""
+    wanted: set[str] = set()
+    guarded: set[str] = set()
+    protected = False
+    for row in owners:
+        policy = governance.of(row.subject)
+        facts = row.facts(now)
+        if row.counted:
+            wanted |= row.wanted | decide(facts, policy, now=now, default_undo=default_undo).tiers
+        if protects(facts, policy, now):
+            protected = True
+            if policy.retention is not None:
+                guarded |= policy.retention.tiers
+    return Needs(frozenset(wanted), protected, frozenset(guarded))
+
+
+def judge(copy: PlacementRow, others: Sequence[PlacementRow], needed: Needs, *, now: datetime) -> Verdict:
+    """Decide about one copy; ``others`` are the blob's copies that are not going themselves (with it or without)."""
+    if copy.state in {PlacementState.DELETING, PlacementState.COPYING}:
+        # a deletion was decided once already and its bytes may be gone; an intent is nobody's when its lease is over
+        over = copy.lease_until is not None and copy.lease_until <= now
+        repeated = copy.state is PlacementState.DELETING
+        return (Verdict.REPEATED if repeated else Verdict.STALE_INTENT) if over else Verdict.NOT_RIPE
+    if copy.state is not PlacementState.DOOMED or copy.delete_after is None or copy.delete_after > now:
+        return Verdict.NOT_RIPE
+    tiers = {c.tier for c in others if c.id != copy.id and settlement.good(c)}
+    if copy.tier in needed.wanted and copy.tier not in tiers:
+        return Verdict.WANTED
+    if not needed.wanted <= tiers:
+        return Verdict.INCOMPLETE
+    locked = copy.locked_until is not None and copy.locked_until > now
+    last = not tiers or (copy.tier in needed.guarded and copy.tier not in tiers)
+    return Verdict.PROTECTED if locked or (needed.protected and last) else Verdict.COLLECTED

@@ -1,0 +1,115 @@
+"""What the copies of one blob become, given what is wanted of it: decided and written under the blob's lock."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog import placements
+from tierkeeper.catalog.placements import Upload
+from tierkeeper.catalog.rows import PlacementRow
+
+
+def good(placement: PlacementRow) -> bool:
+    """A copy that counts: present, undamaged, under a name that was not purged."""
+    return placement.state is PlacementState.PRESENT and placement.damaged_at is None and not placement.name_purged
+
+
+def rescuable(placement: PlacementRow) -> bool:
+    """A doomed copy that may be present again: its bytes were verified and were not found bad since."""
+    return placement.state is PlacementState.DOOMED and placement.damaged_at is None and not placement.name_purged
+
+
+def lacking(wanted: Collection[str], copies: Iterable[PlacementRow]) -> set[str]:
+    """Return the wanted tiers that have neither a copy that counts nor one that can be rescued."""
+    return set(wanted) - {p.tier for p in copies if good(p) or rescuable(p)}
+
+
+def sources(copies: Iterable[PlacementRow]) -> list[PlacementRow]:
+    """Return what a copy can be made from: present ones first, doomed ones too."""
+    readable = [p for p in copies if p.readable]
+    return sorted(readable, key=lambda p: p.state is not PlacementState.PRESENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a commit does to one blob's copies. Nothing is doomed for being unwanted unless ``complete``."""
+
+    uploads: tuple[tuple[Upload, PlacementState], ...]
+    rescued: tuple[UUID, ...]
+    doomed: tuple[UUID, ...]
+    complete: bool
+    before: frozenset[str]  # tiers with a present copy
+    present: frozenset[str]  # the same afterwards
+
+
+def settle(
+    wanted: Collection[str], copies: Sequence[PlacementRow], uploads: Iterable[Upload], *, token: UUID
+) -> Settlement:
+    """Decide the fate of our verified uploads and of every other copy of the blob.
+
+    An upload that is no longer ``copying`` with our token was taken away (collected) or committed by an earlier try
+    of this transaction: it is left as it is (R2).
+    """
+    rows = {p.id: p for p in copies}
+    present = {p.tier: p for p in copies if p.state is PlacementState.PRESENT}
+    before = frozenset(present)
+    counts = {tier for tier, p in present.items() if good(p)}
+    fates: list[tuple[Upload, PlacementState]] = []
+    doomed: list[UUID] = []
+    for upload in uploads:
+        row = rows.get(upload.placement)
+        if row is None or row.state is not PlacementState.COPYING or row.token != token:
+            continue
+        wins = upload.tier in wanted and upload.tier not in counts
+        if wins:
+            counts.add(upload.tier)
+            replaced = present.pop(upload.tier, None)  # damaged, or under a purged name
+            if replaced is not None:
+                doomed.append(replaced.id)
+        fates.append((upload, PlacementState.PRESENT if wins else PlacementState.DOOMED))
+    rescued: list[UUID] = []
+    for tier in sorted(set(wanted) - counts):
+        candidate = next((p for p in copies if p.tier == tier and rescuable(p)), None)
+        if candidate is not None:
+            replaced = present.pop(tier, None)
+            if replaced is not None:
+                doomed.append(replaced.id)
+            rescued.append(candidate.id)
+            counts.add(tier)
+    complete = counts >= set(wanted)
+    if complete:
+        doomed.extend(p.id for tier, p in present.items() if tier not in wanted)
+    kept = {tier for tier, p in present.items() if p.id not in doomed}
+    return Settlement(
+        uploads=tuple(fates),
+        rescued=tuple(rescued),
+        doomed=tuple(doomed),
+        complete=complete,
+        before=before,
+        present=frozenset(kept | counts),
+    )
+
+
+def write(
+    connection: sa.Connection, settled: Collection[Settlement], *, token: UUID, now: datetime, grace: timedelta
+) -> None:
+    """Write these fates. Dooming comes first: a tier has one present copy at any moment.
+
+    The row counts must match (R2): under the blob locks nothing else can have changed these rows.
+    """
+    delete_after = now + grace
+    doomed = [p for s in settled for p in s.doomed]
+    rescued = [p for s in settled for p in s.rescued]
+    uploads = [fate for s in settled for fate in s.uploads]
+    changed = (
+        placements.doom(connection, doomed, now=now, delete_after=delete_after),
+        placements.rescue(connection, rescued),
+        placements.commit(connection, uploads, token=token, now=now, delete_after=delete_after),
+    )
+    if changed != (len(doomed), len(rescued), len(uploads)):
+        msg = f"{changed} placements changed although their blobs are locked"
+        raise RuntimeError(msg)

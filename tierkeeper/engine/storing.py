@@ -1,0 +1,369 @@
+"""Parts of ingest: an incoming item, the answer to a second delivery, and the transaction that commits a batch."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.values import Call, Ref, StoreResult, plain
+from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import locking, settlement
+from tierkeeper.engine.content import Content
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.policybook import Governance
+from tierkeeper.engine.transfer import Intent, Renewal
+from tierkeeper.policy.decide import decide, entry_tiers, first_written
+from tierkeeper.policy.decision import Action, listed
+from tierkeeper.policy.match import Subject
+from tierkeeper.policy.rules import Policy
+from tierkeeper.stores.base import ObjectInfo
+from tierkeeper_client.contract import StoreArgs
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One item on its way in; ``artifact`` is the id it gets if it becomes a new version."""
+
+    position: int
+    args: StoreArgs
+    content: Content
+    created: datetime
+    delivery: commands.Delivery
+    artifact: UUID = field(default_factory=new_id)
+
+    @property
+    def ref(self) -> Ref:
+        """The item by name."""
+        return Ref(self.args.tenant, self.args.workflow, self.args.name)
+
+    @property
+    def subject(self) -> Subject:
+        """What policies are matched against."""
+        return Subject(
+            tenant=self.args.tenant,
+            workflow=self.args.workflow,
+            name=self.args.name,
+            tags=tuple(sorted(self.args.tags.items())),
+            content_type=self.args.content_type,
+            size=self.content.size,
+        )
+
+    def info(self, placement: UUID, version: int) -> ObjectInfo:
+        """What travels with the bytes; ``version`` is the one it most likely gets, only the commit knows."""
+        return ObjectInfo(
+            tenant=self.args.tenant,
+            workflow=self.args.workflow,
+            name=self.args.name,
+            version=version,
+            placement=placement,
+            sha256=self.content.sha256,
+            size=self.content.size,
+            created=self.created,
+            content_type=self.args.content_type,
+            metadata=self.args.metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Step 2's result: whose token the intents carry, and each item's intents by position."""
+
+    token: UUID
+    items: list[Incoming]
+    scopes: dict[str, str]
+    intents: dict[int, list[Intent]]
+
+
+class Noted(io.RawIOBase):
+    """A seekable file whose reads renew the lease."""
+
+    def __init__(self, file: BinaryIO, renewal: Renewal) -> None:
+        self._file, self._renewal = file, renewal
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, and tell of it."""
+        self._renewal.progressed()
+        return self._file.read(size)
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a position."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+
+def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: BinaryIO | None) -> commands.Delivery:
+    """Return how this item is known in ``commands``."""
+    digest = hashlib.sha256(args.model_dump_json().encode())
+    digest.update(b"given" if given is not None else b"")
+    return commands.Delivery(args.tenant, call.key, position, verb, digest.digest())
+
+
+def earlier(
+    engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str, given: BinaryIO | None
+) -> dict[int, StoreResult]:
+    """Return the results of items that were stored by an earlier delivery, by position."""
+    deliveries = [delivery(position, args, call=call, verb=verb, given=given) for position, args in items]
+    with engine.catalog.reading() as connection:
+        found = commands.find(connection, deliveries)
+    return {d.item: _result(result) for d, result in found.items()}
+
+
+def _result(recorded: dict[str, Any]) -> StoreResult:
+    return StoreResult(
+        ref=Ref(**recorded["ref"]),
+        artifact=UUID(recorded["artifact"]),
+        sha256=recorded["sha256"],
+        size=recorded["size"],
+        tiers=tuple(recorded["tiers"]),
+        outcome=recorded["outcome"],
+    )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the commit gathers before it writes."""
+
+    results: dict[int, StoreResult | TierkeeperError]
+    new: list[ArtifactRow]
+    due: list[tuple[UUID, str, datetime, str]]
+    lines: list[events.Line]
+    recorded: list[tuple[commands.Delivery, dict[str, Any]]]
+    latest: dict[UUID, int]
+
+
+def commit(
+    connection: sa.Connection,
+    engine: Engine,
+    prepared: Prepared,
+    items: Sequence[Incoming],
+    uploads: Sequence[placements.Upload],
+    *,
+    call: Call,
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
+    """Commit a batch of items; see ``ingest``, step 4."""
+    known = commands.find(connection, [item.delivery for item in items])
+    batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
+    fresh = [item for item in items if item.position not in batch.results]
+    taken = blobs.take(connection, {(prepared.scopes[i.args.tenant], i.content.sha256, i.content.size) for i in fresh})
+    blobs.lock(connection, {u.blob for u in uploads})
+    heads = artifacts.take_names(connection, [_name(i) for i in fresh])
+    previous = artifacts.latest_of_names(connection, {h.id for h in heads.values()})
+    now = catalog_now(connection)
+    governance = engine.book.refresh(connection)
+    needs: dict[UUID, set[str]] = {blob: set() for blob in {*taken.values(), *(u.blob for u in uploads)}}
+    places = []
+    for item in fresh:
+        policy = governance.of(item.subject)
+        place = _Place(
+            blob=taken[prepared.scopes[item.args.tenant], item.content.sha256],
+            policy=policy,
+            first=first_written(policy, entry_tiers(policy), engine.tiers),
+        )
+        places.append(place)
+        needs[place.blob] |= place.first
+    present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
+    locks: list[locking.Lock] = []
+    for item, place in zip(fresh, places, strict=True):
+        here = {p.tier for p in present[place.blob]}
+        if not place.first <= here:
+            continue  # the copy that was there at step 2 is gone: this item starts again
+        head = heads[_name(item)]
+        last = previous.get(head.id)
+        if last is not None and not item.args.force and _same(item, last):
+            _finish(batch, item, _result_of(last, here, "unchanged"))
+            continue
+        version = batch.latest.get(head.id, head.latest) + 1
+        row = _new_row(item, head.id, version, place, now=now)
+        batch.latest[head.id] = version
+        previous[head.id] = row
+        _finish(batch, item, _result_of(row, here, "stored" if prepared.intents[item.position] else "deduplicated"))
+        _add(engine, batch, row, place, here=here, call=call, now=now)
+        locks.extend(locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now))
+        if item.content.staged is not None:
+            staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
+    _write(connection, batch, previous, governance, now=now)
+    return batch.results, locks
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an item goes: its blob, its policy, and the tiers that must have a copy before store returns."""
+
+    blob: UUID
+    policy: Policy
+    first: frozenset[str]
+
+
+def _name(item: Incoming) -> tuple[str, str, str]:
+    return (item.args.tenant, item.args.workflow, item.args.name)
+
+
+def _same(item: Incoming, last: ArtifactRow) -> bool:
+    return (
+        last.state is ArtifactState.LIVE
+        and last.sha256 == item.content.sha256
+        and last.metadata == item.args.metadata
+        and last.tags == item.args.tags
+        and last.content_type == item.args.content_type
+    )
+
+
+def _result_of(row: ArtifactRow, here: set[str], outcome: str) -> StoreResult:
+    return StoreResult(row.ref, row.id, row.sha256.hex(), row.size, tuple(sorted(here)), outcome)
+
+
+def _finish(batch: _Batch, item: Incoming, result: StoreResult) -> None:
+    batch.results[item.position] = result
+    batch.recorded.append((item.delivery, plain(result)))
+
+
+def _settle(
+    connection: sa.Connection,
+    engine: Engine,
+    token: UUID,
+    needs: dict[UUID, set[str]],
+    uploads: Sequence[placements.Upload],
+    *,
+    now: datetime,
+) -> dict[UUID, list[PlacementRow]]:
+    """Make uploads present, or doomed where a copy is; rescue doomed ones that are needed.
+
+    Returns the copies that count, by blob. Nothing is doomed for being unwanted: that is converge's to decide.
+    """
+    copies = placements.of_blobs(connection, needs)
+    fates = {
+        blob: settlement.settle(
+            {p.tier for p in copies[blob] if settlement.good(p)} | tiers,
+            copies[blob],
+            [u for u in uploads if u.blob == blob],
+            token=token,
+        )
+        for blob, tiers in needs.items()
+    }
+    settlement.write(connection, fates.values(), token=token, now=now, grace=engine.grace)
+    copies = placements.of_blobs(connection, needs)
+    return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
+
+
+def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: datetime) -> ArtifactRow:
+    args, policy = item.args, place.policy
+    retention = policy.retention
+    return ArtifactRow(
+        id=item.artifact,
+        name_id=name,
+        tenant=args.tenant,
+        workflow=args.workflow,
+        name=args.name,
+        version=version,
+        blob_id=place.blob,
+        sha256=item.content.sha256,
+        size=item.content.size,
+        content_type=args.content_type,
+        metadata=args.metadata,
+        tags=args.tags,
+        created_at=item.created,
+        stored_at=now,
+        accessed_at=None,
+        policy_id=policy.id,
+        state=ArtifactState.LIVE,
+        wanted=entry_tiers(policy),
+        deleted_at=None,
+        purge_at=None,
+        purged_at=None,
+        retain_until=None if retention is None else retention.period.after(item.created),
+        retain_mode=None if retention is None else retention.mode.value,
+        archived_tiers=None,
+        override_kind=None,
+        override_tiers=None,
+        override_until=None,
+        not_before=None,
+        revision=1,
+        holds=(),
+        newer_live=0,
+    )
+
+
+def _add(
+    engine: Engine, batch: _Batch, row: ArtifactRow, place: _Place, *, here: set[str], call: Call, now: datetime
+) -> None:
+    """Gather the rows of a new version: itself, its schedule, its event."""
+    batch.new.append(row)
+    decision = decide(row.facts(now), place.policy, now=now, default_undo=engine.default_undo)
+    settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
+    due_at = decision.next_due if settled else now
+    if due_at is not None:
+        step = decision.next_step if settled else f"move to {listed(decision.tiers)}"
+        batch.due.append((row.id, row.tenant, due_at, step))
+    batch.lines.append(
+        events.of_artifact(
+            row,
+            "stored",
+            revision=1,
+            now=now,
+            actor=call.actor,
+            after={"state": "live", "wanted": sorted(row.wanted), "present": sorted(here), "size": row.size},
+            policy=decision.rule,
+            correlation=call.correlation,
+        )
+    )
+
+
+def _write(
+    connection: sa.Connection,
+    batch: _Batch,
+    previous: dict[UUID, ArtifactRow],
+    governance: Governance,
+    *,
+    now: datetime,
+) -> None:
+    """Write what was gathered, in the order of the locks."""
+    if batch.latest:
+        artifacts.set_latest(connection, batch.latest)
+        artifacts.insert(connection, [_columns(row) for row in batch.new])
+        schedule.put(connection, batch.due)
+    for name in batch.latest:
+        row = previous[name]
+        keep = governance.of(row.subject).versions_keep
+        if keep is not None and row.version > keep:
+            surplus = artifacts.surplus_versions(connection, name, keep=keep)
+            schedule.put(connection, [(artifact, row.tenant, now, "purge") for artifact in surplus])
+    commands.record(connection, batch.recorded)
+    events.append(connection, batch.lines, at=now)
+
+
+def _columns(row: ArtifactRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name_id": row.name_id,
+        "tenant": row.tenant,
+        "version": row.version,
+        "blob_id": row.blob_id,
+        "sha256": row.sha256,
+        "size": row.size,
+        "content_type": row.content_type,
+        "meta": dict(row.metadata),
+        "tags": dict(row.tags),
+        "created_at": row.created_at,
+        "stored_at": row.stored_at,
+        "policy_id": row.policy_id,
+        "wanted": sorted(row.wanted),
+        "retain_until": row.retain_until,
+        "retain_mode": row.retain_mode,
+    }

@@ -1,0 +1,100 @@
+"""The rotation: begin a run, converge what is due batch by batch, until nothing is due or the time is up."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.values import ItemError, SweepResult
+from tierkeeper.catalog import artifacts, runs, schedule
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.converge import Report, Worker, claim_due, converge
+
+#: a run that was silent for so long has lost its workers; the next rotate takes over what they left
+SILENCE = timedelta(minutes=5)
+_SAMPLES = 20  # failures that a result names; the run counts them all
+
+
+def rotate(engine: Engine, *, actor: str, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
+    """Begin a run if something is due and no such run is at work."""
+
+    def unit(connection: sa.Connection) -> UUID | None:
+        if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine, kind)):
+            return None
+        if runs.busy(connection, kind, tenant=tenant, silence=SILENCE) is not None:
+            return None
+        return runs.begin(connection, kind, actor=actor, tenant=tenant)
+
+    return engine.catalog.run(unit)
+
+
+def converge_due(
+    engine: Engine, run: UUID, *, deadline: float | None = None, progress: Callable[[int], None] | None = None
+) -> SweepResult:
+    """Converge due artifacts for a run until nothing is due (``more`` False) or the deadline is over."""
+    found = engine.catalog.run(lambda connection: runs.state_of(connection, run))
+    if found is None:
+        raise InvalidInput(
+            field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
+        )
+    state, kind, tenant, actor = found
+    total = Totals()
+    if state is not RunState.RUNNING:
+        return total.result(more=False)
+    while deadline is None or time.monotonic() < deadline:
+        worker = Worker(token=new_id(), actor=actor, run=run)
+        claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
+        if not claimed:
+            engine.catalog.run(lambda connection: runs.finish(connection, run))
+            return total.result(more=False)
+        report = converge(engine, worker, claimed)
+        total.add(engine, report)
+        _count(engine, run, report)
+        if progress is not None:
+            progress(len(report.outcomes))
+    return total.result(more=True)
+
+
+class Totals:
+    """What one call of a sweep did, added up."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.bytes = 0
+        self.errors = 0
+        self.failures: list[ItemError] = []
+
+    def add(self, engine: Engine, report: Report) -> None:
+        """Add a batch."""
+        for label, number in report.counts.items():
+            self.counts[label] = self.counts.get(label, 0) + number
+        self.bytes += report.copied
+        self.errors += report.errors
+        bad = {i: r for i, r in report.outcomes.items() if r.outcome in {Outcome.RETRY, Outcome.PARKED}}
+        named = sorted(bad)[: _SAMPLES - len(self.failures)]
+        if named:
+            with engine.catalog.reading() as connection:
+                rows = artifacts.load(connection, named)
+            self.failures.extend(
+                ItemError(row.ref, {"error": bad[row.id].outcome.value, "message": bad[row.id].detail}) for row in rows
+            )
+
+    def result(self, *, more: bool) -> SweepResult:
+        """Return the sums."""
+        return SweepResult(self.counts, self.bytes, self.errors, more, tuple(self.failures))
+
+
+def _count(engine: Engine, run: UUID, report: Report) -> None:
+    engine.catalog.run(
+        lambda connection: runs.add(connection, run, counts=report.counts, size=report.copied, errors=report.errors)
+    )
+
+
+def _tiers(engine: Engine, kind: RunKind) -> list[str] | None:
+    """Return which tiers' copies a run is about: ``clean_hot`` has the database tiers, others everything."""
+    return [t.name for t in engine.tiers if t.is_database] if kind is RunKind.CLEAN_HOT else None

@@ -1,0 +1,250 @@
+"""promote, archive, restore, purge, undelete: each changes what is wanted, then converges.
+
+1. intend (transaction): THE COMMIT POINT of a verb. Under the locks of R14 the artifacts get the new wish, are made
+   due (R9), the event and the row in ``commands`` are written. A crash after it leaves due artifacts: the sweep goes
+   on.
+2. converge: those artifacts, here and now, where nobody else has the lease. A crash leaves what converge leaves.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
+from tierkeeper.base.values import Call, Ref, VerbResult
+from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import wishes
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.converge import Worker, converge_these
+from tierkeeper.engine.wishes import Wish
+from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
+
+Decide = Callable[[wishes.Asked], Wish]
+
+
+@dataclass(frozen=True, slots=True)
+class _Intended:
+    """One artifact's part of a verb, as it is recorded in ``commands``."""
+
+    artifact: UUID
+    ref: Ref
+    outcome: Outcome
+    state: ArtifactState
+    wanted: tuple[str, ...]
+    detail: str
+    purge_at: datetime | None
+
+    def recorded(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "artifact": str(self.artifact),
+            "ref": [self.ref.tenant, self.ref.workflow, self.ref.name, self.ref.version],
+            "outcome": self.outcome.value,
+            "state": self.state.value,
+            "wanted": list(self.wanted),
+            "detail": self.detail,
+            "purge_at": None if self.purge_at is None else self.purge_at.isoformat(),
+        }
+
+    @classmethod
+    def read(cls, recorded: dict[str, Any]) -> "_Intended":
+        """The reverse of :meth:`recorded`."""
+        return cls(
+            artifact=UUID(recorded["artifact"]),
+            ref=Ref(*recorded["ref"]),
+            outcome=Outcome(recorded["outcome"]),
+            state=ArtifactState(recorded["state"]),
+            wanted=tuple(recorded["wanted"]),
+            detail=recorded["detail"],
+            purge_at=None if recorded["purge_at"] is None else datetime.fromisoformat(recorded["purge_at"]),
+        )
+
+
+def promote(engine: Engine, args: PromoteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+    """Move to one tier, in either direction, until the next phase begins."""
+    engine.store(args.to_tier)  # UnknownTier
+    return _carry_out(engine, "promote", args, lambda a: wishes.promote(a, args.to_tier), call=call, dry_run=dry_run)
+
+
+def archive(engine: Engine, args: ArchiveArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+    """Move to the coldest tier, for good; the purge age stays."""
+    return _carry_out(engine, "archive", args, wishes.archive, call=call, dry_run=dry_run)
+
+
+def restore(engine: Engine, args: RestoreArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+    """Add a copy in the hottest tier (or the one given), for some days or for good."""
+    if args.to_tier is not None:
+        engine.store(args.to_tier)  # UnknownTier
+    return _carry_out(
+        engine, "restore", args, lambda a: wishes.restore(a, args.to_tier, args.days), call=call, dry_run=dry_run
+    )
+
+
+def purge(engine: Engine, args: PurgeArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+    """Delete now; gone after the undo window."""
+    return _carry_out(engine, "purge", args, wishes.purge, call=call, dry_run=dry_run)
+
+
+def undelete(engine: Engine, args: UndeleteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+    """Live again, while the undo window lasts."""
+    return _carry_out(engine, "undelete", args, wishes.undelete, call=call, dry_run=dry_run)
+
+
+def _carry_out(
+    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, call: Call, dry_run: bool
+) -> list[VerbResult]:
+    if dry_run:
+        return _results(engine, step_1_intend(engine, verb, args, decide, call=call, dry_run=True), dry_run=True)
+    intended = step_1_intend(engine, verb, args, decide, call=call, dry_run=False)
+    step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], call=call)
+    return _results(engine, intended, dry_run=False)
+
+
+def step_1_intend(
+    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, call: Call, dry_run: bool
+) -> list[_Intended]:
+    """Write the wish, or answer from ``commands``; raises what refuses it, and then nothing is changed."""
+    arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
+    delivery = commands.Delivery(args.tenant, call.key, 0, verb, arguments_hash)
+
+    def unit(connection: sa.Connection) -> list[_Intended]:
+        known = commands.find(connection, [delivery])
+        if known:
+            return [_Intended.read(r) for r in known[delivery]["results"]]
+        peek = _selected(connection, args)
+        blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
+        rows = artifacts.lock(connection, [a.id for a in peek])
+        known = commands.find(connection, [delivery])  # another delivery may have held the locks
+        if known:
+            return [_Intended.read(r) for r in known[delivery]["results"]]
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
+        asked = [
+            wishes.Asked(
+                row=row,
+                policy=governance.of(row.subject),
+                present=_present(copies, row),
+                tiers=engine.tiers,
+                now=now,
+                settings=engine.settings.engine,
+                several=args.all_versions,
+            )
+            for row in rows
+        ]
+        pairs = [(a, decide(a)) for a in asked]
+        intended = [_intended(a, wish) for a, wish in pairs]
+        if dry_run:
+            return intended
+        _write(connection, verb, args, [(a.row, wish) for a, wish in pairs if wish.changes], call=call, now=now)
+        commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
+        return intended
+
+    return engine.catalog.run(unit)
+
+
+def step_2_converge(engine: Engine, ids: Sequence[UUID], *, call: Call) -> None:
+    """Converge what the verb changed; what somebody else holds is done by them, or by the sweep."""
+    batch = engine.settings.engine.batch
+    for start in range(0, len(ids), batch):
+        worker = Worker(token=new_id(), actor=call.actor, correlation=call.correlation)
+        converge_these(engine, worker, ids[start : start + batch])
+
+
+def _selected(connection: sa.Connection, args: VerbArgs) -> list[ArtifactRow]:
+    ref = Ref(args.tenant, args.workflow, args.name, args.version)
+    if args.all_versions:
+        found = [a for a in artifacts.versions(connection, ref) if a.state is not ArtifactState.PURGED]
+    else:
+        one = artifacts.by_ref(connection, ref)
+        found = [] if one is None else [one]
+    if not found:
+        raise ArtifactNotFound(ref=ref)
+    return found
+
+
+def _intended(asked: wishes.Asked, wish: Wish) -> _Intended:
+    row = asked.row
+    return _Intended(
+        artifact=row.id,
+        ref=row.ref,
+        outcome=Outcome.DONE if wish.changes else Outcome.NOTHING,
+        state=ArtifactState(wish.changes.get("state", row.state)),
+        wanted=tuple(sorted(wish.wanted)),
+        detail=wish.detail,
+        purge_at=wish.changes.get("purge_at", row.purge_at),
+    )
+
+
+def _write(
+    connection: sa.Connection,
+    verb: str,
+    args: VerbArgs,
+    changes: Sequence[tuple[ArtifactRow, Wish]],
+    *,
+    call: Call,
+    now: datetime,
+) -> None:
+    schedule.lock(connection, [row.id for row, _ in changes])
+    lines = []
+    for row, wish in changes:
+        artifacts.write(connection, row.id, **wish.changes, revision=row.revision + 1)
+        lines.append(
+            events.of_artifact(
+                row,
+                wish.event,
+                revision=row.revision + 1,
+                now=now,
+                actor=call.actor,
+                before={"state": row.state.value, "wanted": sorted(row.wanted)},
+                after={
+                    "state": str(wish.changes.get("state", row.state.value)),
+                    "wanted": sorted(wish.wanted),
+                    **({"reason": args.reason} if args.reason else {}),
+                    **wish.told,
+                },
+                policy=f"verb {verb}",
+                correlation=call.correlation,
+            )
+        )
+    schedule.put(connection, [(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes])
+    events.append(connection, lines, at=now)
+
+
+def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
+    """Return what was intended beside where the copies are now."""
+    with engine.catalog.reading() as connection:
+        rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
+        copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
+    present: dict[UUID, tuple[str, ...]] = {}
+    for row in rows.values():
+        of_row = _present(copies, row)
+        present[row.id] = tuple(t.name for t in engine.tiers if t.name in of_row)
+    return [
+        VerbResult(
+            ref=i.ref,
+            artifact=i.artifact,
+            outcome=i.outcome,
+            state=i.state,
+            wanted=i.wanted,
+            present=present.get(i.artifact, ()),
+            detail=i.detail,
+            purge_at=i.purge_at,
+            dry_run=dry_run,
+        )
+        for i in intended
+    ]
+
+
+def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:
+    here = copies.get(row.blob_id, []) if row.blob_id is not None else []
+    return frozenset(p.tier for p in here if p.state is PlacementState.PRESENT)

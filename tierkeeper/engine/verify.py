@@ -1,0 +1,111 @@
+"""Read copies again and compare their hashes; what is bad is reported and made anew by converge."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.values import Filter, ItemError, SweepResult
+from tierkeeper.catalog import browse, placements, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import damage, reading
+from tierkeeper.engine.context import Engine
+
+_BATCH = 200
+
+
+def verify(
+    engine: Engine,
+    *,
+    filter_: Filter | None,
+    share: float | None,
+    actor: str,
+    deadline: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> SweepResult:
+    """Verify every present copy of what matches, or the ``share`` (0 to 1) of copies verified longest ago."""
+    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.VERIFY, actor=actor))
+    total: Counter[str] = Counter()
+    failures: list[ItemError] = []
+    size, more = 0, False
+    batches = _oldest(engine, share) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
+    for batch in batches:
+        if deadline is not None and time.monotonic() >= deadline:
+            more = True
+            break
+        counts, read, bad = _verify_batch(engine, batch, actor=actor)
+        total += counts
+        size += read
+        failures.extend(bad)
+        engine.catalog.run(partial(runs.add, run=run, counts=counts, size=read, errors=len(bad)))
+        if progress is not None:
+            progress(len(batch))
+    engine.catalog.run(lambda c: runs.finish(c, run))
+    return SweepResult(dict(total), size, len(failures), more, tuple(failures))
+
+
+Copy = tuple[ArtifactRow, PlacementRow]
+
+
+def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
+    def one(pair: Copy) -> str | TierkeeperError | None:
+        try:
+            return reading.check(engine, *pair)
+        except TierkeeperError as error:
+            return error
+
+    counts: Counter[str] = Counter()
+    bad: list[ItemError] = []
+    good = []
+    size = 0
+    for (row, copy), found in zip(batch, engine.in_parallel(one, batch), strict=True):
+        if found is None:
+            counts["verified"] += 1
+            good.append(copy.id)
+            size += row.size
+            continue
+        if isinstance(found, TierkeeperError):
+            counts["unreadable"] += 1
+            bad.append(ItemError(row.ref, found.as_dict()))
+            continue
+        counts["damaged"] += 1
+        damage.report(engine, copy, reason=found, actor=actor)
+        bad.append(ItemError(row.ref, {"error": "ContentCorrupt", "message": f"{copy.tier}: {found}"}))
+    engine.catalog.run(lambda c: placements.mark_verified(c, good, now=catalog_now(c)))
+    return counts, size, bad
+
+
+def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
+    with engine.catalog.reading() as connection:
+        batch: list[Copy] = []
+        for row in browse.select(connection, filter_, limit=None):
+            if row.blob_id is None:
+                continue
+            copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id]
+            batch.extend((row, p) for p in copies if _wanted_now(engine, p) and filter_.tier in {None, p.tier})
+            if len(batch) >= _BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def _oldest(engine: Engine, share: float) -> Iterator[list[Copy]]:
+    with engine.catalog.reading() as connection:
+        left = placements.count_present(connection)
+        left = max(1, round(left * share)) if left else 0
+        before = catalog_now(connection)
+    while left > 0:
+        with engine.catalog.reading() as connection:
+            batch = placements.verified_longest_ago(connection, before=before, limit=min(_BATCH, left))
+        if not batch:
+            return
+        yield [(row, copy) for row, copy in batch if _wanted_now(engine, copy)]
+        left -= len(batch)
+
+
+def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:
+    return copy.state.value == "present" and copy.damaged_at is None and copy.tier in engine.stores

@@ -1,0 +1,160 @@
+"""Artifacts as users see them: with their copies, and why they are where they are."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.base.values import ArtifactView, EventView, Explanation, Filter, PlacementView, Ref, TierStats
+from tierkeeper.catalog import artifacts, browse, events, placements, policies, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.decide import decide
+
+_HISTORY = 50  # events that an explanation tells
+_PAGE = 500
+
+
+def show(engine: Engine, ref: Ref) -> ArtifactView:
+    """Return one artifact in whatever state; raises ArtifactNotFound."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+        if row is None:
+            raise ArtifactNotFound(ref=ref)
+        return views(connection, [row])[0]
+
+
+def views(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
+    """Return these artifacts with their copies and what is next."""
+    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
+    due = schedule.of_many(connection, [row.id for row in rows])
+    labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
+    return [_view(row, copies.get(row.blob_id, []) if row.blob_id else [], due.get(row.id), labels) for row in rows]
+
+
+def explain(engine: Engine, ref: Ref) -> Explanation:
+    """Say where the copies are and why, what blocks the next step, what comes and when; or how it ended."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+        if row is None:
+            raise ArtifactNotFound(ref=ref)
+        now = catalog_now(connection)
+        policy = engine.book.refresh(connection).of(row.subject)
+        copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
+        view = views(connection, [row])[0]
+        history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
+    decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+    placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
+    if row.state is ArtifactState.PURGED:
+        return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
+    parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
+    overdue = view.due_at is not None and view.due_at <= now
+    return Explanation(
+        artifact=view,
+        rule=decision.rule,
+        reason=decision.reason,
+        placed_by=placed_by,
+        blocked=(*decision.blocked, *parked),
+        next_step=view.next_step if overdue else decision.next_step,
+        next_at=view.due_at if overdue else decision.next_due,
+        history=history,
+    )
+
+
+def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
+    """Return every tier's counts, hottest first; bytes as stored."""
+    with engine.catalog.reading() as connection:
+        found = browse.tier_stats(connection, tenant=tenant)
+    result = []
+    for tier in engine.tiers:
+        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0))
+        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0))
+        result.append(
+            TierStats(
+                tier=tier.name,
+                temperature=tier.temperature.value,
+                present=present[0],
+                present_bytes=present[1],
+                doomed=doomed[0],
+                doomed_bytes=doomed[1],
+                tenants=present[2],
+            )
+        )
+    return result
+
+
+def _ended_by(history: Iterable[EventView]) -> str:
+    deleted = [e for e in history if e.type in {"deleted", "purged"}]
+    return next((e.policy for e in deleted if e.type == "deleted" and e.policy), "unknown")
+
+
+def _ended(history: Sequence[EventView]) -> str:
+    """Who deleted it, why and when, and when its last copy was gone."""
+    parts = []
+    for event in history:
+        if event.type == "deleted":
+            why = (event.after or {}).get("reason")
+            parts.append(f"Deleted by {event.actor} at {event.at:%Y-%m-%d %H:%M} UTC" + (f" ({why})" if why else ""))
+        elif event.type == "purged":
+            parts.append(f"purged at {event.at:%Y-%m-%d %H:%M} UTC")
+        elif event.type == "destroyed":
+            parts.append(f"its last copy destroyed at {event.at:%Y-%m-%d %H:%M} UTC")
+    return ", ".join(parts) + "." if parts else "It was purged."
+
+
+def _view(
+    row: ArtifactRow,
+    copies: Sequence[PlacementRow],
+    due: schedule.Due | None,
+    labels: dict[UUID, str],
+) -> ArtifactView:
+    return ArtifactView(
+        id=row.id,
+        ref=row.ref,
+        state=row.state,
+        size=row.size,
+        sha256=row.sha256.hex(),
+        content_type=row.content_type,
+        metadata=row.metadata,
+        tags=row.tags,
+        created_at=row.created_at,
+        stored_at=row.stored_at,
+        accessed_at=row.accessed_at,
+        policy=None if row.policy_id is None else labels.get(row.policy_id),
+        wanted=tuple(sorted(row.wanted)),
+        placements=tuple(_placement(copy) for copy in copies),
+        purge_at=row.purge_at,
+        purged_at=row.purged_at,
+        retain_until=row.retain_until,
+        due_at=None if due is None else due.due_at,
+        next_step=None if due is None else due.step,
+        parked_reason=None if due is None else due.parked_reason,
+    )
+
+
+def _placement(copy: PlacementRow) -> PlacementView:
+    return PlacementView(
+        tier=copy.tier,
+        state=copy.state,
+        location=copy.location,
+        stored_size=copy.stored_size,
+        since=copy.made_at,
+        delete_after=copy.delete_after,
+        locked_until=copy.locked_until,
+        damaged_at=copy.damaged_at,
+    )
+
+
+def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactView]:
+    """Yield what matches, by tenant, workflow, name and version, with copies."""
+    with engine.catalog.reading() as connection:
+        page: list[ArtifactRow] = []
+        for row in browse.select(connection, filter_, limit=limit):
+            page.append(row)
+            if len(page) == _PAGE:
+                yield from views(connection, page)
+                page = []
+        yield from views(connection, page)

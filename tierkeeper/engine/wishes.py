@@ -1,0 +1,170 @@
+"""What each verb wishes for one artifact: pure. A wish that cannot be is an error, and then nothing changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tierkeeper.base.errors import (
+    AlreadyThere,
+    ArtifactDeleted,
+    ArtifactPurged,
+    HeldArtifact,
+    NotDeleted,
+    RetentionLocked,
+)
+from tierkeeper.base.settings_groups import EngineSettings
+from tierkeeper.base.states import ArtifactState, OverrideKind
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.policy.decide import decide, entry_tiers, next_phase_start, protects, retained_until
+from tierkeeper.policy.decision import listed, when
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.tiers import TierInfo, coldest, hottest
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One artifact that a verb is asked of; ``several``: with all its versions, so that one may have nothing to do."""
+
+    row: ArtifactRow
+    policy: Policy
+    present: frozenset[str]
+    tiers: Sequence[TierInfo]
+    now: datetime
+    settings: EngineSettings
+    several: bool = False
+
+    @property
+    def undo(self) -> Duration:
+        """The undo window of the policy, or the default one."""
+        return self.policy.undo or Duration.of(self.settings.undo)
+
+    def wanted_with(self, **changes: Any) -> frozenset[str]:  # noqa: ANN401  any column of the row
+        """Return what is wanted of the artifact with these columns changed."""
+        facts = replace(self.row, **changes).facts(self.now)
+        return decide(facts, self.policy, now=self.now, default_undo=self.undo).tiers
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The columns to change (none: nothing to do), what is then wanted, and when the next step is due (None: now)."""
+
+    changes: Mapping[str, Any]
+    wanted: frozenset[str]
+    event: str
+    detail: str
+    step: str = "converge"
+    due_at: datetime | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def promote(asked: Asked, to_tier: str) -> Wish:
+    """Replace the tiers until the next phase begins; AlreadyThere if that changes nothing."""
+    row = _live(asked)
+    target = frozenset({to_tier})
+    until = next_phase_start(asked.policy, row.facts(asked.now), asked.now)
+    if row.wanted == target and asked.present == target:
+        if asked.several:
+            return _nothing(row, f"already in {to_tier}")
+        raise AlreadyThere(ref=row.ref, tier=to_tier)
+    changes = {
+        "override_kind": OverrideKind.REPLACE.value,
+        "override_tiers": [to_tier],
+        "override_until": until,
+    }
+    detail = f"to {to_tier} {_until(until)}, instead of {listed(row.wanted)}"
+    return Wish(changes, target, "promoted", detail, step=f"move to {to_tier}", told={"until": _iso(until)})
+
+
+def archive(asked: Asked) -> Wish:
+    """Replace the tiers with the coldest one, for good."""
+    row = _live(asked)
+    tier = coldest([t.name for t in asked.tiers if not t.is_database], asked.tiers)
+    target = frozenset({tier})
+    if row.archived_tiers == target and row.override_tiers is None:
+        return _nothing(row, f"already archived in {tier}")
+    changes = {
+        "archived_tiers": [tier],
+        "override_kind": None,
+        "override_tiers": None,
+        "override_until": None,
+    }
+    return Wish(changes, target, "archived", f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
+
+
+def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
+    """Add a tier until a time, or for good."""
+    _live(asked)
+    files = [t.name for t in asked.tiers if not t.is_database]
+    tier = to_tier or hottest(entry_tiers(asked.policy) or files, asked.tiers)
+    until = None if days is None else asked.now + timedelta(days=days)
+    changes = {"override_kind": OverrideKind.ADD.value, "override_tiers": [tier], "override_until": until}
+    wanted = asked.wanted_with(
+        override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until
+    )
+    return Wish(
+        changes, wanted, "restored", f"also in {tier} {_until(until)}", f"copy to {tier}", told={"until": _iso(until)}
+    )
+
+
+def purge(asked: Asked) -> Wish:
+    """Delete: the undo window begins and the copies stay as they are until it ends."""
+    row = asked.row
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.DELETED:
+        return _nothing(row, f"already deleted; gone from {when(row.purge_at)}")
+    if protects(row.facts(asked.now), asked.policy, asked.now):
+        if row.holds:
+            raise HeldArtifact(ref=row.ref, holds=", ".join(row.holds))
+        until = retained_until(row.facts(asked.now), asked.policy)
+        mode = row.retain_mode or (asked.policy.retention.mode.value if asked.policy.retention else "")
+        raise RetentionLocked(ref=row.ref, mode=mode, until=when(until))
+    purge_at = asked.undo.after(asked.now)
+    changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
+    detail = f"can be undeleted until {when(purge_at)}"
+    told = {"purge_at": _iso(purge_at)}
+    return Wish(changes, row.wanted, "deleted", detail, "destroy", due_at=purge_at, told=told)
+
+
+def undelete(asked: Asked) -> Wish:
+    """Live again; no policy deletes it for a while, so that somebody can look at it."""
+    row = asked.row
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.LIVE:
+        if asked.several:
+            return _nothing(row, "not deleted")
+        raise NotDeleted(ref=row.ref, state=row.state.value)
+    not_before = asked.now + asked.settings.undelete_pin
+    changes = {
+        "state": ArtifactState.LIVE.value,
+        "deleted_at": None,
+        "purge_at": None,
+        "not_before": not_before,
+    }
+    wanted = asked.wanted_with(state=ArtifactState.LIVE, purge_at=None, not_before=not_before)
+    detail = f"live again; no policy deletes it before {when(not_before)}"
+    return Wish(changes, wanted, "undeleted", detail, told={"not_before": _iso(not_before)})
+
+
+def _live(asked: Asked) -> ArtifactRow:
+    row = asked.row
+    if row.state is ArtifactState.DELETED:
+        raise ArtifactDeleted(ref=row.ref, until=when(row.purge_at))
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    return row
+
+
+def _nothing(row: ArtifactRow, detail: str) -> Wish:
+    return Wish({}, row.wanted, "", detail)
+
+
+def _until(moment: datetime | None) -> str:
+    return "for good" if moment is None else f"until {when(moment)}"
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,104 @@
+"""What makes a well-formed policy unusable: found on the value, so that every way of making one is checked alike."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import Phase, Policy, Retention
+from tierkeeper.policy.tiers import TierInfo
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where in the document: ``("phases", 2, "after")``."""
+
+    path: Path
+    problem: str
+    fix: str
+
+
+def problems(policy: Policy, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
+    """Return everything that is wrong with ``policy`` on these tiers, in the order of the document."""
+    yield from _sizes(policy)
+    yield from _tiers(policy, tiers)
+    yield from _phases(policy.phases)
+    if policy.retention is not None:
+        yield from _retention(policy.phases, policy.retention, tiers)
+
+
+def _sizes(policy: Policy) -> Iterator[Problem]:
+    low, high = policy.match.size_min, policy.match.size_max
+    if low is not None and high is not None and low > high:
+        path = ("match", "size", "max")
+        yield Problem(path, f"no size is from {low} on and up to {high}.", "Swap min and max, or leave one out.")
+
+
+def _tiers(policy: Policy, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
+    known = [tier.name for tier in tiers]
+    named: list[tuple[Path, frozenset[str]]] = [
+        (("phases", index, "in"), phase.tiers) for index, phase in enumerate(policy.phases)
+    ]
+    if policy.retention is not None:
+        named.append((("retention", "in"), policy.retention.tiers))
+    for path, names in named:
+        for name in sorted(names.difference(known)):
+            yield Problem(path, f"there is no tier {name!r}.", f"Tiers are: {', '.join(known)}.")
+
+
+def _phases(phases: Sequence[Phase]) -> Iterator[Problem]:
+    if not phases:
+        yield Problem(("phases",), "there is no phase.", "Begin with `- {after: 0d, in: [hot]}`.")
+        return
+    if phases[0].after != Duration():
+        path = ("phases", 0, "after")
+        yield Problem(path, f"the first phase begins at {phases[0].after}, not at 0d.", "Say where new artifacts go.")
+    if not phases[0].tiers:
+        fix = "Name at least one tier; without one nothing could be stored."
+        yield Problem(("phases", 0, "in"), "the first phase wants artifacts nowhere.", fix)
+    for index in range(1, len(phases)):
+        before, phase = phases[index - 1], phases[index]
+        if not before.tiers and index > 1:
+            fix = "Make the phase with `in: []` (purge) the last one."
+            yield Problem(("phases", index - 1, "in"), "a purge comes before another phase.", fix)
+        if not before.after.always_shorter(phase.after):
+            yield Problem(
+                ("phases", index, "after"),
+                f"the phase at {phase.after} does not always begin after the one before it, at {before.after}.",
+                "Order the phases by age, each later than the one before on every calendar day.",
+            )
+
+
+def _retention(phases: Sequence[Phase], retention: Retention, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
+    if not Duration().always_shorter(retention.period):
+        yield Problem(("retention", "for"), "it retains for no time.", "Write for example P7Y, or leave retention out.")
+    lockable = {tier.name for tier in tiers if tier.can_lock}
+    known = {tier.name for tier in tiers}
+    for name in sorted((retention.tiers & known) - lockable):
+        able = f"Tiers that can: {', '.join(sorted(lockable))}." if lockable else "No tier here can."
+        fix = f"Name an S3 tier with Object Lock, or leave retention out. {able}"
+        yield Problem(("retention", "in"), f"tier {name} cannot lock objects.", fix)
+    for name in sorted(retention.tiers & known):
+        yield from _kept(phases, retention, name)
+    last = phases[-1] if phases else None
+    if last is not None and not last.tiers and not retention.period.never_longer(last.after):
+        yield Problem(
+            ("phases", len(phases) - 1, "after"),
+            f"the purge at {last.after} comes before the end of the retention of {retention.period}.",
+            f"Purge at {retention.period} or later, or retain for less.",
+        )
+
+
+def _kept(phases: Sequence[Phase], retention: Retention, name: str) -> Iterator[Problem]:
+    """A retained copy must not be unwanted before its lock ends: it would stay for nothing."""
+    entered = False
+    for index, phase in enumerate(phases):
+        if name in phase.tiers:
+            entered = True
+        elif entered and phase.tiers and not retention.period.never_longer(phase.after):
+            problem = f"the phase leaves tier {name} at {phase.after}, before the retention of {retention.period} ends."
+            yield Problem(("phases", index, "in"), problem, f"Keep {name} in it, or retain in another tier.")
+    if not entered:
+        fix = "Name the tier in a phase, or retain in a tier of the phases."
+        yield Problem(("retention", "in"), f"no phase puts a copy in tier {name}, so nothing is locked.", fix)

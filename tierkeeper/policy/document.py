@@ -1,0 +1,231 @@
+"""Policy documents: read with the line of every problem, written back, kept as jsonb."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+import yaml
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.states import RetentionMode, WriteStrategy
+from tierkeeper.policy import patterns
+from tierkeeper.policy.checks import Path, problems
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.match import plain_type
+from tierkeeper.policy.nodes import Reader, line_of
+from tierkeeper.policy.rules import ACCESSED, CREATED, METADATA_PREFIX, Match, Phase, Policy, Retention
+from tierkeeper.policy.sizes import size_text
+from tierkeeper.policy.tiers import TierInfo, coldest_lockable
+from tierkeeper_client.identifiers import check_segment
+
+_T = TypeVar("_T")
+_FIELDS = ("name", "match", "clock", "write", "phases", "retention", "versions", "undo")
+_MATCH = ("tenant", "workflow", "name", "tags", "content_type", "size")
+
+
+def parse(text: str, *, source: str, tiers: Sequence[TierInfo]) -> list[Policy]:
+    """Read policies from YAML or JSON: one document, several between ``---``, or a list.
+
+    Retention without ``in`` protects the coldest tier of the phases that can lock. Raises PolicyInvalid with
+    ``source``, the line and what to do, for the first problem.
+    """
+    reader = Reader(source)
+    policies: list[Policy] = []
+    for node in reader.documents(text):
+        policy = _with_default_tiers(_policy(reader, node), tiers)
+        for problem in problems(policy, tiers):
+            reader.refuse(_line(node, problem.path), problem.problem, problem.fix)
+        if any(policy.name == other.name for other in policies):
+            reader.refuse(_line(node, ("name",)), f"policy {policy.name!r} stands here twice.", "Keep one of them.")
+        policies.append(policy)
+    return policies
+
+
+def from_document(
+    document: dict[str, Any],
+    *,
+    name: str,
+    version: int,
+    id: UUID | None = None,  # noqa: A002  named as the field it fills
+    built_in: bool = False,
+) -> Policy:
+    """Make the policy that :func:`to_document` wrote; tiers that exist no more are not asked for."""
+    reader = Reader(f"policy {name} v{version}")
+    (node,) = reader.documents(json.dumps({**document, "name": name}))
+    return replace(_policy(reader, node), version=version, id=id, built_in=built_in)
+
+
+def to_document(policy: Policy) -> dict[str, Any]:
+    """Return the policy as a JSON-ready document, without what is not set."""
+    match = policy.match
+    size = {k: size_text(v) for k, v in (("min", match.size_min), ("max", match.size_max)) if v is not None}
+    matched = {
+        "tenant": match.tenant,
+        "workflow": match.workflow,
+        "name": match.name,
+        "tags": dict(match.tags),
+        "content_type": match.content_type,
+        "size": size,
+    }
+    document: dict[str, Any] = {
+        "name": policy.name,
+        "match": {key: value for key, value in matched.items() if value},
+        "clock": policy.clock,
+        "write": policy.write.value,
+        "phases": [{"after": str(phase.after), "in": sorted(phase.tiers)} for phase in policy.phases],
+    }
+    if policy.retention is not None:
+        document["retention"] = {
+            "mode": policy.retention.mode.value,
+            "for": str(policy.retention.period),
+            "in": sorted(policy.retention.tiers),
+        }
+    if policy.versions_keep is not None:
+        document["versions"] = {"keep": policy.versions_keep}
+    if policy.undo is not None:
+        document["undo"] = str(policy.undo)
+    return document
+
+
+def to_yaml(policy: Policy) -> str:
+    """Return the policy as YAML that :func:`parse` reads back."""
+    return yaml.safe_dump(to_document(policy), sort_keys=False, default_flow_style=None, allow_unicode=True)
+
+
+def _policy(reader: Reader, node: yaml.Node) -> Policy:
+    found = reader.fields(node, what="a policy", known=_FIELDS, needed=("name", "phases"))
+    return Policy(
+        name=_segment(reader, found["name"], "name"),
+        version=0,
+        match=_match(reader, found["match"]) if "match" in found else Match(),
+        clock=_clock(reader, found["clock"]) if "clock" in found else CREATED,
+        write=_choice(reader, found["write"], WriteStrategy, "write") if "write" in found else WriteStrategy.HOTTEST,
+        phases=tuple(_phase(reader, item) for item in reader.items(found["phases"], what="phases")),
+        retention=_retention(reader, found["retention"]) if "retention" in found else None,
+        versions_keep=_versions(reader, found["versions"]) if "versions" in found else None,
+        undo=_duration(reader, found["undo"], "undo") if "undo" in found else None,
+    )
+
+
+def _match(reader: Reader, node: yaml.Node) -> Match:
+    found = reader.fields(node, what="match", known=_MATCH)
+    size: dict[str, int] = {}
+    if "size" in found:
+        for key, value in reader.fields(found["size"], what="size", known=("min", "max")).items():
+            size[key] = reader.size(value, what=f"size {key}")
+    tags = reader.pairs(found["tags"], what="tags") if "tags" in found else {}
+    content_type = _pattern(reader, found.get("content_type"), "content_type", never=frozenset())
+    return Match(
+        tenant=_tenant(reader, found["tenant"]) if "tenant" in found else None,
+        workflow=_pattern(reader, found.get("workflow"), "workflow", never=patterns.NEVER_IN_NAMES | {"/"}),
+        name=_pattern(reader, found.get("name"), "name", never=patterns.NEVER_IN_NAMES),
+        tags=tuple(sorted((key, reader.text(value, what=f"tag {key}")) for key, (_, value) in tags.items())),
+        content_type=plain_type(content_type) if content_type is not None else None,
+        size_min=size.get("min"),
+        size_max=size.get("max"),
+    )
+
+
+def _pattern(reader: Reader, node: yaml.Node | None, what: str, *, never: frozenset[str]) -> str | None:
+    if node is None:
+        return None
+    pattern = reader.text(node, what=what)
+    problem = patterns.problem(pattern, never=never)
+    if problem is None and pattern.startswith("/"):
+        problem = "names are relative, none begins with '/'"
+    if problem is not None:
+        reader.fail(node, f"{what} {pattern[:80]!r} is no usable pattern: {problem}.", "Use *, ?, [abc] and literals.")
+    return None if pattern == "*" else pattern
+
+
+def _segment(reader: Reader, node: yaml.Node, what: str) -> str:
+    return _read(reader, node, what, lambda text, field: check_segment(text, field=field))
+
+
+def _tenant(reader: Reader, node: yaml.Node) -> str:
+    if {"*", "?"}.intersection(reader.text(node, what="tenant")):
+        reader.fail(node, "tenant takes no pattern.", "Name one tenant, or leave it out for all of them.")
+    return _segment(reader, node, "tenant")
+
+
+def _clock(reader: Reader, node: yaml.Node) -> str:
+    clock = reader.text(node, what="clock")
+    if clock not in {CREATED, ACCESSED} and not (clock.startswith(METADATA_PREFIX) and clock != METADATA_PREFIX):
+        reader.fail(node, f"there is no clock {clock!r}.", "Clocks are: created, accessed, metadata:<field>.")
+    return clock
+
+
+def _choice(reader: Reader, node: yaml.Node, kind: Callable[[str], _T], what: str) -> _T:
+    text = reader.text(node, what=what)
+    try:
+        return kind(text)
+    except ValueError:
+        choices = ", ".join(str(choice) for choice in kind)  # type: ignore[attr-defined]  # an enum class iterates
+        reader.fail(node, f"{what} cannot be {text!r}.", f"Choose from: {choices}.")
+
+
+def _phase(reader: Reader, node: yaml.Node) -> Phase:
+    found = reader.fields(node, what="a phase", known=("after", "in"), needed=("after", "in"))
+    return Phase(_duration(reader, found["after"], "after"), _tier_names(reader, found["in"]))
+
+
+def _retention(reader: Reader, node: yaml.Node) -> Retention:
+    found = reader.fields(node, what="retention", known=("mode", "for", "in"), needed=("for",))
+    return Retention(
+        mode=_choice(reader, found["mode"], RetentionMode, "mode") if "mode" in found else RetentionMode.GOVERNANCE,
+        period=_duration(reader, found["for"], "for"),
+        tiers=_tier_names(reader, found["in"]) if "in" in found else frozenset(),
+    )
+
+
+def _versions(reader: Reader, node: yaml.Node) -> int:
+    found = reader.fields(node, what="versions", known=("keep",), needed=("keep",))
+    return reader.whole(found["keep"], what="versions keep", least=1)
+
+
+def _tier_names(reader: Reader, node: yaml.Node) -> frozenset[str]:
+    names: set[str] = set()
+    for item in reader.items(node, what="in"):
+        name = reader.text(item, what="a tier")
+        if name in names:
+            reader.fail(item, f"tier {name!r} stands twice in one list.", "Keep one of them.")
+        names.add(name)
+    return frozenset(names)
+
+
+def _duration(reader: Reader, node: yaml.Node, what: str) -> Duration:
+    return _read(reader, node, what, lambda text, field: Duration.parse(text, field=field))
+
+
+def _read(reader: Reader, node: yaml.Node, what: str, read: Callable[[str, str], _T]) -> _T:
+    try:
+        return read(reader.text(node, what=what), what)
+    except InvalidInput as error:
+        reader.fail_with(node, error)
+
+
+def _with_default_tiers(policy: Policy, tiers: Sequence[TierInfo]) -> Policy:
+    if policy.retention is None or policy.retention.tiers:
+        return policy
+    known = {tier.name for tier in tiers}
+    named = frozenset().union(*(phase.tiers for phase in policy.phases)) & known
+    able = coldest_lockable(named, tiers)
+    chosen = frozenset((able,)) if able else named
+    return replace(policy, retention=replace(policy.retention, tiers=chosen))
+
+
+def _line(node: yaml.Node, path: Path) -> int:
+    """Return the line of what ``path`` names (of its key, if it has one), or of the nearest thing around it."""
+    line = line_of(node)
+    for part in path:
+        if isinstance(node, yaml.SequenceNode):
+            inner = {index: (item, item) for index, item in enumerate(node.value)}
+        else:
+            inner = {key.value: (key, value) for key, value in node.value}
+        if part not in inner:
+            break
+        key, node = inner[part]
+        line = line_of(key)
+    return line

@@ -1,0 +1,49 @@
+"""Translates what psycopg raises into the errors of the port, in one place."""
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import errors
+
+from tierkeeper.stores.errors import (
+    ContentMismatch,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StorePermanent,
+    StoreTransient,
+)
+
+_DENIED = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidPassword)
+_NO_TABLE = (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn)
+_TRANSIENT = (
+    psycopg.OperationalError,  # among them lost connections, time-outs, deadlocks and the pool's own
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,  # a server that has just become the standby
+)
+
+
+def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
+    """Return the port's error for ``error``."""
+    reason = f"{location}: {str(error).strip() or type(error).__name__}"
+    if isinstance(error, errors.CheckViolation):
+        return ContentMismatch(tier=tier, location=location, reason="PostgreSQL counts other bytes than announced")
+    if isinstance(error, errors.DiskFull):
+        return StoreFull(tier=tier, reason=reason)
+    if isinstance(error, _DENIED):
+        return StoreDenied(tier=tier, reason=reason)
+    if isinstance(error, _NO_TABLE):
+        return StorePermanent(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing table)")
+    if isinstance(error, _TRANSIENT):
+        return StoreTransient(tier=tier, reason=reason)
+    return StorePermanent(tier=tier, reason=reason)
+
+
+@contextlib.contextmanager
+def translating(*, tier: str, location: str) -> Iterator[None]:
+    """Translate what psycopg and its pool raise."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error, tier=tier, location=location) from error

@@ -1,0 +1,295 @@
+"""An S3 bucket as a store: AWS, Ceph, MinIO and their like.
+
+``s3://bucket/prefix?endpoint=…&class=…`` and more options: see :class:`tierkeeper.stores.s3_client.S3Options`.
+Credentials come from the options or from the usual AWS places. Every write is checked by the server against the
+SHA-256 that goes with it, and refused where something is already there.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from tierkeeper.base.clock import utc
+from tierkeeper.base.states import RetentionMode
+from tierkeeper.stores import layout, s3_delete, s3_errors, s3_lock
+from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
+from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
+from tierkeeper.stores.errors import (
+    ContentMismatch,
+    ObjectNotFound,
+    StorePermanent,
+    StoreTransient,
+)
+from tierkeeper.stores.s3_multipart import Multipart
+from tierkeeper.stores.s3_place import Place
+from tierkeeper.stores.s3_thaw import thawing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
+
+
+class S3Store(Store):
+    """Copies as objects below one prefix of one bucket."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        super().__init__(config)
+        self.place = Place(config)
+        self._multipart = Multipart(self.place)
+
+    @classmethod
+    def from_url(cls, config: StoreConfig) -> Self:
+        """Make the store of ``s3://bucket/prefix``; raises BadTierUrl."""
+        return cls(config)
+
+    @property
+    def realm(self) -> str:
+        """The server, and who asks it."""
+        return self.place.options.realm
+
+    @property
+    def can_lock(self) -> bool:
+        """Whether the bucket has Object Lock."""
+        return self.place.lockable
+
+    @property
+    def readable_layout(self) -> bool:
+        """Whether the layout is the readable one."""
+        return self.place.options.readable
+
+    def prepare(self) -> list[str]:
+        """Make the bucket where it is missing."""
+        return self.place.prepare()
+
+    def check(self) -> None:
+        """Raise if the bucket cannot be used."""
+        self.place.require_bucket()
+
+    def location(self, info: ObjectInfo) -> str:
+        """Return the location for a new placement, below the prefix."""
+        return layout.readable(info) if self.readable_layout else layout.content_addressed(info)
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        """Upload, in parts where it is large."""
+        try:
+            if info.size > self.place.options.multipart_threshold or (info.size > CHUNK and not content.seekable()):
+                return self._put_parts(location, content, info)
+            return self._put_whole(location, content, info)
+        except s3_errors.Occupied:
+            return self._maybe_ours(location, info)
+
+    def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        """Copy on the server's side."""
+        if not isinstance(source, S3Store) or source.realm != self.realm:
+            raise StorePermanent(
+                tier=self.config.tier, reason=f"it cannot copy from tier {source.config.tier} by itself"
+            )
+        origin: CopySourceTypeDef = {"Bucket": source.place.bucket, "Key": source.place.key(key.location)}
+        if key.version is not None:
+            origin["VersionId"] = key.version
+        if info.size > self.place.options.copy_threshold:
+            size = source.head(key).size
+            with thawing(source.place, key):
+                self._multipart.copy(origin, size, location, self._about(info))
+        else:
+            # where the metadata is copied along, so is the checksum, on every server; the readable layout carries
+            # the name, which then has to be the new one in the metadata too
+            about = {"MetadataDirective": "REPLACE", **self._about(info)} if self.readable_layout else self._class()
+            with thawing(source.place, key), self.place.translating(key.location):
+                self.place.client.copy_object(
+                    **self.place.address(location, None), CopySource=origin, ChecksumAlgorithm="SHA256", **about
+                )
+        return self._checked(self.head(ObjectKey(location)), info)
+
+    def head(self, key: ObjectKey) -> Stored:
+        """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
+        return _stored(key.location, self._head(key))
+
+    @contextlib.contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        """Stream the object, or a range of it."""
+        if length == 0:
+            self.head(key)
+            yield iter(())
+            return
+        body = self._get(key, offset, length)
+        if body is None:  # the range begins behind the end
+            yield iter(())
+            return
+        with contextlib.closing(body):
+            yield self._pieces(key, body)
+
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        """Delete, in bulk."""
+        return s3_delete.delete(self.place, keys)
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """List the objects; on a versioned bucket every version of them."""
+        place = self.place
+        versioned = place.versioned
+        operation, field = ("list_object_versions", "Versions") if versioned else ("list_objects_v2", "Contents")
+        pages: Any = place.client.get_paginator(operation)  # type: ignore[call-overload]  # one overload a literal
+        with place.translating(prefix):
+            for page in pages.paginate(Bucket=place.bucket, Prefix=place.key(prefix)):
+                for each in page.get(field, []):
+                    version, modified = _version(each.get("VersionId")), utc(each["LastModified"])
+                    yield Stored(place.location(each["Key"]), each["Size"], version, modified=modified)
+
+    def lock(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
+        """Put a retention on exactly this version."""
+        return s3_lock.lock(self.place, key, until=until, mode=mode)
+
+    def extend(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
+        """Lengthen a retention; a compliance one stays one."""
+        return s3_lock.extend(self.place, key, until=until, mode=mode)
+
+    def close(self) -> None:
+        """Give back connections and threads."""
+        self._multipart.close()
+        self.place.client.close()
+
+    def _put_whole(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        body: bytes | BinaryIO
+        digest = Digest()
+        if info.size <= CHUNK:
+            body = read_exactly(content, info.size + 1)
+            digest.add(body)
+        else:
+            body = cast("BinaryIO", Window(content, info.size))
+            start = content.tell()
+            for piece in pieces_of(content, info.size):
+                digest.add(piece)
+            content.seek(start)
+        checksum = base64.b64encode(digest.check(info, tier=self.config.tier, location=location)).decode()
+        with self.place.translating(location):
+            answer = self.place.client.put_object(
+                **self.place.address(location, None),
+                Body=body,
+                ContentLength=info.size,
+                ChecksumSHA256=checksum,
+                ChecksumAlgorithm="SHA256",  # a checksum alone is not checked by every server
+                IfNoneMatch="*",
+                **self._about(info),
+            )
+        version = _version(answer.get("VersionId"))
+        if answer.get("ChecksumSHA256") != checksum:
+            return self._checked(self.head(ObjectKey(location, version)), info)
+        return Stored(location, info.size, version, info.sha256)
+
+    def _put_parts(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        finished = self._multipart.upload(location, content, info, self._about(info))
+        version = _version(finished.answer.get("VersionId"))
+        if finished.confirmed_by(finished.answer) and (version is not None or not self.place.versioned):
+            return Stored(location, info.size, version, info.sha256)
+        found = self._head(ObjectKey(location, version))
+        stored = self._checked(_stored(location, found), info)
+        if "ChecksumSHA256" not in found:
+            return stored
+        if not finished.confirmed_by(found):
+            raise self._mismatch(location, "the server has other checksums of its parts")
+        return dataclasses.replace(stored, sha256=info.sha256)
+
+    def _maybe_ours(self, location: str, info: ObjectInfo) -> Stored:
+        """Return what is at ``location`` if it is what was to be written: a lost answer makes botocore write twice."""
+        try:
+            found = self._head(ObjectKey(location))
+        except ObjectNotFound as error:
+            raise StoreTransient(tier=self.config.tier, reason=f"the upload of {location} was aborted") from error
+        stored = _stored(location, found)
+        recorded = stored.sha256.hex() if stored.sha256 else found["Metadata"].get("sha256")
+        if stored.size != info.size or recorded != info.sha256.hex():
+            raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
+        return stored
+
+    def _checked(self, stored: Stored, info: ObjectInfo) -> Stored:
+        if stored.size != info.size:
+            raise self._mismatch(stored.location, f"the server has {stored.size} bytes, not {info.size}")
+        if stored.sha256 not in {None, info.sha256}:
+            raise self._mismatch(stored.location, "the server has another SHA-256")
+        return stored
+
+    def _mismatch(self, location: str, reason: str) -> ContentMismatch:
+        return ContentMismatch(tier=self.config.tier, location=location, reason=reason)
+
+    def _head(self, key: ObjectKey) -> "HeadObjectOutputTypeDef":
+        try:
+            with self.place.translating(key.location):
+                return self.place.client.head_object(
+                    **self.place.address(key.location, key.version), ChecksumMode="ENABLED"
+                )
+        except ObjectNotFound:
+            self.place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
+            raise
+
+    def _get(self, key: ObjectKey, offset: int, length: int | None) -> StreamingBody | None:
+        address = self.place.address(key.location, key.version)
+        if offset or length is not None:
+            address["Range"] = f"bytes={offset}-" if length is None else f"bytes={offset}-{offset + length - 1}"
+        with thawing(self.place, key), self.place.translating(key.location):
+            try:
+                return self.place.client.get_object(**address)["Body"]
+            except ClientError as error:
+                if s3_errors.code_of(error) == "InvalidRange":
+                    return None
+                raise
+
+    def _pieces(self, key: ObjectKey, body: StreamingBody) -> Iterator[bytes]:
+        with self.place.translating(key.location):
+            yield from body.iter_chunks(CHUNK)
+
+    def _about(self, info: ObjectInfo) -> dict[str, Any]:
+        metadata = {
+            "tenant": _ascii(info.tenant),
+            "workflow": _ascii(info.workflow),
+            "name": _ascii(info.name),
+            "version": str(info.version),
+            "sha256": info.sha256.hex(),
+            "size": str(info.size),
+            "created": info.created.isoformat(),
+        }
+        return {"ContentType": info.content_type, "Metadata": metadata, **self._class()}
+
+    def _class(self) -> dict[str, Any]:
+        storage_class = self.place.options.storage_class
+        return {} if storage_class is None else {"StorageClass": storage_class}
+
+
+def _version(given: str | None) -> str | None:
+    """Return the version id; S3's name for the one without an id is ``null``, which not every server takes back."""
+    return None if given == "null" else given
+
+
+def _stored(location: str, found: "HeadObjectOutputTypeDef") -> Stored:
+    return Stored(
+        location,
+        found["ContentLength"],
+        version=_version(found.get("VersionId")),
+        sha256=_whole_sha256(found),
+        modified=utc(found["LastModified"]),
+    )
+
+
+def _whole_sha256(found: "HeadObjectOutputTypeDef") -> bytes | None:
+    """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
+
+    The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
+    and calls it that of the whole.
+    """
+    checksum = found.get("ChecksumSHA256")
+    if checksum is None or "-" in checksum or "-" in found.get("ETag", "") or found.get("ChecksumType") == "COMPOSITE":
+        return None
+    return base64.b64decode(checksum)
+
+
+def _ascii(text: str) -> str:
+    """Return ``text`` as it may stand in a header: percent-encoded, or the shorter ``base64:…`` (S3 takes 2 KB in all).
+
+    Names have no colon of their own.
+    """
+    return min(quote(text), f"base64:{base64.urlsafe_b64encode(text.encode()).decode()}", key=len)

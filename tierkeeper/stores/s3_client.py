@@ -1,0 +1,182 @@
+"""What an S3 tier is told by its URL and options, and the boto3 client made of it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
+from botocore.exceptions import BotoCoreError
+
+from tierkeeper.stores.base import StoreConfig
+from tierkeeper.stores.options import Options
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+LEAST_PART = 5 * MIB  # S3's own limit for every part but the last
+MOST_PARTS = 10_000
+MOST_COPY = 5 * GIB  # the most that one CopyObject may copy
+_SPARE_CONNECTIONS = 8  # parts of large objects travel beside the engine's calls
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """The options of an S3 tier; times in seconds, sizes in bytes."""
+
+    bucket: str
+    prefix: str  # empty, or ending in "/"
+    endpoint: str | None
+    region: str | None
+    storage_class: str | None
+    profile: str | None
+    role: str | None
+    addressing: Literal["auto", "path", "virtual"]
+    checksums: Literal["when_required", "when_supported"]
+    access_key: str | None
+    secret_key: str | None
+    session_token: str | None
+    multipart_threshold: int
+    multipart_chunk: int
+    copy_threshold: int
+    concurrency: int  # parts in flight, over all objects: their chunks are what this tier holds in memory
+    connect_timeout: float
+    read_timeout: float
+    attempts: int  # of each call, with botocore's backoff between them
+    readable: bool
+    lock: bool | None  # True: the bucket must have Object Lock; None: ask it
+    thaw_days: int
+    thaw_tier: Literal["Standard", "Bulk", "Expedited"]
+
+    @property
+    def realm(self) -> str:
+        """What a server-side copy needs in common: the server and who asks."""
+        who = self.access_key or "chain"
+        return "|".join(["s3:", self.endpoint or "aws", who, self.profile or "", self.role or ""])
+
+
+def parse(config: StoreConfig) -> S3Options:
+    """Read ``s3://bucket/prefix`` and its options; raises BadTierUrl."""
+    options = Options(config)
+    parts = urlsplit(config.url)
+    if not parts.netloc or "@" in parts.netloc or ":" in parts.netloc:
+        fix = "Write s3://bucket/prefix?endpoint=…; credentials go into options or the usual AWS places."
+        raise options.bad("it needs a bucket, and nothing else before the path.", fix)
+    endpoint = options.text("endpoint")
+    if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
+        raise options.bad(f"option endpoint is {endpoint!r}.", "Write it like https://s3.example.org:9000.")
+    prefix = unquote(parts.path).strip("/")
+    parsed = S3Options(
+        bucket=parts.netloc,
+        prefix=f"{prefix}/" if prefix else "",
+        endpoint=endpoint,
+        region=options.text("region"),
+        storage_class=options.text("class"),
+        profile=options.text("profile"),
+        role=options.text("role"),
+        addressing=options.choice("addressing", "path", "virtual") or ("path" if endpoint else "auto"),
+        checksums=options.choice("checksums", "when_required", "when_supported")
+        or ("when_required" if endpoint else "when_supported"),
+        access_key=options.text("access_key"),
+        secret_key=options.text("secret_key"),
+        session_token=options.text("session_token"),
+        multipart_threshold=options.size("multipart_threshold", default=16 * MIB, least=LEAST_PART, most=5 * GIB),
+        multipart_chunk=options.size("multipart_chunk", default=8 * MIB, least=LEAST_PART, most=GIB),
+        copy_threshold=options.size("copy_threshold", default=MOST_COPY, least=LEAST_PART, most=MOST_COPY),
+        concurrency=options.number("concurrency", default=8, most=64),
+        connect_timeout=options.seconds("connect_timeout", default=5),
+        read_timeout=options.seconds("read_timeout", default=30),
+        attempts=options.number("attempts", default=5, most=20),
+        readable=options.choice("layout", "cas", "readable") == "readable",
+        lock=options.flag("lock"),
+        thaw_days=options.number("thaw_days", default=1),
+        thaw_tier=options.choice("thaw_tier", "Standard", "Bulk", "Expedited") or "Standard",
+    )
+    options.finish()
+    if (parsed.access_key is None) != (parsed.secret_key is None):
+        raise options.bad("one of access_key and secret_key is missing.", "Give both, or neither for the AWS chain.")
+    if parsed.access_key and parsed.profile:
+        raise options.bad("profile and access_key contradict each other.", "Give one of them.")
+    return parsed
+
+
+def make(options: S3Options, config: StoreConfig) -> "S3Client":
+    """Return a client with finite time-outs and retries; nothing is connected yet. Raises BadTierUrl."""
+    try:
+        core = botocore.session.Session(profile=options.profile)
+        if options.role is not None:
+            _assume(core, options, options.role)
+        session = boto3.Session(
+            botocore_session=core,
+            region_name=options.region,
+            **(_Keys() if options.role else _keys(options)),  # a role's own come from its provider
+        )
+        return session.client(
+            "s3",
+            endpoint_url=options.endpoint,
+            region_name=session.region_name or "us-east-1",
+            config=_config(options, config),
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
+
+
+def _config(options: S3Options, config: StoreConfig) -> Config:
+    return Config(
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": options.attempts},
+        max_pool_connections=config.io_threads + _SPARE_CONNECTIONS,
+        request_checksum_calculation=options.checksums,
+        response_checksum_validation=options.checksums,
+        s3={"addressing_style": options.addressing},
+        user_agent_extra="tierkeeper",
+    )
+
+
+class _Keys(TypedDict, total=False):
+    aws_access_key_id: str | None
+    aws_secret_access_key: str | None
+    aws_session_token: str | None
+
+
+def _keys(options: S3Options) -> _Keys:
+    return {
+        "aws_access_key_id": options.access_key,
+        "aws_secret_access_key": options.secret_key,
+        "aws_session_token": options.session_token,
+    }
+
+
+class _RoleProvider(CredentialProvider):
+    """Credentials of an assumed role, renewed before they end."""
+
+    METHOD = "tierkeeper-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Return the credentials; the first call to STS comes with their first use."""
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def _assume(core: botocore.session.Session, options: S3Options, role: str) -> None:
+    """Let ``core`` act as the role, with what the options or the usual chain give as the source."""
+    source = boto3.Session(profile_name=options.profile, region_name=options.region, **_keys(options))
+    credentials = source.get_credentials()
+    if credentials is None:
+        msg = f"there are no credentials to assume role {role} with"
+        raise ValueError(msg)
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=source.client,
+        source_credentials=credentials,
+        role_arn=role,
+        extra_args={"RoleSessionName": "tierkeeper"},
+    )
+    core.get_component("credential_provider").providers.insert(0, _RoleProvider(fetcher))

@@ -1,0 +1,122 @@
+"""Translates what boto3 raises into the errors of the port, in one place."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import urllib3.exceptions
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from tierkeeper.stores.errors import (
+    ContentMismatch,
+    ObjectNotFound,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StorePermanent,
+    StoreTransient,
+)
+
+NO_LOCK = {
+    "ObjectLockConfigurationNotFoundError",
+    "NoSuchObjectLockConfiguration",
+    "InvalidRequest",
+    "NotImplemented",
+    "MethodNotAllowed",
+}
+_NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
+_OCCUPIED = {"PreconditionFailed", "412", "NoSuchUpload"}
+_MISMATCH = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest"}
+_FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageQuotaExceeded"}
+_TRANSIENT = {
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "RequestLimitExceeded",
+}
+_FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
+_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
+_INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
+
+
+class Occupied(StorePermanent):
+    """Tier {tier} already has something at {location}, or the upload to it has ended. Look at what is there."""
+
+
+class Frozen(StorePermanent):
+    """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
+
+
+def code_of(error: ClientError) -> str:
+    """Return S3's code of the error, such as ``NoSuchKey``; for a HEAD it is the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: ClientError) -> int:
+    """Return the HTTP status of the error, 0 where it has none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def translated(error: Exception, *, tier: str, location: str) -> StoreError:
+    """Return the port's error for ``error``."""
+    if isinstance(error, ClientError):
+        return _of_answer(error, tier=tier, location=location)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return StoreDenied(tier=tier, reason=str(error))
+    if isinstance(error, FlexibleChecksumError):
+        return ContentMismatch(tier=tier, location=location, reason=str(error))
+    if isinstance(error, ParamValidationError):
+        return StorePermanent(tier=tier, reason=str(error))
+    return StoreTransient(tier=tier, reason=f"{type(error).__name__}: {error}")
+
+
+def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  # noqa: PLR0911  one return a kind
+    code, status = code_of(error), status_of(error)
+    reason = (
+        f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
+    )
+    if code == "NoSuchBucket":
+        return StorePermanent(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
+    if code in _OCCUPIED:
+        return Occupied(tier=tier, location=location)
+    if code == "InvalidObjectState":
+        return Frozen(tier=tier, location=location)
+    if code in _NOT_FOUND_CODES or status == _NOT_FOUND or _is_delete_marker(error):
+        return ObjectNotFound(tier=tier, location=location)
+    if code in _MISMATCH:
+        return ContentMismatch(tier=tier, location=location, reason=reason)
+    if code in _FULL:
+        return StoreFull(tier=tier, reason=reason)
+    if code in _TRANSIENT or status == _TOO_MANY or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED):
+        return StoreTransient(tier=tier, reason=reason)
+    if status == _FORBIDDEN:
+        return StoreDenied(tier=tier, reason=reason)
+    return StorePermanent(tier=tier, reason=reason)
+
+
+def _is_delete_marker(error: ClientError) -> bool:
+    """Whether the version asked for is only the mark of a delete."""
+    headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return status_of(error) == _METHOD_NOT_ALLOWED and headers.get("x-amz-delete-marker") == "true"
+
+
+@contextlib.contextmanager
+def translating(*, tier: str, location: str) -> Iterator[None]:
+    """Translate what boto3 and the connection below it raise."""
+    try:
+        yield
+    except (ClientError, BotoCoreError, *_INTERRUPTED) as error:
+        raise translated(error, tier=tier, location=location) from error

@@ -1,0 +1,161 @@
+"""Large objects, in parts: uploaded or copied in parallel, visible only when all of them are there and right.
+
+What a tier holds in memory is bounded: ``concurrency`` parts of ``multipart_chunk`` over all its objects.
+"""
+
+import base64
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tierkeeper.stores.base import ObjectInfo
+from tierkeeper.stores.content import Digest, pieces_of
+from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.s3_client import MIB, MOST_PARTS
+from tierkeeper.stores.s3_place import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        CompleteMultipartUploadOutputTypeDef,
+        CopySourceTypeDef,
+        HeadObjectOutputTypeDef,
+    )
+
+_COPIED_PART = 256 * MIB  # bytes; small enough for its copy to answer within a read time-out
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What S3 answered to the completion, and the checksum that it should have: one over those of the parts."""
+
+    answer: "CompleteMultipartUploadOutputTypeDef"
+    checksum: str
+
+    def confirmed_by(self, answer: "CompleteMultipartUploadOutputTypeDef | HeadObjectOutputTypeDef") -> bool:
+        """Whether the server says that checksum (some leave out the number of parts behind its dash)."""
+        return answer.get("ChecksumSHA256", "").partition("-")[0] == self.checksum
+
+
+def encoded_sha256(piece: bytes) -> str:
+    """Return the SHA-256 of ``piece`` as S3 writes it, in base64."""
+    return base64.b64encode(hashlib.sha256(piece).digest()).decode()
+
+
+class Multipart:
+    """The multipart uploads of one tier."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._slots = threading.BoundedSemaphore(place.options.concurrency)
+        self._threads = ThreadPoolExecutor(place.options.concurrency, thread_name_prefix=f"{place.tier}-parts")
+
+    def close(self) -> None:
+        """Give back the threads."""
+        self._threads.shutdown()
+
+    def upload(self, location: str, content: BinaryIO, info: ObjectInfo, about: dict[str, Any]) -> Finished:
+        """Send ``content`` in parts; ContentMismatch before the completion if it is not what was announced."""
+        chunk = max(self._place.options.multipart_chunk, -(-info.size // MOST_PARTS))
+        digest = Digest()
+
+        def jobs(upload: dict[str, Any]) -> Iterator[Callable[[], "CompletedPartTypeDef"]]:
+            for number, piece in enumerate(pieces_of(content, info.size, chunk=chunk), start=1):
+                digest.add(piece)
+                yield lambda number=number, piece=piece: self._send(upload, number, piece)  # type: ignore[misc]  # early binding
+            digest.check(info, tier=self._place.tier, location=location)
+
+        return self._run(location, about, jobs)
+
+    def copy(self, source: "CopySourceTypeDef", size: int, location: str, about: dict[str, Any]) -> Finished:
+        """Copy ``size`` bytes of ``source`` (a CopySource) on the server's side, in parts."""
+        chunk = max(min(_COPIED_PART, self._place.options.copy_threshold), -(-size // MOST_PARTS))
+
+        def jobs(upload: dict[str, Any]) -> Iterator[Callable[[], "CompletedPartTypeDef"]]:
+            for number, start in enumerate(range(0, size, chunk), start=1):
+                span = f"bytes={start}-{min(start + chunk, size) - 1}"
+                yield lambda number=number, span=span: self._copy_part(upload, number, source, span)  # type: ignore[misc]  # early binding
+
+        return self._run(location, about, jobs)
+
+    def _run(
+        self,
+        location: str,
+        about: dict[str, Any],
+        jobs: Callable[[dict[str, Any]], Iterator[Callable[[], "CompletedPartTypeDef"]]],
+    ) -> Finished:
+        """Begin an upload, run its jobs in parallel, complete it; on any failure nothing of it stays."""
+        client, address = self._place.client, self._place.address(location, None)
+        with self._place.translating(location):
+            begun = client.create_multipart_upload(**address, **about, ChecksumAlgorithm="SHA256")
+        upload = {**address, "UploadId": begun["UploadId"]}
+        running: list[Future[CompletedPartTypeDef]] = []
+        try:
+            with self._place.translating(location):
+                self._submit(jobs(upload), running)
+                parts = [each.result() for each in running]
+                answer = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+        except BaseException:
+            for each in running:
+                each.cancel()
+            for each in running:  # a part that arrives after the abort would stay for ever
+                with contextlib.suppress(BaseException):
+                    each.result()
+            with contextlib.suppress(StoreError), self._place.translating(location):
+                client.abort_multipart_upload(**upload)
+            raise
+        return Finished(answer, _composite(parts))
+
+    def _submit(
+        self, jobs: Iterator[Callable[[], "CompletedPartTypeDef"]], running: list[Future["CompletedPartTypeDef"]]
+    ) -> None:
+        """Start the jobs, a free slot each; stop at the first that failed (its error comes with its result)."""
+        failed = threading.Event()
+
+        def done(future: Future["CompletedPartTypeDef"]) -> None:
+            self._slots.release()
+            if future.cancelled() or future.exception():
+                failed.set()
+
+        while not failed.is_set():
+            self._slots.acquire()  # before the part is read: a slot is its memory
+            try:
+                future = self._threads.submit(next(jobs))
+            except BaseException as error:
+                self._slots.release()
+                if isinstance(error, StopIteration):
+                    return
+                raise
+            running.append(future)
+            future.add_done_callback(done)
+
+    def _send(self, upload: dict[str, Any], number: int, piece: bytes) -> "CompletedPartTypeDef":
+        checksum = encoded_sha256(piece)
+        answer = self._place.client.upload_part(
+            **upload, PartNumber=number, Body=piece, ChecksumSHA256=checksum, ChecksumAlgorithm="SHA256"
+        )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def _copy_part(
+        self, upload: dict[str, Any], number: int, source: "CopySourceTypeDef", span: str
+    ) -> "CompletedPartTypeDef":
+        answer = self._place.client.upload_part_copy(
+            **upload, PartNumber=number, CopySource=source, CopySourceRange=span
+        )
+        copied = answer["CopyPartResult"]
+        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": copied["ETag"]}
+        if "ChecksumSHA256" in copied:  # not every server computes one here
+            part["ChecksumSHA256"] = copied["ChecksumSHA256"]
+        return part
+
+
+def _composite(parts: list["CompletedPartTypeDef"]) -> str:
+    """Return the checksum of the checksums; empty where a part has none."""
+    checksums = [part.get("ChecksumSHA256", "") for part in parts]
+    if not all(checksums):
+        return ""
+    return encoded_sha256(b"".join(base64.b64decode(each) for each in checksums))

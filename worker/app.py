@@ -1,0 +1,30 @@
+"""The Celery app: ``celery -A worker.app worker``, ``… beat``, ``… flower``, ``… tier``.
+
+Importing it needs no service and no setting; both are asked for when a process begins to work.
+"""
+
+from celery import Celery
+
+from worker import config, signals
+
+app: Celery = Celery(
+    "tierkeeper",
+    include=[
+        "tasks.archive",
+        "tasks.clean_hot",
+        "tasks.collect",
+        "tasks.converge_due",
+        "tasks.maintain",
+        "tasks.promote",
+        "tasks.purge",
+        "tasks.recompute",
+        "tasks.restore",
+        "tasks.rotate",
+        "tasks.store",
+        "tasks.store_many",
+        "tasks.undelete",
+        "tasks.verify",
+    ],
+)
+app.add_defaults(config.worker_settings)
+signals.connect()

@@ -1,0 +1,95 @@
+"""Whether this host's worker lives: ``python -m worker.health``, exit code 0 or 1, a line for each problem.
+
+Answering a ping is not enough: the catalog and the broker must answer too, and messages that wait in the worker's
+queues while it does nothing are a problem. What all workers together get done is asked elsewhere.
+"""
+
+import argparse
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from tierkeeper.base.settings import Settings
+from tierkeeper.keeper import Keeper
+from tierkeeper_client.errors import TierkeeperError
+from worker import config
+from worker.app import app
+
+TIMEOUT = 5  # seconds, for each answer
+PATIENCE = 3  # seconds in which an idle worker takes a message that waits
+
+
+def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
+    """Yield in words what is wrong with the worker ``node``; nothing if it lives."""
+    try:
+        with Keeper.open(settings) as opened:
+            opened.runs(limit=1)
+    except TierkeeperError as error:
+        yield str(error)
+    try:
+        with this.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
+            before = _look(this, node)
+            if before is None:
+                yield f"{node} does not answer."
+                return
+            waiting = _waiting(connection, before["queues"])
+            if not waiting or before["busy"]:
+                return
+            time.sleep(PATIENCE)
+            after = _look(this, node)
+            if after is not None and not after["busy"] and after["total"] == before["total"]:
+                yield from (
+                    f"{node} takes nothing from {queue}, where messages wait."
+                    for queue in _waiting(connection, waiting)
+                )
+    except (KombuError, OSError) as error:
+        yield f"The broker does not answer: {error}"
+
+
+def _look(this: Celery, node: str) -> dict[str, Any] | None:
+    """What the node says of itself: its queues, whether it is busy, how many messages it has taken so far."""
+    inspect = this.control.inspect(destination=[node], timeout=TIMEOUT)
+    answers: list[Mapping[str, Any] | None] = [inspect.active_queues(), inspect.stats(), inspect.active()]
+    if not all(answers):
+        return None
+    queues, stats, active = (answer[node] for answer in answers if answer)
+    return {"queues": [q["name"] for q in queues], "total": stats["total"], "busy": bool(active)}
+
+
+def _waiting(connection: Connection, queues: Sequence[str]) -> list[str]:
+    return [name for name in queues if _length(connection, name)]
+
+
+def _length(connection: Connection, queue: str) -> int:
+    try:
+        channel: Any = connection.channel()
+        with contextlib.closing(channel):
+            return int(channel.queue_declare(queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0  # Redis has no empty queues
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the problems and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m worker.health", description=__doc__)
+    parser.add_argument("--node", default=f"celery@{socket.gethostname()}", help="the worker's name (celery -n)")
+    node = parser.parse_args(arguments).node
+    try:
+        found = list(problems(app, config.settings(), node))
+    except TierkeeperError as error:
+        found = [str(error)]
+    for problem in found:
+        sys.stderr.write(problem + "\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

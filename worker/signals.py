@@ -1,0 +1,50 @@
+"""What a worker's process does when it begins and ends: logs, and a keeper that is made after the fork."""
+
+import logging
+
+from celery import concurrency, signals
+from celery.concurrency import prefork, solo
+from celery.worker import WorkController
+
+from tierkeeper import keeper
+from tierkeeper.base import log
+from worker import config
+
+# The task's base class says of each task how it ended, with its correlation id: Celery's lines would say it again.
+CELERY_LINES = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.CRITICAL}
+
+_opened: list[keeper.Keeper] = []
+
+
+def connect() -> None:
+    """Have Celery call this module; importing :mod:`worker.app` does it."""
+    signals.setup_logging.connect(configure_logging)
+    signals.worker_init.connect(open_for_threads)
+    signals.worker_process_init.connect(open_keeper)
+    signals.worker_process_shutdown.connect(close_keeper)
+    signals.worker_shutdown.connect(close_keeper)
+
+
+def configure_logging(**_: object) -> None:
+    """Take over from Celery's own logging; its loggers' lines go the same way as ours."""
+    log.configure(config.settings().log)
+    for name, level in CELERY_LINES.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def open_keeper(**_: object) -> None:
+    """Make the keeper of a prefork child, or of a solo worker. It connects when it is first used."""
+    _opened.append(keeper.configure(config.settings()))
+
+
+def open_for_threads(sender: WorkController, **_: object) -> None:
+    """Make the keeper of a worker whose pool is threads: such a pool never signals a new process."""
+    pool: object = concurrency.get_implementation(getattr(sender, "pool_cls"))  # noqa: B009  the stubs lack it
+    if pool not in {prefork.TaskPool, solo.TaskPool}:
+        open_keeper()
+
+
+def close_keeper(**_: object) -> None:
+    """Give back the connections; a parent of prefork children has none."""
+    while _opened:
+        _opened.pop().close()
