@@ -9,7 +9,7 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECOMPUTE.value)
 def recompute(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Bring the schedule up to the policies as they are now; a successor goes on when the time is up."""
+    """Finish what policy edits left to recompute; a successor goes on when the time is up."""
     result = keeper.current().recompute(deadline=self.deadline())
     if result.more:
         self.again()

@@ -167,7 +167,7 @@ def _print_items(session: Session, items: Iterable[PlanItem]) -> None:
             output.word(item.action),
             output.tiers(item.source),
             output.tiers(item.target),
-            why.replace("[", "\\["),
+            why,
         )
     session.output.print(made if made.rows else "nothing is due")
 

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -81,7 +82,7 @@ class Output:
         """Print a table or text to stdout."""
         console = self.out
         for one in what:
-            console.print(one, soft_wrap=isinstance(one, str), highlight=False)
+            console.print(one, soft_wrap=isinstance(one, str), highlight=False, markup=False)
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Print a remark to stderr, unless quiet."""
@@ -144,9 +145,18 @@ def _console(*, stderr: bool) -> Console:
     return Console(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
 
 
+class PlainTable(Table):
+    """A table whose texts are what they are: brackets in a name are no markup."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """Add a row; a string is taken literally."""
+        literal = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*literal, style=style, end_section=end_section)
+
+
 def table(*columns: str, title: str | None = None, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
     """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines."""
-    made = Table(
+    made = PlainTable(
         title=None if title is None else escape(title),
         title_justify="left",
         title_style="bold",
@@ -168,7 +178,7 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = (), fo
 
 def pairs(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
     """Return names beside values, without a frame; values of None are left out."""
-    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    made = PlainTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     made.add_column(style="bright_black", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:

@@ -7,11 +7,15 @@ from tierkeeper.cli.session import Session, pass_session
 @click.command()
 @params.filter_options()
 @click.option(
-    "--share", type=click.FloatRange(min=0, max=1, min_open=True), help="Only this share of them, such as 0.05."
+    "--share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    help="Instead this share of all copies, those verified longest ago, such as 0.05.",
 )
 @pass_session
 def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> None:
     """Read the copies of artifacts back and check their checksums; without conditions all of them."""
+    if share is not None and (chosen.given or chosen.filter.tenant):
+        raise click.UsageError("--share goes over all copies, longest unverified first; leave out the conditions.")
     selected = chosen.filter if chosen.given or chosen.filter.tenant else None
     with session.output.progress("verifying") as advance:
         result = session.keeper.verify(filter=selected, share=share, actor=session.actor, progress=advance)

@@ -80,11 +80,12 @@ class PostgresStore(Store):
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
             raise options.bad(f"option schema is {schema!r}.", "Use small letters, digits and _.")
         given = options.rest()
-        server = f"{given.pop('options', '')} -c statement_timeout={int(statement * 1000)}".strip()
         defaults = {"connect_timeout": str(max(1, round(timeout / 2))), "application_name": "tierkeeper"}
         url = re.sub(r"^postgres(ql)?(\+\w+)?:(//)?", "postgresql://", config.url)
         try:
-            conninfo = make_conninfo(url, **{**defaults, **given, "options": server})
+            parameters = {**defaults, **conninfo_to_dict(url, **given)}
+            server = f"{parameters.get('options', '')} -c statement_timeout={int(statement * 1000)}".strip()
+            conninfo = make_conninfo("", **{**parameters, "options": server})
         except psycopg.ProgrammingError as error:
             problem = str(error).strip().replace(url, "the URL")
             raise options.bad(f"{problem}.", "Write postgres: or postgres://user@host/database?option=…") from None

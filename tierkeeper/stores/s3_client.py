@@ -87,7 +87,7 @@ def parse(config: StoreConfig) -> S3Options:
         multipart_threshold=options.size("multipart_threshold", default=16 * MIB, least=LEAST_PART, most=5 * GIB),
         multipart_chunk=options.size("multipart_chunk", default=8 * MIB, least=LEAST_PART, most=GIB),
         copy_threshold=options.size("copy_threshold", default=MOST_COPY, least=LEAST_PART, most=MOST_COPY),
-        concurrency=options.number("concurrency", default=8, most=64),
+        concurrency=options.number("concurrency", default=6, most=64),
         connect_timeout=options.seconds("connect_timeout", default=5),
         read_timeout=options.seconds("read_timeout", default=30),
         attempts=options.number("attempts", default=5, most=20),

@@ -100,7 +100,9 @@ def test_runs_are_listed_and_shown(tk: Tierkeeper, stored: Stored) -> None:
     assert run in {one["id"] for one in tk("-o", "json", "runs", "list", "--kind", "rotate").json}
     assert tk("-o", "json", "runs", "show", run).json["state"] == "done"
     assert run in tk("runs", "show", run).out
-    assert run in tk("runs", "list").out
+    assert run[-8:] in tk("runs", "list").out
+    assert tk("-o", "json", "runs", "show", run[-8:]).json["id"] == run
+    assert tk("runs", "show", run[-7:]).code == 4
 
 
 def test_verify_finds_a_changed_copy(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:

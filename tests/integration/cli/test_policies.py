@@ -33,7 +33,7 @@ def test_a_policy_is_tried_applied_changed_and_removed(tk: Tierkeeper, stored: S
     assert "5d" in difference
     assert tk("policy", "apply", str(file)).code == 0
     assert [one["version"] for one in tk("-o", "json", "policy", "list", "--all-versions").json
-            if one["name"] == "reports"] == [2, 1]  # fmt: skip
+            if one["name"] == "reports"] == [1, 2]  # fmt: skip
     assert tk("policy", "remove", "reports", "--yes").code == 0
     assert tk("policy", "show", "reports").code == 3
 

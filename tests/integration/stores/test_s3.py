@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
 from integration.stores.contract import MakeStore, info_of, put
@@ -11,7 +12,8 @@ from integration.stores.s3_suite import S3Suite
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteState, ObjectKey
-from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StoreTransient
+from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StoreTransient, ThawNeeded
+from tierkeeper.stores.s3 import S3Store
 
 KEYS = "access_key=testing&secret_key=testing"
 
@@ -127,3 +129,17 @@ def test_a_bucket_without_object_lock_cannot_lock(make_store: MakeStore, moto_en
     for call in (store.lock, store.extend):
         with pytest.raises(LockUnsupported):
             call(key, until=info.created, mode=RetentionMode.GOVERNANCE)
+
+
+def test_archive_classes_are_thawed_first(make_store: MakeStore, moto_endpoint: str) -> None:
+    """What lies in an archive class is asked to be thawed, by a read as by a copy, and the answer says when to come back."""
+    store = make_store(f"s3://archive-bucket?endpoint={moto_endpoint}&{KEYS}", **{"class": "GLACIER"})
+    key, info, _ = put(store, b"x")
+    place = cast("S3Store", store).place
+    for _ in range(2):  # asking again while it is being thawed is no error
+        with pytest.raises(ThawNeeded, match="try again after 12 hours"), store.open(key):
+            pass
+    assert store.head(key).size == 1
+    assert "Restore" in place.client.head_object(**place.address(key.location, None))
+    assert store.delete([key])[0].state is DeleteState.DELETED
+    assert info.size == 1

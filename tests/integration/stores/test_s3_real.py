@@ -2,8 +2,9 @@
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import services
@@ -60,7 +61,8 @@ class TestRealServer(S3Suite):
             one = cold.copy(store, key, cold.location(info), info).location
             other = put(cold, content)[0].location
             for location in (one, other):
-                assert place.client.head_object(**place.address(location, None))["StorageClass"] == "COLD"
+                found: Mapping[str, Any] = place.client.head_object(**place.address(location, None))
+                assert found["StorageClass"] == "COLD"
 
     def test_wrong_credentials_are_denied(self, store: Store, server: str, bucket: str, make_store: MakeStore) -> None:
         """A wrong secret is StoreDenied for every call, and a delete with it deletes nothing."""

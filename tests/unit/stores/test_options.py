@@ -1,5 +1,7 @@
 """The options of a tier: what each kind takes, and how it says what it does not."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tierkeeper.stores.base import StoreConfig
@@ -53,15 +55,15 @@ def test_what_is_absent() -> None:
 def test_what_cannot_be_used(kind: str, value: str, problem: str) -> None:
     """An unusable value names the setting and the option and says what to write."""
     given = options(thing=value)
-    read = {
+    read: dict[str, Callable[[], object]] = {
         "choice": lambda: given.choice("thing", "x", "y"),
         "flag": lambda: given.flag("thing"),
         "size": lambda: given.size("thing", default=1, most=100),
         "number": lambda: given.number("thing", default=1),
         "seconds": lambda: given.seconds("thing", default=1),
-    }[kind]
+    }
     with pytest.raises(BadTierUrl) as caught:
-        read()
+        read[kind]()
     assert str(caught.value).startswith("Setting TIERKEEPER_TIERS__WARM__URL is not usable: option thing")
     assert problem in str(caught.value)
 

@@ -7,7 +7,7 @@ import beat_schedule
 from beat_schedule import BEAT_SCHEDULE
 from tierkeeper_client.contract import TaskName
 
-SWEEPS = {TaskName.ROTATE, TaskName.COLLECT, TaskName.CLEAN_HOT, TaskName.MAINTAIN, TaskName.VERIFY}
+SWEEPS = {TaskName.ROTATE, TaskName.COLLECT, TaskName.CLEAN_HOT, TaskName.MAINTAIN, TaskName.VERIFY, TaskName.RECOMPUTE}
 
 
 def test_every_sweep_is_scheduled_once() -> None:
