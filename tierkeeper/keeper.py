@@ -1,5 +1,6 @@
 """The facade that everything above calls, and the process's own keeper."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,6 @@ class Keeper:
                 name=name,
                 temperature=settings.tiers[name].temperature,
                 rank=rank,
-                can_lock=stores[name].can_lock,
                 is_database=stores[name].is_database,
             )
             for rank, name in enumerate(by_temperature)
@@ -119,7 +119,7 @@ class Keeper:
         for tier in engine.tiers:
             made += [f"tier {tier.name}: {what}" for what in engine.store(tier.name).prepare()]
         made += [f"staging: {what}" for what in content.prepare_staging(self.settings)]
-        made += [f"policy {c.name} v{c.version} ({c.change})" for c in governing.ensure_built_in(engine)]
+        made += [f"policy {c.name} v{c.version} ({c.change})" for c in governing.ensure_built_in(engine, self.tiers())]
         self._checked = True
         recomputing.recompute(engine)
         return made
@@ -134,8 +134,9 @@ class Keeper:
         return self._engine
 
     def tiers(self) -> list[TierInfo]:
-        """Return the tiers, hottest first."""
-        return list(self._engine.tiers)
+        """Return the tiers, hottest first; their stores are asked whether they can lock."""
+        engine = self._engine
+        return [dataclasses.replace(tier, can_lock=engine.store(tier.name).can_lock) for tier in engine.tiers]
 
     # -- store and read
 

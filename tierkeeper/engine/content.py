@@ -21,6 +21,7 @@ from tierkeeper.base.settings import Settings, TierSettings
 from tierkeeper.base.states import Temperature
 from tierkeeper.base.values import Ref
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.streams import Chunks
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ObjectNotFound
@@ -94,7 +95,7 @@ def _spooled(settings: Settings, stream: io.RawIOBase | BinaryIO) -> Iterator[Bi
 def _staged(engine: Engine, content: StagedContent) -> Iterator[BinaryIO]:
     store = staging_store(engine.settings)
     try:
-        with store.open(ObjectKey(content.name)) as chunks, _spooled(engine.settings, _Chunks(chunks)) as file:
+        with store.open(ObjectKey(content.name)) as chunks, _spooled(engine.settings, Chunks(chunks)) as file:
             yield file
     except ObjectNotFound as error:
         raise StagedContentMissing(name=content.name) from error
@@ -169,19 +170,9 @@ def _allowed_object(settings: Settings, url: str) -> Iterator[BinaryIO]:
     store = factory.make("source", tier, io_threads=settings.engine.io_threads, catalog_url=None)
     try:
         key = ObjectKey(unquote(parts.path).lstrip("/"))
-        with store.open(key) as chunks, _spooled(settings, _Chunks(chunks)) as file:
+        with store.open(key) as chunks, _spooled(settings, Chunks(chunks)) as file:
             yield file
     except ObjectNotFound as error:
         raise SourceRefused(url=url, problem="nothing is there", fix="Check the key.") from error
     finally:
         store.close()
-
-
-class _Chunks(io.RawIOBase):
-    """An iterator of chunks, as a stream that :func:`_spooled` can read."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def read(self, size: int = -1) -> bytes:  # noqa: ARG002  a chunk at a time is enough for spooling
-        return next(self._chunks, b"")

@@ -17,6 +17,7 @@ from tierkeeper.engine.policybook import read
 from tierkeeper.policy import builtin, document, match
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.tiers import TierInfo
 
 
 def apply(engine: Engine, new: Sequence[Policy], *, actor: str, dry_run: bool = False) -> list[PolicyChange]:
@@ -46,22 +47,20 @@ def apply(engine: Engine, new: Sequence[Policy], *, actor: str, dry_run: bool = 
     return engine.catalog.run(unit)
 
 
-def ensure_built_in(engine: Engine) -> list[PolicyChange]:
+def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
     """Make the built-in policies say what the settings say; return what that changed."""
     settings = engine.settings
     undo = Duration.of(settings.engine.undo)
     numbers = settings.retention
     wanted = [
         builtin.default_policy(
-            engine.tiers,
+            tiers,
             hot_days=numbers.hot_days,
             warm_days=numbers.warm_days,
             cold_days=numbers.cold_days,
             undo=undo,
         ),
-        builtin.record_policy(
-            engine.tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo
-        ),
+        builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
     ]
     return [c for c in apply(engine, wanted, actor="settings") if c.change != "unchanged"]
 

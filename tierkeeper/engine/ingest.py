@@ -27,7 +27,7 @@ from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import content as contents
-from tierkeeper.engine import locking, settlement, storing
+from tierkeeper.engine import locking, settlement, storing, streams
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.storing import Incoming
 from tierkeeper.engine.transfer import Intent, Renewal, uploaded
@@ -205,7 +205,7 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
         try:
             for intent in prepared.intents[item.position]:
                 item.content.file.seek(0)
-                content = cast("BinaryIO", storing.Noted(item.content.file, renewal))
+                content = cast("BinaryIO", streams.Noted(item.content.file, renewal.progressed))
                 stored = engine.store(intent.tier).put(intent.location, content, intent.info)
                 uploads.append(uploaded(intent, stored))
                 renewal.progressed()

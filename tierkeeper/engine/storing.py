@@ -1,7 +1,6 @@
 """Parts of ingest: an incoming item, the answer to a second delivery, and the transaction that commits a batch."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +20,7 @@ from tierkeeper.engine import locking, settlement
 from tierkeeper.engine.content import Content
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.policybook import Governance
-from tierkeeper.engine.transfer import Intent, Renewal
+from tierkeeper.engine.transfer import Intent
 from tierkeeper.policy.decide import decide, entry_tiers, first_written
 from tierkeeper.policy.decision import Action, listed
 from tierkeeper.policy.match import Subject
@@ -82,30 +81,6 @@ class Prepared:
     items: list[Incoming]
     scopes: dict[str, str]
     intents: dict[int, list[Intent]]
-
-
-class Noted(io.RawIOBase):
-    """A seekable file whose reads renew the lease."""
-
-    def __init__(self, file: BinaryIO, renewal: Renewal) -> None:
-        self._file, self._renewal = file, renewal
-
-    def read(self, size: int = -1) -> bytes:
-        """Read, and tell of it."""
-        self._renewal.progressed()
-        return self._file.read(size)
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a position."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._file.tell()
 
 
 def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: BinaryIO | None) -> commands.Delivery:

@@ -1,19 +1,19 @@
 """Moving one artifact's bytes into a new placement, verified; renewing leases while that goes on."""
 
 import io
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from uuid import UUID
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import streams
 from tierkeeper.engine.context import Engine
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
 
 
@@ -105,21 +105,8 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
     key = ObjectKey(source.location, source.store_version)
     if origin.realm == target.realm:
         return target.copy(origin, key, intent.location, intent.info)
-    with _spooled(engine, origin, key, intent.info.size, renewal) as content:
-        return target.put(intent.location, content, intent.info)
-
-
-def _spooled(engine: Engine, origin: Store, key: ObjectKey, size: int, renewal: Renewal) -> BinaryIO:
-    """Return the bytes where a store can read them twice: in memory if small, else on disk."""
-    limit = engine.settings.engine.spool_limit
-    content: BinaryIO = io.BytesIO() if size <= limit else tempfile.TemporaryFile(prefix="tierkeeper-")  # noqa: SIM115  the caller closes it
     with origin.open(key) as chunks:
-        content.writelines(_noting(chunks, renewal))
-    content.seek(0)
-    return content
-
-
-def _noting(chunks: Iterator[bytes], renewal: Renewal) -> Iterator[bytes]:
-    for chunk in chunks:
-        renewal.progressed()
-        yield chunk
+        stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)
+        if intent.info.size <= engine.settings.engine.spool_limit:
+            stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when a try fails
+        return target.put(intent.location, cast("BinaryIO", stream), intent.info)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ports
 import pytest
 import services
 
@@ -111,7 +112,7 @@ def _answers(port: int) -> bool:
 @pytest.mark.slow
 def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> None:
     """Worker, Beat and Flower run with merged logs; a killed Beat comes back; SIGTERM leaves no process."""
-    port = services.free_port()
+    (port,) = ports.free_ports(1)
     log = home / "log"
     with log.open("wb") as stream:
         up = subprocess.Popen(

@@ -4,16 +4,14 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import pytest
-from integration.stores.contract import MakeStore, info_of, put
+from integration.stores.contract import MakeStore, info_of, put, read
 from integration.stores.s3_suite import S3Suite
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StoreTransient, ThawNeeded
-from tierkeeper.stores.s3 import S3Store
 
 KEYS = "access_key=testing&secret_key=testing"
 
@@ -132,14 +130,23 @@ def test_a_bucket_without_object_lock_cannot_lock(make_store: MakeStore, moto_en
 
 
 def test_archive_classes_are_thawed_first(make_store: MakeStore, moto_endpoint: str) -> None:
-    """What lies in an archive class is asked to be thawed, by a read as by a copy, and the answer says when to come back."""
+    """What lies in an archive class is asked to be thawed by a read or a copy, which say when to come back."""
     store = make_store(f"s3://archive-bucket?endpoint={moto_endpoint}&{KEYS}", **{"class": "GLACIER"})
-    key, info, _ = put(store, b"x")
-    place = cast("S3Store", store).place
-    for _ in range(2):  # asking again while it is being thawed is no error
-        with pytest.raises(ThawNeeded, match="try again after 12 hours"), store.open(key):
-            pass
-    assert store.head(key).size == 1
-    assert "Restore" in place.client.head_object(**place.address(key.location, None))
-    assert store.delete([key])[0].state is DeleteState.DELETED
-    assert info.size == 1
+    for copying in (False, True):
+        key, info, _ = put(store, b"content")
+        with pytest.raises(ThawNeeded, match="try again after 12 hours"):
+            if copying:
+                store.copy(store, key, store.location(info_of(b"content")), info)
+            else:
+                read(store, key)
+        assert store.head(key).size == 7
+        assert read(store, key) == b"content"  # moto thaws at once
+
+
+def test_a_thaw_under_way_is_waited_for(make_store: MakeStore) -> None:
+    """Asking again while it is being thawed is no error of its own."""
+    frozen, thawing = error("403 Forbidden", "InvalidObjectState"), error("409 Conflict", "RestoreAlreadyInProgress")
+    with serving(answering(frozen, thawing)) as server:
+        store = make_store(f"s3://bucket?{server}&thaw_tier=Expedited", prepared=False)
+        with pytest.raises(ThawNeeded, match="5 minutes"):
+            read(store, ObjectKey("x"))
