@@ -9,7 +9,7 @@ import contextlib
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from celery import Celery
@@ -57,11 +57,14 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
 def _look(this: Celery, node: str) -> dict[str, Any] | None:
     """What the node says of itself: its queues, whether it is busy, how many messages it has taken so far."""
     inspect = this.control.inspect(destination=[node], timeout=TIMEOUT)
-    answers: list[Mapping[str, Any] | None] = [inspect.active_queues(), inspect.stats(), inspect.active()]
-    if not all(answers):
-        return None
-    queues, stats, active = (answer[node] for answer in answers if answer)
-    return {"queues": [q["name"] for q in queues], "total": stats["total"], "busy": bool(active)}
+    # one question after the other, each only if the one before was answered
+    if (queues := inspect.active_queues()) and (stats := inspect.stats()) and (active := inspect.active()):
+        return {
+            "queues": [queue["name"] for queue in queues[node]],
+            "total": stats[node]["total"],
+            "busy": bool(active[node]),
+        }
+    return None
 
 
 def _waiting(connection: Connection, queues: Sequence[str]) -> list[str]:

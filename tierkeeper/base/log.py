@@ -15,7 +15,7 @@ from tierkeeper.base.settings_groups import LogSettings
 from tierkeeper.base.settings_show import MASK, is_secret, masked
 
 # they say on INFO, or on DEBUG with whole requests, what nobody asked for
-QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
+QUIET = ("alembic", "boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -1,8 +1,8 @@
 """Housekeeping of the catalog itself and of staging: partitions ahead, silent and old runs, unclaimed uploads."""
 
+import functools
 from collections import Counter
-from datetime import UTC, datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tierkeeper.base.states import RunKind
@@ -11,10 +11,12 @@ from tierkeeper.catalog import partitions, runs, staging
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import content
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.sweep import SILENCE
 from tierkeeper.stores.base import DeleteState, ObjectKey
 
 _BATCH = 1000
+_PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
+#: a run without a sign of progress for so long is over; longer than any single batch
+_SILENCE = timedelta(hours=1)
 
 
 def maintain(engine: Engine, *, actor: str) -> SweepResult:
@@ -23,7 +25,7 @@ def maintain(engine: Engine, *, actor: str) -> SweepResult:
     counts: Counter[str] = Counter()
     made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
     counts["partitions made"] = len(made)
-    counts["runs abandoned"] = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=SILENCE))
+    counts["runs abandoned"] = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
     counts["runs forgotten"] = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
     counts["uploads adopted"] = _adopt(engine)
     counts["uploads deleted"] = _delete_expired(engine)
@@ -34,20 +36,22 @@ def maintain(engine: Engine, *, actor: str) -> SweepResult:
 
 
 def _adopt(engine: Engine) -> int:
-    """Give a row to uploads that nobody claimed within the time to live, so that they are deleted like others."""
+    """Give a row to uploads that nobody claimed within the time to live, so that they are deleted like others.
+
+    What a producer that died left half written is deleted at once: no message can name it.
+    """
     store = content.staging_store(engine.settings)
     try:
         oldest = datetime.now(UTC) - engine.settings.staging.ttl
-        unclaimed = [
-            UUID(item.location)
-            for item in store.list()
-            if _is_upload(item.location) and item.modified is not None and item.modified < oldest
-        ]
+        old = [item.location for item in store.list() if item.modified is not None and item.modified < oldest]
+        unclaimed = [UUID(location) for location in old if _is_upload(location)]
+        partial = [ObjectKey(location) for location in old if location.endswith(_PARTIAL)]
+        for start in range(0, len(partial), store.delete_batch):
+            store.delete(partial[start : start + store.delete_batch])
     finally:
         store.close()
     for start in range(0, len(unclaimed), _BATCH):
-        names = unclaimed[start : start + _BATCH]
-        engine.catalog.run(partial(staging.adopt, names=names))
+        engine.catalog.run(functools.partial(staging.adopt, names=unclaimed[start : start + _BATCH]))
     return len(unclaimed)
 
 
@@ -63,7 +67,7 @@ def _delete_expired(engine: Engine) -> int:
                 return deleted
             results = store.delete([ObjectKey(str(name)) for name in names])
             gone = [n for n, r in zip(names, results, strict=True) if r.state is DeleteState.DELETED]
-            engine.catalog.run(partial(staging.forget, names=gone))
+            engine.catalog.run(functools.partial(staging.forget, names=gone))
             deleted += len(gone)
             if len(gone) < len(names):
                 return deleted  # the store refused some: the next maintain tries again

@@ -59,6 +59,7 @@ def settle(
     before = frozenset(present)
     counts = {tier for tier, p in present.items() if good(p)}
     fates: list[tuple[Upload, PlacementState]] = []
+    added: set[str] = set()
     doomed: list[UUID] = []
     for upload in uploads:
         row = rows.get(upload.placement)
@@ -67,6 +68,7 @@ def settle(
         wins = upload.tier in wanted and upload.tier not in counts
         if wins:
             counts.add(upload.tier)
+            added.add(upload.tier)
             replaced = present.pop(upload.tier, None)  # damaged, or under a purged name
             if replaced is not None:
                 doomed.append(replaced.id)
@@ -80,6 +82,7 @@ def settle(
                 doomed.append(replaced.id)
             rescued.append(candidate.id)
             counts.add(tier)
+            added.add(tier)
     complete = counts >= set(wanted)
     if complete:
         doomed.extend(p.id for tier, p in present.items() if tier not in wanted)
@@ -90,7 +93,7 @@ def settle(
         doomed=tuple(doomed),
         complete=complete,
         before=before,
-        present=frozenset(kept | counts),
+        present=frozenset(kept | added),
     )
 
 

@@ -294,7 +294,7 @@ def _add(
             now=now,
             actor=call.actor,
             after={"state": "live", "wanted": sorted(row.wanted), "present": sorted(here), "size": row.size},
-            policy=decision.rule,
+            policy=f"{place.policy.label}: phase {place.policy.phases[0].after}",
             correlation=call.correlation,
         )
     )

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,8 +14,8 @@ from tierkeeper.catalog import artifacts, runs, schedule
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.converge import Report, Worker, claim_due, converge
 
-#: a run that was silent for so long has lost its workers; the next rotate takes over what they left
-SILENCE = timedelta(minutes=5)
+#: a run that shows no progress for so many leases has lost its workers; the next rotate takes over what they left
+SILENT_LEASES = 1.5
 _SAMPLES = 20  # failures that a result names; the run counts them all
 
 
@@ -26,7 +25,7 @@ def rotate(engine: Engine, *, actor: str, tenant: str | None, kind: RunKind = Ru
     def unit(connection: sa.Connection) -> UUID | None:
         if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine, kind)):
             return None
-        if runs.busy(connection, kind, tenant=tenant, silence=SILENCE) is not None:
+        if runs.busy(connection, kind, tenant=tenant, silence=engine.settings.engine.lease * SILENT_LEASES) is not None:
             return None
         return runs.begin(connection, kind, actor=actor, tenant=tenant)
 

@@ -33,6 +33,7 @@ NO_LOCK = {
 }
 _NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 _OCCUPIED = {"PreconditionFailed", "412", "NoSuchUpload"}
+_FROZEN = {"InvalidObjectState", "ObjectNotInActiveTierError"}  # as a GET says it, and as a copy does
 _MISMATCH = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest"}
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageQuotaExceeded"}
 _TRANSIENT = {
@@ -92,7 +93,7 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         return StorePermanent(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
     if code in _OCCUPIED:
         return Occupied(tier=tier, location=location)
-    if code == "InvalidObjectState":
+    if code in _FROZEN:
         return Frozen(tier=tier, location=location)
     if code in _NOT_FOUND_CODES or status == _NOT_FOUND or _is_delete_marker(error):
         return ObjectNotFound(tier=tier, location=location)

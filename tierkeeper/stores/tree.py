@@ -45,7 +45,7 @@ class Tree:
         """Return the folders and the file name of ``location``; one that leads elsewhere is StorePermanent."""
         *folders, name = location.split("/")
         parts = [*folders, name]
-        if not folders or parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
+        if parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
             raise StorePermanent(tier=self._tier, reason=f"{location!r} is not a location of this store")
         return folders, name
 

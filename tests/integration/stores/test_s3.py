@@ -131,14 +131,14 @@ def test_a_bucket_without_object_lock_cannot_lock(make_store: MakeStore, moto_en
 
 def test_archive_classes_are_thawed_first(make_store: MakeStore, moto_endpoint: str) -> None:
     """What lies in an archive class is asked to be thawed by a read or a copy, which say when to come back."""
-    store = make_store(f"s3://archive-bucket?endpoint={moto_endpoint}&{KEYS}", **{"class": "GLACIER"})
-    for copying in (False, True):
+    store = make_store(f"s3://archive-bucket?endpoint={moto_endpoint}&{KEYS}&class=GLACIER")
+    for act in (
+        lambda key, _: read(store, key),
+        lambda key, info: store.copy(store, key, store.location(info_of(b"content")), info),
+    ):
         key, info, _ = put(store, b"content")
         with pytest.raises(ThawNeeded, match="try again after 12 hours"):
-            if copying:
-                store.copy(store, key, store.location(info_of(b"content")), info)
-            else:
-                read(store, key)
+            act(key, info)
         assert store.head(key).size == 7
         assert read(store, key) == b"content"  # moto thaws at once
 

@@ -47,6 +47,7 @@ def answer(status: int, code: str, **headers: str) -> ClientError:
         (answer(501, "NotImplemented"), errors.StorePermanent),
         (answer(412, "PreconditionFailed"), s3_errors.Occupied),
         (answer(403, "InvalidObjectState"), s3_errors.Frozen),
+        (answer(403, "ObjectNotInActiveTierError"), s3_errors.Frozen),
     ],
 )
 def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreError]) -> None:
