@@ -89,7 +89,7 @@ def test_flower_shows_workers_and_tasks(deployment: Deployment, page: Page, flow
     row = page.locator("tr", has_text="tierkeeper.store").first
     expect(row).to_contain_text("SUCCESS", timeout=20_000)
     page.screenshot(path="/tmp/E_tasks.png")
-    row.locator("a").first.click()
+    row.locator("a[href*='/task/']").first.click()
     page.wait_for_timeout(2000); page.screenshot(path="/tmp/E_task.png"); print(page.url)
     expect(page.locator("body")).to_contain_text("seen.txt", timeout=20_000)
     encoded = base64.b64encode(b"nobody should see this").decode()

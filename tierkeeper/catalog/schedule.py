@@ -17,14 +17,14 @@ _CLAIM = sa.text(
     " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
     f" {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id, s.attempts"
+    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id, s.attempts, s.step"
 )
 _CLAIM_THESE = sa.text(
     "WITH these AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids)"
     " AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)"
     " ORDER BY artifact_id FOR UPDATE SKIP LOCKED)"
     " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id RETURNING s.artifact_id, s.attempts"
+    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id RETURNING s.artifact_id, s.attempts, s.step"
 )
 _RENEW = sa.text(
     "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
@@ -89,10 +89,11 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One claimed artifact and how often it was claimed without an outcome, this time included."""
+    """One claimed artifact, how often it was claimed without an outcome (this time included), and its step."""
 
     artifact: UUID
     attempts: int
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def claim(
         "tenant": tenant,
         "tiers": tiers,
     }
-    return [Claimed(row.artifact_id, row.attempts) for row in connection.execute(_CLAIM, arguments)]
+    return [Claimed(row.artifact_id, row.attempts, row.step) for row in connection.execute(_CLAIM, arguments)]
 
 
 def claim_these(
@@ -134,7 +135,7 @@ def claim_these(
 ) -> list[Claimed]:
     """Lease these artifacts, due or not, where nobody else has the lease."""
     arguments = {"ids": list(ids), "token": token, "now": now, "lease": f"{lease_seconds} seconds"}
-    return [Claimed(row.artifact_id, row.attempts) for row in connection.execute(_CLAIM_THESE, arguments)]
+    return [Claimed(row.artifact_id, row.attempts, row.step) for row in connection.execute(_CLAIM_THESE, arguments)]
 
 
 def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:

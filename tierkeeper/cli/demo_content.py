@@ -16,8 +16,8 @@ from tierkeeper.policy.tiers import TierInfo
 from tierkeeper_client.errors import InvalidInput, InvalidName
 from tierkeeper_client.identifiers import check_name
 
-UNDO: Final = timedelta(seconds=6)
-GRACE: Final = timedelta(seconds=2)
+UNDO: Final = timedelta(seconds=4)
+GRACE: Final = timedelta(seconds=1)
 LARGEST: Final = 4 * 1024 * 1024  # bytes; larger files would only make the demo slower
 OLDEST: Final = 4 / 3  # of the age at which things are purged: a quarter of the files is over it
 LEFT_OUT: Final = frozenset({"__pycache__", "site-packages", "dist-packages"})

@@ -1,6 +1,6 @@
 """Events as a table, and in the fields that a reader of JSON lines expects."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
@@ -41,13 +41,15 @@ def _type(event: EventView) -> str:
 
 
 def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
-    """Return events, one a line; without ``named`` they are all of one artifact."""
-    columns = ["when", "event", *(["artifact"] if named else []), "change", "by"]
-    made = output.table(*columns, fold=["artifact", "change"])
+    """Return events, one a line; without ``named`` they are all of one artifact, and there is room for the rule."""
+    if named:
+        made = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
+        for event in events:
+            made.add_row(output.moment(event.at), event.type, _name(event), what(event), event.actor)
+        return made
+    made = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
     for event in events:
-        by = event.actor if event.policy is None else f"{event.actor}, {event.policy}"
-        name = [_name(event)] if named else []
-        made.add_row(output.moment(event.at), event.type, *name, change(event.before, event.after), by)
+        made.add_row(output.moment(event.at), event.type, what(event), event.actor, event.policy or "-")
     return made
 
 
@@ -57,25 +59,22 @@ def _name(event: EventView) -> str:
     return f"{event.tenant}/{event.workflow}/{event.name}@{event.version}"
 
 
-def change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    """Return what an event changed, in short: ``tiers hot -> warm``."""
-    before, after = before or {}, after or {}
+def what(event: EventView) -> str:
+    """Return what an event changed, in short: ``copies hot -> warm``; the rest stands in its JSON."""
+    before, after = event.before or {}, event.after or {}
     parts = []
-    for key in dict.fromkeys((*before, *after)):
+    if "tier" in before and event.version is not None:
+        parts.append(f"the {before['state']} copy in {before['tier']}")
+    for key, said in (("state", ""), ("wanted", "wanted in "), ("present", "copies in ")):
         old, new = before.get(key), after.get(key)
-        if old == new:
+        if old == new or key not in after:
             continue
-        if old is None:
-            parts.append(f"{key} {_short(new)}")
-        else:
-            parts.append(f"{key} {_short(old)} -> {_short(new)}")
+        parts.append(f"{said}{_tiers(new)}" if key not in before else f"{said}{_tiers(old)} -> {_tiers(new)}")
+    parts += [f"{key} {after[key]}" for key in ("change", "matched", "reason") if after.get(key)]
     return ", ".join(parts)
 
 
-def _short(value: Any) -> str:  # noqa: ANN401  whatever JSON can hold
-    if value is None or value in ([], ""):
-        return "nothing"
+def _tiers(value: Any) -> str:  # noqa: ANN401  a tier's name, a list of them, a state
     if isinstance(value, (list, tuple)):
-        return "+".join(str(one) for one in value)
-    text = str(value)
-    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004  a table's cell
+        return "+".join(str(one) for one in value) or "nowhere"
+    return str(value)

@@ -6,7 +6,7 @@ its own token and changes nothing twice.
 """
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -105,8 +105,9 @@ def batch(
     return results, locks
 
 
-def park(engine: Engine, worker: "Worker", ids: Sequence[UUID], *, reason: str) -> dict[UUID, Result]:
+def park(engine: Engine, worker: "Worker", reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
     """Take artifacts out of the sweep until an operator looks at them; never drop them."""
+    ids = sorted(reasons)
 
     def unit(connection: sa.Connection) -> None:
         rows = artifacts.lock(connection, ids)
@@ -114,7 +115,7 @@ def park(engine: Engine, worker: "Worker", ids: Sequence[UUID], *, reason: str) 
         now = catalog_now(connection)
         schedule.settle(
             connection,
-            [schedule.Next(r.id, now, "parked", permanent=True, parked=reason) for r in rows],
+            [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
             token=worker.token,
         )
         artifacts.write_many(connection, [{"id": r.id, "revision": r.revision + 1} for r in rows])
@@ -125,7 +126,7 @@ def park(engine: Engine, worker: "Worker", ids: Sequence[UUID], *, reason: str) 
                 revision=r.revision + 1,
                 now=now,
                 actor=worker.actor,
-                after={"reason": reason},
+                after={"reason": reasons[r.id]},
                 run=worker.run,
             )
             for r in rows
@@ -133,7 +134,7 @@ def park(engine: Engine, worker: "Worker", ids: Sequence[UUID], *, reason: str) 
         events.append(connection, lines, at=now)
 
     engine.catalog.run(unit)
-    return dict.fromkeys(ids, Result(Outcome.PARKED, "parked", reason))
+    return {i: Result(Outcome.PARKED, "parked", reason) for i, reason in reasons.items()}
 
 
 def _settle_blobs(
@@ -208,7 +209,10 @@ class _Retry:
         waits = self.foreign and self.problem is None
         seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
         due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
-        return schedule.Next(item.row.id, due, item.decision.next_step, failed=not waits)
+        # an outage parks nothing; where there is nothing to copy from, trying again for ever helps nobody
+        permanent = not waits and self.problem is None
+        step = self.detail if permanent else item.decision.next_step
+        return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
 
 
 def _next(engine: Engine, item: _Item, made: change.Change, *, locks: bool, now: datetime) -> schedule.Next:

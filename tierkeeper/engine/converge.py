@@ -86,9 +86,9 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     """Converge what was claimed; every artifact gets one outcome, and none stops the others."""
     report = Report()
     limit = engine.settings.engine.attempts
-    silent = [c.artifact for c in claimed if c.attempts > limit]
-    if silent:
-        report.outcomes.update(commit.park(engine, worker, silent, reason=f"{limit} attempts ended without an outcome"))
+    stuck = {c.artifact: f"given up after {limit} attempts: {c.step}" for c in claimed if c.attempts > limit}
+    if stuck:
+        report.outcomes.update(commit.park(engine, worker, stuck))
     ids = [c.artifact for c in claimed if c.attempts <= limit]
     if not ids:
         return report

@@ -216,7 +216,7 @@ class TierkeeperClient:
                 kwargs=kwargs,
                 task_id=task_id,
                 headers={name: value for name, value in headers.items() if value},
-                ignore_result=self._results is None,
+                ignore_result=True if self._results is None else None,  # None: as the task says
                 kwargsrepr=_shown(kwargs),
                 confirm_timeout=PRODUCER_TIMEOUT,
             )

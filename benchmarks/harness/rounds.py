@@ -1,0 +1,112 @@
+"""Measures sides against each other: rounds in which each side works once, in random order; one table."""
+
+import argparse
+import random
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from benchmarks.harness.machine import Meter, Usage, adopt_orphans
+
+QUIET = 0.1  # cores; a round in which others used more is marked, and does not count towards a goal
+
+
+class Role(StrEnum):
+    """What a side is to the figure."""
+
+    OURS = "ours"
+    PEER = "peer"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One way to do the work. ``prepare`` and ``check`` are not measured; ``check`` raises if the work is not done."""
+
+    name: str
+    role: Role
+    work: Callable[[], None]
+    prepare: Callable[[], None] = lambda: None
+    check: Callable[[], None] = lambda: None
+    items: int | None = None  # how many it does, where it is not what the figure says
+
+
+@dataclass(slots=True)
+class Samples:
+    """What one side took, round by round."""
+
+    side: Side
+    usage: list[Usage] = field(default_factory=list)
+
+
+def arguments(doc: str | None, *, items: int) -> argparse.ArgumentParser:
+    """Return the command line that all figures share."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", "--items", type=int, default=items, help=f"how many items (default {items})")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side works (default 5)")
+    parser.add_argument("--only", action="append", default=[], help="leave out sides whose name lacks this text")
+    parser.add_argument("--seed", type=int, default=None, help="of the order of the sides")
+    return parser
+
+
+def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> list[Samples]:
+    """Let every side work in every round, and print the table. Returns what was measured."""
+    adopt_orphans()
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    order = random.Random(seed)  # noqa: S311  an order, no secret
+    chosen = [s for s in sides if not options.only or any(text in s.name for text in options.only)]
+    samples = [Samples(side) for side in chosen]
+    for number in range(options.rounds):
+        for each in order.sample(samples, len(samples)):
+            each.side.prepare()
+            meter = Meter()
+            each.side.work()
+            usage = meter.read()
+            each.side.check()
+            each.usage.append(usage)
+            rate = (each.side.items or options.items) / usage.seconds
+            note = f"{rate:9.0f}/s  others {usage.others:.2f} cores"
+            print(f"  round {number + 1} {each.side.name:<34} {note}", file=sys.stderr, flush=True)
+    print(table(title, samples, items=options.items, seed=seed))
+    return samples
+
+
+def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> str:
+    """Return the table in Markdown: rates as medians with their spread, ratios as medians of each round's own."""
+    limits = [s for s in samples if s.side.role is Role.LIMIT]
+    rounds = len(samples[0].usage)
+    loud = sum(u.others > QUIET for s in samples for u in s.usage)
+    lines = [
+        f"### {title}",
+        "",
+        f"{items} items, {rounds} rounds in random order (seed {seed}). A ratio is the median of the rounds' own.",
+        "",
+        "| side | | items/s | spread | of the limit | of this by ours | CPU, cores | by others |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    ours = next((s for s in samples if s.side.role is Role.OURS), None)
+    for each in samples:
+        rates = _rates(each, items)
+        limit = _ratio(each, limits[0], items) if limits else ""
+        against = _ratio(ours, each, items) if ours is not None and each.side.role is not Role.OURS else ""
+        cpu = statistics.median(u.ours for u in each.usage)
+        most = max(u.others for u in each.usage)
+        lines.append(
+            f"| {each.side.name} | {each.side.role} | {statistics.median(rates):.0f} | {min(rates):.0f}-{max(rates):.0f}"
+            f" | {limit} | {against} | {cpu:.2f} | {most:.2f}{' !' if most > QUIET else ''} |"
+        )
+    if loud:
+        lines += ["", f"! NOISY: in {loud} of {rounds * len(samples)} measurements others used over {QUIET} cores."]
+    return "\n".join(lines) + "\n"
+
+
+def _rates(samples: Samples, items: int) -> list[float]:
+    return [(samples.side.items or items) / u.seconds for u in samples.usage]
+
+
+def _ratio(one: Samples, other: Samples, items: int) -> str:
+    """Return how many times as fast ``one`` is: median, and least to most, over the rounds."""
+    ratios = [a / b for a, b in zip(_rates(one, items), _rates(other, items), strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
