@@ -17,14 +17,16 @@ _CLAIM = sa.text(
     " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
     f" {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id, s.attempts, s.step"
+    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id"
+    " RETURNING s.artifact_id, s.attempts, s.step"
 )
 _CLAIM_THESE = sa.text(
     "WITH these AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids)"
     " AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)"
     " ORDER BY artifact_id FOR UPDATE SKIP LOCKED)"
     " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id RETURNING s.artifact_id, s.attempts, s.step"
+    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id"
+    " RETURNING s.artifact_id, s.attempts, s.step"
 )
 _RENEW = sa.text(
     "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
