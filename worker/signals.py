@@ -6,14 +6,14 @@ from celery import concurrency, signals
 from celery.concurrency import prefork, solo
 from celery.worker import WorkController
 
-from tierkeeper import keeper
+import tierkeeper.keeper
 from tierkeeper.base import log
 from worker import config
 
 # The task's base class says of each task how it ended, with its correlation id: Celery's lines would say it again.
 CELERY_LINES = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.CRITICAL}
 
-_opened: list[keeper.Keeper] = []
+_opened: list[tierkeeper.keeper.Keeper] = []
 
 
 def connect() -> None:
@@ -34,7 +34,7 @@ def configure_logging(**_: object) -> None:
 
 def open_keeper(**_: object) -> None:
     """Make the keeper of a prefork child, or of a solo worker. It connects when it is first used."""
-    _opened.append(keeper.configure(config.settings()))
+    _opened.append(tierkeeper.keeper.configure(config.settings()))
 
 
 def open_for_threads(sender: WorkController, **_: object) -> None:

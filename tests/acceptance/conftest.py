@@ -63,9 +63,6 @@ def extra_settings() -> dict[str, str]:
 def tier_urls(folder: Path, s3_endpoint: str) -> dict[str, str]:
     """Hot is a folder, warm and cold are buckets of moto: copies go from a file to S3, and within S3."""
     where = f"endpoint={s3_endpoint}&region=us-east-1"
-    import boto3
-    c = boto3.client("s3", endpoint_url=s3_endpoint)
-    c.create_bucket(Bucket="warm"); c.create_bucket(Bucket="cold")
     return {
         "TIERKEEPER_TIERS__HOT__URL": (folder / "hot").as_uri(),
         "TIERKEEPER_TIERS__WARM__URL": f"s3://warm/tiers?{where}",

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from celery.result import AsyncResult
+
 from acceptance.nodes import Beat, Flower
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import ArtifactView, Filter, Ref
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import Stored
 from tierkeeper.stores.factory import make
-from tierkeeper_client.client import TierkeeperClient
+from tierkeeper_client.client import Handle, TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef, StoreArgs, TaskName
 
 TENANT, WORKFLOW = "acme", "reports"
@@ -98,6 +100,13 @@ class Deployment:
     def flower(self) -> Flower:
         """Start Flower."""
         return Flower(self.folder, self.env)
+
+
+def one(handle: Handle | AsyncResult[Any]) -> dict[str, Any]:
+    """Wait for a verb's answer and return its result for the one version concerned."""
+    results = handle.get(timeout=ANSWER_TIMEOUT)["results"]
+    assert len(results) == 1, results
+    return dict(results[0])
 
 
 def wait_for(condition: Callable[[], bool], *, timeout: float, what: str, every: float = 0.1) -> None:

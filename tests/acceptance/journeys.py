@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from acceptance.deployment import Deployment
+from acceptance.deployment import Deployment, one
 from tierkeeper.base.errors import ArtifactDeleted, ArtifactPurged
 from tierkeeper.base.states import ArtifactState
 
@@ -41,11 +41,11 @@ def move_about(deployment: Deployment, sent: dict[str, bytes]) -> None:
     client = deployment.client
     for name, content in sent.items():
         ref = deployment.ref(name)
-        assert client.promote(ref, to_tier="warm").get()["present"] == ["warm"]
+        assert one(client.promote(ref, to_tier="warm"))["present"] == ["warm"]
         assert deployment.read(name) == content
-        assert client.archive(ref).get()["present"] == ["cold"]
+        assert one(client.archive(ref))["present"] == ["cold"]
         assert deployment.read(name) == content
-        restored = client.restore(ref, days=3).get()
+        restored = one(client.restore(ref, days=3))
         assert set(restored["present"]) == {"hot", "cold"}
         assert deployment.read(name) == content
     deployment.sweep_until(lambda: not deployment.objects("warm"), what="warm to be empty")
@@ -57,10 +57,10 @@ def purge_and_change_ones_mind(deployment: Deployment, sent: dict[str, bytes]) -
     client = deployment.client
     for name, content in sent.items():
         ref = deployment.ref(name)
-        assert client.purge(ref, reason="by mistake").get()["state"] == "deleted"
+        assert one(client.purge(ref, reason="by mistake"))["state"] == "deleted"
         with pytest.raises(ArtifactDeleted):
             deployment.read(name)
-        assert client.undelete(ref).get()["state"] == "live"
+        assert one(client.undelete(ref))["state"] == "live"
         assert deployment.read(name) == content
 
 
@@ -68,7 +68,7 @@ def purge_for_good(deployment: Deployment, sent: dict[str, bytes]) -> None:
     """After the undo window nothing is left in any store, undelete is refused, and the log tells what happened."""
     client = deployment.client
     for name in sent:
-        client.purge(deployment.ref(name), reason="end of life").get()
+        one(client.purge(deployment.ref(name), reason="end of life"))
 
     def gone() -> bool:
         states = {deployment.show(name).state for name in sent}
@@ -78,7 +78,7 @@ def purge_for_good(deployment: Deployment, sent: dict[str, bytes]) -> None:
     deployment.sweep_until(gone, timeout=UNDO_SECONDS + 60, what="both to be purged and every store to be empty")
     for name in sent:
         with pytest.raises(ArtifactPurged):
-            client.undelete(deployment.ref(name)).get()
+            one(client.undelete(deployment.ref(name)))
         types = [event.type for event in deployment.keeper.explain(deployment.show(name).ref).history]
         assert len(types) >= 6, types
 

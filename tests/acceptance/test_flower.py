@@ -88,9 +88,7 @@ def test_flower_shows_workers_and_tasks(deployment: Deployment, page: Page, flow
     page.goto(f"{flower.url}/tasks")
     row = page.locator("tr", has_text="tierkeeper.store").first
     expect(row).to_contain_text("SUCCESS", timeout=20_000)
-    page.screenshot(path="/tmp/E_tasks.png")
     row.locator("a[href*='/task/']").first.click()
-    page.wait_for_timeout(2000); page.screenshot(path="/tmp/E_task.png"); print(page.url)
     expect(page.locator("body")).to_contain_text("seen.txt", timeout=20_000)
     encoded = base64.b64encode(b"nobody should see this").decode()
     assert encoded[:20] not in page.content()

@@ -161,8 +161,8 @@ def set_latest(connection: sa.Connection, versions_of: dict[UUID, int]) -> None:
 
 
 def insert(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert artifacts; keys are the attributes of the model."""
-    connection.execute(sa.insert(Artifact), rows)
+    """Insert artifacts; keys are the columns of the table (not the attributes: ``metadata``, not ``meta``)."""
+    connection.execute(sa.insert(_TABLE), rows)
 
 
 def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # noqa: ANN401  any column of the table

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 # a sweep of some tiers only (clean_hot) takes what has a present copy there
 _IN_TIERS = (
     "AND (CAST(:tiers AS text[]) IS NULL OR EXISTS (SELECT FROM artifacts a JOIN placements p ON p.blob_id = a.blob_id"
-    " WHERE a.id = artifact_id AND p.tier = ANY(:tiers) AND p.state = 'present'))"
+    " WHERE a.id = schedule.artifact_id AND p.tier = ANY(:tiers) AND p.state = 'present'))"
 )
 _CLAIM = sa.text(
     "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"

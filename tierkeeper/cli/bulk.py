@@ -109,6 +109,8 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: How, *
     if how.enqueue:
         _send(session, verb, arguments, how)
         return
+    if how.wait is not None:
+        raise click.UsageError("--wait goes with --enqueue.")
     results: list[VerbResult | ItemError] = []
     method = getattr(session.keeper, verb.name)
     with session.output.progress(verb.doing, total=len(arguments)) as advance:

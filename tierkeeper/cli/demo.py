@@ -1,5 +1,8 @@
+import signal
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -12,7 +15,7 @@ from tierkeeper_client.identifiers import check_segment
 
 
 @click.command()
-@click.option("--count", type=click.IntRange(min=1), default=50, show_default=True, help="How many files.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="How many files.")
 @click.option("--force-age", is_flag=True, help="Give them ages from none to 120 days; without it they are all new.")
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing; say what would be stored and where it would go.")
 @click.option("--tenant", default="demo", show_default=True, help="Tenant to store them for.")
@@ -44,6 +47,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
     if dry_run:
         _plan(session, items)
         return
+    signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
         stack.enter_context(hold_home(settings.home, by="tierkeeper demo"))
         resolved = demo_steps.own_broker(session)
@@ -58,6 +62,10 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
             )
         )
         demo_steps.Demo(session, client, items).run()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt  # the worker is stopped on the way out
 
 
 def _plan(session: Session, items: list[demo_content.Item]) -> None:

@@ -66,7 +66,7 @@ def log_file(settings: Settings) -> Path:
 @contextmanager
 def worker(session: Session, resolved: Settings) -> Iterator[None]:
     """Run a real worker with a grace of seconds until the block ends."""
-    program = celery(session.settings, "worker", "--concurrency", "2", "--hostname", "demo@%h")
+    program = celery(session, "worker", "--concurrency", "2", "--hostname", "demo@%h")
     environment = {**program.environment, "TIERKEEPER_ENGINE__GRACE": format_duration(demo_content.GRACE)}
     if session.settings.broker.url is None:
         environment["TIERKEEPER_BROKER__URL"] = str(resolved.broker.url)

@@ -15,8 +15,10 @@ from tierkeeper.cli.session import Session, pass_session
 @params.tenant_option
 @params.version_option
 @click.option("--deleted", is_flag=True, help="Read it even if it is deleted, while the undo window lasts.")
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Begin at this byte; to stdout only.")
-@click.option("--length", type=click.IntRange(min=1), help="At most so many bytes; to stdout only.")
+@click.option(
+    "--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Begin at this byte; to stdout only."
+)
+@click.option("--length", type=click.IntRange(min=1), metavar="N", help="At most so many bytes; to stdout only.")
 @click.option("--force", is_flag=True, help="Replace TARGET if it is there.")
 @pass_session
 def get(

@@ -168,8 +168,10 @@ dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Say what would happen, item by item; change nothing."
 )
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-version_option = click.option("--version", type=click.IntRange(min=1), help="This version instead of the latest.")
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+version_option = click.option(
+    "--version", type=click.IntRange(min=1), metavar="N", help="This version instead of the latest."
+)
+limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 
 
 def enqueue_options(command: Command) -> Command:

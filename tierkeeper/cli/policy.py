@@ -82,7 +82,8 @@ def show(session: Session, *, name: str, version: int | None) -> None:
     if session.output.as_json:
         session.output.document(found)
         return
-    session.output.say(f"# {found.name} v{found.version}, since {output.moment(found.active_from)}")
+    until = f" until {output.moment(found.removed_at)}, removed then" if found.removed_at else ""
+    session.output.say(f"# {found.name} v{found.version}, from {output.moment(found.active_from)}{until}")
     session.output.print(found.yaml.rstrip())
 
 

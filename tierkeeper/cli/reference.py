@@ -1,5 +1,6 @@
 """Writes docs/reference/cli.md from the commands themselves: ``python -m tierkeeper.cli.reference``."""
 
+import inspect
 from collections.abc import Iterator
 
 import click
@@ -7,7 +8,7 @@ import click
 from tierkeeper.cli.groups import LazyGroup, TierGroup
 from tierkeeper.cli.main import cli
 
-COMMON = {"-o", "-q", "-v", "-h"}
+COMMON = {"-o", "-q", "-v", "-h"}  # told once, at the beginning
 INTRODUCTION = """\
 # The command line
 
@@ -29,7 +30,7 @@ Written from the commands themselves by `python -m tierkeeper.cli.reference`; do
 
 def reference() -> str:
     """Return the whole page."""
-    context = click.Context(cli, info_name="tierkeeper")
+    context = click.Context(cli, info_name="tierkeeper", help_option_names=["-h", "--help"])
     return "\n".join([INTRODUCTION, *_options(cli, context), "", *_commands(cli, context)]).rstrip() + "\n"
 
 
@@ -49,7 +50,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"## {context.command_path}\n"
     yield f"```\n{context.command_path} {usage}\n```\n"
-    yield (command.help or "").strip() + "\n"
+    yield inspect.cleandoc(command.help or "") + "\n"
     yield from _options(command, context)
     yield ""
 

@@ -22,7 +22,9 @@ def runs() -> None:
 
 @runs.command(name="list")
 @click.option("--kind", type=click.Choice([kind.value for kind in RunKind]), help="Only of this kind.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+)
 @pass_session
 def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
     """List the latest runs."""

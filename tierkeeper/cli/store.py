@@ -58,6 +58,8 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
     if not arguments:
         raise click.UsageError("There is no file in that folder.")
     if not enqueue:
+        if wait is not None:
+            raise click.UsageError("--wait goes with --enqueue.")
         _store_here(session, list(zip(sources, arguments, strict=True)))
         return
     calls = [(_ref(one), partial(_send, session, source, one)) for source, one in zip(sources, arguments, strict=True)]

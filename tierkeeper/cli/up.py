@@ -23,7 +23,9 @@ STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 
 
 @click.command()
-@click.option("--concurrency", type=click.IntRange(min=1), help="Processes of the worker; by default one a core.")
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), metavar="N", help="Processes of the worker; by default one a core."
+)
 @click.option("--no-beat", is_flag=True, help="Without Beat: the sweeps begin by `tierkeeper lifecycle run` only.")
 @click.option("--no-flower", is_flag=True, help="Without Flower.")
 @pass_session
@@ -37,19 +39,22 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     with hold_home(settings.home, by="tierkeeper up"):
         for line in session.initialize():
             session.output.say(line)
-        programs = [celery(settings, "worker", *_concurrency(concurrency))]
+        programs = [celery(session, "worker", *_concurrency(concurrency))]
         if not no_beat:
-            programs.append(celery(settings, "beat"))
+            programs.append(celery(session, "beat"))
         if not no_flower:
             programs.append(_flower(session))
         _run(session, programs)
 
 
-def celery(settings: Settings, name: str, *arguments: str) -> Program:
+def celery(session: Session, name: str, *arguments: str) -> Program:
     """Return the process ``celery -A worker.app NAME``, on the same settings as this process."""
+    settings = session.settings
     level = settings.log.level
     logging = ("--loglevel", level) if name in {"worker", "beat"} else ()
     environment = {"TIERKEEPER_HOME": str(settings.home)}
+    if session.state.config is not None:
+        environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
     if settings.log.format == "auto":
         environment["TIERKEEPER_LOG__FORMAT"] = "console"
     command = (sys.executable, "-m", "celery", "-A", "worker.app", "--quiet", name, *logging, *arguments)
@@ -77,7 +82,7 @@ def _flower(session: Session) -> Program:
     user = settings.flower.user or FLOWER_USER
     password, shown = _password(settings)
     session.output.say(f"Flower: http://127.0.0.1:{port}  user {user}, password {shown}", style="bold")
-    program = celery(settings, "flower")
+    program = celery(session, "flower")
     login = {
         "FLOWER_BASIC_AUTH": f"{user}:{password}",  # in the environment: a command line can be read by everyone
         "FLOWER_ADDRESS": "127.0.0.1",

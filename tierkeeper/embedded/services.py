@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +42,9 @@ class Use:
 
     def close(self) -> None:
         """Give the services back; the last user of each stops it. Again, or in a forked child: nothing happens."""
-        _at_once([member.leave for member in self._members])
+        with ExitStack() as leaving:  # one after the other: at interpreter exit no thread can be started
+            for member in self._members:
+                leaving.callback(member.leave)
 
 
 class Embedded:

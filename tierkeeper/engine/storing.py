@@ -333,7 +333,7 @@ def _columns(row: ArtifactRow) -> dict[str, Any]:
         "sha256": row.sha256,
         "size": row.size,
         "content_type": row.content_type,
-        "meta": dict(row.metadata),
+        "metadata": dict(row.metadata),
         "tags": dict(row.tags),
         "created_at": row.created_at,
         "stored_at": row.stored_at,

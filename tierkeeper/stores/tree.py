@@ -117,6 +117,9 @@ class Tree:
 
     def prune(self, folders: list[str]) -> None:
         """Remove ``folders`` from the innermost outwards as far as they are empty; make what was removed durable."""
+        if not folders:
+            with self.opened() as root:
+                self.sync(root)
         while folders:
             with contextlib.suppress(FileNotFoundError), self.folder(folders[:-1]) as parent:
                 try:

@@ -66,6 +66,8 @@ class TierkeeperClient:
             self._results = Celery("tierkeeper_results", set_as_current=False)
             self._results.conf.update(shared_settings(broker_url, result_url))
         self._staging: Staging | None = None if staging_url is None else open_staging(staging_url)
+        # without a result store nobody can read a result; with one, each task knows whether it has any
+        self._options: dict[str, Any] = {"ignore_result": True} if result_url is None else {}
         self._inline_limit = inline_limit
         self._actor = actor
 
@@ -216,7 +218,7 @@ class TierkeeperClient:
                 kwargs=kwargs,
                 task_id=task_id,
                 headers={name: value for name, value in headers.items() if value},
-                ignore_result=True if self._results is None else None,  # None: as the task says
+                **self._options,
                 kwargsrepr=_shown(kwargs),
                 confirm_timeout=PRODUCER_TIMEOUT,
             )

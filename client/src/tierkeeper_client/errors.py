@@ -1,4 +1,3 @@
-# ruff: noqa: N818  an error is named for the fact it states, the name is part of the contract
 """The base of every error a user can meet, and the ones that bad input raises."""
 
 import inspect
@@ -41,13 +40,13 @@ def _rebuild(kind: type[TierkeeperError], data: dict[str, Any]) -> TierkeeperErr
 
 
 class InvalidInput(TierkeeperError):
-    """{field} {value!r} is not usable: {problem}. {fix}"""  # noqa: D400, D415  the fix ends it
+    """{field} {value!r} is not usable: {problem}. {fix}"""
 
     exit_code = 4
 
 
 class InvalidName(InvalidInput):
-    """{field} {value!r} is refused: {problem}. {fix}"""  # noqa: D400, D415  the fix ends it
+    """{field} {value!r} is refused: {problem}. {fix}"""
 
 
 class OversizedContent(InvalidInput):
@@ -90,7 +89,7 @@ class TaskRefused(TierkeeperError):
     """{message}
 
     The answer of a worker whose error class is not installed here; :attr:`code` is its stable name.
-    """  # noqa: D400, D415  the message ends it
+    """
 
     @property
     def code(self) -> str:

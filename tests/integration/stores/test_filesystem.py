@@ -105,7 +105,7 @@ def test_a_failed_write_leaves_no_trace(store: Store, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "", "x", ".tmp/x", "a/b\0c", "a/b/"]
+    "location", ["../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "", ".tmp", ".tmp/x", "a/b\0c", "a/b/"]
 )
 def test_locations_that_lead_elsewhere(store: Store, root: Path, location: str) -> None:
     """A location that is not one of the store's own is refused everywhere, and nothing is touched."""
@@ -140,6 +140,19 @@ def test_symlinks_are_not_followed(store: Store, root: Path, tmp_path: Path) -> 
     assert list(store.list()) == []
     assert secret.read_bytes() == b"secret"
     assert list(outside.rglob("*")) == [secret.parent, secret]
+
+
+def test_locations_without_a_folder(store: Store, root: Path) -> None:
+    """A location of one segment (staged content has such) is a file in the root; the root itself always stays."""
+    info = info_of(b"x")
+    with (root / ".tmp" / "source").open("wb+") as content:
+        content.write(b"x")
+        content.seek(0)
+        store.put("staged", content, info)
+    assert read(store, ObjectKey("staged")) == b"x"
+    assert [found.location for found in store.list()] == ["staged"]
+    assert store.delete([ObjectKey("staged")])[0].state is DeleteState.DELETED
+    assert files(root) == [".tmp/source"]
 
 
 def test_a_tenant_named_like_the_folder_for_unfinished_files(store: Store) -> None:

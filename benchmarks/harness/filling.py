@@ -1,0 +1,142 @@
+"""Fills a catalog with artifacts by COPY, as the engine itself would have left them, and their bytes in S3."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from benchmarks.harness.bare import Bare
+from tierkeeper.base.ids import new_id
+
+TENANT, WORKFLOW = "bench", "figures"
+SIZE = 4096  # bytes of one artifact
+WRITERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One artifact with one present copy."""
+
+    artifact: UUID
+    name: str
+    blob: UUID
+    placement: UUID
+    sha256: bytes
+    size: int
+    location: str
+    created: datetime
+    due: datetime
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What an S3 tier writes beside the bytes."""
+        values = {
+            "tenant": TENANT,
+            "workflow": WORKFLOW,
+            "name": self.name,
+            "version": "1",
+            "sha256": self.sha256.hex(),
+            "size": str(self.size),
+            "created": self.created.isoformat(),
+        }
+        return {f"x-amz-meta-{name}": value for name, value in values.items()}
+
+
+def make(count: int, *, age: timedelta, due: Callable[[int], datetime] | None = None) -> list[Made]:
+    """Return ``count`` artifacts of this age, each with content of its own; due since an hour, or as ``due`` says."""
+    now = datetime.now(UTC)
+    overdue = now - timedelta(hours=1)
+    made = []
+    for number in range(count):
+        placement = new_id()
+        digest = sha256(content(placement)).digest()
+        made.append(
+            Made(
+                artifact=new_id(),
+                name=f"item-{number:08}",
+                blob=new_id(),
+                placement=placement,
+                sha256=digest,
+                size=SIZE,
+                location=f"cas/{digest.hex()[:2]}/{digest.hex()}/{placement}",
+                created=now - age,
+                due=overdue if due is None else due(number),
+            )
+        )
+    return made
+
+
+def content(placement: UUID) -> bytes:
+    """Return the bytes of a placement."""
+    return random.Random(placement.int).randbytes(SIZE)  # noqa: S311  bytes, no secret
+
+
+def upload(bare: Bare, bucket: str, made: Sequence[Made]) -> None:
+    """Write the bytes."""
+    with ThreadPoolExecutor(WRITERS) as threads:
+        list(threads.map(lambda m: bare.put(bucket, m.location, content(m.placement), m.headers), made))
+
+
+def catalogue(url: str, made: Iterable[Made], *, tier: str, step: str) -> None:
+    """Write the rows; the built-in policy ``default`` governs."""
+    rows = made if isinstance(made, Sequence) else list(made)
+    with psycopg.connect(url) as connection:
+        policy = connection.execute("SELECT id FROM policies WHERE name = 'default' AND removed_at IS NULL").fetchone()
+        assert policy is not None
+        connection.execute("INSERT INTO tenants (id, scope) VALUES (%s, %s) ON CONFLICT DO NOTHING", [TENANT, TENANT])
+        names = {m.artifact: new_id() for m in rows}
+        tables: dict[str, Iterator[tuple[Any, ...]]] = {
+            "blobs (id, scope, sha256, size)": ((m.blob, TENANT, m.sha256, m.size) for m in rows),
+            "names (id, tenant, workflow, name, latest_version)": (
+                (names[m.artifact], TENANT, WORKFLOW, m.name, 1) for m in rows
+            ),
+            "artifacts (id, name_id, tenant, version, blob_id, sha256, size, content_type, metadata, created_at,"
+            " policy_id, wanted)": (
+                (
+                    m.artifact,
+                    names[m.artifact],
+                    TENANT,
+                    1,
+                    m.blob,
+                    m.sha256,
+                    m.size,
+                    "application/octet-stream",
+                    Jsonb({}),
+                    m.created,
+                    policy[0],
+                    [tier],
+                )
+                for m in rows
+            ),
+            "placements (id, blob_id, tier, location, state, token, stored_size, stored_sha256, checksum, placed_by,"
+            " verified_at)": (
+                (
+                    m.placement,
+                    m.blob,
+                    tier,
+                    m.location,
+                    "present",
+                    m.placement,
+                    m.size,
+                    m.sha256,
+                    f"sha256:{m.sha256.hex()}",
+                    "default v1: phase 0d",
+                    m.created,
+                )
+                for m in rows
+            ),
+            "schedule (artifact_id, tenant, due_at, step)": ((m.artifact, TENANT, m.due, step) for m in rows),
+        }
+        for table, values in tables.items():
+            with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for row in values:
+                    copy.write_row(row)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")

@@ -1,0 +1,144 @@
+"""One process that works when told: the engine's sweeps as a worker's process runs them, or the bare calls.
+
+``python -m benchmarks.harness.lane VERB …``: prints ``ready``, waits for a line, works, prints ``done``. Starting and
+connecting is not measured, as a worker does it once.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID
+
+from benchmarks.harness.bare import BULK, Access, Bare
+from tierkeeper.base.settings import load
+from tierkeeper.keeper import Keeper
+
+ROOT = Path(__file__).parents[2]
+
+
+class Lanes:
+    """Some such processes; :meth:`start` before the measurement, :meth:`work` in it."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def start(self, commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> None:
+        """Start one process per command (the verb and its arguments) and wait until all are ready."""
+        for command in commands:
+            self._processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks.harness.lane", *command],
+                    cwd=ROOT,
+                    env={"PATH": "/usr/bin:/bin", **env},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        for process in self._processes:
+            _expect(process, "ready")
+
+    def work(self, lines: Sequence[str] | None = None) -> None:
+        """Send each its line (or an empty one), wait until all have done their work and ended."""
+        for number, process in enumerate(self._processes):
+            assert process.stdin is not None
+            process.stdin.write(f"{lines[number] if lines else ''}\n")
+            process.stdin.flush()
+        for process in self._processes:
+            _expect(process, "done")
+        for process in self._processes:
+            assert process.wait() == 0
+        self._processes = []
+
+
+def _expect(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    said = process.stdout.readline().strip()
+    assert said == word, f"a lane said {said!r} instead of {word!r}"
+
+
+def converge() -> Callable[[str], None]:
+    """Converge what is due, for the run that the line names."""
+    keeper = Keeper.open(load())
+    keeper.runs(limit=1)
+
+    def work(line: str) -> None:
+        keeper.converge_due(UUID(line))
+        keeper.close()
+
+    return work
+
+
+def collect() -> Callable[[str], None]:
+    """Collect what is ripe."""
+    keeper = Keeper.open(load())
+    keeper.runs(limit=1)
+
+    def work(_line: str) -> None:
+        keeper.collect(actor="benchmark")
+        keeper.close()
+
+    return work
+
+
+def bare(task: str, file: str, threads: str) -> Callable[[str], None]:
+    """Do ``task`` (move, delete, put) with the keys of ``file`` by bare calls, so many at once."""
+    job = json.loads(Path(file).read_text())
+    client = Bare(Access(**job["access"]))
+    pool = ThreadPoolExecutor(int(threads))
+
+    def work(_line: str) -> None:
+        _BARE[task](client, pool, job)
+        pool.shutdown()
+
+    return work
+
+
+def _move(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
+    """Copy, HEAD and compare; delete the sources by bulks beside the copies that go on."""
+    source, target = str(job["source"]), str(job["target"])
+
+    def one(item: list[str]) -> str:
+        key, checksum, size = item
+        client.copy(target, key, f"{source}/{key}")
+        assert client.head(target, key) == (int(size), checksum)
+        return key
+
+    items = job["items"]
+    with ThreadPoolExecutor(1) as deleting:
+        bulks = []
+        for start in range(0, len(items), BULK):
+            keys = list(pool.map(one, items[start : start + BULK]))
+            bulks.append(deleting.submit(client.delete_many, source, keys))
+        for bulk in bulks:
+            bulk.result()
+
+
+def _delete(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
+    keys = [item[0] for item in job["items"]]
+    parts = [keys[i : i + BULK] for i in range(0, len(keys), BULK)]
+    list(pool.map(lambda part: client.delete_many(str(job["source"]), part), parts))
+
+
+def _put(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
+    body = bytes.fromhex(str(job["body"]))
+    list(pool.map(lambda item: client.put(str(job["target"]), item[0], body + item[0].encode()), job["items"]))
+
+
+_BARE = {"move": _move, "delete": _delete, "put": _put}
+_VERBS: dict[str, Callable[..., Callable[[str], None]]] = {"converge": converge, "collect": collect, "bare": bare}
+
+
+def main() -> None:
+    """Get ready, wait, work."""
+    work = _VERBS[sys.argv[1]](*sys.argv[2:])
+    print("ready", flush=True)
+    work(sys.stdin.readline().strip())
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The peer rclone, in the versions that are at hand: Debian's, and others given by ``--rclone PATH``."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.harness.bare import REGION, Access
+
+TRANSFERS = 32
+
+
+def version(program: str) -> str:
+    """Return such as ``rclone 1.60.1``."""
+    words = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout.split()
+    return f"rclone {words[1].lstrip('v').removesuffix('-DEV')}"
+
+
+def run(program: str, access: Access, verb: Sequence[str]) -> None:
+    """Run one command; remotes are written ``s3:bucket``."""
+    env = {
+        "PATH": os.defpath,
+        "HOME": str(Path.home()),
+        "RCLONE_CONFIG_S3_TYPE": "s3",
+        "RCLONE_CONFIG_S3_PROVIDER": "Ceph",
+        "RCLONE_CONFIG_S3_ENDPOINT": access.endpoint,
+        "RCLONE_CONFIG_S3_REGION": REGION,
+        "RCLONE_CONFIG_S3_ACCESS_KEY_ID": access.access_key,
+        "RCLONE_CONFIG_S3_SECRET_ACCESS_KEY": access.secret_key,
+        "RCLONE_CONFIG_S3_NO_CHECK_BUCKET": "true",
+    }
+    flags = [f"--transfers={TRANSFERS}", f"--checkers={TRANSFERS}", "--config=/dev/null", "--retries=1"]
+    subprocess.run([program, *verb, *flags], env=env, check=True)

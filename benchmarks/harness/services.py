@@ -1,0 +1,135 @@
+"""The services that the figures are measured on: PostgreSQL, Valkey and the real S3 server, all started here.
+
+PostgreSQL and Valkey are the embedded ones with their own settings (every commit is synced to disk); the S3 server is
+the one of ``make test-s3``.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psycopg
+
+from benchmarks.harness.bare import REGION, Access
+from tierkeeper.base.settings import Settings, load
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.embedded.valkey import Valkey
+from tierkeeper.keeper import Keeper
+
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
+from s3server import server as s3server  # noqa: E402  it lives with the tests
+
+TEMPLATE = "bench_template"
+TUNING = (
+    ("shared_buffers", "512MB"),
+    ("max_wal_size", "4GB"),
+)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A private folder with a path short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="tkb-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def postgres(place: Path) -> Iterator[Postgres]:
+    """A PostgreSQL server with its usual durability."""
+    made = Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@contextmanager
+def valkey(place: Path) -> Iterator[Valkey]:
+    """A Valkey server."""
+    made = Valkey(place / "vk", place / "vk.sock", place / "vk.log")
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@contextmanager
+def s3(place: Path) -> Iterator[Access]:
+    """The real S3 server, with nothing in it."""
+    made = s3server.start(log=place / "s3.log", end_with_us=True)
+    try:
+        yield Access(made.endpoint, s3server.ACCESS_KEY, s3server.SECRET_KEY)
+    finally:
+        made.stop()
+
+
+def tier(access: Access, bucket: str, **options: str) -> str:
+    """Return the URL of a tier in a bucket."""
+    given = {
+        "endpoint": access.endpoint,
+        "region": REGION,
+        "access_key": access.access_key,
+        "secret_key": access.secret_key,
+        **options,
+    }
+    return f"s3://{bucket}?{urlencode(given)}"
+
+
+def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: str) -> dict[str, str]:
+    """Return the settings of a process of ours as its environment; nothing else is to be in it but PATH and HOME."""
+    return {
+        "TIERKEEPER_HOME": str(place / "home"),
+        "TIERKEEPER_CATALOG__URL": catalog,
+        "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",  # where the queue is not what is measured
+        **{f"TIERKEEPER_TIERS__{name.upper()}__URL": url for name, url in tiers.items()},
+        **more,
+    }
+
+
+def settings(env: Mapping[str, str]) -> Settings:
+    """Return the settings that such an environment makes."""
+    return load(environ=env)
+
+
+def template(place: Path, server: Postgres) -> None:
+    """Make the database that fresh catalogs are copied from: all tables, the built-in policies."""
+    server.create_database(TEMPLATE)
+    env = environment(place, catalog=server.url(TEMPLATE), tiers={})
+    with Keeper.open(settings(env)) as keeper:
+        keeper.init()
+
+
+@dataclass(slots=True)
+class Databases:
+    """Fresh catalogs, copied from a template that was made once."""
+
+    server: Postgres
+    _number: int = 0
+    _current: str | None = None
+
+    def fresh(self, *, template: str | None = TEMPLATE) -> str:
+        """Return the URL of a new database; the one given before is dropped."""
+        self.drop()
+        self._number += 1
+        self._current = f"bench_{self._number}"
+        self.server.create_database(self._current, template=template)
+        with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")  # what was written before is not paid by what is measured next
+        return self.server.url(self._current)
+
+    def drop(self) -> None:
+        """Drop the database given last."""
+        if self._current is not None:
+            with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {self._current} WITH (FORCE)")
+            self._current = None

@@ -1,0 +1,34 @@
+"""Keepers on real services; the invariants are asked after every test."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from integration.keeper.house import House, OpenHouse, houses
+
+from tierkeeper.base.settings import Settings
+
+
+@pytest.fixture
+def open_house(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]:
+    """Opens keepers with settings of their own."""
+    with houses(settings_factory) as opener:
+        yield opener
+
+
+@pytest.fixture
+def house(open_house: OpenHouse) -> House:
+    """A keeper with folders for hot (readable), warm and cold, and the default policies."""
+    return open_house(
+        tiers={"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}},
+    )
+
+
+@pytest.fixture
+def s3_house(open_house: OpenHouse, s3_endpoint: str) -> House:
+    """A keeper with hot in a folder, warm and cold in two buckets of one S3 server."""
+    return open_house(
+        tiers={
+            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
+            "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
+        }
+    )

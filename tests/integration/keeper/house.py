@@ -1,0 +1,207 @@
+"""A whole tierkeeper in one process: keeper, catalog, tiers; with the words that scenarios are told in."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import invariants
+import sqlalchemy as sa
+
+from tierkeeper.base.settings import Settings
+from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepResult, VerbResult
+from tierkeeper.keeper import Keeper
+from tierkeeper_client.contract import (
+    ArchiveArgs,
+    InlineContent,
+    PromoteArgs,
+    PurgeArgs,
+    RestoreArgs,
+    StoreArgs,
+    UndeleteArgs,
+)
+
+TENANT, WORKFLOW = "acme", "reports"
+#: nothing waits: what is doomed may be collected at once
+AT_ONCE: Mapping[str, Any] = {"grace": "0s"}
+_TIMES = {
+    "artifacts": (
+        "created_at stored_at accessed_at deleted_at purge_at purged_at retain_until override_until not_before"
+    ),
+    "schedule": "due_at lease_until",
+    "placements": "lease_until locked_until made_at verified_at damaged_at doomed_at delete_after",
+    "staging": "seen_at expires_at",
+    "runs": "seen_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A keeper, and short ways to use it as user ``tester``; every call has a key of its own."""
+
+    keeper: Keeper
+    settings: Settings
+
+    # -- store and look
+
+    def store(
+        self, name: str = "a", content: bytes = b"content", *, age: timedelta | None = None, **more: Any
+    ) -> StoreResult:
+        """Store an artifact that was created ``age`` ago."""
+        return self.keeper.store(self.args(name, content, age=age, **more), call=self.call())
+
+    def args(
+        self, name: str = "a", content: bytes = b"content", *, age: timedelta | None = None, **more: Any
+    ) -> StoreArgs:
+        """Return the arguments of such a store."""
+        created = None if age is None else datetime.now(UTC) - age
+        fields = {"tenant": TENANT, "workflow": WORKFLOW, "name": name, "created": created} | more
+        return StoreArgs(**{"content": InlineContent.of(content), **fields})
+
+    def call(self) -> Call:
+        """Return a call with a fresh key."""
+        return Call(key=str(uuid4()), actor="tester")
+
+    def ref(self, name: str = "a", version: int | None = None) -> Ref:
+        """Return a reference."""
+        return Ref(TENANT, WORKFLOW, name, version)
+
+    def show(self, name: str = "a", version: int | None = None) -> ArtifactView:
+        """Return an artifact."""
+        return self.keeper.show(self.ref(name, version))
+
+    def tiers(self, name: str = "a", version: int | None = None) -> set[str]:
+        """Return the tiers that have a present copy."""
+        return set(self.show(name, version).tiers)
+
+    def read(self, name: str = "a", version: int | None = None, *, deleted: bool = False) -> bytes:
+        """Return an artifact's bytes."""
+        with self.keeper.open_artifact(self.ref(name, version), deleted=deleted) as reading:
+            return b"".join(reading.chunks)
+
+    def events(self, name: str = "a", version: int | None = None) -> list[str]:
+        """Return the types of an artifact's events, oldest first."""
+        return [e.type for e in self.keeper.events(ref=self.ref(name, version), newest_first=False)]
+
+    def everything(self) -> list[str]:
+        """Return every object in every tier, as ``tier/location``."""
+        engine = self.keeper.engine
+        return sorted(f"{t.name}/{s.location}" for t in engine.tiers for s in engine.store(t.name).list())
+
+    # -- verbs
+
+    def promote(self, name: str, to_tier: str, **more: Any) -> list[VerbResult]:
+        """Promote."""
+        args = PromoteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, to_tier=to_tier, **more)
+        return self.keeper.promote(args, call=self.call())
+
+    def archive(self, name: str = "a", **more: Any) -> list[VerbResult]:
+        """Archive."""
+        return self.keeper.archive(
+            ArchiveArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
+        )
+
+    def restore(self, name: str = "a", **more: Any) -> list[VerbResult]:
+        """Restore."""
+        return self.keeper.restore(
+            RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
+        )
+
+    def purge(self, name: str = "a", **more: Any) -> list[VerbResult]:
+        """Purge."""
+        return self.keeper.purge(PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
+
+    def undelete(self, name: str = "a", **more: Any) -> list[VerbResult]:
+        """Undelete."""
+        return self.keeper.undelete(
+            UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
+        )
+
+    # -- sweeps and time
+
+    def turn(self) -> Counter[str]:
+        """Rotate and converge until nothing is due; return the counts."""
+        counts: Counter[str] = Counter()
+        while (run := self.keeper.rotate(actor="beat")) is not None:
+            result = self.keeper.converge_due(run)
+            counts.update(result.counts)
+        return counts
+
+    def collect(self) -> SweepResult:
+        """Collect."""
+        return self.keeper.collect()
+
+    def settle(self) -> None:
+        """Turn and collect, then ask every invariant, and that nothing is left to do."""
+        self.turn()
+        self.collect()
+        invariants.check_settled(self.keeper)
+
+    def policy(self, text: str, *, source: str = "test.yaml") -> None:
+        """Apply a policy."""
+        self.keeper.policy_apply(text, source=source, actor="tester")
+
+    def days_pass(self, days: float) -> None:
+        """Let time pass: every moment in the catalog lies ``days`` further back, so that all ages grow together."""
+        self.pass_time(timedelta(days=days))
+
+    def pass_time(self, length: timedelta) -> None:
+        """Let ``length`` pass; the walls that forbid shortening a retention are down for this one transaction."""
+        with self.keeper.engine.catalog.engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+            for table, columns in _TIMES.items():
+                moved = ", ".join(f"{column} = {column} - CAST(:length AS interval)" for column in columns.split())
+                connection.execute(sa.text(f"UPDATE {table} SET {moved}"), {"length": length})  # noqa: S608  constants
+
+    # -- the catalog, directly
+
+    def sql(self, statement: str, **arguments: Any) -> list[Any]:
+        """Run one statement in a transaction of its own; return its rows."""
+        with self.keeper.engine.catalog.engine.begin() as connection:
+            result = connection.execute(sa.text(statement), arguments)
+            return list(result) if result.returns_rows else []
+
+    def hold(self, name: str = "a", *, called: str = "lawsuit") -> None:
+        """Put a legal hold on an artifact's latest version."""
+        self.sql(
+            "INSERT INTO holds (id, artifact_id, name, by, reason) VALUES (:id, :artifact, :name, 'tester', 'a reason')",
+            id=uuid4(),
+            artifact=self.show(name).id,
+            name=called,
+        )
+
+    def release(self, name: str = "a") -> None:
+        """Release an artifact's holds and make it due."""
+        artifact = self.show(name).id
+        self.sql("UPDATE holds SET released_at = now(), released_by = 'tester' WHERE artifact_id = :id", id=artifact)
+        self.due(artifact)
+
+    def due(self, artifact: UUID) -> None:
+        """Make an artifact due now."""
+        self.sql(
+            "INSERT INTO schedule (artifact_id, tenant, due_at, step) SELECT id, tenant, now(), 'look' FROM artifacts"
+            " WHERE id = :id ON CONFLICT (artifact_id) DO UPDATE SET due_at = excluded.due_at",
+            id=artifact,
+        )
+
+
+OpenHouse = Callable[..., House]
+
+
+@contextmanager
+def houses(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]:
+    """Opens houses with nested overrides of the settings; what is open at the end is checked and closed."""
+    with ExitStack() as stack:
+
+        def open_house(**overrides: Any) -> House:
+            engine = {**AT_ONCE, **overrides.pop("engine", {})}
+            settings = settings_factory(engine=engine, **overrides)
+            keeper = stack.enter_context(Keeper.open(settings))
+            keeper.init()
+            stack.callback(invariants.check, keeper)
+            return House(keeper, settings)
+
+        yield open_house
