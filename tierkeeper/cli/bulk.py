@@ -57,7 +57,7 @@ def targets(session: Session, artifacts: Sequence[str], *, version: int | None, 
 
 def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     """Return each version that the filter selects; raise NothingToSelect if there is none."""
-    views = (view for view in session.keeper.select(chosen.filter) if chosen.keep(view))
+    views = (view for view in session.held(session.keeper.select(chosen.filter)) if chosen.keep(view))
     found = [Target(view.ref) for view in islice(views, chosen.limit)]
     if not found:
         raise NothingToSelect(filter=describe(chosen))

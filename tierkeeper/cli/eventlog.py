@@ -76,5 +76,5 @@ def what(event: EventView) -> str:
 
 def _tiers(value: Any) -> str:  # noqa: ANN401  a tier's name, a list of them, a state
     if isinstance(value, (list, tuple)):
-        return "+".join(str(one) for one in value) or "nowhere"
+        return output.tiers(value).plain if value else "nowhere"
     return str(value)

@@ -1,7 +1,6 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -47,18 +46,20 @@ def events(
     ref = None if artifact is None else params.parse_ref(artifact, tenant=tenant)
     table = not session.output.as_json and export is None
     newest_first = not oldest_first and export is None
-    found = session.keeper.events(
-        tenant=None if ref else tenant,
-        ref=ref,
-        type=kind,
-        since=since,
-        limit=limit or (TABLE_ROWS if table else None),
-        newest_first=newest_first,
+    found = session.held(
+        session.keeper.events(
+            tenant=None if ref else tenant,
+            ref=ref,
+            type=kind,
+            since=since,
+            limit=limit or (TABLE_ROWS if table else None),
+            newest_first=newest_first,
+        )
     )
     if export is not None:
         _export(session, found, export)
     elif table:
-        shown = list(islice(found, limit or TABLE_ROWS))
+        shown = list(found)
         if shown:
             session.output.print(event_table(shown))
         else:

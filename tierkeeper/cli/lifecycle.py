@@ -50,7 +50,7 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
 @pass_session
 def plan(session: Session, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> None:
     """List what a run would do now (or --as-of), artifact by artifact, with the rule and the reason."""
-    items = session.keeper.plan(tenant=tenant, as_of=as_of, limit=limit)
+    items = session.held(session.keeper.plan(tenant=tenant, as_of=as_of, limit=limit))
     if session.output.as_json:
         session.output.array(items)
         return
@@ -83,7 +83,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
     size = 0
     shown: list[PlanItem] = []
     with session.output.progress("planning") as advance:
-        for item in session.keeper.plan(tenant=tenant):
+        for item in session.held(session.keeper.plan(tenant=tenant)):
             counts[_label(item)] += 1
             size += item.size
             if session.output.verbose and len(shown) < PLAN_ROWS:

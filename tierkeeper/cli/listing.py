@@ -17,7 +17,7 @@ TABLE_ROWS: Final = 500  # a table is held in memory; JSON is not
 
 def print_list(session: Session, chosen: params.Chosen) -> None:
     """Print what the filter selects: a table, or a JSON array."""
-    views = (view for view in session.keeper.select(chosen.filter) if chosen.keep(view))
+    views = (view for view in session.held(session.keeper.select(chosen.filter)) if chosen.keep(view))
     if session.output.as_json:
         session.output.array(islice(views, chosen.limit))
         return

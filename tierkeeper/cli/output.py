@@ -24,6 +24,7 @@ from tierkeeper_client.errors import TierkeeperError
 
 PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
 PLAIN_PROGRESS_SECONDS: Final = 2.0
+DEFAULT_TIERS: Final = ("hot", "records", "warm", "cold")
 STYLES: Final = {
     "hot": "red",
     "records": "magenta",
@@ -193,9 +194,13 @@ def word(value: str) -> Text:
 
 
 def tiers(names: Iterable[str]) -> Text:
-    """Return tier names joined by ``+``, each in its colour; a dash for none."""
-    made = Text("+").join(word(name) for name in names)
+    """Return tier names joined by ``+``, the default ones from hot to cold, each in its colour; a dash for none."""
+    made = Text("+").join(word(name) for name in sorted(names, key=_heat))
     return made if made.plain else Text("-", style="bright_black")
+
+
+def _heat(tier: str) -> int:
+    return DEFAULT_TIERS.index(tier) if tier in DEFAULT_TIERS else len(DEFAULT_TIERS)
 
 
 def size(count: int | None) -> str:

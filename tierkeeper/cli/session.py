@@ -3,10 +3,10 @@
 import functools
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 from uuid import uuid4
 
 import click
@@ -19,6 +19,8 @@ from tierkeeper.cli.state import State
 from tierkeeper.embedded import services
 from tierkeeper.keeper import Keeper
 from tierkeeper_client import TierkeeperClient
+
+T = TypeVar("T")
 
 
 class Session:
@@ -84,6 +86,11 @@ class Session:
             actor=self.actor,
         )
         return self._stack.enter_context(client)
+
+    def held(self, rows: Iterator[T]) -> Iterator[T]:
+        """Return ``rows``; if they are not taken to the end, their connection is given back before the services stop."""
+        self._stack.callback(cast("Generator[T, None, None]", rows).close)
+        return rows
 
     def call(self) -> Call:
         """Return who asks, under a fresh key."""

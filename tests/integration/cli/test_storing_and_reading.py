@@ -88,6 +88,16 @@ def test_find_selects_by_every_condition(tk: Tierkeeper, stored: Stored) -> None
     assert tk("find", "--name", "*.md", "--count").out == "2\n"
 
 
+def test_a_list_that_is_cut_says_so(tk: Tierkeeper, stored: Stored) -> None:
+    """--limit cuts the list, and only a list that was cut says so."""
+    stored("a.txt", "a")
+    stored("b.txt", "b")
+    cut = tk("ls", "acme", "--limit", "1")
+    assert ("a.txt" in cut.out, "b.txt" in cut.out, "only the first 1" in cut.err) == (True, False, True)
+    assert tk("ls", "acme", "--limit", "2").err == ""
+    assert len(tk("-o", "json", "ls", "--limit", "1").json) == 1
+
+
 def test_a_default_tenant_need_not_be_said(tk: Tierkeeper, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """TIERKEEPER_TENANT stands for --tenant in arguments and filters."""
     stored("a.txt", "x")
