@@ -10,6 +10,7 @@ from acceptance.deployment import Deployment, wait_for
 from tierkeeper_client.contract import TaskName
 
 COUNT = 300
+PROBE = 'python -m worker.health --node "worker@$(hostname)"'  # as compose.yaml asks it
 SETTINGS = {
     "TIERKEEPER_ENGINE__LEASE": "3s",
     "TIERKEEPER_ENGINE__RENEW_EVERY": "1s",
@@ -31,15 +32,22 @@ def test_worker_killed_in_a_sweep_loses_nothing(deployment: Deployment, celery_s
 
     deployment.client.send(TaskName.ROTATE)
     wait_for(lambda: deployment.count(tier="warm") > 0, timeout=30, what="the first batch", every=0.005)
-    celery_setup.worker.kill()
+    worker = celery_setup.worker
+    worker.kill()
     moved = deployment.count(tier="warm")
     assert 0 < moved < COUNT, "the sweep was over before the kill"
 
-    celery_setup.worker.restart()
+    exit_code, words = worker.container.process.exec_run(PROBE)
+    assert exit_code == 1, words
+    assert b"does not answer" in words
+
+    worker.restart()
     deployment.sweep_until(
         lambda: deployment.count(tier="warm") == COUNT and deployment.count(tier="hot") == 0,
         what="all of them to be in warm",
     )
+    exit_code, words = worker.container.process.exec_run(PROBE)
+    assert exit_code == 0, words
     for name, content in sent.items():
         assert deployment.read(name) == content
     deployment.sweep_until(

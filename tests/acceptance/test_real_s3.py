@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -16,14 +17,19 @@ CLASSES = {"hot": "STANDARD", "warm": "WARM", "cold": "COLD"}
 VARIABLES = ("TIERKEEPER_TEST_S3_ENDPOINT", "TIERKEEPER_TEST_S3_ACCESS_KEY", "TIERKEEPER_TEST_S3_SECRET_KEY")
 
 
-@pytest.fixture
-def tier_urls(database_url: str) -> dict[str, str]:
-    """Every tier is a bucket of its own, fresh for the test, with a storage class of its own."""
-    endpoint, access_key, secret_key = (os.environ.get(name, "") for name in VARIABLES)
-    if not endpoint:
+@pytest.fixture(autouse=True, scope="module")
+def _server() -> None:
+    """Without the server nothing else need be started."""
+    if not os.environ.get(VARIABLES[0]):
         services.absent("the real S3 server", "run `make test-s3`, which starts it")
-    run = database_url.partition("test_")[2][:12]  # unique to this test
+
+
+@pytest.fixture
+def tier_urls() -> dict[str, str]:
+    """Every tier is a bucket of its own, fresh for the test, with a storage class of its own."""
+    endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
     where = f"endpoint={endpoint}&region=us-east-1&access_key={access_key}&secret_key={secret_key}"
+    run = uuid4().hex[:12]
     return {
         f"TIERKEEPER_TIERS__{tier.upper()}__URL": f"s3://{tier}-{run}/tiers?{where}&class={name}"
         for tier, name in CLASSES.items()

@@ -14,7 +14,6 @@ from typing import IO
 from ports import free_ports
 
 from s3server import root
-from s3server.inside import STORAGE_CLASSES
 
 ACCESS_KEY = "tierkeeper-test"
 SECRET_KEY = "tierkeeper-test-secret"  # of a throw-away server on 127.0.0.1
@@ -51,7 +50,6 @@ class Server:
             "TIERKEEPER_TEST_S3_ENDPOINT": self.endpoint,
             "TIERKEEPER_TEST_S3_ACCESS_KEY": ACCESS_KEY,
             "TIERKEEPER_TEST_S3_SECRET_KEY": SECRET_KEY,
-            "TIERKEEPER_TEST_S3_CLASSES": ",".join(("STANDARD", *STORAGE_CLASSES)),
         }
 
     def stop(self) -> None:

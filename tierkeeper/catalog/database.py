@@ -15,8 +15,9 @@ from tierkeeper.base.settings_groups import CatalogSettings
 
 T = TypeVar("T")
 
-#: deadlock_detected and serialization_failure: the transaction is simply run again (R14)
-_RETRIED_STATES = frozenset({"40P01", "40001"})
+#: deadlock_detected and serialization_failure: the transaction is simply run again (R14); unique_violation: somebody
+#: was faster with the same key, which the next run finds
+_RETRIED_STATES = frozenset({"40P01", "40001", "23505"})
 _TRIES = 5
 
 

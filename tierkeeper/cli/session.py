@@ -88,7 +88,7 @@ class Session:
         return self._stack.enter_context(client)
 
     def held(self, rows: Iterator[T]) -> Iterator[T]:
-        """Return ``rows``; if they are not taken to the end, their connection is given back before the services stop."""
+        """Return ``rows``; those not taken to their end give back their connection before the services stop."""
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
         return rows
 

@@ -46,12 +46,14 @@ def _item(
 ) -> PlanItem:
     moves = decision.action is Action.KEEP and decision.tiers != frozenset(present)
     known = [tier for tier in present if tier in engine.stores]
+    # a delete leaves its copies where they are until the undo window ends, but what it is for is nowhere
+    target = () if decision.action is Action.DELETE else decision.tiers
     return PlanItem(
         ref=row.ref,
         artifact=row.id,
         action="move" if moves else decision.action.value,
         source=ordered(known, engine.tiers),
-        target=ordered([t for t in decision.tiers if t in engine.stores], engine.tiers),
+        target=ordered([t for t in target if t in engine.stores], engine.tiers),
         rule=decision.rule,
         reason=decision.reason,
         due_at=due_at,

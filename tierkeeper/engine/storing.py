@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -146,31 +146,37 @@ def commit(
     places = []
     for item in fresh:
         policy = governance.of(item.subject)
+        first = first_written(policy, entry_tiers(policy), engine.tiers)
+        last = previous.get(heads[_name(item)].id)
         place = _Place(
             blob=taken[prepared.scopes[item.args.tenant], item.content.sha256],
             policy=policy,
-            first=first_written(policy, entry_tiers(policy), engine.tiers),
+            first=first,
+            # what changes nothing brings no copy back to a tier that the artifact has left
+            needed=first & last.wanted if last is not None and _same(item, last) else first,
         )
         places.append(place)
-        needs[place.blob] |= place.first
+        needs[place.blob] |= place.needed
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
     locks: list[locking.Lock] = []
     for item, place in zip(fresh, places, strict=True):
         here = {p.tier for p in present[place.blob]}
-        if not place.first <= here:
-            continue  # the copy that was there at step 2 is gone: this item starts again
         head = heads[_name(item)]
         last = previous.get(head.id)
-        if last is not None and not item.args.force and _same(item, last):
-            _finish(batch, item, _result_of(last, here, "unchanged"))
+        if last is not None and _same(item, last):
+            if place.needed <= here:
+                _finish(batch, item, _result_of(last, here, "unchanged"))
             continue
+        if not place.first <= here:
+            continue  # the copy that was there at step 2 is gone: this item starts again
         version = batch.latest.get(head.id, head.latest) + 1
         row = _new_row(item, head.id, version, place, now=now)
         batch.latest[head.id] = version
         previous[head.id] = row
         _finish(batch, item, _result_of(row, here, "stored" if prepared.intents[item.position] else "deduplicated"))
-        _add(engine, batch, row, place, here=here, call=call, now=now)
-        locks.extend(locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now))
+        missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
+        locks.extend(missing)
+        _add(engine, batch, row, place, here=here, locks=bool(missing), call=call, now=now)
         if item.content.staged is not None:
             staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
     _write(connection, batch, previous, governance, now=now)
@@ -179,11 +185,15 @@ def commit(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an item goes: its blob, its policy, and the tiers that must have a copy before store returns."""
+    """Where an item goes: its blob, its policy, and the tiers that must have a copy before store returns.
+
+    ``needed`` are those of them that it needs as matters stood before this batch.
+    """
 
     blob: UUID
     policy: Policy
     first: frozenset[str]
+    needed: frozenset[str]
 
 
 def _name(item: Incoming) -> tuple[str, str, str]:
@@ -192,7 +202,8 @@ def _name(item: Incoming) -> tuple[str, str, str]:
 
 def _same(item: Incoming, last: ArtifactRow) -> bool:
     return (
-        last.state is ArtifactState.LIVE
+        not item.args.force
+        and last.state is ArtifactState.LIVE
         and last.sha256 == item.content.sha256
         and last.metadata == item.args.metadata
         and last.tags == item.args.tags
@@ -276,13 +287,24 @@ def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: da
 
 
 def _add(
-    engine: Engine, batch: _Batch, row: ArtifactRow, place: _Place, *, here: set[str], call: Call, now: datetime
+    engine: Engine,
+    batch: _Batch,
+    row: ArtifactRow,
+    place: _Place,
+    *,
+    here: set[str],
+    locks: bool,
+    call: Call,
+    now: datetime,
 ) -> None:
     """Gather the rows of a new version: itself, its schedule, its event."""
     batch.new.append(row)
     decision = decide(row.facts(now), place.policy, now=now, default_undo=engine.default_undo)
     settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
     due_at = decision.next_due if settled else now
+    if locks:
+        # they are set right after this commit; should that fail, converge sets them then
+        due_at = now + timedelta(seconds=engine.lease)
     if due_at is not None:
         step = decision.next_step if settled else f"move to {listed(decision.tiers)}"
         batch.due.append((row.id, row.tenant, due_at, step))

@@ -102,7 +102,7 @@ class S3Store(Store):
             # the name, which then has to be the new one in the metadata too
             about = {"MetadataDirective": "REPLACE", **self._about(info)} if self.readable_layout else self._class()
             with thawing(source.place, key), self.place.translating(key.location):
-                self.place.client.copy_object(
+                self.place.hot.copy_object(
                     **self.place.address(location, None), CopySource=origin, ChecksumAlgorithm="SHA256", **about
                 )
         return self._checked(self.head(ObjectKey(location)), info)
@@ -152,7 +152,7 @@ class S3Store(Store):
     def close(self) -> None:
         """Give back connections and threads."""
         self._multipart.close()
-        self.place.client.close()
+        self.place.close()
 
     def _put_whole(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         body: bytes | BinaryIO
@@ -168,7 +168,7 @@ class S3Store(Store):
             content.seek(start)
         checksum = base64.b64encode(digest.check(info, tier=self.config.tier, location=location)).decode()
         with self.place.translating(location):
-            answer = self.place.client.put_object(
+            answer = self.place.hot.put_object(
                 **self.place.address(location, None),
                 Body=body,
                 ContentLength=info.size,
@@ -220,9 +220,9 @@ class S3Store(Store):
     def _head(self, key: ObjectKey) -> "HeadObjectOutputTypeDef":
         try:
             with self.place.translating(key.location):
-                return self.place.client.head_object(
-                    **self.place.address(key.location, key.version), ChecksumMode="ENABLED"
-                )
+                address = self.place.address(key.location, key.version)
+                found: HeadObjectOutputTypeDef = self.place.hot.head_object(**address, ChecksumMode="ENABLED")
+                return found
         except ObjectNotFound:
             self.place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
             raise

@@ -1,17 +1,20 @@
 """What an S3 tier is told by its URL and options, and the boto3 client made of it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
 from urllib.parse import unquote, urlsplit
 
 import boto3
 import botocore.session
+import urllib3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError
+from botocore.utils import get_environ_proxies
 
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
+from tierkeeper.stores.s3_signed import HotCalls, SignedClient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,6 +40,7 @@ class S3Options:
     role: str | None
     addressing: Literal["auto", "path", "virtual"]
     checksums: Literal["when_required", "when_supported"]
+    client: Literal["signed", "boto3"]  # of the calls that are made once per object
     access_key: str | None
     secret_key: str | None
     session_token: str | None
@@ -81,6 +85,7 @@ def parse(config: StoreConfig) -> S3Options:
         addressing=options.choice("addressing", "path", "virtual") or ("path" if endpoint else "auto"),
         checksums=options.choice("checksums", "when_required", "when_supported")
         or ("when_required" if endpoint else "when_supported"),
+        client=options.choice("client", "signed", "boto3") or ("signed" if endpoint else "boto3"),
         access_key=options.text("access_key"),
         secret_key=options.text("secret_key"),
         session_token=options.text("session_token"),
@@ -104,8 +109,11 @@ def parse(config: StoreConfig) -> S3Options:
     return parsed
 
 
-def make(options: S3Options, config: StoreConfig) -> "S3Client":
-    """Return a client with finite time-outs and retries; nothing is connected yet. Raises BadTierUrl."""
+def make(options: S3Options, config: StoreConfig) -> tuple["S3Client", HotCalls]:
+    """Return a client with finite time-outs and retries, and who makes the calls that are made once per object.
+
+    Nothing is connected yet. Raises BadTierUrl.
+    """
     try:
         core = botocore.session.Session(profile=options.profile)
         if options.role is not None:
@@ -115,14 +123,31 @@ def make(options: S3Options, config: StoreConfig) -> "S3Client":
             region_name=options.region,
             **(_Keys() if options.role else _keys(options)),  # a role's own come from its provider
         )
-        return session.client(
+        client = session.client(
             "s3",
             endpoint_url=options.endpoint,
             region_name=session.region_name or "us-east-1",
             config=_config(options, config),
         )
+        return client, _hot(options, config, client, core)
     except (BotoCoreError, ValueError) as error:
         raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
+
+
+def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: botocore.session.Session) -> HotCalls:
+    credentials = core.get_credentials()
+    # boto3 knows the ways through proxies, and how to say that there are no credentials
+    if options.client == "boto3" or credentials is None or get_environ_proxies(client.meta.endpoint_url):
+        return cast("HotCalls", client)  # its stubs say more than the protocol
+    return SignedClient(
+        client,
+        credentials,
+        options.bucket,
+        virtual=options.addressing == "virtual" or (options.addressing == "auto" and "." not in options.bucket),
+        connections=config.io_threads + _SPARE_CONNECTIONS,
+        timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
+        ca_bundle=core.get_config_variable("ca_bundle"),
+    )
 
 
 def _config(options: S3Options, config: StoreConfig) -> Config:

@@ -77,7 +77,7 @@ class _Deletion:
             {"Key": name} if version is None else {"Key": name, "VersionId": version} for name, version in by_name
         ]
         with place.translating(f"{len(objects)} keys"):
-            answer = place.client.delete_objects(Bucket=place.bucket, Delete={"Objects": objects})
+            answer = place.hot.delete_objects(Bucket=place.bucket, Delete={"Objects": objects})
         for deleted in answer.get("Deleted", []):
             key = by_name.get((deleted["Key"], deleted.get("VersionId")))
             if key is None:

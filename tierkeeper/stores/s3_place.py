@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from tierkeeper.stores import s3_client, s3_errors
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.s3_signed import HotCalls
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,12 +18,14 @@ _OURS_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class Place:
-    """One bucket and prefix, with the client that reaches it."""
+    """One bucket and prefix, with the client that reaches it; ``hot`` makes the calls that are made once per object."""
 
     def __init__(self, config: StoreConfig) -> None:
         self.tier = config.tier
         self.options = s3_client.parse(config)
-        self.client: S3Client = s3_client.make(self.options, config)
+        self.client: S3Client
+        self.hot: HotCalls
+        self.client, self.hot = s3_client.make(self.options, config)
         self.bucket = self.options.bucket
         self._lock = threading.Lock()
         self._versioned: bool | None = None
@@ -44,6 +47,11 @@ class Place:
     def translating(self, location: str) -> contextlib.AbstractContextManager[None]:
         """Translate the errors of calls that are about ``location``."""
         return s3_errors.translating(tier=self.tier, location=location)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.hot.close()
+        self.client.close()
 
     @property
     def versioned(self) -> bool:

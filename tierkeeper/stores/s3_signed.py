@@ -12,14 +12,14 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 from urllib.parse import quote, urlsplit
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import urllib3
 from botocore.credentials import Credentials
-from botocore.httpsession import get_cert_path
+from botocore.httpsession import where
 
 from tierkeeper.base import log as logs
 from tierkeeper.stores.sigv4 import NOTHING, Signer
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
-_OK, _NO_CONTENT = 200, 204
+_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+_AGENT = "tierkeeper"
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SAFE = "/~"  # what botocore leaves as it is in a key
 _META = "x-amz-meta-"
 _HEADERS = {
@@ -46,7 +48,17 @@ _ANSWERED = {
     "x-amz-checksum-type": "ChecksumType",
     "etag": "ETag",
 }
-_KNOWN = {*_HEADERS, "Body", "Bucket", "ChecksumAlgorithm", "ContentLength", "CopySource", "Key", "Metadata", "VersionId"}
+_KNOWN = {
+    *_HEADERS,
+    "Body",
+    "Bucket",
+    "ChecksumAlgorithm",
+    "ContentLength",
+    "CopySource",
+    "Key",
+    "Metadata",
+    "VersionId",
+}
 
 
 class HotCalls(Protocol):
@@ -64,109 +76,114 @@ class HotCalls(Protocol):
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Delete many."""
 
+    def close(self) -> None:
+        """Close the connections."""
+
 
 class SignedClient:
-    """The hot calls. Safe to use from many threads; connections are kept and shared."""
+    """The hot calls on one bucket. Safe to use from many threads; connections are kept and shared."""
 
     def __init__(
         self,
         client: "S3Client",
         credentials: Credentials,
+        bucket: str,
         *,
         virtual: bool,
-        ca_bundle: str | None,
         connections: int,
+        timeout: urllib3.Timeout,
+        ca_bundle: str | None,
     ) -> None:
-        """``virtual``: the bucket goes into the host's name; ``ca_bundle``: None for botocore's own."""
-        self._client, self._credentials, self._virtual = client, credentials, virtual
-        config, url = client.meta.config, urlsplit(client.meta.endpoint_url)
-        self._secure = url.scheme == "https"
-        self._host, self._base = url.netloc, url.path.rstrip("/")
+        """``client`` says where; ``virtual``: the bucket goes into the host's name; ``ca_bundle`` None: botocore's."""
+        url = urlsplit(client.meta.endpoint_url)
+        self._client, self._credentials = client, credentials
         self._signer = Signer(client.meta.region_name)
-        tls = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or get_cert_path(True)} if self._secure else {}
-        self._pools = urllib3.PoolManager(
-            maxsize=connections,
-            retries=False,
-            timeout=urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout),
-            **tls,
+        self._host = f"{bucket}.{url.netloc}" if virtual else url.netloc
+        self._base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
+        verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
+        self._pool = urllib3.connection_from_url(
+            f"{url.scheme}://{self._host}", maxsize=connections, timeout=timeout, **verified
         )
         self._warned = False
 
     def close(self) -> None:
         """Close the connections."""
-        self._pools.clear()
+        self._pool.close()
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
         """Write an object whose bytes and SHA-256 are given."""
         body, checksum = arguments.get("Body"), arguments.get("ChecksumSHA256")
-        if not isinstance(body, bytes) or checksum is None or not arguments.keys() <= _KNOWN:
-            return self._client.put_object(**arguments)
-        headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
-        answer = self._call("PUT", arguments, headers, body=body, sha256=base64.b64decode(checksum).hex())
-        return self._client.put_object(**arguments) if answer is None else _fields(answer)
+        answer = None
+        if isinstance(body, bytes) and checksum is not None and arguments.keys() <= _KNOWN:
+            headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
+            sha256 = base64.b64decode(checksum).hex()
+            answer = self._call("PUT", arguments["Key"], headers, body=body, sha256=sha256)
+            if _ok(answer):
+                return _fields(answer)
+        return self._by_boto3("put_object", arguments, answer)
 
     def copy_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Copy an object on the server's side; the server says 200 before it knows whether it can."""
-        if not arguments.keys() <= _KNOWN:
-            return self._client.copy_object(**arguments)
-        source = arguments["CopySource"]
-        origin = quote(f"{source['Bucket']}/{source['Key']}", safe=_SAFE)
-        version = f"?versionId={quote(source['VersionId'], safe='')}" if "VersionId" in source else ""
-        headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
-        if "ChecksumAlgorithm" in arguments:
-            headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-        answer = self._call("PUT", arguments, headers)
-        if answer is None or b"CopyObjectResult" not in answer.data or b"<Error>" in answer.data:
-            return self._client.copy_object(**arguments)
-        return _fields(answer)
+        """Copy an object on the server's side; a server may say 200 before it knows whether it can."""
+        answer = None
+        if arguments.keys() <= _KNOWN:
+            source = arguments["CopySource"]
+            origin = quote(f"{source['Bucket']}/{source['Key']}", safe=_SAFE)
+            version = f"?versionId={quote(source['VersionId'], safe=_SAFE)}" if "VersionId" in source else ""
+            headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
+            if "ChecksumAlgorithm" in arguments:
+                headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
+            answer = self._call("PUT", arguments["Key"], headers)
+            if _ok(answer) and b"<CopyObjectResult" in answer.data:
+                return _fields(answer)
+        return self._by_boto3("copy_object", arguments, answer)
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Say what is there."""
-        if not arguments.keys() <= _KNOWN:
-            return self._client.head_object(**arguments)
-        answer = self._call("HEAD", arguments, _headers(arguments))
-        if answer is None or not {"content-length", "last-modified"} <= {name.lower() for name in answer.headers}:
-            return self._client.head_object(**arguments)
-        metadata = {name[len(_META) :]: value for name, value in answer.headers.items() if name.startswith(_META)}
-        return {
-            **_fields(answer),
-            "ContentLength": int(answer.headers["content-length"]),
-            "LastModified": parsedate_to_datetime(answer.headers["last-modified"]),
-            "Metadata": metadata,
-        }
+        answer = None
+        if arguments.keys() <= _KNOWN:
+            version = arguments.get("VersionId")
+            query = "" if version is None else f"versionId={quote(version, safe='-_.~')}"
+            answer = self._call("HEAD", arguments["Key"], _headers(arguments), query=query)
+            if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
+                lower = {name.lower(): value for name, value in answer.headers.items()}
+                return {
+                    **_fields(answer),
+                    "ContentLength": int(lower["content-length"]),
+                    "LastModified": parsedate_to_datetime(lower["last-modified"]),
+                    "Metadata": {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)},
+                }
+        return self._by_boto3("head_object", arguments, answer)
 
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Delete up to 1000 keys; the answer tells of each."""
-        if arguments.keys() != {"Bucket", "Delete"} or arguments["Delete"].keys() != {"Objects"}:
-            return self._client.delete_objects(**arguments)
-        listed = "".join(_object(each) for each in arguments["Delete"]["Objects"])
-        body = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{listed}</Delete>'.encode()
-        md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        headers = {"content-md5": md5, "content-type": "application/xml"}
-        sha256 = hashlib.sha256(body).hexdigest()
-        answer = self._call("POST", arguments, headers, query="delete=", body=body, sha256=sha256)
-        found = None if answer is None else _deleted(answer.data)
-        return self._client.delete_objects(**arguments) if found is None else found
+        answer = None
+        if arguments.keys() == {"Bucket", "Delete"} and arguments["Delete"].keys() == {"Objects"}:
+            listed = "".join(_object(each) for each in arguments["Delete"]["Objects"])
+            body = f'<Delete xmlns="{_NAMESPACE}">{listed}</Delete>'.encode()
+            md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+            headers = {"content-md5": md5, "content-type": "application/xml"}
+            sha256 = hashlib.sha256(body).hexdigest()
+            answer = self._call("POST", "", headers, query="delete=", body=body, sha256=sha256)
+            if _ok(answer) and (found := _deleted(answer.data)) is not None:
+                return found
+        return self._by_boto3("delete_objects", arguments, answer)
 
     def _call(
         self,
         method: str,
-        arguments: Mapping[str, Any],
+        key: str,
         headers: dict[str, str],
         *,
         query: str = "",
         body: bytes = b"",
         sha256: str = NOTHING,
     ) -> urllib3.BaseHTTPResponse | None:
-        """Return the answer if it is success; None if boto3 must be asked."""
-        bucket, key = arguments["Bucket"], arguments.get("Key", "")
-        host = f"{bucket}.{self._host}" if self._virtual else self._host
-        path = f"{self._base}/{quote(key if self._virtual else f'{bucket}/{key}' if key else bucket, safe=_SAFE)}"
-        if method == "HEAD" and "VersionId" in arguments:
-            query = f"versionId={quote(arguments['VersionId'], safe='-_.~')}"
-        if not all(value.isascii() for value in headers.values()):
+        """Return what the server answers; None if it does not, or should not be asked in this way."""
+        who = self._credentials.get_frozen_credentials()
+        if not (who.access_key and who.secret_key and all(value.isascii() for value in headers.values())):
             return None
-        headers["host"] = host
+        path = f"{self._base}/{quote(key, safe=_SAFE)}" if key else self._base or "/"
+        headers["host"] = self._host
         if method != "HEAD":
             headers["content-length"] = str(len(body))
         signed = self._signer.sign(
@@ -175,16 +192,65 @@ class SignedClient:
             query,
             headers,
             body_sha256=sha256,
-            credentials=self._credentials.get_frozen_credentials(),
+            access_key=who.access_key,
+            secret_key=who.secret_key,
+            token=who.token,
             now=datetime.now(UTC),
         )
-        signed["user-agent"] = "tierkeeper"
-        pool = self._pools.connection_from_host(*_port(host, secure=self._secure))
+        signed["user-agent"] = _AGENT
+        target = f"{path}?{query}" if query else path
         try:
-            answer = pool.urlopen(method, f"{path}?{query}" if query else path, body=body, headers=signed)
+            return self._pool.urlopen(
+                method, target, body=body or None, headers=signed, retries=False, decode_content=False
+            )
         except (urllib3.exceptions.HTTPError, OSError):
             return None
-        if answer.status in {_OK, _NO_CONTENT}:
-            return answer
-        self._refused(method, answer.status)
+
+    def _by_boto3(self, operation: str, arguments: dict[str, Any], refused: urllib3.BaseHTTPResponse | None) -> Any:  # noqa: ANN401  as above
+        answer = getattr(self._client, operation)(**arguments)
+        if refused is not None and not self._warned and _BAD_REQUEST <= refused.status < _SERVER_ERROR:
+            self._warned = True
+            log.warning(
+                "the server refused a call that it took from boto3; client=boto3 in the tier's URL saves asking twice",
+                operation=operation,
+                status=refused.status,
+            )
+        return answer
+
+
+def _ok(answer: urllib3.BaseHTTPResponse | None) -> TypeGuard[urllib3.BaseHTTPResponse]:
+    return answer is not None and answer.status == _OK
+
+
+def _headers(arguments: Mapping[str, Any]) -> dict[str, str]:
+    headers = {_HEADERS[name]: value for name, value in arguments.items() if name in _HEADERS}
+    headers.update({_META + name.lower(): value for name, value in arguments.get("Metadata", {}).items()})
+    return headers
+
+
+def _fields(answer: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    return {field: answer.headers[name] for name, field in _ANSWERED.items() if name in answer.headers}
+
+
+def _object(identifier: Mapping[str, str]) -> str:
+    version = identifier.get("VersionId")
+    key = f"<Key>{escape(identifier['Key'])}</Key>"
+    return f"<Object>{key}{'' if version is None else f'<VersionId>{escape(version)}</VersionId>'}</Object>"
+
+
+def _deleted(data: bytes) -> dict[str, Any] | None:
+    """Return the answer of a bulk delete as boto3 does; None if it is no such answer."""
+    try:
+        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+    except ET.ParseError:
         return None
+    if not root.tag.endswith("DeleteResult"):
+        return None
+    found: dict[str, Any] = {"Deleted": [], "Errors": []}
+    for entry in root:
+        fields: dict[str, Any] = {part.tag.rpartition("}")[2]: part.text or "" for part in entry}
+        if "DeleteMarker" in fields:
+            fields["DeleteMarker"] = fields["DeleteMarker"] == "true"
+        kind = entry.tag.rpartition("}")[2]
+        found["Errors" if kind == "Error" else kind].append(fields)
+    return found

@@ -9,26 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Protocol
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 NOTHING = sha256(b"").hexdigest()  # of an empty body
-
-
-class Credentials(Protocol):
-    """What botocore calls frozen credentials: they belong together, and do not change."""
-
-    @property
-    def access_key(self) -> str:
-        """Who asks."""
-
-    @property
-    def secret_key(self) -> str:
-        """What the signature proves knowledge of."""
-
-    @property
-    def token(self) -> str | None:
-        """The session's token, of credentials that end."""
 
 
 @dataclass(slots=True)
@@ -46,27 +29,30 @@ class Signer:
         headers: Mapping[str, str],
         *,
         body_sha256: str,
-        credentials: Credentials,
+        access_key: str,
+        secret_key: str,
+        token: str | None,
         now: datetime,
     ) -> dict[str, str]:
         """Return ``headers`` with those of the signature; every one of them is signed.
 
         Names of ``headers`` are in small letters, with ``host`` among them. ``path`` is percent-encoded, ``query`` too,
-        sorted by name and with a ``=`` for each. ``body_sha256`` is in hexadecimal digits, ``now`` in UTC.
+        sorted by name and with a ``=`` for each. ``body_sha256`` is in hexadecimal digits, ``now`` in UTC. ``token`` is
+        that of credentials which end.
         """
         stamp = now.strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
         signed = {**headers, "x-amz-content-sha256": body_sha256, "x-amz-date": stamp}
-        if credentials.token:
-            signed["x-amz-security-token"] = credentials.token
+        if token:
+            signed["x-amz-security-token"] = token
         names = sorted(signed)
         listed = ";".join(names)
         lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         request = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{body_sha256}"
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
-        signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
+        signature = hmac.digest(self._key(secret_key, stamp[:8]), text.encode(), "sha256").hex()
         signed["authorization"] = (
-            f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+            f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={listed}, Signature={signature}"
         )
         return signed
 

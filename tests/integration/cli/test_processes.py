@@ -130,6 +130,10 @@ def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> 
         sent = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "w", "--enqueue", "--wait")
         assert sent.returncode == 0, sent.stderr
         assert _run(home, "get", "acme/w/a.txt", "-").stdout == "through the worker"
+        moved = _run(home, "-o", "json", "archive", "acme/w/a.txt", "--enqueue", "--wait", "30s")
+        assert (moved.returncode, json.loads(moved.stdout)[0]["results"][0]["present"]) == (0, ["cold"]), moved.stderr
+        assert _run(home, "archive", "acme/w/nothing", "--enqueue", "--wait").returncode == 3
+        assert _run(home, "lifecycle", "run", "--live", "--enqueue").returncode == 0
         assert _run(home, "demo", "--count", "3").returncode == 4
         beat = _children(up.pid)["beat"]
         os.kill(beat, signal.SIGKILL)
