@@ -31,6 +31,7 @@ _FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
 
 _LOAD = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_BLOBS_OF = sa.text("SELECT DISTINCT blob_id FROM artifacts WHERE id = ANY(:ids) AND blob_id IS NOT NULL")
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
 _SIBLING_WANTS = sa.text(
     "SELECT blob_id, wanted FROM artifacts"
@@ -88,6 +89,11 @@ def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
     """Lock these artifacts in the order of their ids, then read them as they now are."""
     connection.execute(_LOCK, {"ids": list(ids)})
     return load(connection, ids)
+
+
+def blobs_of(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Return the blobs of these artifacts."""
+    return set(connection.execute(_BLOBS_OF, {"ids": list(ids)}).scalars())
 
 
 def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:

@@ -22,7 +22,7 @@ from tierkeeper.engine import change, locking, settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
-from tierkeeper.policy.decision import Decision
+from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def batch(
     foreign: set[UUID],
 ) -> tuple[dict[UUID, Result], list[locking.Lock]]:
     """Commit a batch; return each artifact's outcome and the locks that are to be set now."""
-    peek = artifacts.load(connection, ids)
-    touched = sorted({r.blob_id for r in peek if r.blob_id is not None} | {t.intent.blob for t in done})
+    touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
     rows = artifacts.lock(connection, ids)
     schedule.lock(connection, ids)
@@ -71,7 +70,8 @@ def batch(
     copies = placements.of_blobs(connection, touched)
     items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
-    copies = placements.of_blobs(connection, touched)
+    if any(item.policy.retention or item.decision.action is Action.DESTROY for item in items):
+        copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
     history = schedule.failures(connection, ids)
     problems = _problems(done)
     locks: list[locking.Lock] = []
