@@ -96,7 +96,6 @@ def _unknown_bytes(engine: Engine) -> Iterator[str]:
 
 
 def _unsettled(engine: Engine) -> Iterator[str]:
-    rows, copies = _catalog(engine)
     with engine.catalog.reading() as connection:
         due = connection.execute(_DUE).scalar_one()
         if due:
@@ -108,6 +107,11 @@ def _unsettled(engine: Engine) -> Iterator[str]:
                 yield f"I4: placement {copy.id} in {copy.tier} is still {copy.state}"
         for bare in connection.execute(_BARE_BLOBS):
             yield f"I8: blob {bare.id} has neither a placement nor an artifact"
+    yield from _misplaced(engine)
+
+
+def _misplaced(engine: Engine) -> Iterator[str]:
+    rows, copies = _catalog(engine)
     wanted: dict[object, set[str]] = {}
     for row in rows:
         if row.counted:

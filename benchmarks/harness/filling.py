@@ -1,7 +1,7 @@
 """Fills a catalog with artifacts by COPY, as the engine itself would have left them, and their bytes in S3."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,28 +49,32 @@ class Made:
         return {f"x-amz-meta-{name}": value for name, value in values.items()}
 
 
-def make(count: int, *, age: timedelta, due: Callable[[int], datetime] | None = None) -> list[Made]:
-    """Return ``count`` artifacts of this age, each with content of its own; due since an hour, or as ``due`` says."""
+def make(count: int, *, age: timedelta) -> list[Made]:
+    """Return ``count`` artifacts of this age, due since an hour, each with content of its own."""
     now = datetime.now(UTC)
-    overdue = now - timedelta(hours=1)
-    made = []
-    for number in range(count):
-        placement = new_id()
-        digest = sha256(content(placement)).digest()
-        made.append(
-            Made(
-                artifact=new_id(),
-                name=f"item-{number:08}",
-                blob=new_id(),
-                placement=placement,
-                sha256=digest,
-                size=SIZE,
-                location=f"cas/{digest.hex()[:2]}/{digest.hex()}/{placement}",
-                created=now - age,
-                due=overdue if due is None else due(number),
-            )
-        )
-    return made
+    return [_made(n, lambda p: sha256(content(p)).digest(), now - age, now - timedelta(hours=1)) for n in range(count)]
+
+
+def imagine(numbers: range, ages: Callable[[int], timedelta], dues: Callable[[int], timedelta]) -> list[Made]:
+    """Return artifacts without bytes anywhere, of these ages, due after (negative: since) these times."""
+    now = datetime.now(UTC)
+    return [_made(n, lambda p: sha256(p.bytes).digest(), now - ages(n), now + dues(n)) for n in numbers]
+
+
+def _made(number: int, digest_of: Callable[[UUID], bytes], created: datetime, due: datetime) -> Made:
+    placement = new_id()
+    digest = digest_of(placement)
+    return Made(
+        artifact=new_id(),
+        name=f"item-{number:08}",
+        blob=new_id(),
+        placement=placement,
+        sha256=digest,
+        size=SIZE,
+        location=f"cas/{digest.hex()[:2]}/{digest.hex()}/{placement}",
+        created=created,
+        due=due,
+    )
 
 
 def content(placement: UUID) -> bytes:
@@ -84,10 +88,10 @@ def upload(bare: Bare, bucket: str, made: Sequence[Made]) -> None:
         list(threads.map(lambda m: bare.put(bucket, m.location, content(m.placement), m.headers), made))
 
 
-def catalogue(url: str, made: Iterable[Made], *, tier: str, step: str) -> None:
+def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
     """Write the rows; the built-in policy ``default`` governs."""
-    rows = made if isinstance(made, Sequence) else list(made)
     with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")  # these rows fit each other without being asked
         policy = connection.execute("SELECT id FROM policies WHERE name = 'default' AND removed_at IS NULL").fetchone()
         assert policy is not None
         connection.execute("INSERT INTO tenants (id, scope) VALUES (%s, %s) ON CONFLICT DO NOTHING", [TENANT, TENANT])
@@ -138,5 +142,10 @@ def catalogue(url: str, made: Iterable[Made], *, tier: str, step: str) -> None:
             with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
                 for row in values:
                     copy.write_row(row)
+
+
+def tidy(url: str) -> None:
+    """Leave the tables as autovacuum would, some time after they were filled."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")

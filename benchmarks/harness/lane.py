@@ -10,13 +10,25 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypedDict
 from uuid import UUID
 
 from benchmarks.harness.bare import BULK, Access, Bare
+from benchmarks.harness.filling import content
 from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
 
 ROOT = Path(__file__).parents[2]
+Item = tuple[str, str, int]  # location, SHA-256 in base64, size
+
+
+class Job(TypedDict):
+    """What the bare calls are to do, as the file says it."""
+
+    access: dict[str, str]
+    source: str
+    target: str
+    items: list[Item]
 
 
 class Lanes:
@@ -41,11 +53,15 @@ class Lanes:
         for process in self._processes:
             _expect(process, "ready")
 
-    def work(self, lines: Sequence[str] | None = None) -> None:
-        """Send each its line (or an empty one), wait until all have done their work and ended."""
-        for number, process in enumerate(self._processes):
+    def work(self) -> None:
+        """Let all work, and wait until they have done it and ended."""
+        self.tell("")
+
+    def tell(self, line: str) -> None:
+        """Let all work on what the line says, and wait until they have done it and ended."""
+        for process in self._processes:
             assert process.stdin is not None
-            process.stdin.write(f"{lines[number] if lines else ''}\n")
+            process.stdin.write(f"{line}\n")
             process.stdin.flush()
         for process in self._processes:
             _expect(process, "done")
@@ -72,21 +88,9 @@ def converge() -> Callable[[str], None]:
     return work
 
 
-def collect() -> Callable[[str], None]:
-    """Collect what is ripe."""
-    keeper = Keeper.open(load())
-    keeper.runs(limit=1)
-
-    def work(_line: str) -> None:
-        keeper.collect(actor="benchmark")
-        keeper.close()
-
-    return work
-
-
 def bare(task: str, file: str, threads: str) -> Callable[[str], None]:
     """Do ``task`` (move, delete, put) with the keys of ``file`` by bare calls, so many at once."""
-    job = json.loads(Path(file).read_text())
+    job: Job = json.loads(Path(file).read_text())
     client = Bare(Access(**job["access"]))
     pool = ThreadPoolExecutor(int(threads))
 
@@ -97,39 +101,37 @@ def bare(task: str, file: str, threads: str) -> Callable[[str], None]:
     return work
 
 
-def _move(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
+def _move(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
     """Copy, HEAD and compare; delete the sources by bulks beside the copies that go on."""
-    source, target = str(job["source"]), str(job["target"])
 
-    def one(item: list[str]) -> str:
+    def one(item: Item) -> str:
         key, checksum, size = item
-        client.copy(target, key, f"{source}/{key}")
-        assert client.head(target, key) == (int(size), checksum)
+        client.copy(job["target"], key, f"{job['source']}/{key}")
+        assert client.head(job["target"], key) == (size, checksum)
         return key
 
-    items = job["items"]
     with ThreadPoolExecutor(1) as deleting:
         bulks = []
-        for start in range(0, len(items), BULK):
-            keys = list(pool.map(one, items[start : start + BULK]))
-            bulks.append(deleting.submit(client.delete_many, source, keys))
+        for start in range(0, len(job["items"]), BULK):
+            keys = list(pool.map(one, job["items"][start : start + BULK]))
+            bulks.append(deleting.submit(client.delete_many, job["source"], keys))
         for bulk in bulks:
             bulk.result()
 
 
-def _delete(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
+def _delete(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
     keys = [item[0] for item in job["items"]]
     parts = [keys[i : i + BULK] for i in range(0, len(keys), BULK)]
-    list(pool.map(lambda part: client.delete_many(str(job["source"]), part), parts))
+    list(pool.map(lambda part: client.delete_many(job["source"], part), parts))
 
 
-def _put(client: Bare, pool: ThreadPoolExecutor, job: dict[str, list[list[str]]]) -> None:
-    body = bytes.fromhex(str(job["body"]))
-    list(pool.map(lambda item: client.put(str(job["target"]), item[0], body + item[0].encode()), job["items"]))
+def _put(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
+    """Write each of the items anew, under its own key."""
+    list(pool.map(lambda item: client.put(job["target"], item[0], content(UUID(item[0][-36:]))), job["items"]))
 
 
-_BARE = {"move": _move, "delete": _delete, "put": _put}
-_VERBS: dict[str, Callable[..., Callable[[str], None]]] = {"converge": converge, "collect": collect, "bare": bare}
+_BARE: dict[str, Callable[[Bare, ThreadPoolExecutor, Job], None]] = {"move": _move, "delete": _delete, "put": _put}
+_VERBS: dict[str, Callable[..., Callable[[str], None]]] = {"converge": converge, "bare": bare}
 
 
 def main() -> None:

@@ -1,13 +1,30 @@
 """The peer rclone, in the versions that are at hand: Debian's, and others given by ``--rclone PATH``."""
 
+import argparse
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness.bare import REGION, Access
 
 TRANSFERS = 32
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """Let the command line name other rclones."""
+    parser.add_argument("--rclone", action="append", help="an rclone to compare with; default: the one in PATH")
+
+
+def programs(options: argparse.Namespace) -> list[str]:
+    """Return the rclones to compare with; says so where there is none."""
+    named: list[str] | None = options.rclone
+    found = named or [p for p in [shutil.which("rclone")] if p]
+    if not found:
+        print("no rclone here, so the peer is left out (Debian: apt-get install rclone)", file=sys.stderr)
+    return found
 
 
 def version(program: str) -> str:

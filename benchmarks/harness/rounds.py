@@ -30,7 +30,7 @@ class Side:
     work: Callable[[], None]
     prepare: Callable[[], None] = lambda: None
     check: Callable[[], None] = lambda: None
-    items: int | None = None  # how many it does, where it is not what the figure says
+    group: str = ""  # ratios are taken between sides of one group
 
 
 @dataclass(slots=True)
@@ -66,16 +66,15 @@ def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> l
             usage = meter.read()
             each.side.check()
             each.usage.append(usage)
-            rate = (each.side.items or options.items) / usage.seconds
+            rate = options.items / usage.seconds
             note = f"{rate:9.0f}/s  others {usage.others:.2f} cores"
-            print(f"  round {number + 1} {each.side.name:<34} {note}", file=sys.stderr, flush=True)
+            print(f"  round {number + 1} {each.side.group} {each.side.name:<34} {note}", file=sys.stderr, flush=True)
     print(table(title, samples, items=options.items, seed=seed))
     return samples
 
 
 def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> str:
     """Return the table in Markdown: rates as medians with their spread, ratios as medians of each round's own."""
-    limits = [s for s in samples if s.side.role is Role.LIMIT]
     rounds = len(samples[0].usage)
     loud = sum(u.others > QUIET for s in samples for u in s.usage)
     lines = [
@@ -83,18 +82,19 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
         "",
         f"{items} items, {rounds} rounds in random order (seed {seed}). A ratio is the median of the rounds' own.",
         "",
-        "| side | | items/s | spread | of the limit | of this by ours | CPU, cores | by others |",
+        "| side | | items/s | spread | share of the limit | ours is so many times as fast | CPU, cores | by others |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    ours = next((s for s in samples if s.side.role is Role.OURS), None)
     for each in samples:
         rates = _rates(each, items)
-        limit = _ratio(each, limits[0], items) if limits else ""
-        against = _ratio(ours, each, items) if ours is not None and each.side.role is not Role.OURS else ""
+        beside = {s.side.role: s for s in reversed(samples) if s.side.group == each.side.group}
+        limit = _ratio(each, beside[Role.LIMIT], items) if Role.LIMIT in beside else ""
+        ours = Role.OURS in beside and beside[Role.OURS] is not each
+        against = _ratio(beside[Role.OURS], each, items) if ours else ""
         cpu = statistics.median(u.ours for u in each.usage)
         most = max(u.others for u in each.usage)
         lines.append(
-            f"| {each.side.name} | {each.side.role} | {statistics.median(rates):.0f} | {min(rates):.0f}-{max(rates):.0f}"
+            f"| {f'{each.side.group}: ' if each.side.group else ''}{each.side.name} | {each.side.role} | {statistics.median(rates):.0f} | {min(rates):.0f}-{max(rates):.0f}"
             f" | {limit} | {against} | {cpu:.2f} | {most:.2f}{' !' if most > QUIET else ''} |"
         )
     if loud:
@@ -103,7 +103,7 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
 
 
 def _rates(samples: Samples, items: int) -> list[float]:
-    return [(samples.side.items or items) / u.seconds for u in samples.usage]
+    return [items / u.seconds for u in samples.usage]
 
 
 def _ratio(one: Samples, other: Samples, items: int) -> str:

@@ -101,10 +101,10 @@ def settings(env: Mapping[str, str]) -> Settings:
     return load(environ=env)
 
 
-def template(place: Path, server: Postgres) -> None:
+def template(place: Path, server: Postgres, **more: str) -> None:
     """Make the database that fresh catalogs are copied from: all tables, the built-in policies."""
     server.create_database(TEMPLATE)
-    env = environment(place, catalog=server.url(TEMPLATE), tiers={})
+    env = environment(place, catalog=server.url(TEMPLATE), tiers={}, **more)
     with Keeper.open(settings(env)) as keeper:
         keeper.init()
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class RabbitMQ(Local, RabbitMQContainer):  # type: ignore[misc]  # pytest-celery
             "RABBITMQ_CONFIG_FILE": str(folder / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_LOGS": "-",
             "ERL_EPMD_PORT": str(self._epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -98,7 +100,11 @@ class RabbitMQ(Local, RabbitMQContainer):  # type: ignore[misc]  # pytest-celery
     def teardown(self) -> None:
         """End the node, and the epmd that it started outside of its process group."""
         super().teardown()
-        subprocess.run(["epmd", "-port", str(self._epmd), "-kill"], capture_output=True, check=False)
+        for _ in range(50):  # epmd refuses until it has seen that the node is gone; that takes a moment
+            told = subprocess.run(["epmd", "-port", str(self._epmd), "-kill"], capture_output=True, check=False)
+            if b"not allowed" not in told.stdout + told.stderr:
+                return
+            time.sleep(0.1)
 
 
 def _rabbitmq_server() -> str:

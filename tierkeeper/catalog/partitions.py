@@ -29,6 +29,13 @@ def make_ahead(connection: sa.Connection, *, now: datetime) -> list[str]:
         connection.execute(
             sa.text(f"CREATE TABLE {name} PARTITION OF events FOR VALUES FROM ('{begin:%F}') TO ('{end:%F}')")
         )
+        # row triggers come with the parent; this one does not
+        connection.execute(
+            sa.text(
+                f"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {name}"
+                " FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()"
+            )
+        )
         made.append(name)
     return made
 

@@ -302,7 +302,7 @@ def _add(
     decision = decide(row.facts(now), place.policy, now=now, default_undo=engine.default_undo)
     settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
     due_at = decision.next_due if settled else now
-    if locks:
+    if settled and locks:
         # they are set right after this commit; should that fail, converge sets them then
         due_at = now + timedelta(seconds=engine.lease)
     if due_at is not None:

@@ -59,6 +59,11 @@ class S3Store(Store):
         return self.place.lockable
 
     @property
+    def storage_class(self) -> str | None:
+        """The class that objects get here; None where the bucket's default is taken."""
+        return self.place.options.storage_class
+
+    @property
     def readable_layout(self) -> bool:
         """Whether the layout is the readable one."""
         return self.place.options.readable

@@ -44,6 +44,8 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON events
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION events_append_only();
 CREATE TABLE events_default PARTITION OF events DEFAULT;
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON events_default
+    FOR EACH STATEMENT EXECUTE FUNCTION events_append_only();
 """
 
 SWITCHES = """

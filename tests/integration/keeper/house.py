@@ -1,5 +1,7 @@
 """A whole tierkeeper in one process: keeper, catalog, tiers; with the words that scenarios are told in."""
 
+# ruff: noqa: ANN401  arguments of many types are handed on to models that check them
+
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,7 @@ from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepRe
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.contract import (
     ArchiveArgs,
+    Content,
     InlineContent,
     PromoteArgs,
     PurgeArgs,
@@ -48,18 +51,19 @@ class House:
     # -- store and look
 
     def store(
-        self, name: str = "a", content: bytes = b"content", *, age: timedelta | None = None, **more: Any
+        self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
     ) -> StoreResult:
         """Store an artifact that was created ``age`` ago."""
         return self.keeper.store(self.args(name, content, age=age, **more), call=self.call())
 
     def args(
-        self, name: str = "a", content: bytes = b"content", *, age: timedelta | None = None, **more: Any
+        self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
     ) -> StoreArgs:
         """Return the arguments of such a store."""
         created = None if age is None else datetime.now(UTC) - age
         fields = {"tenant": TENANT, "workflow": WORKFLOW, "name": name, "created": created} | more
-        return StoreArgs(**{"content": InlineContent.of(content), **fields})
+        given = InlineContent.of(content) if isinstance(content, bytes) else content
+        return StoreArgs(content=given, **fields)
 
     def call(self) -> Call:
         """Return a call with a fresh key."""
@@ -100,15 +104,11 @@ class House:
 
     def archive(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Archive."""
-        return self.keeper.archive(
-            ArchiveArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
-        )
+        return self.keeper.archive(ArchiveArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
 
     def restore(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Restore."""
-        return self.keeper.restore(
-            RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
-        )
+        return self.keeper.restore(RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
 
     def purge(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Purge."""
@@ -116,9 +116,7 @@ class House:
 
     def undelete(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Undelete."""
-        return self.keeper.undelete(
-            UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call()
-        )
+        return self.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
 
     # -- sweeps and time
 
@@ -167,7 +165,7 @@ class House:
     def hold(self, name: str = "a", *, called: str = "lawsuit") -> None:
         """Put a legal hold on an artifact's latest version."""
         self.sql(
-            "INSERT INTO holds (id, artifact_id, name, by, reason) VALUES (:id, :artifact, :name, 'tester', 'a reason')",
+            "INSERT INTO holds (id, artifact_id, name, by, reason) VALUES (:id, :artifact, :name, 'tester', 'it is')",
             id=uuid4(),
             artifact=self.show(name).id,
             name=called,

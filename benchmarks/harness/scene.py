@@ -1,0 +1,97 @@
+"""What the figures about objects in S3 share: fresh buckets and objects, a fresh catalog of them, processes that work."""
+
+import base64
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from benchmarks.harness import filling, services
+from benchmarks.harness.bare import Bare
+from benchmarks.harness.lane import Lanes
+from tierkeeper.keeper import Keeper
+
+THREADS = 16  # of each process; the default of engine.io_threads
+
+
+class Scene:
+    """The services and what is on them. ``undo``: the undo window of the built-in policies; there is no grace."""
+
+    def __init__(self, stack: ExitStack, *, undo: str) -> None:
+        self.place: Path = stack.enter_context(services.folder())
+        self.access = stack.enter_context(services.s3(self.place))
+        server = stack.enter_context(services.postgres(self.place))
+        self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo}
+        services.template(self.place, server, **self._more)
+        self._databases = services.Databases(server)
+        self.bare = Bare(self.access)
+        self.lanes = Lanes()
+        self.made: list[filling.Made] = []
+        self.buckets: list[str] = []
+        self._number = 0
+        self._keeper: Keeper | None = None
+        self.catalog = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def objects(self, count: int, *, age: timedelta, buckets: Sequence[str]) -> None:
+        """Make fresh buckets and put ``count`` objects into the first; what was there before is deleted."""
+        for bucket in self.buckets:
+            self.bare.empty(bucket)
+        self._number += 1
+        self.buckets = [f"{name}-{self._number}" for name in buckets]
+        for bucket in self.buckets:
+            self.bare.make_bucket(bucket)
+        self.made = filling.make(count, age=age)
+        filling.upload(self.bare, self.buckets[0], self.made)
+
+    def catalogue(self, tiers: Sequence[str], *, step: str, lanes: int, **options: str) -> None:
+        """Fill a fresh catalog with the objects, the first of ``tiers`` has them; start processes that converge."""
+        self.catalog = self._databases.fresh()
+        urls = {
+            tier: services.tier(self.access, bucket, **options)
+            for tier, bucket in zip(tiers, self.buckets, strict=True)
+        }
+        env = services.environment(self.place, catalog=self.catalog, tiers=urls, **self._more)
+        filling.catalogue(self.catalog, self.made, tier=tiers[0], step=step)
+        filling.tidy(self.catalog)
+        self._keeper = Keeper.open(services.settings(env))
+        self._keeper.runs(limit=1)
+        self.lanes.start([["converge"]] * lanes, env)
+
+    def rotate_and_collect(self) -> None:
+        """Let the processes converge what is due, then collect what that doomed."""
+        assert self._keeper is not None
+        run = self._keeper.rotate(actor="benchmark")
+        self.lanes.tell(str(run))
+        self._keeper.collect(actor="benchmark")
+
+    def left(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:
+        """Return (tier, state, number) of the catalog's copies, and how many events of each type there are."""
+        assert self._keeper is not None
+        self._keeper.close()
+        with psycopg.connect(self.catalog) as connection:
+            copies = connection.execute("SELECT tier, state, count(*) FROM placements GROUP BY 1, 2 ORDER BY 1, 2")
+            events = connection.execute("SELECT type, count(*) FROM events GROUP BY 1")
+            return copies.fetchall(), dict(events.fetchall())
+
+    def bare_lanes(self, task: str, *, lanes: int, threads: int) -> None:
+        """Start processes for bare calls, each with its share of the objects."""
+        items = [[m.location, base64.b64encode(m.sha256).decode(), m.size] for m in self.made]
+        job = {"access": asdict(self.access), "source": self.buckets[0], "target": self.buckets[-1]}
+        commands = []
+        for lane in range(lanes):
+            file = self.place / f"lane-{lane}.json"
+            file.write_text(json.dumps({**job, "items": items[lane::lanes]}))
+            commands.append(["bare", task, str(file), str(threads)])
+        self.lanes.start(commands, {})
+
+    def emptied(self, bucket: str) -> None:
+        """Raise if something is left in a bucket."""
+        assert not self.bare.list_page(bucket), f"something is left in {bucket}"

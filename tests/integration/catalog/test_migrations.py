@@ -1,0 +1,57 @@
+"""The migrations: idempotent, one at a time, equal to the models, and asked for before anything else."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from models.base import Base
+from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.catalog import migrate
+
+
+def connected(url: str) -> sa.Engine:
+    """An engine on a database."""
+    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+
+
+def test_an_upgrade_is_made_once(postgres_url: str) -> None:
+    """The first upgrade makes the catalog and says so; the second finds nothing to do."""
+    (made,) = migrate.upgrade(postgres_url)
+    assert made == f"catalog created at revision {migrate.head()}"
+    assert migrate.upgrade(postgres_url) == []
+
+
+def test_upgrades_at_once_wait_for_each_other(postgres_url: str) -> None:
+    """Of several at once, one makes the catalog and the others find it made."""
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(migrate.upgrade, [postgres_url] * 4))
+    assert sorted(map(len, made)) == [0, 0, 0, 1]
+
+
+def test_models_and_migrations_agree(database_url: str) -> None:
+    """What the migrations make is what the models say, but for the partitions of events."""
+    with connected(database_url).connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": True,
+                "include_name": lambda name, kind, _: kind != "table" or not str(name).startswith("events_"),
+            },
+        )
+        differences = compare_metadata(context, Base.metadata)
+    assert differences == []
+
+
+def test_an_old_catalog_is_refused(postgres_url: str, database_url: str) -> None:
+    """A catalog at another revision, or none at all, is refused with what to do."""
+    with connected(postgres_url).connect() as connection, pytest.raises(CatalogNotReady, match="tierkeeper init"):
+        migrate.check(connection)
+    with connected(database_url).begin() as connection:
+        migrate.check(connection)
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+        with pytest.raises(CatalogNotReady, match="0001"):
+            migrate.check(connection)

@@ -1,0 +1,48 @@
+"""The months of the audit log."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from integration.keeper.house import House
+
+from tierkeeper.catalog import partitions
+
+LINE = (
+    "INSERT INTO events (subject, revision, at, type, actor) VALUES (gen_random_uuid(), 1, :at, 'a test', 'tester')"
+    " RETURNING tableoid::regclass::text AS partition"
+)
+
+
+def make(house: House, now: datetime) -> list[str]:
+    """Make the partitions as of a time."""
+    return house.keeper.engine.catalog.run(lambda c: partitions.make_ahead(c, now=now))
+
+
+def test_they_are_made_ahead(house: House) -> None:
+    """The partitions of this month and the next three are there after init; maintain makes none twice, and more when time passes."""
+    now = datetime.now(UTC)
+    assert make(house, now) == []
+    assert make(house, datetime(2031, 11, 30, 23, 59, tzinfo=UTC)) == [
+        "events_2031_11",
+        "events_2031_12",
+        "events_2032_01",
+        "events_2032_02",
+    ]
+    (line,) = house.sql(LINE, at=datetime(2032, 1, 1, tzinfo=UTC))
+    assert line.partition == "events_2032_01"
+    (line,) = house.sql(LINE, at=datetime(2031, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert line.partition == "events_2031_12"
+
+
+def test_a_late_line_is_kept(house: House) -> None:
+    """A line of a month that nobody made in time lies in the default partition, and that month stays there."""
+    late = datetime(2040, 5, 17, tzinfo=UTC)
+    (line,) = house.sql(LINE, at=late)
+    assert line.partition == "events_default"
+    assert make(house, late) == ["events_2040_06", "events_2040_07", "events_2040_08"]
+    (line,) = house.sql(LINE, at=late)
+    assert line.partition == "events_default"
+    for statement in ("DELETE FROM events WHERE at > '2040-01-01'", "UPDATE events_default SET actor = 'nobody'"):
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            house.sql(statement)

@@ -1,0 +1,106 @@
+"""Content that is not in the message: staged uploads and sources by URL."""
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
+from tierkeeper_client.contract import SourceContent, StagedContent
+
+
+def staged(house: House, content: bytes) -> StagedContent:
+    """Put content where a client would."""
+    name = str(uuid4())
+    (Path(house.settings.staging.url.removeprefix("file://")) / name).write_bytes(content)
+    return StagedContent(name=name)
+
+
+def test_staged_content_is_taken(house: House) -> None:
+    """A staged upload is stored; its file is deleted by maintain when its time is over."""
+    upload = staged(house, b"from a client" * 10_000)
+    house.store("a", content=upload)
+    assert house.read() == b"from a client" * 10_000
+    folder = Path(house.settings.staging.url.removeprefix("file://"))
+    house.keeper.maintain()
+    assert (folder / upload.name).exists()
+    house.days_pass(2)
+    assert house.keeper.maintain().counts["uploads deleted"] == 1
+    assert not (folder / upload.name).exists()
+
+
+def test_staged_content_that_is_missing(house: House) -> None:
+    """A staged name under which nothing lies is refused, and nothing changes."""
+    with pytest.raises(StagedContentMissing):
+        house.store("a", content=StagedContent(name=str(uuid4())))
+    assert house.everything() == []
+
+
+def test_a_hash_that_was_announced_must_be_right(house: House) -> None:
+    """Content whose SHA-256 is not the announced one is refused."""
+    right = hashlib.sha256(b"x").hexdigest()
+    assert house.store("a", b"x", sha256=right).sha256 == right
+    with pytest.raises(ContentDiffers, match=right):
+        house.store("b", b"y", sha256=right)
+
+
+def test_a_file_below_an_allowed_root(open_house: OpenHouse, tmp_path: Path) -> None:
+    """A file below an allowed root is stored; others are refused in the same words, whether they exist or not."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "in ä.txt").write_bytes(b"inside")
+    (tmp_path / "outside").write_bytes(b"outside")
+    (root / "link").symlink_to(tmp_path / "outside")
+    house = open_house(sources={"allowed_roots": [str(root)]})
+    house.store("a", content=SourceContent(url=(root / "in ä.txt").as_uri()))
+    assert house.read() == b"inside"
+    problems = set()
+    for url in (
+        (tmp_path / "outside").as_uri(),
+        (root / "link").as_uri(),
+        f"{root.as_uri()}/../outside",
+        f"{root.as_uri()}/missing",
+        root.as_uri(),
+        "file:///etc/passwd",
+    ):
+        with pytest.raises(SourceRefused) as refused:
+            house.store("b", content=SourceContent(url=url))
+        problems.add(str(refused.value).replace(url, ""))
+    assert len(problems) == 1
+
+
+def test_no_source_is_allowed_by_default(house: House, tmp_path: Path) -> None:
+    """Without settings every source is refused, and so is every scheme but file and s3."""
+    (tmp_path / "f").write_bytes(b"x")
+    for url in ((tmp_path / "f").as_uri(), "s3://bucket/key", "https://example.org/x", "/etc/passwd"):
+        with pytest.raises(SourceRefused):
+            house.store("a", content=SourceContent(url=url))
+
+
+def test_an_object_in_an_allowed_bucket(
+    open_house: OpenHouse, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object of an allowed bucket is stored; other buckets, missing keys and options in the URL are refused."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    client = boto3.client("s3", endpoint_url=s3_endpoint)
+    client.create_bucket(Bucket="drop")
+    client.put_object(Bucket="drop", Key="folder/key", Body=b"from S3")
+    house = open_house(sources={"allowed_buckets": ["drop"]})
+    house.store("a", content=SourceContent(url="s3://drop/folder/key"))
+    assert house.read() == b"from S3"
+    for url in ("s3://other/key", "s3://drop/missing", "s3://drop/folder/key?endpoint=http://x", "s3://drop/"):
+        with pytest.raises(SourceRefused):
+            house.store("b", content=SourceContent(url=url))
+
+
+def test_an_upload_that_nobody_claims_is_deleted(open_house: OpenHouse) -> None:
+    """A staged file whose message never came is adopted after its time to live, and deleted."""
+    house = open_house(staging={"ttl": timedelta(milliseconds=1)})
+    staged(house, b"forgotten")
+    house.keeper.maintain()
+    house.keeper.maintain()
+    assert list(Path(house.settings.staging.url.removeprefix("file://")).glob("*-*")) == []

@@ -1,0 +1,302 @@
+"""The documents say what the code does: links, settings, commands, examples, tables."""
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from beat_schedule import BEAT_SCHEDULE
+from models import Base
+from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.settings import TierSettings, effective, load
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunState, Temperature, WriteStrategy
+from tierkeeper.base.values import EventView
+from tierkeeper.cli.eventlog import record
+from tierkeeper.cli.main import COMMANDS, cli
+from tierkeeper.policy import document
+from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.stores import factory
+from tierkeeper.stores.errors import BadTierUrl
+from tierkeeper_client.contract import QUEUE_OF, VERB_ARGS, TaskName
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), ROOT / "client" / "README.md", *(ROOT / "docs").rglob("*.md")])
+REFERENCE = ROOT / "docs" / "reference"
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+VARIABLE = re.compile(r"\b(?:TIERKEEPER|STORAGE)_(?:_?[A-Z0-9]+)+")
+ELSEWHERE = {"TIERKEEPER_CONFIG", "TIERKEEPER_TENANT"}
+CONNECTORS = {"|", "||", "&&", ";", ">", ">>", "<"}
+TIERS = [
+    TierInfo("hot", Temperature.HOT, 0),
+    TierInfo("records", Temperature.HOT, 1, is_database=True),
+    TierInfo("warm", Temperature.WARM, 2),
+    TierInfo("cold", Temperature.COLD, 3, can_lock=True),
+]
+WORDS = {
+    "artifact",
+    "blob",
+    "tier",
+    "store",
+    "placement",
+    "policy",
+    "phase",
+    "retention",
+    "hold",
+    "converge",
+    "schedule",
+    "sweep",
+    "run",
+    "plan",
+    "collect",
+    "reconcile",
+    "event",
+    "catalog",
+    "promote",
+    "archive",
+    "restore",
+    "purge",
+    "undelete",
+    "record",
+    "tenant",
+    "staging",
+    "command",
+    "lease",
+    "park",
+}
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Every fenced block of ``language``, with the document it stands in."""
+    for path in DOCUMENTS:
+        for indent, found, text in FENCE.findall(path.read_text()):
+            if found == language:
+                yield str(path.relative_to(ROOT)), "\n".join(line.removeprefix(indent) for line in text.splitlines())
+
+
+def rows(path: Path) -> list[list[str]]:
+    """The cells of every table row in a document."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def code(text: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    plain = (re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", h)).lower() for h in HEADING.findall(path.read_text()))
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command line in the documents that calls ``tierkeeper``, in words."""
+    for where, text in blocks("sh"):
+        for line in text.replace("\\\n", " ").splitlines():
+            if not re.match(r"(\w+=\S+ )*tierkeeper ", line):
+                continue
+            words = shlex.split(line, comments=True)
+            words = words[words.index("tierkeeper") + 1 :]
+            yield where, words[: next((i for i, w in enumerate(words) if w in CONNECTORS), len(words))]
+
+
+def unknown(group: click.Command, words: list[str]) -> list[str]:
+    """Return the words that are no command or no option of ``group`` and of what is below it."""
+    context = click.Context(group)
+    takes = {name: p for p in group.get_params(context) for name in [*p.opts, *p.secondary_opts]}
+    wrong: list[str] = []
+    values = 0
+    for at, word in enumerate(words):
+        if values:
+            values -= 1
+        elif word.startswith("-") and word != "-":
+            option = takes.get(word.partition("=")[0])
+            if not isinstance(option, click.Option):
+                wrong.append(word)
+            elif "=" not in word and not (option.is_flag or option.count):
+                values = option.nargs
+        elif isinstance(group, click.Group):
+            below = group.get_command(context, word)
+            return [*wrong, word] if below is None else wrong + unknown(below, words[at + 1 :])
+    return wrong
+
+
+def settings_table(path: Path) -> dict[str, str]:
+    """The settings that a document's tables give, with their defaults."""
+    found = [row for row in rows(path) if re.fullmatch(r"`[a-z_]+(\.[a-z_]+)*`", row[0]) and len(row) == 3]
+    known = {name.partition(".")[0] for name in type(load(environ={})).model_fields}
+    return {code(r[0])[0]: "".join(code(r[1])) for r in found if code(r[0])[0].partition(".")[0] in known}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every relative link names a file that is there, and a heading that is in it."""
+    for link in LINK.findall(FENCE.sub("", path.read_text())):
+        if link.startswith(("https://", "http://")):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file), link
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", REFERENCE / "settings.md"], ids=["README", "reference"])
+def test_settings_are_documented_with_their_defaults(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table has every setting and no other, each with the default that is in effect."""
+    monkeypatch.chdir(tmp_path)
+    defaults = {
+        row.name: row.value.replace(str(tmp_path), "…")
+        for row in effective(load(environ={}))
+        if not row.name.startswith("AWS_")
+    }
+    assert settings_table(path) == defaults
+
+
+def test_variables_in_the_documents_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every TIERKEEPER_ and STORAGE__ name that a document mentions is a setting."""
+    monkeypatch.chdir(tmp_path)
+    names = {name for path in DOCUMENTS for name in VARIABLE.findall(path.read_text())} - ELSEWHERE
+    assert len(names) > 20
+    for name in names:
+        if name.endswith("__OPTIONS") or name == "TIERKEEPER_TIERS":
+            continue  # the beginning of a name with a placeholder behind it
+        try:
+            load(environ={name: "{}"})
+        except SettingInvalid as error:
+            assert "no such setting" not in str(error), name  # noqa: PT017  most are refused for their value
+
+
+@pytest.mark.parametrize(("section", "url"), [("Folders", "file:///x"), ("S3", "s3://b")])
+def test_options_of_tiers_are_documented(section: str, url: str) -> None:
+    """The table of a kind of tier has every option that the adapter knows, and no other."""
+    text = (REFERENCE / "settings.md").read_text().split(f"### {section}\n")[1].split("\n#")[0]
+    documented = {name for line in text.splitlines() if line.startswith("| `") for name in code(line.split("|")[1])}
+    settings = TierSettings(url=url, temperature=Temperature.HOT, options={"nonsense": "1"})
+    with pytest.raises(BadTierUrl, match="nonsense") as refused:
+        factory.make("hot", settings, io_threads=1, catalog_url=None)
+    assert documented == set(str(refused.value).split("Known are: ")[1].rstrip(".").split(", "))
+
+
+def test_commands_in_the_documents_exist() -> None:
+    """Every command line in a document has a command and options that are there."""
+    found = list(commands())
+    assert len(found) > 50
+    wrong = [f"{where}: tierkeeper {' '.join(w)}: {u}" for where, w in found if (u := unknown(cli, w))]
+    assert wrong == []
+
+
+def test_the_readme_has_every_command() -> None:
+    """The README's overview of the command line names each command once."""
+    table = (ROOT / "README.md").read_text().split("## The command line")[1].split("\n## ")[0]
+    named = [name for line in table.splitlines() if line.startswith("| `") for name in code(line.split("|")[1])]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+def test_policies_in_the_documents_can_be_applied() -> None:
+    """Every example of a policy is valid on hot, records, warm and a cold tier that can lock."""
+    examples = [(where, text) for where, text in blocks("yaml") if "phases:" in text]
+    assert len(examples) > 5
+    for where, text in examples:
+        assert document.parse(text, source=where, tiers=TIERS)
+    heredocs = [
+        found
+        for _, text in blocks("sh")
+        for found in re.findall(r"<<'END'\n(.*?)\nEND$", text, re.DOTALL | re.MULTILINE)
+    ]
+    assert all(document.parse(text, source="a here-document", tiers=TIERS) for text in heredocs)
+
+
+def test_other_examples_are_well_formed() -> None:
+    """Python examples compile and import what is there; JSON and TOML can be read."""
+    for where, text in blocks("python"):
+        tree = ast.parse(text, filename=where)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), where
+    assert all(json.loads(text) for _, text in blocks("json"))
+    assert all(tomllib.loads(text) for _, text in blocks("toml"))
+
+
+def test_the_glossary_has_the_words() -> None:
+    """The glossary has every word of the idea, and every state."""
+    path = ROOT / "docs" / "explanation" / "glossary.md"
+    bold = {word for row in rows(path) for word in re.findall(r"\*\*(\w+)\*\*", row[0])}
+    assert bold >= WORDS
+    for states in (ArtifactState, PlacementState, Outcome, RunState, WriteStrategy):
+        assert {state.value for state in states} <= set(code(path.read_text())), states
+
+
+def test_tasks_are_documented() -> None:
+    """The reference has every task with its queue, every verb with its arguments, and what Beat sends."""
+    found = {code(row[0])[0]: row for row in rows(REFERENCE / "tasks.md") if row[0].startswith("`tierkeeper.")}
+    assert {name: code(row[1])[0] for name, row in found.items()} == {str(t): str(q) for t, q in QUEUE_OF.items()}
+    for task, model in VERB_ARGS.items():
+        assert set(model.model_fields) == {n for n in code(found[str(task)][2]) if "." not in n}, task
+    sent = {name for name, row in found.items() if TaskName(name) not in VERB_ARGS and row[3]}
+    assert sent == {entry["task"] for entry in BEAT_SCHEDULE.values()}
+    readme = {code(row[0])[0]: code(row[1]) for row in rows(ROOT / "README.md") if "`tierkeeper." in row[1]}
+    assert {task: queue for queue, tasks in readme.items() for task in tasks} == {
+        str(t): q for t, q in QUEUE_OF.items()
+    }
+    client = {code(row[0])[0]: row for row in rows(ROOT / "client" / "README.md") if row[0].startswith("`tierkeeper.")}
+    assert {name: code(row[1])[0] for name, row in client.items()} == {str(t): str(QUEUE_OF[t]) for t in VERB_ARGS}
+    for task, model in VERB_ARGS.items():
+        named = {n for n in code(client[str(task)][2]) if "." not in n}
+        assert named == set(model.model_fields) - {"tenant", "workflow", "name"}, task
+
+
+def test_event_fields_are_documented() -> None:
+    """The reference has the fields of an exported line, and no other."""
+    values: dict[str, Any] = dict.fromkeys(EventView.__dataclass_fields__)
+    event = EventView(**{**values, "subject": new_id(), "at": datetime.now(UTC)})
+    text = (REFERENCE / "events.md").read_text().split("## Types")[0]
+    named = [name for line in text.splitlines() if line.startswith("| `") for name in code(line.split("|")[1])]
+    assert sorted(named) == sorted(record(event))
+
+
+def test_tables_are_documented() -> None:
+    """The reference of the catalog has every table with every column."""
+    found = {code(row[0])[0]: set(code(row[2])) for row in rows(REFERENCE / "catalog.md") if row[0].startswith("`")}
+    assert set(found) == set(Base.metadata.tables)
+    for name, table in Base.metadata.tables.items():
+        assert {column.name for column in table.columns} <= found[name], name
+
+
+def test_make_targets_are_documented() -> None:
+    """The contributors' table has every target of the Makefile."""
+    targets = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {code(row[0])[0] for row in rows(ROOT / "CONTRIBUTING.md") if row[0].startswith("`make ")}
+    assert named == {f"make {target}" for target in targets}
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    """Decisions are numbered without a gap, have a status, and stand in the list."""
+    folder = ROOT / "docs" / "decisions"
+    files = sorted(path for path in folder.glob("[0-9]*.md"))
+    assert [int(path.name[:4]) for path in files] == list(range(1, len(files) + 1))
+    listed = (folder / "README.md").read_text()
+    for path in files:
+        assert "\nStatus: " in path.read_text(), path.name
+        assert f"({path.name})" in listed, path.name
+
+
+def test_no_document_names_a_private_path() -> None:
+    """Documents name no folder of the machine they were written on."""
+    for path in DOCUMENTS:
+        assert not re.search(r"(?<![\w.])/(work|tmp|root)/", path.read_text()), path
