@@ -93,10 +93,17 @@ def table(title: str, samples: Sequence[Samples], *, items: int, seed: int) -> s
         against = _ratio(beside[Role.OURS], each, items) if ours else ""
         cpu = statistics.median(u.ours for u in each.usage)
         most = max(u.others for u in each.usage)
-        lines.append(
-            f"| {f'{each.side.group}: ' if each.side.group else ''}{each.side.name} | {each.side.role} | {statistics.median(rates):.0f} | {min(rates):.0f}-{max(rates):.0f}"
-            f" | {limit} | {against} | {cpu:.2f} | {most:.2f}{' !' if most > QUIET else ''} |"
+        cells = (
+            f"{each.side.group}: {each.side.name}".removeprefix(": "),
+            each.side.role,
+            f"{statistics.median(rates):.0f}",
+            f"{min(rates):.0f}-{max(rates):.0f}",
+            limit,
+            against,
+            f"{cpu:.2f}",
+            f"{most:.2f}{' !' if most > QUIET else ''}",
         )
+        lines.append(f"| {' | '.join(cells)} |")
     if loud:
         lines += ["", f"! NOISY: in {loud} of {rounds * len(samples)} measurements others used over {QUIET} cores."]
     return "\n".join(lines) + "\n"

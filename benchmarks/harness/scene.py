@@ -1,4 +1,4 @@
-"""What the figures about objects in S3 share: fresh buckets and objects, a fresh catalog of them, processes that work."""
+"""What the figures about objects in S3 share: fresh buckets, objects and catalogs, and processes that work."""
 
 import base64
 import json
@@ -51,9 +51,13 @@ class Scene:
         self.made = filling.make(count, age=age)
         filling.upload(self.bare, self.buckets[0], self.made)
 
+    def fresh_catalog(self) -> None:
+        """Make an empty catalog."""
+        self.catalog = self._databases.fresh()
+
     def catalogue(self, tiers: Sequence[str], *, step: str, lanes: int, **options: str) -> None:
         """Fill a fresh catalog with the objects, the first of ``tiers`` has them; start processes that converge."""
-        self.catalog = self._databases.fresh()
+        self.fresh_catalog()
         urls = {
             tier: services.tier(self.access, bucket, **options)
             for tier, bucket in zip(tiers, self.buckets, strict=True)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -22,8 +23,9 @@ from tierkeeper.embedded.valkey import Valkey
 from tierkeeper.keeper import Keeper
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from s3server import server as s3server  # noqa: E402  it lives with the tests
+from s3server import server as s3server
 
+NO_TIME = timedelta()
 TEMPLATE = "bench_template"
 TUNING = (
     ("shared_buffers", "512MB"),
@@ -94,6 +96,17 @@ def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: 
         **{f"TIERKEEPER_TIERS__{name.upper()}__URL": url for name, url in tiers.items()},
         **more,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Environments:
+    """Makes the environment of processes on a catalog, where tiers matter not."""
+
+    place: Path
+
+    def __call__(self, catalog: str) -> dict[str, str]:
+        """Return it for the catalog at this URL."""
+        return environment(self.place, catalog=catalog, tiers={}, TIERKEEPER_ENGINE__LEASE="10m")
 
 
 def settings(env: Mapping[str, str]) -> Settings:

@@ -278,6 +278,20 @@ def test_tables_are_documented() -> None:
         assert {column.name for column in table.columns} <= found[name], name
 
 
+def test_rules_lead_to_the_code() -> None:
+    """The architecture's table has every rule of the protocol; the files and functions it names are there."""
+    table = [row for row in rows(ROOT / "ARCHITECTURE.md") if re.fullmatch(r"R\d+", row[0])]
+    assert [row[0] for row in table] == [f"R{number}" for number in range(1, 15)]
+    for rule, _, where in table:
+        file = ROOT
+        for name in code(where):
+            if name.endswith(".py"):
+                file = ROOT / "tierkeeper" / name
+                assert file.exists(), (rule, name)
+            else:
+                assert f"def {name}(" in file.read_text(), (rule, name)
+
+
 def test_make_targets_are_documented() -> None:
     """The contributors' table has every target of the Makefile."""
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))

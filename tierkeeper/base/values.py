@@ -129,8 +129,8 @@ class ArtifactView:
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """The tiers with a present copy."""
-        return tuple(p.tier for p in self.placements if p.state is PlacementState.PRESENT)
+        """The tiers with a present copy that is not known to be damaged."""
+        return tuple(p.tier for p in self.placements if p.state is PlacementState.PRESENT and p.damaged_at is None)
 
 
 @dataclass(frozen=True, slots=True)

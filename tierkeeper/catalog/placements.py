@@ -42,6 +42,10 @@ _RENEW = sa.text(
     "UPDATE placements SET lease_until = clock_timestamp() + CAST(:lease AS interval)"
     " WHERE token = :token AND state = 'copying'"
 )
+_GIVE_UP = sa.text(
+    "UPDATE placements SET lease_until = clock_timestamp()"
+    " WHERE id = ANY(:ids) AND state = 'copying' AND token = :token"
+)
 _RIPE = sa.text(
     "(SELECT id, blob_id FROM placements WHERE state = 'doomed' AND delete_after <= :now"
     "   AND NOT id = ANY(:seen) ORDER BY delete_after LIMIT :limit)"
@@ -69,7 +73,6 @@ _OLDEST = sa.text(
     " AS artifact FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL AND p.verified_at < :before"
     " ORDER BY p.verified_at LIMIT :limit"
 )
-_NEXT_RIPE = sa.text("SELECT min(delete_after) FROM placements WHERE state = 'doomed'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,12 @@ def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> No
     connection.execute(_RENEW, {"token": token, "lease": f"{lease_seconds} seconds"})
 
 
+def give_up(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> None:
+    """End the leases of intents that failed, so that the next attempt need not wait for them."""
+    if ids:
+        connection.execute(_GIVE_UP, {"ids": list(ids), "token": token})
+
+
 def collectable(
     connection: sa.Connection, *, now: datetime, limit: int, seen: Collection[UUID]
 ) -> list[tuple[UUID, UUID]]:
@@ -201,12 +210,6 @@ def verified_longest_ago(
     rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
     copies = {copy.id: copy for copy in load(connection, [placement for _, placement in pairs])}
     return [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
-
-
-def next_ripe(connection: sa.Connection) -> datetime | None:
-    """Return when the next doomed copy is ripe."""
-    moment: datetime | None = connection.execute(_NEXT_RIPE).scalar_one()
-    return moment
 
 
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row

@@ -4,13 +4,14 @@ from typing import Final
 import click
 
 from tierkeeper.cli import bulk, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import ArchiveArgs, TaskName
 
 VERB: Final = bulk.Verb("archive", TaskName.ARCHIVE, ArchiveArgs, "archiving")
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
 @params.verb_options
 @params.filter_options(tier="--from-tier")

@@ -8,13 +8,14 @@ import click
 
 from tierkeeper.base import clock
 from tierkeeper.cli import demo_content, demo_steps, output
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.homelock import hold_home
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.identifiers import check_segment
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.option("--count", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="How many files.")
 @click.option("--force-age", is_flag=True, help="Give them ages from none to 120 days; without it they are all new.")
 @click.option("-n", "--dry-run", is_flag=True, help="Store nothing; say what would be stored and where it would go.")

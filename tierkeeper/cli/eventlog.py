@@ -64,7 +64,7 @@ def what(event: EventView) -> str:
     before, after = event.before or {}, event.after or {}
     parts = []
     if "tier" in before and event.version is not None:
-        parts.append(f"the {before['state']} copy in {before['tier']}")
+        parts.append(f"the {before.get('state', 'present')} copy in {before['tier']}")
     for key, said in (("state", ""), ("wanted", "wanted in "), ("present", "copies in ")):
         old, new = before.get(key), after.get(key)
         if old == new or key not in after:

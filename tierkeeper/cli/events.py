@@ -10,13 +10,14 @@ from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.values import EventView
 from tierkeeper.cli import params
 from tierkeeper.cli.eventlog import event_table, record
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 TABLE_ROWS: Final = 50
 FILE_NAME: Final = "lifecycle_events.jsonl"
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifact", required=False)
 @params.tenant_option
 @click.option("--type", "kind", help="Only events of this type.")

@@ -5,10 +5,11 @@ from tierkeeper.base import clock
 from tierkeeper.base.values import Explanation
 from tierkeeper.cli import output, params
 from tierkeeper.cli.eventlog import event_table
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifact")
 @params.tenant_option
 @params.version_option

@@ -1,10 +1,11 @@
 import click
 
 from tierkeeper.cli import listing, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @params.filter_options(state=None)
 @click.option("--count", is_flag=True, help="Only say how many.")
 @pass_session

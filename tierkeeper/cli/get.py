@@ -6,10 +6,11 @@ import click
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.values import Ref
 from tierkeeper.cli import output, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifact")
 @click.argument("target", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @params.tenant_option

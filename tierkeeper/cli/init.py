@@ -1,9 +1,10 @@
 import click
 
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @pass_session
 def init(session: Session) -> None:
     """Make or upgrade the catalog, and make what the tiers need (folders, buckets). Again: changes nothing."""

@@ -85,7 +85,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
     with session.output.progress("planning") as advance:
         for item in session.held(session.keeper.plan(tenant=tenant)):
             counts[_label(item)] += 1
-            size += item.size
+            size += item.size if item.action == "move" else 0
             if session.output.verbose and len(shown) < PLAN_ROWS:
                 shown.append(item)
             advance(1)

@@ -4,10 +4,11 @@ import click
 
 from tierkeeper.base.values import Filter
 from tierkeeper.cli import listing, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("path", default="")
 @params.tenant_option
 @click.option("-a", "--all", "everything", is_flag=True, help="Deleted and purged ones too.")

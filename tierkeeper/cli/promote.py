@@ -4,13 +4,14 @@ from typing import Final
 import click
 
 from tierkeeper.cli import bulk, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import PromoteArgs, TaskName
 
 VERB: Final = bulk.Verb("promote", TaskName.PROMOTE, PromoteArgs, "moving")
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
 @click.option("--to", "--to-tier", "to_tier", required=True, help="The tier to move to, hotter or colder.")
 @params.verb_options

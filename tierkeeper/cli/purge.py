@@ -4,13 +4,14 @@ from typing import Final
 import click
 
 from tierkeeper.cli import bulk, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import PurgeArgs, TaskName
 
 VERB: Final = bulk.Verb("purge", TaskName.PURGE, PurgeArgs, "purging")
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
 @params.yes_option
 @params.verb_options

@@ -7,6 +7,7 @@ import click
 
 from tierkeeper.base.values import ArtifactView
 from tierkeeper.cli import bulk, listing, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import RestoreArgs, TaskName
 
@@ -14,7 +15,7 @@ VERB: Final = bulk.Verb("restore", TaskName.RESTORE, RestoreArgs, "restoring")
 SECONDS_A_DAY: Final = 86400
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
 @click.option("--to", "--to-tier", "to_tier", help="The tier to bring them to; by default the hottest.")
 @click.option("--for", "lasting", type=params.SPAN, help="For so long, such as 3d; by default for good.")

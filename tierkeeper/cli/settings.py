@@ -3,10 +3,11 @@ from rich.text import Text
 
 from tierkeeper.base.settings import effective
 from tierkeeper.cli import output
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.option("--changed", is_flag=True, help="Only those that are not at their default.")
 @pass_session
 def settings(session: Session, *, changed: bool) -> None:

@@ -7,10 +7,11 @@ from rich.text import Text
 from tierkeeper.base import clock
 from tierkeeper.base.values import ArtifactView, plain
 from tierkeeper.cli import output, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifact")
 @params.tenant_option
 @params.version_option

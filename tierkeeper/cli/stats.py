@@ -1,11 +1,12 @@
 import click
 
 from tierkeeper.cli import params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.statistics import tier_table
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @params.tenant_option
 @pass_session
 def stats(session: Session, *, tenant: str | None) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.values import ItemError, Ref, StoreResult
 from tierkeeper.cli import output, params, sending
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import InlineContent, StoreArgs, validated
@@ -30,7 +31,7 @@ class Source:
     name: str
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, allow_dash=True), metavar="FILE…"
 )

@@ -5,13 +5,14 @@ import click
 
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.cli import bulk, params
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import TaskName, UndeleteArgs
 
 VERB: Final = bulk.Verb("undelete", TaskName.UNDELETE, UndeleteArgs, "undeleting")
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
 @params.verb_options
 @params.filter_options(state=ArtifactState.DELETED)

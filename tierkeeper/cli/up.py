@@ -13,6 +13,7 @@ import click
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.settings import Settings
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.homelock import hold_home
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.supervisor import Program, Supervisor
@@ -22,7 +23,7 @@ FLOWER_USER: Final = "tierkeeper"
 STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @click.option(
     "--concurrency", type=click.IntRange(min=1), metavar="N", help="Processes of the worker; by default one a core."
 )

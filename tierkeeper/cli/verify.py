@@ -1,10 +1,11 @@
 import click
 
 from tierkeeper.cli import output, params, sending
+from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
 
-@click.command()
+@click.command(cls=TierCommand)
 @params.filter_options()
 @click.option(
     "--share",

@@ -133,6 +133,7 @@ def step_2_mark(
         owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
         for artifact in artifacts.of_blobs(connection, of):
             owners[artifact.blob_id].append(artifact)
+        late = engine.settings.engine.lease
         marked: list[Marked] = []
         verdicts: list[Verdict] = []
         for blob in of:
@@ -141,7 +142,9 @@ def step_2_mark(
                 if copy.id not in ids:
                     continue
                 going = {m.placement.id for m in marked}
-                verdict = ripeness.judge(copy, [c for c in copies[blob] if c.id not in going], needs, now=now)
+                verdict = ripeness.judge(
+                    copy, [c for c in copies[blob] if c.id not in going], needs, now=now, late=late
+                )
                 verdicts.append(verdict)
                 if verdict.goes:
                     owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)

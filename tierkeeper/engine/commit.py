@@ -95,6 +95,7 @@ def batch(
         else:
             results[item.row.id] = Result(made.outcome, made.label, made.detail)
             nexts.append(_next(engine, item, made, locks=bool(missing), now=now))
+    placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
     artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
     schedule.settle(connection, nexts, token=worker.token)
     _hasten_namesakes(connection, changes, copies, now=now)

@@ -171,6 +171,8 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
         new_rows = []
         for blob in sorted(plan.lacking):
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
+            if not found:
+                continue  # nothing to copy from: the commit says so
             for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob])):
                 if tier not in engine.stores:  # no longer configured: the commit says so
                     continue

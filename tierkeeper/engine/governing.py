@@ -27,6 +27,14 @@ def apply(engine: Engine, new: Sequence[Policy], *, actor: str, dry_run: bool = 
     by the recompute that this leaves behind as a run.
     """
     names = [policy.name for policy in new]
+    for policy in new:
+        if policy.name in {builtin.DEFAULT, builtin.RECORD} and not policy.built_in:
+            raise InvalidInput(
+                field="policy",
+                value=policy.name,
+                problem="a built-in policy has this name, and follows the settings",
+                fix="Give yours another name; what it matches goes before the built-in ones.",
+            )
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput(field="policy", value=name, problem="it is there twice", fix="Give each its own name.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from tierkeeper.base.states import PlacementState
@@ -59,13 +59,19 @@ def needs(owners: Iterable[ArtifactRow], governance: Governance, *, now: datetim
     return Needs(frozenset(wanted), protected, frozenset(guarded))
 
 
-def judge(copy: PlacementRow, others: Sequence[PlacementRow], needed: Needs, *, now: datetime) -> Verdict:
-    """Decide about one copy; ``others`` are the blob's copies that are not going themselves (with it or without)."""
-    if copy.state in {PlacementState.DELETING, PlacementState.COPYING}:
-        # a deletion was decided once already and its bytes may be gone; an intent is nobody's when its lease is over
-        over = copy.lease_until is not None and copy.lease_until <= now
-        repeated = copy.state is PlacementState.DELETING
-        return (Verdict.REPEATED if repeated else Verdict.STALE_INTENT) if over else Verdict.NOT_RIPE
+def judge(
+    copy: PlacementRow, others: Sequence[PlacementRow], needed: Needs, *, now: datetime, late: timedelta
+) -> Verdict:
+    """Decide about one copy; ``others`` are the blob's copies that are not going themselves (with it or without).
+
+    ``late``: how long after its lease an intent's write may still arrive.
+    """
+    if copy.lease_until is not None and copy.state is PlacementState.DELETING:
+        # decided once already, and its bytes may be gone
+        return Verdict.REPEATED if copy.lease_until <= now else Verdict.NOT_RIPE
+    if copy.lease_until is not None and copy.state is PlacementState.COPYING:
+        # an intent that was given up may still be written by a call that timed out: it gets a while longer
+        return Verdict.STALE_INTENT if copy.lease_until + late <= now else Verdict.NOT_RIPE
     if copy.state is not PlacementState.DOOMED or copy.delete_after is None or copy.delete_after > now:
         return Verdict.NOT_RIPE
     tiers = {c.tier for c in others if c.id != copy.id and settlement.good(c)}

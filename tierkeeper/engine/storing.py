@@ -306,7 +306,11 @@ def _add(
         # they are set right after this commit; should that fail, converge sets them then
         due_at = now + timedelta(seconds=engine.lease)
     if due_at is not None:
-        step = decision.next_step if settled else f"move to {listed(decision.tiers)}"
+        step = (
+            f"move to {listed(decision.tiers)}"
+            if not settled and decision.action is Action.KEEP
+            else decision.next_step
+        )
         batch.due.append((row.id, row.tenant, due_at, step))
     batch.lines.append(
         events.of_artifact(

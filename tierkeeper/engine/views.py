@@ -1,6 +1,6 @@
 """Artifacts as users see them: with their copies, and why they are where they are."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -86,9 +86,8 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
     return result
 
 
-def _ended_by(history: Iterable[EventView]) -> str:
-    deleted = [e for e in history if e.type in {"deleted", "purged"}]
-    return next((e.policy for e in deleted if e.type == "deleted" and e.policy), "unknown")
+def _ended_by(history: Sequence[EventView]) -> str:
+    return next((e.policy for e in reversed(history) if e.type == "deleted" and e.policy), "unknown")
 
 
 def _ended(history: Sequence[EventView]) -> str:
@@ -98,6 +97,8 @@ def _ended(history: Sequence[EventView]) -> str:
         if event.type == "deleted":
             why = (event.after or {}).get("reason")
             parts.append(f"Deleted by {event.actor} at {event.at:%Y-%m-%d %H:%M} UTC" + (f" ({why})" if why else ""))
+        elif event.type == "undeleted":
+            parts.clear()
         elif event.type == "purged":
             parts.append(f"purged at {event.at:%Y-%m-%d %H:%M} UTC")
         elif event.type == "destroyed":

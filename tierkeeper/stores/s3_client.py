@@ -1,5 +1,6 @@
 """What an S3 tier is told by its URL and options, and the boto3 client made of it."""
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ import urllib3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader, create_loader
 from botocore.utils import get_environ_proxies
 
 from tierkeeper.stores.base import StoreConfig
@@ -92,7 +94,7 @@ def parse(config: StoreConfig) -> S3Options:
         multipart_threshold=options.size("multipart_threshold", default=16 * MIB, least=LEAST_PART, most=5 * GIB),
         multipart_chunk=options.size("multipart_chunk", default=8 * MIB, least=LEAST_PART, most=GIB),
         copy_threshold=options.size("copy_threshold", default=MOST_COPY, least=LEAST_PART, most=MOST_COPY),
-        concurrency=options.number("concurrency", default=6, most=64),
+        concurrency=options.number("concurrency", default=4, most=64),
         connect_timeout=options.seconds("connect_timeout", default=5),
         read_timeout=options.seconds("read_timeout", default=30),
         attempts=options.number("attempts", default=5, most=20),
@@ -116,6 +118,7 @@ def make(options: S3Options, config: StoreConfig) -> tuple["S3Client", HotCalls]
     """
     try:
         core = botocore.session.Session(profile=options.profile)
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
         if options.role is not None:
             _assume(core, options, options.role)
         session = boto3.Session(
@@ -132,6 +135,12 @@ def make(options: S3Options, config: StoreConfig) -> tuple["S3Client", HotCalls]
         return client, _hot(options, config, client, core)
     except (BotoCoreError, ValueError) as error:
         raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Loader:
+    """Return what reads botocore's description of S3: one for all tiers, since each copy takes ten megabytes."""
+    return create_loader(data_path)
 
 
 def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: botocore.session.Session) -> HotCalls:

@@ -20,7 +20,7 @@ def make(house: House, now: datetime) -> list[str]:
 
 
 def test_they_are_made_ahead(house: House) -> None:
-    """The partitions of this month and the next three are there after init; maintain makes none twice, and more when time passes."""
+    """Four months are there after init, none is made twice, and later ones are made as time passes."""
     now = datetime.now(UTC)
     assert make(house, now) == []
     assert make(house, datetime(2031, 11, 30, 23, 59, tzinfo=UTC)) == [

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepResult, VerbResult
 from tierkeeper.keeper import Keeper
+from tierkeeper.stores.base import ObjectKey
 from tierkeeper_client.contract import (
     ArchiveArgs,
     Content,
@@ -153,6 +154,22 @@ class House:
             for table, columns in _TIMES.items():
                 moved = ", ".join(f"{column} = {column} - CAST(:length AS interval)" for column in columns.split())
                 connection.execute(sa.text(f"UPDATE {table} SET {moved}"), {"length": length})  # noqa: S608  constants
+
+    def reset(self) -> None:
+        """Empty the catalog and the folders of the tiers, as if nothing had ever been stored."""
+        with self.keeper.engine.catalog.engine.begin() as connection:
+            connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+            connection.execute(
+                sa.text(
+                    "TRUNCATE artifacts, names, blobs, placements, schedule, events, commands, holds, runs, tenants"
+                    " CASCADE"
+                )
+            )
+        for engine_tier in self.keeper.engine.tiers:
+            store = self.keeper.engine.store(engine_tier.name)
+            keys = [ObjectKey(stored.location) for stored in store.list()]
+            if keys:
+                store.delete(keys)
 
     # -- the catalog, directly
 

@@ -1,0 +1,127 @@
+"""Crashes at the steps of the engine, from outside: each numbered step is one function, and is wrapped here."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import sqlalchemy as sa
+from integration.keeper.house import House
+
+from tierkeeper import engine as engine_package
+
+When = Literal["before", "after"]
+_STEP = re.compile(r"step_[0-9]+_")
+R = TypeVar("R")
+
+
+class Crash(BaseException):
+    """The process is gone: nothing that handles errors sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One numbered step of the engine."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module.rpartition('.')[2]}.{self.name}"
+
+
+def steps() -> list[Step]:
+    """Return every step there is, by looking into the engine's modules."""
+    found = []
+    for info in pkgutil.iter_modules(engine_package.__path__, f"{engine_package.__name__}."):
+        module = importlib.import_module(info.name)
+        found += [
+            Step(info.name, name)
+            for name, function in inspect.getmembers(module, inspect.isfunction)
+            if _STEP.match(name) and function.__module__ == info.name
+        ]
+    return found
+
+
+@contextmanager
+def _wrapped(step: Step, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    module = importlib.import_module(step.module)
+    original = getattr(module, step.name)
+    setattr(module, step.name, wrap(original))
+    try:
+        yield
+    finally:
+        setattr(module, step.name, original)
+
+
+@contextmanager
+def crashing(step: Step, when: When, *, call: int = 1) -> Iterator[None]:
+    """Crash once, at the given call of the step, before its effect or after it."""
+    calls = 0
+
+    def wrap(original: Callable[..., R]) -> Callable[..., R]:
+        def wrapper(*args: object, **kwargs: object) -> R:
+            nonlocal calls
+            calls += 1
+            if calls == call and when == "before":
+                raise Crash
+            result = original(*args, **kwargs)
+            if calls == call and when == "after":
+                raise Crash
+            return result
+
+        return wrapper
+
+    with _wrapped(step, wrap):
+        yield
+
+
+@contextmanager
+def counting(counted: Counter[Step]) -> Iterator[None]:
+    """Count the calls of every step."""
+
+    def counter(step: Step) -> Callable[[Callable[..., R]], Callable[..., R]]:
+        def wrap(original: Callable[..., R]) -> Callable[..., R]:
+            def wrapper(*args: object, **kwargs: object) -> R:
+                counted[step] += 1
+                return original(*args, **kwargs)
+
+            return wrapper
+
+        return wrap
+
+    originals = [(importlib.import_module(s.module), s) for s in steps()]
+    kept = [(module, s, getattr(module, s.name)) for module, s in originals]
+    for module, step, original in kept:
+        setattr(module, step.name, counter(step)(original))
+    try:
+        yield
+    finally:
+        for module, step, original in kept:
+            setattr(module, step.name, original)
+
+
+@contextmanager
+def losing_replies(house: House, *, commit: int) -> Iterator[Counter[str]]:
+    """Lose the reply of the given COMMIT: it takes effect, and the connection is gone. Yields the count of commits."""
+    counted: Counter[str] = Counter()
+    engine = house.keeper.engine.catalog.engine
+
+    def on_commit(connection: sa.Connection) -> None:
+        counted["commits"] += 1
+        if counted["commits"] == commit:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.commit()
+            driver.close()  # the COMMIT that follows finds the connection gone
+
+    sa.event.listen(engine, "commit", on_commit)
+    try:
+        yield counted
+    finally:
+        sa.event.remove(engine, "commit", on_commit)

@@ -1,0 +1,114 @@
+"""Goes through every state that can be reached, shortest way first, and asks the invariants of each."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from faults.protocol import world
+from faults.protocol.rules import Protocol
+from faults.protocol.state import State, Step, tiers_of
+
+_SETTLED_BY = 160  # steps without faults after which everything due must be done
+_EVERYTHING = frozenset({"converge", "collect", "reconcile"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a check came to: how many states, and the shortest way to a broken invariant, if there is one."""
+
+    states: int
+    broken: str | None = None
+    way: tuple[str, ...] = ()
+    whole: bool = True  # every state was visited
+
+
+def check(protocol: Protocol, *, most: int) -> Found:
+    """Visit up to ``most`` states; stop at the first broken invariant."""
+    first = protocol.scenario.begin()
+    before: dict[State, tuple[State, str] | None] = {first: None}
+    queue = deque([first])
+
+    def found(state: State, broken: str, *more: str) -> Found:
+        way = list(more)
+        at: State | None = state
+        while at is not None and (link := before[at]) is not None:
+            at = link[0]
+            way.insert(0, link[1])
+        return Found(len(before), broken, tuple(way))
+
+    while queue:
+        state = queue.popleft()
+        if not any(state.workers) and not state.pending:
+            broken = _after_settling(protocol, state)
+            if broken is not None:
+                return found(state, broken, "everything settles")
+        for step in world.successors(protocol, state, jobs=protocol.scenario.jobs):
+            if step.broken is not None:
+                return found(state, step.broken, step.what)
+            if step.state in before:
+                continue
+            before[step.state] = (state, step.what)
+            broken = _broken(protocol, step.state)
+            if broken is not None:
+                return found(step.state, broken)
+            queue.append(step.state)
+        if len(before) > most:
+            return Found(len(before), whole=False)
+    return Found(len(before))
+
+
+def _broken(protocol: Protocol, state: State) -> str | None:
+    """I1 to I3, of one state."""
+    present = [copy for copy in state.copies if copy.state == "present"]
+    if any(not copy.bytes for copy in present):
+        return "I3: a present copy has no bytes"
+    if len({copy.tier for copy in present}) < len(present):
+        return "I3: two copies are present in one tier"
+    kept = [copy for copy in state.copies if copy.bytes and copy.state in {"present", "doomed"}]
+    readable = [copy for copy in kept if protocol.rules.r6_own_key or copy.key == state.blob]
+    for artifact in state.artifacts:
+        if artifact.counted and not state.blob:
+            return f"I1: a {artifact.life} artifact has no blob row"
+        if artifact.counted and not readable:
+            return f"I1: a {artifact.life} artifact has no readable copy"
+        if artifact.held and not kept:
+            return "I2: held content has no copy"
+    return None
+
+
+def _after_settling(protocol: Protocol, state: State) -> str | None:
+    """I4 and I8: no more faults and no more wishes; everything due is done, fairly, and then nothing is left over."""
+    begun = 0
+    for _ in range(_SETTLED_BY):
+        step = _fair(protocol, state, begun)
+        if step is None:
+            break
+        if step.by is not None and state.workers[step.by] is None:
+            begun += 1
+        state = step.state
+    held = any(artifact.held for artifact in state.artifacts)
+    wanted = protocol.wanted_by_any(state)
+    for copy in state.copies:
+        if copy.state == "free" and copy.bytes:
+            return "I8: bytes that no row knows"
+        if copy.state in {"copying", "deleting"} or (copy.state == "doomed" and not held):
+            return f"I4: a {copy.state} copy stays for ever"
+        if copy.state == "present" and not copy.tier & wanted:
+            return "I4: a copy that nobody wants stays for ever"
+    for artifact in state.artifacts:
+        if artifact.life == "live" and protocol.wanted(artifact) & ~tiers_of(state.copies):
+            return "I4: a wanted copy is never made"
+    return None
+
+
+def _fair(protocol: Protocol, state: State, begun: int) -> Step | None:
+    """The next step when everything gets its turn: who is at work first, then the world, then new work of each kind."""
+    orphans = any(copy.bytes and copy.state == "free" for copy in state.copies)
+    jobs = _EVERYTHING if orphans else _EVERYTHING - {"reconcile"}
+    steps = list(world.successors(protocol, state, jobs=jobs, faults=False, users=False))
+    busy = [step for step in steps if step.by is not None and state.workers[step.by] is not None]
+    around = [step for step in steps if step.by is None]
+    new = [step for step in steps if step.by == 0 and state.workers[0] is None]
+    for choice in (busy, around):
+        if choice:
+            return choice[0]
+    return new[begun % len(new)] if new else None

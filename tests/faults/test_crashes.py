@@ -1,0 +1,64 @@
+"""A process that dies at any step of the engine, and replies that are lost: nothing is lost, nothing happens twice."""
+
+from collections import Counter
+
+import pytest
+from faults import crashing, life
+from faults.crashing import Step, When
+from integration.keeper.house import House
+
+STEPS = crashing.steps()
+
+
+def test_the_steps_are_found() -> None:
+    """Every engine file that numbers its steps has them as functions, in an unbroken row from one."""
+    of: dict[str, list[int]] = {}
+    for step in STEPS:
+        of.setdefault(step.module.rpartition(".")[2], []).append(int(step.name.split("_")[1]))
+    assert set(of) >= {"collect", "converge", "ingest", "verbs"}
+    assert all(sorted(numbers) == list(range(1, len(numbers) + 1)) for numbers in of.values())
+
+
+def test_the_life_takes_every_step(house: House) -> None:
+    """The life that the crashes are tried on takes every step there is."""
+    house.policy(life.POLICY)
+    counted: Counter[Step] = Counter()
+    with crashing.counting(counted):
+        assert life.live(house, "calm") == 0
+    life.check(house, "calm")
+    house.settle()
+    assert set(counted) == set(STEPS)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_crash_at_a_step(house: House, step: Step, when: When) -> None:
+    """After a crash at any call of the step, leases end, the message comes again, and all ends as without it."""
+    house.policy(life.POLICY)
+    call, crashed = 1, True
+    while crashed:
+        tag = f"crash-{call}"
+        with crashing.crashing(step, when, call=call):
+            crashed = life.live(house, tag) == 1
+        house.settle()
+        life.check(house, tag)
+        house.reset()
+        call += 1
+    assert call > 2  # it crashed at least once
+
+
+def test_a_lost_reply_of_any_commit(house: House) -> None:
+    """Whichever COMMIT's reply is lost, its unit finds out what it did: all ends as if the reply had come."""
+    house.policy(life.POLICY)
+    commit, lost = 1, True
+    while lost:
+        tag = f"lost-{commit}"
+        with crashing.losing_replies(house, commit=commit) as counted:
+            assert life.live(house, tag) == 0
+        lost = counted["commits"] >= commit
+        house.pass_time(life.LEASE_ENDS)
+        house.settle()
+        life.check(house, tag)
+        house.reset()
+        commit += 1
+    assert commit > 30
