@@ -9,7 +9,7 @@ import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,14 +19,11 @@ from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import change, locking, settlement
-from tierkeeper.engine.context import Engine
+from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
-
-if TYPE_CHECKING:
-    from tierkeeper.engine.converge import Worker
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
@@ -53,7 +50,7 @@ class _Item:
 def batch(
     connection: sa.Connection,
     engine: Engine,
-    worker: "Worker",
+    worker: Worker,
     *,
     ids: Sequence[UUID],
     done: Sequence[Transferred],
@@ -106,7 +103,7 @@ def batch(
     return results, locks
 
 
-def park(engine: Engine, worker: "Worker", reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
+def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
     """Take artifacts out of the sweep until an operator looks at them; never drop them."""
     ids = sorted(reasons)
 
@@ -141,7 +138,7 @@ def park(engine: Engine, worker: "Worker", reasons: Mapping[UUID, str]) -> dict[
 def _settle_blobs(
     connection: sa.Connection,
     engine: Engine,
-    worker: "Worker",
+    worker: Worker,
     items: Iterable[_Item],
     copies: dict[UUID, list[PlacementRow]],
     wants: dict[UUID, set[str]],
@@ -172,7 +169,7 @@ def _decided(engine: Engine, row: ArtifactRow, policy: Policy, now: datetime) ->
 
 
 def _line(
-    item: _Item, made: change.Change, settled: dict[UUID, settlement.Settlement], worker: "Worker", *, now: datetime
+    item: _Item, made: change.Change, settled: dict[UUID, settlement.Settlement], worker: Worker, *, now: datetime
 ) -> events.Line:
     fate = settled.get(item.row.blob_id) if item.row.blob_id is not None else None
     return events.of_artifact(

@@ -58,6 +58,16 @@ class Engine:
         return list(self.threads.map(call, items))
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who converges: its fencing token, the run it works for, the actor of its events."""
+
+    token: UUID
+    actor: str
+    run: UUID | None = None
+    correlation: str = ""
+
+
 def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:
     """Return what travels with the bytes of this placement."""
     return ObjectInfo(

@@ -26,19 +26,9 @@ from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import commit, damage, locking, settlement
-from tierkeeper.engine.context import Engine, info_of
+from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.transfer import Intent, Renewal, Transferred, transfer_all
 from tierkeeper.policy.decide import decide
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """Who converges: its fencing token, the run it works for, the actor of its events."""
-
-    token: UUID
-    actor: str
-    run: UUID | None = None
-    correlation: str = ""
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import ItemError, SweepResult
 from tierkeeper.catalog import artifacts, runs, schedule
-from tierkeeper.engine.context import Engine
-from tierkeeper.engine.converge import Report, Worker, claim_due, converge
+from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.converge import Report, claim_due, converge
 
 #: a run that shows no progress for so many leases has lost its workers; the next rotate takes over what they left
 SILENT_LEASES = 1.5

@@ -23,8 +23,8 @@ from tierkeeper.catalog import artifacts, blobs, commands, events, placements, s
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import wishes
-from tierkeeper.engine.context import Engine
-from tierkeeper.engine.converge import Worker, converge_these
+from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.converge import converge_these
 from tierkeeper.engine.wishes import Wish
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
