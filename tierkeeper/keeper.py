@@ -66,7 +66,7 @@ class Keeper:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
         self._engine = engine
-        self._access = AccessLog(engine.catalog)
+        self._access = AccessLog(engine)
         self._checked = False
         self._lock = threading.Lock()
 

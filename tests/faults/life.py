@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from faults import crashing
-from integration.keeper.house import TENANT, WORKFLOW, House
+from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.values import Call
 from tierkeeper_client.contract import PromoteArgs, PurgeArgs, RestoreArgs
@@ -17,7 +17,6 @@ match: {tenant: acme}
 phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]
 undo: 0d
 """
-LEASE_ENDS = timedelta(minutes=2)
 R = TypeVar("R")
 
 
@@ -52,7 +51,7 @@ def live(house: House, tag: str) -> int:
                 part()
             except crashing.Crash:
                 crashes += 1
-                house.pass_time(LEASE_ENDS)
+                house.pass_time(LEASES_END)
             else:
                 break
     return crashes

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from faults import crashing, life
 from faults.crashing import Step, When
-from integration.keeper.house import House
+from integration.keeper.house import LEASES_END, House
 
 STEPS = crashing.steps()
 
@@ -56,7 +56,7 @@ def test_a_lost_reply_of_any_commit(house: House) -> None:
         with crashing.losing_replies(house, commit=commit) as counted:
             assert life.live(house, tag) == 0
         lost = counted["commits"] >= commit
-        house.pass_time(life.LEASE_ENDS)
+        house.pass_time(LEASES_END)
         house.settle()
         life.check(house, tag)
         house.reset()

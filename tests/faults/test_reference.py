@@ -10,7 +10,7 @@ from faults.reference import POLICY, Reference, Version
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from integration.keeper.house import TENANT, WORKFLOW, House
+from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.errors import AlreadyThere, ArtifactDeleted, ArtifactPurged, NotDeleted
 from tierkeeper.base.values import Call
@@ -19,7 +19,6 @@ from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, Rest
 NAMES = st.sampled_from(["a", "b", "c"])
 CONTENTS = st.sampled_from([b"one", b"two"])
 STEPS = crashing.steps()
-LEASE_ENDS = timedelta(minutes=2)
 
 
 class Lives(RuleBasedStateMachine):
@@ -166,7 +165,7 @@ class Lives(RuleBasedStateMachine):
                 act(call)
             except crashing.Crash:
                 invariants.check(self.house.keeper)
-                self.house.pass_time(LEASE_ENDS)
+                self.house.pass_time(LEASES_END)
                 act(call)
         invariants.check(self.house.keeper)
 
@@ -175,7 +174,7 @@ def test_lives(house: House) -> None:
     """Whatever is done in whatever order, and wherever it crashes, engine and reference agree."""
     house.policy(POLICY)
     machine = type("LivesHere", (Lives,), {"house": house})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it untyped
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=25,

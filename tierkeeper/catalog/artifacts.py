@@ -85,9 +85,14 @@ def load(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
     return read_rows(connection.execute(_LOAD, {"ids": list(ids)}))
 
 
+def lock_only(connection: sa.Connection, ids: Collection[UUID]) -> None:
+    """Lock these artifacts in the order of their ids."""
+    connection.execute(_LOCK, {"ids": list(ids)})
+
+
 def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
     """Lock these artifacts in the order of their ids, then read them as they now are."""
-    connection.execute(_LOCK, {"ids": list(ids)})
+    lock_only(connection, ids)
     return load(connection, ids)
 
 

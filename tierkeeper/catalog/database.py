@@ -57,6 +57,8 @@ class Database:
                     raise _translated(error) from error
                 # a deadlock's other party needs a moment; a lost server a little more
                 time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  jitter, no secret
+            except sa.exc.TimeoutError as error:
+                raise CatalogUnavailable(reason="every connection of this process is in use") from error
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
@@ -67,6 +69,8 @@ class Database:
                 yield connection
         except sa.exc.DBAPIError as error:
             raise _translated(error) from error
+        except sa.exc.TimeoutError as error:
+            raise CatalogUnavailable(reason="every connection of this process is in use") from error
 
     def close(self) -> None:
         """Close every connection."""

@@ -70,8 +70,9 @@ _LOCKED = sa.text(
 _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
 _OLDEST = sa.text(
     "SELECT p.id AS placement, (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1)"
-    " AS artifact FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL AND p.verified_at < :before"
-    " ORDER BY p.verified_at LIMIT :limit"
+    " AS artifact, p.verified_at FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL"
+    " AND p.verified_at < :before AND (p.verified_at, p.id) > (:after_time, :after_id)"
+    " ORDER BY p.verified_at, p.id LIMIT :limit"
 )
 
 
@@ -203,13 +204,19 @@ def count_present(connection: sa.Connection) -> int:
 
 
 def verified_longest_ago(
-    connection: sa.Connection, *, before: datetime, limit: int
-) -> list[tuple[ArtifactRow, PlacementRow]]:
-    """Return the present copies that were read longest ago, each with an artifact of its content."""
-    pairs = [(r.artifact, r.placement) for r in connection.execute(_OLDEST, {"before": before, "limit": limit})]
+    connection: sa.Connection, *, before: datetime, after: tuple[datetime, UUID], limit: int
+) -> tuple[list[tuple[ArtifactRow, PlacementRow]], tuple[datetime, UUID] | None]:
+    """Return the present copies that were read longest ago, each with an artifact of its content.
+
+    With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.
+    """
+    arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
+    found = connection.execute(_OLDEST, arguments).all()
+    pairs = [(r.artifact, r.placement) for r in found]
     rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
     copies = {copy.id: copy for copy in load(connection, [placement for _, placement in pairs])}
-    return [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
+    known = [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
+    return known, (found[-1].verified_at, found[-1].placement) if found else None
 
 
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row

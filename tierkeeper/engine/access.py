@@ -1,13 +1,26 @@
-"""Access times: gathered in the process and written in batches, never one row update a read."""
+"""Access times: gathered in the process and written in batches, never one row update a read.
+
+Whose age counts from its last access is younger after a read: if it belongs elsewhere then, it is due.
+"""
 
 import time
 from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from tierkeeper.base import clock
-from tierkeeper.catalog import artifacts
-from tierkeeper.catalog.database import Database
+from tierkeeper.base import log as logs
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.catalog import artifacts, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.decide import decide
+from tierkeeper.policy.rules import ACCESSED
+
+log = logs.get(__name__)
 
 _MOST, _SECONDS = 500, 30.0
 
@@ -15,8 +28,8 @@ _MOST, _SECONDS = 500, 30.0
 class AccessLog:
     """Remembers who was read; at most ``_MOST`` artifacts or ``_SECONDS`` seconds are lost with a killed process."""
 
-    def __init__(self, catalog: Database) -> None:
-        self._catalog = catalog
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._times: dict[UUID, datetime] = {}
         self._since = time.monotonic()
         self._lock = Lock()
@@ -30,9 +43,29 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write what was gathered; where the catalog does not take it, it is lost, and no read fails for that."""
         with self._lock:
             times, self._times = self._times, {}
             self._since = time.monotonic()
-        if times:
-            self._catalog.run(lambda connection: artifacts.record_access(connection, times))
+        if not times:
+            return
+        try:
+            self._engine.catalog.run(lambda connection: self._write(connection, times))
+        except TierkeeperError as error:
+            log.warning("access times are lost", artifacts=len(times), error=str(error))
+
+    def _write(self, connection: sa.Connection, times: dict[UUID, datetime]) -> None:
+        artifacts.record_access(connection, times)
+        governance = self._engine.book.refresh(connection)
+        if not any(policy.clock == ACCESSED for policy in governance.policies):
+            return
+        now, undo = catalog_now(connection), self._engine.default_undo
+        due = []
+        for row in artifacts.load(connection, times):
+            policy = governance.of(row.subject)
+            if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
+                decision = decide(row.facts(now), policy, now=now, default_undo=undo)
+                if decision.tiers != row.wanted:
+                    due.append((row.id, row.tenant, now, "look again after a read"))
+        schedule.hasten(connection, due)
+        schedule.put_if_missing(connection, due)

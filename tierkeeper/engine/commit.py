@@ -59,8 +59,10 @@ def batch(
     """Commit a batch; return each artifact's outcome and the locks that are to be set now."""
     touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
-    rows = artifacts.lock(connection, ids)
+    artifacts.lock_only(connection, ids)
     schedule.lock(connection, ids)
+    # read after the last lock: a store makes older versions due under the locks of the schedule only
+    rows = artifacts.load(connection, ids)
     now = catalog_now(connection)
     governance = engine.book.refresh(connection)
     wants = artifacts.sibling_wants(connection, touched, batch=ids)

@@ -32,9 +32,10 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes at hand: ``file`` is seekable; ``staged`` names the upload they came from."""
+    """Bytes at hand: ``file`` is seekable, from ``start`` on; ``staged`` names the upload they came from."""
 
     file: BinaryIO
+    start: int
     sha256: bytes
     size: int
     staged: UUID | None = None
@@ -57,11 +58,12 @@ def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[
             file = stack.enter_context(_staged(engine, args.content))
         else:
             file = stack.enter_context(_source(engine.settings, args.content))
+        start = file.tell()
         sha256, size = _hashed(file)
         if args.sha256 is not None and args.sha256 != sha256.hex():
             ref = Ref(args.tenant, args.workflow, args.name)
             raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
-        yield Content(file, sha256, size, staged)
+        yield Content(file, start, sha256, size, staged)
 
 
 def _hashed(file: BinaryIO) -> tuple[bytes, int]:

@@ -1,7 +1,7 @@
 """Reporting a copy whose bytes are missing or bad, so that converge makes it anew.
 
-The damaged row stays: it is no source and is never rescued. Its artifacts become due, and converge replaces the copy
-from another tier where one has it; the damaged bytes are then doomed like any copy.
+The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
+and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy.
 """
 
 import sqlalchemy as sa
@@ -20,13 +20,14 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
         blobs.lock(connection, [placement.blob_id])
         now = catalog_now(connection)
         current = placements.load(connection, [placement.id])
-        if not current or current[0].state is not PlacementState.PRESENT:
+        if not current or current[0].state not in {PlacementState.PRESENT, PlacementState.DOOMED}:
             return False
         owners = [a for a in artifacts.of_blobs(connection, [placement.blob_id]) if a.counted]
         rows = artifacts.lock(connection, [a.id for a in owners])
         if not placements.mark_damaged(connection, placement.id, now=now):
             return False
-        schedule.put(connection, [(a.id, a.tenant, now, f"repair the copy in {placement.tier}") for a in rows])
+        if current[0].state is PlacementState.PRESENT:
+            schedule.put(connection, [(a.id, a.tenant, now, f"repair the copy in {placement.tier}") for a in rows])
         lines = [
             events.of_artifact(
                 row,

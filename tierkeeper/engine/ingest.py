@@ -30,7 +30,7 @@ from tierkeeper.engine import content as contents
 from tierkeeper.engine import locking, settlement, storing, streams
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.storing import Incoming
-from tierkeeper.engine.transfer import Intent, Renewal, uploaded
+from tierkeeper.engine.transfer import Intent, Renewal, fault, uploaded
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper_client.contract import StoreArgs
@@ -52,7 +52,8 @@ class Written:
 def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | None = None) -> StoreResult:
     """Store one artifact; raises the item's own error."""
     with ExitStack() as stack:
-        known = storing.earlier(engine, [(0, args)], call=call, verb="store", given=content)
+        # content that is given is known by its bytes only: once they are read, the commit finds an earlier delivery
+        known = storing.earlier(engine, [(0, args)], call=call, verb="store") if content is None else {}
         if known:
             return known[0]
         incoming = step_1_read(engine, stack, 0, args, given=content, call=call, verb="store")
@@ -67,7 +68,7 @@ def store_many(engine: Engine, items: Sequence[StoreArgs], *, call: Call) -> lis
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        outcomes.update(storing.earlier(engine, list(enumerate(items)), call=call, verb="store_many", given=None))
+        outcomes.update(storing.earlier(engine, list(enumerate(items)), call=call, verb="store_many"))
         for position, args in enumerate(items):
             if position in outcomes:
                 continue
@@ -135,7 +136,7 @@ def step_1_read(
         args=args,
         content=read,
         created=min(args.created or now, now),
-        delivery=storing.delivery(position, args, call=call, verb=verb, given=given),
+        delivery=storing.delivery(position, args, call=call, verb=verb, given=None if given is None else read.sha256),
     )
     policy = governance.of(incoming.subject)
     # a metadata clock that can't be read is refused now, not found out at a sweep
@@ -202,15 +203,19 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
 
     def write(item: Incoming) -> Written:
         uploads = []
+        tier = ""
         try:
             for intent in prepared.intents[item.position]:
-                item.content.file.seek(0)
+                tier = intent.tier
+                item.content.file.seek(item.content.start)
                 content = cast("BinaryIO", streams.Noted(item.content.file, renewal.progressed))
                 stored = engine.store(intent.tier).put(intent.location, content, intent.info)
                 uploads.append(uploaded(intent, stored))
                 renewal.progressed()
         except TierkeeperError as error:
             return Written(tuple(uploads), error)
+        except Exception as error:  # noqa: BLE001  one bad item never stops its batch
+            return Written(tuple(uploads), fault(tier, error))
         return Written(tuple(uploads))
 
     results = engine.in_parallel(write, prepared.items)

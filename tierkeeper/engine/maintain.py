@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from tierkeeper.base.states import RunKind
@@ -42,7 +42,8 @@ def _adopt(engine: Engine) -> int:
     """
     store = content.staging_store(engine.settings)
     try:
-        oldest = datetime.now(UTC) - engine.settings.staging.ttl
+        with engine.catalog.reading() as connection:
+            oldest = catalog_now(connection) - engine.settings.staging.ttl
         old = [item.location for item in store.list() if item.modified is not None and item.modified < oldest]
         unclaimed = [UUID(location) for location in old if _is_upload(location)]
         partial = [ObjectKey(location) for location in old if location.endswith(_PARTIAL)]

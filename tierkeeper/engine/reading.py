@@ -68,7 +68,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 chunks = stream.__enter__()
             except TierkeeperError as error:
                 reasons.append(f"{copy.tier}: {error}")
-                if isinstance(error, ObjectNotFound) and copy.state is PlacementState.PRESENT:
+                if isinstance(error, ObjectNotFound):
                     _report_if_still_missing(engine, copy)
                 continue
             try:
@@ -127,7 +127,7 @@ def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
 def _report_if_still_missing(engine: Engine, copy: PlacementRow) -> None:
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
-    if current and current[0].state is PlacementState.PRESENT:
+    if current and current[0].readable:
         damage.report(engine, copy, reason="nothing is at its location", actor=_ACTOR)
 
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -83,18 +83,16 @@ class Prepared:
     intents: dict[int, list[Intent]]
 
 
-def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: BinaryIO | None) -> commands.Delivery:
-    """Return how this item is known in ``commands``."""
+def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: bytes | None = None) -> commands.Delivery:
+    """Return how this item is known in ``commands``; ``given``: the SHA-256 of content that came beside ``args``."""
     digest = hashlib.sha256(args.model_dump_json().encode())
-    digest.update(b"given" if given is not None else b"")
+    digest.update(b"" if given is None else b"given" + given)
     return commands.Delivery(args.tenant, call.key, position, verb, digest.digest())
 
 
-def earlier(
-    engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str, given: BinaryIO | None
-) -> dict[int, StoreResult]:
+def earlier(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str) -> dict[int, StoreResult]:
     """Return the results of items that were stored by an earlier delivery, by position."""
-    deliveries = [delivery(position, args, call=call, verb=verb, given=given) for position, args in items]
+    deliveries = [delivery(position, args, call=call, verb=verb) for position, args in items]
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
     return {d.item: _result(result) for d, result in found.items()}
@@ -244,6 +242,9 @@ def _settle(
         for blob, tiers in needs.items()
     }
     settlement.write(connection, fates.values(), token=token, now=now, grace=engine.grace)
+    healed = [blob for blob, fate in fates.items() if fate.uploads and any(p.damaged_at for p in copies[blob])]
+    if healed:
+        schedule.unpark(connection, healed, now=now)
     copies = placements.of_blobs(connection, needs)
     return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
 

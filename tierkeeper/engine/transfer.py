@@ -1,20 +1,26 @@
 """Moving one artifact's bytes into a new placement, verified; renewing leases while that goes on."""
 
+import hashlib
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import BinaryIO, cast
 from uuid import UUID
 
+from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import streams
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,42 @@ class Transferred:
 
 
 class Renewal:
-    """Calls ``renew`` when something moved and ``every`` seconds are over, up to ``cap`` seconds in all."""
+    """Calls ``renew`` when something moved and ``every`` seconds are over, up to ``cap`` seconds an item."""
 
     def __init__(self, renew: Callable[[], None], *, every: float, cap: float) -> None:
-        self._renew, self._every = renew, every
+        self.every = every
+        self._renew, self._cap = renew, cap
         self._last = time.monotonic()
         self._end = self._last + cap
+        self._silent, self._lock = 0, Lock()
 
     def progressed(self) -> None:
         """Tell that something moved."""
         now = time.monotonic()
-        if now - self._last >= self._every and now < self._end:
+        if now - self._last >= self.every and now < self._end:
             self._last = now
             self._renew()
+
+    def item_done(self) -> None:
+        """Tell that an item is finished: the cap is each item's own."""
+        self._end = time.monotonic() + self._cap
+        self.progressed()
+
+    def waited(self) -> None:
+        """Tell that time went by: copies that cannot tell of their progress keep their lease."""
+        if self._silent:
+            self.progressed()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """While this lasts, a store copies on its own side and says nothing until it is done."""
+        with self._lock:
+            self._silent += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._silent -= 1
 
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
@@ -60,9 +89,12 @@ def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) ->
     pending: set[Future[Transferred]] = {engine.threads.submit(transfer, engine, intent, renewal) for intent in intents}
     done: list[Transferred] = []
     while pending:
-        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        finished, pending = wait(pending, timeout=renewal.every, return_when=FIRST_COMPLETED)
         done.extend(future.result() for future in finished)
-        renewal.progressed()
+        if finished:
+            renewal.item_done()
+        else:
+            renewal.waited()
     return done
 
 
@@ -75,11 +107,20 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
             stored = _copy(engine, source, intent, renewal)
             return Transferred(intent, uploaded(intent, stored), None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
-            bad.append(source)
             error = problem
+            if _is_bad(engine, source, intent.info.sha256, renewal):
+                bad.append(source)
         except TierkeeperError as problem:
             error = problem
+        except Exception as problem:  # noqa: BLE001  one bad item never stops its batch
+            error = fault(intent.tier, problem)
     return Transferred(intent, None, error, tuple(bad))
+
+
+def fault(tier: str, error: Exception) -> StorePermanent:
+    """Return an error that no store should raise as one of its tier's, and log it whole."""
+    log.error("a store failed in a way of its own", tier=tier, exc_info=error)
+    return StorePermanent(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 
 def uploaded(intent: Intent, stored: Stored) -> Upload:
@@ -104,9 +145,25 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
     origin, target = engine.store(source.tier), engine.store(intent.tier)
     key = ObjectKey(source.location, source.store_version)
     if origin.realm == target.realm:
-        return target.copy(origin, key, intent.location, intent.info)
+        with renewal.silent():
+            return target.copy(origin, key, intent.location, intent.info)
     with origin.open(key) as chunks:
         stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)
         if intent.info.size <= engine.settings.engine.spool_limit:
             stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when a try fails
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
+
+
+def _is_bad(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
+    """Read a source again by itself: what failed may have been the target, and who is called damaged is not read."""
+    digest = hashlib.sha256()
+    try:
+        with engine.store(source.tier).open(ObjectKey(source.location, source.store_version)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                renewal.progressed()
+    except (ObjectNotFound, ContentMismatch):
+        return True
+    except TierkeeperError:
+        return False
+    return digest.digest() != sha256

@@ -3,7 +3,9 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
@@ -98,13 +100,15 @@ def _oldest(engine: Engine, share: float) -> Iterator[list[Copy]]:
         left = placements.count_present(connection)
         left = max(1, round(left * share)) if left else 0
         before = catalog_now(connection)
-    while left > 0:
+    after: tuple[datetime, UUID] | None = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    while left > 0 and after is not None:
         with engine.catalog.reading() as connection:
-            batch = placements.verified_longest_ago(connection, before=before, limit=min(_BATCH, left))
-        if not batch:
-            return
-        yield [(row, copy) for row, copy in batch if _wanted_now(engine, copy)]
-        left -= len(batch)
+            batch, after = placements.verified_longest_ago(
+                connection, before=before, after=after, limit=min(_BATCH, left)
+            )
+        readable = [(row, copy) for row, copy in batch if _wanted_now(engine, copy)]
+        yield readable
+        left -= len(readable)
 
 
 def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:

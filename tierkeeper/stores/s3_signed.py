@@ -98,11 +98,11 @@ class SignedClient:
         url = urlsplit(client.meta.endpoint_url)
         self._client, self._credentials = client, credentials
         self._signer = Signer(client.meta.region_name)
-        self._host = f"{bucket}.{url.netloc}" if virtual else url.netloc
-        self._base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
+        self.host = f"{bucket}.{url.netloc}" if virtual else url.netloc
+        self.base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
         verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
         self._pool = urllib3.connection_from_url(
-            f"{url.scheme}://{self._host}", maxsize=connections, timeout=timeout, **verified
+            f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, **verified
         )
         self._warned = False
 
@@ -182,8 +182,8 @@ class SignedClient:
         who = self._credentials.get_frozen_credentials()
         if not (who.access_key and who.secret_key and all(value.isascii() for value in headers.values())):
             return None
-        path = f"{self._base}/{quote(key, safe=_SAFE)}" if key else self._base or "/"
-        headers["host"] = self._host
+        path = f"{self.base}/{quote(key, safe=_SAFE)}" if key else self.base or "/"
+        headers["host"] = self.host
         if method != "HEAD":
             headers["content-length"] = str(len(body))
         signed = self._signer.sign(

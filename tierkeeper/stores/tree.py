@@ -59,7 +59,7 @@ class Tree:
         except OSError as error:
             if fd >= 0:
                 os.close(fd)
-            if error.errno != errno.ENOENT:
+            if error.errno not in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
                 raise translated(error, tier=self._tier, location=str(self.root)) from error
             reason = f"{self.root} is not there or not prepared: mount its disk, or run `tierkeeper init`"
             raise StoreTransient(tier=self._tier, reason=reason) from error

@@ -30,6 +30,7 @@ STORE_MANY_LIMIT = 1000  # items of one message
 CORRELATION_HEADER = "tierkeeper_correlation"  # goes from the producer through log and events; default: the task id
 ACTOR_HEADER = "tierkeeper_actor"  # who asked, as the audit log names it
 MAX_HEADER = 200  # characters of either that are kept
+MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
 
 
@@ -210,7 +211,7 @@ class RestoreArgs(VerbArgs):
     """Arguments of ``tierkeeper.restore``: a copy in the hottest tier too, for ``days``, or for good."""
 
     to_tier: Segment | None = None
-    days: Annotated[float, Field(gt=0)] | None = None
+    days: Annotated[float, Field(gt=0, le=MAX_DAYS)] | None = None
 
 
 class PurgeArgs(VerbArgs):

@@ -21,7 +21,7 @@ BEGIN
         RAISE EXCEPTION 'compliance retention of artifact % is never weakened', OLD.id
             USING ERRCODE = 'check_violation';
     END IF;
-    IF NEW.state = 'purged' AND OLD.state <> 'purged' AND NEW.retain_until > now() THEN
+    IF NEW.state = 'purged' AND OLD.state <> 'purged' AND NEW.retain_until > clock_timestamp() THEN
         RAISE EXCEPTION 'artifact % is under retention until %', OLD.id, NEW.retain_until
             USING ERRCODE = 'check_violation';
     END IF;

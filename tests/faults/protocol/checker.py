@@ -24,36 +24,31 @@ class Found:
 def check(protocol: Protocol, *, most: int) -> Found:
     """Visit up to ``most`` states; stop at the first broken invariant."""
     first = protocol.scenario.begin()
-    before: dict[State, tuple[State, str] | None] = {first: None}
+    came: dict[State, tuple[State, str] | None] = {first: None}
     queue = deque([first])
-
-    def found(state: State, broken: str, *more: str) -> Found:
-        way = list(more)
-        at: State | None = state
-        while at is not None and (link := before[at]) is not None:
-            at = link[0]
-            way.insert(0, link[1])
-        return Found(len(before), broken, tuple(way))
-
     while queue:
         state = queue.popleft()
-        if not any(state.workers) and not state.pending:
-            broken = _after_settling(protocol, state)
-            if broken is not None:
-                return found(state, broken, "everything settles")
+        broken = _after_settling(protocol, state)
+        if broken is not None:
+            return _found(came, state, broken, "everything settles")
         for step in world.successors(protocol, state, jobs=protocol.scenario.jobs):
-            if step.broken is not None:
-                return found(state, step.broken, step.what)
-            if step.state in before:
-                continue
-            before[step.state] = (state, step.what)
-            broken = _broken(protocol, step.state)
+            broken = step.broken or (None if step.state in came else _broken(protocol, step.state))
             if broken is not None:
-                return found(step.state, broken)
-            queue.append(step.state)
-        if len(before) > most:
-            return Found(len(before), whole=False)
-    return Found(len(before))
+                return _found(came, state, broken, step.what)
+            if step.state not in came:
+                came[step.state] = (state, step.what)
+                queue.append(step.state)
+        if len(came) > most:
+            return Found(len(came), whole=False)
+    return Found(len(came))
+
+
+def _found(came: dict[State, tuple[State, str] | None], state: State, broken: str, last: str) -> Found:
+    way = [last]
+    while (link := came[state]) is not None:
+        state, what = link
+        way.insert(0, what)
+    return Found(len(came), broken, tuple(way))
 
 
 def _broken(protocol: Protocol, state: State) -> str | None:
@@ -77,6 +72,8 @@ def _broken(protocol: Protocol, state: State) -> str | None:
 
 def _after_settling(protocol: Protocol, state: State) -> str | None:
     """I4 and I8: no more faults and no more wishes; everything due is done, fairly, and then nothing is left over."""
+    if any(state.workers) or state.pending:
+        return None
     begun = 0
     for _ in range(_SETTLED_BY):
         step = _fair(protocol, state, begun)
@@ -85,6 +82,10 @@ def _after_settling(protocol: Protocol, state: State) -> str | None:
         if step.by is not None and state.workers[step.by] is None:
             begun += 1
         state = step.state
+    return _left_over(protocol, state)
+
+
+def _left_over(protocol: Protocol, state: State) -> str | None:
     held = any(artifact.held for artifact in state.artifacts)
     wanted = protocol.wanted_by_any(state)
     for copy in state.copies:

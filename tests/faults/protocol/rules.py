@@ -7,7 +7,7 @@ from faults.protocol.state import HOT, WARM, Artifact, Budget, Copy, State
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """R1 to R13, each on; one that is off is the protocol without it. R14 is about deadlocks, which a row has none of."""
+    """R1 to R13, each on; one that is off is the protocol without it. R14 is about waiting, which no step here does."""
 
     r1_intent_first: bool = True  # store commits a copying row before it writes
     r2_fenced: bool = True  # a commit finds its row still copying
@@ -25,6 +25,9 @@ class Rules:
     r13_blob_with_last: bool = True  # the blob row goes with its last placement, looked at again
 
 
+NOTHING_GOES_WRONG = Budget()
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """Where it begins and what may happen."""
@@ -39,7 +42,7 @@ class Scenario:
     workers: int = 2
     slots: int = 4
     own_keys: bool = False  # each writer encrypts with a key of its own
-    budget: Budget = Budget()
+    budget: Budget = NOTHING_GOES_WRONG
 
     def begin(self) -> State:
         """Return the first state."""

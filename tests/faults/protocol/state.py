@@ -33,7 +33,7 @@ class Artifact(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One placement and the bytes at its location; they can be there without a row (``free``) and a row without them."""
+    """One placement and the bytes at its location; each may be there without the other (``free``: there is no row)."""
 
     tier: int = 0
     state: CopyState = "free"

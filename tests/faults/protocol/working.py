@@ -58,12 +58,9 @@ def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: 
             without = tuple(slot for slot in then.slots if slot != target)
             yield Step("copy: the source is gone", state.with_job(worker, then._replace(slots=without)))
             return
-        if copy.state == "copying" or copy.state == "deleting":
-            done = state.with_copy(target, copy._replace(bytes=True, key=state.copies[source].key))
-            yield Step(f"copy to {target}", done.with_job(worker, then))
-        else:  # its row is gone, and yet it writes: nothing stops a store
-            done = state.with_copy(target, copy._replace(bytes=True))
-            yield Step(f"copy to {target}, whose row is gone", done.with_job(worker, then))
+        # nothing stops a store from writing, even where the row was collected meanwhile
+        done = state.with_copy(target, copy._replace(bytes=True, key=state.copies[source].key))
+        yield Step(f"copy to {target}", done.with_job(worker, then))
         if late:
             without = tuple(slot for slot in then.slots if slot != target)
             lost = state.with_job(worker, then._replace(slots=without)).late(("put", target))

@@ -1,4 +1,4 @@
-"""Keepers on real services; the invariants are asked after every test."""
+"""Keepers whose engine is taken apart; the invariants are asked after every test."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,17 +18,4 @@ def open_house(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]
 @pytest.fixture
 def house(open_house: OpenHouse) -> House:
     """A keeper with folders for hot (readable), warm and cold, and the default policies."""
-    return open_house(
-        tiers={"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}},
-    )
-
-
-@pytest.fixture
-def s3_house(open_house: OpenHouse, s3_endpoint: str) -> House:
-    """A keeper with hot in a folder, warm and cold in two buckets of one S3 server."""
-    return open_house(
-        tiers={
-            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
-            "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
-        }
-    )
+    return open_house(tiers={"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}})

@@ -29,6 +29,8 @@ from tierkeeper_client.contract import (
 )
 
 TENANT, WORKFLOW = "acme", "reports"
+#: longer than a lease of the default settings, and than the time that a late write has after it
+LEASES_END = timedelta(minutes=3)
 #: nothing waits: what is doomed may be collected at once
 AT_ONCE: Mapping[str, Any] = {"grace": "0s"}
 _TIMES = {

@@ -1,0 +1,181 @@
+"""The client of the hot calls: it makes them by itself, leaves to boto3 what it does not know, and is optional."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+import services
+from integration.stores.contract import MakeStore, info_of, put, read
+from integration.stores.s3_suite import S3Suite
+from integration.stores.test_s3 import KEYS, answer, answering, serving
+
+from tierkeeper.stores.base import DeleteState, ObjectKey, Store
+from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3_signed import SignedClient
+
+
+@contextmanager
+def asked_of_boto3(*stores: Store) -> Iterator[list[str]]:
+    """The operations for which boto3 sends requests."""
+    seen: list[str] = []
+
+    def note(request: Any, event_name: str, **_: object) -> None:  # noqa: ANN401  botocore's
+        seen.append(event_name.rpartition(".")[2])
+
+    for store in stores:
+        cast("S3Store", store).place.client.meta.events.register("before-send.s3", note)
+    yield seen
+
+
+class TestByBoto3(S3Suite):
+    """The suites with client=boto3, on moto."""
+
+    @pytest.fixture
+    def server(self, moto_endpoint: str) -> str:
+        return f"endpoint={moto_endpoint}&{KEYS}&client=boto3"
+
+
+@pytest.mark.s3
+class TestByBoto3OnTheRealServer(S3Suite):
+    """The suites with client=boto3, on the real server."""
+
+    @pytest.fixture
+    def server(self) -> str:
+        return f"{real_server()}&client=boto3"
+
+
+def real_server() -> str:
+    """The query of a tier on the real server."""
+    try:
+        endpoint, access_key, secret_key = (
+            os.environ[f"TIERKEEPER_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+        )
+    except KeyError as error:
+        services.absent("the real S3 server", f"{error.args[0]} is not set; `make test-s3` starts one")
+    return f"endpoint={endpoint}&access_key={access_key}&secret_key={secret_key}"
+
+
+@pytest.fixture(params=["moto", pytest.param("real", marks=pytest.mark.s3)])
+def server(request: pytest.FixtureRequest) -> str:
+    """The query of a tier, on either server."""
+    return real_server() if request.param == "real" else f"endpoint={request.getfixturevalue('moto_endpoint')}&{KEYS}"
+
+
+@pytest.mark.parametrize("name", ["plain", "grün/ä b%+&=;,$!'()*~.md", "x" * 200, "日本/語 🗿"])
+def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) -> None:
+    """PUT, COPY, HEAD and the bulk delete of whatever name never pass through boto3."""
+    store = make_store(f"s3://tk-signed?{server}", layout="readable")
+    sibling = make_store(f"s3://tk-signed-2?{server}", tier="warm", layout="readable")
+    with asked_of_boto3(store, sibling) as asked:
+        key, info, stored = put(store, b"content", info_of(b"content", name=name))
+        copied = sibling.copy(store, key, sibling.location(info), info)
+        assert sibling.head(ObjectKey(copied.location)) == copied
+        assert (stored.size, stored.sha256) == (7, info.sha256)
+        hot, bucket = cast("S3Store", store).place.hot, cast("S3Store", store).place.bucket
+        answered = hot.delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": key.location}, {"Key": "none & <no>"}]}
+        )
+    assert asked == []
+    assert {each["Key"] for each in answered["Deleted"]} == {key.location, "none & <no>"}
+    assert not answered["Errors"]
+    with pytest.raises(ObjectNotFound):
+        store.head(key)
+    assert read(sibling, ObjectKey(copied.location)) == b"content"
+
+
+def test_versions(server: str, make_store: MakeStore) -> None:
+    """On a versioned bucket exact versions are looked at, copied from and deleted."""
+    store = make_store(f"s3://tk-signed-versions?{server}")
+    place = cast("S3Store", store).place
+    place.client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
+    with asked_of_boto3(store) as asked:
+        key, info, stored = put(store, b"content")
+        exact = ObjectKey(key.location, stored.version)
+        assert exact.version is not None
+        assert store.head(exact).version == exact.version
+        copied = store.copy(store, exact, f"{key.location}-2", info)
+        assert store.delete([exact, ObjectKey(copied.location, copied.version)])[0].state is DeleteState.DELETED
+    assert asked == []
+    with pytest.raises(ObjectNotFound):
+        store.head(exact)
+
+
+def test_what_is_not_success_is_asked_again_of_boto3(make_store: MakeStore) -> None:
+    """A refusal, a server's error and a lost answer are boto3's to repeat: one bad answer is not seen by the engine."""
+    found = answer("200 OK", Content_Length="7", Last_Modified="Fri, 20 Nov 2026 18:00:00 GMT")
+    for bad in (answer("503 Slow Down"), answer("403 Forbidden"), b"", answer("301 Moved", x_amz_bucket_region="x")):
+        with serving(answering(bad, found)) as one:
+            store = make_store(f"s3://bucket?{one}", prepared=False)
+            with asked_of_boto3(store) as asked:
+                assert store.head(ObjectKey("x")).size == 7
+            assert asked == ["HeadObject"]
+
+
+def test_a_copy_that_fails_behind_its_200(make_store: MakeStore) -> None:
+    """A copy is done only if the answer says so: an error in the body of a 200 is asked again."""
+    failed = "<Error><Code>InternalError</Code><Message>late</Message></Error>"
+    done = "<CopyObjectResult><ETag>x</ETag></CopyObjectResult>"
+    answers = [answer("200 OK", body, Content_Length=str(len(body))) for body in (failed, done)]
+    with serving(answering(*answers)) as one:
+        store = make_store(f"s3://bucket?{one}", prepared=False)
+        with asked_of_boto3(store) as asked:
+            cast("S3Store", store).place.hot.copy_object(
+                Bucket="bucket", Key="x", CopySource={"Bucket": "bucket", "Key": "y"}
+            )
+    assert asked == ["CopyObject"]
+
+
+def test_what_it_does_not_know_is_boto3s(server: str, make_store: MakeStore) -> None:
+    """Arguments that it does not know, and content that is a stream, go to boto3 as they are."""
+    store = make_store(f"s3://tk-signed?{server}")
+    place = cast("S3Store", store).place
+    key, _, _ = put(store, os.urandom(2 * 1024 * 1024))  # hashed and sent from the stream
+    address = place.address(key.location, None)
+    with asked_of_boto3(store) as asked:
+        place.hot.put_object(**place.address("other", None), Body=b"x", CacheControl="no-store")
+        place.hot.head_object(**address, PartNumber=1)
+        place.hot.copy_object(**place.address("third", None), CopySource={**address}, Expires="0")
+        place.hot.delete_objects(Bucket=place.bucket, Delete={"Objects": [{"Key": "third"}], "Quiet": True})
+    assert asked == ["PutObject", "HeadObject", "CopyObject", "DeleteObjects"]
+
+
+@pytest.mark.parametrize(
+    ("query", "signed"),
+    [
+        ("endpoint=http://127.0.0.1:1&access_key=a&secret_key=b", True),
+        ("endpoint=http://127.0.0.1:1&access_key=a&secret_key=b&client=boto3", False),
+        ("region=eu-central-1&access_key=a&secret_key=b", False),  # AWS itself, until it is measured there
+        ("region=eu-central-1&access_key=a&secret_key=b&client=signed", True),
+    ],
+)
+def test_who_makes_them(make_store: MakeStore, query: str, *, signed: bool) -> None:
+    """An endpoint of one's own gets the signed client; an option says otherwise."""
+    store = make_store(f"s3://bucket?{query}", prepared=False)
+    assert isinstance(cast("S3Store", store).place.hot, SignedClient) is signed
+
+
+def test_a_proxy_is_boto3s(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the way leads through a proxy, boto3 goes it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    store = make_store("s3://bucket?endpoint=https://s3.example.org&access_key=a&secret_key=b", prepared=False)
+    assert not isinstance(cast("S3Store", store).place.hot, SignedClient)
+
+
+def test_a_bucket_in_the_hosts_name(make_store: MakeStore) -> None:
+    """With virtual addressing the bucket is the first part of the host, and not of the path."""
+    options = {"addressing": "virtual", "client": "signed"}
+    query = "endpoint=http://localhost:1&access_key=a&secret_key=b&attempts=1"
+    store = make_store(f"s3://bucket?{query}", prepared=False, **options)
+    hot = cast("SignedClient", cast("S3Store", store).place.hot)
+    assert (hot.host, hot.base) == ("bucket.localhost:1", "")
+
+
+def test_the_bucket_is_missing(server: str, make_store: MakeStore) -> None:
+    """A missing bucket is named as it is by boto3."""
+    store = make_store(f"s3://tk-none-such?{server}", prepared=False)
+    for call in (lambda: put(store, b"x"), lambda: store.head(ObjectKey("x"))):
+        with pytest.raises(StorePermanent, match="tierkeeper init"):
+            call()

@@ -1,0 +1,84 @@
+"""How the verbs' wishes in a row become the one override of a decision."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, OverrideKind
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.policy.decision import Override
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(days=1)
+HOT, COLD = frozenset({"hot"}), frozenset({"cold"})
+ROW = ArtifactRow(
+    id=new_id(),
+    name_id=new_id(),
+    tenant="acme",
+    workflow="w",
+    name="a",
+    version=1,
+    blob_id=new_id(),
+    sha256=bytes(32),
+    size=1,
+    content_type="text/plain",
+    metadata={},
+    tags={"b": "2", "a": "1"},
+    created_at=NOW,
+    stored_at=NOW,
+    accessed_at=None,
+    policy_id=None,
+    state=ArtifactState.LIVE,
+    wanted=HOT,
+    deleted_at=None,
+    purge_at=None,
+    purged_at=None,
+    retain_until=None,
+    retain_mode=None,
+    archived_tiers=None,
+    override_kind=None,
+    override_tiers=None,
+    override_until=None,
+    not_before=None,
+    revision=1,
+    holds=(),
+    newer_live=0,
+)
+RESTORED = replace(ROW, override_kind="add", override_tiers=HOT, override_until=LATER)
+PROMOTED = replace(RESTORED, override_kind="replace")
+
+
+@pytest.mark.parametrize(
+    ("row", "override"),
+    [
+        # one wish at a time
+        (ROW, None),
+        (RESTORED, Override(OverrideKind.ADD, HOT, LATER)),
+        (PROMOTED, Override(OverrideKind.REPLACE, HOT, LATER)),
+        (replace(ROW, archived_tiers=COLD), Override(OverrideKind.REPLACE, COLD, None)),
+        # one that has ended
+        (replace(RESTORED, override_until=NOW), None),
+        (replace(RESTORED, override_until=NOW, archived_tiers=COLD), Override(OverrideKind.REPLACE, COLD, None)),
+        # an archive beneath another
+        (replace(RESTORED, archived_tiers=COLD), Override(OverrideKind.REPLACE, HOT | COLD, LATER)),
+        (replace(PROMOTED, archived_tiers=COLD), Override(OverrideKind.REPLACE, HOT, LATER)),
+        # for good
+        (replace(RESTORED, override_until=None), Override(OverrideKind.ADD, HOT, None)),
+    ],
+)
+def test_overrides(row: ArtifactRow, override: Override | None) -> None:
+    """A restore or promote counts until its end; an archive lasts beneath it and after it."""
+    assert row.facts(NOW).override == override
+
+
+def test_a_subject_does_not_depend_on_the_order_of_tags() -> None:
+    """The tags of what policies are matched against are in one order."""
+    assert ROW.subject == replace(ROW, tags={"a": "1", "b": "2"}).subject
+
+
+@pytest.mark.parametrize(("state", "counted"), [("live", True), ("deleted", True), ("purged", False)])
+def test_who_counts(state: str, counted: bool) -> None:  # noqa: FBT001  a column of the table
+    """Live and deleted artifacts count for their blob until they are purged (R7)."""
+    assert replace(ROW, state=ArtifactState(state)).counted is counted

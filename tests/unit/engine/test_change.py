@@ -1,0 +1,85 @@
+"""What a commit writes of one artifact, and the one event that tells of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from unit.catalog.test_rows import NOW, ROW
+
+from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, WriteStrategy
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine import change
+from tierkeeper.engine.settlement import Settlement
+from tierkeeper.policy.decide import decide
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import Match, Phase, Policy, Retention
+
+POLICY = Policy(
+    "p",
+    1,
+    Match(),
+    "created",
+    WriteStrategy.HOTTEST,
+    (
+        Phase(Duration(), frozenset({"hot"})),
+        Phase(Duration(days=7), frozenset({"warm"})),
+        Phase(Duration(days=90), frozenset()),
+    ),
+    undo=Duration(days=7),
+)
+
+
+def made(row: ArtifactRow, *, days: float, complete: bool = True, policy: Policy = POLICY) -> change.Change:
+    """The change of an artifact at an age, its copies all there or not."""
+    now = NOW + timedelta(days=days)
+    decision = decide(row.facts(now), policy, now=now, default_undo=Duration(days=7))
+    there = frozenset({"hot"})
+    settled = Settlement((), (), (), complete=complete, before=there, present=there)
+    return change.of(row, decision, policy, settled, first=True, now=now)
+
+
+def test_nothing_changes_nothing() -> None:
+    """Where all is as it was there is no event, no revision and nothing to do."""
+    found = made(ROW, days=1)
+    assert (found.event, found.outcome, found.new.revision) == ("", Outcome.NOTHING, 1)
+
+
+def test_a_move() -> None:
+    """A move writes what is wanted now, with one event and the next revision."""
+    found = made(ROW, days=8)
+    assert (found.event, found.label, found.new.revision) == ("moved", "promoted_to_warm", 2)
+    assert found.new.wanted == {"warm"}
+
+
+def test_a_move_that_is_not_complete() -> None:
+    """Until everything wanted is there, what was wanted before is wanted still (R9)."""
+    assert made(ROW, days=8, complete=False).new.wanted == {"hot", "warm"}
+
+
+def test_the_undo_window() -> None:
+    """At the purge age the artifact is deleted and keeps its tiers; it is purged at the end of the window."""
+    deleted = made(ROW, days=91).new
+    assert deleted.state is ArtifactState.DELETED
+    assert deleted.wanted == {"hot"}
+    assert deleted.purge_at == NOW + timedelta(days=98)
+    assert made(deleted, days=97).event == ""
+    purged = made(deleted, days=98)
+    assert (purged.event, purged.new.state, purged.new.wanted) == ("purged", ArtifactState.PURGED, frozenset())
+    assert made(purged.new, days=99).write is None
+
+
+def test_a_purge_waits_for_what_others_want() -> None:
+    """While a copy that a twin wants is missing, the purge is not committed."""
+    deleted = made(ROW, days=91).new
+    assert made(deleted, days=99, complete=False).new.state is ArtifactState.DELETED
+
+
+def test_retention_only_grows() -> None:
+    """The policy's retention is written when it is longer than the artifact's own; compliance stays compliance."""
+    policy = replace(POLICY, retention=Retention(RetentionMode.GOVERNANCE, Duration(days=30), frozenset({"warm"})))
+    given = made(ROW, days=1, policy=policy).new
+    assert (given.retain_until, given.retain_mode) == (NOW + timedelta(days=30), "governance")
+    longer = replace(ROW, retain_until=NOW + timedelta(days=60), retain_mode="compliance")
+    assert made(longer, days=1, policy=policy).new.retain_until == longer.retain_until
+    shorter = replace(longer, retain_until=NOW + timedelta(days=10))
+    kept = made(shorter, days=1, policy=policy).new
+    assert (kept.retain_until, kept.retain_mode) == (NOW + timedelta(days=30), "compliance")

@@ -1,0 +1,126 @@
+"""The fate of a blob's copies at a commit: a pure function of what is wanted and what is there."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog.placements import Upload
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import settlement
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BLOB, TOKEN = new_id(), new_id()
+
+
+def copy(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
+    """A copy of the blob."""
+    intent = state is PlacementState.COPYING
+    return PlacementRow(
+        id=new_id(),
+        blob_id=BLOB,
+        artifact_id=None,
+        tier=tier,
+        location=str(new_id()),
+        state=state,
+        token=TOKEN,
+        lease_until=NOW,
+        store_version=None,
+        stored_size=None if intent else 1,
+        stored_sha256=None if intent else bytes(32),
+        cipher=None,
+        wrapped_key=None,
+        key_id=None,
+        compression=None,
+        lock_wanted_until=None,
+        locked_until=None,
+        placed_by=None,
+        made_at=NOW,
+        damaged_at=None,
+        doomed_at=NOW if state is PlacementState.DOOMED else None,
+        delete_after=NOW if state is PlacementState.DOOMED else None,
+        name_purged=False,
+    )
+
+
+def upload(of: PlacementRow) -> Upload:
+    """A verified upload under an intent."""
+    return Upload(of.id, BLOB, of.tier, 1, bytes(32), None, None)
+
+
+def settled(
+    wanted: set[str], copies: list[PlacementRow], uploads: tuple[PlacementRow, ...] = (), *, token: UUID = TOKEN
+) -> settlement.Settlement:
+    """Settle."""
+    return settlement.settle(wanted, copies, [upload(u) for u in uploads], token=token)
+
+
+def test_an_upload_wins_where_it_is_wanted() -> None:
+    """An upload becomes present in a wanted tier without a copy, and what nobody wants any more is doomed."""
+    old, new = copy("hot"), copy("warm", PlacementState.COPYING)
+    found = settled({"warm"}, [old, new], (new,))
+    assert [(u.placement, state) for u, state in found.uploads] == [(new.id, PlacementState.PRESENT)]
+    assert found.doomed == (old.id,)
+    assert found.complete
+    assert (set(found.before), set(found.present)) == ({"hot"}, {"warm"})
+
+
+def test_an_upload_loses_where_a_copy_is() -> None:
+    """An upload is doomed where a good copy is present already, or where none is wanted."""
+    there, late, unwanted = copy("hot"), copy("hot", PlacementState.COPYING), copy("cold", PlacementState.COPYING)
+    found = settled({"hot"}, [there, late, unwanted], (late, unwanted))
+    assert {state for _, state in found.uploads} == {PlacementState.DOOMED}
+    assert found.doomed == ()
+
+
+def test_an_upload_that_was_taken_away_is_left() -> None:
+    """An upload whose row is gone, is being deleted, or has another's token is not committed (R2)."""
+    gone, deleting = copy("hot", PlacementState.COPYING), copy("hot", PlacementState.DELETING)
+    assert settled({"hot"}, [deleting], (gone, deleting)).uploads == ()
+    theirs = copy("hot", PlacementState.COPYING)
+    found = settled({"hot"}, [theirs], (theirs,), token=new_id())
+    assert (found.uploads, found.complete) == ((), False)
+
+
+def test_nothing_is_doomed_before_all_is_there() -> None:
+    """While a wanted tier has no copy, no copy is doomed for being unwanted (R9)."""
+    old = copy("hot")
+    found = settled({"warm"}, [old])
+    assert (found.complete, found.doomed, set(found.present)) == (False, (), {"hot"})
+
+
+def test_exactly_one_doomed_copy_is_rescued() -> None:
+    """A wanted tier without a copy gets one of its doomed ones back, and only one."""
+    first, second = copy("hot", PlacementState.DOOMED), copy("hot", PlacementState.DOOMED)
+    found = settled({"hot"}, [first, second])
+    assert (found.rescued, found.complete) == ((first.id,), True)
+    assert settled(set(), [first, second]).rescued == ()
+
+
+def test_damaged_copies_are_replaced_and_never_rescued() -> None:
+    """A damaged present copy gives way to an upload; a damaged doomed one stays doomed."""
+    bad = replace(copy("hot"), damaged_at=NOW)
+    new = copy("hot", PlacementState.COPYING)
+    found = settled({"hot"}, [bad, new], (new,))
+    assert (found.doomed, found.complete) == ((bad.id,), True)
+    assert settled({"hot"}, [bad]).complete is False
+    dead = replace(copy("hot", PlacementState.DOOMED), damaged_at=NOW)
+    assert settled({"hot"}, [dead]).rescued == ()
+
+
+def test_a_copy_under_a_purged_name_is_replaced() -> None:
+    """A copy whose location carries a purged name does not count, is not rescued, and can still be copied from."""
+    named = replace(copy("hot"), name_purged=True)
+    assert settlement.lacking({"hot"}, [named]) == {"hot"}
+    assert settlement.sources([named]) == [named]
+    new = copy("hot", PlacementState.COPYING)
+    assert settled({"hot"}, [named, new], (new,)).doomed == (named.id,)
+
+
+def test_present_copies_are_copied_from_first() -> None:
+    """Sources are the present copies, then the doomed ones; never damaged ones, intents or deletions."""
+    doomed, present = copy("hot", PlacementState.DOOMED), copy("cold")
+    bad = replace(copy("warm"), damaged_at=NOW)
+    others = [copy("warm", PlacementState.COPYING), copy("warm", PlacementState.DELETING)]
+    assert settlement.sources([doomed, bad, present, *others]) == [present, doomed]
