@@ -6,10 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COUNT ?= 200
+BENCH ?= s1_sweep s2_transition s3_purge s4_store memory
+BENCH_ARGS ?=
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 lint format lock clean clean-all
+.PHONY: help install demo test test-s3 bench lint format lock clean clean-all
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ test: install ## unit, integration and acceptance tests, on embedded services
 
 test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
 	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3
+
+bench: install ## the figures of docs/reference/benchmarks.md (BENCH="s2_transition" BENCH_ARGS="-n 2000")
+	@for figure in $(BENCH); do $(BIN)/python -m benchmarks.$$figure $(BENCH_ARGS) || exit 1; done
 
 lint: install ## linters, types, layers
 	@$(BIN)/ruff check -q . && echo "ruff check: ok"

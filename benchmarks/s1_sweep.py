@@ -16,7 +16,8 @@ import psycopg
 from benchmarks.harness import filling, rounds, services
 from benchmarks.harness.rounds import Role, Samples, Side
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine.converge import Worker, claim_due, step_2_decide
+from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import claim_due, step_2_decide
 from tierkeeper.keeper import Keeper
 
 BATCH = 500  # the default of engine.batch

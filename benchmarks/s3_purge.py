@@ -41,7 +41,7 @@ class Figure:
 
     def check(self) -> None:
         """Nothing is left."""
-        self.scene.emptied(self.scene.buckets[0])
+        self.scene.holds(self.scene.buckets[0], 0)
 
     def rclone(self, program: str) -> Side:
         """Delete with rclone."""

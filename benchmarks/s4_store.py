@@ -125,7 +125,7 @@ class Figure:
         """Stop the worker; everything was stored."""
         assert self.worker is not None
         self.worker.stop()
-        assert len(self.scene.bare.list_page(self.scene.buckets[0])) == min(1000, self.count + WARM)
+        self.scene.holds(self.scene.buckets[0], self.count + WARM)
 
     def boto3(self) -> None:
         """Write with boto3."""
@@ -152,7 +152,7 @@ class Figure:
 
     def check_puts(self) -> None:
         """Everything is there."""
-        assert len(self.scene.bare.list_page(self.scene.buckets[0])) == min(1000, self.count)
+        self.scene.holds(self.scene.buckets[0], self.count)
 
 
 def main() -> None:

@@ -113,7 +113,10 @@ class KeeperTask(Task[Any, Any]):
 
     def _header(self, name: str) -> str:
         value = (self.request.headers or {}).get(name)
-        return "" if value is None else str(value)[: contract.MAX_HEADER]
+        if value is None:
+            return ""
+        sendable = str(value).encode(errors="replace").decode()  # a header never fails the task that carries it
+        return sendable.replace("\0", "")[: contract.MAX_HEADER]
 
 
 class VerbTask(KeeperTask):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 from uuid import UUID
 
-from tierkeeper.base.errors import InvalidInput, PolicyNotFound
+from tierkeeper.base.errors import PolicyNotFound, RunNotFound
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import (
@@ -220,13 +220,11 @@ class Keeper:
             return runs.latest(connection, kind=kind, limit=limit)
 
     def run(self, id: UUID) -> RunView:  # noqa: A002  it is one
-        """Return one run; InvalidInput if there is none."""
+        """Return one run; RunNotFound if there is none."""
         with self.engine.catalog.reading() as connection:
             found = runs.view(connection, id)
         if found is None:
-            raise InvalidInput(
-                field="run", value=str(id), problem="there is no such run", fix="See `tierkeeper runs list`."
-            )
+            raise RunNotFound(run=str(id))
         return found
 
     # -- verbs

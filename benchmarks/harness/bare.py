@@ -7,7 +7,7 @@ import hmac
 import http.client
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
@@ -70,20 +70,23 @@ class Bare:
         deleted = answer.body.count(b"<Deleted>")
         assert deleted == len(keys), f"{deleted} of {len(keys)} deleted"
 
-    def empty(self, bucket: str) -> int:
-        """Delete everything in a bucket; return how much that was."""
-        count = 0
+    def empty(self, bucket: str) -> None:
+        """Delete everything in a bucket."""
+        keys = list(self.keys(bucket))
+        parts = [keys[i : i + BULK] for i in range(0, len(keys), BULK)]
         with ThreadPoolExecutor(4) as threads:
-            while keys := self.list_page(bucket):
-                parts = [keys[i : i + BULK] for i in range(0, len(keys), BULK)]
-                list(threads.map(lambda part: self.delete_many(bucket, part), parts))
-                count += len(keys)
-        return count
+            list(threads.map(lambda part: self.delete_many(bucket, part), parts))
 
-    def list_page(self, bucket: str) -> list[str]:
-        """Return the first keys of a bucket, at most 1000."""
-        answer = self._call("GET", f"/{bucket}", query="list-type=2")
-        return re.findall(r"<Key>([^<]*)</Key>", answer.body.decode())
+    def keys(self, bucket: str) -> Iterator[str]:
+        """List a bucket; a page may have fewer keys than there are left."""
+        after = ""
+        while True:
+            query = f"list-type=2&start-after={quote(after, safe='')}" if after else "list-type=2"
+            page = self._call("GET", f"/{bucket}", query=query).body.decode()
+            for after in re.findall(r"<Contents><Key>([^<]*)</Key>", page):
+                yield after
+            if "<IsTruncated>true</IsTruncated>" not in page:
+                return
 
     def _call(
         self,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from benchmarks.harness.machine import Meter, Usage, adopt_orphans
+from benchmarks.harness.machine import Meter, Usage
 
 QUIET = 0.1  # cores; a round in which others used more is marked, and does not count towards a goal
 
@@ -53,7 +53,6 @@ def arguments(doc: str | None, *, items: int) -> argparse.ArgumentParser:
 
 def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> list[Samples]:
     """Let every side work in every round, and print the table. Returns what was measured."""
-    adopt_orphans()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     order = random.Random(seed)  # noqa: S311  an order, no secret
     chosen = [s for s in sides if not options.only or any(text in s.name for text in options.only)]

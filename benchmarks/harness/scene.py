@@ -96,6 +96,7 @@ class Scene:
             commands.append(["bare", task, str(file), str(threads)])
         self.lanes.start(commands, {})
 
-    def emptied(self, bucket: str) -> None:
-        """Raise if something is left in a bucket."""
-        assert not self.bare.list_page(bucket), f"something is left in {bucket}"
+    def holds(self, bucket: str, count: int) -> None:
+        """Raise unless so many objects are in a bucket."""
+        found = sum(1 for _ in self.bare.keys(bucket))
+        assert found == count, f"{bucket} has {found} objects instead of {count}"

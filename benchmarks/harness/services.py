@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import psycopg
 
 from benchmarks.harness.bare import REGION, Access
+from benchmarks.harness.machine import adopt_orphans
 from tierkeeper.base.settings import Settings, load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.embedded.valkey import Valkey
@@ -46,6 +47,7 @@ def folder() -> Iterator[Path]:
 @contextmanager
 def postgres(place: Path) -> Iterator[Postgres]:
     """A PostgreSQL server with its usual durability."""
+    adopt_orphans()  # it makes itself a daemon
     made = Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING)
     made.start()
     try:
@@ -57,6 +59,7 @@ def postgres(place: Path) -> Iterator[Postgres]:
 @contextmanager
 def valkey(place: Path) -> Iterator[Valkey]:
     """A Valkey server."""
+    adopt_orphans()  # as above
     made = Valkey(place / "vk", place / "vk.sock", place / "vk.log")
     made.start()
     try:

@@ -178,6 +178,12 @@ class DeletesDisabled(TierkeeperError):
     exit_code = 5
 
 
+class RunNotFound(TierkeeperError):
+    """There is no run {run!r}. `tierkeeper runs list` shows the latest."""
+
+    exit_code = 3
+
+
 class NothingToSelect(TierkeeperError):
     """Nothing matches {filter}. Widen the filter, or look with `tierkeeper ls`."""
 

@@ -16,7 +16,7 @@ from tierkeeper.catalog.rows import ArtifactRow
 
 _TABLE = cast("sa.Table", Artifact.__table__)
 
-# newer_live costs a look at the index only where a newer version exists at all
+# newer_live counts no further than any active policy asks: a name may have any number of versions
 COLUMNS = """
     a.id, a.name_id, a.tenant, n.workflow, n.name, a.version, a.blob_id, a.sha256, a.size, a.content_type, a.metadata,
     a.tags, a.created_at, a.stored_at, a.accessed_at, a.policy_id, a.state, a.wanted, a.deleted_at, a.purge_at,
@@ -24,8 +24,12 @@ COLUMNS = """
     a.not_before, a.revision,
     ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name) AS holds,
     CASE WHEN n.latest_version > a.version THEN (
-        SELECT count(*) FROM artifacts newer
-        WHERE newer.name_id = a.name_id AND newer.version > a.version AND newer.state = 'live') ELSE 0 END AS newer_live
+        SELECT count(*) FROM (
+            SELECT FROM artifacts newer
+            WHERE newer.name_id = a.name_id AND newer.version > a.version AND newer.state = 'live'
+            ORDER BY newer.version DESC
+            LIMIT (SELECT coalesce(max((p.document -> 'versions' ->> 'keep')::bigint), 0)
+                   FROM policies p WHERE p.removed_at IS NULL)) AS counted) ELSE 0 END AS newer_live
 """
 _FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
 
@@ -33,6 +37,10 @@ _LOAD = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.id = ANY(:ids) ORDER BY a.id"
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _BLOBS_OF = sa.text("SELECT DISTINCT blob_id FROM artifacts WHERE id = ANY(:ids) AND blob_id IS NOT NULL")
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
+_SOME_COUNTED = sa.text(
+    "SELECT any_of.id, any_of.tenant FROM unnest(CAST(:blobs AS uuid[])) AS b(id) CROSS JOIN LATERAL"
+    " (SELECT a.id, a.tenant FROM artifacts a WHERE a.blob_id = b.id AND a.state <> 'purged' LIMIT :limit) AS any_of"
+)
 _SIBLING_WANTS = sa.text(
     "SELECT blob_id, wanted FROM artifacts"
     " WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch) GROUP BY blob_id, wanted"
@@ -58,9 +66,11 @@ _SET_LATEST = sa.text(
     "UPDATE names SET latest_version = w.version"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS w(id, version) WHERE names.id = w.id"
 )
+# only so many of the newest are looked at: those before them became surplus, and due, at an earlier store
 _SURPLUS = sa.text(
-    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY name_id ORDER BY version DESC) AS place FROM artifacts"
-    " WHERE name_id = :name AND state = 'live') AS ranked WHERE place > :keep"
+    "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY version DESC) AS place FROM (SELECT id, version, state"
+    " FROM artifacts WHERE name_id = :name ORDER BY version DESC LIMIT :keep + 1000) AS newest WHERE state = 'live')"
+    " AS ranked WHERE place > :keep"
 )
 _ACCESSED = sa.text(
     "UPDATE artifacts SET accessed_at = w.at FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS timestamptz[]))"
@@ -104,6 +114,11 @@ def blobs_of(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
 def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
     """Return every artifact, in whatever state, that has one of these blobs."""
     return read_rows(connection.execute(_OF_BLOBS, {"blobs": list(blobs)}))
+
+
+def some_counted(connection: sa.Connection, blobs: Collection[UUID], *, limit: int) -> list[tuple[UUID, str]]:
+    """Return (artifact, tenant) of up to ``limit`` counted artifacts of each of these blobs: any can stand for all."""
+    return [(r.id, r.tenant) for r in connection.execute(_SOME_COUNTED, {"blobs": list(blobs), "limit": limit})]
 
 
 def sibling_wants(

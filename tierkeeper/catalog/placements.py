@@ -38,6 +38,7 @@ _RESCUE = sa.text(
     "UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL"
     " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL"
 )
+_RENAME = sa.text("UPDATE placements SET artifact_id = :artifact WHERE id = ANY(:ids) AND artifact_id IS NOT NULL")
 _RENEW = sa.text(
     "UPDATE placements SET lease_until = clock_timestamp() + CAST(:lease AS interval)"
     " WHERE token = :token AND state = 'copying'"
@@ -146,6 +147,11 @@ def doom(connection: sa.Connection, ids: Collection[UUID], *, now: datetime, del
 def rescue(connection: sa.Connection, ids: Collection[UUID]) -> int:
     """Make doomed, undamaged copies present again; return how many were."""
     return connection.execute(_RESCUE, {"ids": list(ids)}).rowcount if ids else 0
+
+
+def rename(connection: sa.Connection, ids: Collection[UUID], *, artifact: UUID) -> None:
+    """Note whose name the readable locations of these copies carry."""
+    connection.execute(_RENAME, {"ids": list(ids), "artifact": artifact})
 
 
 def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> None:

@@ -14,7 +14,7 @@ from tierkeeper.policy.match import Subject
 
 @dataclass(slots=True)
 class ArtifactRow:
-    """One artifact with its name, its active holds and how many live versions are newer."""
+    """One artifact with its name, its active holds and how many live versions are newer (as far as a policy asks)."""
 
     id: UUID
     name_id: UUID

@@ -14,15 +14,21 @@ _IN_TIERS = (
 )
 #: claims without an outcome from which on an artifact may be what kills its workers: it is claimed alone
 _SUSPICIOUS = 2
-_CLAIM = sa.text(
-    "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"
-    " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
-    f" AND (attempts >= :suspicious) = :suspects {_IN_TIERS}"
-    " ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-    " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id"
-    " RETURNING s.artifact_id, s.attempts, s.step"
-)
+
+
+def _claiming(which: str) -> sa.TextClause:
+    return sa.text(
+        "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"
+        " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
+        f" AND {which} {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+        " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
+        " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id"
+        " RETURNING s.artifact_id, s.attempts, s.step"
+    )
+
+
+_CLAIM = _claiming(f"attempts < {_SUSPICIOUS}")
+_CLAIM_SUSPECT = _claiming(f"attempts >= {_SUSPICIOUS}")
 _CLAIM_THESE = sa.text(
     "WITH these AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids)"
     " AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)"
@@ -137,11 +143,10 @@ def claim(
         "lease": f"{lease_seconds} seconds",
         "tenant": tenant,
         "tiers": tiers,
-        "suspicious": _SUSPICIOUS,
     }
-    rows = connection.execute(_CLAIM, {**arguments, "limit": limit, "suspects": False}).all()
+    rows = connection.execute(_CLAIM, {**arguments, "limit": limit}).all()
     if not rows:
-        rows = connection.execute(_CLAIM, {**arguments, "limit": 1, "suspects": True}).all()
+        rows = connection.execute(_CLAIM_SUSPECT, {**arguments, "limit": 1}).all()
     return [Claimed(row.artifact_id, row.attempts, row.step) for row in rows]
 
 

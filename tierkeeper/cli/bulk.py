@@ -57,6 +57,7 @@ def targets(session: Session, artifacts: Sequence[str], *, version: int | None, 
 
 def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     """Return each version that the filter selects; raise NothingToSelect if there is none."""
+    session.check_tier(chosen.filter.tier)
     views = (view for view in session.held(session.keeper.select(chosen.filter)) if chosen.keep(view))
     found = [Target(view.ref) for view in islice(views, chosen.limit)]
     if not found:
@@ -165,5 +166,4 @@ def confirm(session: Session, found: Sequence[Target], *, what: str) -> None:
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004  the three that are shown
     session.output.warn(f"{shown}{more}")
     if not click.confirm(f"{what} {len(found)} artifact{'s' if len(found) > 1 else ''}?", err=True):
-        session.output.say("nothing was done")
         raise click.Abort

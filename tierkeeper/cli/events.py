@@ -78,7 +78,10 @@ def _export(session: Session, found: Iterable[EventView], target: str) -> None:
         for count, event in enumerate(found, start=1):  # noqa: B007  it is read after the loop
             file.write(json.dumps(record(event), ensure_ascii=False) + "\n")
     partial.replace(path)
-    session.output.say(f"{count} events in {path}")
+    if session.output.as_json:
+        session.output.document({"events": count, "file": str(path)})
+    else:
+        session.output.say(f"{count} events in {path}")
 
 
 def _default_file(session: Session) -> Path:

@@ -2,8 +2,9 @@ import click
 from rich.text import Text
 
 from tierkeeper.base import clock
-from tierkeeper.base.values import Explanation
-from tierkeeper.cli import output, params
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.values import ArtifactView, Explanation
+from tierkeeper.cli import listing, output, params
 from tierkeeper.cli.eventlog import event_table
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
@@ -31,7 +32,7 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
     comes = None
     if explanation.next_step is not None:
         when = "" if explanation.next_at is None else f", {output.moment(explanation.next_at)}"
-        comes = f"{explanation.next_step}{when}"
+        comes = f"{listing.said(explanation.next_step, view.state)}{when}"
         if explanation.next_at is not None:
             comes += f" ({output.relative(explanation.next_at, now)})"
     session.output.print(
@@ -40,7 +41,7 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
                 ("artifact", Text(str(view.ref), style="bold")),
                 ("state", output.word(view.state.value)),
                 ("age", output.span(now - view.created_at)),
-                ("copies in", output.tiers(view.tiers)),
+                ("copies in", _copies(view)),
                 *placed,
                 ("decided by", explanation.rule),
                 ("because", explanation.reason),
@@ -51,3 +52,10 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
     )
     if explanation.history:
         session.output.print("", event_table(explanation.history, named=False))
+
+
+def _copies(view: ArtifactView) -> Text:
+    found = output.tiers(view.tiers)
+    if view.state is ArtifactState.PURGED and view.tiers:
+        found.append(" (another artifact has the same content)")
+    return found

@@ -14,6 +14,7 @@ def find(session: Session, *, chosen: params.Chosen, count: bool) -> None:
     if not count:
         listing.print_list(session, chosen)
         return
+    session.check_tier(chosen.filter.tier)
     found = session.keeper.count(chosen.filter)
     if session.output.as_json:
         session.output.document({"count": found})

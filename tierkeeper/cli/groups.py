@@ -1,14 +1,17 @@
 """The click classes: commands load when they are called, and every command takes the global options too."""
 
 import importlib
-from typing import Any
+import re
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
-from tierkeeper_client.errors import TierkeeperError
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
+
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")  # how Python holds such bytes of an argument
 
 
 def _choose_output(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -120,3 +123,14 @@ class LazyGroup(TierGroup):
                 state.output.err.print_exception()
             state.output.error(error)
             ctx.exit(error.exit_code)
+        except UnicodeEncodeError as error:
+            if not _NOT_UTF8.search(error.object):
+                raise
+            refused = InvalidInput(
+                field="the command line",
+                value=error.object[error.start : error.end],
+                problem="it has bytes that are no UTF-8",
+                fix="Write names as UTF-8 text.",
+            )
+            ctx.ensure_object(State).output.error(refused)
+            ctx.exit(refused.exit_code)

@@ -37,15 +37,17 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
         return
     if enqueue:
         if tenant is not None:
-            raise click.UsageError("The workers' sweep is for all tenants; leave out --tenant or --enqueue.")
+            raise click.UsageError(
+                "The workers' sweep is for all tenants; leave out --enqueue, or --tenant (and TIERKEEPER_TENANT)."
+            )
         sending.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
         return
     _live(session, tenant)
 
 
-@lifecycle.command()
+@lifecycle.command(short_help="List what a run would do, now or then, with the reasons.")
 @params.tenant_option
-@click.option("--as-of", type=params.MOMENT, help="As if it were then: ISO 8601.")
+@click.option("--as-of", type=params.MOMENT_AHEAD, help="As if it were then: ISO 8601, or 30d for in 30 days.")
 @params.limit_option
 @pass_session
 def plan(session: Session, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> None:
@@ -61,7 +63,7 @@ def plan(session: Session, *, tenant: str | None, as_of: datetime | None, limit:
         session.output.say(f"and {rest} more; -o json lists them all")
 
 
-@lifecycle.command()
+@lifecycle.command(short_help="Count copies by tier and what is due; the last runs.")
 @params.tenant_option
 @pass_session
 def summary(session: Session, *, tenant: str | None) -> None:

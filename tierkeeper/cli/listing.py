@@ -11,12 +11,14 @@ from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import ArtifactView
 from tierkeeper.cli import output, params
 from tierkeeper.cli.session import Session
+from tierkeeper.policy.decision import Step
 
 TABLE_ROWS: Final = 500  # a table is held in memory; JSON is not
 
 
 def print_list(session: Session, chosen: params.Chosen) -> None:
     """Print what the filter selects: a table, or a JSON array."""
+    session.check_tier(chosen.filter.tier)
     views = (view for view in session.held(session.keeper.select(chosen.filter)) if chosen.keep(view))
     if session.output.as_json:
         session.output.array(islice(views, chosen.limit))
@@ -56,4 +58,11 @@ def next_of(view: ArtifactView) -> str:
         return f"gone since {output.day(view.purged_at)}"
     if view.next_step is None or view.due_at is None:
         return "-"
-    return f"{view.next_step}, {output.day(view.due_at)}"
+    return f"{said(view.next_step, view.state)}, {output.day(view.due_at)}"
+
+
+def said(step: str, state: ArtifactState) -> str:
+    """Return the next step in the words of the verbs: a purge, then its end, after which it is gone for good."""
+    if step != Step.DESTROY:
+        return step
+    return "purge" if state is ArtifactState.LIVE else "gone for good"

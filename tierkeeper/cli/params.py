@@ -2,10 +2,11 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -17,6 +18,9 @@ from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+LONGEST: Final = timedelta(days=365_000)  # a thousand years, well within what the catalog can hold
+MOST: Final = 2**62  # of a limit, within a bigint
 
 
 def parse_ref(text: str, *, tenant: str | None) -> Ref:
@@ -77,13 +81,21 @@ class Span(click.ParamType[timedelta]):
             self.fail(f"{error.problem} {error.fix}", param, ctx)
         if not length:
             self.fail(f"{value!r} is not longer than nothing", param, ctx)
+        if length > LONGEST:
+            self.fail(f"{value!r} is longer than a thousand years", param, ctx)
         return length
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment: ISO 8601 (without a zone it is UTC), ``now``, or a length of time ago such as ``8d``."""
+    """A moment: ISO 8601 (without a zone it is UTC), ``now``, or a length of time ago such as ``8d``.
+
+    With ``ahead`` a length of time is one from now on.
+    """
 
     name = "time"
+
+    def __init__(self, *, ahead: bool = False) -> None:
+        self._ahead = ahead
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401  click's own
         """Return the moment in UTC."""
@@ -94,7 +106,10 @@ class Moment(click.ParamType[datetime]):
         try:
             read = datetime.fromisoformat(value)
         except ValueError:
-            return clock.now() - SPAN.convert(value, param, ctx)
+            if not value[:1].isdecimal() and not value.startswith("P"):
+                self.fail(f"{value!r} is no time; write it like 2026-11-20, 2026-11-20T08:00Z or 8d", param, ctx)
+            length = SPAN.convert(value, param, ctx)
+            return clock.now() + length if self._ahead else clock.now() - length
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
 
 
@@ -126,6 +141,18 @@ class Size(click.ParamType[int]):
             self.fail(f"{error.problem} {error.fix}", param, ctx)
 
 
+class Sha256(click.ParamType[str]):
+    """64 hex digits."""
+
+    name = "sha256"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401  click's own
+        """Return them in lower case."""
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
+            self.fail(f"{value!r} is not a SHA-256; it has 64 hex digits", param, ctx)
+        return str(value).lower()
+
+
 class Metadata(click.ParamType[dict[str, Any]]):
     """``KEY=VALUE``, or a JSON object."""
 
@@ -146,8 +173,10 @@ class Metadata(click.ParamType[dict[str, Any]]):
 
 SPAN = Span()
 MOMENT = Moment()
+MOMENT_AHEAD = Moment(ahead=True)
 PAIR = Pair()
 SIZE = Size()
+SHA256 = Sha256()
 METADATA = Metadata()
 
 
@@ -171,7 +200,16 @@ yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 version_option = click.option(
     "--version", type=click.IntRange(min=1), metavar="N", help="This version instead of the latest."
 )
-limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+
+
+def bounded(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
+    """Return a limit that the catalog can count to; more of them than that there never are."""
+    return None if value is None else min(value, MOST)
+
+
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", callback=bounded, help="At most so many."
+)
 
 
 def enqueue_options(command: Command) -> Command:
@@ -208,7 +246,7 @@ def filter_options(
         click.option(tier, "tier", help="With a copy in this tier."),
         click.option("--tag", "tags", type=PAIR, multiple=True, help="With this tag; all of them when repeated."),
         click.option("--older-than", type=SPAN, help="Created longer ago than this, such as 30d."),
-        click.option("--sha256", help="With this content."),
+        click.option("--sha256", type=SHA256, metavar="HEX", help="With this content."),
         click.option(
             "--state",
             type=click.Choice([*(s.value for s in ArtifactState), "any"]),

@@ -21,7 +21,7 @@ def policy() -> None:
     """Apply, show, compare and test policies."""
 
 
-@policy.command()
+@policy.command(short_help="Make the policies in a file govern.")
 @click.argument("file", type=FILE)
 @params.dry_run_option
 @pass_session
@@ -57,14 +57,15 @@ def list_policies(session: Session, *, all_versions: bool) -> None:
     if session.output.as_json:
         session.output.document(found)
         return
-    made = output.table("policy", "version", "since", "matches", "phases", "undo", right=["version"], fold=["matches"])
+    columns = ("policy", "v", "since", "matches", "phases", "undo")
+    made = output.table(*columns, right=["v"], fold=["policy", "matches", "phases"])
     for one in found:
         built_in = " (built in)" if one.built_in else ""
         removed = " (removed)" if one.removed_at else ""
         made.add_row(
             f"{one.name}{built_in}{removed}",
             str(one.version),
-            output.moment(one.active_from),
+            output.day(one.active_from),
             _matches(one),
             _phases(one),
             str(one.document.get("undo", "-")),
@@ -87,7 +88,7 @@ def show(session: Session, *, name: str, version: int | None) -> None:
     session.output.print(found.yaml.rstrip())
 
 
-@policy.command()
+@policy.command(short_help="Say which policy would govern an artifact, and why.")
 @click.argument("artifact")
 @params.tenant_option
 @click.option("--tag", "tags", type=params.PAIR, multiple=True, help="As if it had this tag; repeatable.")
@@ -145,10 +146,10 @@ def remove(session: Session, *, name: str, yes: bool) -> None:
     _print_changes(session, [session.keeper.policy_remove(name, actor=session.actor)])
 
 
-@policy.command(name="import-s3")
+@policy.command(name="import-s3", short_help="Apply an S3 lifecycle configuration.")
 @click.argument("file", type=FILE)
 @click.option("--name", required=True, help="Name of the policy; of several, what their names begin with.")
-@click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant.")
+@click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant. [env: TIERKEEPER_TENANT]")
 @click.option("--workflow", help="Only for this workflow, or a pattern.")
 @params.dry_run_option
 @pass_session
@@ -176,8 +177,12 @@ def _text(file: Path) -> str:
         return sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
-            field="FILE", value=str(file), problem=f"it cannot be read: {error}", fix="Check the path."
+            field="FILE", value=str(file), problem=f"it cannot be read: {_why(error)}", fix="Check the path."
         ) from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
 
 
 def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
@@ -192,9 +197,13 @@ def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
 
 def _matches(one: PolicyView) -> str:
     match = one.document.get("match") or {}
-    return ", ".join(f"{key} {value}" for key, value in match.items()) or "everything"
+    return ", ".join(f"{key} {_said(value)}" for key, value in match.items()) or "everything"
+
+
+def _said(value: object) -> str:
+    return " ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _phases(one: PolicyView) -> str:
     phases = one.document.get("phases", [])
-    return "  ".join(f"{phase['after']} {'+'.join(phase['in']) or 'purge'}" for phase in phases)
+    return ", ".join(f"{phase['after']} {'+'.join(phase['in']) or 'purge'}" for phase in phases)

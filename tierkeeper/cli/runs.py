@@ -4,10 +4,10 @@ from uuid import UUID
 import click
 from rich.text import Text
 
-from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.errors import InvalidInput, RunNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import RunView
-from tierkeeper.cli import output
+from tierkeeper.cli import output, params
 from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.statistics import SHORT_ID, run_table
@@ -23,7 +23,13 @@ def runs() -> None:
 @runs.command(name="list")
 @click.option("--kind", type=click.Choice([kind.value for kind in RunKind]), help="Only of this kind.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    callback=params.bounded,
+    help="At most so many.",
 )
 @pass_session
 def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
@@ -69,8 +75,13 @@ def _find(session: Session, text: str) -> RunView:
         return session.keeper.run(UUID(text))
     except ValueError:
         found = [run for run in session.keeper.runs(limit=LATEST) if str(run.id).endswith(text)]
-    if len(text) < SHORT_ID or len(found) != 1:
+    if len(text) < SHORT_ID or len(found) > 1:
         raise InvalidInput(
-            field="run", value=text, problem=f"{len(found)} runs have such an id", fix="Take it from `runs list`."
+            field="run",
+            value=text,
+            problem="it is not enough of an id to tell one run",
+            fix=f"Write the {SHORT_ID} characters that `runs list` prints, or the whole id (-o json).",
         )
+    if not found:
+        raise RunNotFound(run=text)
     return found[0]

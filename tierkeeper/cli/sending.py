@@ -1,7 +1,8 @@
 """Sending work to the workers, and waiting for what they answer."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -110,9 +111,14 @@ def _print_answers(session: Session, answers: Sequence[tuple[Ref, dict[str, Any]
             continue
         for item in one.get("results", [one]):
             made.add_row(
-                str(ref),
+                str(_answered(ref, item)),
                 output.word(str(item.get("outcome", Outcome.DONE))),
                 output.tiers(item.get("present", item.get("tiers", ()))),
                 str(item.get("detail", "")),
             )
     session.output.print(made)
+
+
+def _answered(ref: Ref, item: Mapping[str, Any]) -> Ref:
+    """Return the artifact that an answer is about, with its version."""
+    return replace(ref, version=item.get("ref", {}).get("version", ref.version))

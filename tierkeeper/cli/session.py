@@ -12,12 +12,14 @@ from uuid import uuid4
 import click
 
 from tierkeeper.base import log
+from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings, load
 from tierkeeper.base.values import Call
 from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
 from tierkeeper.embedded import services
 from tierkeeper.keeper import Keeper
+from tierkeeper.stores.errors import StoreError
 from tierkeeper_client import TierkeeperClient
 
 T = TypeVar("T")
@@ -61,9 +63,17 @@ class Session:
 
     @functools.cached_property
     def keeper(self) -> Keeper:
-        """The keeper. An embedded catalog is made and upgraded on the way: nobody else looks after it."""
+        """The keeper. An embedded catalog is made and upgraded on the way: nobody else looks after it.
+
+        A tier that does not answer then hinders only what needs it.
+        """
         if self.settings.catalog.url is None:
-            self._opened.init()
+            try:
+                self._opened.init()
+            except StoreError as error:
+                if not self._opened.policies():
+                    raise
+                self.output.warn(f"not prepared: {error}")
         return self._opened
 
     def initialize(self) -> list[str]:
@@ -86,6 +96,12 @@ class Session:
             actor=self.actor,
         )
         return self._stack.enter_context(client)
+
+    def check_tier(self, name: str | None) -> None:
+        """Raise UnknownTier if a tier is named that the settings do not have."""
+        known = self.settings.tiers
+        if name is not None and name not in known:
+            raise UnknownTier(tier=name, known=", ".join(known))
 
     def held(self, rows: Iterator[T]) -> Iterator[T]:
         """Return ``rows``; those not taken to their end give back their connection before the services stop."""

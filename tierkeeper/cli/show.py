@@ -6,7 +6,7 @@ from rich.text import Text
 
 from tierkeeper.base import clock
 from tierkeeper.base.values import ArtifactView, plain
-from tierkeeper.cli import output, params
+from tierkeeper.cli import listing, output, params
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
 
@@ -29,7 +29,9 @@ def show(session: Session, *, artifact: str, tenant: str | None, version: int | 
 def facts(view: ArtifactView) -> Table:
     """Return what is known of an artifact, a line a fact."""
     now = clock.now()
-    due = None if view.due_at is None else f"{view.next_step} ({output.relative(view.due_at, now)})"
+    due = None
+    if view.due_at is not None and view.next_step is not None:
+        due = f"{listing.said(view.next_step, view.state)} ({output.relative(view.due_at, now)})"
     return output.pairs(
         [
             ("artifact", Text(str(view.ref), style="bold")),

@@ -69,11 +69,11 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
 
 def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]:
     name, prefix = options["name"], options["prefix"]
-    if name and (len(files) > 1 or files[0].is_dir()):
+    if name is not None and (len(files) > 1 or files[0].is_dir()):
         raise click.UsageError("--name goes with a single file; use --prefix for several.")
     for path in files:
         if path == STDIN:
-            if not name:
+            if name is None:
                 raise click.UsageError("Content from stdin needs a --name.")
             yield Source(path, prefix + name)
         elif path.is_dir():
@@ -82,7 +82,7 @@ def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]
             inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
             yield from (Source(file, prefix + file.relative_to(path).as_posix()) for file in inside)
         else:
-            yield Source(path, prefix + (name or path.name))
+            yield Source(path, prefix + (path.name if name is None else name))
 
 
 def _arguments(source: Source, options: dict[str, Any]) -> StoreArgs:

@@ -17,6 +17,7 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
     """Read the copies of artifacts back and check their checksums; without conditions all of them."""
     if share is not None and (chosen.given or chosen.filter.tenant):
         raise click.UsageError("--share goes over all copies, longest unverified first; leave out the conditions.")
+    session.check_tier(chosen.filter.tier)
     selected = chosen.filter if chosen.given or chosen.filter.tenant else None
     with session.output.progress("verifying") as advance:
         result = session.keeper.verify(filter=selected, share=share, actor=session.actor, progress=advance)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper_client.errors import InvalidInput
 
 # sun_path holds 108 bytes on Linux, 104 on macOS, with its NUL; the longest name below the folder is .s.PGSQL.5432.lock
 MAX_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432.lock")
@@ -76,8 +77,16 @@ def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def private_folder(path: Path) -> Path:
-    """Return ``path`` as a folder for this user only, made if missing."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Return ``path`` as a folder for this user only, made if missing. Raises InvalidInput."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            field="home folder",
+            value=str(path),
+            problem=f"it cannot be made: {error.strerror}",
+            fix="Choose another with --home or TIERKEEPER_HOME.",
+        ) from error
     return path
 
 

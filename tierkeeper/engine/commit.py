@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
@@ -24,6 +25,7 @@ from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
+from tierkeeper.stores.errors import StorePermanent
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
@@ -162,8 +164,8 @@ def _settle_blobs(
     return settled
 
 
-def _problems(done: Iterable[Transferred]) -> dict[UUID | None, str]:
-    return {t.intent.blob: str(t.error) for t in done if t.error is not None}
+def _problems(done: Iterable[Transferred]) -> dict[UUID | None, TierkeeperError]:
+    return {t.intent.blob: t.error for t in done if t.error is not None}
 
 
 def _decided(engine: Engine, row: ArtifactRow, policy: Policy, now: datetime) -> Decision:
@@ -198,19 +200,19 @@ class _Retry:
 
     failures: int
     foreign: bool
-    problem: str | None
+    problem: TierkeeperError | None
 
     @property
     def detail(self) -> str:
         waiting = "another worker is copying it" if self.foreign else "no readable copy, or its tier is not configured"
-        return self.problem or waiting
+        return str(self.problem) if self.problem is not None else waiting
 
     def next(self, item: _Item, now: datetime) -> schedule.Next:
         waits = self.foreign and self.problem is None
         seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
         due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
-        # an outage parks nothing; where there is nothing to copy from, trying again for ever helps nobody
-        permanent = not waits and self.problem is None
+        # an outage parks nothing; what a store refuses for good, or what has nothing to be copied from, is parked
+        permanent = not waits and (self.problem is None or isinstance(self.problem, StorePermanent))
         step = self.detail if permanent else item.decision.next_step
         return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
 
@@ -242,6 +244,5 @@ def _hasten_namesakes(
     }
     if not named:
         return
-    others = [a for a in artifacts.of_blobs(connection, named) if a.counted and a.id not in purged]
-    first = {a.blob_id: a for a in reversed(others)}
-    schedule.put(connection, [(a.id, a.tenant, now, "copy under a live name") for a in first.values()])
+    others = artifacts.some_counted(connection, named, limit=1)
+    schedule.put(connection, [(artifact, tenant, now, "copy under a live name") for artifact, tenant in others])

@@ -12,6 +12,9 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 
+#: artifacts of the content that are told and made due; one of them repairs it for all, however many there are
+_TOLD = 100
+
 
 def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) -> bool:
     """Note that this copy is bad; False if that was known or the copy is on its way out."""
@@ -22,8 +25,8 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
         current = placements.load(connection, [placement.id])
         if not current or current[0].state not in {PlacementState.PRESENT, PlacementState.DOOMED}:
             return False
-        owners = [a for a in artifacts.of_blobs(connection, [placement.blob_id]) if a.counted]
-        rows = artifacts.lock(connection, [a.id for a in owners])
+        owners = artifacts.some_counted(connection, [placement.blob_id], limit=_TOLD)
+        rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
         if not placements.mark_damaged(connection, placement.id, now=now):
             return False
         if current[0].state is PlacementState.PRESENT:

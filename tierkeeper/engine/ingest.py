@@ -53,10 +53,11 @@ def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | No
     """Store one artifact; raises the item's own error."""
     with ExitStack() as stack:
         # content that is given is known by its bytes only: once they are read, the commit finds an earlier delivery
-        known = storing.earlier(engine, [(0, args)], call=call, verb="store") if content is None else {}
-        if known:
-            return known[0]
-        incoming = step_1_read(engine, stack, 0, args, given=content, call=call, verb="store")
+        asked = [(0, args)] if content is None else []
+        opening = storing.opening(engine, asked, call=call, verb="store")
+        if opening.known:
+            return opening.known[0]
+        incoming = step_1_read(engine, stack, 0, args, given=content, call=call, verb="store", opening=opening)
         outcome = _store_all(engine, [incoming], call=call)[0]
     if isinstance(outcome, TierkeeperError):
         raise outcome
@@ -68,12 +69,17 @@ def store_many(engine: Engine, items: Sequence[StoreArgs], *, call: Call) -> lis
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        outcomes.update(storing.earlier(engine, list(enumerate(items)), call=call, verb="store_many"))
+        opening = storing.opening(engine, list(enumerate(items)), call=call, verb="store_many")
+        outcomes.update(opening.known)
         for position, args in enumerate(items):
             if position in outcomes:
                 continue
             try:
-                incoming.append(step_1_read(engine, stack, position, args, given=None, call=call, verb="store_many"))
+                incoming.append(
+                    step_1_read(
+                        engine, stack, position, args, given=None, call=call, verb="store_many", opening=opening
+                    )
+                )
             except TierkeeperError as error:
                 outcomes[position] = error
         outcomes.update(_store_all(engine, incoming, call=call))
@@ -118,12 +124,11 @@ def step_1_read(
     given: BinaryIO | None,
     call: Call,
     verb: str,
+    opening: storing.Opening,
 ) -> Incoming:
     """Open and hash one item's content and find its policy; refuse what can't be stored."""
     read = stack.enter_context(contents.opened(engine, args, given))
-    with engine.catalog.reading() as connection:
-        now = catalog_now(connection)
-        governance = engine.book.refresh(connection)
+    now = opening.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
         raise InvalidInput(
             field="created",
@@ -138,7 +143,7 @@ def step_1_read(
         created=min(args.created or now, now),
         delivery=storing.delivery(position, args, call=call, verb=verb, given=None if given is None else read.sha256),
     )
-    policy = governance.of(incoming.subject)
+    policy = opening.governance.of(incoming.subject)
     # a metadata clock that can't be read is refused now, not found out at a sweep
     check_metadata(policy, args.metadata)
     return incoming

@@ -90,12 +90,22 @@ def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: by
     return commands.Delivery(args.tenant, call.key, position, verb, digest.digest())
 
 
-def earlier(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str) -> dict[int, StoreResult]:
-    """Return the results of items that were stored by an earlier delivery, by position."""
-    deliveries = [delivery(position, args, call=call, verb=verb) for position, args in items]
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How things stand when a batch comes in: what earlier deliveries stored, by position; the time; the policies."""
+
+    known: dict[int, StoreResult]
+    now: datetime
+    governance: Governance
+
+
+def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str) -> Opening:
+    """Read once for a whole batch what every item of it is asked about."""
+    deliveries = [delivery(position, args, call=call, verb=verb, given=None) for position, args in items]
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
-    return {d.item: _result(result) for d, result in found.items()}
+        known = {d.item: _result(result) for d, result in found.items()}
+        return Opening(known, catalog_now(connection), engine.book.refresh(connection))
 
 
 def _result(recorded: dict[str, Any]) -> StoreResult:
@@ -162,6 +172,8 @@ def commit(
         head = heads[_name(item)]
         last = previous.get(head.id)
         if last is not None and _same(item, last):
+            if intents := prepared.intents[item.position]:  # they carry the name of the version that there is
+                placements.rename(connection, [i.placement for i in intents], artifact=last.id)
             if place.needed <= here:
                 _finish(batch, item, _result_of(last, here, "unchanged"))
             continue

@@ -1,6 +1,6 @@
 """The calls that are made once per object, over a thin client of our own; everything else is boto3's.
 
-botocore takes more than a millisecond of CPU for each call, which no number of threads helps (see decision 0010). This
+botocore takes more than a millisecond of CPU for each call, which no number of threads helps (see decision 9). This
 client has the four calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
 knows success only: whatever else comes back, or nothing, or an argument that it does not know, and the call is made
 again by boto3. So retries, redirects, skewed clocks and every error are botocore's, and its repeated call after a lost

@@ -20,6 +20,7 @@ from tierkeeper_client import contract
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import (
     BrokerUnavailable,
+    InvalidInput,
     OversizedContent,
 )
 from tierkeeper_client.handle import Handle, cause_of
@@ -54,13 +55,17 @@ class TierkeeperClient:
         self._sender.conf.update(
             shared_settings(broker_url, socket_timeout=PRODUCER_TIMEOUT, connect_timeout=PRODUCER_TIMEOUT)
         )
-        connection = self._sender.connection_for_write()  # not made yet, only asked what it raises
-        self._broker_errors: tuple[type[BaseException], ...] = (
-            KombuError,
-            OSError,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
+        try:
+            connection = self._sender.connection_for_write()  # not made yet, only asked what it raises
+            broker_errors = (*connection.connection_errors, *connection.channel_errors)
+        except (KeyError, ModuleNotFoundError) as error:
+            raise InvalidInput(
+                field="broker_url",
+                value=broker_url.split("://", 1)[0],
+                problem="nothing here speaks to such a broker",
+                fix="Begin it with redis://, rediss://, redis+socket:// or amqp://.",
+            ) from error
+        self._broker_errors: tuple[type[BaseException], ...] = (KombuError, OSError, *broker_errors)
         self._results: Celery | None = None
         if result_url is not None:
             self._results = Celery("tierkeeper_results", set_as_current=False)

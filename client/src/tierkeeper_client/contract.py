@@ -5,6 +5,7 @@ Task names and field names are stable: a message of an old producer is understoo
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -80,8 +82,38 @@ QUEUE_OF: dict[TaskName, Queue] = {
     TaskName.MAINTAIN: Queue.MAINTENANCE,
 }
 
-Segment = Annotated[str, AfterValidator(lambda v: check_segment(v, field="tenant or workflow"))]
+
+def _segment(value: str, info: ValidationInfo) -> str:
+    return check_segment(value, field=info.field_name or "segment")
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
+    """Return ``value`` if the catalog can hold it as JSON: no NUL, no lone surrogate, no NaN or infinity."""
+    if isinstance(value, str):
+        if "\0" in value:
+            msg = f"{value[:_SHOWN]!r} has a NUL character; leave it out"
+            raise ValueError(msg)
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            msg = f"{value[:_SHOWN]!r} is not valid Unicode (a lone surrogate); send it as UTF-8 text"
+            raise ValueError(msg) from error
+    elif isinstance(value, float) and not math.isfinite(value):
+        msg = f"{value} is no number of JSON; leave it out, or send it as text"
+        raise ValueError(msg)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            _storable(key)
+            _storable(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _storable(one)
+    return value
+
+
+Segment = Annotated[str, AfterValidator(_segment)]
 Name = Annotated[str, AfterValidator(check_name)]
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Message(BaseModel):
@@ -140,7 +172,7 @@ class SourceContent(Message):
     """Content that the worker fetches: ``file:`` below an allowed root, ``s3:`` in an allowed bucket."""
 
     kind: Literal["source"] = "source"
-    url: str
+    url: Text
 
 
 Content = Annotated[InlineContent | StagedContent | SourceContent, Field(discriminator="kind")]
@@ -153,9 +185,9 @@ class StoreArgs(Message):
     workflow: Segment
     name: Name
     content: Content
-    content_type: Annotated[str, Field(max_length=255)] = "application/octet-stream"
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    tags: dict[str, str] = Field(default_factory=dict)
+    content_type: Annotated[Text, Field(max_length=255)] = "application/octet-stream"
+    metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
+    tags: dict[Text, Text] = Field(default_factory=dict)
     created: datetime | None = None  # past only; how imports give an age
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # refused if the bytes differ
     force: bool = False  # a new version even if nothing changed
@@ -183,7 +215,7 @@ class VerbArgs(Message):
     name: Name
     version: Annotated[int, Field(ge=1)] | None = None
     all_versions: bool = False
-    reason: Annotated[str, Field(max_length=1000)] | None = None
+    reason: Annotated[Text, Field(max_length=1000)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "VerbArgs":
@@ -259,8 +291,8 @@ def validated(model: type[M], arguments: Mapping[str, Any]) -> M:
         also = f" (and {more} more)" if more else ""
         raise InvalidInput(
             field=".".join(str(part) for part in first["loc"]) or "the arguments",
-            value=_shown(first["input"]),
-            problem=first["msg"] + also,
+            value=None if first["type"] == "missing" else _shown(first["input"]),
+            problem=first["msg"].removeprefix("Value error, ") + also,
             fix=f"Send keyword arguments as {model.__name__} describes them.",
         ) from error
 

@@ -15,6 +15,8 @@ FORBIDDEN = frozenset('\\:*?"<>|')
 
 def check_segment(value: str, *, field: str) -> str:
     """Return ``value`` if it is one safe segment (a tenant, a workflow); raise :class:`InvalidName` if not."""
+    if not value:
+        raise InvalidName(field=field, value=value, problem="it is empty", fix="Use one segment, such as 'acme'.")
     if "/" in value:
         raise InvalidName(field=field, value=value, problem="it has a '/'", fix="Use one segment, such as 'acme'.")
     _check(value, field=field)
@@ -60,7 +62,7 @@ def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one retu
         return "a segment begins or ends with white space", f"Use {segment.strip()!r}."
     bad = sorted(FORBIDDEN & set(segment))
     if bad:
-        return f"it has {' '.join(bad)}", 'Leave out \\ : * ? " < > |.'
+        return f"it has {', '.join(map(repr, bad))}", 'Leave out \\ : * ? " < > |.'
     # Cc, Cf, Zl, Zp, Cs, Co, Cn: nothing that is invisible, unassigned or steers a terminal
     if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"} for c in segment):
         return "it has a control or invisible character", "Leave it out."

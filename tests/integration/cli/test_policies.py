@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
 REPORTS = """\
@@ -88,3 +89,11 @@ def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Pat
     refused = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
     assert refused.code == 4
     assert "logs" in refused.err
+
+
+def test_the_list_is_readable_in_a_narrow_terminal(tk: Tierkeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 100 columns what a policy matches stands on few lines, with whole words."""
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = tk("policy", "list").out
+    assert "everything" in shown
+    assert "kind=record" in shown

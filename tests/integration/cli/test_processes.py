@@ -42,6 +42,20 @@ def _run(home: Path, *arguments: str, **more: str) -> subprocess.CompletedProces
     )
 
 
+def test_a_tier_that_is_out_hinders_only_what_needs_it(home: Path) -> None:
+    """With one tier unusable, reads from the others go on and a warning names it; an impossible home is bad input."""
+    (home / "a.txt").write_text("kept")
+    stored = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "w")
+    assert stored.returncode == 0, stored.stderr
+    (home / "file").write_text("no folder")
+    read = _run(home, "get", "acme/w/a.txt", "-", TIERKEEPER_TIERS__COLD__URL=f"file://{home}/file/cold")
+    assert (read.returncode, read.stdout) == (0, "kept"), read.stderr
+    assert "not prepared: Tier cold" in read.stderr
+    refused = _run(home, "ls", TIERKEEPER_HOME=f"{home}/file/home")
+    assert refused.returncode == 4
+    assert "TIERKEEPER_HOME" in refused.stderr
+
+
 def test_it_works_from_nothing_and_remembers(home: Path) -> None:
     """Without any setting the first command makes what it needs, and the next one finds it."""
     (home / "a.txt").write_text("kept")

@@ -116,3 +116,20 @@ def test_bad_files_do_not_stop_the_good_ones(tk: Tierkeeper, tmp_path: Path) -> 
     assert all("error" in one for one in done.json)
     assert tk("store", "a.txt", "--tenant", "../x", "--workflow", "w").code == 4
     assert tk("ls").err == "nothing matches\n"
+
+
+def test_careless_conditions_are_errors_not_empty_lists(tk: Tierkeeper, stored: Stored) -> None:
+    """A tier that is not there, a broken SHA-256, an empty name and an unknown run are told, with their exit codes."""
+    stored()
+    for command in (("find",), ("find", "--count"), ("verify",), ("archive",)):
+        refused = tk(*command, "--tier" if command != ("archive",) else "--from-tier", "wram")
+        assert refused.code == 4, command
+        assert "There is no tier 'wram'" in refused.err
+    assert tk("find", "--sha256", "zz").code == 2
+    assert tk("store", "in/a.txt", "--tenant", "acme", "--workflow", "w", "--name", "").code == 4
+    assert tk("runs", "show", "01a1fa78-e370-738f-951e-c4b03bb205ec").code == 3
+    assert tk("runs", "show", "deadbeef").code == 3
+    assert tk("ls", "acme/\udcff").code == 4
+    assert tk("find", "--older-than", "9999999d").code == 2
+    assert tk("ls", "--limit", "99999999999999999999").code == 0
+    assert tk("runs", "list", "--limit", "99999999999999999999").code == 0

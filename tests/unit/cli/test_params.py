@@ -92,6 +92,14 @@ def test_metadata_is_pairs_or_json() -> None:
             params.METADATA.convert(bad, None, None)
 
 
+def test_a_moment_lies_behind_or_for_a_plan_ahead() -> None:
+    """A length of time is one ago; in --as-of one from now; a word that is neither is told how to write it."""
+    now = clock.now()
+    assert params.MOMENT.convert("8d", None, None) < now < params.MOMENT_AHEAD.convert("8d", None, None)
+    with pytest.raises(click.BadParameter, match="2026-11-20"):
+        params.MOMENT.convert("yesterday", None, None)
+
+
 def _chosen(*arguments: str) -> params.Chosen:
     taken: list[params.Chosen] = []
 

@@ -87,3 +87,29 @@ def test_a_run_is_named_by_its_id() -> None:
     """A run's id travels as text and arrives as a UUID."""
     run = uuid4()
     assert validated(RunArgs, {"run": str(run)}).run == run
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"a": ["x\0"]}},
+        {"metadata": {"a\0": 1}},
+        {"metadata": {"a": {"b": "\ud800"}}},
+        {"metadata": {"a": float("nan")}},
+        {"tags": {"a": "x\0"}},
+        {"tags": {"a\0": "x"}},
+        {"content_type": "text/\0"},
+    ],
+)
+def test_what_the_catalog_cannot_hold_is_refused(fields: dict[str, Any]) -> None:
+    """A NUL, a lone surrogate or no number in metadata, tags or type is bad input, not a failure of the worker."""
+    with pytest.raises(InvalidInput, match=next(iter(fields))):
+        validated(StoreArgs, {**GOOD, "content": INLINE, **fields})
+
+
+def test_a_refused_segment_is_named() -> None:
+    """The error says which of tenant and workflow is at fault; a missing field is not shown as the whole message."""
+    with pytest.raises(InvalidName, match="workflow 'a:b' is refused: it has ':'"):
+        validated(StoreArgs, {**GOOD, "workflow": "a:b", "content": INLINE})
+    with pytest.raises(InvalidInput, match="content None is not usable: Field required"):
+        validated(StoreArgs, GOOD)

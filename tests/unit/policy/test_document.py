@@ -142,7 +142,7 @@ def changed(old: str, new: str) -> str:
         (changed("name: reports", "name: yes"), 1, "name must be text"),
         (changed("name: reports", 'name: "\\ud800"'), 1, "not valid Unicode"),
         (changed("tenant: acme", "tenant: ac*"), 2, "tenant takes no pattern"),
-        (changed("tenant: acme", 'tenant: "a:b"'), 2, "it has :"),
+        (changed("tenant: acme", 'tenant: "a:b"'), 2, "it has ':'"),
         (changed('"weekly_*"', '"a/*"'), 2, "workflow 'a/*' is no usable pattern"),
         (changed('"*.md"', '"/*.md"'), 2, "none begins with '/'"),
         (changed('"*.md"', '"[a.md"'), 2, "never closed"),
