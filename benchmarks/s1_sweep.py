@@ -48,7 +48,7 @@ class Catalog:
 
     def __init__(self, settings_of: services.Environments, url: str, *, size: int, due: int, scattered: bool) -> None:
         self.url, self.size, self.due = url, size, due
-        self.group = f"10^{len(str(size)) - 1} {'scattered' if scattered else 'together'}"
+        self.group = f"{size} {'scattered' if scattered else 'together'}"
         step = size // due if scattered else 1
         self._due = range(0, step * due, step) if scattered else range(size // 2 - due // 2, size // 2 - due // 2 + due)
         self._fill()

@@ -19,7 +19,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.errors import DeletesDisabled
+from tierkeeper.base import log as logs
+from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import SweepResult
@@ -31,8 +32,11 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 
+log = logs.get(__name__)
+
 _BATCH = 1000  # as many as one bulk delete of S3 takes
-_REPEAT_SECONDS = 60.0  # a delete that a store refused is tried again after
+_REPEAT_SECONDS = 60.0  # a delete that failed is tried again after
+_LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such locks end in days, not seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def collect(
         if deadline is not None and time.monotonic() >= deadline:
             more = True
             break
-        gone = sweep.batch(candidates)
+        gone = sweep.try_batch(candidates)
         if progress is not None:
             progress(gone)
     return sweep.finish(more=more)
@@ -75,7 +79,19 @@ class _Sweep:
         self._counts: Counter[str] = Counter()
         self._bytes = self._errors = 0
 
-    def batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+    def try_batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+        """Take one batch; a fault in it is logged and counted, and the others go on."""
+        try:
+            return self._batch(candidates)
+        except TierkeeperError:
+            raise  # deletes are switched off, or the catalog is away: that is no matter of this batch
+        except Exception:
+            log.exception("a batch could not be collected", candidates=len(candidates))
+            self.passed.extend(placement for placement, _ in candidates)
+            self._errors += len(candidates)
+            return 0
+
+    def _batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
         """Take one batch through steps 2 to 4; return how many copies are gone."""
         token = new_id()
         marked, verdicts = step_2_mark(self.engine, token, candidates, dry_run=self.dry_run)
@@ -138,15 +154,14 @@ def step_2_mark(
         verdicts: list[Verdict] = []
         for blob in of:
             needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
+            staying = list(copies[blob])
             for copy in copies[blob]:
                 if copy.id not in ids:
                     continue
-                going = {m.placement.id for m in marked}
-                verdict = ripeness.judge(
-                    copy, [c for c in copies[blob] if c.id not in going], needs, now=now, late=late
-                )
+                verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
                 verdicts.append(verdict)
                 if verdict.goes:
+                    staying.remove(copy)
                     owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
                     marked.append(Marked(copy, copy.stored_size is None, owner or next(iter(owners[blob]), None)))
         if not dry_run:
@@ -187,14 +202,16 @@ def step_4_forget(
 ) -> tuple[int, int, int]:
     """Forget the rows of bytes that are gone; return how many, their bytes, and how many artifacts ended."""
     deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
-    kept = [m.placement.id for m in marked if _state(results, m) is not DeleteState.DELETED]
+    locked = [m.placement.id for m in marked if _state(results, m) is DeleteState.LOCKED]
+    failed = [m.placement.id for m in marked if _state(results, m) is DeleteState.FAILED]
     of = sorted({m.placement.blob_id for m in marked})
 
     def unit(connection: sa.Connection) -> tuple[int, int, int]:
         blobs.lock(connection, of)
         now = catalog_now(connection)
         ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
-        placements.give_back(connection, kept, token=token, backoff_seconds=_REPEAT_SECONDS)
+        placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
+        placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
         ended = artifacts.release_blobs(connection, of)
         blobs.drop_unused(connection, of)
         lines = [_collected(m, now=now, actor=actor, run=run) for m in deleted if m.placement.id in ids]

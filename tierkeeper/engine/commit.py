@@ -25,7 +25,6 @@ from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
-from tierkeeper.stores.errors import StorePermanent
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
@@ -90,7 +89,9 @@ def batch(
         missing = locking.wanted(engine, item.policy, item.decision.retain_until, here, now=now)
         locks.extend(missing)
         if fate is not None and not fate.complete:
-            retry = _Retry(history.get(item.row.id, (0, 0))[0], foreign=blob in foreign, problem=problems.get(blob))
+            failed, _ = history.get(item.row.id, (0, 0))
+            lost = not any(p.readable for p in here)
+            retry = _Retry(failed, foreign=blob in foreign, problem=problems.get(blob), lost=lost)
             results[item.row.id] = Result(Outcome.RETRY, made.label if made.event else "retried", retry.detail)
             nexts.append(retry.next(item, now))
         else:
@@ -201,6 +202,7 @@ class _Retry:
     failures: int
     foreign: bool
     problem: TierkeeperError | None
+    lost: bool  # no copy is readable
 
     @property
     def detail(self) -> str:
@@ -211,8 +213,9 @@ class _Retry:
         waits = self.foreign and self.problem is None
         seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
         due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
-        # an outage parks nothing; what a store refuses for good, or what has nothing to be copied from, is parked
-        permanent = not waits and (self.problem is None or isinstance(self.problem, StorePermanent))
+        # an outage parks nothing, nor does a tier that is not configured for a while; but where every copy is bad,
+        # trying again for ever helps nobody
+        permanent = not waits and self.lost
         step = self.detail if permanent else item.decision.next_step
         return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
 
