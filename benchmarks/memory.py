@@ -2,7 +2,7 @@
 
 Through the queue, by a real worker: the content comes from a file below an allowed root. ``s3 to s3``: hot and warm
 are buckets of one server, which copies by itself. ``file to s3``: hot is a folder, so the bytes pass through the
-worker. Reading back is done by the worker, which verifies every copy, and by ``tierkeeper get``.
+worker. Reading back is done by ``tierkeeper verify``, which reads every copy, and by ``tierkeeper get``.
 """
 
 import argparse

@@ -37,7 +37,9 @@ def open_keeper(**_: object) -> None:
     """Make the keeper of a prefork child, or of a solo worker. It connects when it is first used."""
     # what was imported stays for ever: without this the garbage collector walks through all of it again and again,
     # which took a third of the time of a purge (see docs/reference/benchmarks.md)
+    gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
     _opened.append(tierkeeper.keeper.configure(config.settings()))
 
 

@@ -4,6 +4,7 @@
 connecting is not measured, as a worker does it once.
 """
 
+import gc
 import json
 import subprocess
 import sys
@@ -80,6 +81,9 @@ def converge() -> Callable[[str], None]:
     """Converge what is due, for the run that the line names."""
     keeper = Keeper.open(load())
     keeper.runs(limit=1)
+    gc.collect()  # as a worker's process does (worker/signals.py)
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
     def work(line: str) -> None:
         keeper.converge_due(UUID(line))

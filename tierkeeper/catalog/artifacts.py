@@ -1,12 +1,15 @@
 """Artifacts and their names: reading whole batches, writing what a commit decided."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from models import Artifact
 from tierkeeper.base.ids import new_id
@@ -15,6 +18,7 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog.rows import ArtifactRow
 
 _TABLE = cast("sa.Table", Artifact.__table__)
+_DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 # newer_live counts no further than any active policy asks: a name may have any number of versions
 COLUMNS = """
@@ -197,16 +201,19 @@ def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # 
 
 
 def write_many(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the same columns of many locked artifacts; each row has ``id`` and the columns."""
-    if not rows:
-        return
-    columns = [name for name in rows[0] if name != "id"]
-    statement = (
-        sa.update(_TABLE)
-        .where(_TABLE.c.id == sa.bindparam("_id"))
-        .values({name: sa.bindparam(f"_{name}") for name in columns})
+    """Write the same columns of many locked artifacts at once; each row has ``id`` and the columns."""
+    if rows:
+        connection.execute(_writing(tuple(rows[0])), {"rows": json.dumps(rows, default=str)})
+
+
+@lru_cache
+def _writing(names: tuple[str, ...]) -> sa.TextClause:
+    typed = ", ".join(f"{name} {_TABLE.c[name].type.compile(dialect=_DIALECT)}" for name in names)
+    changes = ", ".join(f"{name} = w.{name}" for name in names if name != "id")
+    return sa.text(
+        f"UPDATE artifacts SET {changes} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS w({typed})"
+        " WHERE artifacts.id = w.id"
     )
-    connection.execute(statement, [{f"_{name}": row[name] for name in row} for row in rows])
 
 
 def surplus_versions(connection: sa.Connection, name: UUID, *, keep: int) -> list[UUID]:

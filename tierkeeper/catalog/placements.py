@@ -1,6 +1,6 @@
 """Copies: intents, commits, dooming, collecting. Each change names the state it starts from (R2)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,6 +88,14 @@ class Upload:
     sha256: bytes
     version: str | None
     checksum: str | None
+
+
+def by_blob(uploads: Iterable[Upload]) -> dict[UUID, list[Upload]]:
+    """Return uploads by their blob."""
+    found: dict[UUID, list[Upload]] = {}
+    for upload in uploads:
+        found.setdefault(upload.blob, []).append(upload)
+    return found
 
 
 def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, list[PlacementRow]]:

@@ -34,7 +34,7 @@ from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 
 log = logs.get(__name__)
 
-_BATCH = 1000  # as many as one bulk delete of S3 takes
+_BATCH = 2000  # two bulk deletes of S3: the store works while the catalog does
 _REPEAT_SECONDS = 60.0  # a delete that failed is tried again after
 _LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such locks end in days, not seconds
 

@@ -156,10 +156,9 @@ def _settle_blobs(
     for item in items:
         if item.row.blob_id is not None:
             union[item.row.blob_id] |= item.decision.tiers
-    uploads = [t.upload for t in done if t.upload is not None]
+    uploads = placements.by_blob(t.upload for t in done if t.upload is not None)
     settled = {
-        blob: settlement.settle(union[blob], copies[blob], [u for u in uploads if u.blob == blob], token=worker.token)
-        for blob in copies
+        blob: settlement.settle(union[blob], copies[blob], uploads.get(blob, ()), token=worker.token) for blob in copies
     }
     settlement.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
     return settled

@@ -243,12 +243,13 @@ def _settle(
 
     Returns the copies that count, by blob. Nothing is doomed for being unwanted: that is converge's to decide.
     """
+    ours = placements.by_blob(uploads)
     copies = placements.of_blobs(connection, needs)
     fates = {
         blob: settlement.settle(
             {p.tier for p in copies[blob] if settlement.good(p)} | tiers,
             copies[blob],
-            [u for u in uploads if u.blob == blob],
+            ours.get(blob, ()),
             token=token,
         )
         for blob, tiers in needs.items()

@@ -4,9 +4,10 @@ import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import BinaryIO, cast
 from uuid import UUID
@@ -86,15 +87,17 @@ class Renewal:
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
     """Carry out the intents, some at once; an intent's error is its own."""
-    pending: set[Future[Transferred]] = {engine.threads.submit(transfer, engine, intent, renewal) for intent in intents}
+    finished: SimpleQueue[Future[Transferred]] = SimpleQueue()
+    for intent in intents:
+        engine.threads.submit(transfer, engine, intent, renewal).add_done_callback(finished.put)
     done: list[Transferred] = []
-    while pending:
-        finished, pending = wait(pending, timeout=renewal.every, return_when=FIRST_COMPLETED)
-        done.extend(future.result() for future in finished)
-        if finished:
-            renewal.item_done()
-        else:
+    while len(done) < len(intents):
+        try:
+            done.append(finished.get(timeout=renewal.every).result())
+        except Empty:
             renewal.waited()
+        else:
+            renewal.item_done()
     return done
 
 
