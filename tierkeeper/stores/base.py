@@ -15,7 +15,7 @@ from typing import BinaryIO, ClassVar
 from uuid import UUID
 
 from tierkeeper.base.states import RetentionMode
-from tierkeeper.stores.errors import LockUnsupported
+from tierkeeper.stores.errors import LockUnsupported, StorePermanent
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,12 @@ class Store(ABC):
         """
 
     def copy(self, source: "Store", key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
-        """Copy from a store of the same realm without the bytes passing through here; verified like :meth:`put`."""
-        raise NotImplementedError
+        """Copy from a store of the same realm without the bytes passing through here; verified like :meth:`put`.
+
+        Raises StorePermanent where the store can't: one whose realm no other shares need not.
+        """
+        reason = f"it cannot copy from tier {source.config.tier} by itself"
+        raise StorePermanent(tier=self.config.tier, reason=reason)
 
     @abstractmethod
     def head(self, key: ObjectKey) -> Stored:
