@@ -137,7 +137,13 @@ class Store(ABC):
         bytes read were not ``info.sha256`` / ``info.size``; nothing is then visible at the location).
         """
 
-    def copy(self, source: "Store", key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+    def copy(
+        self,
+        source: "Store",
+        key: ObjectKey,  # noqa: ARG002  for the stores that can
+        location: str,  # noqa: ARG002  as above
+        info: ObjectInfo,  # noqa: ARG002  as above
+    ) -> Stored:
         """Copy from a store of the same realm without the bytes passing through here; verified like :meth:`put`.
 
         Raises StorePermanent where the store can't: one whose realm no other shares need not.
