@@ -35,12 +35,12 @@ COLUMNS = """
             LIMIT (SELECT coalesce(max((p.document -> 'versions' ->> 'keep')::bigint), 0)
                    FROM policies p WHERE p.removed_at IS NULL)) AS counted) ELSE 0 END AS newer_live
 """
-_FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
+FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
 
-_LOAD = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
+_LOAD = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _BLOBS_OF = sa.text("SELECT DISTINCT blob_id FROM artifacts WHERE id = ANY(:ids) AND blob_id IS NOT NULL")
-_OF_BLOBS = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
+_OF_BLOBS = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
 _SOME_COUNTED = sa.text(
     "SELECT any_of.id, any_of.tenant FROM unnest(CAST(:blobs AS uuid[])) AS b(id) CROSS JOIN LATERAL"
     " (SELECT a.id, a.tenant FROM artifacts a WHERE a.blob_id = b.id AND a.state <> 'purged' LIMIT :limit) AS any_of"
@@ -49,11 +49,11 @@ _SIBLING_WANTS = sa.text(
     "SELECT blob_id, wanted FROM artifacts"
     " WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch) GROUP BY blob_id, wanted"
 )
-_BY_NAME = f"SELECT {COLUMNS} {_FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
+_BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
 _ONE_VERSION = sa.text(f"{_BY_NAME} AND a.version = :version")
 _ALL_VERSIONS = sa.text(f"{_BY_NAME} ORDER BY a.version DESC")
 _LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
-_LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {_FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
+_LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
 _TAKE_NAMES = sa.text(
     "INSERT INTO names (id, tenant, workflow, name, latest_version)"
     " SELECT id, tenant, workflow, name, 0 FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]),"

@@ -1,7 +1,7 @@
 """Looking: artifacts by filter, page by page, with their copies; counts per tier."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -22,24 +22,20 @@ _STATS = sa.text(
     " WHERE p.state IN ('present', 'doomed') AND (CAST(:tenant AS text) IS NULL OR b.scope ="
     " (SELECT scope FROM tenants WHERE id = :tenant)) GROUP BY p.tier, p.state"
 )
-_STATES = sa.text(
-    "SELECT state, count(*) AS artifacts FROM artifacts"
-    " WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant) GROUP BY state"
-)
 
 
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
     """Return what matches, by tenant, workflow, name and version, a page at a time."""
     after: tuple[Any, ...] = ("", "", "", 0)
     left = limit
+    conditions, arguments = _where(filter_)
+    query = sa.text(
+        f"SELECT {artifacts.COLUMNS} {artifacts.FROM} WHERE {' AND '.join(conditions)}"
+        " AND (n.tenant, n.workflow, n.name, a.version) > (:t, :w, :n, :v)"
+        " ORDER BY n.tenant, n.workflow, n.name, a.version LIMIT :size"
+    )
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)
-        condition, arguments = _where(filter_)
-        query = sa.text(
-            f"SELECT {artifacts.COLUMNS} FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}"
-            " AND (n.tenant, n.workflow, n.name, a.version) > (:t, :w, :n, :v)"
-            " ORDER BY n.tenant, n.workflow, n.name, a.version LIMIT :size"
-        )
         keys = {"t": after[0], "w": after[1], "n": after[2], "v": after[3], "size": size}
         page = artifacts.read_rows(connection.execute(query, {**arguments, **keys}))
         yield from page
@@ -52,9 +48,7 @@ def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> 
 
 def count(connection: sa.Connection, filter_: Filter) -> int:
     """Return how many artifacts match."""
-    condition, arguments = _where(filter_)
-    query = sa.text(f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {condition}")
-    return int(connection.execute(query, arguments).scalar_one())
+    return _counted(connection, *_where(filter_))
 
 
 def count_matching(connection: sa.Connection, match: Match) -> int:
@@ -64,18 +58,12 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
         ("n.workflow ~ :workflow", "workflow", match.workflow and _regex(match.workflow)),
         ("n.name ~ :name", "name", match.name and _regex(match.name)),
         ("a.tags @> CAST(:tags AS jsonb)", "tags", json.dumps(dict(match.tags)) if match.tags else None),
-        (
-            "lower(split_part(a.content_type, ';', 1)) ~ :type",
-            "type",
-            match.content_type and _regex(match.content_type),
-        ),
+        (f"{_BARE_TYPE} ~ :type", "type", match.content_type and _regex(match.content_type)),
         ("a.size >= :least", "least", match.size_min),
         ("a.size <= :most", "most", match.size_max),
     )
-    conditions = ["a.state = 'live'", *(condition for condition, _, value in given if value is not None)]
-    arguments = {name: value for _, name, value in given if value is not None}
-    query = f"SELECT count(*) FROM artifacts a JOIN names n ON n.id = a.name_id WHERE {' AND '.join(conditions)}"
-    return int(connection.execute(sa.text(query), arguments).scalar_one())
+    conditions, arguments = _given(given)
+    return _counted(connection, ["a.state = 'live'", *conditions], arguments)
 
 
 def tier_stats(
@@ -86,18 +74,13 @@ def tier_stats(
     return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants) for r in rows}
 
 
-def state_counts(connection: sa.Connection, *, tenant: str | None) -> dict[str, int]:
-    """Return how many artifacts are in each state."""
-    return {row.state: row.artifacts for row in connection.execute(_STATES, {"tenant": tenant})}
-
-
 def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[UUID]:
     """Return the ids of live artifacts after an id, in their order."""
     query = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :limit")
     return list(connection.execute(query, {"after": after, "limit": limit}).scalars())
 
 
-def _where(filter_: Filter) -> tuple[str, dict[str, Any]]:
+def _where(filter_: Filter) -> tuple[list[str], dict[str, Any]]:
     given = (
         ("n.tenant = :tenant", "tenant", filter_.tenant),
         ("n.workflow ~ :workflow", "workflow", filter_.workflow and _regex(filter_.workflow)),
@@ -109,11 +92,21 @@ def _where(filter_: Filter) -> tuple[str, dict[str, Any]]:
         ("a.created_at <= clock_timestamp() - CAST(:older AS interval)", "older", filter_.older_than),
         ("a.sha256 = :sha256", "sha256", filter_.sha256 and bytes.fromhex(filter_.sha256)),
     )
-    conditions = [condition for condition, _, value in given if value is not None]
-    arguments = {name: value for _, name, value in given if value is not None}
+    conditions, arguments = _given(given)
     if not filter_.all_versions:
         conditions.append("a.version = n.latest_version")
-    return " AND ".join(conditions) or "true", arguments
+    return conditions or ["true"], arguments
+
+
+def _given(conditions: Iterable[tuple[str, str, Any]]) -> tuple[list[str], dict[str, Any]]:
+    """Return, of (condition, parameter, value), the conditions that have a value, and the parameters."""
+    given = [(condition, name, value) for condition, name, value in conditions if value is not None]
+    return [condition for condition, _, _ in given], {name: value for _, name, value in given}
+
+
+def _counted(connection: sa.Connection, conditions: Iterable[str], arguments: dict[str, Any]) -> int:
+    query = sa.text(f"SELECT count(*) {artifacts.FROM} WHERE {' AND '.join(conditions)}")
+    return int(connection.execute(query, arguments).scalar_one())
 
 
 def _regex(glob: str) -> str:

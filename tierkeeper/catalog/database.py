@@ -58,7 +58,7 @@ class Database:
                 # a deadlock's other party needs a moment; a lost server a little more
                 time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  jitter, no secret
             except sa.exc.TimeoutError as error:
-                raise CatalogUnavailable(reason="every connection of this process is in use") from error
+                raise _translated(error) from error
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
@@ -67,10 +67,8 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise _translated(error) from error
-        except sa.exc.TimeoutError as error:
-            raise CatalogUnavailable(reason="every connection of this process is in use") from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -90,7 +88,9 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
     return state in _RETRIED_STATES
 
 
-def _translated(error: sa.exc.DBAPIError) -> Exception:
+def _translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Exception:
+    if isinstance(error, sa.exc.TimeoutError):
+        return CatalogUnavailable(reason="every connection of this process is in use")
     if isinstance(error.orig, (psycopg.OperationalError, psycopg.InterfaceError)):
         return CatalogUnavailable(reason=str(error.orig).strip().splitlines()[0] if str(error.orig) else "no answer")
     return error

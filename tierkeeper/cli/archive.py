@@ -1,4 +1,3 @@
-from datetime import timedelta
 from typing import Final
 
 import click
@@ -21,15 +20,11 @@ def archive(
     *,
     artifacts: tuple[str, ...],
     chosen: params.Chosen,
-    version: int | None,
-    reason: str | None,
-    dry_run: bool,
-    enqueue: bool,
-    wait: timedelta | None,
+    how: params.How,
 ) -> None:
     """Move artifacts to the coldest tier for good; their policy still says when they are purged.
 
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
-    found = bulk.targets(session, artifacts, version=version, chosen=chosen)
-    bulk.carry_out(session, VERB, found, bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait))
+    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    bulk.carry_out(session, VERB, found, how)

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 from typing import Any, Final
 
@@ -91,17 +90,7 @@ class Verb:
     doing: str
 
 
-@dataclass(frozen=True, slots=True)
-class How:
-    """The options that all verbs share; ``wait`` is how long to wait for the workers' results, None not at all."""
-
-    reason: str | None
-    dry_run: bool
-    enqueue: bool
-    wait: timedelta | None
-
-
-def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: How, **extra: object) -> None:
+def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params.How, **extra: object) -> None:
     """Do ``verb`` to each of ``found``, print the outcomes, and end with the exit code that tells about failures.
 
     One artifact's own error is raised as it is; of several, the others go on and the exit code is 7.
@@ -128,7 +117,7 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: How, *
         click.get_current_context().exit(sending.SOME_FAILED)
 
 
-def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: How) -> None:
+def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.How) -> None:
     if how.dry_run:
         raise click.UsageError("A dry run happens here; leave out --enqueue.")
     calls = [

@@ -1,5 +1,6 @@
 """What stands in arguments and options: artifacts, times, sizes, ``key=value``; and the options many commands share."""
 
+import dataclasses
 import functools
 import json
 import re
@@ -190,6 +191,17 @@ class Chosen:
     keep: Callable[[ArtifactView], bool] = lambda _view: True  # a further condition, asked of each
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """The options that all verbs share; ``wait`` is how long to wait for the workers' results, None not at all."""
+
+    version: int | None
+    reason: str | None
+    dry_run: bool
+    enqueue: bool
+    wait: timedelta | None
+
+
 tenant_option = click.option(
     "--tenant", envvar="TIERKEEPER_TENANT", help="Tenant; arguments may then leave it out. [env: TIERKEEPER_TENANT]"
 )
@@ -225,10 +237,19 @@ def enqueue_options(command: Command) -> Command:
     return enqueue(wait(command))
 
 
-def verb_options(command: Command) -> Command:
-    """Add what all verbs take: ``--version``, ``--reason``, ``--dry-run``, ``--enqueue`` and ``--wait``."""
+def verb_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what all verbs take: ``--version``, ``--reason``, ``--dry-run``, ``--enqueue`` and ``--wait``.
+
+    The command is given one ``how``.
+    """
+
+    @functools.wraps(command)  # carries over click's own parameters too
+    def wrapped(*args: Any, **values: Any) -> Any:  # noqa: ANN401  whatever click gives and the command returns
+        how = How(**{field.name: values.pop(field.name) for field in dataclasses.fields(How)})
+        return command(*args, how=how, **values)
+
     reason = click.option("--reason", help="Why; it stands in the audit log.")
-    return version_option(reason(dry_run_option(enqueue_options(command))))
+    return version_option(reason(dry_run_option(enqueue_options(wrapped))))
 
 
 def filter_options(

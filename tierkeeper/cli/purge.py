@@ -1,4 +1,3 @@
-from datetime import timedelta
 from typing import Final
 
 import click
@@ -23,17 +22,13 @@ def purge(
     artifacts: tuple[str, ...],
     yes: bool,
     chosen: params.Chosen,
-    version: int | None,
-    reason: str | None,
-    dry_run: bool,
-    enqueue: bool,
-    wait: timedelta | None,
+    how: params.How,
 ) -> None:
     """Delete artifacts: they can be undeleted until the undo window of their policy ends, then they are gone for good.
 
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
-    found = bulk.targets(session, artifacts, version=version, chosen=chosen)
-    if not (yes or dry_run):
+    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    if not (yes or how.dry_run):
         bulk.confirm(session, found, what="Purge")
-    bulk.carry_out(session, VERB, found, bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait))
+    bulk.carry_out(session, VERB, found, how)

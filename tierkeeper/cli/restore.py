@@ -33,11 +33,7 @@ def restore(
     list_only: bool,
     auto_select: bool,
     chosen: params.Chosen,
-    version: int | None,
-    reason: str | None,
-    dry_run: bool,
-    enqueue: bool,
-    wait: timedelta | None,
+    how: params.How,
 ) -> None:
     """Bring artifacts back to the hottest tier, beside where their policy has them.
 
@@ -53,9 +49,8 @@ def restore(
     if auto_select:
         found = bulk.selected(session, replace(away, limit=1))
     else:
-        found = bulk.targets(session, artifacts, version=version, chosen=away)
+        found = bulk.targets(session, artifacts, version=how.version, chosen=away)
     days = None if lasting is None else lasting.total_seconds() / SECONDS_A_DAY
-    how = bulk.How(reason=reason, dry_run=dry_run, enqueue=enqueue, wait=wait)
     bulk.carry_out(session, VERB, found, how, to_tier=to_tier, days=days)
 
 
