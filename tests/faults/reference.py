@@ -81,6 +81,8 @@ class Reference:
     def archive(self, name: str) -> None:
         """To cold, for good."""
         version = self.names[name][-1]
+        if version.archived and version.override is None:
+            return  # a verb with nothing to do looks at nothing: what is due meanwhile is the sweep's
         version.archived, version.override = True, None
         version.look(self.today)
 
