@@ -45,6 +45,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy import document, match, s3_lifecycle
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.steering import Steering
 from tierkeeper.stores import factory
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, StoreArgs, UndeleteArgs
 
@@ -132,6 +133,11 @@ class Keeper:
                 migrate.check(connection)
                 self._checked = True
         return self._engine
+
+    @property
+    def steer(self) -> Steering:
+        """What an operator sees and decides: the parked, the brake, plans, reconcile, rebuild, health."""
+        return Steering(self.engine)
 
     def tiers(self) -> list[TierInfo]:
         """Return the tiers, hottest first; their stores are asked whether they can lock."""
