@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 bench lint format lock clean clean-all
+.PHONY: help install demo test test-s3 faults mutations bench lint format lock clean clean-all
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ test: install ## unit, integration and acceptance tests, on embedded services
 
 test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
 	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3
+
+faults: install ## the fault scenarios, long form (SCENARIO=broker_wiped chooses, TIERKEEPER_TEST_SEED=… repeats)
+	@TIERKEEPER_TEST_FAULTS=long $(PYTEST) tests/faults -m "not s3" $(if $(SCENARIO),-k "$(SCENARIO)")
+
+mutations: install ## break each rule of the engine in a copy, one at a time: a test must notice (ONLY="R7 hold")
+	@PYTHONPATH=tests $(BIN)/python -m mutations $(ONLY)
 
 bench: install ## the figures of docs/reference/benchmarks.md (BENCH="s2_transition" BENCH_ARGS="-n 2000")
 	@for figure in $(BENCH); do $(BIN)/python -m benchmarks.$$figure $(BENCH_ARGS) || exit 1; done

@@ -4,7 +4,9 @@ from models.artifact import Artifact
 from models.base import Base
 from models.blob import Blob
 from models.command import Command
+from models.delivery import Delivery
 from models.event import Event
+from models.heartbeat import Heartbeat
 from models.hold import Hold
 from models.name import Name
 from models.placement import Placement
@@ -22,7 +24,9 @@ __all__ = [
     "Base",
     "Blob",
     "Command",
+    "Delivery",
     "Event",
+    "Heartbeat",
     "Hold",
     "Name",
     "Placement",

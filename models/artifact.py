@@ -34,6 +34,13 @@ class Artifact(Base):
         CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
         Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
+        Index(
+            "ix_artifacts_deleted_by",
+            "tenant",
+            "deleted_at",
+            "deleted_by",
+            postgresql_where=text("deleted_by IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -54,6 +61,7 @@ class Artifact(Base):
     state: Mapped[str] = mapped_column(server_default="live")
     wanted: Mapped[list[str]]
     deleted_at: Mapped[datetime | None]
+    deleted_by: Mapped[str | None]  # the policy that deleted it by itself; none where a person did, or approved it
     purge_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
     retain_until: Mapped[datetime | None]

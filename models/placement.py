@@ -37,6 +37,7 @@ class Placement(Base):
         Index("ix_placements_blob_id", "blob_id"),
         Index("ix_placements_doomed", "delete_after", postgresql_where=text("state = 'doomed'")),
         Index("ix_placements_leased", "lease_until", postgresql_where=text("state IN ('copying', 'deleting')")),
+        Index("ix_placements_verified", "verified_at", "id", postgresql_where=text("state = 'present'")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -33,7 +33,10 @@ class PlanItem(Base):
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
     artifact_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(BigInteger)
+    policy: Mapped[str]  # name and version of what governs it
     action: Mapped[str]
     target: Mapped[list[str]]
     rule: Mapped[str]
     reason: Mapped[str]
+    blocked: Mapped[str] = mapped_column(server_default="")  # why it would be refused
+    outcome: Mapped[str | None]  # of the apply

@@ -16,4 +16,5 @@ class Quarantine(Base):
     store_version: Mapped[str] = mapped_column(primary_key=True, server_default="")
     size: Mapped[int | None] = mapped_column(BigInteger)
     first_seen: Mapped[datetime]
-    seen_again: Mapped[datetime | None]
+    seen_again: Mapped[datetime | None]  # last seen after the first time
+    deleting_at: Mapped[datetime | None]  # when its deletion was decided

@@ -13,9 +13,13 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        CheckConstraint("state IN ('running', 'done', 'failed', 'awaiting approval', 'abandoned')", name="state_known"),
+        CheckConstraint(
+            "state IN ('running', 'done', 'failed', 'awaiting approval', 'approved', 'rejected', 'abandoned')",
+            name="state_known",
+        ),
         Index("ix_runs_kind_started_at", "kind", "started_at"),
         Index("ix_runs_running", "kind", postgresql_where=text("state = 'running'")),
+        Index("ix_runs_approval", "kind", postgresql_where=text("state IN ('awaiting approval', 'approved')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -12,8 +12,23 @@ class Schedule(Base):
 
     __tablename__ = "schedule"
     __table_args__ = (
-        Index("ix_schedule_due_at", "due_at", postgresql_where=text("parked_reason IS NULL")),
+        Index("ix_schedule_due_at", "due_at", postgresql_where=text("parked_reason IS NULL AND braked_by IS NULL")),
         Index("ix_schedule_parked", "tenant", postgresql_where=text("parked_reason IS NOT NULL")),
+        Index(
+            "ix_schedule_deletes",
+            "tenant",
+            "due_at",
+            "deletes",
+            postgresql_where=text("deletes IS NOT NULL AND approved_by IS NULL AND parked_reason IS NULL"),
+        ),
+        Index(
+            "ix_schedule_braked_by",
+            "braked_by",
+            "due_at",
+            "artifact_id",
+            postgresql_where=text("braked_by IS NOT NULL"),
+        ),
+        Index("ix_schedule_approved_by", "approved_by", postgresql_where=text("approved_by IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "70"}},  # claims rewrite rows in place
     )
 
@@ -26,3 +41,6 @@ class Schedule(Base):
     attempts: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(server_default="0")  # reported ones in a row: the exponent of the backoff
     parked_reason: Mapped[str | None]
+    deletes: Mapped[str | None]  # the policy that deletes it with this step
+    braked_by: Mapped[UUID | None]  # the run that awaits an approval of this deletion; no claim takes the row
+    approved_by: Mapped[UUID | None]  # the run whose approval lets this deletion go

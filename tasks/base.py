@@ -3,30 +3,41 @@
 What a producer gets back is state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
 ``{"error": code, "message": …, …}`` for a typed error (bad arguments too), readable without tierkeeper installed.
 ``FAILURE`` is left for what nobody foresaw: a defect, a killed process, a time limit. A typed error that says of
-itself that trying again helps is tried again a few times, seconds apart, under the same key; a message is only a
-hint, so giving up loses nothing that the catalog knows of.
+itself that trying again helps is tried again a few times, seconds apart, under the same key; then a verb's message
+is kept in the catalog and sent again later. A sweep's is only a hint, so giving up loses nothing.
+
+What the broker delivers again may be what killed its worker: that attempt is counted, and committed, before anything
+of the message is looked at. After ``engine.attempts`` of them it is parked (a sweep: dropped, Beat's next one comes).
 """
 
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from celery import Task
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry
 from kombu.exceptions import KombuError
 
 from tierkeeper import keeper
 from tierkeeper.base import log
+from tierkeeper.base.errors import Parked
 from tierkeeper.base.metrics import observe
+from tierkeeper.base.parking import Sent
 from tierkeeper.base.values import Call, SweepResult, plain
+from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
-from tierkeeper_client.errors import InvalidInput, TierkeeperError
+from tierkeeper_client.errors import InvalidInput, MessageRefused, TierkeeperError
 
 FIRST_PAUSE = 1.0  # seconds
+QUICK_TRIES = 5  # with pauses that grow from a second
 LONGEST_PAUSE = 30.0  # seconds; longer delays live in the catalog, never in a message
+#: put on a message by the worker's consumer, with the reason; nothing else is left of such a message
+REFUSED_HEADER = "tierkeeper_refused"
+REFUSED_FIX = "Sign it with a key that the workers know, keep it small, and send it again."
 
 _log = log.get(__name__)
 
@@ -46,11 +57,12 @@ class KeeperTask(Task[Any, Any]):
         with log.context(task=self.name, task_id=self.request.id, correlation=self.correlation):
             try:
                 answer, outcome = self._answer(args, kwargs)
-            except (Retry, Reject):
+            except (Retry, Reject, Ignore):
                 outcome = "again"
                 raise
-            except Exception:
+            except Exception as error:
                 _log.exception("unexpected error")
+                self.failed(error)
                 raise
             else:
                 return answer
@@ -69,6 +81,23 @@ class KeeperTask(Task[Any, Any]):
         """Who asked, for the audit log."""
         return self._header(contract.ACTOR_HEADER) or self.default_actor
 
+    @property
+    def sent(self) -> Sent:
+        """The message, as it would be sent again."""
+        headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+        return Sent(str(self.name), str(self.request.id), self.request.kwargs or {}, headers)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it was delivered before, or kept in the catalog: an attempt of it counts."""
+        redelivered = (self.request.delivery_info or {}).get("redelivered")
+        return bool(redelivered or self._header(contract.AGAIN_HEADER))
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What the catalog knows of messages that did not end well at once."""
+        return keeper.current().steer.deliveries
+
     def again(self, kwargs: Mapping[str, Any] | None = None) -> None:
         """Send this task's successor; where the broker does not take it, this message itself comes back."""
         self.send(contract.TaskName(self.name), kwargs)
@@ -82,8 +111,23 @@ class KeeperTask(Task[Any, Any]):
             _log.warning("the broker did not take the next message", next=str(name), error=str(error))
             self._back(error)
 
+    def give_up(self, reason: str) -> NoReturn:
+        """Do not run it once more."""
+        raise NotImplementedError
+
+    def failed(self, error: Exception) -> None:
+        """Take note of an error that nobody foresaw."""
+
+    def stumbled(self, error: TierkeeperError) -> None:
+        """Come back later (then this does not return) where trying again may help."""
+        if error.retryable and self.request.retries < (self.max_retries or 0):
+            self._retry(error)
+
     def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        if problem := self._header(REFUSED_HEADER):  # nothing else of it is to be believed, not even its attempts
+            return MessageRefused(problem=problem, fix=REFUSED_FIX).as_dict(), "refused"
         try:
+            self._count()
             if args:
                 raise InvalidInput(
                     field="the arguments",
@@ -91,17 +135,37 @@ class KeeperTask(Task[Any, Any]):
                     problem="the message has positional arguments",
                     fix="Send keyword arguments only.",
                 )
-            return plain(self.run(contract.validated(self.arguments, kwargs))), "done"
+            answer, outcome = plain(self.run(contract.validated(self.arguments, kwargs))), "done"
+        except Parked as error:
+            _log.error("parked", message=str(error))
+            return error.as_dict(), "parked"
         except TierkeeperError as error:
-            if error.retryable and self.request.retries < (self.max_retries or 0):
-                self._retry(error)
+            self.stumbled(error)
             _log.warning("typed error", error=error.code, message=str(error))
-            return error.as_dict(), "refused"
+            answer, outcome = error.as_dict(), "refused"
+        self._give_back()
+        return answer, outcome
+
+    def _count(self) -> None:
+        if not self.suspicious:
+            return
+        row = self.deliveries.count(self.sent)
+        if row.parked_reason is not None:
+            raise Parked(task=row.task, key=row.key, reason=row.parked_reason)
+        if row.attempts > self.deliveries.limit:
+            self.give_up(f"given up after {self.deliveries.limit} attempts that ended in silence")
+
+    def _give_back(self) -> None:
+        """Give the counted attempt back: it had an outcome."""
+        if self.suspicious:
+            with suppress(TierkeeperError):  # what stays counted is forgotten after a while
+                self.deliveries.answered(self.sent)
 
     def _retry(self, error: TierkeeperError) -> NoReturn:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.request.retries)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.request.retries, 16))
         pause *= random.uniform(0.5, 1.0)  # noqa: S311  spreads load, no secret
         _log.warning("retryable error", error=error.code, message=str(error), again_in=round(pause, 1))
+        self._give_back()
         try:
             raise self.retry(exc=error, countdown=pause)
         except Reject as rejected:
@@ -109,6 +173,7 @@ class KeeperTask(Task[Any, Any]):
 
     def _back(self, error: Exception) -> NoReturn:
         """Leave the message with the broker: it is delivered again, at the latest after the visibility time-out."""
+        self._give_back()
         raise Reject(str(error), requeue=True) from error
 
     def _header(self, name: str) -> str:
@@ -124,8 +189,35 @@ class VerbTask(KeeperTask):
 
     abstract = True
     ignore_result = False
-    max_retries = 5
+    max_retries = None  # see `stumbled`
     default_actor = "producer"
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Park it: its message is kept, and an operator decides."""
+        self.deliveries.park(self.sent, reason=reason)
+        observe("deliveries_parked", task=str(self.name))
+        raise Parked(task=self.name, key=self.request.id, reason=reason)
+
+    def failed(self, error: Exception) -> None:
+        """Park what met a defect, so that it can be sent again when that is mended; its answer is the failure."""
+        try:
+            self.deliveries.park(self.sent, reason=f"{type(error).__name__}: {error}")
+            observe("deliveries_parked", task=str(self.name))
+        except Exception:  # noqa: BLE001  the defect itself is what Celery is to hear of
+            _log.exception("the message could not be parked")
+
+    def stumbled(self, error: TierkeeperError) -> None:
+        """Try again within seconds; then the catalog keeps the message; while that is away too, the broker does."""
+        if not error.retryable:
+            return
+        if self.request.retries < QUICK_TRIES and not self._header(contract.AGAIN_HEADER):
+            self._retry(error)
+        try:
+            self.deliveries.wait(self.sent, reason=str(error))
+        except TierkeeperError:
+            self._retry(error)
+        _log.warning("kept to be sent again", error=error.code, message=str(error))
+        raise Ignore(str(error))
 
     def call(self) -> Call:
         """Who asks, under which key: the task's id, so that a second delivery returns the first result."""
@@ -141,6 +233,12 @@ class SweepTask(KeeperTask):
     max_retries = 0
     arguments = SweepArgs
     default_actor = "beat"
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Drop it: what it was about is due as before, and Beat's next message comes."""
+        _log.error("sweep given up", reason=reason)
+        self._give_back()
+        raise Ignore(reason)
 
     def deadline(self) -> float:
         """Return the time (``time.monotonic``) at which this task gives over to its successor."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import services
+from faults import scale
 
 from tierkeeper.base.settings import Settings, load
 from tierkeeper.base.settings_documents import DOCUMENTED
@@ -18,11 +19,19 @@ from tierkeeper.embedded.valkey import Valkey
 ABOUT_TESTS = ("TIERKEEPER_CI", "TIERKEEPER_TEST_")
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)  # before hypothesis looks at its option
+def pytest_configure(config: pytest.Config) -> None:
     """Take the caller's settings out of the environment: tests, and the processes they start, set their own."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(scale.SEED)
     for name in list(os.environ):
         if name in DOCUMENTED or (name.startswith("TIERKEEPER_") and not name.startswith(ABOUT_TESTS)):
             del os.environ[name]
+
+
+def pytest_report_header() -> str:
+    """Say how to repeat this run."""
+    return scale.described()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts, browse, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import reading, settlement
+from tierkeeper.engine import reading, reserved, settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.keeper import Keeper
 from tierkeeper.policy.decide import protects
@@ -92,6 +92,8 @@ def _unknown_bytes(engine: Engine) -> Iterator[str]:
     with engine.catalog.reading() as connection:  # after the listing: what is written meanwhile has its row first
         known = {(row.tier, row.location) for row in connection.execute(_PLACEMENTS)}
     for tier, location in sorted(listed - known):
+        if reserved.ours(location):
+            continue
         yield f"I8: tier {tier} holds {location}, which no placement knows"
 
 

@@ -9,8 +9,10 @@ from worker import config, signals
 
 app: Celery = Celery(
     "tierkeeper",
+    amqp="worker.messages:Messages",
     include=[
         "tasks.archive",
+        "tasks.canary",
         "tasks.clean_hot",
         "tasks.collect",
         "tasks.converge_due",

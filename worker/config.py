@@ -45,6 +45,7 @@ def celery_settings(this: Settings) -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
+        "worker_consumer": "worker.consumer:Consumer",
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases and fences hold without a broker
         "task_time_limit": visibility.total_seconds() * SHARE_OF_VISIBILITY,
         "task_annotations": {name.value: {"time_limit": BEGIN_LIMIT} for name in (TaskName.ROTATE, TaskName.CLEAN_HOT)},

@@ -1,11 +1,53 @@
-"""A keeper whose faults are told by the tests: folders, a real catalog, a policy with an undo window of nothing."""
+"""Fixtures of the fault tests: how large a run is, where its chance comes from, and keepers and services to hurt."""
 
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
 
 import pytest
+from acceptance.nodes import Valkey
+from faults import scale as scales
+from faults.crew import Crew, OpenCrew, crews
 from integration.keeper.house import House, houses
 
 from tierkeeper.base.settings import Settings
+
+
+class Scale(Protocol):
+    """Chooses between the numbers of the two forms."""
+
+    def __call__(self, *, short: int, long: int) -> int: ...
+
+
+@pytest.fixture
+def scale() -> Scale:
+    """How many of something: ``scale(short=3, long=40)``; see ``faults.scale``."""
+    return scales.scaled
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """The test's own source of chance: the same for the same seed, whatever other tests run."""
+    return scales.chance(request.node.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies here, so that `-m` can choose it."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("faults")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with every failure how to repeat it."""
+    report = yield
+    if report.failed:
+        report.sections.append(("Repeat with", scales.described()))
+    return report
 
 
 @pytest.fixture
@@ -15,3 +57,33 @@ def house(settings_factory: Callable[..., Settings]) -> Iterator[House]:
     cas = {"options": {"fsync": "no", "layout": "cas"}}
     with houses(settings_factory) as opener:
         yield opener(tiers={"hot": quick, "warm": cas, "cold": cas})
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where processes run: no ``.env`` and no ``tierkeeper.toml`` of the developer is found from here."""
+    place = tmp_path / "run"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def valkey(folder: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own over TCP, so that it can be hurt."""
+    container = Valkey(folder)
+    yield container
+    container.teardown()
+
+
+@pytest.fixture
+def open_crew(folder: Path, database_url: str, valkey: Valkey) -> Iterator[OpenCrew]:
+    """Opens crews of workers on the test's own catalog and broker; they end with the test."""
+    with ExitStack() as stack:
+
+        def opened(*, broker: str = "", settings: Mapping[str, str] | None = None, **tiers: str) -> Crew:
+            return stack.enter_context(
+                crews(folder, catalog=database_url, broker=broker or valkey.url, settings=settings, **tiers)
+            )
+
+        yield opened

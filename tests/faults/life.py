@@ -1,15 +1,23 @@
 """One life in which every step of the engine takes part, told so that each part can be delivered again."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 
 from faults import crashing
 from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.values import Call
-from tierkeeper_client.contract import PromoteArgs, PurgeArgs, RestoreArgs
+from tierkeeper_client.contract import (
+    Message,
+    PromoteArgs,
+    PurgeArgs,
+    RestoreArgs,
+    StoreArgs,
+    StoreManyArgs,
+    SweepArgs,
+    TaskName,
+)
 
 POLICY = """
 name: quick
@@ -17,29 +25,58 @@ match: {tenant: acme}
 phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]
 undo: 0d
 """
-R = TypeVar("R")
 
 
-def parts(house: House, tag: str) -> Iterator[Callable[[], object]]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One message: its task, its arguments, and the key under which it is delivered, again too."""
+
+    key: str
+    task: TaskName
+    args: Message
+
+
+def parts(house: House, tag: str) -> list[Part]:
     """Two artifacts of one content: both stored, one aged; restored, promoted; one purged; swept and collected."""
-    keeper, content = house.keeper, f"content of {tag}".encode()
+    content = f"content of {tag}".encode()
     named = {"tenant": TENANT, "workflow": WORKFLOW}
-
-    def call(part: str) -> Call:
-        return Call(f"{tag} {part}", "tester")
-
     a = house.args(f"{tag}/a", content, age=timedelta(days=8))
     b = house.args(f"{tag}/b", content, age=timedelta(days=1))
     c = house.args(f"{tag}/c", content + b" of its own", age=timedelta(days=9))
-    yield lambda: keeper.store(a, call=call("store a"))
-    yield lambda: keeper.store_many([b, c], call=call("store b and c"))
-    yield house.turn
-    yield house.collect
-    yield lambda: keeper.restore(RestoreArgs(**named, name=f"{tag}/c"), call=call("restore"))
-    yield lambda: keeper.promote(PromoteArgs(**named, name=f"{tag}/b", to_tier="cold"), call=call("promote"))
-    yield lambda: keeper.purge(PurgeArgs(**named, name=f"{tag}/a"), call=call("purge"))
-    yield house.turn
-    yield house.collect
+    told: list[tuple[TaskName, Message]] = [
+        (TaskName.STORE, a),
+        (TaskName.STORE_MANY, StoreManyArgs(items=[b, c])),
+        (TaskName.ROTATE, SweepArgs()),
+        (TaskName.COLLECT, SweepArgs()),
+        (TaskName.RESTORE, RestoreArgs(**named, name=f"{tag}/c")),
+        (TaskName.PROMOTE, PromoteArgs(**named, name=f"{tag}/b", to_tier="cold")),
+        (TaskName.PURGE, PurgeArgs(**named, name=f"{tag}/a")),
+        (TaskName.ROTATE, SweepArgs()),
+        (TaskName.COLLECT, SweepArgs()),
+    ]
+    return [Part(f"{tag} {number} {task.value}", task, args) for number, (task, args) in enumerate(told)]
+
+
+def perform(house: House, part: Part) -> None:
+    """Do what a worker does for this message, in this process."""
+    keeper, call, args = house.keeper, Call(part.key, "tester"), part.args
+    match args:
+        case StoreArgs():
+            keeper.store(args, call=call)
+        case StoreManyArgs():
+            keeper.store_many(args.items, call=call)
+        case RestoreArgs():
+            keeper.restore(args, call=call)
+        case PromoteArgs():
+            keeper.promote(args, call=call)
+        case PurgeArgs():
+            keeper.purge(args, call=call)
+        case _ if part.task is TaskName.ROTATE:
+            house.turn()
+        case _ if part.task is TaskName.COLLECT:
+            house.collect()
+        case _:
+            raise AssertionError(part)
 
 
 def live(house: House, tag: str) -> int:
@@ -48,7 +85,7 @@ def live(house: House, tag: str) -> int:
     for part in parts(house, tag):
         while True:
             try:
-                part()
+                perform(house, part)
             except crashing.Crash:
                 crashes += 1
                 house.pass_time(LEASES_END)

@@ -13,13 +13,17 @@ __all__ = [
     "ArtifactDeleted",
     "ArtifactNotFound",
     "ArtifactPurged",
+    "BrakeOn",
     "BrokerUnavailable",
+    "CatalogInUse",
     "CatalogNotReady",
+    "CatalogRestored",
     "CatalogUnavailable",
     "CommandConflict",
     "ContentCorrupt",
     "ContentDiffers",
     "DeletesDisabled",
+    "DumpMissing",
     "HeldArtifact",
     "InvalidInput",
     "InvalidName",
@@ -27,10 +31,13 @@ __all__ = [
     "NotDeleted",
     "NothingToSelect",
     "OversizedContent",
+    "Parked",
+    "ParkedNotFound",
     "PolicyInvalid",
     "PolicyNotFound",
     "PolicyTie",
     "RetentionLocked",
+    "RunNotAwaiting",
     "SettingInvalid",
     "SourceRefused",
     "StagedContentMissing",
@@ -178,13 +185,65 @@ class DeletesDisabled(TierkeeperError):
     exit_code = 5
 
 
+class CatalogRestored(TierkeeperError):
+    """The catalog may be an older copy of itself: {reason}. Nothing is deleted until an operator has looked
+    (`tierkeeper doctor`) and says `tierkeeper doctor --accept-restore`.
+    """
+
+    exit_code = 5
+
+
+class CatalogInUse(TierkeeperError):
+    """The catalog has {what} already, and only an empty one is rebuilt. Make a new database and
+    `tierkeeper init` it.
+    """
+
+    exit_code = 5
+
+
+class DumpMissing(TierkeeperError):
+    """Tier {tier} has no complete dump{named}. `tierkeeper catalog dumps` lists them; `--objects-only` rebuilds
+    from the objects alone.
+    """
+
+    exit_code = 3
+
+
 class RunNotFound(TierkeeperError):
     """There is no run {run!r}. `tierkeeper runs list` shows the latest."""
 
     exit_code = 3
 
 
+class RunNotAwaiting(TierkeeperError):
+    """Run {run} is {state}, so there is nothing to decide about it. `tierkeeper runs show` says more."""
+
+    exit_code = 5
+
+
+class BrakeOn(TierkeeperError):
+    """To purge {count} artifacts of {tenant} at once is more than the brake lets go, {limit}. Nothing was changed.
+    Look at the selection, approve it with `tierkeeper runs approve {run} --reason …`, and give this command again.
+    """
+
+    exit_code = 5
+
+
 class NothingToSelect(TierkeeperError):
     """Nothing matches {filter}. Widen the filter, or look with `tierkeeper ls`."""
+
+    exit_code = 3
+
+
+class Parked(TierkeeperError):
+    """Task {task} with key {key!r} is parked: {reason}. Its message is kept; `tierkeeper parked retry` sends
+    it again.
+    """
+
+    exit_code = 5
+
+
+class ParkedNotFound(TierkeeperError):
+    """Nothing that is parked fits {item}. `tierkeeper parked list` shows what there is."""
 
     exit_code = 3

@@ -16,7 +16,9 @@ from tierkeeper.base.settings_groups import (
     EngineSettings,
     FlowerSettings,
     Folder,
+    HealthSettings,
     LogSettings,
+    MessagesSettings,
     Positive,
     ResultsSettings,
     RetentionSettings,
@@ -42,6 +44,7 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = Field(default_factory=CatalogSettings)
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     results: ResultsSettings = Field(default_factory=ResultsSettings)
+    messages: MessagesSettings = Field(default_factory=MessagesSettings)
     tiers: dict[str, TierSettings]
     engine: EngineSettings = Field(default_factory=EngineSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
@@ -49,6 +52,7 @@ class Settings(BaseSettings):
     sources: SourceSettings = Field(default_factory=SourceSettings)
     runs_kept: Positive = timedelta(days=90)
     log: LogSettings = Field(default_factory=LogSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
     flower: FlowerSettings = Field(default_factory=FlowerSettings)
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted name: where its value is from

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tierkeeper.base.sizes import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper.base.states import Temperature
 from tierkeeper_client.contract import INLINE_LIMIT
+from tierkeeper_client.errors import InvalidInput
+from tierkeeper_client.mac import KeyRing
 
 
 def _listed(value: object) -> object:
@@ -51,6 +53,14 @@ def _tier_url(value: str) -> str:
 
 def _absolute(value: Path) -> Path:
     return value.expanduser().absolute()
+
+
+def _message_keys(value: str) -> str:
+    try:
+        KeyRing.parse(value)
+    except InvalidInput as error:
+        raise Unusable(f"{error.data['problem']}.", error.data["fix"]) from None
+    return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -94,6 +104,17 @@ class ResultsSettings(Group):
     expires: Positive = timedelta(hours=1)
 
 
+class MessagesSettings(Group):
+    """What a worker asks of a message before it looks into it. ``keys`` None: messages are not signed.
+
+    ``ID:BASE64,ID:BASE64,…``: the first signs, all verify.
+    """
+
+    keys: Annotated[str, AfterValidator(_message_keys)] | None = Field(default=None, repr=False)
+    max_age: Positive = timedelta(days=7)  # since it was signed; longer than a message may wait for a worker
+    max_bytes: Annotated[Size, Field(ge=128 * 1024)] = 100 * 1024 * 1024  # store_many with 1000 full inline contents
+
+
 class TierSettings(Group):
     """One tier: its store by URL, what the store needs beyond it, and how near the tier is."""
 
@@ -116,6 +137,9 @@ class EngineSettings(Group):
     inline_limit: Size = INLINE_LIMIT  # bytes
     spool_limit: Size = 8 * 1024 * 1024  # bytes; above, content is spooled to disk
     undelete_pin: Duration = timedelta(days=30)
+    brake_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of a tenant's artifacts; 1: no brake
+    brake_count: Annotated[int, Field(ge=0)] = 1000  # the larger of both is the limit
+    brake_window: Positive = timedelta(days=1)  # in which deletions are counted together
     task_seconds: Annotated[float, Field(gt=0)] = 50  # then converge_due gives over to its successor
     parallel: Annotated[int, Field(ge=1, le=64)] = 2  # converge_due tasks that one rotate sends
 
@@ -185,6 +209,16 @@ class LogSettings(Group):
         if isinstance(data, dict) and isinstance(data.get("level"), str):
             return {**data, "level": data["level"].lower()}
         return data
+
+
+class HealthSettings(Group):
+    """From when on `tierkeeper health` calls something bad; ``stalled``: a worker is started again."""
+
+    overdue: Positive = timedelta(minutes=15)  # the oldest item that is due and that nobody works on
+    canary: Positive = timedelta(minutes=5)  # a message through a queue
+    beat: Positive = timedelta(minutes=5)  # the last sign of Beat
+    stalled: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)  # takes nothing of what waits
+    probe: Positive = timedelta(seconds=5)  # for a tier's answer
 
 
 class FlowerSettings(Group):

@@ -13,7 +13,7 @@ from tierkeeper.base.sizes import format_duration
 
 MASK = "•••"
 
-_SECRET_NAME = re.compile(r"(password|secret|token|access_key|credential|private)", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(password|secret|token|access_key|credential|private|^keys$)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^/?#\s@:]*:)[^/?#\s]*(?=@)")
 _QUERY_SECRET = re.compile(
     r"([?&][^=&\s]*(?:password|secret|token|access_key|credential)[^=&\s]*=)[^&\s'\"]*", re.IGNORECASE
@@ -54,11 +54,10 @@ def rows(settings: BaseModel, source_of: Callable[[str], str]) -> list[SettingRo
 
 
 def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:
-    members = dict(value) if isinstance(value, (BaseModel, Mapping)) else None
-    if members is None:
+    if not isinstance(value, (BaseModel, Mapping)):
         yield name, value
         return
-    for key, member in members.items():
+    for key, member in value.items() if isinstance(value, Mapping) else iter(value):
         yield from _leaves(member, f"{name}.{key}" if name else str(key))
 
 

@@ -62,6 +62,8 @@ class RunState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     AWAITING_APPROVAL = "awaiting approval"
+    APPROVED = "approved"  # its sweep may go on
+    REJECTED = "rejected"
     ABANDONED = "abandoned"
 
 
@@ -75,6 +77,8 @@ class RunKind(StrEnum):
     VERIFY = "verify"
     MAINTAIN = "maintain"
     BULK = "bulk"
+    PURGE = "purge"  # what the brake stopped
+    APPLY = "apply"  # of a stored plan
 
 
 class Outcome(StrEnum):

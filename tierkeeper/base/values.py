@@ -196,6 +196,9 @@ class RunView:
     started_at: datetime
     finished_at: datetime | None
     actor: str
+    reason: str = ""  # why it awaits an approval
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    approval: Mapping[str, Any] | None = None  # who decided what, when and why
 
 
 @dataclass(frozen=True, slots=True)

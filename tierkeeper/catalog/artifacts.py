@@ -25,7 +25,7 @@ COLUMNS = """
     a.id, a.name_id, a.tenant, n.workflow, n.name, a.version, a.blob_id, a.sha256, a.size, a.content_type, a.metadata,
     a.tags, a.created_at, a.stored_at, a.accessed_at, a.policy_id, a.state, a.wanted, a.deleted_at, a.purge_at,
     a.purged_at, a.retain_until, a.retain_mode, a.archived_tiers, a.override_kind, a.override_tiers, a.override_until,
-    a.not_before, a.revision,
+    a.not_before, a.revision, a.deleted_by,
     ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name) AS holds,
     CASE WHEN n.latest_version > a.version THEN (
         SELECT count(*) FROM (

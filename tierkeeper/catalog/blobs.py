@@ -25,11 +25,10 @@ _DROP = sa.text(
 )
 
 
-def lock(connection: sa.Connection, ids: Iterable[UUID]) -> None:
-    """Lock these blobs in the order of their ids, in a statement of its own."""
+def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Lock these blobs in the order of their ids, in a statement of its own; return those that there still are."""
     wanted = sorted(set(ids))
-    if wanted:
-        connection.execute(_LOCK, {"ids": wanted})
+    return set(connection.execute(_LOCK, {"ids": wanted}).scalars()) if wanted else set()
 
 
 def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]) -> dict[tuple[str, bytes], UUID]:

@@ -55,10 +55,10 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
     """Return how many live artifacts a policy's match fits (a more specific policy may govern some of them)."""
     given = (
         ("n.tenant = :tenant", "tenant", match.tenant),
-        ("n.workflow ~ :workflow", "workflow", match.workflow and _regex(match.workflow)),
-        ("n.name ~ :name", "name", match.name and _regex(match.name)),
+        ("n.workflow ~ :workflow", "workflow", match.workflow and glob_regex(match.workflow)),
+        ("n.name ~ :name", "name", match.name and glob_regex(match.name)),
         ("a.tags @> CAST(:tags AS jsonb)", "tags", json.dumps(dict(match.tags)) if match.tags else None),
-        (f"{_BARE_TYPE} ~ :type", "type", match.content_type and _regex(match.content_type)),
+        (f"{_BARE_TYPE} ~ :type", "type", match.content_type and glob_regex(match.content_type)),
         ("a.size >= :least", "least", match.size_min),
         ("a.size <= :most", "most", match.size_max),
     )
@@ -83,8 +83,8 @@ def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[U
 def _where(filter_: Filter) -> tuple[list[str], dict[str, Any]]:
     given = (
         ("n.tenant = :tenant", "tenant", filter_.tenant),
-        ("n.workflow ~ :workflow", "workflow", filter_.workflow and _regex(filter_.workflow)),
-        ("n.name ~ :name", "name", filter_.name and _regex(filter_.name)),
+        ("n.workflow ~ :workflow", "workflow", filter_.workflow and glob_regex(filter_.workflow)),
+        ("n.name ~ :name", "name", filter_.name and glob_regex(filter_.name)),
         ("starts_with(n.name, :prefix)", "prefix", filter_.prefix),
         ("a.state = :state", "state", filter_.state and filter_.state.value),
         (_PRESENT, "tier", filter_.tier),
@@ -109,7 +109,7 @@ def _counted(connection: sa.Connection, conditions: Iterable[str], arguments: di
     return int(connection.execute(query, arguments).scalar_one())
 
 
-def _regex(glob: str) -> str:
+def glob_regex(glob: str) -> str:
     """Return a PostgreSQL regular expression for a shell glob in which ``*`` crosses ``/`` too."""
     parts = {"*": ".*", "?": "."}
     return "^" + "".join(parts.get(c) or (c if c.isalnum() or c in "_-/ " else "\\" + c) for c in glob) + "$"

@@ -95,6 +95,12 @@ def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) ->
         )
 
 
+def next_revision(connection: sa.Connection, subject: UUID) -> int:
+    """Return the revision of the next event of a subject that keeps none itself; it is locked by the caller."""
+    last = connection.execute(sa.select(sa.func.max(Event.revision)).where(Event.subject == subject)).scalar()
+    return int(last or 0) + 1
+
+
 def query(
     connection: sa.Connection,
     *,

@@ -24,10 +24,14 @@ _LOAD = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORD
 _COMMIT = sa.text(
     "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
     " stored_sha256 = w.sha256, checksum = w.checksum, verified_at = :now,"
+    " cipher = coalesce(w.cipher, p.cipher), wrapped_key = coalesce(w.wrapped_key, p.wrapped_key),"
+    " key_id = coalesce(w.key_id, p.key_id), compression = coalesce(w.compression, p.compression),"
     " doomed_at = CASE WHEN w.state = 'doomed' THEN CAST(:now AS timestamptz) END,"
     " delete_after = CASE WHEN w.state = 'doomed' THEN CAST(:delete_after AS timestamptz) END"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:versions AS text[]), CAST(:sizes AS bigint[]),"
-    " CAST(:hashes AS bytea[]), CAST(:checksums AS text[])) AS w(id, state, version, size, sha256, checksum)"
+    " CAST(:hashes AS bytea[]), CAST(:checksums AS text[]), CAST(:ciphers AS text[]), CAST(:keys AS bytea[]),"
+    " CAST(:key_ids AS text[]), CAST(:compressions AS text[]))"
+    " AS w(id, state, version, size, sha256, checksum, cipher, wrapped_key, key_id, compression)"
     " WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token"
 )
 _DOOM = sa.text(
@@ -63,7 +67,8 @@ _GIVE_BACK = sa.text(
     "UPDATE placements SET lease_until = clock_timestamp() + CAST(:backoff AS interval)"
     " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
 )
-_DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL RETURNING id")
+_DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL")
+_HEALED = sa.text("UPDATE placements SET damaged_at = NULL, verified_at = :now WHERE id = :id")
 _VERIFIED = sa.text("UPDATE placements SET verified_at = :now WHERE id = ANY(:ids)")
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
@@ -88,6 +93,8 @@ class Upload:
     sha256: bytes
     version: str | None
     checksum: str | None
+    #: the copy that it was made from and inherits cipher, key and compression of (R6); None: the content itself
+    source: PlacementRow | None = None
 
 
 def by_blob(uploads: Iterable[Upload]) -> dict[UUID, list[Upload]]:
@@ -137,6 +144,10 @@ def commit(
             "sizes": [u.size for u, _ in uploads],
             "hashes": [u.sha256 for u, _ in uploads],
             "checksums": [u.checksum for u, _ in uploads],
+            "ciphers": [u.source and u.source.cipher for u, _ in uploads],
+            "keys": [u.source and u.source.wrapped_key for u, _ in uploads],
+            "key_ids": [u.source and u.source.key_id for u, _ in uploads],
+            "compressions": [u.source and u.source.compression for u, _ in uploads],
             "token": token,
             "now": now,
             "delete_after": delete_after,
@@ -197,9 +208,14 @@ def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, 
     connection.execute(_GIVE_BACK, {"ids": list(ids), "token": token, "backoff": f"{backoff_seconds} seconds"})
 
 
-def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> bool:
-    """Note that a copy's bytes are bad; False if that was known."""
-    return connection.execute(_DAMAGED, {"id": placement, "now": now}).first() is not None
+def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
+    """Note that a copy's bytes are bad."""
+    connection.execute(_DAMAGED, {"id": placement, "now": now})
+
+
+def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
+    """Note that a copy's bytes, which were bad, were read and are good."""
+    connection.execute(_HEALED, {"id": placement, "now": now})
 
 
 def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:

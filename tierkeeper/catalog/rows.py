@@ -47,6 +47,7 @@ class ArtifactRow:
     revision: int
     holds: tuple[str, ...]
     newer_live: int
+    deleted_by: str | None = None  # the policy, where it did so by itself
 
     @property
     def ref(self) -> Ref:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -37,8 +38,20 @@ _ABANDON = sa.text(
 _CURSOR = sa.text(
     "UPDATE runs SET arguments = arguments || jsonb_build_object('after', CAST(:after AS text)) WHERE id = :id"
 )
+_TELL = sa.text(
+    "UPDATE runs SET seen_at = clock_timestamp(), counts = CAST(:counts AS jsonb),"
+    " arguments = arguments || CAST(:arguments AS jsonb) WHERE id = :id"
+)
+_DECIDE = sa.text(
+    "UPDATE runs SET state = :state, approval = CAST(:approval AS jsonb), seen_at = clock_timestamp(),"
+    " finished_at = CASE WHEN :state = 'rejected' THEN clock_timestamp() END WHERE id = :id"
+)
+_USED = sa.text(
+    "UPDATE runs SET state = 'done', finished_at = clock_timestamp(), seen_at = clock_timestamp()"
+    " WHERE id = :id AND state IN ('awaiting approval', 'approved') RETURNING id"
+)
 _PRUNE = sa.text(
-    "DELETE FROM runs WHERE state <> 'awaiting approval' AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
+    "DELETE FROM runs WHERE state NOT IN ('awaiting approval', 'approved') AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
 )
 
 
@@ -56,6 +69,80 @@ def begin(
         sa.insert(Run).values(id=identity, kind=kind.value, actor=actor, tenant=tenant, arguments=dict(arguments or {}))
     )
     return identity
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run that an operator decides about, or did."""
+
+    id: UUID
+    kind: RunKind
+    state: RunState
+    tenant: str | None
+    actor: str
+    counts: Mapping[str, int]
+    arguments: Mapping[str, Any]
+    approval: Mapping[str, Any] | None
+
+
+def await_approval(
+    connection: sa.Connection,
+    kind: RunKind,
+    *,
+    actor: str,
+    tenant: str | None,
+    arguments: Mapping[str, Any],
+    counts: Mapping[str, int],
+) -> UUID:
+    """Record a run that goes on only when somebody approves it; ``arguments`` has the ``reason``."""
+    run = begin(connection, kind, actor=actor, tenant=tenant, arguments=arguments)
+    values = {"state": RunState.AWAITING_APPROVAL.value, "counts": dict(counts)}
+    connection.execute(sa.update(Run).where(Run.id == run).values(**values))
+    return run
+
+
+def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[Judged]:
+    """Return the runs of a kind in these states (awaiting approval, approved), oldest first."""
+    chosen = [state.value for state in states]
+    # the states as literals too, or the planner does not see that the partial index has them all
+    partial = Run.state.in_([sa.literal_column("'awaiting approval'"), sa.literal_column("'approved'")])
+    statement = sa.select(*Run.__table__.c).where(Run.kind == kind.value, Run.state.in_(chosen), partial)
+    return [_judged(row) for row in connection.execute(statement.order_by(Run.id))]
+
+
+def lock_judged(connection: sa.Connection, run: UUID) -> Judged | None:
+    """Lock a run until the transaction ends; None if there is none."""
+    row = connection.execute(sa.select(*Run.__table__.c).where(Run.id == run).with_for_update()).first()
+    return None if row is None else _judged(row)
+
+
+def decide(connection: sa.Connection, run: UUID, state: RunState, *, approval: Mapping[str, Any]) -> None:
+    """Write what an operator decided about a locked run."""
+    connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": json.dumps(dict(approval))})
+
+
+def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> None:
+    """Write what a waiting run knows now."""
+    told = {"counts": json.dumps(dict(counts)), "arguments": json.dumps(dict(arguments))}
+    connection.execute(_TELL, {"id": run, **told})
+
+
+def used(connection: sa.Connection, run: UUID) -> bool:
+    """End a run whose approval is used up, or that needs none any more; False if it was ended already."""
+    return connection.execute(_USED, {"id": run}).first() is not None
+
+
+def _judged(row: Any) -> Judged:  # noqa: ANN401  a driver's row
+    return Judged(
+        id=row.id,
+        kind=RunKind(row.kind),
+        state=RunState(row.state),
+        tenant=row.tenant,
+        actor=row.actor,
+        counts=row.counts,
+        arguments=row.arguments,
+        approval=row.approval,
+    )
 
 
 def add(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], size: int = 0, errors: int = 0) -> None:
@@ -129,6 +216,9 @@ def _views(connection: sa.Connection, statement: sa.Select[Any]) -> list[RunView
             started_at=row.started_at,
             finished_at=row.finished_at,
             actor=row.actor,
+            reason=row.arguments.get("reason", ""),
+            arguments=row.arguments,
+            approval=row.approval,
         )
         for row in connection.execute(statement)
     ]

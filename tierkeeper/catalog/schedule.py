@@ -1,6 +1,6 @@
 """What is due when: claims with a lease, renewals, what comes next. Touches the narrow table only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,12 +18,13 @@ _SUSPICIOUS = 2
 
 def _claiming(which: str) -> sa.TextClause:
     return sa.text(
-        "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= :now"
+        "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule"
+        " WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= :now"
         " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
         f" AND {which} {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
         " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
         " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id"
-        " RETURNING s.artifact_id, s.attempts, s.step"
+        " RETURNING s.artifact_id, s.attempts, s.step, extract(epoch FROM :now - s.due_at)::float8 AS waited"
     )
 
 
@@ -41,47 +42,59 @@ _RENEW = sa.text(
     "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
     " AND artifact_id = ANY(:ids)"
 )
-_LOCK = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) ORDER BY artifact_id FOR NO KEY UPDATE")
+_LOCK = sa.text(
+    "SELECT artifact_id, due_at, parked_reason IS NOT NULL AS parked, deletes, braked_by, approved_by FROM schedule"
+    " WHERE artifact_id = ANY(:ids) ORDER BY artifact_id FOR NO KEY UPDATE"
+)
 _SETTLE = sa.text(
     "UPDATE schedule s SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,"
     " attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,"
     " failures = CASE WHEN w.failed THEN s.failures + 1 ELSE 0 END,"
-    " parked_reason = w.parked"
+    " parked_reason = w.parked, deletes = w.deletes, braked_by = w.braked, approved_by = NULL"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]),"
-    " CAST(:failed AS boolean[]), CAST(:permanent AS boolean[]), CAST(:parked AS text[]))"
-    " AS w(artifact_id, due_at, step, failed, permanent, parked)"
+    " CAST(:failed AS boolean[]), CAST(:permanent AS boolean[]), CAST(:parked AS text[]), CAST(:deletes AS text[]),"
+    " CAST(:braked AS uuid[])) AS w(artifact_id, due_at, step, failed, permanent, parked, deletes, braked)"
     " WHERE s.artifact_id = w.artifact_id AND (s.lease_token = :token OR s.lease_token IS NULL)"
 )
 _DONE = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids) AND (lease_token = :token OR lease_token IS NULL)")
 _FAILURES = sa.text("SELECT artifact_id, failures, attempts FROM schedule WHERE artifact_id = ANY(:ids)")
+_INSERT = (
+    "INSERT INTO schedule (artifact_id, tenant, due_at, step, deletes)"
+    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
+    " CAST(:steps AS text[]), CAST(:deletes AS text[])) AS w(artifact_id, tenant, due_at, step, deletes)"
+    " ORDER BY artifact_id ON CONFLICT (artifact_id)"
+)
 _SET = sa.text(
-    "INSERT INTO schedule (artifact_id, tenant, due_at, step)"
-    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
-    " CAST(:steps AS text[])) AS w(artifact_id, tenant, due_at, step) ORDER BY artifact_id"
-    " ON CONFLICT (artifact_id) DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL,"
-    " attempts = 0, failures = 0"
+    f"{_INSERT} DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL,"
+    " attempts = 0, failures = 0, deletes = excluded.deletes, braked_by = NULL, approved_by = NULL"
 )
+_MISSING = sa.text(f"{_INSERT} DO NOTHING")
 _HASTEN = sa.text(
-    "UPDATE schedule s SET due_at = least(s.due_at, w.due_at), step = CASE WHEN w.due_at < s.due_at THEN w.step"
-    " ELSE s.step END FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]))"
-    " AS w(artifact_id, due_at, step) WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at"
+    "UPDATE schedule s SET due_at = w.due_at, step = w.step, deletes = w.deletes"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]),"
+    " CAST(:deletes AS text[])) AS w(artifact_id, due_at, step, deletes)"
+    " WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at"
 )
-_MISSING = sa.text(
-    "INSERT INTO schedule (artifact_id, tenant, due_at, step)"
-    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
-    " CAST(:steps AS text[])) AS w(artifact_id, tenant, due_at, step) ORDER BY artifact_id"
-    " ON CONFLICT (artifact_id) DO NOTHING"
+# what is due to be deleted now is so whenever it came due; what is not goes on when its braked row is taken up again
+_FORETELL = sa.text(
+    "UPDATE schedule s SET deletes = w.deletes, braked_by = CASE WHEN w.now THEN s.braked_by END,"
+    " approved_by = CASE WHEN w.now THEN s.approved_by END"
+    " FROM (SELECT n.artifact_id, n.now, CASE WHEN n.now OR o.due_at >= n.due_at THEN n.deletes END AS deletes"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:deletes AS text[]),"
+    " CAST(:nows AS boolean[])) AS n(artifact_id, due_at, deletes, now) JOIN schedule o USING (artifact_id)) AS w"
+    " WHERE s.artifact_id = w.artifact_id AND (s.deletes IS DISTINCT FROM w.deletes"
+    " OR (NOT w.now AND (s.braked_by IS NOT NULL OR s.approved_by IS NOT NULL)))"
 )
 _UNPARK = sa.text(
     "UPDATE schedule s SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now FROM artifacts a"
     " WHERE a.id = s.artifact_id AND a.blob_id = ANY(:blobs) AND s.parked_reason IS NOT NULL"
 )
 _COUNT_DUE = sa.text(
-    "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()"
+    "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
     " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
 )
 _ANY_DUE = sa.text(
-    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()"
+    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
     " AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
     f" AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) {_IN_TIERS})"
 )
@@ -109,6 +122,7 @@ class Claimed:
     artifact: UUID
     attempts: int
     step: str
+    waited: float = 0.0  # seconds since it was due
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,30 @@ class Next:
     failed: bool = False  # a reported failure: the backoff grows
     permanent: bool = False  # a permanent error: the attempt is not given back
     parked: str | None = None
+    deletes: str | None = None  # the policy that deletes it with this step
+    braked: UUID | None = None  # the run that awaits an approval of that
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A row that is to be written: what comes next for an artifact, when, and which policy deletes it with it."""
+
+    artifact: UUID
+    tenant: str
+    due_at: datetime
+    step: str
+    deletes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A locked row: what it says of a deletion by policy."""
+
+    due_at: datetime
+    parked: bool
+    deletes: str | None
+    braked_by: UUID | None
+    approved_by: UUID | None
 
 
 def claim(
@@ -147,7 +185,7 @@ def claim(
     rows = connection.execute(_CLAIM, {**arguments, "limit": limit}).all()
     if not rows:
         rows = connection.execute(_CLAIM_SUSPECT, {**arguments, "limit": 1}).all()
-    return [Claimed(row.artifact_id, row.attempts, row.step) for row in rows]
+    return [Claimed(row.artifact_id, row.attempts, row.step, row.waited) for row in rows]
 
 
 def claim_these(
@@ -164,9 +202,12 @@ def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, leas
     return connection.execute(_RENEW, arguments).rowcount
 
 
-def lock(connection: sa.Connection, ids: Collection[UUID]) -> None:
-    """Lock these rows in the order of their artifacts (R14)."""
-    connection.execute(_LOCK, {"ids": list(ids)})
+def lock(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
+    """Lock these rows in the order of their artifacts (R14); return them."""
+    return {
+        row.artifact_id: Held(row.due_at, row.parked, row.deletes, row.braked_by, row.approved_by)
+        for row in connection.execute(_LOCK, {"ids": list(ids)})
+    }
 
 
 def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -188,6 +229,8 @@ def settle(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> 
                 "failed": [n.failed for n in later],
                 "permanent": [n.permanent for n in later],
                 "parked": [n.parked for n in later],
+                "deletes": [n.deletes for n in later],
+                "braked": [n.braked for n in later],
                 "token": token,
             },
         )
@@ -196,13 +239,13 @@ def settle(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> 
         connection.execute(_DONE, {"ids": never, "token": token})
 
 
-def put(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> None:
-    """Write (artifact, tenant, due_at, step) whether or not somebody holds the lease (R9); unparks."""
+def put(connection: sa.Connection, rows: Sequence[Coming]) -> None:
+    """Write what comes next whether or not somebody holds the lease (R9); unparks, and ends a brake's word on it."""
     if rows:
         connection.execute(_SET, _columns(rows))
 
 
-def put_if_missing(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> None:
+def put_if_missing(connection: sa.Connection, rows: Sequence[Coming]) -> None:
     """Give a row to artifacts that have none."""
     if rows:
         connection.execute(_MISSING, _columns(rows))
@@ -213,19 +256,29 @@ def unpark(connection: sa.Connection, blobs: Collection[UUID], *, now: datetime)
     connection.execute(_UNPARK, {"blobs": list(blobs), "now": now})
 
 
-def hasten(connection: sa.Connection, rows: Sequence[tuple[UUID, str, datetime, str]]) -> int:
+def hasten(connection: sa.Connection, rows: Sequence[Coming]) -> int:
     """Bring rows forward, never back; return how many moved."""
     if not rows:
         return 0
     return connection.execute(_HASTEN, _columns(rows)).rowcount
 
 
-def _columns(rows: Sequence[tuple[UUID, str, datetime, str]]) -> dict[str, list[object]]:
+def foretell(connection: sa.Connection, rows: Sequence[Coming], *, now: Mapping[UUID, bool]) -> None:
+    """Write which policy deletes with the next step, without moving it; ``now``: it is to be deleted already.
+
+    What is not to be deleted any more is released from the brake.
+    """
+    if rows:
+        connection.execute(_FORETELL, {**_columns(rows), "nows": [now[row.artifact] for row in rows]})
+
+
+def _columns(rows: Sequence[Coming]) -> dict[str, list[object]]:
     return {
-        "ids": [r[0] for r in rows],
-        "tenants": [r[1] for r in rows],
-        "dues": [r[2] for r in rows],
-        "steps": [r[3] for r in rows],
+        "ids": [row.artifact for row in rows],
+        "tenants": [row.tenant for row in rows],
+        "dues": [row.due_at for row in rows],
+        "steps": [row.step for row in rows],
+        "deletes": [row.deletes for row in rows],
     }
 
 

@@ -94,6 +94,7 @@ class Session:
             settings.staging.url,
             inline_limit=settings.engine.inline_limit,
             actor=self.actor,
+            keys=settings.messages.keys,
         )
         return self._stack.enter_context(client)
 

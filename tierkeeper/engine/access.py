@@ -66,6 +66,6 @@ class AccessLog:
             if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
                 decision = decide(row.facts(now), policy, now=now, default_undo=undo)
                 if decision.tiers != row.wanted:
-                    due.append((row.id, row.tenant, now, "look again after a read"))
+                    due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
         schedule.hasten(connection, due)
         schedule.put_if_missing(connection, due)

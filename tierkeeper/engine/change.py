@@ -34,6 +34,7 @@ class Change:
             "wanted": sorted(new.wanted),
             "policy_id": new.policy_id,
             "deleted_at": new.deleted_at,
+            "deleted_by": new.deleted_by,
             "purge_at": new.purge_at,
             "purged_at": new.purged_at,
             "retain_until": new.retain_until,
@@ -43,13 +44,23 @@ class Change:
 
 
 def of(
-    row: ArtifactRow, decision: Decision, policy: Policy, settled: Settlement | None, *, first: bool, now: datetime
+    row: ArtifactRow,
+    decision: Decision,
+    policy: Policy,
+    settled: Settlement | None,
+    *,
+    first: bool,
+    now: datetime,
+    approved: bool = False,
 ) -> Change:
-    """Return what becomes of ``row``; ``first``: it tells of changes of its blob's copies, if it moves not itself."""
+    """Return what becomes of ``row``; ``first``: it tells of changes of its blob's copies, if it moves not itself.
+
+    ``approved``: a person let its deletion go, so the brake does not count it.
+    """
     if row.state is ArtifactState.PURGED:
         return Change(row, row, "", Outcome.NOTHING, "unchanged", "")
     complete = settled is None or settled.complete
-    new, event = _advanced(row, decision, complete=complete, now=now)
+    new, event = _advanced(row, decision, complete=complete, approved=approved, now=now)
     if not event and first and settled is not None and settled.before != settled.present:
         event = "placed"
     new = _retained(replace(new, policy_id=policy.id), decision, policy)
@@ -61,10 +72,17 @@ def of(
     return Change(row, new, event, Outcome.DONE if event else Outcome.NOTHING, label, "")
 
 
-def _advanced(row: ArtifactRow, decision: Decision, *, complete: bool, now: datetime) -> tuple[ArtifactRow, str]:
+def _advanced(
+    row: ArtifactRow, decision: Decision, *, complete: bool, approved: bool, now: datetime
+) -> tuple[ArtifactRow, str]:
     if decision.action is Action.DELETE:
         deleted = replace(
-            row, state=ArtifactState.DELETED, wanted=decision.tiers, deleted_at=now, purge_at=decision.purge_at
+            row,
+            state=ArtifactState.DELETED,
+            wanted=decision.tiers,
+            deleted_at=now,
+            deleted_by=None if approved else decision.cause.policy.name,
+            purge_at=decision.purge_at,
         )
         return deleted, "deleted"
     if decision.action is Action.DESTROY:

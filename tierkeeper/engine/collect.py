@@ -27,7 +27,7 @@ from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import ripeness
+from tierkeeper.engine import epoch, ripeness
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
@@ -56,7 +56,11 @@ def collect(
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
-    """Delete what is ripe, batch by batch; raises DeletesDisabled where an operator switched deletes off."""
+    """Delete what is ripe, batch by batch.
+
+    Raises DeletesDisabled where an operator switched deletes off, and CatalogRestored where the catalog may be an
+    older copy of itself.
+    """
     sweep = _Sweep(engine, actor, dry_run=dry_run)
     more = False
     while candidates := step_1_pick(engine, sweep.passed):
@@ -143,6 +147,7 @@ def step_2_mark(
         reason = switches.deletes_refused(connection)
         if reason is not None:
             raise DeletesDisabled(reason=reason)
+        epoch.require_trusted(connection)
         now = catalog_now(connection)
         governance = engine.book.refresh(connection)
         copies = placements.of_blobs(connection, of)

@@ -155,11 +155,12 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
     def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
         intents: list[Intent] = []
         foreign: set[UUID] = set()
-        blobs.lock(connection, plan.lacking)
+        # content that is gone since step 2 (its artifact purged, its last copy collected) needs no copy
+        there = blobs.lock(connection, plan.lacking)
         now = catalog_now(connection)
-        copies = placements.of_blobs(connection, plan.lacking)
+        copies = placements.of_blobs(connection, there)
         new_rows = []
-        for blob in sorted(plan.lacking):
+        for blob in sorted(there):
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
                 continue  # nothing to copy from: the commit says so
@@ -182,7 +183,6 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
                         "token": worker.token,
                         "lease_until": now + timedelta(seconds=engine.lease),
                         "placed_by": plan.rule[blob],
-                        **_inherited(found),
                     }
                 )
         placements.intend(connection, new_rows)
@@ -240,16 +240,3 @@ def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found:
     # a copy that need not pass through here is the cheapest
     near = sorted(found, key=lambda p: engine.store(p.tier).realm != store.realm)
     return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))
-
-
-def _inherited(found: Sequence[PlacementRow]) -> dict[str, object]:
-    """Cipher, wrapped key and compression belong to the placement; a copy inherits them from its source (R6)."""
-    if not found:
-        return {}
-    source = found[0]
-    return {
-        "cipher": source.cipher,
-        "wrapped_key": source.wrapped_key,
-        "key_id": source.key_id,
-        "compression": source.compression,
-    }

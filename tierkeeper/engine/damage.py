@@ -1,4 +1,4 @@
-"""Reporting a copy whose bytes are missing or bad, so that converge makes it anew.
+"""Reporting a copy whose bytes are missing or bad, so that converge makes it anew; and taking that back.
 
 The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
 and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy.
@@ -6,31 +6,34 @@ and converge replaces the copy from another tier where one has it; the damaged b
 
 import sqlalchemy as sa
 
+from tierkeeper.base import log as logs
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
+
+log = logs.get(__name__)
 
 #: artifacts of the content that are told and made due; one of them repairs it for all, however many there are
 _TOLD = 100
 
 
-def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) -> bool:
-    """Note that this copy is bad; False if that was known or the copy is on its way out."""
+def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) -> int | None:
+    """Note that this copy is bad; return how many others can be read. None: it was known, or the copy is going."""
 
-    def unit(connection: sa.Connection) -> bool:
+    def unit(connection: sa.Connection) -> tuple[int, list[ArtifactRow]] | None:
         blobs.lock(connection, [placement.blob_id])
         now = catalog_now(connection)
-        current = placements.load(connection, [placement.id])
-        if not current or current[0].state not in {PlacementState.PRESENT, PlacementState.DOOMED}:
-            return False
-        owners = artifacts.some_counted(connection, [placement.blob_id], limit=_TOLD)
-        rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
-        if not placements.mark_damaged(connection, placement.id, now=now):
-            return False
-        if current[0].state is PlacementState.PRESENT:
+        copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
+        current = next((copy for copy in copies if copy.id == placement.id), None)
+        if current is None or not current.readable:
+            return None
+        rows = _owners(connection, placement)
+        left = sum(copy.readable for copy in copies if copy.id != placement.id)
+        if current.state is PlacementState.PRESENT:
             schedule.put(connection, [(a.id, a.tenant, now, f"repair the copy in {placement.tier}") for a in rows])
+        placements.mark_damaged(connection, placement.id, now=now)
         lines = [
             events.of_artifact(
                 row,
@@ -39,7 +42,44 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
                 now=now,
                 actor=actor,
                 before={"tier": placement.tier, "location": placement.location},
-                after={"reason": reason},
+                after={"reason": reason, "copies_left": left},
+            )
+            for row in rows
+        ]
+        artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
+        events.append(connection, lines, at=now)
+        return left, rows
+
+    found = engine.catalog.run(unit)
+    if found is None:
+        return None
+    left, rows = found
+    if rows and not left:
+        lost = ", ".join(str(row.ref) for row in rows[:3])
+        log.error("no readable copy is left", tier=placement.tier, location=placement.location, of=lost, reason=reason)
+    return left
+
+
+def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
+    """Take back that a copy is bad: its bytes were just read and are right. False if it is not damaged or is going."""
+
+    def unit(connection: sa.Connection) -> bool:
+        blobs.lock(connection, [placement.blob_id])
+        now = catalog_now(connection)
+        current = placements.load(connection, [placement.id])
+        if not current or current[0].state is not PlacementState.PRESENT or current[0].damaged_at is None:
+            return False
+        rows = _owners(connection, placement)
+        schedule.put(connection, [(a.id, a.tenant, now, f"the copy in {placement.tier} is good again") for a in rows])
+        placements.mark_healed(connection, placement.id, now=now)
+        lines = [
+            events.of_artifact(
+                row,
+                "healed",
+                revision=row.revision + 1,
+                now=now,
+                actor=actor,
+                after={"tier": placement.tier, "location": placement.location},
             )
             for row in rows
         ]
@@ -48,3 +88,9 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
         return True
 
     return engine.catalog.run(unit)
+
+
+def _owners(connection: sa.Connection, placement: PlacementRow) -> list[ArtifactRow]:
+    """Lock some of the artifacts that need the content."""
+    owners = artifacts.some_counted(connection, [placement.blob_id], limit=_TOLD)
+    return artifacts.lock(connection, [artifact for artifact, _ in owners])

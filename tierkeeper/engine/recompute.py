@@ -46,16 +46,24 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
             return Counter()
         now = catalog_now(connection)
         governance = engine.book.refresh(connection)
-        rows = []
+        rows: list[schedule.Coming] = []
+        never: list[schedule.Coming] = []
+        deletes_now: dict[UUID, bool] = {}
         for row in artifacts.load(connection, ids):
-            decision = decide(row.facts(now), governance.of(row.subject), now=now, default_undo=engine.default_undo)
+            policy = governance.of(row.subject)
+            decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
             settled = decision.action is Action.KEEP and decision.tiers == row.wanted
             due_at = decision.next_due if settled else now
+            deletes_now[row.id] = decision.action is Action.DELETE
             if due_at is not None:
-                rows.append((row.id, row.tenant, due_at, decision.next_step))
+                deletes = policy.name if decision.deletes_at(due_at) else None
+                rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+            else:
+                never.append(schedule.Coming(row.id, row.tenant, now, ""))
         schedule.lock(connection, ids)
         hastened = schedule.hasten(connection, rows)
         schedule.put_if_missing(connection, rows)
+        schedule.foretell(connection, [*rows, *never], now=deletes_now)
         counts = Counter({"looked at": len(ids), "hastened": hastened})
         runs.add(connection, run, counts=counts)
         runs.move_cursor(connection, run, after=ids[-1])

@@ -125,7 +125,7 @@ class _Batch:
 
     results: dict[int, StoreResult | TierkeeperError]
     new: list[ArtifactRow]
-    due: list[tuple[UUID, str, datetime, str]]
+    due: list[schedule.Coming]
     lines: list[events.Line]
     recorded: list[tuple[commands.Delivery, dict[str, Any]]]
     latest: dict[UUID, int]
@@ -325,7 +325,8 @@ def _add(
             if not settled and decision.action is Action.KEEP
             else decision.next_step
         )
-        batch.due.append((row.id, row.tenant, due_at, step))
+        deletes = place.policy.name if decision.deletes_at(due_at) else None
+        batch.due.append(schedule.Coming(row.id, row.tenant, due_at, step, deletes))
     batch.lines.append(
         events.of_artifact(
             row,
@@ -355,10 +356,11 @@ def _write(
         schedule.put(connection, batch.due)
     for name in batch.latest:
         row = previous[name]
-        keep = governance.of(row.subject).versions_keep
+        policy = governance.of(row.subject)
+        keep = policy.versions_keep
         if keep is not None and row.version > keep:
             surplus = artifacts.surplus_versions(connection, name, keep=keep)
-            schedule.put(connection, [(artifact, row.tenant, now, "purge") for artifact in surplus])
+            schedule.put(connection, [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus])
     commands.record(connection, batch.recorded)
     events.append(connection, batch.lines, at=now)
 

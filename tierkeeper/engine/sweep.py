@@ -1,21 +1,25 @@
 """The rotation: begin a run, converge what is due batch by batch, until nothing is due or the time is up."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.ids import new_id
+from tierkeeper.base.stopping import over
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import ItemError, SweepResult
-from tierkeeper.catalog import artifacts, runs, schedule
+from tierkeeper.catalog import artifacts, heartbeats, runs, schedule
+from tierkeeper.catalog.schedule import Claimed
+from tierkeeper.engine import health
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import Report, claim_due, converge
 
 #: a run that shows no progress for so many leases has lost its workers; the next rotate takes over what they left
 SILENT_LEASES = 1.5
+_OVER = frozenset({Outcome.DONE, Outcome.NOTHING})
 _SAMPLES = 20  # failures that a result names; the run counts them all
 
 
@@ -45,7 +49,8 @@ def converge_due(
     total = Totals()
     if state is not RunState.RUNNING:
         return total.result(more=False)
-    while deadline is None or time.monotonic() < deadline:
+    while not over(deadline):
+        began = time.monotonic()
         worker = Worker(token=new_id(), actor=actor, run=run)
         claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
         if not claimed:
@@ -53,7 +58,7 @@ def converge_due(
             return total.result(more=False)
         report = converge(engine, worker, claimed)
         total.add(engine, report)
-        _count(engine, run, report)
+        _count(engine, run, report, waits=_waits(claimed, report, since=began))
         if progress is not None:
             progress(len(report.outcomes))
     return total.result(more=True)
@@ -88,10 +93,18 @@ class Totals:
         return SweepResult(self.counts, self.bytes, self.errors, more, tuple(self.failures))
 
 
-def _count(engine: Engine, run: UUID, report: Report) -> None:
-    engine.catalog.run(
-        lambda connection: runs.add(connection, run, counts=report.counts, size=report.copied, errors=report.errors)
-    )
+def _count(engine: Engine, run: UUID, report: Report, *, waits: Mapping[int, int]) -> None:
+    def unit(connection: sa.Connection) -> None:
+        runs.add(connection, run, counts=report.counts, size=report.copied, errors=report.errors)
+        heartbeats.add_done(connection, waits)
+
+    engine.catalog.run(unit)
+
+
+def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[int, int]:
+    """Return from due to done, for what was done: see ``heartbeats``."""
+    took = time.monotonic() - since
+    return health.waits(c.waited + took for c in claimed if report.outcomes[c.artifact].outcome in _OVER)
 
 
 def _tiers(engine: Engine, kind: RunKind) -> list[str] | None:

@@ -108,7 +108,7 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
     for source in intent.sources:
         try:
             stored = _copy(engine, source, intent, renewal)
-            return Transferred(intent, uploaded(intent, stored), None, tuple(bad))
+            return Transferred(intent, uploaded(intent, stored, source=source), None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
             if _is_bad(engine, source, intent.info.sha256, renewal):
@@ -126,8 +126,11 @@ def fault(tier: str, error: Exception) -> StorePermanent:
     return StorePermanent(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 
-def uploaded(intent: Intent, stored: Stored) -> Upload:
-    """Return the verified upload for its commit. Raises ContentMismatch if the store has something else."""
+def uploaded(intent: Intent, stored: Stored, *, source: PlacementRow | None = None) -> Upload:
+    """Return the verified upload for its commit; ``source``: the copy that it was made from (R6).
+
+    Raises ContentMismatch if the store has something else.
+    """
     info = intent.info
     if stored.size != info.size or (stored.sha256 is not None and stored.sha256 != info.sha256):
         raise ContentMismatch(
@@ -141,6 +144,7 @@ def uploaded(intent: Intent, stored: Stored) -> Upload:
         sha256=info.sha256,
         version=stored.version,
         checksum=None if stored.sha256 is None else f"sha256:{stored.sha256.hex()}",
+        source=source,
     )
 
 

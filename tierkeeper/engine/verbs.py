@@ -216,7 +216,9 @@ def _write(
                 correlation=call.correlation,
             )
         )
-    schedule.put(connection, [(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes])
+    schedule.put(
+        connection, [schedule.Coming(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes]
+    )
     events.append(connection, lines, at=now)
 
 

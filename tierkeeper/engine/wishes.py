@@ -141,6 +141,7 @@ def undelete(asked: Asked) -> Wish:
     changes = {
         "state": ArtifactState.LIVE.value,
         "deleted_at": None,
+        "deleted_by": None,
         "purge_at": None,
         "not_before": not_before,
     }

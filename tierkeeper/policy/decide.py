@@ -260,7 +260,7 @@ def _protections(facts: Facts, retain_until: datetime | None, at: datetime) -> t
 def _barriers(facts: Facts, retain_until: datetime | None, at: datetime) -> tuple[str, ...]:
     protections = _protections(facts, retain_until, at)
     if facts.not_before is not None and facts.not_before > at:
-        return (*protections, f"undeleted: not before {when(facts.not_before)}")
+        return (*protections, f"no policy deletes it before {when(facts.not_before)}")
     return protections
 
 

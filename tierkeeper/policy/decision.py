@@ -120,6 +120,10 @@ class Decision:
     clock: datetime | None = None
     step_tiers: frozenset[str] = frozenset()
 
+    def deletes_at(self, moment: datetime) -> bool:
+        """Whether, before anything is done, the policy deletes the artifact when it is looked at then."""
+        return self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)
+
     @property
     def rule(self) -> str:
         """The rule and policy version that decided, such as ``default v1: phase 7d``."""

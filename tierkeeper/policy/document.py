@@ -15,13 +15,13 @@ from tierkeeper.policy.checks import Path, problems
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.match import plain_type
 from tierkeeper.policy.nodes import Reader, line_of
-from tierkeeper.policy.rules import ACCESSED, CREATED, METADATA_PREFIX, Match, Phase, Policy, Retention
-from tierkeeper.policy.sizes import size_text
+from tierkeeper.policy.rules import ACCESSED, CREATED, METADATA_PREFIX, Brake, Match, Phase, Policy, Retention
+from tierkeeper.policy.sizes import share_text, size_text
 from tierkeeper.policy.tiers import TierInfo, coldest_lockable
 from tierkeeper_client.identifiers import check_segment
 
 _T = TypeVar("_T")
-_FIELDS = ("name", "match", "clock", "write", "phases", "retention", "versions", "undo")
+_FIELDS = ("name", "match", "clock", "write", "phases", "retention", "versions", "undo", "brake")
 _MATCH = ("tenant", "workflow", "name", "tags", "content_type", "size")
 
 
@@ -86,6 +86,8 @@ def to_document(policy: Policy) -> dict[str, Any]:
         document["versions"] = {"keep": policy.versions_keep}
     if policy.undo is not None:
         document["undo"] = str(policy.undo)
+    if policy.brake is not None:
+        document["brake"] = _brake_document(policy.brake)
     return document
 
 
@@ -106,6 +108,7 @@ def _policy(reader: Reader, node: yaml.Node) -> Policy:
         retention=_retention(reader, found["retention"]) if "retention" in found else None,
         versions_keep=_versions(reader, found["versions"]) if "versions" in found else None,
         undo=_duration(reader, found["undo"], "undo") if "undo" in found else None,
+        brake=_brake(reader, found["brake"]) if "brake" in found else None,
     )
 
 
@@ -183,6 +186,26 @@ def _retention(reader: Reader, node: yaml.Node) -> Retention:
 def _versions(reader: Reader, node: yaml.Node) -> int:
     found = reader.fields(node, what="versions", known=("keep",), needed=("keep",))
     return reader.whole(found["keep"], what="versions keep", least=1)
+
+
+def _brake(reader: Reader, node: yaml.Node) -> Brake:
+    if isinstance(node, yaml.ScalarNode):
+        if str(node.value).lower() not in {"off", "false"}:
+            reader.fail(node, "brake must be a mapping, or off.", "Write for example {share: 5%, count: 1000}.")
+        return Brake(off=True)
+    found = reader.fields(node, what="brake", known=("share", "count"))
+    if not found:
+        reader.fail(node, "brake says nothing.", "Give a share, a count or both; the larger of them is the limit.")
+    return Brake(
+        share=reader.share(found["share"], what="brake share") if "share" in found else 0.0,
+        count=reader.whole(found["count"], what="brake count", least=0) if "count" in found else 0,
+    )
+
+
+def _brake_document(brake: Brake) -> dict[str, Any] | bool:
+    if brake.off:
+        return False  # what YAML reads where `off` is written
+    return {"share": share_text(brake.share), "count": brake.count}
 
 
 def _tier_names(reader: Reader, node: yaml.Node) -> frozenset[str]:

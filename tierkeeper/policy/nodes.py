@@ -9,7 +9,7 @@ from typing import NoReturn
 import yaml
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid
-from tierkeeper.policy.sizes import parse_size
+from tierkeeper.policy.sizes import parse_share, parse_size
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20  # a policy needs 5
@@ -108,6 +108,13 @@ class Reader:
         if size < least:
             self.fail(node, f"{what} must be {least} bytes or more.", "Correct the number.")
         return size
+
+    def share(self, node: yaml.Node, *, what: str) -> float:
+        """Return a share, written in per cent."""
+        try:
+            return parse_share(self.text(node, what=what), field=what)
+        except InvalidInput as error:
+            self.fail_with(node, error)
 
     def flag(self, node: yaml.Node, *, what: str) -> bool:
         """Return ``true`` or ``false``."""

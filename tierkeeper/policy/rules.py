@@ -9,6 +9,7 @@ from tierkeeper.policy.durations import Duration
 CREATED = "created"
 ACCESSED = "accessed"
 METADATA_PREFIX = "metadata:"
+_MILLION = 1_000_000  # shares are counted in millionths, so that a limit is exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,26 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """How much a policy may delete of one tenant in a day: the larger of a share of its artifacts and a number."""
+
+    share: float = 0.0
+    count: int = 0
+    off: bool = False  # no limit at all
+
+    def limit(self, population: int) -> int | None:
+        """Return how many it lets go of a tenant with so many artifacts; None: any number."""
+        if self.off or self.share >= 1:
+            return None
+        return max(self.count, round(self.share * _MILLION) * population // _MILLION)
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of a policy. Version 0 was not applied yet.
 
     ``clock`` is ``created``, ``accessed`` or ``metadata:<field>``; ``phases`` begin at 0d and ascend, at most the
-    last one is a purge; ``undo`` None leaves the undo window to the settings.
+    last one is a purge; ``undo`` and ``brake`` None leave the undo window and the brake to the settings.
     """
 
     name: str
@@ -62,6 +78,7 @@ class Policy:
     retention: Retention | None = None
     versions_keep: int | None = None
     undo: Duration | None = None
+    brake: Brake | None = None
     id: UUID | None = field(default=None, compare=False)
     built_in: bool = False
 

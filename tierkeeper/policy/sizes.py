@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write them."""
+"""Sizes in bytes and shares in per cent, as people write them."""
 
 import re
 
@@ -17,6 +17,7 @@ _UNITS = {
     "TB": 10**12,
 }
 _SIZE = re.compile(r"([0-9]{1,18})[ _]?([A-Za-z]*)")
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)[ ]?%")
 _LARGEST = 1 << 62  # what a bigint holds, and some
 
 
@@ -40,3 +41,19 @@ def size_text(size: int) -> str:
         if size and size % unit == 0:
             return f"{size // unit} {name}"
     return str(size)
+
+
+def parse_share(text: str, *, field: str) -> float:
+    """Read ``5%``, ``0.5 %``; return 0.05, 0.005. Raises InvalidInput naming ``field``."""
+    found = _SHARE.fullmatch(text.strip())
+    share = float(found[1]) / 100 if found else 2.0
+    if share > 1:
+        raise InvalidInput(
+            field=field, value=text[:40], problem="it is no share", fix="Write per cent from 0% to 100%, such as 5%."
+        )
+    return share
+
+
+def share_text(share: float) -> str:
+    """Return ``share`` in per cent."""
+    return f"{share * 100:.7g}%"

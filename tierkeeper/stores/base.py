@@ -155,6 +155,13 @@ class Store(ABC):
     def head(self, key: ObjectKey) -> Stored:
         """Say what is there; raise ObjectNotFound if nothing is."""
 
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:  # noqa: ARG002  the port's signature
+        """Return what travelled with the bytes (:meth:`put`); None where that cannot be told. ObjectNotFound as head.
+
+        A rebuilt catalog learns from it what it lost; the bytes are read before anything here is believed.
+        """
+        return None
+
     @abstractmethod
     def open(
         self, key: ObjectKey, *, offset: int = 0, length: int | None = None

@@ -21,9 +21,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import unquote, urlsplit
 
+from tierkeeper.base.clock import utc
 from tierkeeper.base.values import plain
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
@@ -109,6 +110,17 @@ class FilesystemStore(Store):
             if not stat.S_ISREG(status.st_mode):
                 raise StorePermanent(tier=self.config.tier, reason=f"{key.location} is not a file")
             return _stored(key.location, status, self._recorded_sha256(fd, name, status.st_size))
+
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:
+        """Return what the sidecar says; None where it is lost or damaged."""
+        folders, name = self._tree.split(key.location)
+        with self._translated(key.location), self._tree.folder(folders) as fd:
+            os.stat(name, dir_fd=fd, follow_symlinks=False)
+            try:
+                with os.fdopen(os.open(name + SIDECAR, _READ, dir_fd=fd), "rb") as file:
+                    return _described(json.load(file))
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                return None
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
@@ -214,6 +226,21 @@ class FilesystemStore(Store):
 def _stored(location: str, status: os.stat_result, sha256: bytes | None) -> Stored:
     modified = dt.datetime.fromtimestamp(status.st_mtime, tz=dt.UTC)
     return Stored(location, status.st_size, sha256=sha256, modified=modified)
+
+
+def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
+    return ObjectInfo(
+        tenant=str(recorded["tenant"]),
+        workflow=str(recorded["workflow"]),
+        name=str(recorded["name"]),
+        version=int(recorded["version"]),
+        placement=uuid.UUID(recorded["placement"]),
+        sha256=bytes.fromhex(recorded["sha256"]),
+        size=int(recorded["size"]),
+        created=utc(dt.datetime.fromisoformat(recorded["created"])),
+        content_type=str(recorded["content_type"]),
+        metadata=dict(recorded["metadata"]),
+    )
 
 
 def _write_all(fd: int, piece: bytes) -> None:

@@ -3,12 +3,13 @@
 from tierkeeper.stores.base import ObjectInfo
 
 STAGING = ".tmp"  # the folder for unfinished files beside the tenants' folders
+RESERVED = ".tierkeeper"  # the folder for what tierkeeper keeps for itself
 
 
 def readable(info: ObjectInfo) -> str:
     """Return ``<tenant>/<workflow>/<name>/<version>-<placement>``."""
-    # the one tenant whose folder would be taken for that of unfinished files
-    tenant = "%2Etmp" if info.tenant == STAGING else info.tenant
+    # the tenants whose folders would be taken for that of unfinished files, or for tierkeeper's own
+    tenant = f"%2E{info.tenant[1:]}" if info.tenant in {STAGING, RESERVED} else info.tenant
     return f"{tenant}/{info.workflow}/{info.name}/{info.version}-{info.placement}"
 
 

@@ -158,6 +158,12 @@ class PostgresStore(Store):
         row = self._one(key, sql.SQL("size, sha256, stored"), [])
         return Stored(key.location, row[0], sha256=row[1], modified=utc(row[2]))
 
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:
+        """Return the row's other columns."""
+        columns = "tenant, workflow, name, version, placement, sha256, size, created, content_type, metadata"
+        *texts, placement, sha256, size, created, content_type, metadata = self._one(key, sql.SQL(columns), [])
+        return ObjectInfo(*texts, placement, sha256, size, utc(created), content_type, metadata)
+
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
         """Stream the bytes, a short statement for each piece."""

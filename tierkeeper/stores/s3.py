@@ -11,14 +11,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode
-from tierkeeper.stores import layout, s3_delete, s3_errors, s3_lock
+from tierkeeper.stores import layout, s3_about, s3_delete, s3_errors, s3_lock
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
@@ -115,6 +114,12 @@ class S3Store(Store):
     def head(self, key: ObjectKey) -> Stored:
         """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
         return _stored(key.location, self._head(key))
+
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:
+        """Return what the object's metadata says."""
+        with self.place.translating(key.location):
+            found = self.place.client.head_object(**self.place.address(key.location, key.version))
+        return s3_about.read_back(found["Metadata"], content_type=found["ContentType"], location=key.location)
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
@@ -249,16 +254,7 @@ class S3Store(Store):
             yield from body.iter_chunks(CHUNK)
 
     def _about(self, info: ObjectInfo) -> dict[str, Any]:
-        metadata = {
-            "tenant": _ascii(info.tenant),
-            "workflow": _ascii(info.workflow),
-            "name": _ascii(info.name),
-            "version": str(info.version),
-            "sha256": info.sha256.hex(),
-            "size": str(info.size),
-            "created": info.created.isoformat(),
-        }
-        return {"ContentType": info.content_type, "Metadata": metadata, **self._class()}
+        return {"ContentType": info.content_type, "Metadata": s3_about.written(info), **self._class()}
 
     def _class(self) -> dict[str, Any]:
         storage_class = self.place.options.storage_class
@@ -290,11 +286,3 @@ def _whole_sha256(found: "HeadObjectOutputTypeDef") -> bytes | None:
     if checksum is None or "-" in checksum or "-" in found.get("ETag", "") or found.get("ChecksumType") == "COMPOSITE":
         return None
     return base64.b64decode(checksum)
-
-
-def _ascii(text: str) -> str:
-    """Return ``text`` as it may stand in a header: percent-encoded, or the shorter ``base64:…`` (S3 takes 2 KB in all).
-
-    Names have no colon of their own.
-    """
-    return min(quote(text), f"base64:{base64.urlsafe_b64encode(text.encode()).decode()}", key=len)

@@ -24,7 +24,9 @@ from tierkeeper_client.errors import (
     OversizedContent,
 )
 from tierkeeper_client.handle import Handle, cause_of
+from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import shared_settings
+from tierkeeper_client.signing import sign_messages
 from tierkeeper_client.staging import Staging, Upload, open_staging
 
 __all__ = ["Handle", "TierkeeperClient"]
@@ -37,7 +39,8 @@ class TierkeeperClient:
 
     ``result_url`` None: fire and forget, nothing is kept. ``staging_url``: where content over ``inline_limit`` bytes
     goes, the worker's own staging area (``file:///shared/folder``, or ``s3://bucket/prefix?endpoint=…`` with the extra
-    ``tierkeeper-client[s3]``). Every method raises InvalidInput before anything is sent, BrokerUnavailable within
+    ``tierkeeper-client[s3]``). ``keys`` (``ID:BASE64,…``, the workers' ``messages.keys``): messages are signed with the
+    first of them. Every method raises InvalidInput before anything is sent, BrokerUnavailable within
     seconds if the broker does not answer, and StagingUnavailable.
     """
 
@@ -49,7 +52,9 @@ class TierkeeperClient:
         *,
         inline_limit: int = contract.INLINE_LIMIT,
         actor: str | None = None,
+        keys: str | None = None,
     ) -> None:
+        ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False)
         # Without a backend here: sending must not wait for the result store. The worker writes the result to its own.
         self._sender.conf.update(
@@ -65,6 +70,7 @@ class TierkeeperClient:
                 problem="nothing here speaks to such a broker",
                 fix="Begin it with redis://, rediss://, redis+socket:// or amqp://.",
             ) from error
+        sign_messages(self._sender, ring)
         self._broker_errors: tuple[type[BaseException], ...] = (KombuError, OSError, *broker_errors)
         self._results: Celery | None = None
         if result_url is not None:

@@ -31,6 +31,7 @@ STORE_MANY_LIMIT = 1000  # items of one message
 
 CORRELATION_HEADER = "tierkeeper_correlation"  # goes from the producer through log and events; default: the task id
 ACTOR_HEADER = "tierkeeper_actor"  # who asked, as the audit log names it
+AGAIN_HEADER = "tierkeeper_again"  # the catalog kept this message, and it is sent once more
 MAX_HEADER = 200  # characters of either that are kept
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
@@ -53,6 +54,7 @@ class TaskName(StrEnum):
     RECOMPUTE = "tierkeeper.recompute"
     VERIFY = "tierkeeper.verify"
     MAINTAIN = "tierkeeper.maintain"
+    CANARY = "tierkeeper.canary"
 
 
 class Queue(StrEnum):
@@ -80,6 +82,7 @@ QUEUE_OF: dict[TaskName, Queue] = {
     TaskName.RECOMPUTE: Queue.MAINTENANCE,
     TaskName.VERIFY: Queue.MAINTENANCE,
     TaskName.MAINTAIN: Queue.MAINTENANCE,
+    TaskName.CANARY: Queue.MAINTENANCE,  # Beat sends one to every queue
 }
 
 

@@ -60,6 +60,12 @@ class BrokerUnavailable(TierkeeperError):
     retryable = True
 
 
+class MessageRefused(TierkeeperError):
+    """The worker refused the message: {problem}. {fix}"""
+
+    exit_code = 5
+
+
 class StagingUnavailable(TierkeeperError):
     """The staging area {url} did not take the content: {reason}. Nothing was enqueued; check it and try again."""
 

@@ -7,8 +7,88 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-UP: tuple[str, ...] = ()
-DOWN: tuple[str, ...] = ()
+DELIVERIES = """
+CREATE TABLE deliveries (
+    id UUID NOT NULL,
+    key TEXT NOT NULL,
+    arguments_hash BYTEA NOT NULL,
+    task TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    workflow TEXT,
+    name TEXT,
+    attempts INTEGER DEFAULT 0 NOT NULL,
+    failures INTEGER DEFAULT 0 NOT NULL,
+    first_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE,
+    waiting_for TEXT,
+    parked_reason TEXT,
+    skipped_by TEXT,
+    arguments BYTEA,
+    headers JSONB,
+    staged UUID[] DEFAULT '{}'::uuid[] NOT NULL,
+    revision INTEGER DEFAULT 0 NOT NULL,
+    CONSTRAINT pk_deliveries PRIMARY KEY (id),
+    CONSTRAINT uq_deliveries_key_arguments_hash UNIQUE (key, arguments_hash)
+);
+CREATE INDEX ix_deliveries_due_at ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX ix_deliveries_parked ON deliveries (tenant) WHERE parked_reason IS NOT NULL;
+"""
+
+# reconcile: an orphan's decision point stands in its row; verify finds what was read longest ago by an index
+RECONCILE = """
+ALTER TABLE quarantine ADD COLUMN deleting_at TIMESTAMP WITH TIME ZONE;
+CREATE INDEX ix_placements_verified ON placements (verified_at, id) WHERE state = 'present';
+"""
+UNDO_RECONCILE = """
+DROP INDEX ix_placements_verified;
+ALTER TABLE quarantine DROP COLUMN deleting_at;
+"""
+
+# the brake: which policy deletes with the next step, what waits for an approval, what policies deleted by themselves
+BRAKE = """
+ALTER TABLE schedule ADD COLUMN deletes TEXT, ADD COLUMN braked_by UUID, ADD COLUMN approved_by UUID;
+DROP INDEX ix_schedule_due_at;
+CREATE INDEX ix_schedule_due_at ON schedule (due_at) WHERE parked_reason IS NULL AND braked_by IS NULL;
+CREATE INDEX ix_schedule_deletes ON schedule (tenant, due_at, deletes)
+    WHERE deletes IS NOT NULL AND approved_by IS NULL AND parked_reason IS NULL;
+CREATE INDEX ix_schedule_braked_by ON schedule (braked_by, due_at, artifact_id) WHERE braked_by IS NOT NULL;
+CREATE INDEX ix_schedule_approved_by ON schedule (approved_by) WHERE approved_by IS NOT NULL;
+ALTER TABLE artifacts ADD COLUMN deleted_by TEXT;
+CREATE INDEX ix_artifacts_deleted_by ON artifacts (tenant, deleted_at, deleted_by) WHERE deleted_by IS NOT NULL;
+ALTER TABLE runs DROP CONSTRAINT ck_runs_state_known, ADD CONSTRAINT ck_runs_state_known
+    CHECK (state IN ('running', 'done', 'failed', 'awaiting approval', 'approved', 'rejected', 'abandoned'));
+CREATE INDEX ix_runs_approval ON runs (kind) WHERE state IN ('awaiting approval', 'approved');
+ALTER TABLE plan_items ADD COLUMN policy TEXT NOT NULL, ADD COLUMN blocked TEXT DEFAULT '' NOT NULL,
+    ADD COLUMN outcome TEXT;
+INSERT INTO runs (id, kind, actor, arguments)
+    SELECT gen_random_uuid(), 'recompute', 'upgrade', '{"policies": [], "after": "00000000-0000-0000-0000-000000000000"}'
+    WHERE EXISTS (SELECT FROM schedule);
+"""
+UNDO_BRAKE = """
+ALTER TABLE plan_items DROP COLUMN policy, DROP COLUMN blocked, DROP COLUMN outcome;
+DROP INDEX ix_runs_approval;
+UPDATE runs SET state = 'abandoned' WHERE state IN ('approved', 'rejected');
+ALTER TABLE runs DROP CONSTRAINT ck_runs_state_known, ADD CONSTRAINT ck_runs_state_known
+    CHECK (state IN ('running', 'done', 'failed', 'awaiting approval', 'abandoned'));
+ALTER TABLE artifacts DROP COLUMN deleted_by;
+ALTER TABLE schedule DROP COLUMN deletes, DROP COLUMN braked_by, DROP COLUMN approved_by;
+CREATE INDEX ix_schedule_due_at ON schedule (due_at) WHERE parked_reason IS NULL;
+"""
+
+# signs of progress: canaries, and what converge got done lately
+HEARTBEATS = """
+CREATE TABLE heartbeats (
+    name TEXT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    counts JSONB DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT pk_heartbeats PRIMARY KEY (name)
+);
+"""
+
+UP: tuple[str, ...] = (DELIVERIES, RECONCILE, BRAKE, HEARTBEATS)
+DOWN: tuple[str, ...] = ("DROP TABLE heartbeats", UNDO_BRAKE, UNDO_RECONCILE, "DROP TABLE deliveries")
 
 
 def upgrade() -> None:

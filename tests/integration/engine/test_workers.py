@@ -38,10 +38,14 @@ class Slow:
         self.ids = [c.artifact for c in claimed]
         return self
 
-    def intend(self) -> "Slow":
-        """Steps 2 and 3."""
-        plan = converge.step_2_decide(self.house.keeper.engine, self.ids)
-        self.intents, self.foreign = converge.step_3_intend(self.house.keeper.engine, self.worker, plan)
+    def decide(self) -> converge.Plan:
+        """Step 2."""
+        return converge.step_2_decide(self.house.keeper.engine, self.ids)
+
+    def intend(self, plan: converge.Plan | None = None) -> "Slow":
+        """Steps 2 and 3; 3 alone with a plan that was made before."""
+        engine = self.house.keeper.engine
+        self.intents, self.foreign = converge.step_3_intend(engine, self.worker, plan or self.decide())
         return self
 
     def copy(self) -> "Slow":

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol, cast
 
@@ -16,7 +17,7 @@ import pytest
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent
 
 MIB = 1024 * 1024
 CREATED = datetime(2024, 5, 17, 23, 59, 59, 123456, tzinfo=UTC)
@@ -101,6 +102,31 @@ class StoreContract:
         assert found.sha256 in {info.sha256, None}
         assert found.modified is not None
         assert abs((datetime.now(UTC) - found.modified).total_seconds()) < 300
+
+    def test_objects_say_what_they_are(self, store: Store) -> None:
+        """All that travelled with the bytes is read back from the store alone, as it was given."""
+        awkward = info_of(
+            b"{}", name="grün/ä b%.md", tenant="ténant µ", metadata={"team": "fi\u2013nance", "n": [1, 2]}
+        )
+        for info in (awkward, replace(info_of(b"{}"), metadata={})):
+            key, _, _ = put(store, b"{}", info)
+            assert store.describe(key) == info
+        with pytest.raises(ObjectNotFound):
+            store.describe(ObjectKey(store.location(info_of(b"never"))))
+
+    def test_tierkeeper_keeps_things_of_its_own(self, store: Store) -> None:
+        """Below its reserved folder a store takes what no tenant can put there; one of records takes only records."""
+        info = info_of(b"mine")
+        location = f".tierkeeper/epoch/7-{info.placement}"
+        if store.is_database:
+            with pytest.raises(StorePermanent):
+                store.put(location, io.BytesIO(b"mine"), info)
+            return
+        store.put(location, io.BytesIO(b"mine"), info)
+        assert read(store, ObjectKey(location)) == b"mine"
+        put(store, b"theirs", info_of(b"theirs", tenant=".tierkeeper"))
+        assert [found.location for found in store.list(".tierkeeper/")] == [location]
+        assert len(list(store.list())) == 2
 
     def test_empty_content_is_content(self, store: Store) -> None:
         """Zero bytes are stored, found and read back like any others."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from integration.stores.contract import MIB, MakeStore, StoreContract, info_of, put, read
 
+from tierkeeper.stores import s3_about
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
 from tierkeeper.stores.s3 import S3Store
@@ -84,6 +85,7 @@ class S3Suite(StoreContract):
             "sha256": info.sha256.hex(),
             "size": "1",
             "created": info.created.isoformat(),
+            "metadata": s3_about.header('{"team":"fi\u2013nance","n":1}'),
         }
         assert self.about(store, key) == expected
         copied = sibling.copy(store, key, sibling.location(info), info)

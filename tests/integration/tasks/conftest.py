@@ -40,11 +40,11 @@ def installation(
 
 @pytest.fixture
 def start(installation: Installation, tmp_path: Path) -> Iterator[Callable[..., LocalProcess]]:
-    """Starts workers by name, with more arguments of ``celery worker``; they end with the test."""
+    """Starts workers by name, with more arguments of ``celery worker``, another app; they end with the test."""
     started: list[LocalProcess] = []
 
-    def begin(name: str, *arguments: str) -> LocalProcess:
-        started.append(installation.worker(name, *arguments, folder=tmp_path))
+    def begin(name: str, *arguments: str, **more: str) -> LocalProcess:
+        started.append(installation.worker(name, *arguments, folder=tmp_path, **more))
         return started[-1]
 
     yield begin

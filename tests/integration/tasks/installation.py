@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from acceptance.processes import LocalProcess
 from celery import Celery
 
@@ -15,6 +17,7 @@ from tierkeeper.base.values import Ref
 from tierkeeper.keeper import Keeper
 
 PATIENCE = 60  # seconds
+TESTS = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,11 @@ class Installation:
     env: Mapping[str, str]
     keeper: Keeper
 
-    def worker(self, name: str, *arguments: str, folder: Path) -> LocalProcess:
-        """Start the worker ``name``@test and wait until it is ready."""
+    def worker(self, name: str, *arguments: str, folder: Path, app: str = "worker.app", **env: str) -> LocalProcess:
+        """Start the worker ``name``@test, of our app or of one made from it, and wait until it is ready."""
         node = f"{name}@test"
-        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", node, *arguments]
-        process = LocalProcess(name, command, folder=folder, env=self.env)
+        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-n", node, *arguments]
+        process = LocalProcess(name, command, folder=folder, env={**self.env, "PYTHONPATH": str(TESTS), **env})
         wait_until(lambda: f"{node} ready".encode() in process.logs() or process.status == "exited")
         assert process.status == "running", process.logs().decode()
         return process
@@ -37,6 +40,12 @@ class Installation:
     def plain(self) -> Celery:
         """A producer that knows nothing of tierkeeper."""
         return Celery(broker=self.settings.broker.url, backend=self.settings.results.url, set_as_current=False)
+
+    def sql(self, statement: str, **arguments: Any) -> list[Any]:  # noqa: ANN401  what SQL takes
+        """Run one statement on the catalog; return its rows."""
+        with self.keeper.engine.catalog.engine.begin() as connection:
+            result = connection.execute(sa.text(statement), arguments)
+            return list(result) if result.returns_rows else []
 
     def read(self, tenant: str, workflow: str, name: str, version: int | None = None) -> bytes:
         """Return an artifact's bytes."""

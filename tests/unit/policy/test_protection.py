@@ -38,13 +38,13 @@ LOCKED = policy(retention=retention("P7Y"), phases=(phase("0d", "hot", "cold"), 
         # the policy's retention, counted from the creation, protects what was stored before it
         (facts(100), policy(retention=retention("101d")), 1, ("retention until 2025-06-02 12:00 UTC",)),
         # an undelete pins it
-        (facts(100, not_before=NOW + 30 * DAY), policy(), 30, ("undeleted: not before 2025-07-01 12:00 UTC",)),
+        (facts(100, not_before=NOW + 30 * DAY), policy(), 30, ("no policy deletes it before 2025-07-01 12:00 UTC",)),
         # the latest of several counts
         (
             facts(100, not_before=NOW + 30 * DAY, retain_until=NOW + 5 * DAY),
             policy(),
             30,
-            ("retention until 2025-06-06 12:00 UTC", "undeleted: not before 2025-07-01 12:00 UTC"),
+            ("retention until 2025-06-06 12:00 UTC", "no policy deletes it before 2025-07-01 12:00 UTC"),
         ),
         # two holds and a retention
         (

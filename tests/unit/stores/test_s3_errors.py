@@ -3,8 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError, NoCredentialsError
 
-from tierkeeper.stores import errors, s3_errors
-from tierkeeper.stores.s3 import _ascii
+from tierkeeper.stores import errors, s3_about, s3_errors
 
 
 def answer(status: int, code: str, **headers: str) -> ClientError:
@@ -66,9 +65,9 @@ def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreErro
 )
 def test_names_in_headers(text: str, header: str) -> None:
     """A name stands in a header percent-encoded, or in base64 where that is shorter."""
-    assert _ascii(text) == header
+    assert s3_about.header(text) == header
 
 
 def test_the_longest_names_fit() -> None:
     """Tenant, workflow and name at their limits stay within the 2 KB that S3 takes."""
-    assert len(_ascii("ü" * 127)) * 2 + len(_ascii("ü" * 350)) < 1800
+    assert len(s3_about.header("ü" * 127)) * 2 + len(s3_about.header("ü" * 350)) < 1800

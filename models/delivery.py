@@ -1,0 +1,41 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Uuid
+
+from models.base import Base
+
+
+class Delivery(Base):
+    """A message that was delivered again, waits for a store, or is parked. What ends well at once has no row."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("key", "arguments_hash"),
+        Index("ix_deliveries_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_deliveries_parked", "tenant", postgresql_where=text("parked_reason IS NOT NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str]  # the task id
+    arguments_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    task: Mapped[str]
+    tenant: Mapped[str]  # empty where the arguments name none
+    workflow: Mapped[str | None]
+    name: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")  # begun again without an outcome
+    failures: Mapped[int] = mapped_column(server_default="0")  # reported ones in a row: the exponent of the backoff
+    first_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    due_at: Mapped[datetime | None]  # when its message is to be sent again
+    waiting_for: Mapped[str | None]
+    parked_reason: Mapped[str | None]
+    skipped_by: Mapped[str | None]  # an operator leaves it as it is
+    arguments: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON, zlib; kept while no broker has the message
+    headers: Mapped[dict[str, Any] | None]
+    staged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'::uuid[]"))
+    revision: Mapped[int] = mapped_column(server_default="0")

@@ -1,0 +1,22 @@
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import shared_task
+
+from tasks.base import SweepTask
+from tierkeeper import keeper
+from tierkeeper_client.contract import Queue, SweepArgs, TaskName
+from tierkeeper_client.signing import SENT_HEADER
+
+
+@shared_task(bind=True, base=SweepTask, name=TaskName.CANARY.value)
+def canary(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
+    """Note that a message came through this queue; the one of the last queue looks at the health of the whole too."""
+    sent_at = None
+    with suppress(KeyError, TypeError, ValueError, OverflowError, OSError):
+        sent_at = datetime.fromtimestamp(float((self.request.headers or {})[SENT_HEADER]), UTC)
+    queue = Queue((self.request.delivery_info or {}).get("routing_key"))
+    steer = keeper.current().steer
+    steer.canary(queue, sent_at=sent_at)
+    return {"queue": queue.value, "healthy": steer.health().healthy if queue is Queue.MAINTENANCE else None}

@@ -1,0 +1,86 @@
+"""A worker process that dies, fails or loses its catalog at any step: nothing is lost, nothing happens twice."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faults import crashing, life, ward
+from faults.crashing import Step, When
+from faults.scale import LONG
+from faults.ward import How, Ward
+from integration.keeper.house import LEASES_END
+
+from tierkeeper.embedded.postgres import Postgres
+
+STEPS = crashing.steps()
+WHENS: list[When] = ["before", "after"]
+#: a step that is struck at each of its calls is tried more often than a parked artifact would allow
+SETTINGS = {"TIERKEEPER_ENGINE__ATTEMPTS": "50"}
+
+
+@pytest.fixture(scope="module")
+def shared(
+    postgres_server: Postgres, catalog_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ward]:
+    """One ward with one worker for all the tests of this file."""
+    with ward.wards(postgres_server, catalog_template, tmp_path_factory.mktemp("ward"), settings=SETTINGS) as opened:
+        opened.house.policy(life.POLICY)
+        opened.worker()
+        yield opened
+
+
+@pytest.fixture
+def sick(shared: Ward) -> Iterator[Ward]:
+    """The ward, empty, with nobody ill."""
+    yield shared
+    shared.heal()
+    shared.forget()
+    shared.house.reset()
+
+
+def live(sick: Ward, tag: str, order: Callable[[], Path], *, every: bool) -> int:
+    """Live the life by messages; who was struck is sent again when the leases are over. Returns how often.
+
+    ``every``: each part that takes the step is struck, else only the first one.
+    """
+    strikes, note = 0, None
+    for part in life.parts(sick.house, tag):
+        if note is None or (every and ward.struck(note)):
+            note = order()
+        before = len(ward.struck(note))
+        sick.deliver(part.task, part.args, key=part.key)
+        if len(ward.struck(note)) > before:
+            strikes += 1
+            sick.house.pass_time(LEASES_END)
+            sick.deliver(part.task, part.args, key=part.key)
+    sick.heal()
+    sick.settle()
+    life.check(sick.house, tag)
+    return strikes
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_killed_worker(sick: Ward, step: Step, when: When) -> None:
+    """A child that is gone at once at a step: the message comes again, the sweep recovers, effects are had once."""
+    strikes = live(sick, "killed", lambda: sick.order(step, when), every=LONG)
+    assert strikes >= 1
+
+
+@pytest.mark.parametrize("how", ["crash", "error", "drop"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS if LONG else [], ids=str)
+def test_a_failing_step(sick: Ward, step: Step, when: When, how: How) -> None:
+    """What kills no process, an exception or a lost connection at a step, leaves no more behind."""
+    strikes = live(sick, f"failing-{how}", lambda: sick.order(step, when, how), every=True)
+    assert strikes >= 1
+
+
+@pytest.mark.parametrize("how", ["crash", "error", "drop"])
+def test_failing_somewhere(sick: Ward, how: How, chance: random.Random) -> None:
+    """The short form of the above: each kind at some of the steps, each part of the life at another one."""
+    strikes = live(
+        sick, f"somewhere-{how}", lambda: sick.order(chance.choice(STEPS), chance.choice(WHENS), how), every=True
+    )
+    assert strikes >= 1

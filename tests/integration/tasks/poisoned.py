@@ -1,0 +1,38 @@
+"""The worker's app, in which artifacts with telling names do to their worker process what poison does.
+
+``segfault…`` kills it, ``hang…`` never comes back, ``defect…`` raises what nobody foresaw; ``again…`` kills it the first
+time and is good the second. All of it in the middle of a store, when the bytes are being written.
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from tierkeeper.engine import ingest
+from worker.app import app
+
+__all__ = ["app"]
+
+_write = ingest.step_3_write
+
+
+def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
+    for item in prepared.items:
+        name = item.args.name
+        if name.startswith("segfault"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name.startswith("again"):
+            mark = Path(engine.settings.home) / name
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        if name.startswith("hang"):
+            time.sleep(3600)
+        if name.startswith("defect"):
+            raise ZeroDivisionError("a defect")
+    return _write(engine, prepared)
+
+
+ingest.step_3_write = _poisoned

@@ -1,0 +1,139 @@
+"""`make mutations`: breaks the rules one at a time in copies of the tree, and shows which test notices.
+
+Fails if a mutant survives, if its text no longer stands there exactly once, if the whole copy does not pass its tests,
+or if the tests did not import the copy.
+"""
+
+# ruff: noqa: T201  a script that prints a table
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from mutations import proof
+from mutations.mutant import Mutant, apply, rotten
+from mutations.table import MUTANTS
+
+ROOT = Path(__file__).parents[2]
+_COPIED = ("tierkeeper", "models", "tasks", "worker", "client", "tests", "benchmarks", "docs", "docker")
+_COPIED_FILES = ("beat_schedule.py", "pyproject.toml", "conftest.py", "README.md", "compose.yaml")
+_LEFT = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc", "build")
+_TESTS_FAILED = 1  # pytest's exit code; others mean that it could not run them
+_HANGS = 240  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of some tests in a copy."""
+
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether a test failed, and not the whole run."""
+        return self.code == _TESTS_FAILED
+
+    @property
+    def failed(self) -> str:
+        """The first test that failed, and how."""
+        test = re.search(r"^(?:FAILED|ERROR) \S*?([^/\s]+::\S+)", self.output, re.MULTILINE)
+        line = re.search(r"^E\s+(\S.*)$", self.output, re.MULTILINE)
+        return f"{test[1] if test else '?'} | {line[1][:110] if line else ''}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make mutations", description=__doc__)
+    parser.add_argument("only", nargs="*", help="words; only mutants with one of them in their name")
+    parser.add_argument("--jobs", type=int, default=2, help="copies at work at the same time")
+    options = parser.parse_args(arguments)
+    chosen = [m for m in MUTANTS if not options.only or any(word in m.name for word in options.only)]
+    wrong = [line for mutant in chosen for line in rotten(mutant, ROOT)]
+    if wrong or not chosen:
+        print(*wrong or ["no such mutant"], sep="\n")
+        return 1
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        trees = _copies(Path(folder), options.jobs)
+        survivors = _all(chosen, trees)
+    print(f"{len(chosen)} mutants, {len(survivors)} survived, {time.monotonic() - begun:.0f} s")
+    return 1 if survivors else 0
+
+
+def _copies(folder: Path, number: int) -> "SimpleQueue[Path]":
+    trees: SimpleQueue[Path] = SimpleQueue()
+    for index in range(number):
+        tree = folder / str(index)
+        tree.mkdir()
+        for name in _COPIED:
+            shutil.copytree(ROOT / name, tree / name, ignore=_LEFT)
+        for name in _COPIED_FILES:
+            if (ROOT / name).is_file():
+                shutil.copy(ROOT / name, tree / name)
+        trees.put(tree)
+    return trees
+
+
+def _all(chosen: Sequence[Mutant], trees: "SimpleQueue[Path]") -> list[Mutant]:
+    """Run the unbroken copy, then every mutant; return those that no test noticed."""
+    tests = sorted({test for mutant in chosen for test in mutant.tests})
+    tree = trees.get()
+    whole = _tests(tree, tests)
+    trees.put(tree)
+    print(f"{'unbroken':<70} {whole.seconds:5.1f} s  {'passes' if whole.code == 0 else 'FAILS'}", flush=True)
+    if whole.code != 0:
+        print(whole.output[-6000:])
+        sys.exit(1)
+    with ThreadPoolExecutor(trees.qsize()) as threads:
+        found = threads.map(lambda mutant: _one(mutant, trees), chosen)
+        return [mutant for mutant, killed in zip(chosen, found, strict=True) if not killed]
+
+
+def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
+    tree = trees.get()
+    before = apply(mutant, tree)
+    try:
+        run = _tests(tree, mutant.tests)
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+        trees.put(tree)
+    what = f"killed by {run.failed}" if run.killed else f"SURVIVED (exit code {run.code})"
+    print(f"{mutant.name:<70} {run.seconds:5.1f} s  {what}", flush=True)
+    if not run.killed and run.code != 0:
+        print(run.output[-3000:])
+    return run.killed
+
+
+def _tests(tree: Path, tests: Sequence[str]) -> Run:
+    """Run tests in a copy, whose code comes first on the path; stop at the first failure."""
+    path = os.pathsep.join(str(tree / part) for part in (".", "client/src", "tests"))
+    environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MUTATED_TREE": str(tree)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", proof.__name__, *tests]
+    begun = time.monotonic()
+    done = subprocess.run(
+        ["timeout", "--kill-after=10", str(_HANGS), *command],
+        cwd=tree,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, time.monotonic() - begun)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

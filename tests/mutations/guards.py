@@ -1,0 +1,167 @@
+"""The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
+
+from mutations.mutant import Edit, Mutant
+from mutations.places import COLLECT, DECIDE, KEEPER, RIPENESS, STORY, WORKERS
+
+_BYTES = (
+    Mutant(
+        "checksum",
+        "what is written is not compared with its hash",
+        (Edit("tierkeeper/stores/content.py", "        elif found != info.sha256:\n", "        elif False:\n"),),
+        (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_not_spread",),
+    ),
+    Mutant(
+        "checksum",
+        "what is read is not compared with its hash",
+        (
+            Edit(
+                "tierkeeper/engine/reading.py",
+                "    if digest.digest() != row.sha256:\n        damage.report(",
+                "    if False:\n        damage.report(",
+            ),
+        ),
+        (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_found_by_reading",),
+    ),
+    Mutant(
+        "checksum",
+        "verify finds nothing wrong",
+        (
+            Edit(
+                "tierkeeper/engine/reading.py",
+                "    return None if digest.digest() == row.sha256 else",
+                "    return None if digest.digest() else",
+            ),
+        ),
+        (f"{KEEPER}test_damage.py::test_verify_finds_flipped_bytes",),
+    ),
+    Mutant(
+        "checksum",
+        "what a store says that it has is not compared",
+        (
+            Edit(
+                "tierkeeper/engine/transfer.py",
+                "    if stored.size != info.size or (stored.sha256 is not None and stored.sha256 != info.sha256):\n",
+                "    if False:\n",
+            ),
+        ),
+        ("tests/integration/engine/test_copies.py::test_a_copy_that_its_store_says_is_another_is_not_committed",),
+    ),
+    Mutant(
+        "location",
+        "two copies of one content share a place",
+        (
+            Edit(
+                "tierkeeper/stores/layout.py",
+                '    return f"cas/{digest[:2]}/{digest}/{info.placement}"\n',
+                '    return f"cas/{digest[:2]}/{digest}/content"\n',
+            ),
+            Edit(
+                "models/migrations/versions/0001_the_catalog.py",
+                '        sa.UniqueConstraint("tier", "location", name=op.f("uq_placements_tier_location")),\n',
+                "",
+            ),
+        ),
+        (f"{STORY}test_a_duplicate_does_not_stay",),
+    ),
+)
+
+_PROTECTION = (
+    Mutant(
+        "hold",
+        "a hold does not stop a destroy",
+        (
+            Edit(
+                DECIDE,
+                "    if not facts.holds and (retain_until is None or retain_until <= at):\n        return ()\n",
+                "    if retain_until is None or retain_until <= at:\n        return ()\n",
+            ),
+        ),
+        (f"{KEEPER}test_protection.py::test_a_hold_in_the_undo_window_keeps_the_content",),
+    ),
+    Mutant(
+        "hold",
+        "collect does not ask for holds right before the delete",
+        (Edit(RIPENESS, "            protected = True\n", "            protected = False\n"),),
+        (f"{KEEPER}test_protection.py::test_a_hold_keeps_the_last_copy_of_purged_content",),
+    ),
+    Mutant(
+        "retention",
+        "a longer retention of the policy protects only what is stored after it",
+        (
+            Edit(
+                DECIDE,
+                "    return given if own is None or given > own else own\n",
+                "    return given if own is None else own\n",
+            ),
+        ),
+        (f"{STORY}test_retention_that_was_lengthened_protects_at_once",),
+    ),
+    Mutant(
+        "retention",
+        "collect does not ask for the tiers in which retention keeps a copy",
+        (
+            Edit(RIPENESS, "                guarded |= policy.retention.tiers\n", "                pass\n"),
+            Edit(RIPENESS, "    locked = copy.locked_until is not None and copy", "    locked = False and copy"),
+        ),
+        (f"{STORY}test_a_lock_that_was_put_is_waited_for",),
+    ),
+    Mutant(
+        "deletes_enabled",
+        "collect deletes although deletes are switched off",
+        (Edit(COLLECT, "        if reason is not None:\n", "        if False:\n"),),
+        (f"{KEEPER}test_protection.py::test_deletes_can_be_switched_off",),
+    ),
+    Mutant(
+        "grace",
+        "collect does not wait for the grace",
+        (
+            Edit(
+                RIPENESS,
+                "copy.delete_after is None or copy.delete_after > now:\n",
+                "copy.delete_after is None:\n",
+            ),
+        ),
+        ("tests/unit/engine/test_ripeness.py",),
+    ),
+)
+
+_WORK = (
+    Mutant(
+        "attempts",
+        "a claim counts no attempt",
+        (
+            Edit(
+                "tierkeeper/catalog/schedule.py",
+                '        " attempts = s.attempts + 1 FROM due WHERE',
+                '        " attempts = s.attempts FROM due WHERE',
+            ),
+        ),
+        (f"{WORKERS}test_silence_is_parked",),
+    ),
+    Mutant(
+        "deliveries",
+        "a second delivery is not recognised under the locks",
+        (
+            Edit(
+                "tierkeeper/engine/storing.py",
+                "    known = commands.find(connection, [item.delivery for item in items])\n",
+                "    known: dict[commands.Delivery, dict[str, Any]] = {}\n",
+            ),
+        ),
+        (f"{KEEPER}test_storing.py::test_threads_with_one_key_store_once",),
+    ),
+    Mutant(
+        "events",
+        "a move is not told",
+        (
+            Edit(
+                "tierkeeper/engine/commit.py",
+                "    events.append(connection, lines, at=now)\n    return results, locks\n",
+                "    return results, locks\n",
+            ),
+        ),
+        (f"{STORY}test_bytes_of_a_move_have_a_row_first",),
+    ),
+)
+
+GUARDS = (*_BYTES, *_PROTECTION, *_WORK)

@@ -1,0 +1,7 @@
+"""Every mutation there is: the rules of the design, and the guards around them."""
+
+from mutations.copying import COPYING
+from mutations.deciding import DECIDING
+from mutations.guards import GUARDS
+
+MUTANTS = (*COPYING, *DECIDING, *GUARDS)

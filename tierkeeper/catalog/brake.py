@@ -1,0 +1,172 @@
+"""What policies are about to delete, and what they deleted lately: counted by index, never further than asked."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+# any numbers that nothing else in the database uses; the second key is the tenant
+_COUNTING, _OPENING = 0x74696B31, 0x74696B32
+_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(:kind, hashtext(CAST(:tenant AS text)))")
+_EXCLUSIVE = sa.text("SELECT pg_advisory_xact_lock(:kind, hashtext(CAST(:tenant AS text)))")
+
+_OF_SCOPE = (
+    "((CAST(:policy AS text) = '' AND NOT {column} = ANY(CAST(:own AS text[]))) OR {column} = CAST(:policy AS text))"
+)
+_PENDING = (
+    "FROM schedule s WHERE s.tenant = :tenant AND s.deletes IS NOT NULL AND s.approved_by IS NULL"
+    f" AND s.parked_reason IS NULL AND s.due_at <= :now AND {_OF_SCOPE.format(column='s.deletes')}"
+)
+# one statement, one snapshot: what is deleted between two would be counted in neither
+_WEIGH = sa.text(
+    f"SELECT (SELECT count(*) FROM (SELECT {_PENDING} LIMIT CAST(:most AS bigint)) AS p) AS pending,"
+    " (SELECT count(*) FROM (SELECT FROM artifacts a WHERE a.tenant = :tenant AND a.deleted_by IS NOT NULL"
+    f" AND a.deleted_at > :since AND {_OF_SCOPE.format(column='a.deleted_by')} LIMIT CAST(:most AS bigint)) AS r) AS recent"
+)
+_POPULATION = sa.text(
+    "SELECT (SELECT count(*) FROM artifacts WHERE tenant = :tenant AND state = 'live') + (SELECT count(*)"
+    " FROM artifacts WHERE tenant = :tenant AND deleted_by IS NOT NULL AND deleted_at > :since)"
+)
+# jumps from tenant to tenant in the index, however many rows each has
+_TENANTS = sa.text(
+    "WITH RECURSIVE t(tenant) AS ((SELECT s.tenant FROM schedule s WHERE s.deletes IS NOT NULL"
+    " AND s.approved_by IS NULL AND s.parked_reason IS NULL ORDER BY s.tenant LIMIT 1)"
+    " UNION ALL SELECT (SELECT s.tenant FROM schedule s WHERE s.deletes IS NOT NULL AND s.approved_by IS NULL"
+    " AND s.parked_reason IS NULL AND s.tenant > t.tenant ORDER BY s.tenant LIMIT 1) FROM t WHERE t.tenant IS NOT NULL)"
+    " SELECT t.tenant FROM t WHERE t.tenant IS NOT NULL AND EXISTS (SELECT FROM schedule s WHERE s.tenant = t.tenant"
+    " AND s.deletes IS NOT NULL AND s.approved_by IS NULL AND s.parked_reason IS NULL AND s.due_at <= :now)"
+)
+_SAMPLES = sa.text(
+    "SELECT n.workflow || '/' || n.name || '@' || a.version FROM (SELECT s.artifact_id, s.due_at"
+    f" {_PENDING} ORDER BY s.due_at LIMIT CAST(:most AS bigint)) AS due"
+    " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
+)
+_STOP = sa.text(
+    "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT s.artifact_id"
+    f" {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
+    " ORDER BY s.artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE SKIP LOCKED)"
+)
+_LAST = sa.text(
+    "SELECT due_at, artifact_id FROM schedule WHERE braked_by = :run ORDER BY due_at, artifact_id"
+    " OFFSET :count - 1 LIMIT 1"
+)
+_STOPPED = "SELECT artifact_id FROM schedule WHERE braked_by = :run"
+_UP_TO = "(due_at, artifact_id) <= (:due_at, :artifact)"
+_SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT CAST(:most AS bigint)")
+_STILL_STOPPED = sa.text(f"{_STOPPED} AND artifact_id = ANY(:ids)")
+_LET_GO = sa.text(
+    "UPDATE schedule SET braked_by = NULL, approved_by = :run WHERE artifact_id IN"
+    f" ({_STOPPED} AND {_UP_TO} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
+)
+_RELEASE = sa.text(
+    "UPDATE schedule SET braked_by = NULL WHERE artifact_id IN"
+    f" ({_STOPPED} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
+)
+_LEFT = sa.text("SELECT EXISTS (SELECT FROM schedule WHERE approved_by = :run)")
+_COUNT_STOPPED = sa.text("SELECT count(*) FROM schedule WHERE braked_by = :run")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose deletions are counted together: a tenant's by every policy without a brake of its own, or by one policy.
+
+    ``policy`` is empty for the first; ``own`` names the policies that have a brake of their own.
+    """
+
+    tenant: str
+    policy: str
+    own: frozenset[str]
+
+    def arguments(self) -> dict[str, Any]:
+        """The scope as bound parameters."""
+        return {"tenant": self.tenant, "policy": self.policy, "own": sorted(self.own)}
+
+
+def count_together(connection: sa.Connection, tenant: str, *, alone: bool) -> None:
+    """Take the tenant's lock for deletions until this transaction ends; ``alone``: nobody else counts meanwhile.
+
+    Comes after every row lock, tenant by tenant in their order.
+    """
+    connection.execute(_EXCLUSIVE if alone else _SHARED, {"kind": _COUNTING, "tenant": tenant})
+
+
+def open_alone(connection: sa.Connection, tenant: str) -> None:
+    """Take the tenant's lock for beginning a run that awaits approval."""
+    connection.execute(_EXCLUSIVE, {"kind": _OPENING, "tenant": tenant})
+
+
+def weigh(
+    connection: sa.Connection, scope: Scope, *, now: datetime, window: timedelta, most: int | None
+) -> tuple[int, int]:
+    """Return how many the policies of a scope are due to delete, and deleted within the window; each up to ``most``."""
+    row = connection.execute(_WEIGH, {**scope.arguments(), "now": now, "since": now - window, "most": most}).one()
+    return row.pending, row.recent
+
+
+def population(connection: sa.Connection, tenant: str, *, now: datetime, window: timedelta) -> int:
+    """Return how many artifacts of a tenant are live, or were until a policy deleted them within the window."""
+    return int(connection.execute(_POPULATION, {"tenant": tenant, "since": now - window}).scalar_one())
+
+
+def tenants_due(connection: sa.Connection, *, now: datetime) -> list[str]:
+    """Return the tenants of which policies are to delete something now."""
+    return list(connection.execute(_TENANTS, {"now": now}).scalars())
+
+
+def samples(connection: sa.Connection, scope: Scope, *, now: datetime, limit: int) -> list[str]:
+    """Return the names of what is due to be deleted longest."""
+    return list(connection.execute(_SAMPLES, {**scope.arguments(), "now": now, "most": limit}).scalars())
+
+
+def stop(connection: sa.Connection, scope: Scope, run: UUID, *, now: datetime, limit: int) -> int:
+    """Take some of what is due to be deleted out of the claims, until the run is decided."""
+    return connection.execute(_STOP, {**scope.arguments(), "now": now, "run": run, "most": limit}).rowcount
+
+
+def last(connection: sa.Connection, run: UUID, *, count: int) -> tuple[datetime, UUID] | None:
+    """Return the key (due_at, artifact) of the last of the first ``count`` that a run stopped; None: of none."""
+    if count < 1:
+        return None
+    row = connection.execute(_LAST, {"run": run, "count": count}).first()
+    return None if row is None else (row.due_at, row.artifact_id)
+
+
+def count_stopped(connection: sa.Connection, run: UUID) -> int:
+    """Return how many artifacts a run holds back."""
+    return int(connection.execute(_COUNT_STOPPED, {"run": run}).scalar_one())
+
+
+def some_stopped(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID], limit: int) -> list[UUID]:
+    """Return some of what a run holds back, up to a key."""
+    arguments = {"run": run, "due_at": upto[0], "artifact": upto[1], "most": limit}
+    return list(connection.execute(_SOME_STOPPED, arguments).scalars())
+
+
+def still_stopped(connection: sa.Connection, run: UUID, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these a run holds back now."""
+    return set(connection.execute(_STILL_STOPPED, {"run": run, "ids": list(ids)}).scalars())
+
+
+def let_go(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID], limit: int) -> int:
+    """Give some of what a run holds back to the sweep, as approved."""
+    arguments = {"run": run, "due_at": upto[0], "artifact": upto[1], "most": limit}
+    return connection.execute(_LET_GO, arguments).rowcount
+
+
+def release(connection: sa.Connection, run: UUID, *, limit: int) -> int:
+    """Give some of what a run holds back to the claims, to be judged anew."""
+    return connection.execute(_RELEASE, {"run": run, "most": limit}).rowcount
+
+
+def approved_left(connection: sa.Connection, run: UUID) -> bool:
+    """Whether something that this run's approval lets go is still to be deleted."""
+    return bool(connection.execute(_LEFT, {"run": run}).scalar_one())
+
+
+def scopes(tenant: str, own: Collection[str], policies: Sequence[str]) -> list[Scope]:
+    """Return the scopes that deletions by these policies belong to."""
+    names = frozenset(own)
+    return [Scope(tenant, policy, names) for policy in sorted({p if p in names else "" for p in policies})]

@@ -1,0 +1,189 @@
+"""Messages that did not end well at once: counted, waiting, parked. What ends well at once has no row here."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+_COLUMNS = (
+    "id, key, task, tenant, workflow, name, attempts, failures, first_at, last_at, due_at, waiting_for, parked_reason,"
+    " skipped_by, revision"
+)
+_INSERT = (
+    "INSERT INTO deliveries AS d (id, key, arguments_hash, task, tenant, workflow, name, attempts, failures, due_at,"
+    " waiting_for, parked_reason, arguments, headers, staged, revision) VALUES (:id, :key, :arguments_hash, :task,"
+    " :tenant, :workflow, :name, "
+)
+_COUNT = sa.text(
+    f"{_INSERT} 1, 0, NULL, NULL, NULL, NULL, NULL, '{{}}', 0) ON CONFLICT (key, arguments_hash) DO UPDATE SET"
+    " attempts = CASE WHEN d.parked_reason IS NULL THEN d.attempts + 1 ELSE d.attempts END,"
+    f" last_at = clock_timestamp() RETURNING {_COLUMNS}"
+)
+_KEPT = "arguments = excluded.arguments, headers = excluded.headers, staged = excluded.staged"
+_WAIT = sa.text(
+    f"{_INSERT} 0, 1, clock_timestamp() + least(:cap, :base) * :jitter * interval '1 second', :reason, NULL,"
+    f" :arguments, CAST(:headers AS jsonb), :staged, 1) ON CONFLICT (key, arguments_hash) DO UPDATE SET {_KEPT},"
+    " attempts = 0, failures = d.failures + 1, due_at = clock_timestamp()"
+    " + least(:cap, :base * power(2, least(d.failures, 16))) * :jitter * interval '1 second',"
+    " waiting_for = excluded.waiting_for, last_at = clock_timestamp(),"
+    " revision = d.revision + CASE WHEN d.failures = 0 THEN 1 ELSE 0 END"
+    f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
+)
+_PARK = sa.text(
+    f"{_INSERT} 0, 0, NULL, NULL, :reason, :arguments, CAST(:headers AS jsonb), :staged, 1)"
+    f" ON CONFLICT (key, arguments_hash) DO UPDATE SET {_KEPT}, due_at = NULL, waiting_for = NULL,"
+    " parked_reason = excluded.parked_reason, last_at = clock_timestamp(), revision = d.revision + 1"
+    f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
+)
+_ANSWERED = sa.text("DELETE FROM deliveries WHERE key = :key AND arguments_hash = :arguments_hash")
+_SEND = sa.text(
+    "WITH due AS MATERIALIZED (SELECT id FROM deliveries WHERE due_at <= clock_timestamp() ORDER BY due_at"
+    " LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " UPDATE deliveries d SET due_at = clock_timestamp() + CAST(:lease AS interval) FROM due WHERE d.id = due.id"
+    " RETURNING d.task, d.key, d.arguments, d.headers"
+)
+_LOCKED = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_RETRY = sa.text(
+    "UPDATE deliveries SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0,"
+    " due_at = clock_timestamp(), waiting_for = 'retried by ' || :actor, revision = revision + 1 WHERE id = ANY(:ids)"
+)
+_SKIP = sa.text("UPDATE deliveries SET skipped_by = :actor, revision = revision + 1 WHERE id = ANY(:ids)")
+_STATES = {
+    None: "(parked_reason IS NOT NULL OR due_at IS NOT NULL)",
+    "parked": "parked_reason IS NOT NULL AND skipped_by IS NULL",
+    "skipped": "skipped_by IS NOT NULL",
+    "waiting": "due_at IS NOT NULL",
+}
+_STAGED = sa.text("SELECT DISTINCT unnest(staged) FROM deliveries WHERE staged && CAST(:names AS uuid[])")
+_FORGET = sa.text(
+    # counted, and never heard of again: its message ended elsewhere, or is gone
+    "DELETE FROM deliveries d WHERE (parked_reason IS NULL AND due_at IS NULL"
+    " AND last_at < clock_timestamp() - CAST(:kept AS interval))"
+    # parked, and carried out since because its producer sent it once more
+    " OR (parked_reason IS NOT NULL AND EXISTS (SELECT FROM commands c WHERE c.tenant = d.tenant AND c.key = d.key"
+    " AND c.at > d.last_at))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One message that did not end well at once."""
+
+    id: UUID
+    key: str
+    task: str
+    tenant: str
+    workflow: str | None
+    name: str | None
+    attempts: int
+    failures: int
+    first_at: datetime
+    last_at: datetime
+    due_at: datetime | None
+    waiting_for: str | None
+    parked_reason: str | None
+    skipped_by: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that is to be sent again; ``arguments`` as they were kept."""
+
+    task: str
+    key: str
+    arguments: bytes
+    headers: Mapping[str, str]
+
+
+def count(connection: sa.Connection, row: Mapping[str, Any]) -> DeliveryRow:
+    """Count an attempt of the message that ``row`` describes (its key, hash and names), unless it is parked."""
+    return _row(connection.execute(_COUNT, row).one())
+
+
+def wait(
+    connection: sa.Connection, row: Mapping[str, Any], *, reason: str, base: float, cap: float, jitter: float
+) -> DeliveryRow | None:
+    """Keep the message to send it again after ``base`` seconds, twice as many each time, at most ``cap``.
+
+    None where it is parked, which stays so.
+    """
+    arguments = {**row, "reason": reason, "base": base, "cap": cap, "jitter": jitter}
+    found = connection.execute(_WAIT, arguments).one_or_none()
+    return None if found is None else _row(found)
+
+
+def park(connection: sa.Connection, row: Mapping[str, Any], *, reason: str) -> DeliveryRow | None:
+    """Keep the message until an operator decides about it; None where it is parked already."""
+    found = connection.execute(_PARK, {**row, "reason": reason}).one_or_none()
+    return None if found is None else _row(found)
+
+
+def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
+    """Forget the message: it had an outcome."""
+    connection.execute(_ANSWERED, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
+
+
+def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[Due]:
+    """Return what is to be sent again now; it is due once more after ``lease``, should the message be lost."""
+    rows = connection.execute(_SEND, {"limit": limit, "lease": lease})
+    return [Due(row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
+
+
+def select(
+    connection: sa.Connection,
+    *,
+    state: str | None,
+    equal: Mapping[str, str | None],
+    like: Mapping[str, str | None],
+    reason: str | None,
+    item: str | None,
+    after: UUID,
+    limit: int,
+) -> list[DeliveryRow]:
+    """Return a page of what is stuck, by id: columns that are ``equal``, or match a regular expression (``like``)."""
+    conditions = [_STATES[state], "id > :after"]
+    arguments: dict[str, Any] = {"after": after, "limit": limit, "reason": reason, "item": item}
+    for operator, given in (("=", equal), ("~", like)):
+        for column, value in given.items():
+            if value is not None:
+                conditions.append(f"{column} {operator} :{column}")
+                arguments[column] = value
+    if reason is not None:
+        conditions.append("strpos(lower(coalesce(parked_reason, waiting_for)), lower(:reason)) > 0")
+    if item is not None:
+        conditions.append("(key = :item OR CAST(id AS text) = :item)")
+    query = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit")
+    return [_row(row) for row in connection.execute(query, arguments)]
+
+
+def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[DeliveryRow]:
+    """Lock these rows and return them."""
+    return [_row(row) for row in connection.execute(_LOCKED, {"ids": list(ids)})]
+
+
+def retry(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
+    """Have them sent again now, as if they had never been tried."""
+    connection.execute(_RETRY, {"ids": list(ids), "actor": actor})
+
+
+def skip(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
+    """Leave them as they are."""
+    connection.execute(_SKIP, {"ids": list(ids), "actor": actor})
+
+
+def holding(connection: sa.Connection, staged: Collection[UUID]) -> set[UUID]:
+    """Return those of these staged uploads that a kept message still needs."""
+    return set(connection.execute(_STAGED, {"names": list(staged)}).scalars())
+
+
+def forget(connection: sa.Connection, *, kept: timedelta) -> int:
+    """Forget what was counted and not heard of for so long, and what was carried out after all; return how many."""
+    return connection.execute(_FORGET, {"kept": kept}).rowcount
+
+
+def _row(found: Any) -> DeliveryRow:  # noqa: ANN401  a row of SQLAlchemy
+    return DeliveryRow(**{name: getattr(found, name) for name in DeliveryRow.__dataclass_fields__})

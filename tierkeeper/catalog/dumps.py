@@ -1,0 +1,144 @@
+"""The catalog's tables out into files and back, by COPY."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
+
+from models import Base
+from tierkeeper.catalog import migrate, partitions
+from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.database import now as catalog_now
+
+EVENTS = "events"
+#: a table may take long; no other statement waits for these, so there is a limit only against hanging for ever
+_TIMEOUT = sa.text("SET LOCAL statement_timeout = '6h'")
+_CHUNK = 1024 * 1024
+
+
+class Sink(Protocol):
+    """Where a table's bytes go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take some."""
+
+
+class Source(Protocol):
+    """Where a table's bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give some; none at the end."""
+
+
+def tables() -> list[str]:
+    """Return the tables that a dump has, each after those it refers to; the events are exported apart."""
+    return [table.name for table in Base.metadata.sorted_tables if table.name != EVENTS]
+
+
+def columns(table: str) -> list[str]:
+    """Return the columns of a table, as this version of the code knows it."""
+    return [column.name for column in Base.metadata.tables[table].columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole catalog as it was at one moment."""
+
+    at: datetime
+    revision: str
+    _connection: sa.Connection
+
+    @property
+    def connection(self) -> sa.Connection:
+        """For other questions about the same moment."""
+        return self._connection
+
+    def copy(self, table: str, sink: Sink) -> int:
+        """Write a table's rows; return how many."""
+        query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_listed(columns(table)), sql.Identifier(table))
+        return self._copy(query, sink)
+
+    def copy_events(self, since: datetime, sink: Sink) -> int:
+        """Write the events from ``since`` on; return how many."""
+        query = sql.SQL("COPY (SELECT {} FROM {} WHERE at >= {}) TO STDOUT").format(
+            _listed(columns(EVENTS)), sql.Identifier(EVENTS), sql.Literal(since)
+        )
+        return self._copy(query, sink)
+
+    def _copy(self, query: sql.Composed, sink: Sink) -> int:
+        with _driver(self._connection).cursor() as cursor:
+            with cursor.copy(query) as rows:
+                for piece in rows:
+                    sink.write(piece)
+            return cursor.rowcount
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[Snapshot]:
+    """One moment of the catalog, held for as long as it is read."""
+    with database.reading() as plain:
+        connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            connection.execute(_TIMEOUT)
+            yield Snapshot(catalog_now(connection), migrate.found(connection), connection)
+
+
+def empty(connection: sa.Connection) -> None:
+    """Take out what ``init`` put into the tables of a dump (its built-in policies, the switches, runs)."""
+    connection.execute(_TIMEOUT)
+    for table in reversed(tables()):
+        connection.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608  a name of our own
+
+
+def load(connection: sa.Connection, table: str, names: Sequence[str], source: Source) -> int:
+    """Read a table's rows back; columns that the dump does not have get their defaults."""
+    query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _listed(names))
+    return _load(connection, query, source)
+
+
+def load_events(connection: sa.Connection, names: Sequence[str], source: Source) -> int:
+    """Read exported events back; what is there already stays as it is. Return how many came in."""
+    connection.execute(sa.text("CREATE TEMP TABLE IF NOT EXISTS loaded_events (LIKE events) ON COMMIT DROP"))
+    connection.execute(sa.text("TRUNCATE loaded_events"))
+    query = sql.SQL("COPY loaded_events ({}) FROM STDIN").format(_listed(names))
+    _load(connection, query, source)
+    months = sa.text("SELECT DISTINCT date_trunc('month', at, 'UTC') FROM loaded_events ORDER BY 1")
+    for month in connection.execute(months).scalars().all():
+        partitions.make_ahead(connection, now=month)
+    listed = ", ".join(columns(EVENTS))
+    return connection.execute(
+        sa.text(f"INSERT INTO events ({listed}) SELECT {listed} FROM loaded_events ON CONFLICT DO NOTHING")  # noqa: S608  as above
+    ).rowcount
+
+
+def content_of(connection: sa.Connection) -> Mapping[str, int]:
+    """Return the tables that only use fills, with how many rows (at most one is counted of each)."""
+    found = {}
+    for table in ("tenants", "names", "blobs", "artifacts", "placements"):
+        found[table] = connection.execute(sa.text(f"SELECT count(*) FROM (SELECT FROM {table} LIMIT 1) AS t"))  # noqa: S608  as above
+    own = sa.text("SELECT count(*) FROM policies WHERE NOT built_in")
+    counts = {table: int(result.scalar_one()) for table, result in found.items()}
+    return {**counts, "policies": int(connection.execute(own).scalar_one())}
+
+
+def _load(connection: sa.Connection, query: sql.Composed, source: Source) -> int:
+    with _driver(connection).cursor() as cursor:
+        with cursor.copy(query) as rows:
+            while piece := source.read(_CHUNK):
+                rows.write(piece)
+        return cursor.rowcount
+
+
+def _listed(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _driver(connection: sa.Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  the catalog is made with this driver
+    return driver

@@ -1,0 +1,154 @@
+"""The catalog's epoch, the server it lies on, and whether it is known to be restored from a copy of itself."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog import events
+
+#: the subject of events about the catalog itself
+CATALOG = UUID(int=0)
+TRUSTED, RESTORED, REBUILDING = "trusted", "restored", "rebuilding"
+
+_READ = sa.text("SELECT name, value, reason FROM switches WHERE name IN ('epoch', 'trust')")
+_LOCK = sa.text("SELECT FROM switches WHERE name = 'epoch' FOR UPDATE")
+_SET = sa.text(
+    "INSERT INTO switches (name, value, by, reason, at) VALUES (:name, CAST(:value AS jsonb), :by, :reason, :at)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
+    " at = excluded.at"
+)
+_NEXT = sa.text("SELECT coalesce(max(revision), 0) + 1 FROM events WHERE subject = :subject")
+# a managed server may forbid each of these; the timeline of the write-ahead log is there at once after a promotion,
+# that of the last checkpoint only after the next
+_SYSTEM = sa.text("SELECT system_identifier::text FROM pg_control_system()")
+_TIMELINE = sa.text("SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int")
+_DATABASE = sa.text("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server, timeline and database this is; None for what may not be asked."""
+
+    system: str | None
+    timeline: int | None
+    database: int | None
+
+    def differs(self, here: "Server") -> str | None:
+        """Say in words in what ``here`` differs from this one, as far as both are known."""
+        for what, noted, now in (
+            ("server", self.system, here.system),
+            ("timeline", self.timeline, here.timeline),
+            ("database", self.database, here.database),
+        ):
+            if noted is not None and now is not None and noted != now:
+                return f"its PostgreSQL {what} is {now}, and was {noted} when the epoch was last raised"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The catalog's epoch: its number, the mark of its twin in the coldest tier, and its line.
+
+    A line is begun by ``init``, by a rebuild and by an accepted restore; events are exported apart for each.
+    """
+
+    number: int
+    mark: UUID | None = None
+    line: UUID | None = None
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the catalog says of itself; ``trust`` is TRUSTED, RESTORED or REBUILDING, with its reason."""
+
+    epoch: Epoch
+    trust: str
+    reason: str
+
+
+def lock(connection: sa.Connection) -> None:
+    """Let others who change epoch or trust wait until this transaction ends."""
+    connection.execute(_LOCK)
+
+
+def standing(connection: sa.Connection) -> Standing:
+    """Return what the catalog says of itself."""
+    found = {row.name: row for row in connection.execute(_READ)}
+    trust = found.get("trust")
+    return Standing(
+        epoch=_parsed(found["epoch"].value if "epoch" in found else 0),
+        trust=TRUSTED if trust is None else str(trust.value),
+        reason="" if trust is None else str(trust.reason),
+    )
+
+
+def server(connection: sa.Connection) -> Server:
+    """Return which server this is."""
+    return Server(
+        system=_asked(connection, _SYSTEM),
+        timeline=_asked(connection, _TIMELINE),
+        database=_asked(connection, _DATABASE),
+    )
+
+
+def distrusted(connection: sa.Connection) -> str | None:
+    """Return why this catalog may be an older copy of itself, None if nothing says so. Cheap: asks no store."""
+    here = standing(connection)
+    if here.trust != TRUSTED:
+        return here.reason
+    return None if here.epoch.server is None else here.epoch.server.differs(server(connection))
+
+
+def raise_to(connection: sa.Connection, epoch: Epoch, *, by: str, reason: str, now: datetime) -> None:
+    """Write the epoch, whose row is locked, with its event."""
+    value = {"number": epoch.number, "mark": _text(epoch.mark), "line": _text(epoch.line)}
+    value["server"] = None if epoch.server is None else asdict(epoch.server)
+    _set(connection, "epoch", value, by=by, reason=reason, now=now)
+    _event(connection, "epoch raised", by=by, now=now, after={"epoch": epoch.number, "reason": reason})
+
+
+def set_trust(connection: sa.Connection, trust: str, *, by: str, reason: str, now: datetime, event: str) -> None:
+    """Write what is known of the catalog (the epoch's row is locked), with its event."""
+    _set(connection, "trust", trust, by=by, reason=reason, now=now)
+    _event(connection, event, by=by, now=now, after={"trust": trust, "reason": reason})
+
+
+def _set(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:
+    connection.execute(_SET, {"name": name, "value": json.dumps(value), "by": by, "reason": reason, "at": now})
+
+
+def _event(connection: sa.Connection, type_: str, *, by: str, now: datetime, after: dict[str, Any]) -> None:
+    revision = connection.execute(_NEXT, {"subject": CATALOG}).scalar_one()
+    line = events.Line(subject=CATALOG, revision=revision, type=type_, actor=by, after=after)
+    events.append(connection, [line], at=now)
+
+
+def _asked(connection: sa.Connection, question: sa.TextClause) -> Any:  # noqa: ANN401  each has a type of its own
+    try:
+        with connection.begin_nested():
+            return connection.execute(question).scalar_one()
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        return None
+
+
+def _parsed(value: Any) -> Epoch:  # noqa: ANN401  JSON; a new catalog has a bare number
+    if not isinstance(value, dict):
+        return Epoch(int(value))
+    noted = value.get("server")
+    return Epoch(
+        number=int(value["number"]),
+        mark=UUID(value["mark"]) if value.get("mark") else None,
+        line=UUID(value["line"]) if value.get("line") else None,
+        server=None if noted is None else Server(**noted),
+    )
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

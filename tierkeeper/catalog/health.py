@@ -1,0 +1,37 @@
+"""What the health of the whole is read from: one look at the catalog, by indexes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+#: more due items than this are not counted one by one: a backlog must not make its own measurement slow
+MOST_COUNTED = 100_000
+
+_LOOK = sa.text(
+    "SELECT clock_timestamp() AS now,"
+    " (SELECT min(due_at) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
+    " AND due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until <= clock_timestamp())) AS oldest,"
+    " (SELECT count(*) FROM (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
+    " AND due_at <= clock_timestamp() LIMIT :most) AS d) AS due,"
+    " (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,"
+    " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL) AS parked_deliveries,"
+    " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the catalog says at one moment; ``oldest``: since when the oldest item is due that nobody works on."""
+
+    now: datetime
+    oldest: datetime | None
+    due: int  # at most MOST_COUNTED
+    parked: int  # artifacts
+    parked_deliveries: int
+    awaiting: int  # runs
+
+
+def look(connection: sa.Connection) -> Look:
+    """Return it."""
+    return Look(**connection.execute(_LOOK, {"most": MOST_COUNTED}).one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

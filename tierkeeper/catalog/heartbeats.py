@@ -1,0 +1,71 @@
+"""Signs of progress: which canaries came through, how much converge got done lately and how long it had been due."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+SLOT: Final = 300  # seconds of one row; the rows of two hours are used in turn
+SLOTS: Final = 24
+_CANARY: Final = "canary:"
+_DONE: Final = "done:"
+
+_BEAT = sa.text(
+    "INSERT INTO heartbeats (name, at, sent_at) VALUES (:name, clock_timestamp(), :sent_at)"
+    " ON CONFLICT (name) DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at"
+)
+_ADD = sa.text(
+    "INSERT INTO heartbeats AS h (name, at, counts)"
+    " SELECT CAST(:prefix AS text) || slot % :slots, to_timestamp(slot * :seconds), CAST(:counts AS jsonb)"
+    " FROM (SELECT floor(extract(epoch FROM clock_timestamp()) / :seconds)::bigint AS slot) AS t"
+    " ON CONFLICT (name) DO UPDATE SET at = excluded.at, counts = CASE WHEN h.at <> excluded.at THEN excluded.counts"
+    " ELSE h.counts || (SELECT coalesce(jsonb_object_agg(w.key, w.value::bigint"
+    " + coalesce((h.counts ->> w.key)::bigint, 0)), '{}'::jsonb) FROM jsonb_each_text(excluded.counts) AS w) END"
+)
+_CANARIES = sa.text("SELECT name, at, sent_at FROM heartbeats WHERE name LIKE 'canary:%'")
+_LATELY = sa.text(
+    "SELECT at, counts FROM heartbeats WHERE name LIKE 'done:%'"
+    " AND at > clock_timestamp() - CAST(:within AS interval) ORDER BY at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """When a queue's last canary was sent (by the clock of who sent it) and when it came through."""
+
+    sent_at: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What converge got done in the five minutes from ``at``: items by how long they had been due."""
+
+    at: datetime
+    counts: Mapping[int, int]  # by the power of two of the seconds, rounded up
+
+
+def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -> None:
+    """Note that a canary came through ``queue``."""
+    connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at})
+
+
+def add_done(connection: sa.Connection, counts: Mapping[int, int]) -> None:
+    """Add what a batch got done: one row for all of it."""
+    if counts:
+        arguments = {"prefix": _DONE, "slots": SLOTS, "seconds": SLOT, "counts": json.dumps(dict(counts))}
+        connection.execute(_ADD, arguments)
+
+
+def canaries(connection: sa.Connection) -> dict[str, Canary]:
+    """Return the last canary of each queue that ever had one."""
+    return {row.name.removeprefix(_CANARY): Canary(row.sent_at, row.at) for row in connection.execute(_CANARIES)}
+
+
+def lately(connection: sa.Connection, *, seconds: float) -> list[Slot]:
+    """Return what got done in slots that began within ``seconds``, oldest first."""
+    rows = connection.execute(_LATELY, {"within": f"{seconds} seconds"})
+    return [Slot(row.at, {int(power): int(count) for power, count in row.counts.items()}) for row in rows]

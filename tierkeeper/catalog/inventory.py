@@ -1,0 +1,79 @@
+"""What reconcile asks of the catalog: which copies lie at given locations, and which copies a tier should have."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import PlacementState
+
+_COLUMNS = "id, blob_id, location, state, store_version, stored_size, stored_sha256, damaged_at IS NOT NULL AS damaged"
+_AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
+_THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
+_PAGE = sa.text(
+    f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND state IN ('present', 'doomed')"
+    " AND made_at < :before AND id > :after ORDER BY id LIMIT :limit"
+)
+# one artifact stands for all that share the content; what is purged misses nothing
+_OWNERS = sa.text(
+    "SELECT b.blob_id, (SELECT a.id FROM artifacts a WHERE a.blob_id = b.blob_id AND a.state <> 'purged' LIMIT 1)"
+    " AS artifact FROM unnest(CAST(:blobs AS uuid[])) AS b(blob_id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One placement, as far as it can be compared with what a store says."""
+
+    id: UUID
+    blob: UUID
+    location: str
+    state: PlacementState
+    version: str | None
+    size: int | None
+    sha256: bytes | None
+    damaged: bool
+
+    @property
+    def settled(self) -> bool:
+        """Whether its bytes must be there: neither being written nor being deleted."""
+        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+
+
+def at(connection: sa.Connection, tier: str, locations: Collection[str]) -> dict[str, Copy]:
+    """Return the placements of a tier at these locations, in whatever state."""
+    rows = connection.execute(_AT, {"tier": tier, "locations": list(locations)})
+    return {row.location: _copy(row) for row in rows}
+
+
+def these(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Copy]:
+    """Return these placements as they are now."""
+    return {row.id: _copy(row) for row in connection.execute(_THESE, {"ids": list(ids)})}
+
+
+def page(connection: sa.Connection, tier: str, *, before: datetime, after: UUID, limit: int) -> list[Copy]:
+    """Return the next copies of a tier that were intended before a moment and must be there, by id."""
+    arguments = {"tier": tier, "before": before, "after": after, "limit": limit}
+    return [_copy(row) for row in connection.execute(_PAGE, arguments)]
+
+
+def owners(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return one artifact that needs the content, of each of these blobs that any needs."""
+    rows = connection.execute(_OWNERS, {"blobs": list(blobs)})
+    return {row.blob_id: row.artifact for row in rows if row.artifact is not None}
+
+
+def _copy(row: sa.Row[tuple[object, ...]]) -> Copy:
+    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
+    return Copy(
+        id=v["id"],
+        blob=v["blob_id"],
+        location=v["location"],
+        state=PlacementState(v["state"]),
+        version=v["store_version"],
+        size=v["stored_size"],
+        sha256=None if v["stored_sha256"] is None else bytes(v["stored_sha256"]),
+        damaged=v["damaged"],
+    )

@@ -1,0 +1,139 @@
+"""Orphans, as reconcile saw them: bytes without a placement. Their rows only remember; nothing is moved."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+_KEYS = "unnest(CAST(:locations AS text[]), CAST(:versions AS text[])) AS w(location, version)"
+_SIGHTED = sa.text(
+    "INSERT INTO quarantine AS q (tier, location, store_version, size, first_seen)"
+    " SELECT :tier, w.location, w.version, w.size, :now FROM unnest(CAST(:locations AS text[]),"
+    " CAST(:versions AS text[]), CAST(:sizes AS bigint[])) AS w(location, version, size)"
+    " ORDER BY w.location, w.version"
+    " ON CONFLICT (tier, location, store_version) DO UPDATE SET size = excluded.size, seen_again = :now,"
+    # other bytes than before: they have not been there long
+    " first_seen = CASE WHEN q.size = excluded.size THEN q.first_seen ELSE excluded.first_seen END,"
+    " deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END"
+    " RETURNING location, store_version, first_seen"
+)
+_KNOWN = sa.text(
+    f"SELECT q.location, q.store_version, q.first_seen FROM quarantine q JOIN {_KEYS}"
+    " ON q.location = w.location AND q.store_version = w.version WHERE q.tier = :tier"
+)
+_RIPE = sa.text(
+    "SELECT tier, location, store_version, size, first_seen, deleting_at FROM quarantine WHERE tier = ANY(:tiers)"
+    " AND first_seen <= :before AND seen_again >= :since AND (tier, location, store_version) > (:t, :l, :v)"
+    " ORDER BY tier, location, store_version LIMIT :limit"
+)
+_LOCK = sa.text(
+    f"SELECT q.location, q.store_version, q.size, q.first_seen, q.deleting_at FROM quarantine q JOIN {_KEYS}"
+    " ON q.location = w.location AND q.store_version = w.version WHERE q.tier = :tier"
+    " ORDER BY q.location, q.store_version FOR UPDATE OF q"
+)
+_DECIDE = sa.text(
+    f"UPDATE quarantine q SET deleting_at = coalesce(q.deleting_at, :now) FROM {_KEYS}"
+    " WHERE q.tier = :tier AND q.location = w.location AND q.store_version = w.version"
+)
+_FORGET = sa.text(
+    f"DELETE FROM quarantine q USING {_KEYS} WHERE q.tier = :tier AND q.location = w.location"
+    " AND q.store_version = w.version"
+    " RETURNING q.location, q.store_version, q.size, q.first_seen, q.deleting_at"
+)
+_GONE = sa.text(
+    "SELECT location, store_version, size, first_seen, deleting_at FROM quarantine WHERE tier = :tier"
+    " AND coalesce(seen_again, first_seen) < :since ORDER BY location, store_version LIMIT :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One object, or one version of it, as a store lists it."""
+
+    location: str
+    version: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """One object, or one version of it, without a placement. ``deleting_at``: its deletion was decided then."""
+
+    tier: str
+    location: str
+    version: str | None
+    size: int | None
+    first_seen: datetime
+    deleting_at: datetime | None
+
+
+def sighted(
+    connection: sa.Connection, tier: str, objects: Sequence[Sighting], *, now: datetime
+) -> dict[tuple[str, str | None], datetime]:
+    """Note that these objects are there without a placement; return since when each is known, by its key."""
+    arguments = {"tier": tier, "now": now, "sizes": [each.size for each in objects], **_keys(objects)}
+    return _first_seen(connection.execute(_SIGHTED, arguments))
+
+
+def known(connection: sa.Connection, tier: str, objects: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
+    """Return since when each of these is known to have no placement, of those that are."""
+    return _first_seen(connection.execute(_KNOWN, {"tier": tier, **_keys(objects)}))
+
+
+def ripe(
+    connection: sa.Connection,
+    tiers: Collection[str],
+    *,
+    seen_since: datetime,
+    first_before: datetime,
+    after: Orphan | None,
+    limit: int,
+) -> list[Orphan]:
+    """Return, by tier and location, what was seen long enough ago and again since ``seen_since``."""
+    arguments: dict[str, Any] = {
+        "tiers": list(tiers),
+        "since": seen_since,
+        "before": first_before,
+        "limit": limit,
+        "t": after.tier if after else "",
+        "l": after.location if after else "",
+        "v": (after.version or "") if after else "",
+    }
+    return [
+        Orphan(r.tier, r.location, r.store_version or None, r.size, r.first_seen, r.deleting_at)
+        for r in connection.execute(_RIPE, arguments)
+    ]
+
+
+def lock(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+    """Lock these rows in their order and return those that are still there, as they are now."""
+    return _orphans(tier, connection.execute(_LOCK, {"tier": tier, **_keys(orphans)}))
+
+
+def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, now: datetime) -> None:
+    """The decision point of an orphan's delete."""
+    connection.execute(_DECIDE, {"tier": tier, "now": now, **_keys(orphans)})
+
+
+def forget(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+    """Forget these; return those that were still there."""
+    return _orphans(tier, connection.execute(_FORGET, {"tier": tier, **_keys(orphans)}))
+
+
+def gone(connection: sa.Connection, tier: str, *, since: datetime, limit: int) -> list[Orphan]:
+    """Return orphans that were not seen any more since then."""
+    return _orphans(tier, connection.execute(_GONE, {"tier": tier, "since": since, "limit": limit}))
+
+
+def _keys(objects: Sequence[Sighting] | Sequence[Orphan]) -> dict[str, list[str]]:
+    return {"locations": [each.location for each in objects], "versions": [each.version or "" for each in objects]}
+
+
+def _first_seen(rows: sa.CursorResult[Any]) -> dict[tuple[str, str | None], datetime]:
+    return {(row.location, row.store_version or None): row.first_seen for row in rows}
+
+
+def _orphans(tier: str, rows: sa.CursorResult[Any]) -> list[Orphan]:
+    return [Orphan(tier, r.location, r.store_version or None, r.size, r.first_seen, r.deleting_at) for r in rows]

@@ -1,0 +1,149 @@
+"""The health of the whole, asked of the catalog and the tiers: does the work get done, and how late.
+
+Nothing here asks a process whether it lives. What is due gets done or it does not; a canary that Beat sends comes
+through its queue or it does not.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import Final
+
+from tierkeeper.base.health import Condition, Health, Vital
+from tierkeeper.base.metrics import observe
+from tierkeeper.base.sizes import format_duration
+from tierkeeper.catalog import health as catalog_health
+from tierkeeper.catalog import heartbeats, switches
+from tierkeeper.engine.context import Engine
+from tierkeeper.stores.errors import StoreError
+from tierkeeper_client.contract import Queue
+
+HOUR: Final = 3600.0
+RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
+LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
+PERCENTILES: Final = (50, 99)
+
+
+def waits(seconds: Iterable[float]) -> dict[int, int]:
+    """Count by the power of two of the seconds, rounded up: precise enough for percentiles, and cheap to keep."""
+    return dict(Counter(min(LONGEST, max(0, math.ceil(math.log2(max(one, 1.0))))) for one in seconds))
+
+
+def canary(engine: Engine, queue: Queue, *, sent_at: datetime | None) -> None:
+    """Note that a canary came through ``queue``."""
+    engine.catalog.run(lambda connection: heartbeats.canary(connection, queue.value, sent_at=sent_at))
+
+
+def health(engine: Engine, *, tiers: bool = True) -> Health:
+    """Look at all of it; ``tiers``: ask the stores too, each for as long as ``health.probe``. CatalogUnavailable."""
+    with engine.catalog.reading() as connection:
+        look = catalog_health.look(connection)
+        canaries = heartbeats.canaries(connection)
+        slots = heartbeats.lately(connection, seconds=HOUR)
+        refused = switches.deletes_refused(connection)
+    found = [
+        *_due(engine, look, slots),
+        _beat(engine, look.now, canaries),
+        *_canaries(engine, look.now, canaries),
+        *_waiting(look, refused),
+        *(_tiers(engine) if tiers else ()),
+    ]
+    for vital in found:
+        if vital.value is not None:
+            observe(f"health_{vital.name.partition(' ')[0]}", vital.value, of=vital.name)
+    return Health(tuple(found))
+
+
+def _due(engine: Engine, look: catalog_health.Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
+    limit = engine.settings.health.overdue
+    oldest = timedelta(0) if look.oldest is None else look.now - look.oldest
+    late = f"an item has been due for {format_duration(_whole(oldest))}, and nobody works on it" if oldest > limit else ""
+    yield Vital("overdue", Condition.BAD if late else Condition.OK, oldest.total_seconds(), "s", late)
+    yield Vital("due", Condition.OK, look.due, "items")
+    recent = [slot for slot in slots if (look.now - slot.at).total_seconds() <= RECENT]
+    span = (look.now - recent[0].at).total_seconds() if recent else 0.0
+    rate = sum(sum(slot.counts.values()) for slot in recent) / max(span, 1.0)
+    yield Vital("rate", Condition.OK, round(rate, 3), "items/s")
+    yield Vital("clear", Condition.OK, 0.0 if not look.due else look.due / rate if rate else None, "s")
+    total = Counter[int]()
+    for slot in slots:
+        total.update(slot.counts)
+    for percent in PERCENTILES:
+        yield Vital(f"latency p{percent}", Condition.OK, percentile(total, percent), "s")
+
+
+def percentile(counts: Mapping[int, int], percent: int) -> float | None:
+    """Return a bound in seconds within which ``percent`` of what was counted got done; None of nothing."""
+    wanted = sum(counts.values()) * percent / 100
+    seen = 0
+    for power in sorted(counts):
+        seen += counts[power]
+        if seen >= wanted:
+            return float(2**power)
+    return None
+
+
+def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:
+    # whatever the clock of its host says, Beat sent a canary before it came through
+    ticks = [min(c.sent_at or c.at, c.at) for c in canaries.values()]
+    if not ticks:
+        return Vital("beat", Condition.BAD, None, "s", "it has never been heard of; start it, and a worker")
+    ago = now - max(ticks)
+    late = ago > engine.settings.health.beat
+    detail = f"the last that was heard of it is {format_duration(_whole(ago))} old" if late else ""
+    return Vital("beat", Condition.BAD if late else Condition.OK, ago.total_seconds(), "s", detail)
+
+
+def _canaries(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Iterator[Vital]:
+    limit = engine.settings.health.canary
+    for queue in Queue:
+        name, known = f"canary {queue.value}", canaries.get(queue.value)
+        if known is None:
+            yield Vital(name, Condition.BAD, None, "s", "none has ever come through; does a worker serve this queue?")
+            continue
+        took = max(timedelta(0), known.at - (known.sent_at or known.at))
+        if now - known.at > limit:
+            detail = f"none has come through for {format_duration(_whole(now - known.at))}"
+        else:
+            detail = f"the last one took {format_duration(_whole(took))}" if took > limit else ""
+        yield Vital(name, Condition.BAD if detail else Condition.OK, took.total_seconds(), "s", detail)
+
+
+def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
+    """What waits for a person; the work goes on meanwhile."""
+    for name, count, detail in (
+        ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),
+        ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
+        ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
+    ):
+        yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
+    off = "" if refused is None else f"nothing is deleted: {refused}"
+    yield Vital("deletes", Condition.ATTENTION if off else Condition.OK, None, "", off)
+
+
+def _tiers(engine: Engine) -> list[Vital]:
+    """Ask every store, all at once; one that has not answered in time is left to its own time-outs."""
+    # threads of their own: the engine's may all be waiting for the very store that does not answer
+    threads = ThreadPoolExecutor(max_workers=len(engine.tiers), thread_name_prefix="tierkeeper-health")
+    asked = {tier.name: threads.submit(engine.store(tier.name).check) for tier in engine.tiers}
+    wait(asked.values(), timeout=engine.settings.health.probe.total_seconds())
+    threads.shutdown(wait=False, cancel_futures=True)
+    found = []
+    for name, answer in asked.items():
+        error = answer.exception() if answer.done() and not answer.cancelled() else TimeoutError()
+        if isinstance(error, StoreError):
+            detail = str(error)
+        elif isinstance(error, TimeoutError):
+            detail = f"it has not answered within {format_duration(engine.settings.health.probe)}"
+        elif error is not None:
+            raise error
+        else:
+            detail = ""
+        found.append(Vital(f"tier {name}", Condition.BAD if detail else Condition.OK, None, "", detail))
+    return found
+
+
+def _whole(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))

@@ -1,0 +1,291 @@
+"""Looking at one tier: its listing against the catalog, then the catalog against its listing. Deletes nothing.
+
+The order is that of R4. A location is listed first and looked up then: what is in flight has its row before its first
+byte (R1), so bytes without a row were nobody's when they were listed, and whether they are there still is asked once
+more. A copy that was not listed is read, looked for by HEAD, and its row read again. So what is stored, moved and
+collected meanwhile is no finding. No connection is held while a store is asked.
+"""
+
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TextIO
+from uuid import UUID
+
+from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
+from tierkeeper.base.states import PlacementState
+from tierkeeper.base.values import Ref
+from tierkeeper.catalog import artifacts, inventory, placements, quarantine
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.inventory import Copy
+from tierkeeper.catalog.quarantine import Sighting
+from tierkeeper.engine import reserved
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.seen import Seen
+from tierkeeper.policy.decision import when
+from tierkeeper.stores.base import ObjectKey, Stored
+from tierkeeper.stores.errors import ObjectNotFound, StoreError
+
+_CHUNK = 1000  # objects of one look-up
+#: every location carries the id of its placement, a UUIDv7
+_PLACED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A copy to be reported, and what is wrong with it; ``reason`` None: known to be damaged, and its bytes are back."""
+
+    placement: UUID
+    reason: str | None
+
+
+class Look:
+    """One tier, looked at once; its suspects stay on disk until it is closed."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tier: str,
+        *,
+        limits: ReconcileLimits,
+        record: bool,
+        found: Callable[[Finding], None],
+        progress: Callable[[int], None],
+    ) -> None:
+        self._engine, self.tier, self._limits = engine, tier, limits
+        self._record, self._tell, self._progress = record, found, progress
+        self._store = engine.store(tier)
+        self._suspects: TextIO = tempfile.TemporaryFile("w+", prefix="tierkeeper-")  # noqa: SIM115  see close
+        self._found: Counter[FindingKind] = Counter()
+        self._listed = self._known = self._known_damaged = self._lost = self._unanswered = 0
+        self._away: str | None = None
+        with engine.catalog.reading() as connection:
+            self.began = catalog_now(connection)
+
+    def close(self) -> None:
+        """Forget the suspects."""
+        self._suspects.close()
+
+    def take(self) -> TierFindings:
+        """Look; a store that does not answer leaves the tier ``away``, and nothing is concluded from what it said."""
+        try:
+            with Seen() as seen:
+                self._list(seen)
+                self._miss(seen)
+        except StoreError as error:
+            self._away = str(error)
+        return TierFindings(
+            tier=self.tier,
+            listed=self._listed,
+            known=self._known,
+            found=dict(self._found),
+            known_damaged=self._known_damaged,
+            lost=self._lost,
+            unanswered=self._unanswered,
+            away=self._away,
+        )
+
+    def suspects(self) -> Iterator[Suspect]:
+        """Return the copies to be reported, and those whose bytes may be good again."""
+        self._suspects.seek(0)
+        for line in self._suspects:
+            placement, reason = json.loads(line)
+            yield Suspect(UUID(placement), reason)
+
+    # -- what is listed
+
+    def _list(self, seen: Seen) -> None:
+        listing = self._store.list()
+        while chunk := list(islice(listing, _CHUNK)):
+            objects = [each for each in chunk if not reserved.ours(each.location)]
+            self._listed += len(objects)
+            with self._engine.catalog.reading() as connection:
+                copies = inventory.at(connection, self.tier, {each.location for each in objects})
+            strangers: list[Stored] = []
+            doubtful: dict[UUID, Copy] = {}
+            for each in objects:
+                copy = copies.get(each.location)
+                if copy is None or _other_version(copy, each):
+                    strangers.append(each)
+                elif copy.settled:
+                    seen.add([copy.id])
+                    if copy.damaged or _difference(copy, each):
+                        doubtful[copy.id] = copy
+            self._note_strangers(strangers, copies)
+            self._doubt(list(doubtful.values()))
+            self._progress(len(chunk))
+
+    def _note_strangers(self, strangers: Sequence[Stored], copies: dict[str, Copy]) -> None:
+        """Note bytes without a row. Between listing and look-up a collect may have been through: look again."""
+        there = [
+            each
+            for each, answer in zip(strangers, self._heads([_key(each) for each in strangers]), strict=True)
+            if not isinstance(answer, ObjectNotFound)
+        ]
+        orphans: dict[tuple[str, str | None], Sighting] = {}
+        for each in there:
+            if _deletable(each, beside=each.location in copies):
+                orphans[each.location, each.version] = Sighting(each.location, each.version, each.size)
+            else:
+                reason = "its name is none of tierkeeper's: it is left alone"
+                self._add(self._finding(each, FindingKind.FOREIGN, FindingAction.NONE, reason))
+        if not orphans:
+            return
+        since = self._sighted(list(orphans.values()))
+        for key, orphan in orphans.items():
+            first = since.get(key)
+            before = " beside the placement's" if orphan.location in copies else ""
+            what = f"no placement knows these bytes{before}" if orphan.version is None else f"a version{before} unknown"
+            if first is not None and first <= self.began - self._limits.quarantine:
+                action, told = FindingAction.DELETE, f"{what}; first seen {when(first)}"
+            else:
+                action, told = FindingAction.QUARANTINE, f"{what}; first seen {when(first) if first else 'now'}"
+            self._add(self._finding(orphan, FindingKind.ORPHAN, action, told))
+
+    def _sighted(self, orphans: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
+        if not self._record:
+            with self._engine.catalog.reading() as connection:
+                return quarantine.known(connection, self.tier, orphans)
+        return self._engine.catalog.run(
+            lambda connection: quarantine.sighted(connection, self.tier, orphans, now=catalog_now(connection))
+        )
+
+    # -- what should be there
+
+    def _miss(self, seen: Seen) -> None:
+        """Doubt every copy that was intended before the listing began and was not listed."""
+        ordered = seen.ordered()
+        current = next(ordered, None)
+        for copies in self._pages():
+            unseen = []
+            for copy in copies:
+                while current is not None and current < copy.id:
+                    current = next(ordered, None)
+                if current != copy.id:
+                    unseen.append(copy)
+            self._doubt(unseen)
+            self._progress(0)
+
+    def _pages(self) -> Iterator[list[Copy]]:
+        after = UUID(int=0)
+        while True:
+            with self._engine.catalog.reading() as connection:
+                page = inventory.page(connection, self.tier, before=self.began, after=after, limit=_CHUNK)
+            if not page:
+                return
+            self._known += len(page)
+            yield page
+            after = page[-1].id
+
+    def _doubt(self, copies: Sequence[Copy]) -> None:
+        """Ask the store about these copies, then read their rows again: who is still at fault is a finding."""
+        answers = self._heads([ObjectKey(copy.location, copy.version) for copy in copies])
+        if not copies:
+            return
+        with self._engine.catalog.reading() as connection:
+            rows = inventory.these(connection, [copy.id for copy in copies])
+        bad: list[tuple[Copy, FindingKind, str]] = []
+        for copy, answer in zip(copies, answers, strict=True):
+            row = rows.get(copy.id)
+            if row is None or not row.settled:
+                continue
+            if isinstance(answer, ObjectNotFound):
+                bad.append((row, FindingKind.MISSING, "nothing is at its location"))
+            elif isinstance(answer, StoreError):
+                self._unanswered += 1
+            elif difference := _difference(row, answer):
+                bad.append((row, FindingKind.MISMATCHED, difference))
+            elif row.damaged:
+                bad.append((row, FindingKind.MISMATCHED, ""))
+        self._note_bad(bad)
+
+    def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]]) -> None:
+        readable, refs = self._others([copy for copy, _, _ in bad])
+        for copy, kind, reason in bad:
+            ref, left = refs.get(copy.blob), readable[copy.id]
+            lost = ref is not None and not left
+            self._lost += lost
+            if copy.damaged:
+                self._known_damaged += 1
+                if not reason and copy.state is PlacementState.PRESENT:
+                    self._suspect(copy, None)
+                if not lost:
+                    continue
+            else:
+                self._suspect(copy, reason)
+            repaired = left > 0 and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
+            action = FindingAction.REPAIR if repaired else FindingAction.NONE
+            told = reason or "it was reported as damaged"
+            told += "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
+            finding = Finding(
+                self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost
+            )
+            if copy.damaged:
+                self._tell(finding)
+            else:
+                self._add(finding)
+
+    def _others(self, copies: Sequence[Copy]) -> tuple[dict[UUID, int], dict[UUID, Ref]]:
+        """Return how many other copies of the same content can be read, and one artifact that needs the content."""
+        blobs = {copy.blob for copy in copies}
+        if not blobs:
+            return {}, {}
+        with self._engine.catalog.reading() as connection:
+            found = placements.of_blobs(connection, blobs)
+            owners = inventory.owners(connection, blobs)
+            rows = {row.id: row.ref for row in artifacts.load(connection, list(owners.values()))}
+        tiers = self._engine.stores
+        left = {c.id: sum(p.readable and p.id != c.id and p.tier in tiers for p in found[c.blob]) for c in copies}
+        return left, {blob: rows[owner] for blob, owner in owners.items() if owner in rows}
+
+    # -- what all of it needs
+
+    def _heads(self, keys: Sequence[ObjectKey]) -> list[Stored | StoreError]:
+        def head(key: ObjectKey) -> Stored | StoreError:
+            try:
+                return self._store.head(key)
+            except StoreError as error:
+                return error
+
+        return self._engine.in_parallel(head, keys) if keys else []
+
+    def _suspect(self, copy: Copy, reason: str | None) -> None:
+        self._suspects.write(json.dumps([str(copy.id), reason]) + "\n")
+
+    def _finding(self, each: Stored | Sighting, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
+        return Finding(self.tier, each.location, each.version, kind, action, reason, size=each.size)
+
+    def _add(self, finding: Finding) -> None:
+        self._found[finding.kind] += 1
+        self._tell(finding)
+
+
+def _key(each: Stored) -> ObjectKey:
+    return ObjectKey(each.location, each.version)
+
+
+def _other_version(copy: Copy, each: Stored) -> bool:
+    """Whether this is not the version that the placement means: a write that came again after its answer was lost."""
+    return copy.settled and copy.version is not None and copy.version != each.version
+
+
+def _deletable(each: Stored, *, beside: bool) -> bool:
+    """Whether these bytes can be tierkeeper's, and can be deleted without anything else.
+
+    A key without a version names all of its versions: beside a placement's own it must not be used.
+    """
+    return _PLACED.search(each.location) is not None and not (beside and each.version is None)
+
+
+def _difference(copy: Copy, stored: Stored) -> str:
+    """Return in words how what is there differs from what was committed; nothing where it does not."""
+    if copy.size is not None and stored.size != copy.size:
+        return f"it has {stored.size} bytes, not {copy.size}"
+    if copy.sha256 is not None and stored.sha256 is not None and stored.sha256 != copy.sha256:
+        return f"its SHA-256 is {stored.sha256.hex()}, not {copy.sha256.hex()}"
+    return ""

@@ -1,0 +1,97 @@
+"""The consumer: judges each message by its size and its signature before anything looks into it.
+
+A message that is refused loses its body, and with it callbacks and chains, and everything in its headers but its name
+and id; what is left is answered by the task's base class as ``MessageRefused``.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu import compression
+
+from tasks.base import REFUSED_HEADER
+from tierkeeper.base import log
+from tierkeeper.base.metrics import observe
+from tierkeeper.base.settings_groups import MessagesSettings
+from tierkeeper_client.mac import KeyRing
+from worker import config
+
+EMPTY: Final = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+
+_log = log.get(__name__)
+_celery = logging.getLogger(__name__)  # kombu wants one of the standard library's
+
+
+class Judge:
+    """Says what is wrong with a message, if anything is."""
+
+    def __init__(self, settings: MessagesSettings) -> None:
+        self._ring = None if settings.keys is None else KeyRing.parse(settings.keys)
+        self._most = settings.max_bytes
+        self._max_age = settings.max_age.total_seconds()
+
+    @property
+    def signed_only(self) -> bool:
+        """Whether messages have to be signed."""
+        return self._ring is not None
+
+    def problem(self, headers: dict[str, Any], body: bytes) -> str:
+        """Return in words why the message is refused; empty if it is not."""
+        if len(body) > self._most:
+            return f"it has {len(body)} bytes, and messages.max_bytes is {self._most}"
+        return "" if self._ring is None else self._ring.problem(headers, body, max_age=self._max_age)
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer, with a judge in front."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own
+        refuse_compressed()
+        self.judge = Judge(config.settings().messages)
+        super().__init__(*args, **kwargs)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:  # noqa: ANN401  Celery's own
+        """Return what is called with every message."""
+        received = super().create_task_handler(*args, **kwargs)
+
+        def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
+            body = message.body or b""
+            problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
+            if not problem:
+                return received(message)
+            name, id_ = message.headers.get("task"), message.headers.get("id")
+            observe("messages_refused", task=str(name))
+            _log.warning("message refused", task=str(name), task_id=str(id_), problem=problem)
+            if not isinstance(name, str) or not isinstance(id_, str):
+                return message.reject_log_error(_celery, self.connection_errors)
+            defuse(message, name=name, id_=id_, problem=problem)
+            return received(message)
+
+        return judged
+
+
+def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
+    """Take everything out of a message that somebody who may not could have put into it."""
+    message.body = EMPTY
+    message.content_type, message.content_encoding = "application/json", "utf-8"
+    message.headers = {
+        "task": name,
+        "id": id_,
+        "root_id": id_,
+        "ignore_result": bool(message.headers.get("ignore_result")),
+        REFUSED_HEADER: problem,
+    }
+
+
+def refuse_compressed() -> None:
+    """Have this process refuse compressed messages: nobody knows how large they are before they are unpacked."""
+    for alias in compression.encoders():
+        encode, content_type = compression.get_encoder(alias)
+        compression.register(encode, _refuse, content_type, aliases=[])
+
+
+def _refuse(_body: bytes) -> NoReturn:
+    msg = "compressed messages are refused; send them as they are"
+    raise ValueError(msg)

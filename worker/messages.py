@@ -1,0 +1,21 @@
+"""What this app sends: signed where there are keys, with the time at which it was sent."""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery.app.amqp import AMQP
+from kombu.utils.objects import cached_property
+
+from tierkeeper_client.mac import KeyRing
+from tierkeeper_client.signing import signing
+from worker import config
+
+
+class Messages(AMQP):
+    """Celery's, with a signature on everything: what Beat sends, successors, second tries."""
+
+    @cached_property
+    def send_task_message(self) -> Callable[..., Any]:
+        """Return what publishes a task's message."""
+        keys = config.settings().messages.keys
+        return signing(self._create_task_sender(), None if keys is None else KeyRing.parse(keys))
