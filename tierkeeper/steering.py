@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tierkeeper.base.parking import Stuck, StuckFilter, StuckResult
-from tierkeeper.engine import parked as parking
 from tierkeeper.base.health import Health
+from tierkeeper.base.parking import Stuck, StuckFilter, StuckResult
 from tierkeeper.engine import health as vital
+from tierkeeper.engine import parked as parking
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper_client.contract import Queue

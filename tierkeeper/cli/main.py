@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stats": ("tierkeeper.cli.stats:stats", "Count copies and bytes by tier."),
     "events": ("tierkeeper.cli.events:events", "Read or export the audit log."),
     "runs": ("tierkeeper.cli.runs:runs", "List sweeps and bulk jobs, and what they did."),
+    "health": ("tierkeeper.cli.health:health", "Say whether the work gets done, and how late."),
     "verify": ("tierkeeper.cli.verify:verify", "Read copies back and check their checksums."),
     "settings": ("tierkeeper.cli.settings:settings", "Print the effective settings and where each comes from."),
     "init": ("tierkeeper.cli.init:init", "Make or upgrade the catalog and the tiers."),

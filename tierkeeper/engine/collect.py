@@ -10,7 +10,6 @@
    ``deleting`` rows of bytes that are gone; collect repeats them.
 """
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tierkeeper.base import log as logs
 from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches
 from tierkeeper.catalog.database import now as catalog_now
@@ -64,7 +64,7 @@ def collect(
     sweep = _Sweep(engine, actor, dry_run=dry_run)
     more = False
     while candidates := step_1_pick(engine, sweep.passed):
-        if deadline is not None and time.monotonic() >= deadline:
+        if over(deadline):
             more = True
             break
         gone = sweep.try_batch(candidates)

@@ -5,13 +5,13 @@ time. An edit leaves a run with a cursor; recompute takes up every such run from
 at most the page in work.
 """
 
-import time
 from collections import Counter
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, browse, runs, schedule
 from tierkeeper.catalog.database import now as catalog_now
@@ -30,7 +30,7 @@ def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
             pending = runs.oldest_running(connection, RunKind.RECOMPUTE)
         if pending is None:
             return SweepResult(dict(counts), 0, 0, more=False)
-        if deadline is not None and time.monotonic() >= deadline:
+        if over(deadline):
             return SweepResult(dict(counts), 0, 0, more=True)
         run, arguments = pending
         counts += _page(engine, run, UUID(arguments["after"]))

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.stopping import over
 from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.stopping import over
 from tierkeeper.base.values import ItemError, SweepResult
 from tierkeeper.catalog import artifacts, heartbeats, runs, schedule
 from tierkeeper.catalog.schedule import Claimed
@@ -104,7 +104,8 @@ def _count(engine: Engine, run: UUID, report: Report, *, waits: Mapping[int, int
 def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[int, int]:
     """Return from due to done, for what was done: see ``heartbeats``."""
     took = time.monotonic() - since
-    return health.waits(c.waited + took for c in claimed if report.outcomes[c.artifact].outcome in _OVER)
+    done = {artifact for artifact, result in report.outcomes.items() if result.outcome in _OVER}
+    return health.waits(c.waited + took for c in claimed if c.artifact in done)
 
 
 def _tiers(engine: Engine, kind: RunKind) -> list[str] | None:

@@ -1,6 +1,5 @@
 """Read copies again and compare their hashes; what is bad is reported and made anew by converge."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
 from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
 from tierkeeper.catalog.database import now as catalog_now
@@ -35,7 +35,7 @@ def verify(
     size, more = 0, False
     batches = _oldest(engine, share) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
     for batch in batches:
-        if deadline is not None and time.monotonic() >= deadline:
+        if over(deadline):
             more = True
             break
         counts, read, bad = _verify_batch(engine, batch, actor=actor)
