@@ -15,21 +15,16 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "rotate": {"task": TaskName.ROTATE.value, "schedule": crontab()},
     "collect": {"task": TaskName.COLLECT.value, "schedule": crontab()},
     "clean hot": {"task": TaskName.CLEAN_HOT.value, "schedule": crontab(minute="7")},
+    "redeliver": {"task": TaskName.REDELIVER.value, "schedule": crontab()},
     "recompute": {"task": TaskName.RECOMPUTE.value, "schedule": crontab(minute="*/5")},
     "maintain": {"task": TaskName.MAINTAIN.value, "schedule": crontab(minute="23")},
-    # one through each queue, so that a queue that nobody serves is seen
-    "canary ingest": {"task": TaskName.CANARY.value, "schedule": crontab(), "options": {"queue": Queue.INGEST.value}},
-    "canary verbs": {"task": TaskName.CANARY.value, "schedule": crontab(), "options": {"queue": Queue.VERBS.value}},
-    "canary transition": {
-        "task": TaskName.CANARY.value,
-        "schedule": crontab(),
-        "options": {"queue": Queue.TRANSITION.value},
-    },
-    "canary purge": {"task": TaskName.CANARY.value, "schedule": crontab(), "options": {"queue": Queue.PURGE.value}},
-    "canary maintenance": {
-        "task": TaskName.CANARY.value,
-        "schedule": crontab(),
-        "options": {"queue": Queue.MAINTENANCE.value},
-    },
     "verify": {"task": TaskName.VERIFY.value, "schedule": crontab(minute="41", hour="3")},
+} | {
+    # one through each queue, so that a queue that nobody serves is seen
+    f"canary {queue.value}": {
+        "task": TaskName.CANARY.value,
+        "schedule": crontab(),
+        "options": {"queue": queue.value},
+    }
+    for queue in Queue
 }

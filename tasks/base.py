@@ -102,11 +102,20 @@ class KeeperTask(Task[Any, Any]):
         """Send this task's successor; where the broker does not take it, this message itself comes back."""
         self.send(contract.TaskName(self.name), kwargs)
 
-    def send(self, name: contract.TaskName, kwargs: Mapping[str, Any] | None = None) -> None:
-        """Send another task that carries this one's correlation and actor."""
-        headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+    def send(
+        self,
+        name: contract.TaskName,
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a task with this one's correlation and actor; one with a ``key`` keeps its result and its headers."""
+        if headers is None:
+            headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+        options: dict[str, Any] = {"ignore_result": True} if key is None else {"task_id": key}
         try:
-            self.app.send_task(name, kwargs=dict(kwargs or {}), headers=headers, ignore_result=True)
+            self.app.send_task(name, kwargs=dict(kwargs or {}), headers=dict(headers), **options)
         except (KombuError, OSError) as error:
             _log.warning("the broker did not take the next message", next=str(name), error=str(error))
             self._back(error)

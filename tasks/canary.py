@@ -16,7 +16,7 @@ def canary(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     sent_at = None
     with suppress(KeyError, TypeError, ValueError, OverflowError, OSError):
         sent_at = datetime.fromtimestamp(float((self.request.headers or {})[SENT_HEADER]), UTC)
-    queue = Queue((self.request.delivery_info or {}).get("routing_key"))
+    queue = Queue(str((self.request.delivery_info or {}).get("routing_key")))
     steer = keeper.current().steer
     steer.canary(queue, sent_at=sent_at)
     return {"queue": queue.value, "healthy": steer.health().healthy if queue is Queue.MAINTENANCE else None}

@@ -3,14 +3,17 @@
 Reached as ``keeper.steer``; everything that stores, reads and moves is on the keeper itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from tierkeeper.base.findings import Finding, ReconcileResult
 from tierkeeper.base.health import Health
 from tierkeeper.base.parking import Stuck, StuckFilter, StuckResult
 from tierkeeper.engine import health as vital
 from tierkeeper.engine import parked as parking
+from tierkeeper.engine import reconcile as reconciling
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper_client.contract import Queue
@@ -41,6 +44,24 @@ class Steering:
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
         """Note that a message came through ``queue``."""
         vital.canary(self.engine, queue, sent_at=sent_at)
+
+    def reconcile(
+        self,
+        *,
+        actor: str = "beat",
+        tiers: Sequence[str] = (),
+        dry_run: bool = False,
+        found: Callable[[Finding], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> ReconcileResult:
+        """Compare the catalog and the stores both ways; repair, and delete orphans that were seen twice."""
+        return reconciling.reconcile(
+            self.engine, actor=actor, tiers=tiers, dry_run=dry_run, found=found, progress=progress
+        )
+
+    def reconcile_at_work(self) -> UUID | None:
+        """Return the reconcile that is at work, if one is."""
+        return reconciling.busy(self.engine)
 
     @property
     def deliveries(self) -> Deliveries:

@@ -20,6 +20,7 @@ app: Celery = Celery(
         "tasks.promote",
         "tasks.purge",
         "tasks.recompute",
+        "tasks.redeliver",
         "tasks.restore",
         "tasks.rotate",
         "tasks.store",

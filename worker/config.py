@@ -44,6 +44,7 @@ def celery_settings(this: Settings) -> dict[str, Any]:
     return shared | {
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
+        "task_acks_on_timeout": False,  # a task that was killed at its limit comes again, counted, until it is parked
         "worker_prefetch_multiplier": 1,
         "worker_consumer": "worker.consumer:Consumer",
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases and fences hold without a broker

@@ -65,7 +65,7 @@ class Consumer(CeleryConsumer):
             observe("messages_refused", task=str(name))
             _log.warning("message refused", task=str(name), task_id=str(id_), problem=problem)
             if not isinstance(name, str) or not isinstance(id_, str):
-                return message.reject_log_error(_celery, self.connection_errors)
+                return message.reject_log_error(_celery, self.app.connection_for_read().connection_errors)
             defuse(message, name=name, id_=id_, problem=problem)
             return received(message)
 
@@ -88,8 +88,8 @@ def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa:
 def refuse_compressed() -> None:
     """Have this process refuse compressed messages: nobody knows how large they are before they are unpacked."""
     for alias in compression.encoders():
-        encode, content_type = compression.get_encoder(alias)
-        compression.register(encode, _refuse, content_type, aliases=[])
+        found: Any = compression.get_encoder(alias)  # (encoder, content type); the stubs say otherwise
+        compression.register(found[0], _refuse, found[1], aliases=[])
 
 
 def _refuse(_body: bytes) -> NoReturn:

@@ -5,7 +5,6 @@ queues while it does nothing are a problem. What all workers together get done i
 """
 
 import argparse
-import contextlib
 import socket
 import sys
 import time
@@ -13,16 +12,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from celery import Celery
-from kombu import Connection
 from kombu.exceptions import KombuError
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.errors import TierkeeperError
-from worker import config
+from worker import broker, config
 from worker.app import app
 
-TIMEOUT = 5  # seconds, for each answer
 PATIENCE = 3  # seconds in which an idle worker takes a message that waits
 
 
@@ -35,12 +32,12 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
         yield str(error)
     try:
         with this.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
+            connection.ensure_connection(max_retries=1, timeout=broker.TIMEOUT)
             before = _look(this, node)
             if before is None:
                 yield f"{node} does not answer."
                 return
-            waiting = _waiting(connection, before["queues"])
+            waiting = [name for name in before["queues"] if broker.length(connection, name)]
             if not waiting or before["busy"]:
                 return
             time.sleep(PATIENCE)
@@ -48,7 +45,8 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
             if after is not None and not after["busy"] and after["total"] == before["total"]:
                 yield from (
                     f"{node} takes nothing from {queue}, where messages wait."
-                    for queue in _waiting(connection, waiting)
+                    for queue in waiting
+                    if broker.length(connection, queue)
                 )
     except (KombuError, OSError) as error:
         yield f"The broker does not answer: {error}"
@@ -56,7 +54,7 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
 
 def _look(this: Celery, node: str) -> dict[str, Any] | None:
     """What the node says of itself: its queues, whether it is busy, how many messages it has taken so far."""
-    inspect = this.control.inspect(destination=[node], timeout=TIMEOUT)
+    inspect = this.control.inspect(destination=[node], timeout=broker.TIMEOUT)
     # one question after the other, each only if the one before was answered
     if (queues := inspect.active_queues()) and (stats := inspect.stats()) and (active := inspect.active()):
         return {
@@ -65,19 +63,6 @@ def _look(this: Celery, node: str) -> dict[str, Any] | None:
             "busy": bool(active[node]),
         }
     return None
-
-
-def _waiting(connection: Connection, queues: Sequence[str]) -> list[str]:
-    return [name for name in queues if _length(connection, name)]
-
-
-def _length(connection: Connection, queue: str) -> int:
-    try:
-        channel: Any = connection.channel()
-        with contextlib.closing(channel):
-            return int(channel.queue_declare(queue, passive=True).message_count)
-    except connection.channel_errors:
-        return 0  # Redis has no empty queues
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,14 +6,16 @@ import logging
 from celery import concurrency, signals
 from celery.concurrency import prefork, solo
 from celery.worker import WorkController
+from celery.worker.consumer import Consumer
 
 import tierkeeper.keeper
-from tierkeeper.base import log
-from worker import config
+from tierkeeper.base import log, stopping
+from worker import config, watchdog
 
 # The task's base class says of each task how it ended, with its correlation id: Celery's lines would say it again.
 CELERY_LINES = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.CRITICAL}
 
+_watching: list[watchdog.Watchdog] = []
 _opened: list[tierkeeper.keeper.Keeper] = []
 
 
@@ -24,6 +26,21 @@ def connect() -> None:
     signals.worker_process_init.connect(open_keeper)
     signals.worker_process_shutdown.connect(close_keeper)
     signals.worker_shutdown.connect(close_keeper)
+    signals.worker_ready.connect(watch)
+    signals.worker_shutting_down.connect(ask_to_end)
+
+
+def ask_to_end(**_: object) -> None:
+    """Have sweeps hand over after the batch at hand, in the children too: they hear nothing of the signal."""
+    stopping.ask()
+    for watching in _watching:
+        watching.stop()
+
+
+def watch(sender: Consumer, **_: object) -> None:
+    """Watch this worker from now on; it is told again after each lost connection."""
+    if not _watching:
+        _watching.append(watchdog.start(sender.app, stalled=config.settings().health.stalled.total_seconds()))
 
 
 def configure_logging(**_: object) -> None:

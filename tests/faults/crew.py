@@ -19,7 +19,7 @@ from integration.keeper.house import House
 
 from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
-from tierkeeper_client.client import Handle, TierkeeperClient
+from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import InlineContent, StoreArgs, TaskName
 from tierkeeper_client.errors import BrokerUnavailable
 
@@ -84,22 +84,6 @@ class Crew:
 
     # -- messages
 
-    def batch(self, contents: Mapping[str, bytes], *, age: timedelta, key: str | None = None) -> Handle:
-        """Send a message that stores many, each as a new version whatever was there: a second effect would show."""
-        created = datetime.now(UTC) - age
-        items = [
-            StoreArgs(
-                tenant=TENANT,
-                workflow=WORKFLOW,
-                name=name,
-                content=InlineContent.of(content),
-                created=created.replace(microsecond=0),
-                force=True,
-            )
-            for name, content in contents.items()
-        ]
-        return self.client.store_many(items, key=key)
-
     def sweep(self) -> None:
         """Send what Beat sends every minute."""
         for task in (TaskName.ROTATE, TaskName.COLLECT):
@@ -156,6 +140,16 @@ class Crew:
         """End everything."""
         for worker in [*self.workers.values(), *self.retired]:
             worker.kill()
+
+
+def items(contents: Mapping[str, bytes], *, age: timedelta) -> list[StoreArgs]:
+    """Return what a message that stores many carries.
+
+    Each is stored as a new version whatever was there, so that a second effect would show.
+    """
+    created = datetime.now(UTC) - age
+    named = {"tenant": TENANT, "workflow": WORKFLOW, "created": created, "force": True}
+    return [StoreArgs(name=name, content=InlineContent.of(content), **named) for name, content in contents.items()]
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

@@ -62,6 +62,7 @@ class _Link:
     server: asyncio.StreamWriter | None = None
     losing: Trigger | None = None
     swallowed: bool = False  # bytes are missing: it can't go on when the network heals
+    halved: bool = False  # its server's side is gone, and the client is never told
 
     def reset(self) -> None:
         """End both sides with RST."""
@@ -141,7 +142,7 @@ class FaultProxy:
         return trigger
 
     def heal(self) -> None:
-        """Take all faults back; connections of which bytes are missing are reset."""
+        """Take all faults back; connections of which bytes are missing are reset, half open ones stay so."""
         self.deaf = False
         self.to_server, self.to_client = Direction(), Direction()
         self.triggers = []
@@ -175,7 +176,7 @@ class FaultProxy:
     async def _halve(self) -> None:
         for link in self._links:
             if link.server is not None:
-                server, link.server, link.swallowed = link.server, None, True
+                server, link.server, link.halved = link.server, None, True
                 _reset(server)
 
     async def _cancel_pumps(self) -> None:

@@ -31,6 +31,7 @@ SENT, ENDED = "faults:sent", "faults:ended"
 _HOG_LIMIT = 64 * 1024 * 1024  # bytes that a task may take beyond what its process has
 _MEETING_SECONDS = 20.0
 _orders = Path(os.environ["FAULTS_ORDERS"])
+_dropping: list[bool] = []  # the connection is lost at the next COMMIT; True: when that took effect
 
 # the dead are looked for twenty times a second instead of each five seconds: the tests wait for nothing else
 AsynPool.timers = property(lambda pool: {pool.maintain_pool: 0.05})
@@ -134,16 +135,19 @@ def _fall_ill(order: dict[str, Any]) -> None:
 def _drop_at_commit(*, effect: bool) -> None:
     """Lose the connection at the next COMMIT of this process: before it takes effect, or before its reply comes."""
     engine = keeper.current().engine.catalog.engine
+    if not sa.event.contains(engine, "commit", _on_commit):
+        sa.event.listen(engine, "commit", _on_commit)
+    _dropping.append(effect)
 
-    def on_commit(connection: sa.Connection) -> None:
-        sa.event.remove(engine, "commit", on_commit)
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        if effect:
-            driver.commit()
-        driver.close()
 
-    sa.event.listen(engine, "commit", on_commit)
+def _on_commit(connection: sa.Connection) -> None:
+    if not _dropping:
+        return
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    if _dropping.pop():
+        driver.commit()
+    driver.close()  # the COMMIT that follows finds the connection gone
 
 
 def _hog() -> None:

@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import invariants
 import pytest
+from acceptance.deployment import wait_for
 from faults import effects
 from faults.conftest import Scale
-from faults.crew import Crew, OpenCrew, kill
+from faults.crew import Crew, OpenCrew, items, kill
+
+from tierkeeper_client.contract import StoreArgs
 
 OLD = timedelta(days=10)  # the default policy wants it in warm
 SHARES = 20  # messages, at least
@@ -42,6 +45,7 @@ class Storm:
                 kill(self._chance.choice(self._crew.children(worker) or [worker.pid]))
             case "main":
                 kill(worker.pid)  # its children end when they see it, some after their task
+                wait_for(lambda: worker.status != "running", timeout=10, what="a killed worker to be gone")
             case _:
                 worker.kill()
         if worker.status != "running":
@@ -60,7 +64,7 @@ def test_kill_storm(open_crew: OpenCrew, scale: Scale, chance: random.Random) ->
     crew.ready()
     messages = _messages(sent)
     for key, contents in messages.items():
-        crew.batch(contents, age=OLD, key=key)
+        crew.client.store_many(contents, key=key)
 
     def stored() -> bool:
         done = crew.count("commands")
@@ -71,7 +75,7 @@ def test_kill_storm(open_crew: OpenCrew, scale: Scale, chance: random.Random) ->
         crew.sweep()
         # a producer that has no answer sends its message again, under the same key
         key = chance.choice(list(messages))
-        crew.batch(messages[key], age=OLD, key=key)
+        crew.client.store_many(messages[key], key=key)
 
     crew.until(stored, meanwhile=again, what="everything to be stored", timeout=240)
 
@@ -86,10 +90,10 @@ def test_kill_storm(open_crew: OpenCrew, scale: Scale, chance: random.Random) ->
     invariants.check_settled(crew.keeper)
 
 
-def _messages(sent: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def _messages(sent: Mapping[str, bytes]) -> dict[str, list[StoreArgs]]:
     names = list(sent)
     share = min(MOST, max(1, len(names) // SHARES))
     return {
-        f"message-{start}": {name: sent[name] for name in names[start : start + share]}
+        f"message-{start}": items({name: sent[name] for name in names[start : start + share]}, age=OLD)
         for start in range(0, len(names), share)
     }

@@ -13,6 +13,7 @@ from tierkeeper.base.settings_gather import Given, gather
 from tierkeeper.base.settings_groups import (
     BrokerSettings,
     CatalogSettings,
+    DumpSettings,
     EngineSettings,
     FlowerSettings,
     Folder,
@@ -20,11 +21,13 @@ from tierkeeper.base.settings_groups import (
     LogSettings,
     MessagesSettings,
     Positive,
+    ReconcileSettings,
     ResultsSettings,
     RetentionSettings,
     SourceSettings,
     StagingSettings,
     TierSettings,
+    VerifySettings,
 )
 from tierkeeper.base.settings_show import SettingRow, is_secret, masked, rows
 from tierkeeper.base.sizes import Unusable, format_duration
@@ -50,6 +53,9 @@ class Settings(BaseSettings):
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     staging: StagingSettings
     sources: SourceSettings = Field(default_factory=SourceSettings)
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
+    verify: VerifySettings = Field(default_factory=VerifySettings)
+    dumps: DumpSettings = Field(default_factory=DumpSettings)
     runs_kept: Positive = timedelta(days=90)
     log: LogSettings = Field(default_factory=LogSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)

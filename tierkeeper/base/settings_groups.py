@@ -160,6 +160,20 @@ class EngineSettings(Group):
         return self
 
 
+class ReconcileSettings(Group):
+    """How the catalog and the stores are compared, and when that stops itself."""
+
+    quarantine: Duration = timedelta(hours=24)  # from an orphan's first sighting to the one that deletes it
+    stop_share: Annotated[float, Field(ge=0, le=1)] = 0.01  # of a tier; 1: it never stops itself
+    stop_floor: Annotated[int, Field(ge=0)] = 10  # findings in a tier that never stop it
+
+
+class VerifySettings(Group):
+    """``share`` of all copies that the daily verify reads, those read longest ago first."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.034  # so each is read about once a month
+
+
 class RetentionSettings(Group):
     """The built-in policies' ages in days, and the years for which records are locked (None: they are not)."""
 
@@ -180,6 +194,12 @@ class RetentionSettings(Group):
                     name=f"retention.{later}",
                 )
         return self
+
+
+class DumpSettings(Group):
+    """How many dumps of the catalog are kept in the coldest tier."""
+
+    keep: Annotated[int, Field(ge=1, le=1000)] = 7
 
 
 class StagingSettings(Group):

@@ -75,10 +75,13 @@ class RunKind(StrEnum):
     COLLECT = "collect"
     RECOMPUTE = "recompute"
     VERIFY = "verify"
+    RECONCILE = "reconcile"
     MAINTAIN = "maintain"
     BULK = "bulk"
     PURGE = "purge"  # what the brake stopped
     APPLY = "apply"  # of a stored plan
+    DUMP = "dump"
+    REBUILD = "rebuild"  # also what an accepted restore takes over
 
 
 class Outcome(StrEnum):

@@ -1,6 +1,6 @@
 """What policies are about to delete, and what they deleted lately: counted by index, never further than asked."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,6 +44,7 @@ _SAMPLES = sa.text(
     f" {_PENDING} ORDER BY s.due_at LIMIT CAST(:most AS bigint)) AS due"
     " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
 )
+_BY_POLICY = sa.text(f"SELECT s.deletes, count(*) {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
 _STOP = sa.text(
     "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT s.artifact_id"
     f" {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
@@ -99,7 +100,7 @@ def open_alone(connection: sa.Connection, tenant: str) -> None:
 
 
 def weigh(
-    connection: sa.Connection, scope: Scope, *, now: datetime, window: timedelta, most: int | None
+    connection: sa.Connection, scope: Scope, *, now: datetime, window: timedelta, most: int
 ) -> tuple[int, int]:
     """Return how many the policies of a scope are due to delete, and deleted within the window; each up to ``most``."""
     row = connection.execute(_WEIGH, {**scope.arguments(), "now": now, "since": now - window, "most": most}).one()
@@ -114,6 +115,12 @@ def population(connection: sa.Connection, tenant: str, *, now: datetime, window:
 def tenants_due(connection: sa.Connection, *, now: datetime) -> list[str]:
     """Return the tenants of which policies are to delete something now."""
     return list(connection.execute(_TENANTS, {"now": now}).scalars())
+
+
+def by_policy(connection: sa.Connection, scope: Scope, *, now: datetime) -> dict[str, int]:
+    """Return how many artifacts each policy of a scope is due to delete, all counted."""
+    rows = connection.execute(_BY_POLICY, {**scope.arguments(), "now": now})
+    return {name: count for name, count in rows}
 
 
 def samples(connection: sa.Connection, scope: Scope, *, now: datetime, limit: int) -> list[str]:
@@ -164,9 +171,3 @@ def release(connection: sa.Connection, run: UUID, *, limit: int) -> int:
 def approved_left(connection: sa.Connection, run: UUID) -> bool:
     """Whether something that this run's approval lets go is still to be deleted."""
     return bool(connection.execute(_LEFT, {"run": run}).scalar_one())
-
-
-def scopes(tenant: str, own: Collection[str], policies: Sequence[str]) -> list[Scope]:
-    """Return the scopes that deletions by these policies belong to."""
-    names = frozenset(own)
-    return [Scope(tenant, policy, names) for policy in sorted({p if p in names else "" for p in policies})]

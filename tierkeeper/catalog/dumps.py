@@ -1,6 +1,6 @@
 """The catalog's tables out into files and back, by COPY."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,11 +88,11 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
             yield Snapshot(catalog_now(connection), migrate.found(connection), connection)
 
 
-def empty(connection: sa.Connection) -> None:
+def clear(connection: sa.Connection) -> None:
     """Take out what ``init`` put into the tables of a dump (its built-in policies, the switches, runs)."""
     connection.execute(_TIMEOUT)
     for table in reversed(tables()):
-        connection.execute(sa.text(f"DELETE FROM {table}"))  # noqa: S608  a name of our own
+        connection.execute(sa.text(f"DELETE FROM {table}"))
 
 
 def load(connection: sa.Connection, table: str, names: Sequence[str], source: Source) -> int:
@@ -112,18 +112,21 @@ def load_events(connection: sa.Connection, names: Sequence[str], source: Source)
         partitions.make_ahead(connection, now=month)
     listed = ", ".join(columns(EVENTS))
     return connection.execute(
-        sa.text(f"INSERT INTO events ({listed}) SELECT {listed} FROM loaded_events ON CONFLICT DO NOTHING")  # noqa: S608  as above
+        sa.text(f"INSERT INTO events ({listed}) SELECT {listed} FROM loaded_events ON CONFLICT DO NOTHING")
     ).rowcount
 
 
-def content_of(connection: sa.Connection) -> Mapping[str, int]:
-    """Return the tables that only use fills, with how many rows (at most one is counted of each)."""
-    found = {}
-    for table in ("tenants", "names", "blobs", "artifacts", "placements"):
-        found[table] = connection.execute(sa.text(f"SELECT count(*) FROM (SELECT FROM {table} LIMIT 1) AS t"))  # noqa: S608  as above
-    own = sa.text("SELECT count(*) FROM policies WHERE NOT built_in")
-    counts = {table: int(result.scalar_one()) for table, result in found.items()}
-    return {**counts, "policies": int(connection.execute(own).scalar_one())}
+def in_use(connection: sa.Connection) -> str | None:
+    """Return what a catalog has that ``init`` did not put there, None if there is nothing."""
+    for what, rows in (
+        ("artifacts", "artifacts"),
+        ("content", "blobs"),
+        ("tenants", "tenants"),
+        ("policies of its own", "policies WHERE NOT built_in"),
+    ):
+        if connection.execute(sa.text(f"SELECT EXISTS (SELECT FROM {rows})")).scalar_one():
+            return what
+    return None
 
 
 def _load(connection: sa.Connection, query: sql.Composed, source: Source) -> int:

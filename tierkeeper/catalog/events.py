@@ -1,6 +1,6 @@
 """The audit log: one line a state change, in its transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,12 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
     """Return the revision of the next event of a subject that keeps none itself; it is locked by the caller."""
     last = connection.execute(sa.select(sa.func.max(Event.revision)).where(Event.subject == subject)).scalar()
     return int(last or 0) + 1
+
+
+def subjects_of(connection: sa.Connection, subjects: Collection[UUID], type_: str) -> set[UUID]:
+    """Return those of these subjects that have an event of this type."""
+    statement = sa.select(Event.subject).where(Event.subject.in_(subjects), Event.type == type_)
+    return set(connection.execute(statement).scalars()) if subjects else set()
 
 
 def query(

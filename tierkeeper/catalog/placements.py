@@ -1,6 +1,6 @@
 """Copies: intents, commits, dooming, collecting. Each change names the state it starts from (R2)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,6 +122,11 @@ def intend(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert ``copying`` rows, before the first byte is written (R1)."""
     if rows:
         connection.execute(sa.insert(Placement), rows)
+
+
+def adopt(connection: sa.Connection, row: Mapping[str, Any]) -> None:
+    """Insert a copy that was found in a store, with its bytes verified; its blob is locked."""
+    connection.execute(sa.insert(Placement), dict(row))
 
 
 def commit(

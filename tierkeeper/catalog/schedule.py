@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -42,10 +43,12 @@ _RENEW = sa.text(
     "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
     " AND artifact_id = ANY(:ids)"
 )
-_LOCK = sa.text(
+_HELD = (
     "SELECT artifact_id, due_at, parked_reason IS NOT NULL AS parked, deletes, braked_by, approved_by FROM schedule"
-    " WHERE artifact_id = ANY(:ids) ORDER BY artifact_id FOR NO KEY UPDATE"
+    " WHERE artifact_id = ANY(:ids)"
 )
+_PEEK = sa.text(_HELD)
+_LOCK = sa.text(f"{_HELD} ORDER BY artifact_id FOR NO KEY UPDATE")
 _SETTLE = sa.text(
     "UPDATE schedule s SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,"
     " attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,"
@@ -204,10 +207,16 @@ def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, leas
 
 def lock(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
     """Lock these rows in the order of their artifacts (R14); return them."""
-    return {
-        row.artifact_id: Held(row.due_at, row.parked, row.deletes, row.braked_by, row.approved_by)
-        for row in connection.execute(_LOCK, {"ids": list(ids)})
-    }
+    return _held(connection.execute(_LOCK, {"ids": list(ids)}))
+
+
+def peek(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
+    """Return these rows as they are, without a lock."""
+    return _held(connection.execute(_PEEK, {"ids": list(ids)}))
+
+
+def _held(rows: sa.CursorResult[Any]) -> dict[UUID, Held]:
+    return {r.artifact_id: Held(r.due_at, r.parked, r.deletes, r.braked_by, r.approved_by) for r in rows}
 
 
 def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:

@@ -1,13 +1,13 @@
 """The commit point of a batch (step 5 of converge): one transaction, locks by R14, everything decided again.
 
-Locks, each by id: blobs, artifacts, schedule; placements change only under their blob's lock. A crash before COMMIT
-leaves the intents; after it, everything stands. Running it again after a lost reply finds its uploads present under
+Locks, each by id: blobs, artifacts, schedule; placements change only under their blob's lock; then, where a policy
+deletes, the tenants' locks of the brake, which is asked about every such deletion. A crash before COMMIT leaves the intents; after it, everything stands. Running it again after a lost reply finds its uploads present under
 its own token and changes nothing twice.
 """
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,11 +19,12 @@ from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import change, locking, settlement
+from tierkeeper.engine import brake, change, locking, settlement
 from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.policybook import Governance
 from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
-from tierkeeper.policy.decision import Action, Decision
+from tierkeeper.policy.decision import Action, Decision, Step
 from tierkeeper.policy.rules import Policy
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
@@ -46,6 +47,8 @@ class _Item:
     row: ArtifactRow
     policy: Policy
     decision: Decision
+    run: UUID | None = None  # of the brake: the one that stops a deletion, or whose approval lets it go
+    stopped: bool = False
 
 
 def batch(
@@ -61,7 +64,7 @@ def batch(
     touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
     artifacts.lock_only(connection, ids)
-    schedule.lock(connection, ids)
+    held = schedule.lock(connection, ids)
     # read after the last lock: a store makes older versions due under the locks of the schedule only
     rows = artifacts.load(connection, ids)
     now = catalog_now(connection)
@@ -69,6 +72,7 @@ def batch(
     wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
     items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
+    items = _braked(connection, engine, governance, items, held, worker, now=now)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.policy.retention or item.decision.action is Action.DESTROY for item in items):
         copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
@@ -82,7 +86,8 @@ def batch(
     for item in items:
         blob = item.row.blob_id
         fate = settled.get(blob) if blob is not None else None
-        made = change.of(item.row, item.decision, item.policy, fate, first=blob not in told, now=now)
+        approved = item.run is not None and not item.stopped
+        made = change.of(item.row, item.decision, item.policy, fate, first=blob not in told, now=now, approved=approved)
         told.add(blob)
         changes.append(made)
         here = copies[blob] if blob is not None else ()
@@ -96,7 +101,7 @@ def batch(
             nexts.append(retry.next(item, now))
         else:
             results[item.row.id] = Result(made.outcome, made.label, made.detail)
-            nexts.append(_next(engine, item, made, locks=bool(missing), now=now))
+            nexts.append(_next(engine, item, made, held.get(item.row.id), locks=bool(missing), now=now))
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
     artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
     schedule.settle(connection, nexts, token=worker.token)
@@ -138,6 +143,36 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
 
     engine.catalog.run(unit)
     return {i: Result(Outcome.PARKED, "parked", reason) for i, reason in reasons.items()}
+
+
+def _braked(
+    connection: sa.Connection,
+    engine: Engine,
+    governance: Governance,
+    items: Sequence[_Item],
+    held: Mapping[UUID, schedule.Held],
+    worker: Worker,
+    *,
+    now: datetime,
+) -> list[_Item]:
+    """Return the items with those deletions by policy that the brake stops decided anew, as if there were no purge."""
+    wishes = [(item.row, item.policy) for item in items if brake.deletes(item.row, item.decision)]
+    if not wishes:
+        return list(items)
+    stopped = brake.check(connection, engine, governance, wishes, held, actor=worker.actor, now=now)
+    deleting = {row.id for row, _ in wishes}
+    found = []
+    for item in items:
+        run = stopped.get(item.row.id)
+        if run is not None:
+            barred = brake.barred(engine, item.row, item.policy, now=now, run=run)
+            found.append(replace(item, decision=barred, run=run, stopped=True))
+        elif item.row.id in deleting:
+            mine = held.get(item.row.id)
+            found.append(replace(item, run=mine.approved_by if mine is not None else None))
+        else:
+            found.append(item)
+    return found
 
 
 def _settle_blobs(
@@ -183,15 +218,16 @@ def _line(
         now=now,
         actor=worker.actor,
         before=_told(made.old, fate.before if fate else ()),
-        after=_told(made.new, fate.present if fate else ()),
+        after=_told(made.new, fate.present if fate else (), approved=None if item.stopped else item.run),
         policy=item.decision.rule,
         run=worker.run,
         correlation=worker.correlation,
     )
 
 
-def _told(row: ArtifactRow, present: Collection[str]) -> dict[str, Any]:
-    return {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
+def _told(row: ArtifactRow, present: Collection[str], *, approved: UUID | None = None) -> dict[str, Any]:
+    told = {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
+    return told if approved is None else {**told, "approved": str(approved)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +255,14 @@ class _Retry:
         return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
 
 
-def _next(engine: Engine, item: _Item, made: change.Change, *, locks: bool, now: datetime) -> schedule.Next:
+def _next(
+    engine: Engine, item: _Item, made: change.Change, held: schedule.Held | None, *, locks: bool, now: datetime
+) -> schedule.Next:
     """Return when the artifact's next step comes."""
     due_at = item.decision.next_due
+    if item.stopped and not locks:
+        since = min(now, held.due_at) if held is not None else now
+        return schedule.Next(item.row.id, since, "purge", deletes=item.policy.name, braked=item.run)
     if item.row.state is ArtifactState.PURGED:
         due_at = None
     elif locks:
@@ -229,7 +270,10 @@ def _next(engine: Engine, item: _Item, made: change.Change, *, locks: bool, now:
         due_at = now + timedelta(seconds=engine.lease)
     elif due_at is not None and due_at <= now and not made.event:
         due_at = now + QUIET
-    return schedule.Next(item.row.id, due_at, item.decision.next_step)
+    purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
+    return schedule.Next(
+        item.row.id, due_at, item.decision.next_step, deletes=item.policy.name if purges else None
+    )
 
 
 def _hasten_namesakes(
@@ -247,4 +291,5 @@ def _hasten_namesakes(
     if not named:
         return
     others = artifacts.some_counted(connection, named, limit=1)
-    schedule.put(connection, [(artifact, tenant, now, "copy under a live name") for artifact, tenant in others])
+    step = "copy under a live name"
+    schedule.put(connection, [schedule.Coming(artifact, tenant, now, step) for artifact, tenant in others])

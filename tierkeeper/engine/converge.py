@@ -25,7 +25,7 @@ from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import commit, damage, locking, settlement
+from tierkeeper.engine import brake, commit, damage, locking, settlement
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.transfer import Intent, Renewal, Transferred, transfer_all
 from tierkeeper.policy.decide import decide
@@ -129,13 +129,20 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID]) -> Plan:
         ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})
         wants = artifacts.sibling_wants(connection, ids_of_blobs, batch=ids)
         copies = placements.of_blobs(connection, ids_of_blobs)
+        decided = [
+            (row, policy, decide(row.facts(now), policy, now=now, default_undo=engine.default_undo))
+            for row in of
+            for policy in (governance.of(row.subject),)
+        ]
+        wishes = [(row, policy) for row, policy, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, governance, wishes, now=now)
     wanted: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in ids_of_blobs}
     rule: dict[UUID, str] = {}
     owner: dict[UUID, ArtifactRow] = {}
-    for row in of:
+    for row, policy, first in decided:
         if row.blob_id is None or not row.counted:
             continue
-        decision = decide(row.facts(now), governance.of(row.subject), now=now, default_undo=engine.default_undo)
+        decision = brake.barred(engine, row, policy, now=now) if row.id in stopped else first
         wanted[row.blob_id] |= decision.tiers
         if row.blob_id not in owner:
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule

@@ -32,7 +32,8 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
         rows = _owners(connection, placement)
         left = sum(copy.readable for copy in copies if copy.id != placement.id)
         if current.state is PlacementState.PRESENT:
-            schedule.put(connection, [(a.id, a.tenant, now, f"repair the copy in {placement.tier}") for a in rows])
+            step = f"repair the copy in {placement.tier}"
+            schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_damaged(connection, placement.id, now=now)
         lines = [
             events.of_artifact(
@@ -70,7 +71,8 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
         if not current or current[0].state is not PlacementState.PRESENT or current[0].damaged_at is None:
             return False
         rows = _owners(connection, placement)
-        schedule.put(connection, [(a.id, a.tenant, now, f"the copy in {placement.tier} is good again") for a in rows])
+        step = f"the copy in {placement.tier} is good again"
+        schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_healed(connection, placement.id, now=now)
         lines = [
             events.of_artifact(

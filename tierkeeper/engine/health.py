@@ -59,7 +59,9 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
 def _due(engine: Engine, look: catalog_health.Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
     limit = engine.settings.health.overdue
     oldest = timedelta(0) if look.oldest is None else look.now - look.oldest
-    late = f"an item has been due for {format_duration(_whole(oldest))}, and nobody works on it" if oldest > limit else ""
+    late = (
+        f"an item has been due for {format_duration(_whole(oldest))}, and nobody works on it" if oldest > limit else ""
+    )
     yield Vital("overdue", Condition.BAD if late else Condition.OK, oldest.total_seconds(), "s", late)
     yield Vital("due", Condition.OK, look.due, "items")
     recent = [slot for slot in slots if (look.now - slot.at).total_seconds() <= RECENT]

@@ -1,13 +1,13 @@
 """What a reconcile does about its findings: report bad copies, so that converge repairs them, and delete old orphans.
 
-Orphans go in three steps. Nothing is locked meanwhile but their own rows: a location is never used twice and its row
+Orphans go in three parts. Nothing is locked meanwhile but their own rows: a location is never used twice and its row
 comes before its bytes (R1), so bytes that have no row when they are looked up can never be committed by anybody (R3).
 
-1. mark (transaction): THE DECISION POINT. What is in quarantine long enough and was seen again, and still has no
-   placement; deletes are enabled and the catalog is trusted. A crash leaves rows with ``deleting_at``.
-2. delete: in the store, by exact version where there is one; what is gone already counts as deleted. A crash leaves the
-   same rows; the next reconcile finds the bytes gone and writes the events, or deletes them.
-3. forget (transaction): the rows go, with an event each.
+- mark (transaction): THE DECISION POINT. What is in quarantine long enough and was seen again, and still has no
+  placement; deletes are enabled and the catalog is trusted. A crash leaves rows with ``deleting_at``.
+- delete: in the store, by exact version where there is one; what is gone already counts as deleted. A crash leaves the
+  same rows; the next reconcile finds the bytes gone and writes the events, or deletes them.
+- forget (transaction): the rows go, with an event each.
 """
 
 from collections import Counter
@@ -75,9 +75,9 @@ def delete_orphans(
         after: Orphan | None = None
         while ripe := _ripe(engine, look, limits, after):
             after = ripe[-1]
-            going = step_1_mark(engine, look.tier, ripe)
-            deleted = step_2_delete(engine, look.tier, going)
-            counts["orphans deleted"] += step_3_forget(engine, look.tier, deleted, actor=actor, run=run)
+            going = mark(engine, look.tier, ripe)
+            deleted = delete(engine, look.tier, going)
+            counts["orphans deleted"] += forget(engine, look.tier, deleted, actor=actor, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
     return +counts
 
@@ -88,13 +88,13 @@ def forget_gone(engine: Engine, look: Look, *, actor: str, run: UUID | None) -> 
     while True:
         with engine.catalog.reading() as connection:
             gone = quarantine.gone(connection, look.tier, since=look.began, limit=_BATCH)
-        forgotten = step_3_forget(engine, look.tier, gone, actor=actor, run=run)
+        forgotten = forget(engine, look.tier, gone, actor=actor, run=run)
         count += forgotten
         if not forgotten:
             return count
 
 
-def step_1_mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+def mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
     """Look each up afresh and decide about its deletion; forget those that have a placement."""
 
     def unit(connection: sa.Connection) -> list[Orphan]:
@@ -112,7 +112,7 @@ def step_1_mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Or
     return engine.catalog.run(unit)
 
 
-def step_2_delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
     """Delete the bytes in bulk; return those that are gone. A refusal is logged, and tried again the next time."""
     store = engine.store(tier)
     keys = [ObjectKey(orphan.location, orphan.version) for orphan in orphans]
@@ -125,7 +125,7 @@ def step_2_delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[
     return [orphan for orphan, result in pairs if result.state is DeleteState.DELETED]
 
 
-def step_3_forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, actor: str, run: UUID | None) -> int:
+def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, actor: str, run: UUID | None) -> int:
     """Forget these; an event for each whose deletion was decided; return how many were still there."""
     if not orphans:
         return 0

@@ -38,7 +38,7 @@ _PLACED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A copy to be reported, and what is wrong with it; ``reason`` None: known to be damaged, and its bytes are back."""
+    """A copy to be reported, and what is wrong with it; ``reason`` None: it is known, and its bytes may be back."""
 
     placement: UUID
     reason: str | None
@@ -221,7 +221,9 @@ class Look:
             repaired = left > 0 and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
             action = FindingAction.REPAIR if repaired else FindingAction.NONE
             told = reason or "it was reported as damaged"
-            told += "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
+            told += (
+                "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
+            )
             finding = Finding(
                 self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost
             )

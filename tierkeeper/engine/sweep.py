@@ -16,6 +16,7 @@ from tierkeeper.catalog.schedule import Claimed
 from tierkeeper.engine import health
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import Report, claim_due, converge
+from tierkeeper.engine.survey import survey
 
 #: a run that shows no progress for so many leases has lost its workers; the next rotate takes over what they left
 SILENT_LEASES = 1.5
@@ -25,6 +26,8 @@ _SAMPLES = 20  # failures that a result names; the run counts them all
 
 def rotate(engine: Engine, *, actor: str, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
     """Begin a run if something is due and no such run is at work."""
+
+    survey(engine, actor=actor)
 
     def unit(connection: sa.Connection) -> UUID | None:
         if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine, kind)):

@@ -54,6 +54,7 @@ class TaskName(StrEnum):
     RECOMPUTE = "tierkeeper.recompute"
     VERIFY = "tierkeeper.verify"
     MAINTAIN = "tierkeeper.maintain"
+    REDELIVER = "tierkeeper.redeliver"
     CANARY = "tierkeeper.canary"
 
 
@@ -82,6 +83,7 @@ QUEUE_OF: dict[TaskName, Queue] = {
     TaskName.RECOMPUTE: Queue.MAINTENANCE,
     TaskName.VERIFY: Queue.MAINTENANCE,
     TaskName.MAINTAIN: Queue.MAINTENANCE,
+    TaskName.REDELIVER: Queue.MAINTENANCE,
     TaskName.CANARY: Queue.MAINTENANCE,  # Beat sends one to every queue
 }
 

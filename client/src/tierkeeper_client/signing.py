@@ -19,7 +19,8 @@ def sign_messages(app: Celery, keys: KeyRing | str | None) -> None:
     For producers with a Celery app of their own: ``sign_messages(app, "k1:BASE64…")`` after its configuration.
     """
     ring = KeyRing.parse(keys) if isinstance(keys, str) else keys
-    app.amqp.send_task_message = signing(app.amqp.send_task_message, ring)
+    amqp: Any = app.amqp  # its property is a cached one: what is set on the instance stays
+    amqp.send_task_message = signing(amqp.send_task_message, ring)
 
 
 def signing(send: Callable[..., Any], ring: KeyRing | None) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from faults.protocol import world
+from faults.protocol import working, world
 from faults.protocol.rules import Protocol
 from faults.protocol.state import State, Step, tiers_of
 
@@ -58,7 +58,7 @@ def _broken(protocol: Protocol, state: State) -> str | None:
         return "I3: a present copy has no bytes"
     if len({copy.tier for copy in present}) < len(present):
         return "I3: two copies are present in one tier"
-    kept = [copy for copy in state.copies if copy.bytes and copy.state in {"present", "doomed"}]
+    kept = [copy for copy in state.copies if copy.bytes and copy.state in {"present", "doomed", "lost"}]
     readable = [copy for copy in kept if protocol.rules.r6_own_key or copy.key == state.blob]
     for artifact in state.artifacts:
         if artifact.counted and not state.blob:
@@ -86,18 +86,33 @@ def _after_settling(protocol: Protocol, state: State) -> str | None:
 
 
 def _left_over(protocol: Protocol, state: State) -> str | None:
-    held = any(artifact.held for artifact in state.artifacts)
+    return _copy_left_over(protocol, state) or _artifact_left_over(protocol, state)
+
+
+def _copy_left_over(protocol: Protocol, state: State) -> str | None:
     wanted = protocol.wanted_by_any(state)
+    # what was deleted in the middle of a move is settled at the end of its undo window
+    in_window = any(artifact.life == "deleted" and not artifact.purge_due for artifact in state.artifacts)
+    waits = in_window and bool(wanted & ~tiers_of(state.copies))
+    held = waits or any(working.sworn(state, artifact) for artifact in state.artifacts)
     for copy in state.copies:
         if copy.state == "free" and copy.bytes:
             return "I8: bytes that no row knows"
-        if copy.state in {"copying", "deleting"} or (copy.state == "doomed" and not held):
+        if copy.state in {"copying", "deleting"} or (copy.state == "doomed" and not held and not copy.locked):
             return f"I4: a {copy.state} copy stays for ever"
         if copy.state == "present" and not copy.tier & wanted:
             return "I4: a copy that nobody wants stays for ever"
-    for artifact in state.artifacts:
-        if artifact.life == "live" and protocol.wanted(artifact) & ~tiers_of(state.copies):
+    return None
+
+
+def _artifact_left_over(protocol: Protocol, state: State) -> str | None:
+    for index, artifact in enumerate(state.artifacts):
+        if artifact.life == "live" and protocol.wanted(state, artifact) & ~tiers_of(state.copies):
             return "I4: a wanted copy is never made"
+        if protocol.expires(state, index):
+            return "I4: what its policy deletes stays for ever"
+        if artifact.counted and working.missing_locks(protocol, state, index):
+            return "I4: a retained copy is never locked"
     return None
 
 

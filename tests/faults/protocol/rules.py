@@ -1,8 +1,8 @@
-"""The rules of the design as switches, the situations that they are tried in, and what is wanted under them."""
+"""The rules of the design as switches, what a scenario is, and what is wanted and protected under the rules."""
 
 from dataclasses import dataclass
 
-from faults.protocol.state import HOT, WARM, Artifact, Budget, Copy, State
+from faults.protocol.state import Artifact, Budget, Copy, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Rules:
     r12_commit_lock: bool = True  # a commit reads and writes under the blob's lock
     r12_collect_lock: bool = True  # collect decides and marks under it
     r13_blob_with_last: bool = True  # the blob row goes with its last placement, looked at again
+    holds: bool = True  # asked by every decision
+    retention: bool = True  # asked by every decision
+    retention_of_now: bool = True  # a longer retention of the policy protects before any commit noted it
+    retention_grows: bool = True  # a shorter one changes nothing for what is retained
+    locks_are_due: bool = True  # a commit whose WORM locks are not set yet leaves the artifact due
+    surplus_is_due: bool = True  # a store, and an undelete, make the versions due that they make surplus
+    seen_twice: bool = True  # reconcile deletes only what was in quarantine for a while
 
 
 NOTHING_GOES_WRONG = Budget()
@@ -37,11 +44,14 @@ class Scenario:
     copies: tuple[Copy, ...]
     jobs: frozenset[str] = frozenset({"converge", "collect"})
     wishes: frozenset[str] = frozenset()
-    phases: tuple[int, ...] = (HOT, WARM, 0)
+    phases: tuple[int, ...] = (1, 2, 0)
     ageing: int = 0  # phases that each artifact may advance
     workers: int = 2
     slots: int = 4
     own_keys: bool = False  # each writer encrypts with a key of its own
+    guarded: int = 0  # tiers in which retention keeps a copy
+    retains: bool = False  # the policy retains from the beginning
+    keep: int = 0  # the two are versions of one name, of which so many are kept (0: two names)
     budget: Budget = NOTHING_GOES_WRONG
 
     def begin(self) -> State:
@@ -54,6 +64,7 @@ class Scenario:
             workers=(None,) * self.workers,
             pending=frozenset(),
             budget=self.budget._replace(wishes=3 if self.wishes else 0),
+            retains=self.retains,
         )
 
 
@@ -64,18 +75,34 @@ class Protocol:
     rules: Rules
     scenario: Scenario
 
-    def wanted(self, artifact: Artifact) -> int:
+    def wanted(self, state: State, artifact: Artifact) -> int:
         """Decide what is wanted of an artifact now."""
         if artifact.life == "deleted":
-            if artifact.purge_due and not artifact.held:
+            if artifact.purge_due and not self.protected(state, artifact):
                 return 0
             return artifact.wanted if self.rules.r8_frozen else self.scenario.phases[artifact.phase]
         return self._by_phase(artifact) if artifact.life == "live" else 0
 
-    def expires(self, artifact: Artifact) -> bool:
-        """Whether its phase deletes it now."""
-        over = self.scenario.phases[artifact.phase] == 0
-        return artifact.life == "live" and over and not artifact.pinned and not artifact.held
+    def expires(self, state: State, index: int) -> bool:
+        """Whether its phase deletes it now, or a newer version that is kept instead."""
+        artifact = state.artifacts[index]
+        over = self.scenario.phases[artifact.phase] == 0 or self.surplus(state, index)
+        return artifact.life == "live" and over and not artifact.pinned and not self.protected(state, artifact)
+
+    def surplus(self, state: State, index: int) -> bool:
+        """Whether there are enough newer versions of its name that live; B is the newer one."""
+        newer = index == 0 and state.artifacts[1].life == "live"
+        return self.scenario.keep == 1 and newer
+
+    def protected(self, state: State, artifact: Artifact) -> bool:
+        """Whether a hold or retention protects the content, as far as the rules ask."""
+        return (artifact.held and self.rules.holds) or self.retained(state, artifact)
+
+    def retained(self, state: State, artifact: Artifact) -> bool:
+        """Whether retention does."""
+        if artifact.life == "none" or not self.rules.retention:
+            return False
+        return artifact.retained or (state.retains and self.rules.retention_of_now)
 
     def counted(self, artifact: Artifact) -> bool:
         """Whether others must leave the copies that it wants."""
@@ -91,52 +118,10 @@ class Protocol:
         found = 0
         for artifact in state.artifacts:
             if self.counted(artifact):
-                found |= artifact.wanted | self.wanted(artifact)
+                found |= artifact.wanted | self.wanted(state, artifact)
         return found
 
     def _by_phase(self, artifact: Artifact) -> int:
         phases = self.scenario.phases
         last = [tiers for tiers in phases[: artifact.phase + 1] if tiers][-1]
         return last | artifact.override
-
-
-_ABSENT = Artifact(life="none", wanted=0)
-_LIVE = Artifact()
-_WARM_ONE = Artifact(phase=1, wanted=WARM)
-_IN_HOT = Copy(HOT, "present", ripe=False, bytes=True, key=1)
-_IN_WARM = Copy(WARM, "present", ripe=False, bytes=True, key=1)
-_STORING = frozenset({"store", "converge", "collect"})
-_ALL = frozenset({"store", "converge", "collect", "reconcile"})
-_UNDO = frozenset({"purge", "undelete"})
-
-SCENARIOS = (
-    Scenario("two stores of nothing, lost replies", (_ABSENT, _ABSENT), (), frozenset({"store", "collect"}),
-             budget=Budget(late=1, deliveries=(2, 0))),
-    Scenario("a store delivered twice, reconciled", (_ABSENT, _ABSENT), (),
-             frozenset({"store", "collect", "reconcile"}), slots=3,
-             budget=Budget(expiries=1, crashes=1, late=1, deliveries=(2, 0))),
-    Scenario("a store joins what is purged", (_LIVE, _ABSENT), (_IN_HOT,), _STORING, frozenset({"purge"}), slots=3,
-             own_keys=True, budget=Budget(expiries=1, deliveries=(0, 1))),
-    Scenario("a store joins what moves on", (_LIVE, _ABSENT), (_IN_HOT,), _STORING, ageing=1,
-             budget=Budget(expiries=1, deliveries=(0, 1))),
-    Scenario("a move with a crash and a paused worker", (_LIVE, _ABSENT), (_IN_HOT,), ageing=1,
-             budget=Budget(expiries=1, crashes=1, late=1)),
-    Scenario("a move, reconciled", (_LIVE, _ABSENT), (_IN_HOT,), frozenset({"converge", "collect", "reconcile"}),
-             ageing=1, slots=3, budget=Budget(crashes=1, expiries=1)),
-    Scenario("two move at once", (_LIVE, _LIVE), (_IN_HOT,), ageing=1, slots=3, budget=Budget(crashes=1)),
-    Scenario("purge and undelete", (_LIVE, _ABSENT), (_IN_HOT,), wishes=_UNDO, ageing=1, slots=3,
-             budget=Budget(expiries=1)),
-    Scenario("purge and undelete of one of two", (_LIVE, _LIVE), (_IN_HOT,), wishes=_UNDO, slots=3,
-             budget=Budget(expiries=1, crashes=1)),
-    Scenario("a hold comes and goes", (_LIVE, _ABSENT), (_IN_HOT,), wishes=_UNDO | {"hold"}, slots=3,
-             budget=Budget(expiries=1, crashes=1)),
-    Scenario("the policy deletes", (_WARM_ONE, _ABSENT), (_IN_WARM,), wishes=frozenset({"undelete"}), ageing=1,
-             slots=3, budget=Budget(expiries=1, crashes=1)),
-    Scenario("restored while the other moves on", (_LIVE, _WARM_ONE), (_IN_HOT, _IN_WARM),
-             wishes=frozenset({"restore"}), ageing=1),
-    Scenario("restore and back", (_WARM_ONE, _WARM_ONE), (_IN_WARM,), wishes=frozenset({"restore"}), slots=3,
-             budget=Budget(expiries=1)),
-    Scenario("in two tiers", (Artifact(wanted=HOT | WARM), _ABSENT), (_IN_HOT, _IN_WARM),
-             wishes=_UNDO | {"hold"}, phases=(HOT | WARM, WARM, 0), ageing=1, slots=3,
-             budget=Budget(expiries=1, crashes=1)),
-)  # fmt: skip

@@ -1,20 +1,24 @@
 """The state of the protocol: everything that the catalog, the stores and the workers know, as values that hash.
 
-One blob, two artifacts that share it, two tiers (bit masks), a few workers.
+One blob, two artifacts that share it (or two versions of one name), three tiers (bit masks), a few workers.
 """
 
 from typing import Literal, NamedTuple
 
-HOT, WARM = 1, 2
+HOT, WARM, COLD = 1, 2, 4
+TIERS = (HOT, WARM, COLD)
 EXPIRED = -1  # in place of the worker that made an intent: its lease is over
 
 Life = Literal["none", "live", "deleted", "purged"]
-CopyState = Literal["free", "copying", "present", "doomed", "deleting"]
+CopyState = Literal["free", "copying", "present", "doomed", "deleting", "lost"]
 Effect = tuple[Literal["put", "delete"], int]
 
 
 class Artifact(NamedTuple):
-    """One artifact and its row in the schedule. ``lease`` is the worker that has it."""
+    """One artifact and its row in the schedule. ``lease`` is the worker that has it.
+
+    ``retained`` is what its row says of retention; ``sworn`` what was promised, which no rule can take away.
+    """
 
     life: Life = "live"
     phase: int = 0
@@ -25,6 +29,8 @@ class Artifact(NamedTuple):
     purge_due: bool = False
     override: int = 0
     pinned: bool = False
+    retained: bool = False
+    sworn: bool = False
 
     @property
     def counted(self) -> bool:
@@ -33,7 +39,11 @@ class Artifact(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """One placement and the bytes at its location; each may be there without the other (``free``: there is no row)."""
+    """One placement and the bytes at its location; each may be there without the other.
+
+    ``free``: there is no row. ``lost``: the row is missing, by a mistake that an operator will notice and undo.
+    ``seen``: an orphan in quarantine (1), and for long enough (2).
+    """
 
     tier: int = 0
     state: CopyState = "free"
@@ -41,6 +51,8 @@ class Copy(NamedTuple):
     bytes: bool = False
     key: int = 0
     maker: int | None = None
+    locked: bool = False
+    seen: int = 0
 
 
 class Job(NamedTuple):
@@ -63,10 +75,14 @@ class Budget(NamedTuple):
     expiries: int = 0
     deliveries: tuple[int, int] = (0, 0)
     wishes: int = 0
+    losses: int = 0
 
 
 class State(NamedTuple):
-    """Everything. ``blob`` is the key of the blob's first copy, 0 where there is no row."""
+    """Everything. ``blob`` is the key of the blob's first copy, 0 where there is no row.
+
+    ``retains``: whether the policy of now retains what there is.
+    """
 
     artifacts: tuple[Artifact, Artifact]
     blob: int
@@ -74,6 +90,7 @@ class State(NamedTuple):
     workers: tuple[Job | None, ...]
     pending: frozenset[Effect]
     budget: Budget
+    retains: bool = False
 
     def with_artifact(self, index: int, artifact: Artifact) -> "State":
         """Return the state with one artifact replaced."""
@@ -120,3 +137,11 @@ class Step(NamedTuple):
     state: State
     broken: str | None = None
     by: int | None = None  # the worker that takes it; None: the world
+
+
+def delete(state: State, slot: int) -> tuple[State, str | None]:
+    """Delete the bytes at a location; what must not be deleted breaks an invariant."""
+    copy = state.copies[slot]
+    lost = copy.bytes and copy.state in {"present", "doomed", "lost"}
+    broken = f"I2: the bytes of a {copy.state} copy were deleted" if lost else None
+    return state.with_copy(slot, copy._replace(bytes=False)), broken

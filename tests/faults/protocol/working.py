@@ -1,9 +1,10 @@
-"""What workers do, one transaction or one call of a store at a time: converge, store, collect, reconcile."""
+"""What workers do, one transaction or one call of a store at a time: converge, store, collect."""
 
 from collections.abc import Iterator
 
+from faults.protocol import reconciling
 from faults.protocol.rules import Protocol
-from faults.protocol.state import EXPIRED, HOT, WARM, Artifact, Copy, Job, State, Step, tiers_of
+from faults.protocol.state import EXPIRED, HOT, TIERS, Artifact, Copy, Job, State, Step, delete, tiers_of
 
 NAMES = "AB"
 
@@ -20,7 +21,7 @@ def begin(protocol: Protocol, state: State, worker: int, *, jobs: frozenset[str]
     if "collect" in jobs:
         yield from _pick(protocol, state, worker)
     if "reconcile" in jobs and not any(job is not None and job.kind == "reconcile" for job in state.workers):
-        yield from _survey(protocol, state, worker)
+        yield from reconciling.begin(protocol, state, worker)
 
 
 def go_on(protocol: Protocol, state: State, worker: int, job: Job, *, faults: bool) -> Iterator[Step]:
@@ -33,15 +34,7 @@ def go_on(protocol: Protocol, state: State, worker: int, job: Job, *, faults: bo
     elif job.kind == "collect":
         yield from _collect(protocol, state, worker, job, late=late)
     else:
-        yield from _reconcile(state, worker, job)
-
-
-def delete(state: State, slot: int) -> tuple[State, str | None]:
-    """Delete the bytes at a location; what must not be deleted breaks an invariant."""
-    copy = state.copies[slot]
-    lost = copy.bytes and copy.state in {"present", "doomed"}
-    broken = f"I2: the bytes of a {copy.state} copy were deleted" if lost else None
-    return state.with_copy(slot, copy._replace(bytes=False)), broken
+        yield from reconciling.go_on(protocol, state, worker, job)
 
 
 # -- converge
@@ -65,6 +58,8 @@ def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: 
             without = tuple(slot for slot in then.slots if slot != target)
             lost = state.with_job(worker, then._replace(slots=without)).late(("put", target))
             yield Step(f"copy to {target} times out", lost)
+    elif job.at == "lock":
+        yield _lock(state, worker, job)
     elif protocol.rules.r12_commit_lock or job.read is not None:
         yield _commit(protocol, state, worker, job)
     else:
@@ -75,7 +70,7 @@ def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: 
 def _intend(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
     """Steps 2 and 3: decide, and commit intents for what is missing and can't be rescued."""
     artifact = state.artifacts[job.artifact]
-    wanted = protocol.wanted(artifact)
+    wanted = protocol.wanted(state, artifact)
     union = wanted | protocol.wanted_by_others(state, job.artifact)
     lacking = union & ~tiers_of(state.copies) & ~tiers_of(state.copies, "doomed")
     source = next((s for s, copy in enumerate(state.copies) if copy.state == "present"), None)
@@ -83,7 +78,7 @@ def _intend(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
         source = next((s for s, copy in enumerate(state.copies) if copy.state == "doomed"), None)
     todo: list[tuple[int, int]] = []
     after = state
-    for tier in (HOT, WARM):
+    for tier in TIERS:
         busy = any(c.state == "copying" and c.tier == tier and c.maker != EXPIRED for c in state.copies)
         slot = after.free_slot(tuple(target for _, target in todo))
         if not lacking & tier or busy or source is None or slot is None:
@@ -99,8 +94,8 @@ def _commit(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
     """Step 5. The lease is not asked: the intents' own rows are the fence."""
     rules, index = protocol.rules, job.artifact
     artifact = state.artifacts[index]
-    wanted = protocol.wanted(artifact) if rules.r9_decide_again else job.wanted
-    expires = protocol.expires(artifact)
+    wanted = protocol.wanted(state, artifact) if rules.r9_decide_again else job.wanted
+    expires = protocol.expires(state, index)
     if expires:
         wanted = artifact.wanted
     others, seen = job.read or (protocol.wanted_by_others(state, index), 0)
@@ -112,17 +107,51 @@ def _commit(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
         for slot, copy in enumerate(after.copies):
             if copy.state == "present" and not copy.tier & union:
                 after = after.with_copy(slot, copy._replace(state="doomed", ripe=False))
-    changed = _advance(artifact, wanted, complete=complete, expires=expires)
+    free = not protocol.protected(state, artifact)
+    changed = _advance(artifact, wanted, complete=complete, expires=expires, free=free)
+    changed = _retain(protocol, state, changed)
+    broken = None
+    if changed.life == "purged" != artifact.life and sworn(state, artifact):
+        broken = "I2: what is protected was purged"
+    after = after.with_artifact(index, changed)
+    unlocked = missing_locks(protocol, after, index)
     if artifact.lease in {worker, None}:
-        changed = changed._replace(lease=None, due=not complete)
+        later = bool(unlocked) and rules.locks_are_due
+        after = after.with_artifact(index, changed._replace(lease=None, due=not complete or later))
     what = f"COMMIT {NAMES[index]}: wants {wanted}, all want {union}{'' if complete else ', not complete'}"
-    return Step(f"{what}, {changed.life}", after.with_artifact(index, changed).with_job(worker, None))
+    then = Job("converge", "lock", slots=unlocked, artifact=index) if unlocked else None
+    return Step(f"{what}, {changed.life}", after.with_job(worker, then), broken)
 
 
-def _advance(artifact: Artifact, wanted: int, *, complete: bool, expires: bool) -> Artifact:
+def _retain(protocol: Protocol, state: State, artifact: Artifact) -> Artifact:
+    """Note the retention of the policy of now; a shorter one takes nothing away."""
+    if artifact.life not in {"live", "deleted"}:
+        return artifact
+    grows = protocol.rules.retention_grows
+    retained = state.retains or (artifact.retained and grows)
+    return artifact._replace(retained=retained, sworn=artifact.sworn or state.retains)
+
+
+def missing_locks(protocol: Protocol, state: State, index: int) -> tuple[int, ...]:
+    """The present copies in the guarded tiers that retention wants locked, and that are not."""
+    if not protocol.retained(state, state.artifacts[index]):
+        return ()
+    guarded = [(slot, copy) for slot, copy in enumerate(state.copies) if copy.tier & protocol.scenario.guarded]
+    return tuple(slot for slot, copy in guarded if copy.state == "present" and not copy.locked)
+
+
+def _lock(state: State, worker: int, job: Job) -> Step:
+    """Step 6: on exactly the copies that were committed, where they are still present."""
+    slot, rest = job.slots[0], job.slots[1:]
+    copy = state.copies[slot]
+    after = state.with_copy(slot, copy._replace(locked=True)) if copy.state == "present" else state
+    return Step(f"lock {slot}", after.with_job(worker, job._replace(slots=rest) if rest else None))
+
+
+def _advance(artifact: Artifact, wanted: int, *, complete: bool, expires: bool, free: bool) -> Artifact:
     if expires:
         return artifact._replace(life="deleted", purge_due=False)
-    if artifact.life == "deleted" and artifact.purge_due and not artifact.held:
+    if artifact.life == "deleted" and artifact.purge_due and free:
         return artifact._replace(life="purged", wanted=0) if complete else artifact
     if artifact.life not in {"live", "deleted"}:
         return artifact
@@ -212,7 +241,17 @@ def _store_commit(protocol: Protocol, state: State, job: Job) -> State:
     if not new or not tiers_of(after.copies) & HOT:
         return after
     key = next(copy.key for copy in after.copies if copy.state == "present" and copy.tier == HOT)
-    return after._replace(blob=after.blob or key).with_artifact(job.artifact, Artifact())
+    stored = _retain(protocol, after, Artifact(due=protocol.scenario.phases[0] & protocol.scenario.guarded > 0))
+    after = after._replace(blob=after.blob or key).with_artifact(job.artifact, stored)
+    return surplus_due(protocol, after, job.artifact)
+
+
+def surplus_due(protocol: Protocol, state: State, newer: int) -> State:
+    """Make the older version due where a newer one lives again, or for the first time."""
+    if newer == 0 or not protocol.surplus(state, 0) or not protocol.rules.surplus_is_due:
+        return state
+    older = state.artifacts[0]
+    return state.with_artifact(0, older._replace(due=older.counted or older.due))
 
 
 # -- collect
@@ -224,7 +263,8 @@ def _pick(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
         job = Job("collect", "delete", slots=(slot,))
         if copy.state == "doomed" and copy.ripe and _collectable(protocol, state, slot):
             if protocol.rules.r12_collect_lock:
-                yield Step(f"collect: {slot} doomed > deleting", marked.with_job(worker, job))
+                broken = _unlawful(protocol, state, slot)
+                yield Step(f"collect: {slot} doomed > deleting", marked.with_job(worker, job), broken)
             else:
                 yield Step(f"collect: {slot} may go", state.with_job(worker, job._replace(at="mark")))
         elif copy.state == "copying" and copy.maker == EXPIRED and protocol.rules.r3_stale_intents:
@@ -238,7 +278,30 @@ def _collectable(protocol: Protocol, state: State, slot: int) -> bool:
     present = tiers_of(state.copies)
     if wanted & ~present or (copy.tier & wanted and not protocol.rules.r11_redundant):
         return False
-    return bool(present) or not any(artifact.held for artifact in state.artifacts)
+    if copy.locked and protocol.rules.retention:
+        return False
+    retained = any(protocol.retained(state, artifact) for artifact in state.artifacts)
+    guarded = protocol.scenario.guarded if retained else 0
+    last = not present or bool(copy.tier & guarded & ~present)
+    return not last or not any(protocol.protected(state, artifact) for artifact in state.artifacts)
+
+
+def sworn(state: State, artifact: Artifact) -> bool:
+    """Whether the content is protected in truth, whatever the rules ask."""
+    return artifact.life != "none" and (artifact.held or artifact.sworn or state.retains)
+
+
+def _unlawful(protocol: Protocol, state: State, slot: int) -> str | None:
+    """I2, asked at the decision point of a delete: protected content keeps a copy, and one in each guarded tier."""
+    copy, present = state.copies[slot], tiers_of(state.copies)
+    if not any(sworn(state, artifact) for artifact in state.artifacts):
+        return None
+    retained = any(artifact.life != "none" and (artifact.sworn or state.retains) for artifact in state.artifacts)
+    if not present:
+        return "I2: the last copy of protected content is deleted"
+    if retained and copy.tier & protocol.scenario.guarded & ~present:
+        return "I2: the last copy in a guarded tier is deleted"
+    return None
 
 
 def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step]:
@@ -249,9 +312,10 @@ def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: b
             yield Step("collect: no longer doomed", state.with_job(worker, None))
             return
         marked = state.with_copy(slot, copy._replace(state="deleting"))
-        held = any(artifact.held for artifact in state.artifacts) and not tiers_of(state.copies)
-        broken = "I2: the last copy of held content is deleted" if held else None
+        broken = _unlawful(protocol, state, slot)
         yield Step(f"collect: {slot} doomed > deleting", marked.with_job(worker, job._replace(at="delete")), broken)
+    elif job.at == "delete" and copy.locked:
+        yield Step(f"collect: DELETE {slot} is refused by its lock", state.with_job(worker, None))
     elif job.at == "delete":
         after, broken = delete(state, slot)
         forgetting = job._replace(at="forget")
@@ -260,7 +324,7 @@ def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: b
             timed_out = state.with_job(worker, None).late(("delete", slot))
             yield Step(f"collect: DELETE {slot} times out", timed_out)
     elif job.at == "forget":
-        gone = state.with_copy(slot, copy._replace(state="free", ripe=False, maker=None))
+        gone = state.with_copy(slot, copy._replace(state="free", ripe=False, maker=None, locked=False))
         unused = not any(map(protocol.counted, state.artifacts)) and all(c.state == "free" for c in gone.copies)
         if unused and not protocol.rules.r13_blob_with_last:
             yield Step(f"collect: {slot} forgotten", gone.with_job(worker, job._replace(at="drop blob")))
@@ -268,32 +332,3 @@ def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: b
         yield Step(f"collect: {slot} forgotten", gone._replace(blob=0 if unused else gone.blob).with_job(worker, None))
     else:
         yield Step("collect: the blob row goes", state._replace(blob=0).with_job(worker, None))
-
-
-# -- reconcile
-
-
-def _survey(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
-    if protocol.rules.r4_list_first:
-        listed = tuple(slot for slot, copy in enumerate(state.copies) if copy.bytes)
-        if listed:
-            yield Step(
-                f"reconcile: the store has {listed}", state.with_job(worker, Job("reconcile", "look up", listed))
-            )
-    else:
-        rows = tuple(slot for slot, copy in enumerate(state.copies) if copy.state != "free")
-        yield Step(f"reconcile: the catalog has {rows}", state.with_job(worker, Job("reconcile", "list", rows)))
-
-
-def _reconcile(state: State, worker: int, job: Job) -> Iterator[Step]:
-    if job.at in {"look up", "list"}:
-        if job.at == "look up":
-            orphans = tuple(slot for slot in job.slots if state.copies[slot].state == "free")
-        else:
-            orphans = tuple(slot for slot, copy in enumerate(state.copies) if copy.bytes and slot not in job.slots)
-        then = Job("reconcile", "delete", orphans) if orphans else None
-        yield Step(f"reconcile: orphans are {orphans}", state.with_job(worker, then))
-        return
-    slot, rest = job.slots[0], job.slots[1:]
-    after, broken = delete(state, slot)
-    yield Step(f"reconcile: DELETE {slot}", after.with_job(worker, job._replace(slots=rest) if rest else None), broken)

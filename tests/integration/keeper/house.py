@@ -40,6 +40,7 @@ _TIMES = {
     "schedule": "due_at lease_until",
     "placements": "lease_until locked_until made_at verified_at damaged_at doomed_at delete_after",
     "staging": "seen_at expires_at",
+    "quarantine": "first_seen seen_again deleting_at",
     "runs": "seen_at",
 }
 

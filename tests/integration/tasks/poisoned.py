@@ -1,7 +1,7 @@
 """The worker's app, in which artifacts with telling names do to their worker process what poison does.
 
-``segfault…`` kills it, ``hang…`` never comes back, ``defect…`` raises what nobody foresaw; ``again…`` kills it the first
-time and is good the second. All of it in the middle of a store, when the bytes are being written.
+``segfault…`` kills it, ``hang…`` never comes back, ``defect…`` raises what nobody foresaw; ``again…`` kills it the
+first time and is good the second. All of it in the middle of a store, when the bytes are being written.
 """
 
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tierkeeper.engine import ingest
+from tierkeeper.keeper import Keeper
 from worker.app import app
 
 __all__ = ["app"]
@@ -36,3 +37,7 @@ def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
 
 
 ingest.step_3_write = _poisoned
+if os.environ.get("TEST_POISONED_SWEEP"):
+    Keeper.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)
+if limit := os.environ.get("TEST_TIME_LIMIT"):
+    app.conf.task_time_limit = float(limit)

@@ -108,7 +108,7 @@ def test_a_message_that_was_changed_is_refused(
     client = producer(f"new:{NEW}")
     client.store(b"kept", **NAMES, name="kept").get()
     with elsewhere(installation) as (url, other):
-        with TierkeeperClient(url, keys=f"new:{NEW}") as caught:
+        with TierkeeperClient(url, installation.settings.results.url, keys=f"new:{NEW}") as caught:
             key = caught.store(b"more", **NAMES, name="more").id
         message = json.loads(other.lpop("ingest"))
     arguments, kwargs, embed = json.loads(base64.b64decode(message["body"]))

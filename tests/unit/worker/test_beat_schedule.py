@@ -5,21 +5,29 @@ from celery.schedules import crontab
 
 import beat_schedule
 from beat_schedule import BEAT_SCHEDULE
-from tierkeeper_client.contract import TaskName
+from tierkeeper_client.contract import VERB_ARGS, Queue, TaskName
 
-SWEEPS = {TaskName.ROTATE, TaskName.COLLECT, TaskName.CLEAN_HOT, TaskName.MAINTAIN, TaskName.VERIFY, TaskName.RECOMPUTE}
+SWEEPS = set(TaskName) - set(VERB_ARGS) - {TaskName.CONVERGE_DUE, TaskName.CANARY}
 
 
 def test_every_sweep_is_scheduled_once() -> None:
     """Beat wakes each sweep by one entry."""
-    assert sorted(entry["task"] for entry in BEAT_SCHEDULE.values()) == sorted(SWEEPS)
+    assert sorted(e["task"] for e in BEAT_SCHEDULE.values() if e["task"] != TaskName.CANARY) == sorted(SWEEPS)
+
+
+def test_a_canary_goes_through_every_queue() -> None:
+    """Each minute a message is sent through each queue, whose coming through the health of the whole is told by."""
+    canaries = [entry for entry in BEAT_SCHEDULE.values() if entry["task"] == TaskName.CANARY]
+    assert [entry["options"] for entry in canaries] == [{"queue": queue.value} for queue in Queue]
+    assert all(len(entry["schedule"].minute) == 60 for entry in canaries)
 
 
 def test_entries_are_crontabs_that_never_expire() -> None:
     """No entry starves when Beat restarts, and no message is dropped by a clock that is ahead."""
     for entry in BEAT_SCHEDULE.values():
         assert isinstance(entry["schedule"], crontab)
-        assert set(entry) == {"task", "schedule"}
+        assert set(entry) - {"options"} == {"task", "schedule"}
+        assert set(entry.get("options", ())) <= {"queue"}
 
 
 def test_it_is_data_only() -> None:

@@ -1,0 +1,209 @@
+"""Nothing is deleted early, whatever is done in whatever order: an oracle stands at each commit and each store."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+
+import invariants
+from faults import crashing
+from faults.crashing import Crash
+from faults.oracle import Oracle, Rules, Watched, watching
+from faults.scale import SEED, scaled
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+
+from tierkeeper.base.errors import (
+    AlreadyThere,
+    ArtifactDeleted,
+    ArtifactPurged,
+    HeldArtifact,
+    NotDeleted,
+    RetentionLocked,
+)
+from tierkeeper.base.values import Call
+from tierkeeper.stores.errors import StoreTransient
+from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
+
+NAMES = st.sampled_from(["a", "b", "c"])
+CONTENTS = st.sampled_from([b"one", b"two"])
+RULES = st.sampled_from(
+    [
+        Rules(),
+        Rules(undo=0),
+        Rules(undo=30, purge=60),
+        Rules(purge=None),
+        Rules(phases=((0, "hot"), (20, "cold")), purge=40),
+        Rules(retention=200),
+        Rules(phases=((0, "hot"), (1, "warm"), (2, "cold")), purge=3, undo=1),
+        Rules(retention=50, purge=20, undo=0),
+        Rules(keep=1, undo=2),
+    ]
+)
+REFUSED = (AlreadyThere, ArtifactDeleted, ArtifactPurged, HeldArtifact, NotDeleted, RetentionLocked)
+STEPS = crashing.steps()
+
+
+class Lives(RuleBasedStateMachine):
+    """Users, operators, time and faults, in any order; after each the oracle has seen nothing wrong."""
+
+    house: House
+    oracle: Oracle
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.known: set[str] = set()
+        self.held: set[str] = set()
+        self.crash: tuple[crashing.Step, crashing.When] | None = None
+
+    @initialize(rules=RULES)
+    def begin(self, rules: Rules) -> None:
+        """Begin with nothing but a policy."""
+        self.house.reset()
+        self.oracle.reset()
+        self.edit(rules)
+
+    @rule(name=NAMES, content=CONTENTS, age=st.sampled_from([0, 1, 8, 29, 40, 89, 95]))
+    def store(self, name: str, content: bytes, age: int) -> None:
+        """Store."""
+        args = self.house.args(name, content, age=timedelta(days=age))
+        self.do(lambda call: self.house.keeper.store(args, call=call))
+        self.known.add(name)
+
+    @rule(data=st.data(), verb=st.sampled_from(["promote", "archive", "restore", "purge", "undelete"]))
+    @precondition(lambda self: self.known)
+    def ask(self, data: st.DataObject, verb: str) -> None:
+        """Ask for something, whether it can be had or not."""
+        named = {"tenant": TENANT, "workflow": WORKFLOW, "name": data.draw(st.sampled_from(sorted(self.known)))}
+        keeper = self.house.keeper
+        if verb == "promote":
+            promote = PromoteArgs(**named, to_tier=data.draw(st.sampled_from(["hot", "warm", "cold"])))
+            self.do(lambda call: keeper.promote(promote, call=call))
+        elif verb == "archive":
+            self.do(lambda call: keeper.archive(ArchiveArgs(**named), call=call))
+        elif verb == "restore":
+            restore = RestoreArgs(**named, days=data.draw(st.sampled_from([None, 1, 20])))
+            self.do(lambda call: keeper.restore(restore, call=call))
+        elif verb == "undelete":
+            self.do(lambda call: keeper.undelete(UndeleteArgs(**named), call=call))
+        else:
+            self.oracle.asked.add(named["name"])
+            purge = PurgeArgs(**named, all_versions=data.draw(st.booleans()))
+            self.do(lambda call: keeper.purge(purge, call=call))
+            self.oracle.asked.clear()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.known)
+    def hold(self, data: st.DataObject) -> None:
+        """Hold, or release what is held."""
+        name = data.draw(st.sampled_from(sorted(self.known)))
+        if name in self.held:
+            self.held.remove(name)
+            self.house.release(name)
+        elif self.house.sql("SELECT 1 FROM placements LIMIT 1"):
+            self.held.add(name)
+            self.house.hold(name)
+
+    @rule(rules=RULES)
+    def edit(self, rules: Rules) -> None:
+        """Edit the policy, for what there is too."""
+        self.oracle.rules = rules
+        self.house.policy(rules.document())
+        self.do(lambda _: self.house.keeper.recompute())
+
+    @rule(length=st.sampled_from([0.1, 1, 2, 5, 8, 25, 60, 200]))
+    def days_pass(self, length: float) -> None:
+        """Time passes."""
+        self.house.days_pass(length)
+
+    @rule()
+    def turn(self) -> None:
+        """Sweep."""
+        self.do(lambda _: self.house.turn())
+
+    @rule()
+    def collect(self) -> None:
+        """Collect."""
+        self.do(lambda _: self.house.collect())
+
+    @rule(step=st.sampled_from(STEPS), when=st.sampled_from(["before", "after"]))
+    def crash_next(self, step: crashing.Step, when: crashing.When) -> None:
+        """The next thing that takes this step dies there."""
+        self.crash = (step, when)
+
+    @rule(tier=st.sampled_from(["hot", "warm", "cold"]), at=st.sampled_from(["before", "after"]))
+    def store_fails_next(self, tier: str, at: str) -> None:
+        """The next write to this tier fails, with its effect or without it."""
+        store = self.house.keeper.engine.store(tier)
+        assert isinstance(store, Watched)
+
+        def fault(where: str) -> None:
+            if where == f"{at} write":
+                store.fault = None
+                raise StoreTransient(tier=tier, reason="a fault of the test")
+
+        store.fault = fault
+
+    def teardown(self) -> None:
+        """In the end, when nothing fails, everything settles; what is there reads back."""
+        self.crash = None
+        self.heal()
+        for _ in range(2):  # what failed is tried again after a while
+            self.house.pass_time(LEASES_END * 3)
+            self.house.turn()
+            self.house.collect()
+        self.house.pass_time(LEASES_END)
+        self.house.turn()
+        self.house.collect()
+        self.agree()
+        invariants.check(self.house.keeper)
+
+    def heal(self) -> None:
+        """Nothing fails any more."""
+        for store in self.house.keeper.engine.stores.values():
+            assert isinstance(store, Watched)
+            store.fault = None
+
+    def agree(self) -> None:
+        """The oracle has seen nothing wrong."""
+        assert not self.oracle.wrong, "\n".join(self.oracle.wrong)
+
+    def do(self, act: Callable[[Call], object]) -> None:
+        """Do it; after a crash the leases end and it is done again under the same key. What is refused is refused."""
+        self.calls += 1
+        call = Call(f"call {self.calls}", "tester")
+        armed, self.crash = self.crash, None
+        with ExitStack() as stack:
+            if armed is not None:
+                stack.enter_context(crashing.crashing(*armed))
+            for _ in range(2):
+                try:
+                    act(call)
+                except Crash:
+                    self.house.pass_time(LEASES_END)
+                except (StoreTransient, *REFUSED):
+                    break
+                else:
+                    break
+        self.agree()
+
+
+def test_nothing_is_deleted_early(house: House) -> None:
+    """At every commit and every delete call of random lives an oracle that knows only the rules agrees."""
+    with watching(house, Rules()) as oracle:
+        machine = type("LivesHere", (Lives,), {"house": house, "oracle": oracle})
+        run_state_machine_as_test(
+            seed(SEED)(machine),
+            settings=settings(
+                max_examples=scaled(short=25, long=250),
+                stateful_step_count=25,
+                deadline=None,
+                print_blob=True,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        assert oracle.judged > 0
+        assert oracle.deleted > 0

@@ -1,0 +1,135 @@
+"""Dumps of the catalog in the coldest tier: whole, of one moment, kept in number, and never half."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+
+import pytest
+from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.engine import dump, dumpfiles
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper.stores.filesystem import FilesystemStore
+
+
+class Flipping(FilesystemStore):
+    """A folder on a disk that spoils the last byte of everything."""
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        stored = super().put(location, content, info)
+        path = Path(urlsplit(self.config.url).path) / location
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return stored
+
+
+def table_of(house: House, manifest: dumpfiles.Manifest, table: str) -> list[str]:
+    """The lines of a table in a dump."""
+    part = next(part for part in manifest.parts if part.table == table)
+    with dump.home(house.keeper.engine).open(ObjectKey(part.location)) as chunks:
+        return gzip.decompress(b"".join(chunks)).decode().splitlines()
+
+
+def newest(house: House) -> dumpfiles.Manifest:
+    """The manifest of the newest dump."""
+    return dumpfiles.read_manifest(dump.home(house.keeper.engine), "cold", None)
+
+
+def test_a_dump_has_every_table(house: House) -> None:
+    """A dump has a file for every table with its rows, and a manifest that says how many."""
+    for number in range(3):
+        house.store(f"a{number}", b"%d" % number)
+    result = dump.dump(house.keeper.engine, actor="tester")
+    manifest = newest(house)
+    assert result.counts["tables"] == len(manifest.parts) > 10
+    assert {part.table: part.rows for part in manifest.parts}["artifacts"] == 3
+    assert len(table_of(house, manifest, "artifacts")) == 3
+    assert all(place.startswith(("hot/", "cold/.tierkeeper/")) for place in house.everything())
+
+
+def test_events_are_exported_once(house: House) -> None:
+    """Each dump adds a segment with the events since the last one, and names those that are there."""
+    for number in range(3):
+        house.store(f"a{number}")
+        dump.dump(house.keeper.engine, actor="tester")
+    manifest = newest(house)
+    assert len(manifest.events) == 3
+    assert manifest.events[0].since.year == 1970
+    assert all(a.until > b.since for a, b in zip(manifest.events, manifest.events[1:], strict=False))
+
+
+def test_a_lost_segment_is_made_anew(house: House) -> None:
+    """Where a segment is missing the next dump exports the events from the beginning."""
+    house.store("a")
+    dump.dump(house.keeper.engine, actor="tester")
+    store = dump.home(house.keeper.engine)
+    store.delete([ObjectKey(segment.location) for segment in newest(house).events])
+    dump.dump(house.keeper.engine, actor="tester")
+    (segment,) = newest(house).events
+    assert segment.since.year == 1970
+    assert segment.rows == len(list(house.keeper.events()))
+
+
+def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
+    """Only as many dumps stay as the settings say; one that was interrupted counts for nothing and goes with them."""
+    house = open_house(dumps={"keep": 2})
+    engine = house.keeper.engine
+    store = dump.home(engine)
+    dump.dump(engine, actor="tester")
+    (first,) = dump.listed(engine)
+    store.delete([ObjectKey(dumpfiles.located(first.name, dumpfiles.MANIFEST))])
+    assert [view.complete for view in dump.listed(engine)] == [False]
+    for _ in range(2):
+        dump.dump(engine, actor="tester")
+    assert [view.complete for view in dump.listed(engine)] == [True, True]
+    dump.dump(engine, actor="tester")
+    views = dump.listed(engine)
+    assert [view.complete for view in views] == [True, True]
+    assert newest(house).name == views[0].name
+
+
+def test_nothing_goes_while_deletes_are_off(open_house: OpenHouse) -> None:
+    """While deletes are switched off, older dumps stay."""
+    house = open_house(dumps={"keep": 1})
+    dump.dump(house.keeper.engine, actor="tester")
+    house.sql("UPDATE switches SET value = 'false' WHERE name = 'deletes_enabled'")
+    dump.dump(house.keeper.engine, actor="tester")
+    assert len(dump.listed(house.keeper.engine)) == 2
+
+
+def test_an_older_catalog_pushes_no_newer_dump_out(open_house: OpenHouse) -> None:
+    """A catalog that is recognised as an older copy may be dumped, but deletes no dump."""
+    house = open_house(dumps={"keep": 1})
+    engine = house.keeper.engine
+    before = house.sql("SELECT value::text AS value FROM switches WHERE name = 'epoch'")[0].value
+    dump.dump(engine, actor="tester")
+    house.sql("UPDATE switches SET value = CAST(:value AS jsonb) WHERE name = 'epoch'", value=before)
+    for _ in range(2):
+        dump.dump(engine, actor="tester")
+    assert len(dump.listed(engine)) == 3
+
+
+def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse) -> None:
+    """A dump that does not read back as it was written fails, and the older ones stay."""
+    house = open_house(dumps={"keep": 1})
+    engine = house.keeper.engine
+    dump.dump(engine, actor="tester")
+    stores = cast("dict[str, Store]", engine.stores)
+    stores["cold"] = Flipping.from_url(stores["cold"].config)
+    with pytest.raises(ContentMismatch):
+        dump.dump(engine, actor="tester")
+    assert len(dump.listed(engine)) == 2
+    assert house.keeper.runs(limit=1)[0].state.value == "failed"
+
+
+def test_the_manifest_is_readable_by_people(house: House) -> None:
+    """The manifest is JSON with the format, the time, the epoch, and the hash of each part."""
+    dump.dump(house.keeper.engine, actor="tester")
+    store = dump.home(house.keeper.engine)
+    with store.open(ObjectKey(dumpfiles.located(newest(house).name, dumpfiles.MANIFEST))) as chunks:
+        document = json.loads(b"".join(chunks))
+    assert document["format"] == 1
+    assert document["epoch"] == 2
+    assert all(len(part["sha256"]) == 64 for part in document["parts"])

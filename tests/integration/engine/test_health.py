@@ -1,0 +1,164 @@
+"""The health of the whole: what is bad, what waits for a person, how late the work gets done."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+from integration.keeper.house import House
+
+from tierkeeper.base.health import Condition, Health
+from tierkeeper.base.metrics import METRICS
+from tierkeeper.catalog import heartbeats
+from tierkeeper.engine.health import percentile, waits
+from tierkeeper_client.contract import Queue
+
+
+def come_through(house: House, *, sent: timedelta = timedelta(0)) -> None:
+    """A canary comes through every queue, sent so long ago."""
+    for queue in Queue:
+        house.keeper.steer.canary(queue, sent_at=datetime.now(UTC) - sent)
+
+
+def write(house: House, statement: str) -> None:
+    """Change the catalog behind the keeper's back."""
+    house.keeper.engine.catalog.run(lambda connection: connection.execute(sa.text(statement)))
+
+
+def bad(health: Health) -> set[str]:
+    """The names of what is bad."""
+    return {vital.name for vital in health.vitals if vital.condition is Condition.BAD}
+
+
+def test_a_house_at_work_is_healthy(house: House) -> None:
+    """Nothing due, canaries through every queue, tiers that answer: nothing is bad and nothing waits."""
+    come_through(house)
+    health = house.keeper.steer.health()
+    assert health.healthy
+    assert {vital.condition for vital in health.vitals} == {Condition.OK}
+    assert health["due"].value == 0
+    assert {f"tier {tier}" for tier in ("hot", "warm", "cold", "records")} <= {vital.name for vital in health.vitals}
+
+
+def test_without_worker_and_beat_it_is_not(house: House) -> None:
+    """Where no canary ever came through, Beat and every queue are bad, and the problems say so."""
+    health = house.keeper.steer.health()
+    assert bad(health) == {"beat", *(f"canary {queue}" for queue in Queue)}
+    assert "beat: it has never been heard of" in " ".join(health.problems)
+
+
+def test_what_is_due_and_left_alone_is_bad(house: House) -> None:
+    """An item that is due for longer than the limit and that nobody works on; not one that is leased or parked."""
+    come_through(house)
+    house.store("old", age=timedelta(days=10))
+    write(house, "UPDATE schedule SET due_at = clock_timestamp() - interval '20 minutes'")
+    health = house.keeper.steer.health()
+    assert bad(health) == {"overdue"}
+    assert 1200 <= (health["overdue"].value or 0) < 1260
+    assert health["due"].value == 1
+    assert health["clear"].value is None  # nothing was done lately: nobody can say when it will be
+    write(house, "UPDATE schedule SET lease_until = clock_timestamp() + interval '1 minute'")
+    assert house.keeper.steer.health().healthy
+    write(house, "UPDATE schedule SET lease_until = NULL, parked_reason = 'x'")
+    health = house.keeper.steer.health()
+    assert (health.healthy, health["parked"].condition) == (True, Condition.ATTENTION)
+    write(house, "UPDATE schedule SET parked_reason = NULL")
+    house.settle()
+
+
+def test_a_queue_that_nobody_serves_is_bad(house: House) -> None:
+    """A canary that came through long ago, or took long, is bad; the other queues are not."""
+    come_through(house)
+    write(house, "UPDATE heartbeats SET at = at - interval '1 hour' WHERE name = 'canary:verbs'")
+    house.keeper.steer.canary(Queue.PURGE, sent_at=datetime.now(UTC) - timedelta(minutes=10))
+    health = house.keeper.steer.health()
+    assert bad(health) == {"canary verbs", "canary purge"}
+    assert "took 10m" in health["canary purge"].detail
+
+
+def test_a_beat_that_is_silent_is_bad(house: House) -> None:
+    """Beat is as old as the newest canary that it sent, whatever its clock says."""
+    come_through(house, sent=timedelta(minutes=4))
+    assert house.keeper.steer.health()["beat"].condition is Condition.OK
+    come_through(house, sent=timedelta(minutes=6))
+    assert "beat" in bad(house.keeper.steer.health())
+    come_through(house, sent=timedelta(days=-1))  # its clock is ahead
+    write(house, "UPDATE heartbeats SET at = at - interval '6 minutes'")
+    assert "beat" in bad(house.keeper.steer.health())
+
+
+def test_what_waits_for_a_person_is_no_fault(house: House) -> None:
+    """Deletes that are switched off are said, and nothing is bad."""
+    come_through(house)
+    write(house, "UPDATE switches SET value = 'false', reason = 'audit' WHERE name = 'deletes_enabled'")
+    health = house.keeper.steer.health()
+    assert health.healthy
+    assert health["deletes"].condition is Condition.ATTENTION
+    assert "audit" in health["deletes"].detail
+    write(house, "UPDATE switches SET value = 'true' WHERE name = 'deletes_enabled'")
+
+
+def test_a_tier_that_does_not_answer_is_bad(house: House) -> None:
+    """A tier whose store is away is named with the store's words; asked not to, nobody asks it."""
+    come_through(house)
+    folder = Path(urlsplit(house.settings.tiers["cold"].url).path)
+    away = folder.rename(folder.with_name("away"))
+    assert bad(house.keeper.steer.health()) == {"tier cold"}
+    assert house.keeper.steer.health(tiers=False).healthy
+    shutil.rmtree(folder, ignore_errors=True)
+    away.rename(folder)
+
+
+def test_how_late_and_how_fast(house: House) -> None:
+    """What a sweep got done is counted by how long it had been due, a row for all of it."""
+    come_through(house)
+    for number in range(20):
+        house.store(f"late-{number}", age=timedelta(days=10))
+    write(house, "UPDATE schedule SET due_at = clock_timestamp() - interval '50 seconds'")
+    house.turn()
+    health = house.keeper.steer.health()
+    assert [health[f"latency p{percent}"].value for percent in (50, 99)] == [64, 64]
+    assert (health["rate"].value or 0) > 0
+    assert health["clear"].value == 0
+    with house.keeper.engine.catalog.reading() as connection:
+        assert sum(sum(slot.counts.values()) for slot in heartbeats.lately(connection, seconds=3600)) == 20
+
+
+def test_slots_are_used_again(house: House) -> None:
+    """A row of two hours ago is begun anew, so that there are never more rows than slots."""
+
+    def add(connection: sa.Connection) -> None:
+        heartbeats.add_done(connection, {3: 2, 5: 1})
+
+    house.keeper.engine.catalog.run(add)
+    house.keeper.engine.catalog.run(add)
+    write(house, "UPDATE heartbeats SET at = at - interval '2 hours' WHERE name LIKE 'done:%'")
+    house.keeper.engine.catalog.run(add)
+    with house.keeper.engine.catalog.reading() as connection:
+        assert [dict(slot.counts) for slot in heartbeats.lately(connection, seconds=3600)] == [{3: 2, 5: 1}]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted"),
+    [([], {}), ([0.2, -5, 1], {0: 3}), ([1.1, 2], {1: 2}), ([60, 65], {6: 1, 7: 1}), ([1e30], {24: 1})],
+)
+def test_waits_are_counted_by_powers_of_two(seconds: list[float], counted: dict[int, int]) -> None:
+    """Rounded up; what was never late, or by a wrong clock, counts as a second, and the last class has no end."""
+    assert waits(seconds) == counted
+
+
+def test_percentiles_are_bounds() -> None:
+    """Half of what was done took no longer than the bound; of nothing there is none."""
+    assert percentile({0: 50, 6: 49, 10: 1}, 50) == 1
+    assert percentile({0: 50, 6: 49, 10: 1}, 99) == 64
+    assert percentile({}, 50) is None
+
+
+def test_every_look_is_measured(house: House) -> None:
+    """What was seen goes to the metrics too, for whoever exports them."""
+    come_through(house)
+    house.keeper.steer.health()
+    names = {name for name, _labels in METRICS.totals()}
+    assert {"health_overdue", "health_due", "health_canary", "health_beat"} <= names

@@ -1,0 +1,104 @@
+"""Workers that look alive and do nothing: they end by themselves, or are ended, and the work gets done."""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from acceptance.nodes import Valkey
+from faults.proxy import FaultProxy, in_front_of
+from integration.tasks.installation import Installation, wait_until
+from rich.console import Console
+
+from tierkeeper.base.settings import load
+from tierkeeper.base.values import Filter
+from tierkeeper.cli.supervisor import Program, Supervisor
+from tierkeeper_client import TierkeeperClient
+from worker.watchdog import EXIT_CODE, Look, Patience
+
+IDLE = Look(taken=7, busy=False, waiting=["verbs"])
+STALLED = 3  # seconds
+
+
+@pytest.mark.parametrize(
+    ("between", "stalled"),
+    [
+        (IDLE, True),
+        (replace(IDLE, waiting=["ingest"]), True),  # another queue: something waits all the same
+        (replace(IDLE, taken=8), False),
+        (replace(IDLE, busy=True), False),
+        (replace(IDLE, waiting=[]), False),
+        (replace(IDLE, waiting=None), False),  # the broker does not answer either
+    ],
+)
+def test_patience_ends_only_with_proof(between: Look, *, stalled: bool) -> None:
+    """Every look for so long must have found an idle worker, nothing taken, and something waiting."""
+    patience = Patience(10)
+    assert not patience.exhausted(IDLE, now=0)  # what was taken before is not known yet
+    assert not patience.exhausted(IDLE, now=2)
+    assert not patience.exhausted(between, now=11.9)
+    assert patience.exhausted(between if between.taken != 7 else IDLE, now=12) is stalled
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
+    """A broker of the test's own, behind a proxy."""
+    valkey = Valkey(tmp_path)
+    with in_front_of(("127.0.0.1", valkey.port)) as between:
+        yield between
+    valkey.teardown()
+
+
+@pytest.fixture
+def behind(installation: Installation, proxy: FaultProxy) -> Installation:
+    """The installation, on that broker; workers lose their patience within seconds."""
+    url = f"redis://127.0.0.1:{proxy.port}/0"
+    env = {
+        **installation.env,
+        "TIERKEEPER_BROKER__URL": url,
+        "TIERKEEPER_RESULTS__URL": url,
+        "TIERKEEPER_HEALTH__STALLED": f"{STALLED}s",
+    }
+    return replace(installation, settings=load(environ=env), env=env)
+
+
+@pytest.fixture
+def supervise(behind: Installation, tmp_path: Path) -> Iterator[Callable[[], Callable[[], str]]]:
+    """Runs a worker as `tierkeeper up` does; what it returns tells what was printed so far."""
+    printed = io.StringIO()
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "watched@test", "-c", "2"]
+    environment = {**behind.env, "HOME": str(tmp_path)}
+    supervisor = Supervisor([Program("worker", command, environment)], Console(file=printed, width=1000), patience=20)
+    watching = Thread(target=supervisor.watch)
+
+    def start() -> Callable[[], str]:
+        supervisor.start()
+        watching.start()
+        wait_until(lambda: "watched@test ready" in printed.getvalue())
+        return printed.getvalue
+
+    yield start
+    supervisor.stop()
+    watching.join()
+    supervisor.close()
+
+
+def test_a_deaf_worker_ends_and_comes_back(
+    supervise: Callable[[], Callable[[], str]], behind: Installation, proxy: FaultProxy
+) -> None:
+    """With half-open connections a worker takes nothing; it notices, ends, is started again, and the work is done."""
+    said = supervise()
+    settings = behind.settings
+    with TierkeeperClient(str(settings.broker.url), settings.results.url) as client:
+        assert client.store(b"heard", tenant="acme", workflow="deaf", name="before").get()
+        proxy.halve()
+        handle = client.store(b"unheard", tenant="acme", workflow="deaf", name="after")
+        wait_until(lambda: behind.keeper.count(Filter(tenant="acme", workflow="deaf", name="after")) == 1)
+        assert handle.get()
+    assert f"ended with exit code {EXIT_CODE}" in said()
+    assert "this worker takes nothing" in said()

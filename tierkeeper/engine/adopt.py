@@ -1,0 +1,294 @@
+"""Take over bytes that no placement knows: what a rebuilt or restored catalog has lost is told by the objects.
+
+An object is adopted when it describes itself and its bytes, read whole, are what it says. It becomes another copy of an
+artifact that the catalog knows, or a new artifact, under a hold named ``rebuilt``: nothing of it expires until somebody
+has looked at it. What the catalog knows to have been purged, or collected, does not come back to life; it stays an
+orphan, which reconcile deletes in its own time.
+"""
+
+import functools
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.base.values import Ref
+from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine import settlement
+from tierkeeper.engine.context import Engine
+from tierkeeper.stores.base import ObjectInfo, ObjectKey
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, ThawNeeded
+from tierkeeper_client.identifiers import check_name, check_segment
+
+HOLD = "rebuilt"
+
+
+class Adoption(StrEnum):
+    """What becomes of one object."""
+
+    ARTIFACT = "artifacts found only in the stores"
+    COPY = "copies taken over"
+    LEFTOVER = "left over from what was purged or collected"
+    DAMAGED = "damaged, not taken over"
+    UNKNOWN = "do not say what they are"
+    UNREAD = "could not be read"
+    GONE = "gone meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object in a tier that no placement knows."""
+
+    tier: str
+    location: str
+    version: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """One object and what became of it, or would."""
+
+    object: Object
+    what: Adoption
+    ref: Ref | None = None
+
+
+def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | None, dry_run: bool) -> list[Adopted]:
+    """Take over what can be; a dry run reads no bytes, and says what would come back."""
+    collected = _collected(engine, objects)
+    candidates = [one for one in objects if _placement_of(one.location) not in collected]
+    look = functools.partial(_described, engine, read=not dry_run)
+    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if _placement_of(one.location) in collected]
+    for one, found in zip(candidates, engine.in_parallel(look, candidates), strict=True):
+        if isinstance(found, Adoption):
+            done.append(Adopted(one, found))
+            continue
+        unit = functools.partial(_take, engine=engine, one=one, info=found, actor=actor, run=run)
+        if dry_run:
+            with engine.catalog.reading() as connection, connection.begin() as transaction:
+                done.append(unit(connection))
+                transaction.rollback()
+        else:
+            done.append(engine.catalog.run(unit))
+    return done
+
+
+def counted(done: Sequence[Adopted]) -> Counter[str]:
+    """Return how many there are of each."""
+    return Counter(one.what.value for one in done)
+
+
+def _collected(engine: Engine, objects: Sequence[Object]) -> set[UUID]:
+    ids = {placement for one in objects if (placement := _placement_of(one.location)) is not None}
+    with engine.catalog.reading() as connection:
+        return events.subjects_of(connection, ids, "collected")
+
+
+def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:  # noqa: PLR0911  a return a case
+    """Return what the object is, verified byte by byte if ``read``."""
+    store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
+    try:
+        info = store.describe(key)
+        if info is None or not _is_ours(info, one.location):
+            return Adoption.UNKNOWN
+        if info.size != one.size:
+            return Adoption.DAMAGED
+        if not read:
+            return info
+        digest = hashlib.sha256()
+        with store.open(key) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+    except ThawNeeded:  # of a class that must be thawed first: the store's own word is taken
+        return info if store.head(key).sha256 == info.sha256 else Adoption.UNREAD
+    except ObjectNotFound:
+        return Adoption.GONE
+    except ContentMismatch:
+        return Adoption.DAMAGED
+    except StoreError:
+        return Adoption.UNREAD
+    return info if digest.digest() == info.sha256 else Adoption.DAMAGED
+
+
+def _is_ours(info: ObjectInfo, location: str) -> bool:
+    """Whether what it says is well-formed: it becomes rows of the catalog."""
+    try:
+        check_segment(info.tenant, field="tenant")
+        check_segment(info.workflow, field="workflow")
+        check_name(info.name)
+    except TierkeeperError:
+        return False
+    return info.version >= 1 and info.placement == _placement_of(location)
+
+
+def _placement_of(location: str) -> UUID | None:
+    try:
+        return UUID(location[-36:])
+    except ValueError:
+        return None
+
+
+def _take(
+    connection: sa.Connection, *, engine: Engine, one: Object, info: ObjectInfo, actor: str, run: UUID | None
+) -> Adopted:
+    """Give one object its rows, in the order of the locks."""
+    scope = tenants.scopes(connection, [info.tenant])[info.tenant]
+    blob = blobs.take(connection, [(scope, info.sha256, info.size)])[scope, info.sha256]
+    name = (info.tenant, info.workflow, info.name)
+    head = artifacts.take_names(connection, [name])[name]
+    ref = Ref(*name, info.version)
+    known = artifacts.by_ref(connection, ref)
+    now = catalog_now(connection)
+    if placements.load(connection, [info.placement]):
+        return Adopted(one, Adoption.GONE, ref)  # somebody else was faster
+    if known is not None and known.sha256 == info.sha256:
+        needing = known if known.counted else _sharing(connection, blob)
+        if needing is None:
+            blobs.drop_unused(connection, [blob])
+            return Adopted(one, Adoption.LEFTOVER, ref)
+        (row,) = artifacts.lock(connection, [needing.id])
+        _place(connection, engine, one, info, blob, owner=known.id, now=now)
+        _tell_of_copy(connection, row, one, now=now, actor=actor, run=run)
+        return Adopted(one, Adoption.COPY, row.ref)
+    version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
+    row = _new(connection, engine, one, info, blob=blob, name=head.id, version=version, now=now)
+    artifacts.set_latest(connection, {head.id: max(head.latest, version)})
+    artifacts.insert(connection, [_columns(row)])
+    reason = f"found only in tier {one.tier} when the catalog was rebuilt"
+    holds.place(connection, row.id, HOLD, by=actor, reason=reason, now=now)
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
+    _place(connection, engine, one, info, blob, owner=row.id, now=now)
+    after = {"state": "live", "tier": one.tier, "location": one.location, "holds": [HOLD], "size": row.size}
+    line = events.of_artifact(row, "rebuilt", revision=1, now=now, actor=actor, after=after, run=run)
+    events.append(connection, [line], at=now)
+    return Adopted(one, Adoption.ARTIFACT, row.ref)
+
+
+def _sharing(connection: sa.Connection, blob: UUID) -> ArtifactRow | None:
+    """Return an artifact that needs the content, under whatever name."""
+    return next((row for row in artifacts.of_blobs(connection, [blob]) if row.counted), None)
+
+
+def _place(
+    connection: sa.Connection,
+    engine: Engine,
+    one: Object,
+    info: ObjectInfo,
+    blob: UUID,
+    *,
+    owner: UUID,
+    now: datetime,
+) -> None:
+    """Give the copy its row: present, or doomed where a good copy is present."""
+    copies = placements.of_blobs(connection, [blob])[blob]
+    occupied = [copy for copy in copies if copy.tier == one.tier and copy.state is PlacementState.PRESENT]
+    better = any(settlement.good(copy) for copy in occupied)
+    if occupied and not better:
+        placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
+    placements.adopt(
+        connection,
+        {
+            "id": info.placement,
+            "blob_id": blob,
+            "artifact_id": owner if engine.store(one.tier).readable_layout else None,
+            "tier": one.tier,
+            "location": one.location,
+            "state": (PlacementState.DOOMED if better else PlacementState.PRESENT).value,
+            "store_version": one.version,
+            "stored_size": one.size,
+            "stored_sha256": info.sha256,
+            "placed_by": "found in the store",
+            "made_at": now,
+            "verified_at": now,
+            "doomed_at": now if better else None,
+            "delete_after": now + engine.grace if better else None,
+        },
+    )
+
+
+def _tell_of_copy(
+    connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, actor: str, run: UUID | None
+) -> None:
+    revision = row.revision + 1
+    after = {"found": one.tier, "location": one.location}
+    line = events.of_artifact(row, "placed", revision=revision, now=now, actor=actor, after=after, run=run)
+    artifacts.write_many(connection, [{"id": row.id, "revision": revision}])
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
+    events.append(connection, [line], at=now)
+
+
+def _new(
+    connection: sa.Connection,
+    engine: Engine,
+    one: Object,
+    info: ObjectInfo,
+    *,
+    blob: UUID,
+    name: UUID,
+    version: int,
+    now: datetime,
+) -> ArtifactRow:
+    row = ArtifactRow(
+        id=new_id(),
+        name_id=name,
+        tenant=info.tenant,
+        workflow=info.workflow,
+        name=info.name,
+        version=version,
+        blob_id=blob,
+        sha256=info.sha256,
+        size=info.size,
+        content_type=info.content_type,
+        metadata=info.metadata,
+        tags={},
+        created_at=min(info.created, now),
+        stored_at=now,
+        accessed_at=None,
+        policy_id=None,
+        state=ArtifactState.LIVE,
+        wanted=frozenset({one.tier}),
+        deleted_at=None,
+        purge_at=None,
+        purged_at=None,
+        retain_until=None,
+        retain_mode=None,
+        archived_tiers=None,
+        override_kind=None,
+        override_tiers=None,
+        override_until=None,
+        not_before=None,
+        revision=1,
+        holds=(HOLD,),
+        newer_live=0,
+    )
+    policy = engine.book.refresh(connection).of(row.subject)
+    row.policy_id = policy.id
+    if policy.retention is not None:
+        row.retain_until = policy.retention.period.after(row.created_at)
+        row.retain_mode = policy.retention.mode.value
+    return row
+
+
+def _columns(row: ArtifactRow) -> dict[str, Any]:
+    names = (
+        "id name_id tenant version blob_id sha256 size content_type created_at stored_at policy_id retain_until"
+        " retain_mode"
+    )
+    return {
+        **{name: getattr(row, name) for name in names.split()},
+        "metadata": dict(row.metadata),
+        "tags": {},
+        "wanted": sorted(row.wanted),
+    }

@@ -1,0 +1,91 @@
+"""What every sweep does for the brake first: stop what is too much before the first of it is deleted.
+
+Above its limit what a tenant's policies are to delete leaves the claims, in batches, and the waiting run says how much
+that is now; below it everything comes back and the run ends. A crash between two batches costs nothing: the commit
+asks the brake in any case, and the next sweep goes on.
+"""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import brake, runs
+from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import brake as braking
+from tierkeeper.engine.context import Engine
+
+_BATCH = 5000  # rows of the schedule that one transaction marks
+
+
+def survey(engine: Engine, *, actor: str) -> None:
+    """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
+    with engine.catalog.reading() as connection:
+        now = catalog_now(connection)
+        governance = engine.book.refresh(connection)
+        waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
+        approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
+        limited = [policy for policy in governance.policies if policy.brake is not None]
+        due = brake.tenants_due(connection, now=now)
+        keys = {(tenant, "") for tenant in due}
+        keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
+        own = braking.own_brakes(governance)
+    for run in approved:
+        _end_if_used(engine, run)
+    for key in sorted(keys | set(waiting)):
+        _survey_one(engine, Scope(*key, own), waiting.get(key), actor=actor)
+
+
+def release(engine: Engine, run: UUID) -> None:
+    """Give back to the claims what a run still holds."""
+    while engine.catalog.run(lambda c: brake.release(c, run, limit=_BATCH)) == _BATCH:
+        pass
+
+
+def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: str) -> None:
+    def weighed(connection: sa.Connection) -> UUID | None:
+        now = catalog_now(connection)
+        policies = engine.book.refresh(connection).policies
+        limits = braking.limits_of(engine, next((p for p in policies if p.name == scope.policy), None))
+        weight = braking.weigh(connection, engine, scope, limits, now=now)
+        if not weight.over:
+            return None
+        return braking.opened(connection, engine, scope, weight, actor=actor, now=now)
+
+    run = engine.catalog.run(weighed)
+    if run is not None:
+        while engine.catalog.run(lambda c: brake.stop(c, scope, run, now=catalog_now(c), limit=_BATCH)) == _BATCH:
+            pass
+        _tell(engine, scope, run)
+    elif waiting is not None:
+        engine.catalog.run(lambda c: runs.used(c, waiting))
+        release(engine, waiting)
+
+
+def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
+    """Bring a waiting run's numbers and names up to date."""
+
+    def unit(connection: sa.Connection) -> None:
+        found = runs.lock_judged(connection, run)
+        if found is None or found.state is not RunState.AWAITING_APPROVAL:
+            return
+        now = catalog_now(connection)
+        window = engine.settings.engine.brake_window
+        _, recent = brake.weigh(connection, scope, now=now, window=window, most=found.arguments["limit"] + 1)
+        stopped = brake.count_stopped(connection, run)
+        weight = braking.Weight(stopped, recent, found.arguments["limit"])
+        told = braking.described(connection, engine, scope, weight, now=now)
+        runs.tell(connection, run, counts={"stopped": stopped}, arguments=told)
+
+    engine.catalog.run(unit)
+
+
+def _end_if_used(engine: Engine, run: UUID) -> None:
+    def unit(connection: sa.Connection) -> None:
+        found = runs.lock_judged(connection, run)
+        used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+        if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
+            runs.used(connection, run)
+
+    engine.catalog.run(unit)
