@@ -19,6 +19,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recompute": {"task": TaskName.RECOMPUTE.value, "schedule": crontab(minute="*/5")},
     "maintain": {"task": TaskName.MAINTAIN.value, "schedule": crontab(minute="23")},
     "verify": {"task": TaskName.VERIFY.value, "schedule": crontab(minute="41", hour="3")},
+    "dump": {"task": TaskName.DUMP.value, "schedule": crontab(minute="53", hour="4")},
+    "reconcile": {"task": TaskName.RECONCILE.value, "schedule": crontab(minute="17", hour="2")},
 } | {
     # one through each queue, so that a queue that nobody serves is seen
     f"canary {queue.value}": {

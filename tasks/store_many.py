@@ -4,10 +4,31 @@ from celery import shared_task
 
 from tasks.base import VerbTask
 from tierkeeper import keeper
-from tierkeeper_client.contract import StoreManyArgs, TaskName
+from tierkeeper.base.values import ItemError, Ref
+from tierkeeper_client.contract import StoreArgs, StoreManyMessage, TaskName, validated
+from tierkeeper_client.errors import InvalidInput, from_answer
+from tierkeeper_client.identifiers import MAX_NAME_BYTES
 
 
-@shared_task(bind=True, base=VerbTask, name=TaskName.STORE_MANY.value, arguments=StoreManyArgs)
-def store_many(self: VerbTask, arguments: StoreManyArgs) -> dict[str, Any]:
-    """Store many small artifacts and answer with an outcome for each, in their order."""
-    return {"results": keeper.current().store_many(arguments.items, call=self.call())}
+@shared_task(bind=True, base=VerbTask, name=TaskName.STORE_MANY.value, arguments=StoreManyMessage)
+def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
+    """Store many small artifacts and answer with an outcome for each, in their order.
+
+    Where trying again may help some of them, the whole message comes again; what is stored by then stays as it is.
+    """
+    items = [_read(item) for item in arguments.items]
+    results = keeper.current().store_many(items, call=self.call())
+    for result in results:
+        if isinstance(result, ItemError) and (error := from_answer(result.error)).retryable:
+            raise error
+    return {"results": results}
+
+
+def _read(item: object) -> StoreArgs | ItemError:
+    """Return the item, or why it cannot be used: that is no matter of the others."""
+    fields = item if isinstance(item, dict) else {}
+    try:
+        return validated(StoreArgs, fields)
+    except InvalidInput as error:
+        ref = Ref(*(str(fields.get(name, ""))[:MAX_NAME_BYTES] for name in ("tenant", "workflow", "name")))
+        return ItemError(ref, error.as_dict())

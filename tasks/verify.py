@@ -7,12 +7,11 @@ from tasks.base import SweepTask
 from tierkeeper import keeper
 from tierkeeper_client.contract import SweepArgs, TaskName
 
-SHARE = 1 / 30  # of all copies, those verified longest ago: run daily, each is read about once a month
-
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.VERIFY.value)
 def verify(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Read a share of the copies and check their checksums, for as long as one task may; the next one goes on."""
     this = keeper.current()
     longest = this.settings.broker.visibility_timeout.total_seconds() / 2
-    return self.report(this.verify(share=SHARE, actor=self.actor, deadline=time.monotonic() + longest))
+    share = this.settings.verify.share
+    return self.report(this.verify(share=share, actor=self.actor, deadline=time.monotonic() + longest))

@@ -150,8 +150,8 @@ class Keeper:
         """Store one artifact; ``content`` is given by callers in this process instead of ``args.content``."""
         return ingest.store(self.engine, args, call=call, content=content)
 
-    def store_many(self, items: Sequence[StoreArgs], *, call: Call) -> list[StoreResult | ItemError]:
-        """Store a batch of small artifacts; one outcome each, in their order."""
+    def store_many(self, items: Sequence[StoreArgs | ItemError], *, call: Call) -> list[StoreResult | ItemError]:
+        """Store a batch of small artifacts; one outcome each, in their order; what is an error already stays one."""
         return ingest.store_many(self.engine, items, call=call)
 
     @contextmanager
@@ -261,7 +261,7 @@ class Keeper:
         self, *, tenant: str | None = None, as_of: datetime | None = None, limit: int | None = None
     ) -> Iterator[PlanItem]:
         """Yield what a rotation would do, item by item with reasons."""
-        return planning.plan(self.engine, tenant=tenant, as_of=as_of, limit=limit)
+        return planning.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
 
     def due(self, *, tenant: str | None = None) -> int:
         """Return how many artifacts are due now."""

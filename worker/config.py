@@ -10,6 +10,7 @@ from tierkeeper_client.contract import TaskName
 from tierkeeper_client.settings import shared_settings
 
 BEGIN_LIMIT = 300  # seconds; rotate and clean_hot only begin a run
+RECONCILE_LIMIT = 7 * 86400  # seconds; it lists whole stores, and its message finds it at work when it comes again
 SHARE_OF_VISIBILITY = 0.9  # a task that was killed must be over before the broker delivers its message again
 SHUTDOWN_MARGIN = 10  # seconds beyond a sweep's step
 
@@ -49,7 +50,11 @@ def celery_settings(this: Settings) -> dict[str, Any]:
         "worker_consumer": "worker.consumer:Consumer",
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases and fences hold without a broker
         "task_time_limit": visibility.total_seconds() * SHARE_OF_VISIBILITY,
-        "task_annotations": {name.value: {"time_limit": BEGIN_LIMIT} for name in (TaskName.ROTATE, TaskName.CLEAN_HOT)},
+        "task_annotations": {
+            TaskName.ROTATE.value: {"time_limit": BEGIN_LIMIT},
+            TaskName.CLEAN_HOT.value: {"time_limit": BEGIN_LIMIT},
+            TaskName.RECONCILE.value: {"time_limit": RECONCILE_LIMIT},
+        },
         "task_ignore_result": True,  # the verbs say otherwise; the record of a sweep is its run
         "task_publish_retry_policy": {"max_retries": 3, "interval_start": 0, "interval_step": 0.5},
         "worker_soft_shutdown_timeout": this.engine.task_seconds + SHUTDOWN_MARGIN,

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from integration.keeper.house import House
 from psycopg.rows import dict_row
 
+from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 
 _ARTIFACTS = (
@@ -64,6 +65,7 @@ class Oracle:
     house: House
     look: psycopg.Connection[Row]  # what is committed
     rules: Rules = field(default_factory=Rules)
+    watches: bool = True
     asked: set[str] = field(default_factory=set)
     floor: dict[UUID, timedelta] = field(default_factory=dict)  # by artifact: the longest retention that ever held
     undo: dict[UUID, timedelta] = field(default_factory=dict)  # by artifact: of the window that runs
@@ -72,7 +74,10 @@ class Oracle:
     wrong: list[str] = field(default_factory=list)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Empty the house, and forget everything."""
+        self.watches = False
+        self.house.reset()
+        self.watches = True
         self.asked.clear()
         self.floor.clear()
         self.undo.clear()
@@ -82,6 +87,8 @@ class Oracle:
 
     def at_commit(self, connection: sa.Connection) -> None:
         """Judge what this transaction decides, just before it does."""
+        if not self.watches:
+            return
         ask = _asking(connection)
         now: datetime = ask(_NOW)[0]["now"]
         before = {row["id"]: row for row in self.look.execute(_ARTIFACTS)}
@@ -223,6 +230,10 @@ class Watched(Store):
         return self.inner.realm
 
     @property
+    def can_lock(self) -> bool:
+        return self.inner.can_lock
+
+    @property
     def readable_layout(self) -> bool:
         return self.inner.readable_layout
 
@@ -259,6 +270,9 @@ class Watched(Store):
     def list(self, prefix: str = "") -> Iterator[Stored]:
         return self.inner.list(prefix)
 
+    def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
+        return self.inner.lock(key, until=until, mode=mode)
+
     def close(self) -> None:
         self.inner.close()
 
@@ -279,7 +293,8 @@ def watching(house: House, rules: Rules) -> Iterator[Oracle]:
     engine = house.keeper.engine
     stores = cast("dict[str, Store]", engine.stores)
     kept = dict(stores)
-    with psycopg.connect(str(url), autocommit=True, row_factory=dict_row) as look:
+    options = "-c lock_timeout=5s -c timezone=UTC"
+    with psycopg.connect(str(url), autocommit=True, row_factory=dict_row, options=options) as look:
         oracle = Oracle(house, look, rules)
         for tier, inner in kept.items():
             stores[tier] = Watched(inner, oracle)

@@ -27,7 +27,7 @@ from worker.app import app
 
 __all__ = ["app"]
 
-SENT, ENDED = "faults:sent", "faults:ended"
+SENT, ENDED, DELIVERIES = "faults:sent", "faults:ended", "faults:deliveries"
 _HOG_LIMIT = 64 * 1024 * 1024  # bytes that a task may take beyond what its process has
 _MEETING_SECONDS = 20.0
 _orders = Path(os.environ["FAULTS_ORDERS"])
@@ -63,6 +63,7 @@ def note_ended(task_id: str, state: str | None = None, **_: object) -> None:
     if state not in {"RETRY", "REJECTED", "IGNORED"}:
         with notes() as client:
             client.sadd(ENDED, task_id)
+            client.incr(DELIVERIES)
 
 
 def _wrapped(step: str, original: Callable[..., Any]) -> Callable[..., Any]:

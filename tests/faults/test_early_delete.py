@@ -9,7 +9,8 @@ from faults import crashing
 from faults.crashing import Crash
 from faults.oracle import Oracle, Rules, Watched, watching
 from faults.scale import SEED, scaled
-from hypothesis import HealthCheck, seed, settings
+from faults.vault import Vault, install
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
@@ -35,9 +36,10 @@ RULES = st.sampled_from(
         Rules(undo=30, purge=60),
         Rules(purge=None),
         Rules(phases=((0, "hot"), (20, "cold")), purge=40),
-        Rules(retention=200),
+        Rules(retention=200, purge=None),
+        Rules(retention=80),
         Rules(phases=((0, "hot"), (1, "warm"), (2, "cold")), purge=3, undo=1),
-        Rules(retention=50, purge=20, undo=0),
+        Rules(retention=20, purge=20, undo=0),
         Rules(keep=1, undo=2),
     ]
 )
@@ -50,6 +52,7 @@ class Lives(RuleBasedStateMachine):
 
     house: House
     oracle: Oracle
+    vault: Vault
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Lives(RuleBasedStateMachine):
     @initialize(rules=RULES)
     def begin(self, rules: Rules) -> None:
         """Begin with nothing but a policy."""
-        self.house.reset()
+        self.vault.locks.clear()
         self.oracle.reset()
         self.edit(rules)
 
@@ -116,7 +119,7 @@ class Lives(RuleBasedStateMachine):
     @rule(length=st.sampled_from([0.1, 1, 2, 5, 8, 25, 60, 200]))
     def days_pass(self, length: float) -> None:
         """Time passes."""
-        self.house.days_pass(length)
+        self.pass_time(timedelta(days=length))
 
     @rule()
     def turn(self) -> None:
@@ -151,10 +154,10 @@ class Lives(RuleBasedStateMachine):
         self.crash = None
         self.heal()
         for _ in range(2):  # what failed is tried again after a while
-            self.house.pass_time(LEASES_END * 3)
+            self.pass_time(LEASES_END * 3)
             self.house.turn()
             self.house.collect()
-        self.house.pass_time(LEASES_END)
+        self.pass_time(LEASES_END)
         self.house.turn()
         self.house.collect()
         self.agree()
@@ -165,6 +168,11 @@ class Lives(RuleBasedStateMachine):
         for store in self.house.keeper.engine.stores.values():
             assert isinstance(store, Watched)
             store.fault = None
+
+    def pass_time(self, length: timedelta) -> None:
+        """Time passes for the catalog and for the locks of the store."""
+        self.house.pass_time(length)
+        self.vault.time_passes(length)
 
     def agree(self) -> None:
         """The oracle has seen nothing wrong."""
@@ -182,7 +190,7 @@ class Lives(RuleBasedStateMachine):
                 try:
                     act(call)
                 except Crash:
-                    self.house.pass_time(LEASES_END)
+                    self.pass_time(LEASES_END)
                 except (StoreTransient, *REFUSED):
                     break
                 else:
@@ -192,16 +200,18 @@ class Lives(RuleBasedStateMachine):
 
 def test_nothing_is_deleted_early(house: House) -> None:
     """At every commit and every delete call of random lives an oracle that knows only the rules agrees."""
+    vault = install(house, "cold")
     with watching(house, Rules()) as oracle:
-        machine = type("LivesHere", (Lives,), {"house": house, "oracle": oracle})
+        machine = type("LivesHere", (Lives,), {"house": house, "oracle": oracle, "vault": vault})
         run_state_machine_as_test(
             seed(SEED)(machine),
             settings=settings(
-                max_examples=scaled(short=25, long=250),
+                max_examples=scaled(short=15, long=150),
                 stateful_step_count=25,
                 deadline=None,
                 print_blob=True,
                 database=None,
+                phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
         )

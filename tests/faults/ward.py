@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -24,13 +25,14 @@ from integration.keeper.house import LEASES_END, House
 from faults.crashing import Step, When
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine import reserved
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.contract import Message, SweepArgs, TaskName
 from tierkeeper_client.settings import shared_settings
 
 How = Literal["exit", "crash", "error", "drop", "segfault", "stop", "hang", "hog", "meet"]
 TESTS = Path(__file__).parent.parent
-SENT, ENDED = "faults:sent", "faults:ended"
+SENT, ENDED, DELIVERIES = "faults:sent", "faults:ended", "faults:deliveries"
 PATIENCE = 60.0  # seconds; nothing is timed by it, it only ends a test that hangs
 _number = itertools.count(1)
 
@@ -113,12 +115,17 @@ class Ward:
         self.deliver(TaskName.ROTATE, SweepArgs())
         self.deliver(TaskName.COLLECT, SweepArgs())
 
-    def settle(self) -> None:
-        """Let the leases end and the workers sweep, as Beat would have them; then nothing may be left to do."""
+    def settle(self, *, late: bool = False) -> None:
+        """Let the leases end and the workers sweep, as Beat would have them; then nothing may be left to do.
+
+        ``late``: bytes may have been written after their intent was collected: those are reconcile's (R3).
+        """
         self.house.pass_time(LEASES_END)
         for _ in range(4):
             self.sweep()
             self.house.pass_time(LEASES_END)
+        for _ in range(2 if late else 0):
+            self.deliver(TaskName.RECONCILE)
         invariants.check_settled(self.house.keeper)
 
     # -- waiting
@@ -127,13 +134,17 @@ class Ward:
         """Return the ids of the messages that were sent and have not ended."""
         return sorted(found.decode() for found in self.broker.sdiff([SENT, ENDED]))
 
+    def ended(self) -> int:
+        """Return how many deliveries have ended since the start of this test."""
+        return int(self.broker.get(DELIVERIES) or 0)
+
     def quiet(self) -> None:
         """Wait until every message that was sent has ended, those of the workers too."""
         self.wait_for(lambda: not self.open_messages(), what="the messages to be done with")
 
     def forget(self) -> None:
         """Forget which messages were sent: some will never end."""
-        self.broker.delete(SENT, ENDED)
+        self.broker.delete(SENT, ENDED, DELIVERIES)
 
     def wait_for(self, condition: Callable[[], bool], *, what: str, process: LocalProcess | None = None) -> None:
         """Wait until ``condition`` holds."""
@@ -144,6 +155,12 @@ class Ward:
                 msg = f"waited in vain for {what}; the workers' last words:\n{logs}"
                 raise AssertionError(msg)
             time.sleep(0.004)
+
+
+def lying(house: House) -> Counter[str]:
+    """Return how many objects of artifacts lie in each tier."""
+    places = [where.partition("/") for where in house.everything()]
+    return Counter(tier for tier, _, location in places if not reserved.ours(location))
 
 
 def struck(note: Path) -> list[int]:
@@ -171,9 +188,10 @@ def wards(
             "TIERKEEPER_TIERS__COLD__URL": f"{(folder / 'cold').as_uri()}?fsync=no&layout=cas",
             "TIERKEEPER_ENGINE__GRACE": "0s",
             "TIERKEEPER_ENGINE__PARALLEL": "1",
+            "TIERKEEPER_RECONCILE__QUARANTINE": "0s",
             "FAULTS_ORDERS": str(orders),
             "FAULTS_NOTES": f"unix://{valkey.socket}",
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])),
             **(settings or {}),
         }
         keeper = stack.enter_context(Keeper.open(load(environ=env)))

@@ -48,9 +48,8 @@ class Run:
     @property
     def failed(self) -> str:
         """The first test that failed, and how."""
-        test = re.search(r"^(?:FAILED|ERROR) \S*?([^/\s]+::\S+)", self.output, re.MULTILINE)
-        line = re.search(r"^E\s+(\S.*)$", self.output, re.MULTILINE)
-        return f"{test[1] if test else '?'} | {line[1][:110] if line else ''}"
+        found = re.search(r"^(?:FAILED|ERROR) (?:\S*/)?(\S+?::.*)$", self.output, re.MULTILINE)
+        return found[1] if found else "?"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,6 +120,7 @@ def _tests(tree: Path, tests: Sequence[str]) -> Run:
     """Run tests in a copy, whose code comes first on the path; stop at the first failure."""
     path = os.pathsep.join(str(tree / part) for part in (".", "client/src", "tests"))
     environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MUTATED_TREE": str(tree)}
+    environ["COLUMNS"] = "250"  # of pytest's summary, whose lines the table takes
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", proof.__name__, *tests]
     begun = time.monotonic()
     done = subprocess.run(

@@ -100,7 +100,7 @@ _R3_TO_R6 = (
         (
             Edit(
                 "tierkeeper/engine/reading.py",
-                "    if current and current[0].readable:\n",
+                "    if current and current[0].readable and _still_wrong(engine, row, copy):\n",
                 "    if True:\n",
             ),
         ),

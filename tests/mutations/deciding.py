@@ -7,7 +7,6 @@ from mutations.places import (
     COLLECT,
     COMMIT,
     CONVERGE,
-    COPIES,
     DECIDE,
     KEEPER,
     LOCKS,
@@ -111,8 +110,9 @@ _R10 = (
         (
             Edit(
                 WISHES,
-                "at=when(row.purged_at))\n    if row.state is ArtifactState.LIVE:\n",
-                "at='') if False else None\n    if row.state is ArtifactState.LIVE:\n",
+                "        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))\n"
+                "    if row.state is ArtifactState.LIVE:\n",
+                "        pass\n    if row.state is ArtifactState.LIVE:\n",
             ),
         ),
         (f"{STORY}test_nothing_comes_back_from_purged",),
@@ -225,23 +225,14 @@ _R13_R14 = (
         (f"{STORY}test_a_store_takes_a_content_that_is_going",),
     ),
     Mutant(
-        "R13",
-        "a batch stumbles over a content that is gone",
-        (
-            Edit(CONVERGE, "        for blob in sorted(there):\n", "        for blob in sorted(plan.lacking):\n"),
-            Edit(CONVERGE, "placements.of_blobs(connection, there)", "placements.of_blobs(connection, plan.lacking)"),
-        ),
-        (f"{COPIES}test_content_that_is_gone_does_not_stop_its_batch",),
-    ),
-    Mutant(
         "R14",
         "a commit takes the schedule before the content",
         (
             Edit(
                 COMMIT,
                 "    blobs.lock(connection, touched)\n    artifacts.lock_only(connection, ids)\n"
-                "    schedule.lock(connection, ids)\n",
-                "    schedule.lock(connection, ids)\n    blobs.lock(connection, touched)\n"
+                "    held = schedule.lock(connection, ids)\n",
+                "    held = schedule.lock(connection, ids)\n    blobs.lock(connection, touched)\n"
                 "    artifacts.lock_only(connection, ids)\n",
             ),
         ),
@@ -249,12 +240,12 @@ _R13_R14 = (
     ),
     Mutant(
         "R14",
-        "contents are locked in the order in which they lie",
+        "contents are not locked by their ids",
         (
             Edit(
                 BLOBS,
                 "SELECT id FROM blobs WHERE id = ANY(:ids) ORDER BY id FOR",
-                "SELECT id FROM blobs WHERE id = ANY(:ids) FOR",
+                "SELECT id FROM blobs WHERE id = ANY(:ids) ORDER BY id DESC FOR",
             ),
         ),
         (f"{LOCKS}test_rows_are_locked_by_their_ids[blobs]",),

@@ -3,5 +3,6 @@
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
+from mutations.steering import STEERING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *STEERING)

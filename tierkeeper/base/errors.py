@@ -24,6 +24,7 @@ __all__ = [
     "ContentDiffers",
     "DeletesDisabled",
     "DumpMissing",
+    "DumpUnusable",
     "HeldArtifact",
     "InvalidInput",
     "InvalidName",
@@ -33,6 +34,8 @@ __all__ = [
     "OversizedContent",
     "Parked",
     "ParkedNotFound",
+    "PlanNotFound",
+    "PlanUnusable",
     "PolicyInvalid",
     "PolicyNotFound",
     "PolicyTie",
@@ -209,10 +212,28 @@ class DumpMissing(TierkeeperError):
     exit_code = 3
 
 
+class DumpUnusable(TierkeeperError):
+    """Dump {name} cannot be used: {problem}. Name another with --dump, or rebuild with --objects-only."""
+
+    exit_code = 6
+
+
 class RunNotFound(TierkeeperError):
     """There is no run {run!r}. `tierkeeper runs list` shows the latest."""
 
     exit_code = 3
+
+
+class PlanNotFound(TierkeeperError):
+    """There is no plan {plan!r}. `tierkeeper lifecycle plans` lists the stored ones."""
+
+    exit_code = 3
+
+
+class PlanUnusable(TierkeeperError):
+    """Plan {plan} cannot be applied: {problem}. {fix}"""
+
+    exit_code = 5
 
 
 class RunNotAwaiting(TierkeeperError):

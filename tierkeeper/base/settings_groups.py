@@ -88,6 +88,8 @@ class CatalogSettings(Group):
     pool_overflow: Annotated[int, Field(ge=0)] = 10
     timeout: Positive = timedelta(seconds=10)  # to connect, and to get a connection from the pool
     statement_timeout: Positive = timedelta(seconds=60)
+    lock_timeout: Positive = timedelta(seconds=30)  # for a row that another transaction holds
+    idle_timeout: Positive = timedelta(minutes=2)  # then the server ends a transaction that says nothing, and its locks
 
 
 class BrokerSettings(Group):

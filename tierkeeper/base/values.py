@@ -216,6 +216,43 @@ class PlanItem:
     size: int
     age_days: float
     blocked: tuple[str, ...] = ()
+    policy: str = ""  # what governs it then: "reports v3"
+    revision: int = 0  # of the artifact
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A stored plan."""
+
+    id: UUID
+    as_of: datetime
+    by: str
+    made_at: datetime
+    expires_at: datetime
+    arguments: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    applied_by: UUID | None  # the run
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedItem:
+    """What the apply of a plan did to one item, or why it left it."""
+
+    ref: Ref
+    artifact: UUID
+    action: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletesView:
+    """Whether anything may be deleted physically; who said so, when and why."""
+
+    enabled: bool
+    by: str
+    reason: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,11 @@ _DROP = sa.text(
 )
 
 
-def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
-    """Lock these blobs in the order of their ids, in a statement of its own; return those that there still are."""
+def lock(connection: sa.Connection, ids: Iterable[UUID]) -> None:
+    """Lock these blobs in the order of their ids, in a statement of its own."""
     wanted = sorted(set(ids))
-    return set(connection.execute(_LOCK, {"ids": wanted}).scalars()) if wanted else set()
+    if wanted:
+        connection.execute(_LOCK, {"ids": wanted})
 
 
 def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]) -> dict[tuple[str, bytes], UUID]:

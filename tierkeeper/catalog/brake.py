@@ -99,9 +99,7 @@ def open_alone(connection: sa.Connection, tenant: str) -> None:
     connection.execute(_EXCLUSIVE, {"kind": _OPENING, "tenant": tenant})
 
 
-def weigh(
-    connection: sa.Connection, scope: Scope, *, now: datetime, window: timedelta, most: int
-) -> tuple[int, int]:
+def weigh(connection: sa.Connection, scope: Scope, *, now: datetime, window: timedelta, most: int) -> tuple[int, int]:
     """Return how many the policies of a scope are due to delete, and deleted within the window; each up to ``most``."""
     row = connection.execute(_WEIGH, {**scope.arguments(), "now": now, "since": now - window, "most": most}).one()
     return row.pending, row.recent

@@ -13,7 +13,7 @@ from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.policy.rules import Match
 
-_PAGE = 500
+PAGE = 500  # artifacts of one page
 _PRESENT = "EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id AND p.tier = :tier AND p.state = 'present')"
 _BARE_TYPE = "lower(split_part(a.content_type, ';', 1))"  # without parameters, as policies compare it
 _STATS = sa.text(
@@ -25,25 +25,35 @@ _STATS = sa.text(
 
 
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
-    """Return what matches, by tenant, workflow, name and version, a page at a time."""
-    after: tuple[Any, ...] = ("", "", "", 0)
+    """Return what matches, by tenant, workflow, name and version, a page at a time over one connection.
+
+    Whoever works between the pages asks for each by itself (:func:`page`), and holds no connection meanwhile.
+    """
+    found: list[ArtifactRow] = []
     left = limit
+    while left is None or left > 0:
+        found = page(connection, filter_, after=found[-1] if found else None, limit=left)
+        yield from found
+        if len(found) < PAGE:
+            return
+        left = None if left is None else left - len(found)
+
+
+def page(
+    connection: sa.Connection, filter_: Filter, *, after: ArtifactRow | None, limit: int | None
+) -> list[ArtifactRow]:
+    """Return the next of what matches, in the order of tenant, workflow, name and version; nothing at the end."""
     conditions, arguments = _where(filter_)
     query = sa.text(
         f"SELECT {artifacts.COLUMNS} {artifacts.FROM} WHERE {' AND '.join(conditions)}"
         " AND (n.tenant, n.workflow, n.name, a.version) > (:t, :w, :n, :v)"
         " ORDER BY n.tenant, n.workflow, n.name, a.version LIMIT :size"
     )
-    while left is None or left > 0:
-        size = _PAGE if left is None else min(_PAGE, left)
-        keys = {"t": after[0], "w": after[1], "n": after[2], "v": after[3], "size": size}
-        page = artifacts.read_rows(connection.execute(query, {**arguments, **keys}))
-        yield from page
-        if len(page) < size:
-            return
-        last = page[-1]
-        after = (last.tenant, last.workflow, last.name, last.version)
-        left = None if left is None else left - len(page)
+    last: tuple[Any, ...] = (
+        ("", "", "", 0) if after is None else (after.tenant, after.workflow, after.name, after.version)
+    )
+    keys = dict(zip("twnv", last, strict=True)) | {"size": PAGE if limit is None else min(PAGE, limit)}
+    return artifacts.read_rows(connection.execute(query, {**arguments, **keys}))
 
 
 def count(connection: sa.Connection, filter_: Filter) -> int:
@@ -78,6 +88,15 @@ def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[U
     """Return the ids of live artifacts after an id, in their order."""
     query = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :limit")
     return list(connection.execute(query, {"after": after, "limit": limit}).scalars())
+
+
+def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: str | None) -> list[UUID]:
+    """Return the ids of live and of deleted, not yet purged artifacts after an id, in their order."""
+    query = sa.text(
+        "SELECT id FROM artifacts WHERE state IN ('live', 'deleted') AND id > :after"
+        " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) ORDER BY id LIMIT :limit"
+    )
+    return list(connection.execute(query, {"after": after, "limit": limit, "tenant": tenant}).scalars())
 
 
 def _where(filter_: Filter) -> tuple[list[str], dict[str, Any]]:

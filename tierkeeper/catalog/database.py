@@ -4,13 +4,14 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.base.patient import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.base.settings_groups import CatalogSettings
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ T = TypeVar("T")
 #: was faster with the same key, which the next run finds
 _RETRIED_STATES = frozenset({"40P01", "40001", "23505"})
 _TRIES = 5
+_UTC = "-c timezone=UTC"
+HOURS = 6 * 3600.0  # see `take_time`
 
 
 class Database:
@@ -31,9 +34,14 @@ class Database:
     def __init__(self, settings: CatalogSettings) -> None:
         if settings.url is None:
             raise CatalogUnavailable(reason="no URL is set (TIERKEEPER_CATALOG__URL)")
-        options = f"-c statement_timeout={int(settings.statement_timeout.total_seconds() * 1000)} -c timezone=UTC"
+        limits = {
+            "statement_timeout": settings.statement_timeout,
+            "lock_timeout": settings.lock_timeout,
+            "idle_in_transaction_session_timeout": settings.idle_timeout,
+        }
+        url = sa.make_url(settings.url).set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(
-            sa.make_url(settings.url).set(drivername="postgresql+psycopg"),
+            url,
             isolation_level="READ COMMITTED",
             pool_size=settings.pool_size,
             max_overflow=settings.pool_overflow,
@@ -41,10 +49,27 @@ class Database:
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(1, int(settings.timeout.total_seconds())),
-                "options": options,
+                "options": " ".join(
+                    [*(f"-c {name}={value // timedelta(milliseconds=1)}" for name, value in limits.items()), _UTC]
+                ),
+                **{name: value for name, value in KEEPALIVES.items() if name not in url.query},
                 "application_name": "tierkeeper",
             },
         )
+
+        patience = settings.statement_timeout.total_seconds() + MARGIN
+
+        def connect(_dialect: object, _record: object, args: Any, parameters: Any) -> PatientConnection:  # noqa: ANN401  SQLAlchemy's
+            opened = PatientConnection.connect(*args, **parameters)
+            opened.patience = patience
+            return opened
+
+        def given_back(connection: PatientConnection | None, _record: object) -> None:
+            if connection is not None:
+                connection.patience = patience  # see `take_time`
+
+        sa.event.listen(self.engine, "do_connect", connect)
+        sa.event.listen(self.engine, "checkin", given_back)
 
     def run(self, unit: Callable[[sa.Connection], T]) -> T:
         """Run ``unit`` in one transaction and return what it returns."""
@@ -79,6 +104,15 @@ def now(connection: sa.Connection) -> datetime:
     """PostgreSQL's time at this moment, the one clock of all decisions."""
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment
+
+
+def take_time(connection: sa.Connection) -> None:
+    """Let this transaction take hours: for what reads or writes whole tables, and nobody waits for."""
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(sa.text(f"SET LOCAL {limit} = {int(HOURS * 1000)}"))
+    driver = connection.connection.driver_connection
+    if isinstance(driver, PatientConnection):
+        driver.patience = HOURS + MARGIN
 
 
 def _worth_again(error: sa.exc.DBAPIError) -> bool:

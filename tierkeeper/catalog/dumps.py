@@ -12,12 +12,10 @@ from psycopg import sql
 
 from models import Base
 from tierkeeper.catalog import migrate, partitions
-from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.database import Database, take_time
 from tierkeeper.catalog.database import now as catalog_now
 
 EVENTS = "events"
-#: a table may take long; no other statement waits for these, so there is a limit only against hanging for ever
-_TIMEOUT = sa.text("SET LOCAL statement_timeout = '6h'")
 _CHUNK = 1024 * 1024
 
 
@@ -84,13 +82,13 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
     with database.reading() as plain:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
-            connection.execute(_TIMEOUT)
+            take_time(connection)
             yield Snapshot(catalog_now(connection), migrate.found(connection), connection)
 
 
 def clear(connection: sa.Connection) -> None:
     """Take out what ``init`` put into the tables of a dump (its built-in policies, the switches, runs)."""
-    connection.execute(_TIMEOUT)
+    take_time(connection)
     for table in reversed(tables()):
         connection.execute(sa.text(f"DELETE FROM {table}"))
 

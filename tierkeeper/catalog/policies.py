@@ -12,8 +12,8 @@ from tierkeeper.base.ids import new_id
 
 # any number that nothing else in the database uses: policies are applied one at a time
 _ADVISORY_LOCK = 0x7469657200000002
-# counts only grow, whatever the server's clock does
-_MARK = sa.text("SELECT count(*) || '/' || count(removed_at) FROM policies")
+# counts only grow, whatever the server's clock does; a rebuilt catalog has others, though it may have as many
+_MARK = sa.text("SELECT count(*) || '/' || count(removed_at) || '/' || coalesce(max(id::text), '') FROM policies")
 
 
 def lock(connection: sa.Connection) -> None:

@@ -102,7 +102,7 @@ _ANY_DUE = sa.text(
     f" AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) {_IN_TIERS})"
 )
 _DUE_PAGE = sa.text(
-    "SELECT artifact_id, due_at FROM schedule WHERE parked_reason IS NULL AND due_at <= :as_of"
+    "SELECT artifact_id, due_at FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= :as_of"
     " AND (due_at, artifact_id) > (:after_due, :after_id) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
     " ORDER BY due_at, artifact_id LIMIT :limit"
 )

@@ -15,7 +15,11 @@ _ADOPT = sa.text(
     " SELECT name, 'adopted', clock_timestamp() FROM unnest(CAST(:names AS uuid[])) AS w(name)"
     " ON CONFLICT (name) DO NOTHING"
 )
-_EXPIRED = sa.text("SELECT name FROM staging WHERE expires_at <= clock_timestamp() ORDER BY expires_at LIMIT :limit")
+_EXPIRED = sa.text(
+    # a message that is parked or waits still needs what was staged for it
+    "SELECT name FROM staging s WHERE expires_at <= clock_timestamp()"
+    " AND NOT EXISTS (SELECT FROM deliveries d WHERE s.name = ANY(d.staged)) ORDER BY expires_at LIMIT :limit"
+)
 _FORGET = sa.text("DELETE FROM staging WHERE name = ANY(:names)")
 
 
@@ -30,7 +34,7 @@ def adopt(connection: sa.Connection, names: Collection[UUID]) -> None:
 
 
 def expired(connection: sa.Connection, *, limit: int) -> list[UUID]:
-    """Return uploads whose time is over."""
+    """Return uploads whose time is over and that no message needs any more."""
     return list(connection.execute(_EXPIRED, {"limit": limit}).scalars())
 
 

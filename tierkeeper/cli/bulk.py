@@ -1,6 +1,5 @@
 """What the verbs share: from arguments or a filter to artifacts; each done here or sent to the workers; the report."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -77,6 +76,8 @@ def describe(chosen: params.Chosen) -> str:
         parts.append(f"older than {output.span(f.older_than)}")
     if f.state is not ArtifactState.LIVE:
         parts.append("any state" if f.state is None else f"state {f.state}")
+    if f.all_versions:
+        parts.append("all versions")
     return ", ".join(parts) or "no condition"
 
 
@@ -120,11 +121,16 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
 def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.How) -> None:
     if how.dry_run:
         raise click.UsageError("A dry run happens here; leave out --enqueue.")
-    calls = [
-        (_ref(one), functools.partial(session.client.send, verb.task, one, correlation=session.correlation))
-        for one in arguments
-    ]
-    sending.send(session, calls, wait=how.wait)
+    sending.send(session, [_post(session, verb, one) for one in arguments], wait=how.wait)
+
+
+def _post(session: Session, verb: Verb, arguments: VerbArgs) -> sending.Post:
+    call = session.call()  # one key for both ways: should the message have gone out after all, it changes nothing twice
+    return sending.Post(
+        _ref(arguments),
+        lambda: session.client.send(verb.task, arguments, key=call.key, correlation=session.correlation),
+        lambda: session.keeper.steer.intend(arguments, call=call),
+    )
 
 
 def _ref(arguments: VerbArgs) -> Ref:

@@ -1,26 +1,29 @@
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any, Final
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import click
 
+from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import PlanItem, SweepResult
-from tierkeeper.cli import output, params, sending
+from tierkeeper.cli import output, params, planning, sending
 from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.statistics import run_table, tier_table
 from tierkeeper_client.contract import TaskName
 
-PLAN_ROWS: Final = 500
-
 
 @click.group(cls=TierGroup)
 def lifecycle() -> None:
-    """Run, plan or sum up the lifecycle."""
+    """Run, plan, apply or sum up the lifecycle."""
+
+
+lifecycle.add_command(planning.plan)
+lifecycle.add_command(planning.plans)
+lifecycle.add_command(planning.apply)
 
 
 @lifecycle.command()
@@ -43,24 +46,6 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
         sending.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
         return
     _live(session, tenant)
-
-
-@lifecycle.command(short_help="List what a run would do, now or then, with the reasons.")
-@params.tenant_option
-@click.option("--as-of", type=params.MOMENT_AHEAD, help="As if it were then: ISO 8601, or 30d for in 30 days.")
-@params.limit_option
-@pass_session
-def plan(session: Session, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> None:
-    """List what a run would do now (or --as-of), artifact by artifact, with the rule and the reason."""
-    items = session.held(session.keeper.plan(tenant=tenant, as_of=as_of, limit=limit))
-    if session.output.as_json:
-        session.output.array(items)
-        return
-    shown = list(islice(items, PLAN_ROWS))
-    _print_items(session, shown)
-    rest = sum(1 for _ in items)
-    if rest:
-        session.output.say(f"and {rest} more; -o json lists them all")
 
 
 @lifecycle.command(short_help="Count copies by tier and what is due; the last runs.")
@@ -88,7 +73,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
         for item in session.held(session.keeper.plan(tenant=tenant)):
             counts[_label(item)] += 1
             size += item.size if item.action == "move" else 0
-            if session.output.verbose and len(shown) < PLAN_ROWS:
+            if session.output.verbose and len(shown) < planning.ROWS:
                 shown.append(item)
             advance(1)
     if session.output.as_json:
@@ -96,9 +81,12 @@ def _dry_run(session: Session, tenant: str | None) -> None:
         session.output.document({**_summary(counts, size, 0, started, dry_run=True), **items})
         return
     if shown:
-        _print_items(session, shown)
+        planning.print_items(session, shown)
         session.output.print("")
     _print_counts(session, counts, size, 0, started)
+    for waiting in session.keeper.runs(kind=RunKind.PURGE):
+        if waiting.state is RunState.AWAITING_APPROVAL:
+            session.output.say(f"run {waiting.id} awaits approval: {waiting.reason}")
     session.output.say("a dry run: nothing was changed; --live does it")
 
 
@@ -157,21 +145,6 @@ def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dr
         "bytes": size,
         "counts": dict(counts),
     }
-
-
-def _print_items(session: Session, items: Iterable[PlanItem]) -> None:
-    made = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
-    for item in items:
-        why = f"{item.reason} [{item.rule}]" + "".join(f"; blocked by {one}" for one in item.blocked)
-        made.add_row(
-            str(item.ref),
-            output.span(item.age_days),
-            output.word(item.action),
-            output.tiers(item.source),
-            output.tiers(item.target),
-            why,
-        )
-    session.output.print(made if made.rows else "nothing is due")
 
 
 def _print_counts(session: Session, counts: Counter[str], size: int, errors: int, started: float) -> None:

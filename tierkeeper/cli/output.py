@@ -38,7 +38,12 @@ STYLES: Final = {
     "refused": "red",
     "retry later": "yellow",
     "parked": "red",
+    "waiting": "yellow",
+    "retried": "green",
+    "skipped": "bright_black",
     "running": "yellow",
+    "awaiting approval": "red",
+    "rejected": "bright_black",
     "failed": "red",
     "error": "red",
 }

@@ -1,3 +1,4 @@
+from collections import Counter
 from typing import Final
 
 import click
@@ -8,6 +9,7 @@ from tierkeeper.cli.session import Session, pass_session
 from tierkeeper_client.contract import PurgeArgs, TaskName
 
 VERB: Final = bulk.Verb("purge", TaskName.PURGE, PurgeArgs, "purging")
+SAMPLES: Final = 10  # names that a run gives which awaits an approval
 
 
 @click.command(cls=TierCommand)
@@ -26,9 +28,18 @@ def purge(
 ) -> None:
     """Delete artifacts: they can be undeleted until the undo window of their policy ends, then they are gone for good.
 
-    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options. To select
+    more of a tenant than the brake lets policies delete in a day needs an approval (`tierkeeper runs approve`).
     """
     found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
     if not (yes or how.dry_run):
         bulk.confirm(session, found, what="Purge")
+    if chosen.given and not how.dry_run:
+        refs = [target.ref for target in found]
+        session.keeper.steer.allow_purge(
+            Counter(ref.tenant for ref in refs),
+            described=bulk.describe(chosen),
+            samples=[str(ref) for ref in refs[:SAMPLES]],
+            by=session.actor,
+        )
     bulk.carry_out(session, VERB, found, how)

@@ -12,6 +12,7 @@ from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.statistics import SHORT_ID, run_table
 
+reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
 LATEST: Final = 1000  # runs in which the end of an id is looked for
 
 
@@ -65,9 +66,51 @@ def show(session: Session, *, run: str) -> None:
                 ("moved", output.size(found.bytes)),
                 ("errors", str(found.errors)),
                 *((what, str(count)) for what, count in found.counts.items()),
+                *_waiting(found),
             ]
         )
     )
+
+
+@runs.command()
+@click.argument("run")
+@reason_option
+@pass_session
+def approve(session: Session, *, run: str, reason: str) -> None:
+    """Let RUN go on that awaits approval: exactly what it counted, and nothing that came due later."""
+    found = session.keeper.steer.approve(_find(session, run).id, by=session.actor, reason=reason)
+    _decided(session, found)
+
+
+@runs.command()
+@click.argument("run")
+@reason_option
+@pass_session
+def reject(session: Session, *, run: str, reason: str) -> None:
+    """Do not let RUN go on that awaits approval. What the brake stopped is kept for engine.undelete_pin."""
+    found = session.keeper.steer.reject(_find(session, run).id, by=session.actor, reason=reason)
+    _decided(session, found)
+
+
+def _decided(session: Session, found: RunView) -> None:
+    if session.output.as_json:
+        session.output.document(found)
+    else:
+        counts = ", ".join(f"{what} {count}" for what, count in found.counts.items())
+        session.output.print(f"run {found.id} is {found.state.value}: {counts}")
+
+
+def _waiting(found: RunView) -> list[tuple[str, str]]:
+    """Return why a run awaits an approval, what it is about, and who decided."""
+    told = found.arguments
+    lines = [("why", found.reason)] if found.reason else []
+    if found.kind is RunKind.PURGE:
+        lines += [("by policy", f"{name}: {count}") for name, count in told.get("policies", {}).items()]
+    lines += [("such as", str(name)) for name in told.get("samples") or ()]
+    if found.approval is not None:
+        by, at = found.approval["by"], found.approval["at"]
+        lines.append((str(found.approval["decision"]), f"by {by} at {at}: {found.approval['reason']}"))
+    return lines
 
 
 def _find(session: Session, text: str) -> RunView:

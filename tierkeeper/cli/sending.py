@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 import click
 
 from tierkeeper.base.states import Outcome
-from tierkeeper.base.values import Ref
+from tierkeeper.base.values import Ref, VerbResult, plain
 from tierkeeper.cli import output
 from tierkeeper.cli.session import Session
 from tierkeeper_client.client import Handle
@@ -20,18 +20,39 @@ SOME_FAILED: Final = 7
 POLL: Final = 0.1  # seconds between two looks at results that are not there yet
 
 
-def send(session: Session, calls: Sequence[tuple[Ref, Callable[[], Handle]]], *, wait: timedelta | None) -> None:
-    """Send each message and print its task, or with ``wait`` its result; the exit code is 7 if some failed."""
-    sent: list[tuple[Ref, Handle | TierkeeperError]] = []
-    with session.output.progress("sending", total=len(calls)) as advance:
-        for ref, call in calls:
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One message: how it is sent, and how its intent is written into the catalog while the broker is away."""
+
+    ref: Ref
+    send: Callable[[], Handle]
+    write: Callable[[], list[VerbResult]] | None = None
+
+
+Sent = Handle | dict[str, Any] | TierkeeperError  # a dict: what was written instead
+
+
+def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> None:
+    """Send each message and print its task, or with ``wait`` its result; the exit code is 7 if some failed.
+
+    While the broker is away a verb is written into the catalog, where the next sweep finds it.
+    """
+    sent: list[tuple[Ref, Sent]] = []
+    away: BrokerUnavailable | None = None
+    with session.output.progress("sending", total=len(posts)) as advance:
+        for post in posts:
             try:
-                sent.append((ref, call()))
+                one, away = _send(post, away)
             except TierkeeperError as error:
-                if len(calls) == 1 or (isinstance(error, BrokerUnavailable) and not sent):
+                if len(posts) == 1 or (isinstance(error, BrokerUnavailable) and not sent):
                     raise
-                sent.append((ref, error))
+                one = error
+            sent.append((post.ref, one))
             advance(1)
+    if away is not None:
+        session.output.warn(
+            f"The broker is away ({away.data['reason']}). Written to the catalog: the next sweep does it."
+        )
     if wait is None:
         _print_sent(session, sent)
     else:
@@ -42,6 +63,18 @@ def send(session: Session, calls: Sequence[tuple[Ref, Callable[[], Handle]]], *,
         sent = [(ref, answer) for ref, answer in answers if isinstance(answer, TierkeeperError)]
     if any(isinstance(one, TierkeeperError) for _ref, one in sent):
         click.get_current_context().exit(SOME_FAILED)
+
+
+def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnavailable | None]:
+    """Send one, or write it; a broker that did not take a verb is not asked again for the others."""
+    if away is None or post.write is None:
+        try:
+            return post.send(), away
+        except BrokerUnavailable as error:
+            if post.write is None:
+                raise
+            away = error
+    return {"results": plain(post.write())}, away
 
 
 def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
@@ -56,14 +89,14 @@ def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
 
 def results(
     session: Session,
-    sent: Sequence[tuple[Ref, Handle | TierkeeperError]],
+    sent: Sequence[tuple[Ref, Sent]],
     *,
     wait: timedelta,
     label: str = "waiting for the workers",
 ) -> list[tuple[Ref, dict[str, Any] | TierkeeperError]]:
     """Return each message's answer or error, in order; ResultPending for those without one after ``wait``."""
     answers: dict[int, dict[str, Any] | TierkeeperError] = {
-        at: one for at, (_ref, one) in enumerate(sent) if isinstance(one, TierkeeperError)
+        at: one for at, (_ref, one) in enumerate(sent) if not isinstance(one, Handle)
     }
     pending = {at: one for at, (_ref, one) in enumerate(sent) if isinstance(one, Handle)}
     deadline = time.monotonic() + wait.total_seconds()
@@ -86,16 +119,26 @@ def results(
     return [(ref, answers[at]) for at, (ref, _one) in enumerate(sent)]
 
 
-def _print_sent(session: Session, sent: Sequence[tuple[Ref, Handle | TierkeeperError]]) -> None:
+def _print_sent(session: Session, sent: Sequence[tuple[Ref, Sent]]) -> None:
     if session.output.as_json:
-        session.output.document(
-            [{"ref": ref, **({"task": one.id} if isinstance(one, Handle) else one.as_dict())} for ref, one in sent]
-        )
+        session.output.document([{"ref": ref, **_as_json(one)} for ref, one in sent])
         return
     made = output.table("artifact", "task", fold=["artifact", "task"])
     for ref, one in sent:
-        made.add_row(str(ref), one.id if isinstance(one, Handle) else f"error: {one}")
+        made.add_row(str(ref), _in_words(one))
     session.output.print(made)
+
+
+def _as_json(one: Sent) -> dict[str, Any]:
+    if isinstance(one, Handle):
+        return {"task": one.id}
+    return one.as_dict() if isinstance(one, TierkeeperError) else {"task": None, **one}
+
+
+def _in_words(one: Sent) -> str:
+    if isinstance(one, Handle):
+        return one.id
+    return f"error: {one}" if isinstance(one, TierkeeperError) else "written to the catalog"
 
 
 def _print_answers(session: Session, answers: Sequence[tuple[Ref, dict[str, Any] | TierkeeperError]]) -> None:

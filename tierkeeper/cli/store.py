@@ -63,8 +63,11 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
             raise click.UsageError("--wait goes with --enqueue.")
         _store_here(session, list(zip(sources, arguments, strict=True)))
         return
-    calls = [(_ref(one), partial(_send, session, source, one)) for source, one in zip(sources, arguments, strict=True)]
-    sending.send(session, calls, wait=wait)
+    posts = [
+        sending.Post(_ref(one), partial(_send, session, source, one))
+        for source, one in zip(sources, arguments, strict=True)
+    ]
+    sending.send(session, posts, wait=wait)
 
 
 def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]:

@@ -28,13 +28,32 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The program of that name hangs, as the ``reason`` tells."""
+
+    program: str
+    reason: str
+
+
 class Supervisor:
     """Keeps ``programs`` running until :meth:`stop`; their lines go to ``console``, prefixed and coloured.
 
     Each runs in a session of its own, so that Ctrl-C reaches this process only and their stop is ours to time.
+    ``onlooker`` is asked ``every`` so many seconds which of them hangs; that one is killed and started again.
     """
 
-    def __init__(self, programs: Sequence[Program], console: Console, *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        console: Console,
+        *,
+        patience: float = 60.0,
+        onlooker: Callable[[], Verdict | None] | None = None,
+        every: float = 60.0,
+    ) -> None:
+        self._onlooker = onlooker
+        self._every = every
         self._console = console
         self._patience = patience  # seconds that a warm stop may take
         self._width = max(len(program.name) for program in programs)
@@ -50,6 +69,8 @@ class Supervisor:
 
     def watch(self) -> None:
         """Start again what dies, until :meth:`stop` is called from a signal handler or another thread."""
+        looking = threading.Thread(target=self._look, daemon=True)  # what it asks may take its time to answer
+        looking.start()
         while not self._stopping.wait(POLL):
             for child in self._children:
                 child.revive()
@@ -78,6 +99,15 @@ class Supervisor:
             child.join()
         return True
 
+    def _look(self) -> None:
+        while self._onlooker is not None and not self._stopping.wait(self._every):
+            verdict = self._onlooker()
+            if verdict is None or self._stopping.is_set():
+                continue
+            for child in self._children:
+                if child.name == verdict.program:
+                    child.put_down(verdict.reason)
+
     def _show(self, name: str, colour: str, line: str) -> None:
         prefix = Text(f"{name:<{self._width}} | ", style=colour)
         self._console.print(prefix + Text.from_ansi(line), soft_wrap=True, highlight=False)
@@ -95,6 +125,10 @@ class _Child:
         self._started = 0.0
         self._pause = FIRST_PAUSE
         self._again_at: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self._program.name
 
     @property
     def alive(self) -> bool:
@@ -128,6 +162,11 @@ class _Child:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
         elif now >= self._again_at:
             self.start()
+
+    def put_down(self, reason: str) -> None:
+        """Kill the process and its session; :meth:`revive` starts it again."""
+        self._say(f"{reason}; it is killed")
+        self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: to kill, to its whole session; else to the process, which looks after its own children."""

@@ -15,11 +15,13 @@ from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.settings import Settings
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.homelock import hold_home
+from tierkeeper.cli.onlooker import Onlooker
 from tierkeeper.cli.session import Session, pass_session
 from tierkeeper.cli.supervisor import Program, Supervisor
 
 PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the file's name, not the password
 FLOWER_USER: Final = "tierkeeper"
+LOOKS: Final = 5  # within the time that makes a worker stalled
 STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 
 
@@ -33,8 +35,8 @@ STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: bool) -> None:
     """Run worker, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
 
-    Their logs come together on stderr. One that dies is started again. The first Ctrl-C lets tasks under way end, the
-    second kills them, which is safe too.
+    Their logs come together on stderr. One that dies or hangs is started again. The first Ctrl-C lets tasks under way
+    end, the second kills them, which is safe too.
     """
     settings = session.settings
     with hold_home(settings.home, by="tierkeeper up"):
@@ -45,7 +47,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
             programs.append(celery(session, "beat"))
         if not no_flower:
             programs.append(_flower(session))
-        _run(session, programs)
+        _run(session, programs, watched=not no_beat)
 
 
 def celery(session: Session, name: str, *arguments: str) -> Program:
@@ -112,9 +114,17 @@ def write_private(file: Path, text: str) -> None:
         opened.write(text)
 
 
-def _run(session: Session, programs: list[Program]) -> None:
+def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
     patience = session.settings.engine.task_seconds + STOP_MARGIN
-    supervisor = Supervisor(programs, session.output.err, patience=patience)
+    stalled = session.settings.health.stalled
+    onlooker = Onlooker(session.keeper, str(session.resolved.broker.url), stalled=stalled) if watched else None
+    supervisor = Supervisor(
+        programs,
+        session.output.err,
+        patience=patience,
+        onlooker=onlooker,
+        every=stalled.total_seconds() / LOOKS,
+    )
     hurry = threading.Event()
     asked = threading.Event()
 

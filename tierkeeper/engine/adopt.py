@@ -68,9 +68,9 @@ class Adopted:
 def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | None, dry_run: bool) -> list[Adopted]:
     """Take over what can be; a dry run reads no bytes, and says what would come back."""
     collected = _collected(engine, objects)
-    candidates = [one for one in objects if _placement_of(one.location) not in collected]
+    candidates = [one for one in objects if placement_of(one.location) not in collected]
     look = functools.partial(_described, engine, read=not dry_run)
-    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if _placement_of(one.location) in collected]
+    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if placement_of(one.location) in collected]
     for one, found in zip(candidates, engine.in_parallel(look, candidates), strict=True):
         if isinstance(found, Adoption):
             done.append(Adopted(one, found))
@@ -91,7 +91,7 @@ def counted(done: Sequence[Adopted]) -> Counter[str]:
 
 
 def _collected(engine: Engine, objects: Sequence[Object]) -> set[UUID]:
-    ids = {placement for one in objects if (placement := _placement_of(one.location)) is not None}
+    ids = {placement for one in objects if (placement := placement_of(one.location)) is not None}
     with engine.catalog.reading() as connection:
         return events.subjects_of(connection, ids, "collected")
 
@@ -130,10 +130,11 @@ def _is_ours(info: ObjectInfo, location: str) -> bool:
         check_name(info.name)
     except TierkeeperError:
         return False
-    return info.version >= 1 and info.placement == _placement_of(location)
+    return info.version >= 1 and info.placement == placement_of(location)
 
 
-def _placement_of(location: str) -> UUID | None:
+def placement_of(location: str) -> UUID | None:
+    """Return the id of the placement that a location was made for."""
     try:
         return UUID(location[-36:])
     except ValueError:

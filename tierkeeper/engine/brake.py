@@ -174,7 +174,9 @@ def weigh(
     return Weight(pending + more, recent, limit)
 
 
-def opened(connection: sa.Connection, engine: Engine, scope: Scope, weight: Weight, *, actor: str, now: datetime) -> UUID:
+def opened(
+    connection: sa.Connection, engine: Engine, scope: Scope, weight: Weight, *, actor: str, now: datetime
+) -> UUID:
     """Return the run of a scope that awaits an approval, begun where there is none."""
     brake.open_alone(connection, scope.tenant)
     for run in waiting(connection):
@@ -182,7 +184,7 @@ def opened(connection: sa.Connection, engine: Engine, scope: Scope, weight: Weig
             return run.id
     told = described(connection, engine, scope, weight, now=now)
     identity = runs.await_approval(
-        connection, RunKind.PURGE, actor=actor, tenant=scope.tenant, arguments=told, counts={"stopped": weight.pending}
+        connection, RunKind.PURGE, actor=actor, tenant=scope.tenant, arguments=told, counts={"stopped": told["pending"]}
     )
     line = events.Line(identity, 1, "braked", actor, tenant=scope.tenant, after=told, run=identity)
     events.append(connection, [line], at=now)

@@ -1,8 +1,9 @@
 """The commit point of a batch (step 5 of converge): one transaction, locks by R14, everything decided again.
 
 Locks, each by id: blobs, artifacts, schedule; placements change only under their blob's lock; then, where a policy
-deletes, the tenants' locks of the brake, which is asked about every such deletion. A crash before COMMIT leaves the intents; after it, everything stands. Running it again after a lost reply finds its uploads present under
-its own token and changes nothing twice.
+deletes, the tenants' locks of the brake, which is asked about every such deletion. A crash before COMMIT leaves the
+intents; after it, everything stands. Running it again after a lost reply finds its uploads present under its own token
+and changes nothing twice.
 """
 
 import random
@@ -26,6 +27,7 @@ from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision, Step
 from tierkeeper.policy.rules import Policy
+from tierkeeper.stores.errors import StoreError
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
@@ -248,9 +250,10 @@ class _Retry:
         waits = self.foreign and self.problem is None
         seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
         due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
-        # an outage parks nothing, nor does a tier that is not configured for a while; but where every copy is bad,
-        # trying again for ever helps nobody
-        permanent = not waits and self.lost
+        # an outage parks nothing, nor does a tier that is not configured, or denies everything, for a while; but where
+        # every copy is bad, or this one object is refused for what it is, trying again for ever helps nobody
+        refused = isinstance(self.problem, StoreError) and self.problem.of_object
+        permanent = not waits and (self.lost or refused)
         step = self.detail if permanent else item.decision.next_step
         return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
 
@@ -271,9 +274,7 @@ def _next(
     elif due_at is not None and due_at <= now and not made.event:
         due_at = now + QUIET
     purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
-    return schedule.Next(
-        item.row.id, due_at, item.decision.next_step, deletes=item.policy.name if purges else None
-    )
+    return schedule.Next(item.row.id, due_at, item.decision.next_step, deletes=item.policy.name if purges else None)
 
 
 def _hasten_namesakes(

@@ -162,15 +162,14 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
     def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
         intents: list[Intent] = []
         foreign: set[UUID] = set()
-        # content that is gone since step 2 (its artifact purged, its last copy collected) needs no copy
-        there = blobs.lock(connection, plan.lacking)
+        blobs.lock(connection, plan.lacking)
         now = catalog_now(connection)
-        copies = placements.of_blobs(connection, there)
+        copies = placements.of_blobs(connection, plan.lacking)
         new_rows = []
-        for blob in sorted(there):
+        for blob in sorted(plan.lacking):
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
-                continue  # nothing to copy from: the commit says so
+                continue  # nothing to copy from, or the content itself is gone since step 2: the commit says so
             for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob])):
                 if tier not in engine.stores:  # no longer configured: the commit says so
                     continue

@@ -45,18 +45,21 @@ def check(engine: Engine, *, actor: str = "beat") -> str | None:
 
     What is recognised is noted in the catalog, for collect to see.
     """
-    with engine.catalog.reading() as connection:
-        noted = epochs.distrusted(connection)
-        here = epochs.standing(connection)
-    if here.trust != epochs.TRUSTED:
-        return here.reason
     try:
-        reason = noted or _ahead(here.epoch, twins(engine))
+        reason = doubt(engine)
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be read: {error}"
     if reason is not None:
         _recognised(engine, reason, actor=actor)
     return reason
+
+
+def doubt(engine: Engine) -> str | None:
+    """Return why the catalog is not trusted, None if it is; note nothing. Raises the store's errors."""
+    with engine.catalog.reading() as connection:
+        noted = epochs.distrusted(connection)
+        here = epochs.standing(connection)
+    return noted or _ahead(here.epoch, twins(engine))
 
 
 def advance(engine: Engine, *, actor: str = "beat") -> str | None:

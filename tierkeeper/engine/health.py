@@ -16,6 +16,7 @@ from tierkeeper.base.metrics import observe
 from tierkeeper.base.sizes import format_duration
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
+from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores.errors import StoreError
 from tierkeeper_client.contract import Queue
@@ -34,6 +35,13 @@ def waits(seconds: Iterable[float]) -> dict[int, int]:
 def canary(engine: Engine, queue: Queue, *, sent_at: datetime | None) -> None:
     """Note that a canary came through ``queue``."""
     engine.catalog.run(lambda connection: heartbeats.canary(connection, queue.value, sent_at=sent_at))
+
+
+def quiet(engine: Engine) -> timedelta | None:
+    """Return how long ago a canary last came through any queue; None if none ever did."""
+    with engine.catalog.reading() as connection:
+        canaries = heartbeats.canaries(connection)
+        return min((catalog_now(connection) - canary.at for canary in canaries.values()), default=None)
 
 
 def health(engine: Engine, *, tiers: bool = True) -> Health:

@@ -64,14 +64,15 @@ def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | No
     return outcome
 
 
-def store_many(engine: Engine, items: Sequence[StoreArgs], *, call: Call) -> list[Outcome]:
-    """Store a batch of small artifacts; one outcome each, in their order."""
+def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, call: Call) -> list[Outcome]:
+    """Store a batch of small artifacts; one outcome each, in their order: what is an error already stays one."""
+    asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        opening = storing.opening(engine, list(enumerate(items)), call=call, verb="store_many")
+        opening = storing.opening(engine, asked, call=call, verb="store_many")
         outcomes.update(opening.known)
-        for position, args in enumerate(items):
+        for position, args in asked:
             if position in outcomes:
                 continue
             try:
@@ -83,7 +84,7 @@ def store_many(engine: Engine, items: Sequence[StoreArgs], *, call: Call) -> lis
             except TierkeeperError as error:
                 outcomes[position] = error
         outcomes.update(_store_all(engine, incoming, call=call))
-    return [_reported(items[i], outcomes[i]) for i in range(len(items))]
+    return [args if isinstance(args, ItemError) else _reported(args, outcomes[i]) for i, args in enumerate(items)]
 
 
 def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> Outcome:

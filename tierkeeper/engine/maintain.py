@@ -9,14 +9,17 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import partitions, runs, staging
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import content
+from tierkeeper.engine import content, planstore
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper.stores.base import DeleteState, ObjectKey
 
 _BATCH = 1000
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: a run without a sign of progress for so long is over; longer than any single batch
 _SILENCE = timedelta(hours=1)
+#: a message that was counted and of which nothing is heard for so long is counted anew, should it ever come back
+_COUNTED = timedelta(days=7)
 
 
 def maintain(engine: Engine, *, actor: str) -> SweepResult:
@@ -27,6 +30,8 @@ def maintain(engine: Engine, *, actor: str) -> SweepResult:
     counts["partitions made"] = len(made)
     counts["runs abandoned"] = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
     counts["runs forgotten"] = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
+    counts["deliveries forgotten"] = Deliveries(engine).forget(kept=_COUNTED)
+    counts["plans forgotten"] = planstore.forget_old(engine)
     counts["uploads adopted"] = _adopt(engine)
     counts["uploads deleted"] = _delete_expired(engine)
     done = +counts

@@ -1,63 +1,170 @@
-"""What a rotation would do now, item by item with reasons: the same decisions, nothing done."""
+"""What a run would do, item by item with reasons: the decisions of the run, nothing done.
 
-from collections.abc import Iterator
+``due`` looks at what is due, as the next run does. ``plan`` looks at everything, as of any time, and by policies that
+are not active yet if asked: what the first run at that time would do if none came before it.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from tierkeeper.base.states import PlacementState
+import sqlalchemy as sa
+
 from tierkeeper.base.values import PlanItem
-from tierkeeper.catalog import artifacts, placements, schedule
+from tierkeeper.catalog import artifacts, browse, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import brake, governing, settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.policybook import Governance
+from tierkeeper.policy import document
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision
+from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import ordered
 
 _PAGE = 500
+_BRAKED = "the brake: too many are deleted at once, so a run awaits approval"
 
 
-def plan(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItem]:
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the population is looked at: whose, when (None: now), by which policies instead of the active ones."""
+
+    tenant: str | None = None
+    as_of: datetime | None = None
+    candidates: Sequence[Policy] = ()
+
+    def governance(self, engine: Engine, connection: sa.Connection) -> Governance:
+        """Return the policies that govern in this view."""
+        active = engine.book.refresh(connection)
+        if not self.candidates:
+            return active
+        names = {policy.name for policy in self.candidates}
+        return Governance([*(p for p in active.policies if p.name not in names), *self.candidates], {})
+
+
+def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text: str | None, source: str) -> View:
+    """Return the view that somebody asks for; ``text``: policies that are not active yet, checked as at an apply."""
+    if text is None:
+        return View(tenant, as_of)
+    tiers = [dataclasses.replace(tier, can_lock=engine.store(tier.name).can_lock) for tier in engine.tiers]
+    parsed = document.parse(text, source=source, tiers=tiers)
+    changes = governing.apply(engine, parsed, actor="", dry_run=True)
+    given = zip(parsed, changes, strict=True)
+    return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
+
+
+def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItem]:
     """Yield one item per due artifact, oldest due first; ``as_of`` looks into the future."""
+    view = View(tenant, as_of)
     after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
     left = limit
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)
         with engine.catalog.reading() as connection:
             now = as_of or catalog_now(connection)
-            governance = engine.book.refresh(connection)
-            due = schedule.due_page(connection, as_of=now, after=after, limit=size, tenant=tenant)
-            rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in due])}
-            copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
-        for artifact, due_at in due:
-            row = rows[artifact]
-            decision = decide(row.facts(now), governance.of(row.subject), now=now, default_undo=engine.default_undo)
-            here = copies.get(row.blob_id, []) if row.blob_id else []
-            present = {p.tier for p in here if p.state is PlacementState.PRESENT}
-            yield _item(engine, row, decision, present, due_at=due_at, now=now)
-        if len(due) < size:
+            page = schedule.due_page(connection, as_of=now, after=after, limit=size, tenant=tenant)
+            items = _items(connection, engine, view, [artifact for artifact, _ in page], now=now)
+        yield from (items[artifact] for artifact, _ in page)
+        if len(page) < size:
             return
-        after = (due[-1][1], due[-1][0])
-        left = None if left is None else left - len(due)
+        after = (page[-1][1], page[-1][0])
+        left = None if left is None else left - len(page)
+
+
+def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItem]:
+    """Yield one item for each artifact to which something would be done, or would be but for what refuses it."""
+    after, left = UUID(int=0), limit
+    while True:
+        with engine.catalog.reading() as connection:
+            now = view.as_of or catalog_now(connection)
+            ids = browse.counted_page(connection, after=after, limit=_PAGE, tenant=view.tenant)
+            items = _items(connection, engine, view, ids, now=now)
+        for artifact in ids:
+            item = items[artifact]
+            if item.action == Action.KEEP.value and not item.blocked:
+                continue
+            yield item
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+        if len(ids) < _PAGE:
+            return
+        after = ids[-1]
+
+
+def _items(
+    connection: sa.Connection, engine: Engine, view: View, ids: Sequence[UUID], *, now: datetime
+) -> dict[UUID, PlanItem]:
+    """Decide about each of these artifacts."""
+    governance = view.governance(engine, connection)
+    rows = artifacts.load(connection, ids)
+    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id}))
+    dues = schedule.of_many(connection, ids)
+    decided = [
+        (row, policy, decide(row.facts(now), policy, now=now, default_undo=engine.default_undo))
+        for row in rows
+        for policy in (governance.of(row.subject),)
+    ]
+    stopped: set[UUID] = set()
+    if view.as_of is None and not view.candidates:  # what is due some day or by other rules nobody counts yet
+        wishes = [(row, policy) for row, policy, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, governance, wishes, now=now)
+    return {
+        row.id: _item(
+            engine,
+            row,
+            policy,
+            decision,
+            copies.get(row.blob_id, []) if row.blob_id else [],
+            stopped=row.id in stopped,
+            due_at=dues[row.id].due_at if row.id in dues else now,
+            now=now,
+        )
+        for row, policy, decision in decided
+    }
+
+
+def action_of(row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]) -> str:
+    """Return what a run does: ``move``, ``delete``, ``destroy``, ``keep``."""
+    unlike = decision.tiers != row.wanted or settlement.lacking(decision.tiers, here)
+    return "move" if decision.action is Action.KEEP and unlike else decision.action.value
+
+
+def target_of(engine: Engine, decision: Decision) -> tuple[str, ...]:
+    """Return where the copies are to be in the end, from hot to cold."""
+    # a delete leaves its copies where they are until the undo window ends, but what it is for is nowhere
+    target = () if decision.action is Action.DELETE else decision.tiers
+    return ordered([tier for tier in target if tier in engine.stores], engine.tiers)
 
 
 def _item(
-    engine: Engine, row: ArtifactRow, decision: Decision, present: set[str], *, due_at: datetime, now: datetime
+    engine: Engine,
+    row: ArtifactRow,
+    policy: Policy,
+    decision: Decision,
+    here: Sequence[PlacementRow],
+    *,
+    stopped: bool,
+    due_at: datetime,
+    now: datetime,
 ) -> PlanItem:
-    moves = decision.action is Action.KEEP and decision.tiers != frozenset(present)
-    known = [tier for tier in present if tier in engine.stores]
-    # a delete leaves its copies where they are until the undo window ends, but what it is for is nowhere
-    target = () if decision.action is Action.DELETE else decision.tiers
+    present = {p.tier for p in here if settlement.good(p)}
     return PlanItem(
         ref=row.ref,
         artifact=row.id,
-        action="move" if moves else decision.action.value,
-        source=ordered(known, engine.tiers),
-        target=ordered([t for t in target if t in engine.stores], engine.tiers),
+        action=action_of(row, decision, here),
+        source=ordered([tier for tier in present if tier in engine.stores], engine.tiers),
+        target=target_of(engine, decision),
         rule=decision.rule,
         reason=decision.reason,
         due_at=due_at,
         size=row.size,
         age_days=round((now - row.created_at) / timedelta(days=1), 3),
-        blocked=decision.blocked if decision.refused else (),
+        blocked=(_BRAKED,) if stopped else decision.blocked if decision.refused else (),
+        policy=policy.label,
+        revision=row.revision,
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierkeeper.base import log as logs
 from tierkeeper.base.errors import (
     ArtifactDeleted,
     ArtifactNotFound,
@@ -22,9 +23,12 @@ from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import damage
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient
+
+log = logs.get(__name__)
 
 _ACTOR = "reader"
 
@@ -69,7 +73,10 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
             except TierkeeperError as error:
                 reasons.append(f"{copy.tier}: {error}")
                 if isinstance(error, ObjectNotFound):
-                    _report_if_still_missing(engine, copy)
+                    _report_if_still_missing(engine, row, copy)
+                continue
+            except Exception as error:  # noqa: BLE001  another copy may answer
+                reasons.append(f"{copy.tier}: {fault(copy.tier, error)}")
                 continue
             try:
                 yield Reading(row, copy.tier, _verified(engine, row, copy, chunks) if whole else chunks)
@@ -81,7 +88,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
 
 def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
     """Write the artifact to a file, whole and verified or not at all; a bad copy is followed by the next."""
-    bad: ContentCorrupt | ContentMismatch | None = None
+    bad: ContentCorrupt | StoreTransient | None = None
     for _ in engine.tiers:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -91,7 +98,7 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
                     if progress is not None:
                         progress(len(chunk))
             Path(name).replace(target)
-        except ContentCorrupt as error:
+        except (ContentCorrupt, StoreTransient) as error:
             Path(name).unlink()
             bad = error
         except BaseException:
@@ -124,11 +131,22 @@ def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
 
 
-def _report_if_still_missing(engine: Engine, copy: PlacementRow) -> None:
+def _report_if_still_missing(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> None:
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
-    if current and current[0].readable:
+    if current and current[0].readable and _still_wrong(engine, row, copy):
         damage.report(engine, copy, reason="nothing is at its location", actor=_ACTOR)
+
+
+def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
+    """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more."""
+    try:
+        return check(engine, row, copy) is not None
+    except Exception as error:  # noqa: BLE001  that says nothing of the bytes
+        log.warning(
+            "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
+        )
+        return False
 
 
 def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -139,6 +157,8 @@ def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iter
         digest.update(chunk)
         last = chunk
     if digest.digest() != row.sha256:
+        if not _still_wrong(engine, row, copy):
+            raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
         damage.report(engine, copy, reason=f"its SHA-256 is {digest.hexdigest()}", actor=_ACTOR)
         raise ContentCorrupt(ref=row.ref, tier=copy.tier)
     yield last

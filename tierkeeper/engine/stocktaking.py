@@ -6,23 +6,32 @@ converge makes it anew. In this order a copy that was moved meanwhile is found w
 it was. Nothing is deleted. All of it can be done again, after a crash or because it took long.
 """
 
+import gzip
+import heapq
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import islice
-from typing import TextIO
+from itertools import groupby, islice
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, TextIO, cast
 from uuid import UUID
 
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits
-from tierkeeper.engine import adopt, reconcile_act
-from tierkeeper.engine.adopt import Adopted, Object
+from tierkeeper.engine import adopt, reconcile_act, reserved
+from tierkeeper.engine import dump as dumping
+from tierkeeper.engine.adopt import Adopted, Object, placement_of
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.dumpfiles import Manifest, Part
 from tierkeeper.engine.reconcile_look import Look
+from tierkeeper.engine.seen import Seen
+from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreTransient
 
 _BATCH = 200
+_LISTED = 1000
+_SIDES = {1: "only in the dump", 2: "only in the stores", 3: "in the dump and in the stores"}
 
 
 def take_stock(
@@ -57,6 +66,45 @@ def take_stock(
         for look in () if dry_run else looks:
             counts += reconcile_act.repair(engine, look, actor=actor)
     return +counts
+
+
+def preview(
+    engine: Engine, manifest: Manifest | None, *, progress: Callable[[int], None] | None = None
+) -> Counter[str]:
+    """Compare the copies that a dump has with what the stores list, by their ids alone; change nothing."""
+    counts: Counter[str] = Counter()
+    with Seen() as dumped, Seen() as there:
+        for part in manifest.parts if manifest else ():
+            if part.table == "placements":
+                for id_ in _dumped(engine, part):
+                    dumped.add([id_])
+        for tier in engine.tiers:
+            listing = engine.store(tier.name).list()
+            while chunk := list(islice(listing, _LISTED)):
+                ids = [placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
+                there.add(each for each in ids if each is not None)
+                counts["foreign"] += ids.count(None)
+                if progress is not None:
+                    progress(len(chunk))
+        both = heapq.merge(((each, 1) for each in dumped.ordered()), ((each, 2) for each in there.ordered()))
+        for _, sides in groupby(both, key=lambda pair: pair[0]):
+            counts[_SIDES[sum({side for _, side in sides})]] += 1
+    return +counts
+
+
+def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
+    """Return the ids of the copies that a dump knows to be there."""
+    place, state = part.columns.index("id"), part.columns.index("state")
+    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+        with dumping.home(engine).open(ObjectKey(part.location)) as chunks:
+            for chunk in chunks:
+                spool.write(chunk)
+        spool.seek(0)
+        with gzip.GzipFile(fileobj=cast("BinaryIO", spool)) as lines:
+            for line in lines:
+                fields = line.split(b"\t")
+                if fields[state] in {b"present", b"doomed"}:
+                    yield UUID(fields[place].decode())
 
 
 def _look(

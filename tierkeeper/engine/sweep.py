@@ -25,8 +25,10 @@ _SAMPLES = 20  # failures that a result names; the run counts them all
 
 
 def rotate(engine: Engine, *, actor: str, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
-    """Begin a run if something is due and no such run is at work."""
+    """Begin a run if something is due and no such run is at work.
 
+    The brake looks first, so that what is too much is not counted as due.
+    """
     survey(engine, actor=actor)
 
     def unit(connection: sa.Connection) -> UUID | None:

@@ -173,4 +173,7 @@ def _is_bad(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewa
         return True
     except TierkeeperError:
         return False
+    except Exception as problem:  # noqa: BLE001  as above
+        fault(source.tier, problem)
+        return False
     return digest.digest() != sha256

@@ -71,42 +71,60 @@ class _Intended:
 
 def promote(engine: Engine, args: PromoteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
     """Move to one tier, in either direction, until the next phase begins."""
-    engine.store(args.to_tier)  # UnknownTier
-    return _carry_out(engine, "promote", args, lambda a: wishes.promote(a, args.to_tier), call=call, dry_run=dry_run)
+    return _carry_out(engine, args, call=call, dry_run=dry_run)
 
 
 def archive(engine: Engine, args: ArchiveArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
     """Move to the coldest tier, for good; the purge age stays."""
-    return _carry_out(engine, "archive", args, wishes.archive, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, call=call, dry_run=dry_run)
 
 
 def restore(engine: Engine, args: RestoreArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
     """Add a copy in the hottest tier (or the one given), for some days or for good."""
-    if args.to_tier is not None:
-        engine.store(args.to_tier)  # UnknownTier
-    return _carry_out(
-        engine, "restore", args, lambda a: wishes.restore(a, args.to_tier, args.days), call=call, dry_run=dry_run
-    )
+    return _carry_out(engine, args, call=call, dry_run=dry_run)
 
 
 def purge(engine: Engine, args: PurgeArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
     """Delete now; gone after the undo window."""
-    return _carry_out(engine, "purge", args, wishes.purge, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, call=call, dry_run=dry_run)
 
 
 def undelete(engine: Engine, args: UndeleteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
     """Live again, while the undo window lasts."""
-    return _carry_out(engine, "undelete", args, wishes.undelete, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, call=call, dry_run=dry_run)
 
 
-def _carry_out(
-    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, call: Call, dry_run: bool
-) -> list[VerbResult]:
-    if dry_run:
-        return _results(engine, step_1_intend(engine, verb, args, decide, call=call, dry_run=True), dry_run=True)
-    intended = step_1_intend(engine, verb, args, decide, call=call, dry_run=False)
-    step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], call=call)
-    return _results(engine, intended, dry_run=False)
+def intend(engine: Engine, args: VerbArgs, *, call: Call) -> list[VerbResult]:
+    """Do only what makes a verb certain: its wish stands in the catalog, and the next sweep does it."""
+    verb, decide = _asking(engine, args)
+    return _results(engine, step_1_intend(engine, verb, args, decide, call=call, dry_run=False), dry_run=False)
+
+
+def _carry_out(engine: Engine, args: VerbArgs, *, call: Call, dry_run: bool) -> list[VerbResult]:
+    verb, decide = _asking(engine, args)
+    intended = step_1_intend(engine, verb, args, decide, call=call, dry_run=dry_run)
+    if not dry_run:
+        step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], call=call)
+    return _results(engine, intended, dry_run=dry_run)
+
+
+def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
+    """Return the name of the verb that ``args`` are for, and what it wishes; raises UnknownTier."""
+    match args:
+        case PromoteArgs(to_tier=tier):
+            engine.store(tier)
+            return "promote", lambda asked: wishes.promote(asked, tier)
+        case RestoreArgs(to_tier=to_tier, days=days):
+            if to_tier is not None:
+                engine.store(to_tier)
+            return "restore", lambda asked: wishes.restore(asked, to_tier, days)
+        case ArchiveArgs():
+            return "archive", wishes.archive
+        case PurgeArgs():
+            return "purge", wishes.purge
+        case UndeleteArgs():
+            return "undelete", wishes.undelete
+    raise AssertionError(type(args))
 
 
 def step_1_intend(
@@ -146,6 +164,8 @@ def step_1_intend(
         if dry_run:
             return intended
         _write(connection, verb, args, [(a.row, wish) for a, wish in pairs if wish.changes], call=call, now=now)
+        if verb == "undelete":
+            _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
         commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
         return intended
 
@@ -220,6 +240,15 @@ def _write(
         connection, [schedule.Coming(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes]
     )
     events.append(connection, lines, at=now)
+
+
+def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *, now: datetime) -> None:
+    """A version that lives again may make older ones surplus, as a store does; nothing else would wake them."""
+    for asked in back:
+        policy, row = asked.policy, asked.row
+        if policy.versions_keep is not None:
+            surplus = artifacts.surplus_versions(connection, row.name_id, keep=policy.versions_keep)
+            schedule.put(connection, [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus])
 
 
 def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:

@@ -81,21 +81,21 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
 
 
 def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
-    with engine.catalog.reading() as connection:
-        batch: list[Copy] = []
-        for row in browse.select(connection, filter_, limit=None):
-            if row.blob_id is None:
-                continue
-            copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id]
-            batch.extend((row, p) for p in copies if _wanted_now(engine, p) and filter_.tier in {None, p.tier})
-            if len(batch) >= _BATCH:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+    """Yield the copies of what matches, page by page; no connection is held while they are read."""
+    after: ArtifactRow | None = None
+    while True:
+        with engine.catalog.reading() as connection:
+            rows = browse.page(connection, filter_, after=after, limit=_BATCH)
+            copies = placements.of_blobs(connection, {row.blob_id for row in rows if row.blob_id is not None})
+        pairs = [(row, copy) for row in rows if row.blob_id is not None for copy in copies[row.blob_id]]
+        yield [(row, copy) for row, copy in pairs if _wanted_now(engine, copy) and filter_.tier in {None, copy.tier}]
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1]
 
 
 def _oldest(engine: Engine, share: float) -> Iterator[list[Copy]]:
+    """Yield so much of all copies, those that were read longest ago first."""
     with engine.catalog.reading() as connection:
         left = placements.count_present(connection)
         left = max(1, round(left * share)) if left else 0

@@ -15,7 +15,6 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
 
 _HISTORY = 50  # events that an explanation tells
-_PAGE = 500
 
 
 def show(engine: Engine, ref: Ref) -> ArtifactView:
@@ -150,12 +149,15 @@ def _placement(copy: PlacementRow) -> PlacementView:
 
 
 def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactView]:
-    """Yield what matches, by tenant, workflow, name and version, with copies."""
-    with engine.catalog.reading() as connection:
-        page: list[ArtifactRow] = []
-        for row in browse.select(connection, filter_, limit=limit):
-            page.append(row)
-            if len(page) == _PAGE:
-                yield from views(connection, page)
-                page = []
-        yield from views(connection, page)
+    """Yield what matches, by tenant, workflow, name and version, with copies; nothing is held between two pages."""
+    after: ArtifactRow | None = None
+    left = limit
+    while left is None or left > 0:
+        with engine.catalog.reading() as connection:
+            rows = browse.page(connection, filter_, after=after, limit=left)
+            page = views(connection, rows)
+        yield from page
+        if len(rows) < browse.PAGE:
+            return
+        after = rows[-1]
+        left = None if left is None else left - len(rows)

@@ -1,5 +1,7 @@
 """What a store can answer, translated once at its boundary from the client library's own exceptions."""
 
+from typing import ClassVar
+
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
 
@@ -7,6 +9,8 @@ class StoreError(TierkeeperError):
     """Tier {tier}: {reason}."""
 
     exit_code = 6
+    #: refused for what it is, while the tier takes others: trying again counts, and parks the artifact in the end
+    of_object: ClassVar[bool] = False
 
 
 class ObjectNotFound(StoreError):
@@ -27,6 +31,14 @@ class StoreDenied(StoreError):
 
 class StorePermanent(StoreError):
     """Tier {tier} refuses: {reason}. Trying again will not help; change the tier's settings or the request."""
+
+    of_object = True
+
+
+class StoreUnusable(StorePermanent):
+    """Tier {tier} cannot be used: {reason}. What is due waits until that is mended; nothing is parked for it."""
+
+    of_object = False
 
 
 class StoreFull(StoreError):

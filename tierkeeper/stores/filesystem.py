@@ -29,7 +29,7 @@ from tierkeeper.base.values import plain
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, pieces_of
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tree import Tree, translated
 
@@ -79,7 +79,7 @@ class FilesystemStore(Store):
             staging.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if isinstance(error, FileNotFoundError | FileExistsError):
-                raise StorePermanent(tier=self.config.tier, reason=f"{self._tree.root} cannot be a folder") from error
+                raise StoreUnusable(tier=self.config.tier, reason=f"{self._tree.root} cannot be a folder") from error
             raise translated(error, tier=self.config.tier, location=str(self._tree.root)) from error
         return [f"folder {self._tree.root}"]
 

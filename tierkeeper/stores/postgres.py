@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from tierkeeper.base.clock import utc
+from tierkeeper.base.patient import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.base.sizes import format_size
 from tierkeeper.base.values import plain
 from tierkeeper.stores import postgres_errors, postgres_schema
@@ -51,19 +52,30 @@ class PostgresStore(Store):
     """Copies as rows of one partitioned table."""
 
     def __init__(
-        self, config: StoreConfig, *, conninfo: str, schema: str, limit: int, pool: int, timeout: float
+        self,
+        config: StoreConfig,
+        *,
+        conninfo: str,
+        schema: str,
+        limit: int,
+        pool: int,
+        timeout: float,
+        statement: float,
     ) -> None:
         super().__init__(config)
         self._schema = schema
         self._limit = limit
         self._conninfo = conninfo
         self._table = sql.Identifier(schema, "records")
+        self._patience = statement + MARGIN
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,
             max_size=pool,
             timeout=timeout,
             kwargs={"autocommit": True},
+            connection_class=PatientConnection,
+            configure=self._configure,
             name=f"tierkeeper-{config.tier}",
             open=False,  # on first use: the store may be made before a fork
         )
@@ -80,7 +92,7 @@ class PostgresStore(Store):
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
             raise options.bad(f"option schema is {schema!r}.", "Use small letters, digits and _.")
         given = options.rest()
-        defaults = {"connect_timeout": str(max(1, round(timeout / 2))), "application_name": "tierkeeper"}
+        defaults = {"connect_timeout": str(max(1, round(timeout / 2))), "application_name": "tierkeeper", **KEEPALIVES}
         url = re.sub(r"^postgres(ql)?(\+\w+)?:(//)?", "postgresql://", config.url)
         try:
             parameters = {**defaults, **conninfo_to_dict(url, **given)}
@@ -89,7 +101,9 @@ class PostgresStore(Store):
         except psycopg.ProgrammingError as error:
             problem = str(error).strip().replace(url, "the URL")
             raise options.bad(f"{problem}.", "Write postgres: or postgres://user@host/database?option=…") from None
-        return cls(config, conninfo=conninfo, schema=schema, limit=limit, pool=pool, timeout=timeout)
+        return cls(
+            config, conninfo=conninfo, schema=schema, limit=limit, pool=pool, timeout=timeout, statement=statement
+        )
 
     @property
     def realm(self) -> str:
@@ -292,6 +306,9 @@ class PostgresStore(Store):
         except ValueError:
             pass  # it looks like one only
         raise StorePermanent(tier=self.config.tier, reason=f"{location!r} is not a location of this store")
+
+    def _configure(self, connection: PatientConnection) -> None:
+        connection.patience = self._patience
 
     @contextlib.contextmanager
     def _connection(self, about: str) -> Iterator[Connection[Any]]:

@@ -13,6 +13,7 @@ from tierkeeper.stores.errors import (
     StoreFull,
     StorePermanent,
     StoreTransient,
+    StoreUnusable,
 )
 
 _DENIED = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidPassword)
@@ -34,7 +35,7 @@ def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
     if isinstance(error, _DENIED):
         return StoreDenied(tier=tier, reason=reason)
     if isinstance(error, _NO_TABLE):
-        return StorePermanent(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing table)")
+        return StoreUnusable(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing table)")
     if isinstance(error, _TRANSIENT):
         return StoreTransient(tier=tier, reason=reason)
     return StorePermanent(tier=tier, reason=reason)

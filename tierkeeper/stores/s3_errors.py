@@ -22,6 +22,7 @@ from tierkeeper.stores.errors import (
     StoreFull,
     StorePermanent,
     StoreTransient,
+    StoreUnusable,
 )
 
 NO_LOCK = {
@@ -47,6 +48,20 @@ _TRANSIENT = {
     "ThrottlingException",
     "TooManyRequests",
     "RequestLimitExceeded",
+}
+#: the credentials' own fault, although not every server says 403
+_DENIED = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "AccountProblem"}
+#: the fault of how the tier is set up: it would be the same for every object
+_UNUSABLE = {
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "InvalidBucketName",
+    "InvalidRegion",
+    "InvalidStorageClass",
+    "NoSuchBucket",
+    "PermanentRedirect",
+    "NotImplemented",
+    "MethodNotAllowed",
 }
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
@@ -90,7 +105,7 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
     )
     if code == "NoSuchBucket":
-        return StorePermanent(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
+        return StoreUnusable(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
     if code in _OCCUPIED:
         return Occupied(tier=tier, location=location)
     if code in _FROZEN:
@@ -103,8 +118,10 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         return StoreFull(tier=tier, reason=reason)
     if code in _TRANSIENT or status == _TOO_MANY or (status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED):
         return StoreTransient(tier=tier, reason=reason)
-    if status == _FORBIDDEN:
+    if status == _FORBIDDEN or code in _DENIED:
         return StoreDenied(tier=tier, reason=reason)
+    if code in _UNUSABLE:
+        return StoreUnusable(tier=tier, reason=reason)
     return StorePermanent(tier=tier, reason=reason)
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tierkeeper.stores import s3_client, s3_errors
 from tierkeeper.stores.base import StoreConfig
-from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable
 from tierkeeper.stores.s3_signed import HotCalls
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Place:
             return self._lockable
 
     def prepare(self) -> list[str]:
-        """Make the bucket where it is missing; StorePermanent where it lacks the Object Lock that is asked for."""
+        """Make the bucket where it is missing; StoreUnusable where it lacks the Object Lock that is asked for."""
         try:
             self.check()
             made = []
@@ -87,7 +87,7 @@ class Place:
                 f"bucket {self.bucket} has no Object Lock, and option lock=yes asks for it: switch it on for the "
                 "bucket, use another bucket (a missing one is made with it), or leave the option out"
             )
-            raise StorePermanent(tier=self.tier, reason=reason)
+            raise StoreUnusable(tier=self.tier, reason=reason)
         return made
 
     def check(self) -> None:
@@ -96,12 +96,12 @@ class Place:
             self.client.head_bucket(Bucket=self.bucket)
 
     def require_bucket(self) -> None:
-        """Raise StorePermanent where the bucket is missing: its objects are then not gone, but out of reach."""
+        """Raise StoreUnusable where the bucket is missing: its objects are then not gone, but out of reach."""
         try:
             self.check()
         except ObjectNotFound as error:
             reason = f"bucket {self.bucket} does not exist: check the tier's URL, or make it with `tierkeeper init`"
-            raise StorePermanent(tier=self.tier, reason=reason) from error
+            raise StoreUnusable(tier=self.tier, reason=reason) from error
 
     def _create(self) -> str:
         arguments: dict[str, Any] = {"Bucket": self.bucket}

@@ -53,6 +53,8 @@ class TaskName(StrEnum):
     COLLECT = "tierkeeper.collect"
     RECOMPUTE = "tierkeeper.recompute"
     VERIFY = "tierkeeper.verify"
+    RECONCILE = "tierkeeper.reconcile"
+    DUMP = "tierkeeper.dump"
     MAINTAIN = "tierkeeper.maintain"
     REDELIVER = "tierkeeper.redeliver"
     CANARY = "tierkeeper.canary"
@@ -82,6 +84,8 @@ QUEUE_OF: dict[TaskName, Queue] = {
     TaskName.COLLECT: Queue.PURGE,
     TaskName.RECOMPUTE: Queue.MAINTENANCE,
     TaskName.VERIFY: Queue.MAINTENANCE,
+    TaskName.RECONCILE: Queue.MAINTENANCE,
+    TaskName.DUMP: Queue.MAINTENANCE,
     TaskName.MAINTAIN: Queue.MAINTENANCE,
     TaskName.REDELIVER: Queue.MAINTENANCE,
     TaskName.CANARY: Queue.MAINTENANCE,  # Beat sends one to every queue
@@ -210,6 +214,12 @@ class StoreManyArgs(Message):
     """Arguments of ``tierkeeper.store_many``: small artifacts, an outcome for each."""
 
     items: Annotated[list[StoreArgs], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
+
+
+class StoreManyMessage(Message):
+    """A ``tierkeeper.store_many`` as a worker takes it: whether an item can be used is each item's own affair."""
+
+    items: Annotated[list[Any], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
 
 
 class VerbArgs(Message):

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from faults import crashing
 from integration.engine.test_workers import Slow
 from integration.keeper.house import LEASES_END, House
 from integration.keeper.test_damage import file_of
@@ -124,9 +126,12 @@ def test_a_copy_that_vanished_while_it_was_read_is_no_damage(house: House) -> No
     def move() -> None:
         stores["hot"] = honest
         house.promote("a", "warm")
-        house.settle()
+        deleting = crashing.Step("tierkeeper.engine.collect", "step_3_delete")
+        with crashing.crashing(deleting, "after"), pytest.raises(crashing.Crash):
+            house.collect()
 
     late.meanwhile = move
     assert house.read() == b"content"
     assert "damaged" not in house.events()
+    house.pass_time(LEASES_END)
     house.settle()

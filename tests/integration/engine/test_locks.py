@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -67,12 +68,16 @@ def met(
         def stepping(*args: Any, **kwargs: Any) -> object:  # noqa: ANN401  as the step's
             monkeypatch.undo()
             gate.execute(sa.text(f"SELECT {ORDER[table]} FROM {table} {row} FOR NO KEY UPDATE"))  # noqa: S608  constants
-            return original(*args, **kwargs)
+            result = original(*args, **kwargs)
+            ended.set()
+            return result
 
+        ended = Event()
         monkeypatch.setattr(owner, name, stepping)
         future: Future[object] = threads.submit(act, house)
         try:
             wait_for_a_lock(second, future)
+            assert not ended.is_set(), "the step did not wait, only what came after it"
             yield future, second
         finally:
             second.rollback()

@@ -1,11 +1,14 @@
 """Items that break what handles them: each has its own outcome, and none stops its batch."""
 
 from datetime import timedelta
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from integration.keeper.house import LEASES_END, House
+import pytest
+from integration.keeper.house import LEASES_END, House, OpenHouse
 
+from tierkeeper.base.parking import StuckFilter
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import StoreDenied, StoreError, StorePermanent, StoreTransient, StoreUnusable
 from tierkeeper.stores.filesystem import FilesystemStore
 
 
@@ -23,10 +26,10 @@ class Poisoned(FilesystemStore):
         return super().put(location, content, info)
 
 
-def poison(house: House, tier: str) -> None:
-    """Put the adapter with the fault in the place of a tier's own."""
+def replace(house: House, tier: str, adapter: type[FilesystemStore]) -> None:
+    """Put an adapter in the place of a tier's own."""
     stores = dict(house.keeper.engine.stores)
-    stores[tier] = Poisoned.from_url(stores[tier].config)
+    stores[tier] = adapter.from_url(stores[tier].config)
     object.__setattr__(house.keeper.engine, "stores", stores)
 
 
@@ -34,7 +37,7 @@ def test_a_fault_of_an_adapter_stops_only_its_item(house: House) -> None:
     """An error that no store should raise fails the one artifact; the others of its batch move on."""
     for name in ("a", "poison", "z"):
         house.store(name, name.encode(), age=timedelta(days=8))
-    poison(house, "warm")
+    replace(house, "warm", Poisoned)
     house.turn()
     assert house.tiers("a") == house.tiers("z") == {"warm"}
     assert house.tiers("poison") == {"hot"}
@@ -43,9 +46,71 @@ def test_a_fault_of_an_adapter_stops_only_its_item(house: House) -> None:
 
 def test_a_fault_of_an_adapter_stops_only_its_item_of_a_store(house: House) -> None:
     """In a batch of stores the one that breaks the adapter has an error, and the others are stored."""
-    poison(house, "hot")
+    replace(house, "hot", Poisoned)
     items = [house.args(name, name.encode()) for name in ("a", "poison", "z")]
     results = house.keeper.store_many(items, call=house.call())
     assert [type(r).__name__ for r in results] == ["StoreResult", "ItemError", "StoreResult"]
     house.pass_time(LEASES_END)
     house.settle()
+
+
+class Refusing(FilesystemStore):
+    """A folder that refuses: one name for what it is, or everything, as when its credentials are wrong."""
+
+    refused: ClassVar[StoreError | None] = None
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        if self.refused is not None and (info.name == "poison" or not self.refused.of_object):
+            raise self.refused
+        return super().put(location, content, info)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "parked"),
+    [
+        (StorePermanent(tier="warm", reason="the entity is too large"), True),
+        (StoreDenied(tier="warm", reason="access denied"), False),
+        (StoreUnusable(tier="warm", reason="no such bucket"), False),
+        (StoreTransient(tier="warm", reason="503 Slow Down"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_what_is_refused_for_itself_is_parked(
+    open_house: OpenHouse,
+    refusal: StoreError,
+    parked: bool,  # noqa: FBT001  a column of the table
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An object that its tier refuses is parked after some tries; a tier that is away or denied parks nothing."""
+    house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
+    for name in ("poison", "good"):
+        house.store(name, name.encode(), age=timedelta(days=8))
+    # another realm, so that the bytes are put and not copied within the machine
+    replace(house, "warm", Refusing)
+    monkeypatch.setattr(Refusing, "refused", refusal)
+    monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    waits = []
+    for _ in range(8):
+        house.turn()
+        (row,) = house.sql(
+            "SELECT s.parked_reason, s.attempts, extract(epoch FROM s.due_at - now()) AS wait FROM schedule s"
+            " JOIN artifacts a ON a.id = s.artifact_id JOIN names n ON n.id = a.name_id WHERE n.name = 'poison'"
+        )
+        waits.append(row.wait)
+        house.pass_time(timedelta(minutes=10))
+    assert house.tiers("good") == ({"warm"} if refusal.of_object else {"hot"})
+    assert house.read("poison") == b"poison"
+    if parked:
+        assert "given up after 5 attempts" in row.parked_reason
+        assert "too large" in row.parked_reason
+    else:
+        assert (row.parked_reason, row.attempts) == (None, 0)
+        assert waits[0] < 5
+        assert 60 < waits[-1] <= 375
+    monkeypatch.setattr(Refusing, "refused", None)
+    if parked:
+        (result,) = house.keeper.steer.retry_parked(StuckFilter(name="poison"), actor="cli:kim")
+        assert result.outcome == "retried"
+    house.settle()
+    assert house.tiers("poison") == house.tiers("good") == {"warm"}
+    assert ("retried" in house.events("poison")) is parked

@@ -122,6 +122,8 @@ def test_the_policy_deletes_as_a_user_does(house: House) -> None:
     house.turn()
     house.days_pass(6)
     house.settle()
+    house.due(house.show().id)  # somebody may look at it at any time
+    house.settle()
     assert house.show().state == "deleted"
     house.undelete()
     house.days_pass(10)
@@ -244,3 +246,20 @@ def test_a_lock_that_was_put_is_waited_for(house: House) -> None:
     cold.time_passes(timedelta(days=40))
     house.settle()
     assert house.tiers() == {"hot"}
+
+
+def test_a_version_that_lives_again_makes_older_ones_surplus(house: House) -> None:
+    """An older version that was kept because the newer one was deleted goes when that one is undeleted."""
+    house.policy("name: one\nmatch: {tenant: acme}\nphases: [{after: 0d, in: [hot]}]\nversions: {keep: 1}\nundo: 7d\n")
+    house.store("a", b"first")
+    house.hold("a")
+    house.store("a", b"second")
+    house.turn()
+    house.purge("a")
+    house.sql("UPDATE holds SET released_at = now(), released_by = 'tester'")
+    house.due(house.show("a", 1).id)
+    house.turn()
+    assert house.show("a", 1).state == "live"
+    house.undelete("a")
+    house.turn()
+    assert (house.show("a", 1).state, house.show("a", 2).state) == ("deleted", "live")

@@ -1,11 +1,20 @@
 """The brake: a purge of too much stops before the first artifact, and an operator decides about it."""
 
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import invariants
 import pytest
 from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.errors import RunNotAwaiting, RunNotFound
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.values import RunView
+from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import claim_due, converge
 
 OLD = timedelta(days=100)
 DRAFTS = "name: drafts\nmatch: {{workflow: reports}}\nphases: [{{after: 0d, in: [hot]}}, {{after: {days}d, in: []}}]\n"
@@ -49,3 +58,224 @@ def test_one_more_stops_before_the_first(braked: House) -> None:
     assert run.arguments["policies"] == {"default v1": 11}
     assert len(run.arguments["samples"]) == 10
     invariants.check(braked.keeper)
+
+
+def waiting(house: House) -> RunView:
+    """The one run that awaits an approval."""
+    (run,) = [r for r in house.keeper.runs(kind=RunKind.PURGE) if r.state is RunState.AWAITING_APPROVAL]
+    return run
+
+
+def test_the_default_is_a_thousand_or_a_share(open_house: OpenHouse) -> None:
+    """Of 1000 artifacts 999 go and one may follow; then, with 5 % below 1000, nothing more goes that day."""
+    house = open_house()
+    fill(house, 999)
+    fill(house, 1, prefix="young", age=timedelta(days=1))
+    assert house.turn()["deleted"] == 999
+    fill(house, 2, prefix="more")
+    assert house.turn() == {}
+    assert states(house) == {"deleted": 999, "live": 3}
+    assert "limit is 1000" in waiting(house).reason
+
+
+def test_a_large_tenant_has_a_share(open_house: OpenHouse) -> None:
+    """Where the share is more than the number, the share is the limit; what was deleted lately counts to the whole."""
+    house = open_house(engine={"brake_share": 0.5, "brake_count": 3})
+    fill(house, 10, prefix="young", age=timedelta(days=1))
+    fill(house, 10)
+    assert house.turn()["deleted"] == 10
+    fill(house, 1, prefix="more")
+    assert house.turn() == {}
+    assert waiting(house).arguments["limit"] == 10
+
+
+def test_all_else_goes_on(braked: House) -> None:
+    """Other tenants' purges and the braked tenant's moves, restores, repairs and new artifacts do not wait."""
+    fill(braked, 11)
+    fill(braked, 10, tenant="other")
+    braked.store("young", age=timedelta(days=8))
+    counts = braked.turn()
+    assert (counts["deleted"], counts["promoted_to_warm"]) == (10, 1)
+    assert states(braked, "other") == {"deleted": 10}
+    assert states(braked) == {"live": 12}
+    braked.restore("n/3", to_tier="warm", days=1)
+    assert braked.tiers("n/3") == {"cold", "warm"}
+    assert braked.turn() == {}
+    braked.purge("n/4")
+    assert braked.show("n/4").state == "deleted"
+
+
+def test_approval_lets_exactly_those_go(braked: House) -> None:
+    """What was counted goes, what came due later is judged anew; then the run is done and counts nowhere."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked)
+    fill(braked, 5, prefix="later")
+    braked.keeper.steer.approve(run.id, by="kim", reason="looked at it")
+    fill(braked, 4, prefix="after")
+    assert braked.turn()["deleted"] == 11 + 9
+    assert states(braked) == {"deleted": 20}
+    done = braked.keeper.run(run.id)
+    assert (done.state, done.approval["by"], done.approval["reason"]) == (RunState.DONE, "kim", "looked at it")
+    assert [e.type for e in braked.keeper.events(ref=None, newest_first=False) if e.subject == run.id] == [
+        "braked",
+        "approved",
+    ]
+
+
+def test_what_came_later_may_be_too_much_again(braked: House) -> None:
+    """An approval is for what was counted: of what came due later too much stops again, in a run of its own."""
+    fill(braked, 11)
+    braked.turn()
+    first = waiting(braked)
+    fill(braked, 12, prefix="later", age=timedelta(days=95))
+    braked.keeper.steer.approve(first.id, by="kim", reason="looked at it")
+    assert braked.turn()["deleted"] == 11
+    assert waiting(braked).id != first.id
+    assert states(braked) == {"deleted": 11, "live": 12}
+
+
+def test_rejection_keeps_them(braked: House) -> None:
+    """What was rejected stays for the pin, whatever sweeps come; a person may purge it, and then the brake asks again."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked)
+    braked.keeper.steer.reject(run.id, by="kim", reason="no")
+    assert braked.turn() == {}
+    assert states(braked) == {"live": 11}
+    assert braked.events("n/0")[-1] == "pinned"
+    assert "no policy deletes it before" in str(braked.keeper.explain(braked.ref("n/0")).blocked)
+    braked.purge("n/1")
+    assert braked.show("n/1").state == "deleted"
+    braked.days_pass(29)
+    braked.turn()
+    assert braked.show("n/0").state == "live"
+    braked.days_pass(1.1)
+    assert braked.turn()["deleted"] == 10
+
+
+def test_decisions_are_made_once(braked: House) -> None:
+    """The same decision twice is one; another, or about a run that waits for none, is a typed error."""
+    steer = braked.keeper.steer
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked).id
+    steer.reject(run, by="kim", reason="no")
+    assert steer.reject(run, by="ada", reason="no!").approval["by"] == "kim"
+    with pytest.raises(RunNotAwaiting, match="rejected"):
+        steer.approve(run, by="kim", reason="yes")
+    with pytest.raises(RunNotFound):
+        steer.approve(new_id(), by="kim", reason="yes")
+    (done, *_) = braked.keeper.runs(kind=RunKind.RECOMPUTE)
+    with pytest.raises(RunNotAwaiting, match="done"):
+        steer.approve(done.id, by="kim", reason="yes")
+
+
+def test_a_policy_edit_hits_it(open_house: OpenHouse) -> None:
+    """A policy that comes to say zero days brakes 1500 artifacts before the first, and back again lets all be."""
+    house = open_house()
+    house.policy(DRAFTS.format(days=30))
+    fill(house, 1500, age=timedelta(days=1))
+    assert house.turn() == {}
+    house.policy(DRAFTS.format(days=1))
+    assert house.turn() == {}
+    assert states(house) == {"live": 1500}
+    assert waiting(house).counts["stopped"] == 1500
+    house.policy(DRAFTS.format(days=30))
+    house.turn()
+    assert states(house) == {"live": 1500}
+    assert house.keeper.runs(kind=RunKind.PURGE)[0].state is RunState.DONE
+    assert house.keeper.due() == 0
+
+
+def test_many_small_runs_are_one(braked: House) -> None:
+    """Six and six are twelve within the day; a day later the next six go."""
+    fill(braked, 6)
+    assert braked.turn()["deleted"] == 6
+    fill(braked, 6, prefix="more")
+    assert braked.turn() == {}
+    assert states(braked) == {"deleted": 6, "live": 6}
+    braked.days_pass(1.01)
+    assert braked.turn()["deleted"] == 6
+    assert braked.keeper.runs(kind=RunKind.PURGE)[0].state is RunState.DONE
+
+
+def test_a_person_counts_nowhere(braked: House) -> None:
+    """Purges of single artifacts by hand are no policy's, however many, and leave its day untouched."""
+    fill(braked, 15, age=timedelta(days=1))
+    for number in range(15):
+        braked.purge(f"n/{number}")
+    fill(braked, 10, prefix="old")
+    assert braked.turn()["deleted"] == 10
+
+
+def test_a_policy_has_its_own(braked: House) -> None:
+    """A policy's own brake is for what it deletes, and the others' limit is not touched by it; off is no limit."""
+    braked.policy(DRAFTS.format(days=2) + "brake: {count: 3}\n")
+    fill(braked, 4)
+    fill(braked, 10, workflow="elsewhere")
+    assert braked.turn()["deleted"] == 10
+    run = waiting(braked)
+    assert (run.counts["stopped"], run.arguments["policy"], run.arguments["limit"]) == (4, "drafts", 3)
+    braked.policy(DRAFTS.format(days=2) + "brake: off\n")
+    assert braked.turn()["deleted"] == 4
+    assert braked.keeper.run(run.id).state is RunState.DONE
+
+
+def test_surplus_versions_are_braked(braked: House) -> None:
+    """Versions beyond those that a policy keeps are deleted by it, and count."""
+    for number in range(12):
+        braked.store("one", b"%d" % number)
+    braked.policy("name: few\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}]\nversions: {keep: 1}\n")
+    assert braked.turn() == {}
+    assert states(braked) == {"live": 12}
+    assert waiting(braked).counts["stopped"] == 11
+
+
+def test_a_claim_of_before_does_not_slip_past(braked: House) -> None:
+    """A worker that claimed before the brake was on decides again at its commit, and is refused."""
+    fill(braked, 4)
+    engine = braked.keeper.engine
+    worker = Worker(token=new_id(), actor="beat")
+    claimed = claim_due(engine, worker, tenant=None)
+    fill(braked, 8, prefix="more")
+    report = converge(engine, worker, claimed)
+    assert {r.outcome for r in report.outcomes.values()} == {Outcome.REFUSED}
+    assert "awaits approval" in next(iter(report.outcomes.values())).detail
+    assert states(braked) == {"live": 12}
+    assert braked.turn() == {}
+
+
+def test_stale_rows_are_counted_when_they_show(braked: House) -> None:
+    """Rows of the schedule that do not tell of a deletion are found out at the commit, and counted there."""
+    fill(braked, 11)
+    braked.sql("UPDATE schedule SET deletes = NULL, step = 'move to warm'")
+    counts = braked.turn()
+    assert counts.get("deleted", 0) <= 10
+    assert states(braked)["live"] >= 1
+    assert waiting(braked)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "untold"])
+def test_sweeps_at_once_do_not_slip_past(braked: House, told: bool) -> None:  # noqa: FBT001  a parameter of the test
+    """Four threads that sweep and store at once never delete more than the limit."""
+    fill(braked, 9)
+    if not told:
+        braked.sql("UPDATE schedule SET deletes = NULL")
+    start = threading.Barrier(4)
+
+    def sweep(number: int) -> None:
+        start.wait()
+        fill(braked, 2, prefix=f"thread {number}")
+        if not told:
+            braked.sql("UPDATE schedule SET deletes = NULL WHERE braked_by IS NULL AND lease_until IS NULL")
+        for _ in range(3):
+            if (run := braked.keeper.rotate(actor=f"{number}")) is not None:
+                braked.keeper.converge_due(run)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(sweep, range(4)))
+    assert states(braked)["deleted"] <= 10
+    braked.turn()
+    assert states(braked)["deleted"] <= 10
+    assert waiting(braked)

@@ -1,7 +1,8 @@
 """The worker's app, in which artifacts with telling names do to their worker process what poison does.
 
 ``segfault…`` kills it, ``hang…`` never comes back, ``defect…`` raises what nobody foresaw; ``again…`` kills it the
-first time and is good the second. All of it in the middle of a store, when the bytes are being written.
+first time and is good the second. All of it in the middle of a store, when the bytes are being written. More is
+switched on by the environment.
 """
 
 import os
@@ -10,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tierkeeper.engine import ingest
+from tasks import base
+from tierkeeper.engine import deliveries, ingest
 from tierkeeper.keeper import Keeper
 from worker.app import app
 
@@ -41,3 +43,6 @@ if os.environ.get("TEST_POISONED_SWEEP"):
     Keeper.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)
 if limit := os.environ.get("TEST_TIME_LIMIT"):
     app.conf.task_time_limit = float(limit)
+if os.environ.get("TEST_IMPATIENT"):  # one try instead of half a minute of them, and short waits
+    base.QUICK_TRIES = 0
+    deliveries.BACKOFF_BASE = 1.0

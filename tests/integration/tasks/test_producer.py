@@ -45,6 +45,16 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
+def black_hole() -> Iterator[int]:
+    """A port whose server takes no connection any more: who connects hears nothing at all."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, socket.socket() as first, socket.socket() as more:
+        for waiting in (first, more):
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
 def client(valkey_url: str, tmp_path: Path) -> Iterator[TierkeeperClient]:
     """A producer whose limit for inline content is ten bytes."""
     staging = (tmp_path / "staging").as_uri()
@@ -60,10 +70,13 @@ def sent(url: str, queue: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
-@pytest.mark.parametrize("broker", ["refused", "silent"])
-def test_without_a_broker_the_producer_hears_it_soon(scheme: str, broker: str, silent_port: int) -> None:
-    """A broker that is away, or accepts and never answers, is BrokerUnavailable within ten seconds."""
-    with TierkeeperClient(f"{scheme}://127.0.0.1:{1 if broker == 'refused' else silent_port}//") as client:
+@pytest.mark.parametrize("broker", ["refused", "silent", "black hole"])
+def test_without_a_broker_the_producer_hears_it_soon(
+    scheme: str, broker: str, silent_port: int, black_hole: int
+) -> None:
+    """A broker that is away, accepts and never answers, or not even that, is BrokerUnavailable within ten seconds."""
+    port = {"refused": 1, "silent": silent_port, "black hole": black_hole}[broker]
+    with TierkeeperClient(f"{scheme}://127.0.0.1:{port}//") as client:
         began = time.monotonic()
         with pytest.raises(BrokerUnavailable):
             client.purge(REF)

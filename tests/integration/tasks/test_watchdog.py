@@ -3,9 +3,12 @@
 import io
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -16,9 +19,10 @@ from integration.tasks.installation import Installation, wait_until
 from rich.console import Console
 
 from tierkeeper.base.settings import load
-from tierkeeper.base.values import Filter
+from tierkeeper.cli.onlooker import Onlooker
 from tierkeeper.cli.supervisor import Program, Supervisor
 from tierkeeper_client import TierkeeperClient
+from tierkeeper_client.contract import Queue, TaskName
 from worker.watchdog import EXIT_CODE, Look, Patience
 
 IDLE = Look(taken=7, busy=False, waiting=["verbs"])
@@ -93,12 +97,73 @@ def test_a_deaf_worker_ends_and_comes_back(
 ) -> None:
     """With half-open connections a worker takes nothing; it notices, ends, is started again, and the work is done."""
     said = supervise()
-    settings = behind.settings
-    with TierkeeperClient(str(settings.broker.url), settings.results.url) as client:
+    with producer(behind) as client:
         assert client.store(b"heard", tenant="acme", workflow="deaf", name="before").get()
-        proxy.halve()
-        handle = client.store(b"unheard", tenant="acme", workflow="deaf", name="after")
-        wait_until(lambda: behind.keeper.count(Filter(tenant="acme", workflow="deaf", name="after")) == 1)
-        assert handle.get()
+    proxy.halve()
+    with producer(behind) as client:  # a new one: its connections are whole
+        assert client.store(b"unheard", tenant="acme", workflow="deaf", name="after").get()
     assert f"ended with exit code {EXIT_CODE}" in said()
     assert "this worker takes nothing" in said()
+
+
+def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path) -> None:
+    """A worker that is stopped can't end by itself; seen from outside it takes nothing and answers nobody."""
+    printed = io.StringIO()
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "stopped@test", "-c", "1"]
+    onlooker = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(seconds=STALLED))
+    supervisor = Supervisor(
+        [Program("worker", command, {**behind.env, "HOME": str(tmp_path)})],
+        Console(file=printed, width=1000),
+        patience=20,
+        onlooker=onlooker,
+        every=0.5,
+    )
+    watching = Thread(target=supervisor.watch)
+    supervisor.start()
+    watching.start()
+    try:
+        wait_until(lambda: "stopped@test ready" in printed.getvalue())
+        with producer(behind) as client:
+            client.send(TaskName.CANARY)
+            wait_until(lambda: behind.keeper.steer.quiet() is not None)
+            os.kill(child_of_ours(b"stopped@test"), signal.SIGSTOP)
+            assert client.store(b"x", tenant="acme", workflow="stopped", name="x").get()
+        assert "it does not answer; it is killed" in printed.getvalue()
+    finally:
+        supervisor.stop()
+        watching.join()
+        supervisor.close()
+
+
+def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultProxy) -> None:
+    """Nothing waits: it is Beat. Something waits and nobody answers: it is the worker. No broker: it is nobody."""
+
+    def verdict() -> str | None:
+        onlooker = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(milliseconds=1))
+        time.sleep(0.01)
+        found = onlooker()
+        assert onlooker() is None  # what was started again just now is given its time
+        return found and found.program
+
+    assert verdict() == "beat"
+    with producer(behind) as client:
+        client.send(TaskName.CANARY)
+    assert verdict() == "worker"
+    behind.keeper.steer.canary(Queue.VERBS, sent_at=None)
+    patient = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(seconds=0.5))
+    time.sleep(0.1)
+    assert patient() is None
+    proxy.refuse()
+    assert verdict() is None
+
+
+def child_of_ours(word: bytes) -> int:
+    """The process that this one started and whose command line has ``word``."""
+    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, check=True)
+    [line] = [line for line in listed.stdout.splitlines() if word in line]
+    return int(line.split()[0])
+
+
+def producer(behind: Installation) -> TierkeeperClient:
+    """Somebody who sends through the proxy."""
+    return TierkeeperClient(str(behind.settings.broker.url), behind.settings.results.url)

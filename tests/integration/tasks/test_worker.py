@@ -75,6 +75,23 @@ def test_store_many_answers_for_each(
     assert installation.keeper.count(Filter(tenant="acme", prefix="item-")) == 19
 
 
+def test_a_bad_item_refuses_no_other(
+    worker: LocalProcess, client: TierkeeperClient, installation: Installation
+) -> None:
+    """Items that cannot be used at all have errors of their own; mended and sent again with the key, only they are new."""
+    good = {**NAMES, "content": INLINE}
+    items: list[Any] = [{**good, "name": "mixed-0"}, {**good, "name": "../mixed"}, 7, {**good, "name": "mixed-3"}]
+    with installation.plain() as plain:
+        sent = plain.send_task("tierkeeper.store_many", kwargs={"items": items}, queue="ingest", task_id="mixed")
+        first = sent.get(timeout=30)["results"]
+        assert [result.get("error", {}).get("error") for result in first] == [None, "InvalidName", "InvalidInput", None]
+        assert first[1]["ref"]["name"] == "../mixed"
+        items[1] = {**good, "name": "mixed-1"}
+        plain.send_task("tierkeeper.store_many", kwargs={"items": items}, queue="ingest", task_id="mixed")
+        wait_until(lambda: installation.keeper.count(Filter(tenant="acme", prefix="mixed-")) == 3)
+    assert installation.keeper.show(Ref("acme", "weekly", "mixed-0")).ref.version == 1
+
+
 def test_errors_come_back_typed(worker: LocalProcess, client: TierkeeperClient) -> None:
     """A handle raises what the worker answered with, by its stable code."""
     with pytest.raises(Exception, match="does not exist") as caught:

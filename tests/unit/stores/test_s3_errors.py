@@ -21,10 +21,11 @@ def answer(status: int, code: str, **headers: str) -> ClientError:
         (answer(404, "404"), errors.ObjectNotFound),
         (answer(405, "MethodNotAllowed", x_amz_delete_marker="true"), errors.ObjectNotFound),
         # a missing bucket is no missing object
-        (answer(404, "NoSuchBucket"), errors.StorePermanent),
+        (answer(404, "NoSuchBucket"), errors.StoreUnusable),
         # who may not
         (answer(403, "AccessDenied"), errors.StoreDenied),
         (answer(403, "SignatureDoesNotMatch"), errors.StoreDenied),
+        (answer(400, "ExpiredToken"), errors.StoreDenied),
         (NoCredentialsError(), errors.StoreDenied),
         # what passes
         (answer(503, "SlowDown"), errors.StoreTransient),
@@ -41,9 +42,12 @@ def answer(status: int, code: str, **headers: str) -> ClientError:
         (answer(403, "QuotaExceeded"), errors.StoreFull),
         (answer(507, "XMinioStorageFull"), errors.StoreFull),
         # what stays
-        (answer(405, "MethodNotAllowed"), errors.StorePermanent),
-        (answer(400, "InvalidStorageClass"), errors.StorePermanent),
-        (answer(501, "NotImplemented"), errors.StorePermanent),
+        (answer(405, "MethodNotAllowed"), errors.StoreUnusable),
+        (answer(400, "InvalidStorageClass"), errors.StoreUnusable),
+        # what this one object is refused for
+        (answer(400, "EntityTooLarge"), errors.StorePermanent),
+        (answer(400, "KMS.DisabledException"), errors.StorePermanent),
+        (answer(501, "NotImplemented"), errors.StoreUnusable),
         (answer(412, "PreconditionFailed"), s3_errors.Occupied),
         (answer(403, "InvalidObjectState"), s3_errors.Frozen),
         (answer(403, "ObjectNotInActiveTierError"), s3_errors.Frozen),

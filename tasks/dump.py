@@ -1,0 +1,13 @@
+from typing import Any
+
+from celery import shared_task
+
+from tasks.base import SweepTask
+from tierkeeper import keeper
+from tierkeeper_client.contract import SweepArgs, TaskName
+
+
+@shared_task(bind=True, base=SweepTask, name=TaskName.DUMP.value)
+def dump(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
+    """Write the catalog and its new events into the coldest tier; two at once make two."""
+    return self.report(keeper.current().steer.recovery.dump(actor=self.actor))

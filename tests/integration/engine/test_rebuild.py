@@ -1,0 +1,302 @@
+"""The catalog is lost: it is made again from its dump and the stores, or from the stores alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import invariants
+import pytest
+import services
+from integration.keeper.house import AT_ONCE, House
+
+from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
+from tierkeeper.base.settings import Settings
+from tierkeeper.base.values import Filter
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine import acceptance, dump, dumpfiles, rebuild
+from tierkeeper.keeper import Keeper
+
+KEPT = """
+name: kept
+match: {workflow: reports, name: "kept/*"}
+phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}, {after: 30d, in: [cold]}, {after: 3650d, in: []}]
+undo: 20d
+"""
+
+RECORDS = """
+name: contracts
+match: {workflow: contracts}
+write: all
+phases: [{after: 0d, in: [hot, cold]}, {after: 90d, in: [cold]}]
+retention: {mode: compliance, for: P7Y, in: [cold]}
+"""
+FOLDERS = {"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}}
+
+Catalog = Callable[..., AbstractContextManager[House]]
+
+
+@pytest.fixture
+def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
+    """Opens a house on a new, empty catalog each time; the tiers are always the same."""
+
+    @contextmanager
+    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
+        with services.fresh_database(postgres_server, template=catalog_template) as url:
+            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
+            with Keeper.open(settings) as keeper:
+                keeper.init()
+                yield House(keeper, settings)
+
+    return opened
+
+
+def contents(house: House) -> dict[str, bytes]:
+    """Every live artifact's bytes, by its name and version."""
+    found = {}
+    for view in house.keeper.select(Filter(all_versions=True)):
+        with house.keeper.open_artifact(view.ref) as reading:
+            found[str(view.ref)] = b"".join(reading.chunks)
+    return found
+
+
+def populate(house: House) -> None:
+    """Fill the tiers: versions, shared content, a hold, a retention, what is deleted and what is purged."""
+    house.policy(KEPT)
+    for version in range(3):
+        house.store("versions", b"version %d" % version, metadata={"n": version})
+    house.store("kept/a", b"kept", age=timedelta(days=8))
+    house.store("kept/b", b"kept", age=timedelta(days=40))
+    house.store("held", b"held", age=timedelta(days=1), tags={"kind": "report"})
+    house.turn()
+    house.collect()
+    house.hold("held")
+    house.store("gone", b"gone for good")
+    house.purge("gone")
+    house.days_pass(8)
+    house.turn()
+    house.collect()
+    house.store("deleted", b"can come back")
+    house.purge("deleted")
+    house.restore("kept/b")
+
+
+def test_everything_comes_back(catalog: Catalog) -> None:
+    """After the database is dropped, all is back: bytes, versions, tiers, holds, policies, states and their times."""
+    with catalog() as house:
+        populate(house)
+        before = contents(house)
+        views = {str(v.ref): v for v in house.keeper.select(Filter(state=None, all_versions=True))}
+        policies = [(p.name, p.version, p.yaml) for p in house.keeper.policies(all_versions=True)]
+        events = len(list(house.keeper.events()))
+        dump.dump(house.keeper.engine, actor="tester")
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert result.counts == {}
+        assert contents(house) == before
+        for ref, view in views.items():
+            back = house.keeper.show(view.ref)
+            for field in ("id", "state", "metadata", "tags", "policy", "wanted", "tiers", "purge_at", "retain_until"):
+                assert getattr(back, field) == getattr(view, field), (ref, field)
+        assert [(p.name, p.version, p.yaml) for p in house.keeper.policies(all_versions=True)] == policies
+        assert [row.name for row in house.sql("SELECT name FROM holds WHERE released_at IS NULL")] == ["lawsuit"]
+        assert len(list(house.keeper.events())) >= events
+        invariants.check(house.keeper)
+        house.undelete("deleted")
+        assert house.read("deleted") == b"can come back"
+
+
+def test_nothing_is_deleted_until_it_is_accepted(catalog: Catalog) -> None:
+    """A rebuilt catalog pauses the collect until somebody accepts it; then life goes on and everything settles."""
+    with catalog() as house:
+        populate(house)
+        dump.dump(house.keeper.engine, actor="tester")
+    with catalog() as house:
+        engine = house.keeper.engine
+        rebuild.rebuild(engine, actor="tester")
+        house.days_pass(10)
+        house.turn()
+        with pytest.raises(CatalogRestored, match="rebuilt from dump"):
+            house.collect()
+        accepted = acceptance.accept(engine, actor="tester", reason="it was lost")
+        assert accepted.epoch == 4
+        house.settle()
+        assert acceptance.accept(engine, actor="tester", reason="again").reason is None
+
+
+def test_what_is_newer_than_the_dump_comes_back_held(catalog: Catalog) -> None:
+    """Artifacts stored after the dump come back with all that travelled with their bytes, under a hold."""
+    with catalog() as house:
+        house.store("old", b"old")
+        dump.dump(house.keeper.engine, actor="tester")
+        house.store("old", b"old, again", metadata={"n": 2}, content_type="text/markdown")
+        house.store("new/er", b"newer", age=timedelta(days=3))
+        house.promote("old", "cold", version=1)
+        house.collect()
+        created = house.show("new/er").created_at
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert result.counts["artifacts found only in the stores"] == 2
+        assert result.counts["copies taken over"] == 1
+        assert contents(house) == {
+            "acme/reports/old@1": b"old",
+            "acme/reports/old@2": b"old, again",
+            "acme/reports/new/er@1": b"newer",
+        }
+        assert house.tiers("old", 1) == {"cold"}
+        newer = house.show("old", 2)
+        assert (newer.metadata, newer.content_type) == ({"n": 2}, "text/markdown")
+        assert house.show("new/er").created_at == created
+        held = house.sql(
+            "SELECT n.name, a.version FROM holds h JOIN artifacts a ON a.id = h.artifact_id JOIN names n ON n.id ="
+            " a.name_id WHERE h.name = 'rebuilt' ORDER BY 1, 2"
+        )
+        assert [tuple(row) for row in held] == [("new/er", 1), ("old", 2)]
+        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        house.settle()
+        assert house.store("old", b"third").ref.version == 3
+
+
+def test_what_was_purged_stays_purged(catalog: Catalog) -> None:
+    """Bytes that are left of what the dump knows to be purged are no artifact again, and are collected as before."""
+    with catalog() as house:
+        house.store("gone", b"gone for good")
+        house.purge("gone")
+        house.days_pass(8)
+        house.turn()
+        dump.dump(house.keeper.engine, actor="tester")
+        assert any(place.startswith("hot/") for place in house.everything())
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert contents(house) == {}
+        assert house.show("gone").state.value == "purged"
+        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        house.settle()
+        assert not any(place.startswith("hot/") for place in house.everything())
+
+
+def test_from_the_objects_alone(catalog: Catalog) -> None:
+    """Without any dump bytes and first names come back, held: nothing goes in years, until that is approved."""
+    with catalog() as house:
+        populate(house)
+        before = contents(house)
+    with catalog() as house:
+        engine = house.keeper.engine
+        with pytest.raises(DumpMissing, match="objects-only"):
+            rebuild.rebuild(engine, actor="tester")
+        preview = rebuild.rebuild(engine, actor="tester", objects_only=True, dry_run=True)
+        result = rebuild.rebuild(engine, actor="tester", objects_only=True)
+        assert preview.counts["only in the stores"] >= result.counts["artifacts found only in the stores"]
+        back = contents(house)
+        assert set(back.values()) == {*before.values(), b"can come back"}
+        assert back.items() - {("acme/reports/deleted@1", b"can come back")} <= before.items()
+        acceptance.accept(engine, actor="tester", reason="it was lost")
+        house.days_pass(20 * 365)
+        house.turn()
+        house.collect()
+        assert contents(house) == back
+        invariants.check(house.keeper)
+        list(acceptance.approve(engine, actor="tester", reason="looked through"))
+        house.days_pass(1)
+        house.turn()
+        house.days_pass(30)
+        house.settle()
+        assert contents(house) == {}
+
+
+def test_in_s3(catalog: Catalog, s3_endpoint: str) -> None:
+    """In S3 too all comes back: retention and locks from the dump, what is newer from the objects' metadata."""
+    tiers = {
+        "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
+        "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}&lock=yes"},
+    }
+    with catalog(tiers) as house:
+        house.policy(RECORDS)
+        house.store("old", b"signed", workflow="contracts")
+        dump.dump(house.keeper.engine, actor="tester")
+        house.store("new", b"signed too", workflow="contracts", metadata={"by": "Zoë"})
+        house.store("warm", b"w" * 1000, age=timedelta(days=8))
+        house.turn()
+        house.collect()
+        before = contents(house)
+        until = [row.retain_until for row in house.sql("SELECT retain_until FROM artifacts ORDER BY id")]
+    with catalog(tiers) as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert result.counts["artifacts found only in the stores"] == 2
+        assert result.counts["copies taken over"] == 1
+        assert contents(house) == before
+        assert [row.retain_until for row in house.sql("SELECT retain_until FROM artifacts ORDER BY id")] == until
+        (new,) = house.keeper.select(Filter(name="new"))
+        assert (new.metadata, set(new.tiers)) == ({"by": "Zoë"}, {"hot", "cold"})
+        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        house.settle()
+
+
+def test_a_database_tier_is_repaired_from_the_cold_one(catalog: Catalog) -> None:
+    """What lay in the dropped database itself is missed, and made again from the cold tier."""
+    with catalog() as house:
+        house.policy(
+            "name: rows\nmatch: {workflow: reports, name: '*.json'}\nwrite: all\n"
+            "phases: [{after: 0d, in: [records, cold]}, {after: 90d, in: [cold]}]\n"
+        )
+        house.store("a.json", b'{"a": 1}', content_type="application/json")
+        dump.dump(house.keeper.engine, actor="tester")
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert result.counts["missing"] == 1
+        assert house.read("a.json") == b'{"a": 1}'
+        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        house.settle()
+        assert house.tiers("a.json") == {"records", "cold"}
+
+
+def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:
+    """A catalog with anything in it is refused, and stays as it is."""
+    with catalog() as house:
+        house.store("a")
+        dump.dump(house.keeper.engine, actor="tester")
+        with pytest.raises(CatalogInUse, match="artifacts"):
+            rebuild.rebuild(house.keeper.engine, actor="tester")
+        invariants.check(house.keeper)
+
+
+def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
+    """A dump with a changed byte is refused before anything is loaded; the one before it is then used by name."""
+    with catalog() as house:
+        house.store("a", b"a")
+        for _ in range(2):
+            dump.dump(house.keeper.engine, actor="tester")
+        cold = Path(house.settings.home) / "tiers" / "cold"
+    with catalog() as house:
+        engine = house.keeper.engine
+        newest, older = dump.listed(engine)
+        part = cold / dumpfiles.located(newest.name, "artifacts.copy.gz")
+        part.write_bytes(part.read_bytes()[:-1] + b"?")
+        with pytest.raises(DumpUnusable, match="artifacts"):
+            rebuild.rebuild(engine, actor="tester")
+        assert contents(house) == {}
+        rebuild.rebuild(engine, actor="tester", dump=older.name)
+        assert contents(house) == {"acme/reports/a@1": b"a"}
+
+
+def test_an_interrupted_rebuild_goes_on(catalog: Catalog) -> None:
+    """A rebuild that stopped in the comparison with the stores is finished by the same command."""
+    with catalog() as house:
+        house.store("a", b"a")
+        dump.dump(house.keeper.engine, actor="tester")
+        house.store("b", b"b")
+    with catalog() as house:
+        engine = house.keeper.engine
+
+        def break_off(_: object) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            rebuild.rebuild(engine, actor="tester", found=break_off)
+        with pytest.raises(CatalogRestored, match="being rebuilt"):
+            acceptance.accept(engine, actor="tester", reason="too early")
+        rebuild.rebuild(engine, actor="tester")
+        assert contents(house) == {"acme/reports/a@1": b"a", "acme/reports/b@1": b"b"}
+        acceptance.accept(engine, actor="tester", reason="it was lost")
+        house.settle()

@@ -1,0 +1,229 @@
+"""Orphans: bytes without a placement, deleted only when they were seen twice, and by whom nothing else is hurt."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+from faults import crashing
+from faults.crashing import Step, When
+from integration.engine.reconciling import (
+    CONTENT,
+    QUARANTINE,
+    WEEK,
+    copy_of,
+    deleted_orphans,
+    drop,
+    late,
+    overwrite,
+    quarantined,
+    reconcile,
+    short,
+    there,
+)
+from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.findings import Finding
+from tierkeeper.catalog import epochs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import reconcile_act
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.s3 import S3Store
+
+
+def test_an_orphan_is_deleted_when_it_was_seen_twice(any_house: House) -> None:
+    """Seen once, or twice within a day, it stays; seen again later it is deleted, with an event that says what."""
+    any_house.store(content=CONTENT)
+    where = late(any_house)
+    for _ in range(2):
+        result, found = reconcile(any_house)
+        assert short(found) == [("warm", "orphan", "quarantine")]
+        assert (there(any_house, "warm", where), result.counts.get("orphans deleted")) == (True, None)
+    any_house.pass_time(QUARANTINE)
+    result, found = reconcile(any_house)
+    assert short(found) == [("warm", "orphan", "delete")]
+    assert (there(any_house, "warm", where), result.counts["orphans deleted"], quarantined(any_house)) == (False, 1, 0)
+    (told,) = deleted_orphans(any_house)
+    assert (told["tier"], told["location"], told["size"]) == ("warm", where, 12)
+    assert reconcile(any_house)[1] == []
+
+
+def test_time_alone_deletes_nothing(any_house: House) -> None:
+    """An orphan that was seen once, however long ago, must be seen again; gone meanwhile, it is forgotten."""
+    where = late(any_house)
+    reconcile(any_house)
+    any_house.pass_time(QUARANTINE)
+    any_house.keeper.engine.store("warm").delete([ObjectKey(where)])
+    result, found = reconcile(any_house)
+    assert (found, quarantined(any_house), deleted_orphans(any_house)) == ([], 0, [])
+    assert "orphans deleted" not in result.counts
+
+
+def test_other_bytes_begin_their_quarantine_anew(house: House) -> None:
+    """Where other bytes lie at an orphan's location than before, they were not seen before."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    (cast("FilesystemStore", house.keeper.engine.store("warm"))._tree.root / where).write_bytes(b"longer than before")
+    reconcile(house)
+    assert there(house, "warm", where)
+    house.pass_time(QUARANTINE)
+    reconcile(house)
+    assert not there(house, "warm", where)
+
+
+def placed(house: House, tier: str, location: str) -> None:
+    """Give the bytes at a location a row: an intent, long given up."""
+    house.sql(
+        "INSERT INTO placements (id, blob_id, tier, location, state, token, lease_until)"
+        " SELECT gen_random_uuid(), id, :tier, :location, 'copying', gen_random_uuid(), now() - interval '1 h'"
+        " FROM blobs LIMIT 1",
+        tier=tier,
+        location=location,
+    )
+
+
+def test_an_orphan_that_has_a_row_is_kept(any_house: House) -> None:
+    """What has a row again is no orphan, whatever its state: its quarantine is over and it is collect's."""
+    any_house.store(content=CONTENT)
+    where = late(any_house)
+    reconcile(any_house)
+    any_house.pass_time(QUARANTINE)
+    placed(any_house, "warm", where)
+    assert reconcile(any_house)[1] == []
+    assert (there(any_house, "warm", where), quarantined(any_house)) == (True, 0)
+    any_house.settle()
+    assert not there(any_house, "warm", where)
+
+
+def test_a_row_that_comes_before_the_delete_keeps_it(any_house: House) -> None:
+    """Between the look and the delete each orphan is looked up afresh."""
+    any_house.store(content=CONTENT)
+    where = late(any_house)
+    reconcile(any_house)
+    any_house.pass_time(QUARANTINE)
+    found: list[Finding] = []
+
+    def see(finding: Finding) -> None:
+        found.append(finding)
+        placed(any_house, "warm", where)
+
+    any_house.keeper.steer.reconcile(actor="tester", found=see)
+    assert short(found) == [("warm", "orphan", "delete")]
+    assert (there(any_house, "warm", where), quarantined(any_house)) == (True, 0)
+    any_house.settle()
+
+
+def test_orphans_beyond_one_page(any_house: House) -> None:
+    """All pages of a listing are looked at, and what is there in thousands is deleted in thousands."""
+    house = any_house
+    store = house.keeper.engine.store("warm")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: late(house), range(1005)))
+    limits = house.settings.reconcile.model_copy(update={"stop_share": 1.0})
+    object.__setattr__(house.keeper.engine, "settings", house.settings.model_copy(update={"reconcile": limits}))
+    result, found = reconcile(house)
+    assert (len(found), result.held_back, len(result.findings)) == (1005, None, 20)
+    house.pass_time(QUARANTINE)
+    result, _ = reconcile(house)
+    assert (result.counts["orphans deleted"], list(store.list())) == (1005, [])
+    assert len(deleted_orphans(house)) == 1005
+
+
+def test_what_is_not_tierkeepers_is_never_deleted(house: House) -> None:
+    """A file that somebody else put into a tier is reported and left alone."""
+    root = cast("FilesystemStore", house.keeper.engine.store("hot"))._tree.root
+    (root / "README.txt").write_text("mounted from nfs7")
+    (root / "notes").mkdir()
+    (root / "notes" / "1-not-an-id").write_text("x")
+    for _ in range(3):
+        result, found = reconcile(house)
+        assert short(found) == [("hot", "foreign", "none")] * 2
+        house.pass_time(QUARANTINE)
+    assert (root / "README.txt").read_text() == "mounted from nfs7"
+    assert (result.counts["foreign"], quarantined(house)) == (2, 0)
+    (root / "README.txt").unlink()
+    (root / "notes" / "1-not-an-id").unlink()
+
+
+def test_a_second_version_of_a_key_is_an_orphan(open_house: OpenHouse, s3_endpoint: str) -> None:
+    """On a versioned bucket a write that came twice leaves a version beside the placement's: that one goes alone."""
+    house = open_house(tiers={"warm": {"url": f"s3://warm-bucket?endpoint={s3_endpoint}"}})
+    store = cast("S3Store", house.keeper.engine.store("warm"))
+    store.place.client.put_bucket_versioning(Bucket="warm-bucket", VersioningConfiguration={"Status": "Enabled"})
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    _, key = copy_of(house, "warm")
+    assert key.version is not None
+    overwrite(house, "warm", CONTENT)
+    _, found = reconcile(house)
+    assert short(found) == [("warm", "orphan", "quarantine")]
+    assert found[0].version not in {None, key.version}
+    house.pass_time(QUARANTINE)
+    result, _ = reconcile(house)
+    assert result.counts["orphans deleted"] == 1
+    assert [(o.location, o.version) for o in store.list()] == [(key.location, key.version)]
+    assert house.read() == CONTENT
+    assert reconcile(house)[1] == []
+
+
+def test_deletes_that_are_switched_off(any_house: House) -> None:
+    """While deletes are off orphans are found and kept, and the result says why; what can be repaired is."""
+    where = late(any_house)
+    reconcile(any_house)
+    any_house.pass_time(QUARANTINE)
+    any_house.sql("UPDATE switches SET value = 'false', reason = 'an audit' WHERE name = 'deletes_enabled'")
+    result, found = reconcile(any_house)
+    assert (short(found), there(any_house, "warm", where)) == ([("warm", "orphan", "delete")], True)
+    assert "an audit" in str(result.held_back)
+    any_house.sql("UPDATE switches SET value = 'true' WHERE name = 'deletes_enabled'")
+    result, _ = reconcile(any_house)
+    assert (result.held_back, there(any_house, "warm", where)) == (None, False)
+
+
+def test_a_restored_catalog_only_quarantines(twice: House) -> None:
+    """A catalog known to be an older copy of itself neither deletes an orphan nor takes a copy for damaged."""
+    where = late(twice)
+    reconcile(twice)
+    twice.pass_time(QUARANTINE)
+    drop(twice, "cold")
+
+    def trust(word: str) -> None:
+        twice.keeper.engine.catalog.run(
+            lambda c: epochs.set_trust(
+                c, word, by="tester", reason="it was put back", now=catalog_now(c), event="trust"
+            )
+        )
+
+    trust(epochs.RESTORED)
+    result, found = reconcile(twice)
+    assert short(found) == [("cold", "missing", "repair"), ("warm", "orphan", "delete")]
+    assert "it was put back" in str(result.held_back)
+    assert there(twice, "warm", where)
+    assert "damaged" not in twice.events()
+    trust(epochs.TRUSTED)
+    result, _ = reconcile(twice)
+    assert (result.held_back, there(twice, "warm", where), "damaged" in twice.events()) == (None, False, True)
+    twice.settle()
+
+
+ACTS = [Step("tierkeeper.engine.reconcile_act", name) for name in ("mark", "delete", "forget")]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ACTS, ids=str)
+def test_a_crash_while_an_orphan_is_deleted(house: House, step: Step, when: When) -> None:
+    """Wherever the process dies, the next reconciles end it: the bytes are gone, with exactly one event."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    with crashing.crashing(step, when), pytest.raises(crashing.Crash):
+        reconcile(house)
+    reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (False, 0)
+    assert [told["location"] for told in deleted_orphans(house)] == [where]
+
+
+def test_the_parts_of_a_delete_are_there() -> None:
+    """The crash test names functions that exist."""
+    assert all(callable(getattr(reconcile_act, step.name)) for step in ACTS)

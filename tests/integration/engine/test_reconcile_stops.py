@@ -1,0 +1,96 @@
+"""A reconcile that finds more than can be true does nothing until somebody approves it."""
+
+from typing import Any, cast
+
+from integration.engine.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
+from integration.keeper.house import House
+
+from tierkeeper.base.findings import FindingKind, ReconcileResult
+from tierkeeper.base.states import RunState
+from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper_client.contract import StoreManyArgs
+
+
+def late_ones(house: House, number: int) -> None:
+    """Write so many orphans."""
+    for _ in range(number):
+        late(house)
+
+
+def approve(house: House, result: ReconcileResult) -> None:
+    """Approve what a reconcile asks for."""
+    assert result.run is not None
+    house.keeper.steer.approve(result.run, by="kim", reason="looked at")
+
+
+def test_too_many_orphans_stop_it(any_house: House) -> None:
+    """Above the limit nothing is deleted and a run awaits approval, one however often; approved, the next deletes."""
+    house = any_house
+    house.store(content=CONTENT)
+    late_ones(house, 11)
+    stopped, found = reconcile(house)
+    assert (len(found), stopped.state) == (11, RunState.AWAITING_APPROVAL)
+    assert stopped.held_back == "too much differs to be true: in warm 11 of 11, where the limit is 10"
+    house.pass_time(QUARANTINE)
+    again, _ = reconcile(house)
+    assert (again.run, again.state) == (stopped.run, RunState.AWAITING_APPROVAL)
+    assert len(list(house.keeper.engine.store("warm").list())) == 11
+    assert [e.subject for e in house.keeper.events(type="braked")] == [stopped.run]
+    approve(house, stopped)
+    done, _ = reconcile(house)
+    assert (done.state, done.counts["orphans deleted"]) == (RunState.DONE, 11)
+    assert list(house.keeper.engine.store("warm").list()) == []
+    assert house.keeper.run(cast("Any", stopped.run)).state is RunState.DONE
+
+
+def test_an_approval_is_for_what_was_seen(house: House) -> None:
+    """More than was approved stops it again, and an approval serves one reconcile only."""
+    late_ones(house, 11)
+    stopped, _ = reconcile(house)
+    approve(house, stopped)
+    late_ones(house, 20)
+    more, _ = reconcile(house)
+    assert (more.state, more.held_back) == (
+        RunState.AWAITING_APPROVAL,
+        "too much differs to be true: in warm 31 of 31, where the limit is 21",
+    )
+    approve(house, more)
+    assert reconcile(house)[0].state is RunState.DONE
+    assert reconcile(house)[0].state is RunState.AWAITING_APPROVAL
+    house.keeper.engine.store("warm").delete([ObjectKey(o.location) for o in house.keeper.engine.store("warm").list()])
+    settled, _ = reconcile(house)
+    assert settled.state is RunState.DONE
+    (left,) = house.sql("SELECT count(*) AS n FROM runs WHERE state IN ('awaiting approval', 'approved')")
+    assert left.n == 0
+
+
+def test_a_tier_that_is_suddenly_empty_stops_it(any_house: House) -> None:
+    """When everything seems to be gone, it is the tier: no copy is reported, and all is well when it is back."""
+    house = any_house
+    for number in range(11):
+        house.store(f"n{number}", b"%d" % number, age=WEEK)
+    house.settle()
+    warm = house.keeper.engine.stores["warm"]
+    other = house.keeper.engine.stores["cold"]
+    cast("dict[str, Store]", house.keeper.engine.stores)["warm"] = other
+    result, found = reconcile(house)
+    assert (result.state, {f.kind for f in found}) == (RunState.AWAITING_APPROVAL, {FindingKind.MISSING})
+    cast("dict[str, Store]", house.keeper.engine.stores)["warm"] = warm
+    assert [row.n for row in house.sql("SELECT count(*) AS n FROM placements WHERE damaged_at IS NOT NULL")] == [0]
+    result, found = reconcile(house)
+    assert (result.state, found) == (RunState.DONE, [])
+    house.settle()
+
+
+def test_one_in_a_hundred_is_believed(house: House) -> None:
+    """In a large tier it is the share that counts: of 1500 copies 15 may be wrong, not 16."""
+    args = [house.args(f"{n}", b"%d" % n) for n in range(1000)]
+    house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())
+    args = [house.args(f"{n}", b"%d" % n) for n in range(1000, 1500)]
+    house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())
+    for _ in range(15):
+        late(house, "hot")
+    assert reconcile(house)[0].held_back is None
+    late(house, "hot")
+    assert reconcile(house)[0].state is RunState.AWAITING_APPROVAL
+    house.reset()

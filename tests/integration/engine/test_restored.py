@@ -1,0 +1,158 @@
+"""The catalog is restored to an hour ago: recognised, harmless until accepted, and then nothing is lost."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import invariants
+import pytest
+import services
+from integration.keeper.house import AT_ONCE, House
+
+from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.base.settings import Settings
+from tierkeeper.base.values import Filter
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine import acceptance, epoch, reconcile
+from tierkeeper.keeper import Keeper
+
+POLICY = """
+name: quick
+match: {workflow: reports}
+phases: [{after: 0d, in: [hot]}, {after: 3650d, in: []}]
+undo: 0d
+"""
+HOME_AGAIN = (
+    "UPDATE switches SET value = jsonb_set(value, '{server,database}',"
+    " to_jsonb((SELECT oid::bigint FROM pg_database WHERE datname = current_database()))) WHERE name = 'epoch'"
+)
+
+Restored = Callable[[House], AbstractContextManager[House]]
+
+
+@pytest.fixture
+def house(tmp_path: Path, settings_factory: Callable[..., Settings]) -> Iterator[House]:
+    """A house whose catalog is given up before the test ends: its invariants are not asked then."""
+    tiers = {
+        "records": {"url": (tmp_path / "records").as_uri()},  # the catalog's server goes back in time, no tier does
+        "warm": {"options": {"layout": "cas"}},
+        "cold": {"options": {"layout": "cas"}},
+    }
+    settings = settings_factory(engine=AT_ONCE, tiers=tiers)
+    with Keeper.open(settings) as keeper:
+        keeper.init()
+        house = House(keeper, settings)
+        house.policy(POLICY)
+        yield house
+
+
+@pytest.fixture
+def backup(postgres_server: Postgres) -> Callable[[House], AbstractContextManager[str]]:
+    """Copies a house's catalog as it is now; gives the URL of the copy."""
+
+    @contextmanager
+    def copied(house: House) -> Iterator[str]:
+        house.keeper.engine.catalog.close()
+        name = str(house.settings.catalog.url).split("?")[0].rpartition("/")[2]
+        with services.fresh_database(postgres_server, template=name) as url:
+            yield url
+
+    return copied
+
+
+@contextmanager
+def opened(house: House, url: str, *, same_place: bool) -> Iterator[House]:
+    """The same house on a copy of its catalog; ``same_place``: PostgreSQL was restored where it was."""
+    settings = house.settings.replaced({"catalog.url": url}, source="the test")
+    with Keeper.open(settings) as keeper:
+        restored = House(keeper, settings)
+        if same_place:
+            restored.sql(HOME_AGAIN)
+        yield restored
+        invariants.check(keeper)
+
+
+def an_hour_of_work(house: House) -> None:
+    """Store, move with its old copy collected, purge for good; then reconcile."""
+    house.store("of the hour", b"stored in the lost hour")
+    house.store("again", b"second")
+    house.promote("moved", "cold")
+    house.purge("purged")
+    house.turn()
+    house.collect()
+    assert house.tiers("moved") == {"cold"}
+    assert not reconcile.reconcile(house.keeper.engine, actor="tester").held_back
+
+
+@pytest.mark.parametrize("same_place", [True, False])
+def test_a_restored_catalog(
+    house: House, backup: Callable[[House], AbstractContextManager[str]], *, same_place: bool
+) -> None:
+    """An hour's stores, moves and purges are not in the restored catalog; nothing of them is lost on the way back."""
+    for name in ("moved", "again", "purged", "stays"):
+        house.store(name, name.encode())
+    house.promote("stays", "warm")  # its copy in hot is doomed: there is always something to collect
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        an_hour_of_work(house)
+        before = house.everything()
+        with opened(house, url, same_place=same_place) as restored:
+            engine = restored.keeper.engine
+            for _ in range(3):  # days go by, and nobody looks
+                result = reconcile.reconcile(engine, actor="tester")
+                assert result.held_back
+                with pytest.raises(CatalogRestored):
+                    restored.collect()
+                restored.days_pass(2)
+            assert set(before) <= set(restored.everything())
+            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert accepted.counts["artifacts found only in the stores"] == 2
+            assert accepted.counts["copies taken over"] == 1
+            assert accepted.counts["missing"] == 3
+            assert restored.read("of the hour") == b"stored in the lost hour"
+            assert [restored.read("again", version) for version in (1, 2)] == [b"again", b"second"]
+            assert (restored.read("moved"), restored.tiers("moved")) == (b"moved", {"cold"})
+            assert restored.read("stays") == b"stays"
+            restored.purge("purged")  # it was, in the lost hour: its bytes are gone
+            for _ in range(3):
+                assert not reconcile.reconcile(engine, actor="tester").held_back
+                restored.days_pass(2)
+                restored.settle()
+            kept = {str(view.ref) for view in restored.keeper.select(Filter(all_versions=True))}
+            assert kept == {
+                f"acme/reports/{name}" for name in ("moved@1", "again@1", "again@2", "stays@1", "of the hour@1")
+            }
+
+
+def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
+    """A copy that the restored catalog holds for doomed may be the only one: it is kept until all is there."""
+    house.store("a", b"back and forth")
+    house.promote("a", "cold")
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:  # hot is doomed, cold present
+        house.promote("a", "hot")
+        house.collect()
+        assert house.tiers("a") == {"hot"}
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            assert epoch.check(restored.keeper.engine) is not None
+            acceptance.accept(restored.keeper.engine, actor="tester", reason="the disk died")
+            restored.collect()
+            assert restored.read("a") == b"back and forth"
+            restored.settle()
+
+
+def test_a_dry_run_accepts_nothing(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
+    """A dry run says what would be taken over, and changes neither the catalog nor the tiers."""
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.store("of the hour")
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            accepted = acceptance.accept(engine, actor="tester", reason="", dry_run=True)
+            assert "epoch 3" in str(accepted.reason)
+            assert accepted.counts["artifacts found only in the stores"] == 1
+            assert list(restored.keeper.select(Filter())) == []
+            assert epoch.check(engine) is not None
+            acceptance.accept(engine, actor="tester", reason="the disk died")

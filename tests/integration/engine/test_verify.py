@@ -1,0 +1,59 @@
+"""Verify works through everything without holding the catalog while it reads, and finds its share by an index."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from integration.engine.reconciling import overwrite
+from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.values import Filter
+from tierkeeper_client.contract import StoreManyArgs
+
+
+def fill(house: House, number: int) -> None:
+    """Store so many small artifacts."""
+    items = [house.args(f"n{n:04}", b"%d" % n) for n in range(number)]
+    house.keeper.store_many(StoreManyArgs(items=items).items, call=house.call())
+
+
+def test_no_connection_is_held_while_copies_are_read(open_house: OpenHouse, database_url: str) -> None:
+    """With one connection in all, verify reads every page, and reports what is damaged."""
+    house = open_house(catalog={"url": database_url, "pool_size": 1, "pool_overflow": 0, "timeout": "2s"})
+    fill(house, 450)
+    overwrite(house, "hot", b"other", "n0007")
+    assert house.keeper.verify().counts == {"verified": 449, "damaged": 1}
+    overwrite(house, "hot", b"7", "n0007")
+    house.sql("UPDATE placements SET damaged_at = NULL")
+    assert house.keeper.verify(filter=Filter(name="n00*")).counts == {"verified": 100}
+    assert house.keeper.verify(share=1.0).counts == {"verified": 450}
+
+
+def test_nothing_is_held_between_artifacts_that_are_listed(open_house: OpenHouse, database_url: str) -> None:
+    """With one connection in all, each artifact of a listing can be looked at while the listing goes on."""
+    house = open_house(catalog={"url": database_url, "pool_size": 1, "pool_overflow": 0, "timeout": "2s"})
+    fill(house, 501)
+    names = [house.keeper.show(view.ref).ref.name for view in house.keeper.select(Filter())]
+    assert names == [f"n{n:04}" for n in range(501)]
+    assert len(list(house.keeper.select(Filter(), limit=500))) == 500
+    assert len(list(house.keeper.select(Filter(), limit=3))) == 3
+
+
+def test_a_page_of_the_oldest_comes_from_an_index(house: House) -> None:
+    """Which copies were read longest ago is asked of an index, not of every placement."""
+    fill(house, 300)
+    house.sql("ANALYZE placements")
+    plan = house.sql(
+        "EXPLAIN SELECT id FROM placements WHERE state = 'present' AND damaged_at IS NULL AND verified_at < now()"
+        " AND (verified_at, id) > ('-infinity', '00000000-0000-0000-0000-000000000000')"
+        " ORDER BY verified_at, id LIMIT 20"
+    )
+    assert any("ix_placements_verified" in str(line) for line in plan)
+
+
+def test_the_daily_share_is_a_setting(open_house: OpenHouse, tmp_path: Path) -> None:
+    """The share that the sweep reads each day comes from the settings."""
+    house = open_house(verify={"share": 0.5}, home=tmp_path / "other")
+    assert house.settings.verify.share == 0.5
+    fill(house, 10)
+    house.pass_time(timedelta(days=1))
+    assert house.keeper.verify(share=house.settings.verify.share).counts == {"verified": 5}

@@ -1,0 +1,212 @@
+"""Plans over everything, as of any time and by any policy; stored, and applied to what is as it was."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, RunKind
+from tierkeeper.base.values import AppliedItem, PlanItem
+from tierkeeper.engine.planstore import Summary
+
+WEEK = timedelta(days=7)
+SOON = """\
+name: reports
+match: {workflow: reports}
+phases: [{after: 0d, in: [hot]}, {after: 1d, in: [cold]}, {after: 2d, in: []}]
+"""
+
+
+def planned(house: House, *, ahead: float | None = None, policies: str | None = None) -> dict[str, PlanItem]:
+    """What a plan says, by name; ``ahead``: as of so many days from now."""
+    as_of = None if ahead is None else datetime.now(UTC) + timedelta(days=ahead)
+    view = house.keeper.steer.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
+    return {item.ref.name: item for item in house.keeper.steer.plan(view, Summary())}
+
+
+def stored(house: House, *, ahead: float | None = None, policies: str | None = None) -> UUID:
+    """The id of a plan that was stored."""
+    as_of = None if ahead is None else datetime.now(UTC) + timedelta(days=ahead)
+    view = house.keeper.steer.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
+    return house.keeper.steer.store_plan(view, by="tester", expires=WEEK).id
+
+
+def applied(house: House, plan: UUID, *, dry_run: bool = False) -> dict[str, AppliedItem]:
+    """What became of each item, by name."""
+    return {item.ref.name: item for item in house.keeper.steer.apply_plan(plan, by="tester", dry_run=dry_run)}
+
+
+def trace(house: House) -> list[object]:
+    """Everything that a dry run must not change."""
+    return [
+        house.sql("SELECT id, state, wanted, revision FROM artifacts ORDER BY id"),
+        house.sql("SELECT * FROM schedule ORDER BY artifact_id"),
+        house.sql("SELECT count(*) FROM events"),
+        house.sql("SELECT count(*) FROM runs"),
+        house.everything(),
+    ]
+
+
+def test_a_plan_is_over_everything(house: House) -> None:
+    """It has what would be done to whom at that time, and nothing about what stays as it is."""
+    house.store("young")
+    house.store("warm", b"warm", age=timedelta(days=20))
+    house.turn()
+    assert planned(house) == {}
+    ahead = planned(house, ahead=11)
+    assert {name: (item.action, item.target) for name, item in ahead.items()} == {
+        "young": ("move", ("warm",)),
+        "warm": ("move", ("cold",)),
+    }
+    assert {item.action for item in planned(house, ahead=200).values()} == {"delete"}
+
+
+def test_refusals_have_their_reasons(house: House) -> None:
+    """What is held, or has no readable clock by the candidate, is in it with the reason."""
+    house.store("held", age=timedelta(days=100))
+    house.hold("held")
+    house.store("undated", b"undated", workflow="dated")
+    dated = "name: dated\nmatch: {workflow: dated}\nclock: metadata:signed\nphases: [{after: 0d, in: [hot]}]\n"
+    found = planned(house, policies=dated)
+    assert found["held"].blocked == ('hold "lawsuit"',)
+    assert "signed" in found["undated"].blocked[0]
+
+
+def test_a_candidate_is_planned_with_and_changes_nothing(house: House) -> None:
+    """A policy that is not active decides in the plan, with the version it would get; bad ones are refused."""
+    house.store("a", age=timedelta(days=1.5))
+    house.store("b", b"b", age=timedelta(days=3))
+    before = trace(house)
+    found = planned(house, policies=SOON)
+    assert {name: (item.action, item.policy) for name, item in found.items()} == {
+        "a": ("move", "reports v1"),
+        "b": ("delete", "reports v1"),
+    }
+    with pytest.raises(PolicyInvalid, match="no tier"):
+        planned(house, policies=SOON.replace("cold", "nowhere"))
+    assert trace(house) == before
+
+
+def test_an_apply_does_what_is_as_it_was(house: House) -> None:
+    """Unchanged items are done; what changed, is held, or is not due is left, each with its reason; once."""
+    for number, name in enumerate(("same", "changed", "held", "other")):
+        house.store(name, b"%d" % number, age=timedelta(days=8))
+    house.store("later", b"later", age=timedelta(days=1))
+    plan = stored(house, ahead=10)
+    house.promote("changed", "cold")
+    house.hold("held")
+    before = trace(house)
+    tried = applied(house, plan, dry_run=True)
+    assert trace(house) == before
+    done = applied(house, plan)
+    assert {n: i.outcome for n, i in tried.items()} == {n: i.outcome for n, i in done.items()}
+    assert (done["same"].outcome, house.tiers("same")) == (Outcome.DONE, {"warm"})
+    assert (done["other"].outcome, house.tiers("other")) == (Outcome.DONE, {"warm"})
+    assert "changed since" in done["changed"].detail
+    assert done["held"].outcome is Outcome.DONE  # a hold does not stop a move
+    assert "not due yet" in done["later"].detail
+    assert house.tiers("later") == {"hot"}
+    (run,) = house.keeper.runs(kind=RunKind.APPLY)
+    assert (run.counts["promoted_to_warm"], run.state.value) == (3, "done")
+    with pytest.raises(PlanUnusable, match="applied it already"):
+        applied(house, plan)
+
+
+def test_held_meanwhile(house: House) -> None:
+    """A deletion that a hold came to forbid is left, with the hold's name."""
+    house.store("a", age=timedelta(days=100))
+    plan = stored(house)
+    house.hold("a")
+    assert 'hold "lawsuit"' in applied(house, plan)["a"].detail
+    assert house.show("a").state == "live"
+
+
+def test_another_policy_governs(house: House) -> None:
+    """Items whose governing policy is another version now are left."""
+    house.store("a", age=timedelta(days=8))
+    plan = stored(house)
+    house.policy(SOON.replace("1d", "5d").replace("2d", "9d"))
+    assert "the policy changed" in applied(house, plan)["a"].detail
+    assert house.tiers("a") == {"hot"}
+
+
+def test_a_candidates_plan_waits_for_its_policy(house: House) -> None:
+    """Such a plan is refused until exactly its policy is active, and then does what it says."""
+    house.store("a", age=timedelta(days=1.5))
+    plan = stored(house, policies=SOON)
+    with pytest.raises(PlanUnusable, match="policy apply"):
+        applied(house, plan)
+    house.policy(SOON.replace("2d", "3d"))
+    with pytest.raises(PlanUnusable, match="not active so"):
+        applied(house, plan)
+    again = stored(house, policies=SOON)
+    house.policy(SOON)
+    assert applied(house, again)["a"].outcome is Outcome.DONE
+    assert house.tiers("a") == {"cold"}
+
+
+def test_what_cannot_be_applied(house: House) -> None:
+    """Unknown, expired and unfinished plans are typed errors that say what to do."""
+    house.store("a", age=timedelta(days=8))
+    with pytest.raises(PlanNotFound):
+        applied(house, new_id())
+    plan = stored(house)
+    house.sql("UPDATE plans SET summary = '{}' WHERE id = :id", id=plan)
+    with pytest.raises(PlanUnusable, match="never finished"):
+        applied(house, plan)
+    plan = stored(house)
+    house.sql("UPDATE plans SET expires_at = now() WHERE id = :id", id=plan)
+    with pytest.raises(PlanUnusable, match="expired at"):
+        applied(house, plan)
+    assert house.tiers("a") == {"hot"}
+
+
+def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
+    """After a crash the plan is applied from where it stood, when its run is silent; what was done is not done twice."""
+    house = open_house(engine={"batch": 2})
+    for number in range(5):
+        house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
+    plan = stored(house)
+    half = house.keeper.steer.apply_plan(plan, by="tester")
+    next(half)
+    half.close()
+    with pytest.raises(PlanUnusable, match="is applying it"):
+        applied(house, plan)
+    house.pass_time(timedelta(minutes=6))
+    assert len(applied(house, plan)) == 3
+    assert all(house.events(f"n{number}").count("moved") == 1 for number in range(5))
+    assert len(house.keeper.runs(kind=RunKind.APPLY)) == 1
+
+
+def test_the_brake_is_asked(open_house: OpenHouse) -> None:
+    """The plan says where the brake would ask; its apply does not go past it."""
+    house = open_house(engine={"brake_share": 0, "brake_count": 3})
+    for number in range(4):
+        house.store(f"n{number}", b"%d" % number, age=timedelta(days=89))
+    steer = house.keeper.steer
+    view = steer.view(tenant="acme", as_of=datetime.now(UTC) + timedelta(days=2))
+    kept = steer.store_plan(view, by="tester", expires=WEEK)
+    assert kept.summary["brake"] == [{"tenant": "acme", "policy": "", "deletes": 4, "recent": 0, "limit": 3}]
+    (line,) = kept.summary["rules"]
+    assert (line["action"], line["artifacts"], len(line["samples"])) == ("delete", 4, 3)
+    house.turn()
+    house.days_pass(2)
+    plan = stored(house)
+    done = applied(house, plan)
+    assert all("awaits approval" in item.detail for item in done.values())
+    assert {house.show(name).state.value for name in done} == {"live"}
+
+
+def test_old_plans_go(house: House) -> None:
+    """A plan is forgotten some time after it expired, with its items."""
+    house.store("a", age=timedelta(days=8))
+    plan = stored(house)
+    house.keeper.maintain()
+    assert [p.id for p in house.keeper.steer.plans()] == [plan]
+    house.sql("UPDATE plans SET expires_at = now() - interval '91 days'")
+    house.keeper.maintain()
+    assert house.keeper.steer.plans() == []
+    assert house.sql("SELECT count(*) FROM plan_items")[0][0] == 0

@@ -1,0 +1,71 @@
+"""The order of the time-outs: what is inside gives up before what is around it.
+
+A call of S3 ends before the lease that covers it, a lease before the broker delivers the message once more, and so a
+second worker never begins what the first still waits for. See ``docs/explanation/time-outs.md``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from tierkeeper.base.settings_groups import BrokerSettings, CatalogSettings, EngineSettings, MessagesSettings, TierSettings
+from tierkeeper.base.sizes import Unusable, format_duration, parse_duration
+
+#: the S3 adapter's own where a tier does not say (see its options)
+S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
+    "connect_timeout": timedelta(seconds=5),
+    "read_timeout": timedelta(seconds=30),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One time-out by the name of its setting."""
+
+    name: str
+    value: timedelta
+
+
+def chains(
+    *,
+    catalog: CatalogSettings,
+    broker: BrokerSettings,
+    engine: EngineSettings,
+    messages: MessagesSettings,
+    tiers: Mapping[str, TierSettings],
+) -> Iterator[tuple[Limit, Limit]]:
+    """Yield (inner, outer): each inner one has to be shorter."""
+    lease = Limit("engine.lease", engine.lease)
+    visibility = Limit("broker.visibility_timeout", broker.visibility_timeout)
+    yield Limit("engine.task_seconds", timedelta(seconds=engine.task_seconds)), visibility
+    yield lease, visibility
+    yield visibility, Limit("messages.max_age", messages.max_age)
+    yield Limit("catalog.lock_timeout", catalog.lock_timeout), Limit("catalog.statement_timeout", catalog.statement_timeout)
+    for name, tier in tiers.items():
+        for option, value in _s3(tier):
+            yield Limit(f"tiers.{name}.url's {option}", value), lease
+
+
+def check(found: Iterator[tuple[Limit, Limit]]) -> None:
+    """Raise Unusable for the first pair that is out of order."""
+    for inner, outer in found:
+        if inner.value >= outer.value:
+            raise Unusable(
+                f"{format_duration(outer.value)} is not longer than {inner.name}, {format_duration(inner.value)}, "
+                "which has to give up first.",
+                f"Raise it, or lower {inner.name}.",
+                name=outer.name,
+            )
+
+
+def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:
+    parts = urlsplit(tier.url)
+    if parts.scheme == "s3":
+        given = {**dict(parse_qsl(parts.query)), **tier.options}
+        for option, default in S3_DEFAULTS.items():
+            try:
+                yield option, parse_duration(given[option]) if given.get(option) else default
+            except Unusable:
+                continue  # the adapter says so, and better

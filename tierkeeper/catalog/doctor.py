@@ -1,0 +1,92 @@
+"""The invariants, as questions that a catalog in use can be asked. Each answers with a number and an example."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+#: a question may look at every row of a table; nobody waits for its answer
+_TIMEOUT = sa.text("SET LOCAL statement_timeout = '15min'")
+
+_TWICE_PRESENT = (
+    "SELECT blob_id || ' in ' || tier FROM placements WHERE state = 'present'"
+    " GROUP BY blob_id, tier HAVING count(*) > 1"
+)
+_RECENT = "SELECT DISTINCT subject FROM events WHERE at >= :since"
+_REPEATED = (
+    f"SELECT 'revision ' || e.revision || ' of ' || e.subject FROM events e JOIN ({_RECENT}) AS r USING (subject)"
+    " GROUP BY e.subject, e.revision HAVING count(*) > 1"
+)
+_GAPS = (
+    f"SELECT 'artifact ' || a.id || ' at revision ' || a.revision FROM ({_RECENT}) AS r"
+    " JOIN artifacts a ON a.id = r.subject CROSS JOIN LATERAL"
+    " (SELECT count(*) AS lines, max(e.revision) AS last FROM events e WHERE e.subject = a.id) AS found"
+    " WHERE found.lines <> a.revision OR found.last <> a.revision"
+)
+_SILENT = (
+    "SELECT 'artifact ' || a.id FROM artifacts a WHERE a.stored_at >= :since"
+    " AND NOT EXISTS (SELECT FROM events e WHERE e.subject = a.id)"
+)
+_CROSSED = (
+    "SELECT 'artifact ' || a.id || ' of ' || a.tenant FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
+    " JOIN tenants t ON t.id = a.tenant WHERE b.scope <> t.scope OR b.sha256 <> a.sha256 OR b.size <> a.size"
+)
+_BARE = (
+    "SELECT 'blob ' || b.id FROM blobs b WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)"
+    " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
+)
+_UNREADABLE = (
+    "SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version FROM artifacts a"
+    " JOIN names n ON n.id = a.name_id WHERE a.state <> 'purged' AND NOT EXISTS (SELECT FROM placements p"
+    " WHERE p.blob_id = a.blob_id AND p.state IN ('present', 'doomed') AND p.damaged_at IS NULL)"
+)
+_UNWATCHED = (
+    "SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version FROM artifacts a"
+    " JOIN names n ON n.id = a.name_id WHERE a.state = 'deleted' AND a.purge_at < :since"
+    " AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)"
+    " AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)"
+)
+_DAMAGED = "SELECT p.tier || '/' || p.location FROM placements p WHERE p.damaged_at IS NOT NULL AND p.state = 'present'"
+_PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
+_OVERDUE = (
+    "SELECT artifact_id || ' since ' || to_char(due_at, 'YYYY-MM-DD HH24:MI') FROM schedule"
+    " WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at < :late ORDER BY due_at"
+)
+_WAITING = "SELECT kind || ' ' || id FROM runs WHERE state = 'awaiting approval'"
+_DEFAULTED = "SELECT to_char(at, 'YYYY-MM') FROM events_default"
+
+#: what is asked, by its name
+QUESTIONS: Mapping[str, str] = {
+    "copies present twice": _TWICE_PRESENT,
+    "events repeated": _REPEATED,
+    "events missing": _GAPS,
+    "artifacts without an event": _SILENT,
+    "content of another tenant": _CROSSED,
+    "blobs of nothing": _BARE,
+    "artifacts without a readable copy": _UNREADABLE,
+    "deleted and never due": _UNWATCHED,
+    "damaged copies": _DAMAGED,
+    "parked": _PARKED,
+    "overdue": _OVERDUE,
+    "awaiting approval": _WAITING,
+    "events outside their month": _DEFAULTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How many there are, and the first of them."""
+
+    count: int
+    example: str | None
+
+
+def ask(connection: sa.Connection, question: str, *, since: datetime, late: datetime) -> Answer:
+    """Ask one of :data:`QUESTIONS`: of events from ``since`` on, of what was due before ``late``."""
+    query = f"SELECT count(*) AS count, (array_agg(found))[1] AS example FROM ({QUESTIONS[question]}) AS q(found)"
+    given: dict[str, Any] = {"since": since, "late": late}
+    connection.execute(_TIMEOUT)
+    row = connection.execute(sa.text(query), {name: v for name, v in given.items() if f":{name}" in query}).one()
+    return Answer(row.count, row.example)

@@ -1,0 +1,139 @@
+"""Stored plans and their items."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import Plan, PlanItem
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.values import PlanView
+
+_FINISH = sa.text("UPDATE plans SET summary = CAST(:summary AS jsonb) WHERE id = :id")
+_APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")
+_LEFT = sa.text(
+    "SELECT artifact_id, revision, policy, action, target, blocked FROM plan_items WHERE plan_id = :plan"
+    " AND artifact_id > :after AND (outcome IS NULL OR :all) ORDER BY artifact_id LIMIT :limit"
+)
+_OUTCOMES = sa.text(
+    "UPDATE plan_items SET outcome = w.outcome FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]))"
+    " AS w(id, outcome) WHERE plan_id = :plan AND artifact_id = w.id"
+)
+_FORGET_ITEMS = sa.text(
+    "DELETE FROM plan_items WHERE (plan_id, artifact_id) IN (SELECT i.plan_id, i.artifact_id FROM plans p"
+    " JOIN plan_items i ON i.plan_id = p.id WHERE p.expires_at < clock_timestamp() - CAST(:kept AS interval)"
+    " LIMIT :limit)"
+)
+_FORGET = sa.text(
+    "DELETE FROM plans WHERE expires_at < clock_timestamp() - CAST(:kept AS interval)"
+    " AND NOT EXISTS (SELECT FROM plan_items i WHERE i.plan_id = plans.id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A plan as its apply needs it; ``finished``: it was written to its end."""
+
+    view: PlanView
+    policies: Mapping[str, Any]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a plan says of one artifact."""
+
+    artifact: UUID
+    revision: int
+    policy: str
+    action: str
+    target: tuple[str, ...]
+    blocked: str
+
+
+def begin(
+    connection: sa.Connection,
+    *,
+    as_of: datetime,
+    policies: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    by: str,
+    now: datetime,
+    expires: timedelta,
+) -> UUID:
+    """Record a plan that is being made; it is no plan before :func:`finish`."""
+    identity = new_id()
+    values = {"id": identity, "as_of": as_of, "policies": dict(policies), "arguments": dict(arguments), "by": by}
+    connection.execute(sa.insert(Plan).values(**values, made_at=now, expires_at=now + expires))
+    return identity
+
+
+def add(connection: sa.Connection, plan: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write some items; each row has the columns but for the plan's id."""
+    connection.execute(sa.insert(PlanItem), [{**row, "plan_id": plan} for row in rows])
+
+
+def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:
+    """Write what all items come to."""
+    connection.execute(_FINISH, {"id": plan, "summary": json.dumps(dict(summary))})
+
+
+def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> Stored | None:
+    """Return a plan, locked until the transaction ends if asked."""
+    statement = sa.select(*Plan.__table__.c).where(Plan.id == plan)
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
+    return None if row is None else _stored(row)
+
+
+def latest(connection: sa.Connection, *, limit: int) -> list[PlanView]:
+    """Return the newest plans."""
+    statement = sa.select(*Plan.__table__.c).order_by(Plan.made_at.desc(), Plan.id.desc()).limit(limit)
+    return [_stored(row).view for row in connection.execute(statement)]
+
+
+def applied(connection: sa.Connection, plan: UUID, *, run: UUID) -> None:
+    """Note which run applies a plan."""
+    connection.execute(_APPLIED, {"id": plan, "run": run})
+
+
+def items(connection: sa.Connection, plan: UUID, *, after: UUID, limit: int, everything: bool = False) -> list[Item]:
+    """Return items that have no outcome yet (or all), after an artifact, in their order."""
+    arguments = {"plan": plan, "after": after, "limit": limit, "all": everything}
+    return [
+        Item(row.artifact_id, row.revision, row.policy, row.action, tuple(row.target), row.blocked)
+        for row in connection.execute(_LEFT, arguments)
+    ]
+
+
+def write_outcomes(connection: sa.Connection, plan: UUID, outcomes: Mapping[UUID, str]) -> None:
+    """Write what became of items."""
+    ids = sorted(outcomes)
+    connection.execute(_OUTCOMES, {"plan": plan, "ids": ids, "outcomes": [outcomes[i] for i in ids]})
+
+
+def forget_items(connection: sa.Connection, *, kept: timedelta, limit: int) -> int:
+    """Delete some items of plans that expired long ago; return how many."""
+    return connection.execute(_FORGET_ITEMS, {"kept": kept, "limit": limit}).rowcount
+
+
+def forget(connection: sa.Connection, *, kept: timedelta) -> int:
+    """Delete the plans that expired long ago and have no items left; return how many."""
+    return connection.execute(_FORGET, {"kept": kept}).rowcount
+
+
+def _stored(row: Any) -> Stored:  # noqa: ANN401  a driver's row
+    view = PlanView(
+        id=row.id,
+        as_of=row.as_of,
+        by=row.by,
+        made_at=row.made_at,
+        expires_at=row.expires_at,
+        arguments=row.arguments,
+        summary=row.summary,
+        applied_by=row.applied_run_id,
+    )
+    return Stored(view, row.policies, finished=bool(row.summary))

@@ -1,0 +1,52 @@
+import click
+
+from tierkeeper.base.values import DeletesView
+from tierkeeper.cli import output
+from tierkeeper.cli.groups import TierGroup
+from tierkeeper.cli.session import Session, pass_session
+
+reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
+
+
+@click.group(cls=TierGroup)
+def deletes() -> None:
+    """Switch physical deletes off and on, for all tenants and tiers.
+
+    Off: collect and reconcile delete no bytes. All else goes on: copies that are not wanted are marked and wait.
+    """
+
+
+@deletes.command()
+@pass_session
+def status(session: Session) -> None:
+    """Say whether bytes may be deleted; who said so, when and why."""
+    _print(session, session.keeper.steer.deletes())
+
+
+@deletes.command()
+@reason_option
+@pass_session
+def off(session: Session, *, reason: str) -> None:
+    """Delete no bytes from now on. What a collect has marked already goes."""
+    _print(session, session.keeper.steer.switch_deletes(enabled=False, by=session.actor, reason=reason))
+
+
+@deletes.command()
+@reason_option
+@pass_session
+def on(session: Session, *, reason: str) -> None:
+    """Let collect and reconcile delete again; the next ones take up what waited."""
+    _print(session, session.keeper.steer.switch_deletes(enabled=True, by=session.actor, reason=reason))
+
+
+def _print(session: Session, found: DeletesView) -> None:
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    rows = [
+        ("deletes", "on" if found.enabled else "off"),
+        ("by", found.by),
+        ("why", found.reason),
+        ("since", output.moment(found.at)),
+    ]
+    session.output.print(output.pairs(rows))

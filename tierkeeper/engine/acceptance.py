@@ -1,0 +1,112 @@
+"""An operator's two decisions after a catalog was restored or rebuilt.
+
+To accept it: the stores are compared with it (:mod:`tierkeeper.engine.stocktaking`), so that nothing that was stored
+or moved meanwhile is taken for an orphan, then its epoch goes above every one seen, and collect goes on. To approve
+what was found only in the stores: its hold named ``rebuilt`` is released, and the policies decide about it again.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.base.recovery import Acceptance, Approved
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import artifacts, blobs, epochs, events, holds, runs, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.engine import adopt, epoch, stocktaking
+from tierkeeper.engine.adopt import Adopted
+from tierkeeper.engine.context import Engine
+
+_BATCH = 500
+
+
+def accept(
+    engine: Engine,
+    *,
+    actor: str,
+    reason: str,
+    dry_run: bool = False,
+    found: Callable[[Adopted], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Acceptance:
+    """Trust the catalog as it is, once the stores are compared with it; nothing to do where it is trusted.
+
+    Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does not answer.
+    """
+    doubt = epoch.check(engine, actor=actor)
+    highest = max(epoch.twins(engine), default=0)
+    with engine.catalog.reading() as connection:
+        standing = epochs.standing(connection)
+    if standing.trust == epochs.REBUILDING:
+        raise CatalogRestored(reason=standing.reason)
+    if doubt is None:
+        return Acceptance(None, standing.epoch.number, {}, dry_run)
+    if dry_run:
+        counts = stocktaking.take_stock(engine, actor=actor, run=None, dry_run=True, found=found, progress=progress)
+        return Acceptance(doubt, None, counts, dry_run)
+    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}))
+    try:
+        counts = stocktaking.take_stock(engine, actor=actor, run=run, found=found, progress=progress)
+        here = engine.catalog.run(partial(_accepted, highest=highest, actor=actor, reason=reason))
+        epoch.write_twin(engine, here)
+    except BaseException:
+        engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
+        raise
+    engine.catalog.run(partial(runs.add, run=run, counts=counts))
+    engine.catalog.run(lambda c: runs.finish(c, run))
+    return Acceptance(doubt, here.number, counts)
+
+
+def _accepted(connection: sa.Connection, *, highest: int, actor: str, reason: str) -> Epoch:
+    epochs.lock(connection)
+    now = catalog_now(connection)
+    number = max(highest, epochs.standing(connection).epoch.number) + 1
+    here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+    epochs.raise_to(connection, here, by=actor, reason=reason, now=now)
+    epochs.set_trust(connection, epochs.TRUSTED, by=actor, reason=reason, now=now, event="restore accepted")
+    return here
+
+
+def approve(engine: Engine, *, actor: str, reason: str, dry_run: bool = False) -> Iterator[Approved]:
+    """Release the holds of a rebuild, batch by batch; yield each artifact."""
+    after: UUID = UUID(int=0)
+    while True:
+        with engine.catalog.reading() as connection:
+            ids = holds.under(connection, adopt.HOLD, after=after, limit=_BATCH)
+            rows = artifacts.load(connection, ids)
+        if not ids:
+            return
+        after = ids[-1]
+        if not dry_run:
+            engine.catalog.run(partial(_release, ids=ids, actor=actor, reason=reason))
+        yield from (Approved(row.ref, f"held since it was rebuilt, of {row.created_at:%Y-%m-%d}") for row in rows)
+
+
+def _release(connection: sa.Connection, *, ids: list[UUID], actor: str, reason: str) -> None:
+    blobs.lock(connection, artifacts.blobs_of(connection, ids))
+    rows = artifacts.lock(connection, ids)
+    now = catalog_now(connection)
+    released = holds.release(connection, ids, adopt.HOLD, by=actor, now=now)
+    changed = [row for row in rows if row.id in released]
+    artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in changed])
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge") for row in changed])
+    events.append(
+        connection,
+        [
+            events.of_artifact(
+                row,
+                "hold released",
+                revision=row.revision + 1,
+                now=now,
+                actor=actor,
+                before={"holds": list(row.holds)},
+                after={"hold": adopt.HOLD, "reason": reason},
+            )
+            for row in changed
+        ],
+        at=now,
+    )

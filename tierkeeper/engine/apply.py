@@ -1,0 +1,179 @@
+"""Applying a stored plan: exactly its items of which nothing changed since, by the run's own converge.
+
+1. begin (transaction): the plan is taken by a run; an expired, unfinished or applied one is refused. A plan that was
+   made with policies that were not active then is refused until they are: apply does not change policies.
+2. For each page of items: judge them anew. What has another revision or another governing policy, is not due yet, or
+   is refused now, is left with its reason; the others are converged. Then the outcomes are written. A crash leaves
+   items without an outcome: to apply the plan again goes on with them, and finds what was done as changed since.
+
+What policies delete goes through the brake like in any run: to apply a plan is no approval.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import PlanNotFound, PlanUnusable
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.values import AppliedItem
+from tierkeeper.catalog import artifacts, placements, plans, policies, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.plans import Item, Stored
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import brake
+from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.converge import converge_these
+from tierkeeper.engine.plan import action_of, target_of
+from tierkeeper.policy.decide import decide
+from tierkeeper.policy.decision import when
+from tierkeeper.policy.rules import Policy
+
+#: a run that shows no progress for so long is no longer at work
+_SILENCE = timedelta(minutes=5)
+_NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
+
+
+def apply(
+    engine: Engine, plan: UUID, *, by: str, dry_run: bool = False, progress: Callable[[int], None] | None = None
+) -> Iterator[AppliedItem]:
+    """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
+    run = None if dry_run else engine.catalog.run(lambda c: _begin(c, engine, plan, by=by))
+    if dry_run:
+        with engine.catalog.reading() as connection:
+            _usable(connection, engine, plans.load(connection, plan), plan)
+    after = UUID(int=0)
+    size = engine.settings.engine.batch
+    while True:
+        with engine.catalog.reading() as connection:
+            page = plans.items(connection, plan, after=after, limit=size)
+            rows, left = _judge(connection, engine, page)
+        if not page:
+            break
+        after = page[-1].artifact
+        going = [item for item in page if item.artifact not in left]
+        done = {} if run is None else _converge(engine, run, going, by=by)
+        told = [_told(item, rows, left, done, dry=run is None) for item in page]
+        if run is not None:
+            outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
+            engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
+        yield from told
+        if progress is not None:
+            progress(len(page))
+    if run is not None:
+        engine.catalog.run(lambda c: runs.finish(c, run))
+
+
+def _begin(connection: sa.Connection, engine: Engine, plan: UUID, *, by: str) -> UUID:
+    """Take the plan for a run: a new one, or the one that did not get to its end."""
+    found = _usable(connection, engine, plans.load(connection, plan, lock=True), plan)
+    earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
+    if earlier is not None and earlier.state is RunState.RUNNING:
+        return earlier.id
+    arguments = {"plan": str(plan)}
+    run = runs.begin(
+        connection, RunKind.APPLY, actor=by, tenant=found.view.arguments.get("tenant"), arguments=arguments
+    )
+    plans.applied(connection, plan, run=run)
+    return run
+
+
+def _usable(connection: sa.Connection, engine: Engine, found: Stored | None, plan: UUID) -> Stored:
+    """Return the plan if it may be applied now."""
+    if found is None:
+        raise PlanNotFound(plan=str(plan))
+    now = catalog_now(connection)
+    if not found.finished:
+        raise PlanUnusable(plan=str(plan), problem="it was never finished", fix=_NEW)
+    if found.view.expires_at <= now:
+        raise PlanUnusable(plan=str(plan), problem=f"it expired at {when(found.view.expires_at)}", fix=_NEW)
+    applied = found.view.applied_by
+    if applied is not None:
+        _unfinished(connection, plan, applied)
+    active = {row.name: row.document for row in policies.active(connection)}
+    for candidate in found.policies.get("candidates", ()):
+        wanted = {key: value for key, value in candidate.items() if key != "version"}
+        if active.get(candidate["name"]) != wanted:
+            problem = f"it was made with policy {candidate['name']}, which is not active so"
+            fix = "Make it active first with `tierkeeper policy apply`, or make a new plan"
+            raise PlanUnusable(plan=str(plan), problem=problem, fix=fix)
+    return found
+
+
+def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
+    """Raise PlanUnusable unless the plan's run stopped on its way."""
+    run = runs.view(connection, applied)
+    if run is None or run.state is RunState.DONE:
+        raise PlanUnusable(plan=str(plan), problem=f"run {applied} applied it already", fix=_NEW)
+    if run.state is RunState.RUNNING and runs.busy(connection, RunKind.APPLY, tenant=run.tenant, silence=_SILENCE):
+        problem = f"run {applied} is applying it, or was less than {_SILENCE.seconds // 60} minutes ago"
+        raise PlanUnusable(plan=str(plan), problem=problem, fix="Wait for it, then try again")
+
+
+def _judge(
+    connection: sa.Connection, engine: Engine, page: Sequence[Item]
+) -> tuple[dict[UUID, ArtifactRow], dict[UUID, str]]:
+    """Return the items' artifacts, and why some are left alone."""
+    rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
+    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
+    now = catalog_now(connection)
+    governance = engine.book.refresh(connection)
+    left: dict[UUID, str] = {}
+    wishes: list[tuple[ArtifactRow, Policy]] = []
+    for item in page:
+        row = rows[item.artifact]
+        policy = governance.of(row.subject)
+        here = copies.get(row.blob_id, []) if row.blob_id else []
+        reason = _why_not(engine, item, row, policy, here, now=now)
+        if reason is not None:
+            left[item.artifact] = reason
+        elif item.action == "delete":
+            wishes.append((row, policy))
+    for artifact in brake.foreseen(connection, engine, governance, wishes, now=now):
+        left[artifact] = "braked: too many are to be deleted at once, so a run awaits approval"
+    return rows, left
+
+
+def _why_not(
+    engine: Engine, item: Item, row: ArtifactRow, policy: Policy, here: Sequence[PlacementRow], *, now: datetime
+) -> str | None:
+    """Return why an item is not done, None if it is to be."""
+    if row.revision != item.revision:
+        return f"changed since: it is at revision {row.revision}, and was at {item.revision}"
+    if policy.label != item.policy:
+        return f"the policy changed: {policy.label} governs it, and {item.policy} did"
+    decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+    if decision.refused and decision.blocked:
+        return f"refused: {'; '.join(decision.blocked)}"
+    if item.blocked:
+        return f"the plan says it is refused: {item.blocked}"
+    if action_of(row, decision, here) != item.action or target_of(engine, decision) != item.target:
+        due = decision.next_due
+        return f"not due yet: the next step is {decision.next_step} at {when(due)}" if due else "nothing is to be done"
+    return None
+
+
+def _converge(engine: Engine, run: UUID, going: Sequence[Item], *, by: str) -> dict[UUID, Any]:
+    worker = Worker(token=new_id(), actor=by, run=run)
+    report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
+    counts, copied, errors = (report.counts, report.copied, report.errors) if report is not None else ({}, 0, 0)
+    engine.catalog.run(lambda c: runs.add(c, run, counts=counts, size=copied, errors=errors))
+    return {} if report is None else dict(report.outcomes)
+
+
+def _told(
+    item: Item, rows: dict[UUID, ArtifactRow], left: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
+) -> AppliedItem:
+    ref = rows[item.artifact].ref
+    if item.artifact in left:
+        return AppliedItem(ref, item.artifact, item.action, Outcome.NOTHING, left[item.artifact])
+    if dry:
+        return AppliedItem(ref, item.artifact, item.action, Outcome.DONE, f"would {item.action}")
+    result = done.get(item.artifact)
+    if result is None:
+        return AppliedItem(ref, item.artifact, item.action, Outcome.RETRY, "somebody else works on it")
+    return AppliedItem(ref, item.artifact, item.action, result.outcome, result.detail)

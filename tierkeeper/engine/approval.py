@@ -1,0 +1,156 @@
+"""What an operator decides about a run that awaits an approval; who did, when and why stays with the run.
+
+1. decide (transaction): the run is ``approved`` or ``rejected``, with its event. A crash after it leaves artifacts
+   that the run still holds: to decide the same again goes on.
+2. carry out, in batches, for what the brake stopped. Approved: exactly what was counted goes back to the sweep, and
+   what came due since is judged anew. Rejected: the same artifacts are pinned (``not_before``) for
+   ``engine.undelete_pin``, as an undelete does, and then the brake is asked again; a person may purge them any time.
+
+Runs of other kinds are only decided here; their own sweeps look for an approved one.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import RunNotAwaiting, RunNotFound
+from tierkeeper.base.states import RunState
+from tierkeeper.base.values import RunView
+from tierkeeper.catalog import artifacts, blobs, brake, events, runs, schedule
+from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.runs import Judged
+from tierkeeper.engine import brake as braking
+from tierkeeper.engine import survey
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.decide import decide
+
+_BATCH = 5000  # rows of the schedule in one transaction
+_PINNED = 500  # artifacts in one
+
+
+def approve(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
+    """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first."""
+    found = _decided(engine, run, RunState.APPROVED, by=by, reason=reason)
+    upto = _key(found)
+    if upto is not None:
+        while engine.catalog.run(lambda c: brake.let_go(c, run, upto=upto, limit=_BATCH)) == _BATCH:
+            pass
+    survey.release(engine, run)
+    return _view(engine, run)
+
+
+def reject(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
+    """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
+    found = _decided(engine, run, RunState.REJECTED, by=by, reason=reason)
+    upto = _key(found)
+    while upto is not None and engine.catalog.run(lambda c: _pin(c, engine, run, upto, by=by, reason=reason)):
+        pass
+    survey.release(engine, run)
+    return _view(engine, run)
+
+
+def _decided(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str) -> Judged:
+    """Write the decision, or find that it was made before."""
+
+    def unit(connection: sa.Connection) -> Judged:
+        found = runs.lock_judged(connection, run)
+        if found is None:
+            raise RunNotFound(run=str(run))
+        if found.state is state:
+            return found
+        if found.state is not RunState.AWAITING_APPROVAL:
+            raise RunNotAwaiting(run=str(run), state=found.state.value)
+        now = catalog_now(connection)
+        decision: dict[str, Any] = {"decision": state.value, "by": by, "reason": reason, "at": now.isoformat()}
+        runs.decide(connection, run, state, approval={**decision, **_upto(connection, engine, found, now=now)})
+        line = events.Line(
+            subject=run,
+            revision=events.next_revision(connection, run),
+            type=state.value,
+            actor=by,
+            tenant=found.tenant,
+            before={"state": found.state.value, "counts": dict(found.counts)},
+            after={"state": state.value, "reason": reason},
+            run=run,
+        )
+        events.append(connection, [line], at=now)
+        decided = runs.lock_judged(connection, run)
+        assert decided is not None  # noqa: S101  it is locked
+        return decided
+
+    return engine.catalog.run(unit)
+
+
+def _upto(connection: sa.Connection, engine: Engine, found: Judged, *, now: datetime) -> dict[str, str]:
+    """Return the last of what the run counted, so that exactly this can be gone on with after a crash."""
+    if not _in_schedule(found):
+        return {}
+    # a run that a commit began holds no more than that commit's batch before the next sweep looks
+    own = braking.own_brakes(engine.book.refresh(connection))
+    scope = Scope(*braking.scope_of(found), own)
+    counted = int(found.counts.get("stopped", 0))
+    brake.stop(connection, scope, found.id, now=now, limit=counted)
+    last = brake.last(connection, found.id, count=min(counted, brake.count_stopped(connection, found.id)))
+    return {} if last is None else {"due_at": last[0].isoformat(), "artifact": str(last[1])}
+
+
+def _key(found: Judged) -> tuple[datetime, UUID] | None:
+    approval = found.approval or {}
+    if "due_at" not in approval:
+        return None
+    return datetime.fromisoformat(approval["due_at"]), UUID(approval["artifact"])
+
+
+def _in_schedule(found: Judged) -> bool:
+    return found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+
+
+def _pin(
+    connection: sa.Connection, engine: Engine, run: UUID, upto: tuple[datetime, UUID], *, by: str, reason: str
+) -> int:
+    """Pin some of what a run holds; return how many it still held."""
+    ids = brake.some_stopped(connection, run, upto=upto, limit=_PINNED)
+    if not ids:
+        return 0
+    blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
+    rows = artifacts.lock(connection, ids)
+    held = schedule.lock(connection, ids)
+    now = catalog_now(connection)
+    governance = engine.book.refresh(connection)
+    until = now + engine.settings.engine.undelete_pin
+    mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run]
+    coming, lines, written = [], [], []
+    for row in mine:
+        row.not_before = until if row.not_before is None else max(until, row.not_before)
+        policy = governance.of(row.subject)
+        decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+        due_at = decision.next_due or now
+        deletes = policy.name if decision.deletes_at(due_at) else None
+        coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+        written.append({"id": row.id, "not_before": row.not_before, "revision": row.revision + 1})
+        lines.append(
+            events.of_artifact(
+                row,
+                "pinned",
+                revision=row.revision + 1,
+                now=now,
+                actor=by,
+                after={"not_before": row.not_before.isoformat(), "reason": reason},
+                run=run,
+            )
+        )
+    artifacts.write_many(connection, written)
+    schedule.put(connection, coming)
+    events.append(connection, lines, at=now)
+    return len(ids)
+
+
+def _view(engine: Engine, run: UUID) -> RunView:
+    with engine.catalog.reading() as connection:
+        found = runs.view(connection, run)
+    if found is None:
+        raise RunNotFound(run=str(run))
+    return found

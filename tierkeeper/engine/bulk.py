@@ -1,0 +1,88 @@
+"""The brake for people: a purge of more of a tenant at once than policies may delete in a day asks somebody first.
+
+The refused command leaves a run that awaits an approval. Given again, with the same selection and no more than was
+counted then, it goes and uses the approval up. Single artifacts, named one by one, ask nobody.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import BrakeOn
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import brake, events, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import brake as braking
+from tierkeeper.engine.context import Engine
+
+#: how such a run waits: the command that it is about is given again
+WAITS_FOR_COMMAND = "for the command again"
+
+
+def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], by: str) -> None:
+    """Return if so many artifacts of each tenant may be purged by one command; else raise BrakeOn."""
+
+    def unit(connection: sa.Connection) -> tuple[str, int, UUID] | None:
+        refused = None
+        granted: list[UUID] = []
+        for tenant in sorted(counts):
+            limit = _limit(connection, engine, tenant)
+            if limit is None or counts[tenant] <= limit:
+                continue
+            approved = _find(connection, tenant, described, RunState.APPROVED)
+            if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
+                granted.append(approved.id)
+                continue
+            run = _waiting(connection, tenant, counts[tenant], limit, described=described, samples=samples, by=by)
+            refused = refused or (tenant, limit, run)
+        if refused is None:
+            for run in granted:
+                runs.used(connection, run)
+        return refused
+
+    refused = engine.catalog.run(unit)
+    if refused is not None:
+        tenant, limit, run = refused
+        raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
+
+
+def _limit(connection: sa.Connection, engine: Engine, tenant: str) -> int | None:
+    brake.open_alone(connection, tenant)
+    now, window = catalog_now(connection), engine.settings.engine.brake_window
+    return braking.limits_of(engine, None).limit(brake.population(connection, tenant, now=now, window=window))
+
+
+def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.Judged | None:
+    found = runs.judged(connection, RunKind.PURGE, state)
+    mine = (WAITS_FOR_COMMAND, described)
+    return next(
+        (r for r in found if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == mine),
+        None,
+    )
+
+
+def _waiting(
+    connection: sa.Connection,
+    tenant: str,
+    count: int,
+    limit: int,
+    *,
+    described: str,
+    samples: Sequence[str],
+    by: str,
+) -> UUID:
+    """Return the run that awaits an approval of this command, begun or brought up to date."""
+    reason = f"{by} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
+    told = {"waits": WAITS_FOR_COMMAND, "selection": described, "reason": reason, "limit": limit}
+    told |= {"samples": list(samples)}
+    known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
+    if known is not None:
+        runs.tell(connection, known.id, counts={"stopped": count}, arguments=told)
+        return known.id
+    run = runs.await_approval(
+        connection, RunKind.PURGE, actor=by, tenant=tenant, arguments=told, counts={"stopped": count}
+    )
+    line = events.Line(run, 1, "braked", by, tenant=tenant, after=told, run=run)
+    events.append(connection, [line], at=catalog_now(connection))
+    return run
