@@ -27,7 +27,7 @@ OLD, YOUNG = timedelta(days=10), timedelta(days=3)  # the policy moves what is o
 RESET = "UPDATE schedule SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE lease_token IS NOT NULL"
 CLAIM = """
 WITH due AS MATERIALIZED (
-    SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND due_at <= now()
+    SELECT artifact_id FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= now()
     AND (lease_until IS NULL OR lease_until <= now()) ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
 UPDATE schedule s SET lease_token = %s, lease_until = now() + interval '10 min', attempts = attempts + 1
 FROM due WHERE s.artifact_id = due.artifact_id RETURNING s.artifact_id

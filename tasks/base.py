@@ -63,6 +63,8 @@ class KeeperTask(Task[Any, Any]):
             except Exception as error:
                 _log.exception("unexpected error")
                 self.failed(error)
+                if isinstance(error, MemoryError):  # as itself it ends the whole worker: Celery takes it for its own
+                    raise RuntimeError("the task took more memory than there is") from error
                 raise
             else:
                 return answer

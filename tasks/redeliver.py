@@ -1,3 +1,4 @@
+from contextlib import closing
 from typing import Any
 
 from celery import shared_task
@@ -11,7 +12,8 @@ from tierkeeper_client.contract import AGAIN_HEADER, SweepArgs, TaskName
 def redeliver(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Send again the messages that the catalog kept and that are due: a store was away, or an operator retried them."""
     sent = 0
-    for one in keeper.current().steer.deliveries.due():
-        self.send(TaskName(one.task), one.arguments, key=one.key, headers={**one.headers, AGAIN_HEADER: "yes"})
-        sent += 1
+    with closing(keeper.current().steer.deliveries.due()) as due:
+        for one in due:
+            self.send(TaskName(one.task), one.arguments, key=one.key, headers={**one.headers, AGAIN_HEADER: "yes"})
+            sent += 1
     return {"sent": sent}

@@ -30,5 +30,5 @@ def _read(item: object) -> StoreArgs | ItemError:
     try:
         return validated(StoreArgs, fields)
     except InvalidInput as error:
-        ref = Ref(*(str(fields.get(name, ""))[:MAX_NAME_BYTES] for name in ("tenant", "workflow", "name")))
-        return ItemError(ref, error.as_dict())
+        tenant, workflow, name = (str(fields.get(one, ""))[:MAX_NAME_BYTES] for one in ("tenant", "workflow", "name"))
+        return ItemError(Ref(tenant, workflow, name), error.as_dict())

@@ -35,7 +35,9 @@ _BARE_BLOBS = sa.text(
     " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
 )
 _PLACEMENTS = sa.text("SELECT id, tier, location, state FROM placements")
-_DUE = sa.text("SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND due_at <= clock_timestamp()")
+_DUE = sa.text(
+    "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
+)
 _PARKED = sa.text("SELECT artifact_id, parked_reason FROM schedule WHERE parked_reason IS NOT NULL")
 
 

@@ -67,6 +67,13 @@ def fresh_database(server: Postgres, *, template: str | None = None) -> Iterator
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def execute(url: str, statements: str) -> None:
+    """Run SQL in a database, whatever its walls say: triggers are off."""
+    with psycopg.connect(url.replace("postgresql+psycopg:", "postgresql:")) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(statements)
+
+
 @contextmanager
 def embedded_valkey() -> Iterator[Valkey]:
     """A Valkey server with nothing in it."""

@@ -28,7 +28,6 @@ from tierkeeper.engine.planstore import Summary
 from tierkeeper.engine.recovery import Recovery
 from tierkeeper_client.contract import Queue, VerbArgs
 
-
 Progress = Callable[[int], None]
 
 

@@ -136,7 +136,9 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
                 )
                 for m in rows
             ),
-            "schedule (artifact_id, tenant, due_at, step)": ((m.artifact, TENANT, m.due, step) for m in rows),
+            "schedule (artifact_id, tenant, due_at, step, deletes)": (
+                (m.artifact, TENANT, m.due, step, "default" if step == "purge" else None) for m in rows
+            ),
         }
         for table, values in tables.items():
             with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:

@@ -26,7 +26,9 @@ class Scene:
         self.place: Path = stack.enter_context(services.folder())
         self.access = stack.enter_context(services.s3(self.place))
         server = stack.enter_context(services.postgres(self.place))
-        self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo}
+        # the brake counts, and stops nothing
+        brake = {"TIERKEEPER_ENGINE__BRAKE_COUNT": "1000000"}
+        self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo, **brake}
         services.template(self.place, server, **self._more)
         self._databases = services.Databases(server)
         self.bare = Bare(self.access)

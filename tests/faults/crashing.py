@@ -49,7 +49,8 @@ def steps() -> list[Step]:
 
 
 @contextmanager
-def _wrapped(step: Step, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def wrapped(step: Step, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+    """Let another function stand in the step's place."""
     module = importlib.import_module(step.module)
     original = getattr(module, step.name)
     setattr(module, step.name, wrap(original))
@@ -77,7 +78,7 @@ def crashing(step: Step, when: When, *, call: int = 1) -> Iterator[None]:
 
         return wrapper
 
-    with _wrapped(step, wrap):
+    with wrapped(step, wrap):
         yield
 
 

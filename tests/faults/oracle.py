@@ -67,7 +67,7 @@ class Oracle:
     rules: Rules = field(default_factory=Rules)
     watches: bool = True
     asked: set[str] = field(default_factory=set)
-    floor: dict[UUID, timedelta] = field(default_factory=dict)  # by artifact: the longest retention that ever held
+    floor: dict[UUID, timedelta] = field(default_factory=dict)  # by artifact: the retention that it was stored under
     undo: dict[UUID, timedelta] = field(default_factory=dict)  # by artifact: of the window that runs
     judged: int = 0
     deleted: int = 0
@@ -94,9 +94,10 @@ class Oracle:
         before = {row["id"]: row for row in self.look.execute(_ARTIFACTS)}
         rows = {row["id"]: row for row in ask(_ARTIFACTS)}
         for row in rows.values():
-            self._note_retention(row)
             was = before.get(row["id"])
-            if was is not None and was["state"] != row["state"]:
+            if was is None:  # what it was stored under can't be taken back by an edit
+                self.floor[row["id"]] = timedelta(days=self.rules.retention or 0)
+            elif was["state"] != row["state"]:
                 self._judge_state(was, row, now)
         known = {row["id"]: row for row in self.look.execute(_PLACEMENTS)}
         copies = ask(_PLACEMENTS)
@@ -110,11 +111,6 @@ class Oracle:
             for placement in gone
             if known[placement]["state"] != "deleting"
         )
-
-    def _note_retention(self, row: Row) -> None:
-        if row["state"] == "live" and self.rules.retention is not None:
-            longest = max(self.floor.get(row["id"], timedelta(0)), timedelta(days=self.rules.retention))
-            self.floor[row["id"]] = longest
 
     def _judge_state(self, was: Row, row: Row, now: datetime) -> None:
         what = f"{row['name']} v{row['version']}: {was['state']} to {row['state']}"

@@ -126,7 +126,7 @@ def test_worker_outlives_a_hanging_broker(
             else:
                 FAULTS[name](proxy)
                 if name != "half open":  # there, new connections work at once
-                    time.sleep(scale(short=1, long=12))
+                    time.sleep(scale(short=1, long=6))
                 proxy.heal()
 
             def moved(all_of_them: int = 20 * (number + 1)) -> bool:

@@ -39,7 +39,7 @@ RULES = st.sampled_from(
         Rules(retention=200, purge=None),
         Rules(retention=80),
         Rules(phases=((0, "hot"), (1, "warm"), (2, "cold")), purge=3, undo=1),
-        Rules(retention=20, purge=20, undo=0),
+        Rules(phases=((0, "hot"), (7, "cold")), retention=20, purge=20, undo=0),
         Rules(keep=1, undo=2),
     ]
 )
@@ -206,7 +206,7 @@ def test_nothing_is_deleted_early(house: House) -> None:
         run_state_machine_as_test(
             seed(SEED)(machine),
             settings=settings(
-                max_examples=scaled(short=15, long=150),
+                max_examples=scaled(short=12, long=60),
                 stateful_step_count=25,
                 deadline=None,
                 print_blob=True,

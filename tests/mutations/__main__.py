@@ -48,8 +48,8 @@ class Run:
     @property
     def failed(self) -> str:
         """The first test that failed, and how."""
-        found = re.search(r"^(?:FAILED|ERROR) (?:\S*/)?(\S+?::.*)$", self.output, re.MULTILINE)
-        return found[1] if found else "?"
+        lines = re.findall(r"^(FAILED|ERROR) (?:\S*/)?(\S+?::.*)$", self.output, re.MULTILINE)
+        return max(lines, default=("", "?"))[1]  # rather what failed than what its teardown found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

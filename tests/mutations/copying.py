@@ -103,6 +103,11 @@ _R3_TO_R6 = (
                 "    if current and current[0].readable and _still_wrong(engine, row, copy):\n",
                 "    if True:\n",
             ),
+            Edit(
+                "tierkeeper/engine/damage.py",
+                "        if current is None or not current.readable:\n",
+                "        if current is None:\n",
+            ),
         ),
         (f"{COPIES}test_a_copy_that_vanished_while_it_was_read_is_no_damage",),
     ),

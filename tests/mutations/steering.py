@@ -72,7 +72,7 @@ _RECONCILE = (
             Edit(
                 ACT,
                 "        if refused is not None:\n            raise DeletesDisabled",
-                "        if False:\n            raise",
+                "        if False:\n            raise DeletesDisabled",
             ),
         ),
         (f"{ORPHANS}test_deletes_that_are_switched_off",),

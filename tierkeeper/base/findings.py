@@ -13,7 +13,8 @@ from tierkeeper.base.values import Ref
 class FindingKind(StrEnum):
     """How the catalog and a store differ."""
 
-    ORPHAN = "orphan"  # bytes that no placement knows
+    ORPHAN = "orphan"  # bytes that no placement knows any more
+    STRANGER = "stranger"  # bytes that this catalog never knew of: it may be an older copy of itself; never deleted
     MISSING = "missing"  # a placement without its bytes
     MISMATCHED = "mismatched"  # another size or checksum than the placement's
     FOREIGN = "foreign"  # bytes whose location is none of tierkeeper's; never deleted
@@ -59,7 +60,8 @@ class TierFindings:
     @property
     def differences(self) -> int:
         """How much would be repaired or deleted because of this tier: what the brake counts."""
-        return sum(count for kind, count in self.found.items() if kind is not FindingKind.FOREIGN)
+        left_alone = {FindingKind.FOREIGN, FindingKind.STRANGER}
+        return sum(count for kind, count in self.found.items() if kind not in left_alone)
 
 
 @dataclass(frozen=True, slots=True)

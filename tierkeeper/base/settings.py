@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tierkeeper.base import settings_order
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.settings_gather import Given, gather
 from tierkeeper.base.settings_groups import (
@@ -30,7 +31,7 @@ from tierkeeper.base.settings_groups import (
     VerifySettings,
 )
 from tierkeeper.base.settings_show import SettingRow, is_secret, masked, rows
-from tierkeeper.base.sizes import Unusable, format_duration
+from tierkeeper.base.sizes import Unusable
 
 __all__ = ["SettingRow", "Settings", "TierSettings", "effective", "load"]
 
@@ -107,14 +108,9 @@ class Settings(BaseSettings):
         return tiers
 
     @model_validator(mode="after")
-    def _redelivery(self) -> "Settings":
-        if self.broker.visibility_timeout.total_seconds() <= self.engine.task_seconds:
-            raise Unusable(
-                f"{format_duration(self.broker.visibility_timeout)} is not longer than the longest task "
-                f"(engine.task_seconds, {self.engine.task_seconds:g} s), so tasks would run twice.",
-                "Raise it; an hour is the default.",
-                name="broker.visibility_timeout",
-            )
+    def _in_order(self) -> "Settings":
+        found = settings_order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
+        settings_order.check(found)
         return self
 
     def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":

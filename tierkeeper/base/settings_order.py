@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from tierkeeper.base.settings_groups import BrokerSettings, CatalogSettings, EngineSettings, MessagesSettings, TierSettings
+from tierkeeper.base.settings_groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
 from tierkeeper.base.sizes import Unusable, format_duration, parse_duration
 
 #: the S3 adapter's own where a tier does not say (see its options)
@@ -30,7 +30,6 @@ class Limit:
 
 def chains(
     *,
-    catalog: CatalogSettings,
     broker: BrokerSettings,
     engine: EngineSettings,
     messages: MessagesSettings,
@@ -42,7 +41,6 @@ def chains(
     yield Limit("engine.task_seconds", timedelta(seconds=engine.task_seconds)), visibility
     yield lease, visibility
     yield visibility, Limit("messages.max_age", messages.max_age)
-    yield Limit("catalog.lock_timeout", catalog.lock_timeout), Limit("catalog.statement_timeout", catalog.statement_timeout)
     for name, tier in tiers.items():
         for option, value in _s3(tier):
             yield Limit(f"tiers.{name}.url's {option}", value), lease

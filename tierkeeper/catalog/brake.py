@@ -1,6 +1,5 @@
 """What policies are about to delete, and what they deleted lately: counted by index, never further than asked."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +23,8 @@ _PENDING = (
 _WEIGH = sa.text(
     f"SELECT (SELECT count(*) FROM (SELECT {_PENDING} LIMIT CAST(:most AS bigint)) AS p) AS pending,"
     " (SELECT count(*) FROM (SELECT FROM artifacts a WHERE a.tenant = :tenant AND a.deleted_by IS NOT NULL"
-    f" AND a.deleted_at > :since AND {_OF_SCOPE.format(column='a.deleted_by')} LIMIT CAST(:most AS bigint)) AS r) AS recent"
+    f" AND a.deleted_at > :since AND {_OF_SCOPE.format(column='a.deleted_by')}"
+    " LIMIT CAST(:most AS bigint)) AS r) AS recent"
 )
 _POPULATION = sa.text(
     "SELECT (SELECT count(*) FROM artifacts WHERE tenant = :tenant AND state = 'live') + (SELECT count(*)"
@@ -44,7 +44,7 @@ _SAMPLES = sa.text(
     f" {_PENDING} ORDER BY s.due_at LIMIT CAST(:most AS bigint)) AS due"
     " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
 )
-_BY_POLICY = sa.text(f"SELECT s.deletes, count(*) {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
+_BY_POLICY = sa.text(f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
 _STOP = sa.text(
     "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT s.artifact_id"
     f" {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
@@ -57,7 +57,6 @@ _LAST = sa.text(
 _STOPPED = "SELECT artifact_id FROM schedule WHERE braked_by = :run"
 _UP_TO = "(due_at, artifact_id) <= (:due_at, :artifact)"
 _SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT CAST(:most AS bigint)")
-_STILL_STOPPED = sa.text(f"{_STOPPED} AND artifact_id = ANY(:ids)")
 _LET_GO = sa.text(
     "UPDATE schedule SET braked_by = NULL, approved_by = :run WHERE artifact_id IN"
     f" ({_STOPPED} AND {_UP_TO} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
@@ -67,6 +66,12 @@ _RELEASE = sa.text(
     f" ({_STOPPED} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
 )
 _LEFT = sa.text("SELECT EXISTS (SELECT FROM schedule WHERE approved_by = :run)")
+# jumps from run to run in the index
+_HOLDERS = sa.text(
+    "WITH RECURSIVE h(run) AS ((SELECT braked_by FROM schedule WHERE braked_by IS NOT NULL ORDER BY braked_by LIMIT 1)"
+    " UNION ALL SELECT (SELECT s.braked_by FROM schedule s WHERE s.braked_by > h.run ORDER BY s.braked_by LIMIT 1)"
+    " FROM h WHERE h.run IS NOT NULL) SELECT run FROM h WHERE run IS NOT NULL"
+)
 _COUNT_STOPPED = sa.text("SELECT count(*) FROM schedule WHERE braked_by = :run")
 
 
@@ -118,7 +123,7 @@ def tenants_due(connection: sa.Connection, *, now: datetime) -> list[str]:
 def by_policy(connection: sa.Connection, scope: Scope, *, now: datetime) -> dict[str, int]:
     """Return how many artifacts each policy of a scope is due to delete, all counted."""
     rows = connection.execute(_BY_POLICY, {**scope.arguments(), "now": now})
-    return {name: count for name, count in rows}
+    return {row.deletes: row.number for row in rows}
 
 
 def samples(connection: sa.Connection, scope: Scope, *, now: datetime, limit: int) -> list[str]:
@@ -150,9 +155,9 @@ def some_stopped(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, 
     return list(connection.execute(_SOME_STOPPED, arguments).scalars())
 
 
-def still_stopped(connection: sa.Connection, run: UUID, ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these a run holds back now."""
-    return set(connection.execute(_STILL_STOPPED, {"run": run, "ids": list(ids)}).scalars())
+def holders(connection: sa.Connection) -> list[UUID]:
+    """Return the runs that hold something back."""
+    return list(connection.execute(_HOLDERS).scalars())
 
 
 def let_go(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID], limit: int) -> int:

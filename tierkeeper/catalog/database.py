@@ -20,6 +20,8 @@ T = TypeVar("T")
 #: was faster with the same key, which the next run finds
 _RETRIED_STATES = frozenset({"40P01", "40001", "23505"})
 _TRIES = 5
+#: the last one: a standby that was not promoted yet, or a server that protects its full disk
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 _UTC = "-c timezone=UTC"
 HOURS = 6 * 3600.0  # see `take_time`
 
@@ -125,6 +127,6 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
 def _translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Exception:
     if isinstance(error, sa.exc.TimeoutError):
         return CatalogUnavailable(reason="every connection of this process is in use")
-    if isinstance(error.orig, (psycopg.OperationalError, psycopg.InterfaceError)):
+    if isinstance(error.orig, _UNAVAILABLE):
         return CatalogUnavailable(reason=str(error.orig).strip().splitlines()[0] if str(error.orig) else "no answer")
     return error

@@ -43,8 +43,9 @@ _SEND = sa.text(
     "WITH due AS MATERIALIZED (SELECT id FROM deliveries WHERE due_at <= clock_timestamp() ORDER BY due_at"
     " LIMIT :limit FOR UPDATE SKIP LOCKED)"
     " UPDATE deliveries d SET due_at = clock_timestamp() + CAST(:lease AS interval) FROM due WHERE d.id = due.id"
-    " RETURNING d.task, d.key, d.arguments, d.headers"
+    " RETURNING d.id, d.task, d.key, d.arguments, d.headers"
 )
+_PUT_BACK = sa.text("UPDATE deliveries SET due_at = clock_timestamp() WHERE id = ANY(:ids) AND due_at IS NOT NULL")
 _LOCKED = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _RETRY = sa.text(
     "UPDATE deliveries SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0,"
@@ -93,6 +94,7 @@ class DeliveryRow:
 class Due:
     """A message that is to be sent again; ``arguments`` as they were kept."""
 
+    id: UUID
     task: str
     key: str
     arguments: bytes
@@ -130,7 +132,12 @@ def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
 def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[Due]:
     """Return what is to be sent again now; it is due once more after ``lease``, should the message be lost."""
     rows = connection.execute(_SEND, {"limit": limit, "lease": lease})
-    return [Due(row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
+    return [Due(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
+
+
+def put_back(connection: sa.Connection, ids: Collection[UUID]) -> None:
+    """Make due now what was taken and not sent."""
+    connection.execute(_PUT_BACK, {"ids": list(ids)})
 
 
 def select(

@@ -7,8 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-#: a question may look at every row of a table; nobody waits for its answer
-_TIMEOUT = sa.text("SET LOCAL statement_timeout = '15min'")
+from tierkeeper.catalog.database import take_time
 
 _TWICE_PRESENT = (
     "SELECT blob_id || ' in ' || tier FROM placements WHERE state = 'present'"
@@ -85,8 +84,8 @@ class Answer:
 
 def ask(connection: sa.Connection, question: str, *, since: datetime, late: datetime) -> Answer:
     """Ask one of :data:`QUESTIONS`: of events from ``since`` on, of what was due before ``late``."""
-    query = f"SELECT count(*) AS count, (array_agg(found))[1] AS example FROM ({QUESTIONS[question]}) AS q(found)"
+    query = f"SELECT count(*) AS number, (array_agg(found))[1] AS example FROM ({QUESTIONS[question]}) AS q(found)"
     given: dict[str, Any] = {"since": since, "late": late}
-    connection.execute(_TIMEOUT)
+    take_time(connection)  # it may look at every row of a table
     row = connection.execute(sa.text(query), {name: v for name, v in given.items() if f":{name}" in query}).one()
-    return Answer(row.count, row.example)
+    return Answer(row.number, row.example)

@@ -22,7 +22,7 @@ _CHUNK = 1024 * 1024
 class Sink(Protocol):
     """Where a table's bytes go."""
 
-    def write(self, data: bytes, /) -> object:
+    def write(self, data: bytes | bytearray | memoryview, /) -> object:
         """Take some."""
 
 

@@ -1,6 +1,7 @@
 """The catalog's epoch, the server it lies on, and whether it is known to be restored from a copy of itself."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -24,9 +25,9 @@ _SET = sa.text(
 _NEXT = sa.text("SELECT coalesce(max(revision), 0) + 1 FROM events WHERE subject = :subject")
 # a managed server may forbid each of these; the timeline of the write-ahead log is there at once after a promotion,
 # that of the last checkpoint only after the next
-_SYSTEM = sa.text("SELECT system_identifier::text FROM pg_control_system()")
-_TIMELINE = sa.text("SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int")
-_DATABASE = sa.text("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
+_TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int"
+_DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_database()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,11 @@ def standing(connection: sa.Connection) -> Standing:
 
 def server(connection: sa.Connection) -> Server:
     """Return which server this is."""
-    return Server(
-        system=_asked(connection, _SYSTEM),
-        timeline=_asked(connection, _TIMELINE),
-        database=_asked(connection, _DATABASE),
-    )
+    whole = _asked(connection, f"SELECT ({_SYSTEM}), ({_TIMELINE}), ({_DATABASE})")
+    if whole is not None:
+        return Server(*whole)
+    parts = [_asked(connection, question) for question in (_SYSTEM, _TIMELINE, _DATABASE)]
+    return Server(*(None if part is None else part[0] for part in parts))
 
 
 def distrusted(connection: sa.Connection) -> str | None:
@@ -106,8 +107,12 @@ def distrusted(connection: sa.Connection) -> str | None:
 
 def raise_to(connection: sa.Connection, epoch: Epoch, *, by: str, reason: str, now: datetime) -> None:
     """Write the epoch, whose row is locked, with its event."""
-    value = {"number": epoch.number, "mark": _text(epoch.mark), "line": _text(epoch.line)}
-    value["server"] = None if epoch.server is None else asdict(epoch.server)
+    value = {
+        "number": epoch.number,
+        "mark": _text(epoch.mark),
+        "line": _text(epoch.line),
+        "server": None if epoch.server is None else asdict(epoch.server),
+    }
     _set(connection, "epoch", value, by=by, reason=reason, now=now)
     _event(connection, "epoch raised", by=by, now=now, after={"epoch": epoch.number, "reason": reason})
 
@@ -128,10 +133,10 @@ def _event(connection: sa.Connection, type_: str, *, by: str, now: datetime, aft
     events.append(connection, [line], at=now)
 
 
-def _asked(connection: sa.Connection, question: sa.TextClause) -> Any:  # noqa: ANN401  each has a type of its own
+def _asked(connection: sa.Connection, question: str) -> Sequence[Any] | None:
     try:
         with connection.begin_nested():
-            return connection.execute(question).scalar_one()
+            return connection.execute(sa.text(question)).one()
     except sa.exc.DBAPIError as error:
         if error.connection_invalidated:
             raise

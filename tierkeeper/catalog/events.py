@@ -101,10 +101,16 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
     return int(last or 0) + 1
 
 
-def subjects_of(connection: sa.Connection, subjects: Collection[UUID], type_: str) -> set[UUID]:
-    """Return those of these subjects that have an event of this type."""
-    statement = sa.select(Event.subject).where(Event.subject.in_(subjects), Event.type == type_)
-    return set(connection.execute(statement).scalars()) if subjects else set()
+#: how a placement ended, or what was decided about bytes without one; nothing else has a placement for its subject
+ENDED, LEFT_OVER, LEFT_ASIDE = "collected", "left over", "left aside"
+
+
+def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, str]:
+    """Return how these placements ended, of those that this catalog ever knew of and that have."""
+    statement = sa.select(Event.subject, Event.type).where(
+        Event.subject.in_(placements), Event.type.in_([ENDED, LEFT_OVER, LEFT_ASIDE])
+    )
+    return {row.subject: row.type for row in connection.execute(statement)} if placements else {}
 
 
 def query(

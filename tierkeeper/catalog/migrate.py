@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 
 import models.migrations
 from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.base.patient import KEEPALIVES
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001
@@ -43,7 +44,10 @@ def check(connection: sa.Connection) -> None:
 
 def upgrade(url: str) -> list[str]:
     """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words."""
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    made = sa.make_url(url).set(drivername="postgresql+psycopg")
+    # an upgrade may take long, and wait long for another one: only a server that is gone is given up
+    limits = {name: value for name, value in {**KEEPALIVES, "connect_timeout": "10"}.items() if name not in made.query}
+    engine = sa.create_engine(made, poolclass=sa.NullPool, connect_args=limits)
     try:
         with engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

@@ -52,14 +52,15 @@ def select(
             if value is not None:
                 conditions.append(f"{columns[name]} {operator} :{name}")
                 arguments[name] = value
-    for name, condition, value in (
+    exact: tuple[tuple[str, str, str | int | None], ...] = (
         ("version", "a.version = :version", version),
         ("reason", "strpos(lower(s.parked_reason), lower(:reason)) > 0", reason),
         ("item", "CAST(s.artifact_id AS text) = :item", item),
-    ):
-        if value is not None:
+    )
+    for name, condition, asked in exact:
+        if asked is not None:
             conditions.append(condition)
-            arguments[name] = value
+            arguments[name] = asked
     query = sa.text(f"SELECT {_COLUMNS} AND {' AND '.join(conditions)} ORDER BY s.artifact_id LIMIT :limit")
     return [
         ParkedRow(

@@ -51,7 +51,8 @@ _USED = sa.text(
     " WHERE id = :id AND state IN ('awaiting approval', 'approved') RETURNING id"
 )
 _PRUNE = sa.text(
-    "DELETE FROM runs WHERE state NOT IN ('awaiting approval', 'approved') AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
+    "DELETE FROM runs WHERE state NOT IN ('awaiting approval', 'approved')"
+    " AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
 )
 
 

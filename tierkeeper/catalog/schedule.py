@@ -97,7 +97,8 @@ _COUNT_DUE = sa.text(
     " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
 )
 _ANY_DUE = sa.text(
-    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
+    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
+    " AND due_at <= clock_timestamp()"
     " AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
     f" AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) {_IN_TIERS})"
 )

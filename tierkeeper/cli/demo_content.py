@@ -85,6 +85,7 @@ phases:
   - {{after: {days.warm_days}d, in: [cold]}}
   - {{after: {days.cold_days}d, in: []}}
 undo: {UNDO.seconds}s
+brake: off
 """
 
 

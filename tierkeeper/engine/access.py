@@ -18,6 +18,7 @@ from tierkeeper.catalog import artifacts, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
+from tierkeeper.policy.decision import Action
 from tierkeeper.policy.rules import ACCESSED
 
 log = logs.get(__name__)
@@ -60,12 +61,18 @@ class AccessLog:
         if not any(policy.clock == ACCESSED for policy in governance.policies):
             return
         now, undo = catalog_now(connection), self._engine.default_undo
-        due = []
+        due: list[schedule.Coming] = []
+        seen: list[schedule.Coming] = []
         for row in artifacts.load(connection, times):
             policy = governance.of(row.subject)
             if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
                 decision = decide(row.facts(now), policy, now=now, default_undo=undo)
                 if decision.tiers != row.wanted:
                     due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
+                if decision.action is Action.KEEP:  # what was to be deleted is young again: the brake lets it be
+                    moment = decision.next_due or now
+                    deletes = policy.name if decision.deletes_at(moment) else None
+                    seen.append(schedule.Coming(row.id, row.tenant, moment, decision.next_step, deletes))
+        schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
         schedule.hasten(connection, due)
         schedule.put_if_missing(connection, due)

@@ -27,6 +27,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectInfo, ObjectKey
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, ThawNeeded
 from tierkeeper_client.identifiers import check_name, check_segment
@@ -67,13 +68,16 @@ class Adopted:
 
 def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | None, dry_run: bool) -> list[Adopted]:
     """Take over what can be; a dry run reads no bytes, and says what would come back."""
-    collected = _collected(engine, objects)
-    candidates = [one for one in objects if placement_of(one.location) not in collected]
+    ends = _ends(engine, objects)
+    candidates = [one for one in objects if layout.placement_of(one.location) not in ends]
     look = functools.partial(_described, engine, read=not dry_run)
-    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if placement_of(one.location) in collected]
+    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if layout.placement_of(one.location) in ends]
+    aside = []
     for one, found in zip(candidates, engine.in_parallel(look, candidates), strict=True):
         if isinstance(found, Adoption):
             done.append(Adopted(one, found))
+            if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:
+                aside.append(one)
             continue
         unit = functools.partial(_take, engine=engine, one=one, info=found, actor=actor, run=run)
         if dry_run:
@@ -82,6 +86,8 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
                 transaction.rollback()
         else:
             done.append(engine.catalog.run(unit))
+    if aside and not dry_run:
+        engine.catalog.run(functools.partial(_note, objects=aside, type_=events.LEFT_ASIDE, actor=actor, run=run))
     return done
 
 
@@ -90,36 +96,60 @@ def counted(done: Sequence[Adopted]) -> Counter[str]:
     return Counter(one.what.value for one in done)
 
 
-def _collected(engine: Engine, objects: Sequence[Object]) -> set[UUID]:
-    ids = {placement for one in objects if (placement := placement_of(one.location)) is not None}
+def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, str]:
+    ids = {placement for one in objects if (placement := layout.placement_of(one.location)) is not None}
     with engine.catalog.reading() as connection:
-        return events.subjects_of(connection, ids, "collected")
+        return events.ends_of(connection, ids)
 
 
-def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:  # noqa: PLR0911  a return a case
+def _note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, actor: str, run: UUID | None) -> None:
+    """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
+    ids = {one: layout.placement_of(one.location) for one in objects}
+    noted = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
+    lines = [
+        events.Line(
+            subject=id_,
+            revision=1,
+            type=type_,
+            actor=actor,
+            before={"tier": one.tier, "location": one.location, "size": one.size},
+            run=run,
+        )
+        for one, id_ in ids.items()
+        if id_ is not None and id_ not in noted
+    ]
+    events.append(connection, lines, at=catalog_now(connection))
+
+
+def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
     """Return what the object is, verified byte by byte if ``read``."""
-    store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
     try:
-        info = store.describe(key)
+        info = engine.store(one.tier).describe(ObjectKey(one.location, one.version))
         if info is None or not _is_ours(info, one.location):
             return Adoption.UNKNOWN
-        if info.size != one.size:
-            return Adoption.DAMAGED
-        if not read:
-            return info
-        digest = hashlib.sha256()
-        with store.open(key) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-    except ThawNeeded:  # of a class that must be thawed first: the store's own word is taken
-        return info if store.head(key).sha256 == info.sha256 else Adoption.UNREAD
+        whole = info.size == one.size and (not read or _has_its_bytes(engine, one, info))
     except ObjectNotFound:
         return Adoption.GONE
     except ContentMismatch:
         return Adoption.DAMAGED
     except StoreError:
         return Adoption.UNREAD
-    return info if digest.digest() == info.sha256 else Adoption.DAMAGED
+    return info if whole else Adoption.DAMAGED
+
+
+def _has_its_bytes(engine: Engine, one: Object, info: ObjectInfo) -> bool:
+    """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one."""
+    store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
+    digest = hashlib.sha256()
+    try:
+        with store.open(key) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+    except ThawNeeded:
+        if store.head(key).sha256 == info.sha256:
+            return True
+        raise
+    return digest.digest() == info.sha256
 
 
 def _is_ours(info: ObjectInfo, location: str) -> bool:
@@ -130,15 +160,7 @@ def _is_ours(info: ObjectInfo, location: str) -> bool:
         check_name(info.name)
     except TierkeeperError:
         return False
-    return info.version >= 1 and info.placement == placement_of(location)
-
-
-def placement_of(location: str) -> UUID | None:
-    """Return the id of the placement that a location was made for."""
-    try:
-        return UUID(location[-36:])
-    except ValueError:
-        return None
+    return info.version >= 1 and info.placement == layout.placement_of(location)
 
 
 def _take(
@@ -158,6 +180,7 @@ def _take(
         needing = known if known.counted else _sharing(connection, blob)
         if needing is None:
             blobs.drop_unused(connection, [blob])
+            _note(connection, objects=[one], type_=events.LEFT_OVER, actor=actor, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
         _place(connection, engine, one, info, blob, owner=known.id, now=now)

@@ -42,10 +42,10 @@ def apply(
     engine: Engine, plan: UUID, *, by: str, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> Iterator[AppliedItem]:
     """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
-    run = None if dry_run else engine.catalog.run(lambda c: _begin(c, engine, plan, by=by))
+    run = None if dry_run else engine.catalog.run(lambda c: _begin(c, plan, by=by))
     if dry_run:
         with engine.catalog.reading() as connection:
-            _usable(connection, engine, plans.load(connection, plan), plan)
+            _usable(connection, plans.load(connection, plan), plan)
     after = UUID(int=0)
     size = engine.settings.engine.batch
     while True:
@@ -68,9 +68,9 @@ def apply(
         engine.catalog.run(lambda c: runs.finish(c, run))
 
 
-def _begin(connection: sa.Connection, engine: Engine, plan: UUID, *, by: str) -> UUID:
+def _begin(connection: sa.Connection, plan: UUID, *, by: str) -> UUID:
     """Take the plan for a run: a new one, or the one that did not get to its end."""
-    found = _usable(connection, engine, plans.load(connection, plan, lock=True), plan)
+    found = _usable(connection, plans.load(connection, plan, lock=True), plan)
     earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
     if earlier is not None and earlier.state is RunState.RUNNING:
         return earlier.id
@@ -82,7 +82,7 @@ def _begin(connection: sa.Connection, engine: Engine, plan: UUID, *, by: str) ->
     return run
 
 
-def _usable(connection: sa.Connection, engine: Engine, found: Stored | None, plan: UUID) -> Stored:
+def _usable(connection: sa.Connection, found: Stored | None, plan: UUID) -> Stored:
     """Return the plan if it may be applied now."""
     if found is None:
         raise PlanNotFound(plan=str(plan))

@@ -23,7 +23,7 @@ from tierkeeper.catalog.brake import Scope
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.engine import brake as braking
-from tierkeeper.engine import survey
+from tierkeeper.engine import holding
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
 
@@ -33,39 +33,48 @@ _PINNED = 500  # artifacts in one
 
 def approve(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
     """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first."""
-    found = _decided(engine, run, RunState.APPROVED, by=by, reason=reason)
-    upto = _key(found)
-    if upto is not None:
-        while engine.catalog.run(lambda c: brake.let_go(c, run, upto=upto, limit=_BATCH)) == _BATCH:
-            pass
-    survey.release(engine, run)
-    return _view(engine, run)
+    _decide(engine, run, RunState.APPROVED, by=by, reason=reason)
+    return carry_out(engine, run)
 
 
 def reject(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
     """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
-    found = _decided(engine, run, RunState.REJECTED, by=by, reason=reason)
+    _decide(engine, run, RunState.REJECTED, by=by, reason=reason)
+    return carry_out(engine, run)
+
+
+def carry_out(engine: Engine, run: UUID) -> RunView:
+    """Do what was decided with everything that a run still holds."""
+    found = _view(engine, run)
     upto = _key(found)
-    while upto is not None and engine.catalog.run(lambda c: _pin(c, engine, run, upto, by=by, reason=reason)):
-        pass
-    survey.release(engine, run)
+    if upto is not None and found.state is RunState.REJECTED:
+        while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
+            pass
+    elif upto is not None:
+        while engine.catalog.run(lambda c: brake.let_go(c, run, upto=upto, limit=_BATCH)) == _BATCH:
+            pass
+    holding.release(engine, run)
     return _view(engine, run)
 
 
-def _decided(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str) -> Judged:
+def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str) -> None:
     """Write the decision, or find that it was made before."""
+    _hold(engine, run)
 
-    def unit(connection: sa.Connection) -> Judged:
+    def unit(connection: sa.Connection) -> None:
+        known = runs.view(connection, run)
+        if known is not None and known.tenant is not None:
+            brake.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
         found = runs.lock_judged(connection, run)
         if found is None:
             raise RunNotFound(run=str(run))
         if found.state is state:
-            return found
+            return
         if found.state is not RunState.AWAITING_APPROVAL:
             raise RunNotAwaiting(run=str(run), state=found.state.value)
         now = catalog_now(connection)
         decision: dict[str, Any] = {"decision": state.value, "by": by, "reason": reason, "at": now.isoformat()}
-        runs.decide(connection, run, state, approval={**decision, **_upto(connection, engine, found, now=now)})
+        runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
         line = events.Line(
             subject=run,
             revision=events.next_revision(connection, run),
@@ -77,27 +86,29 @@ def _decided(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str
             run=run,
         )
         events.append(connection, [line], at=now)
-        decided = runs.lock_judged(connection, run)
-        assert decided is not None  # noqa: S101  it is locked
-        return decided
 
-    return engine.catalog.run(unit)
+    engine.catalog.run(unit)
 
 
-def _upto(connection: sa.Connection, engine: Engine, found: Judged, *, now: datetime) -> dict[str, str]:
+def _hold(engine: Engine, run: UUID) -> None:
+    """A run that a commit began holds no more than that commit's batch before the next sweep looks: hold it all."""
+    with engine.catalog.reading() as connection:
+        found = next((one for one in braking.waiting(connection) if one.id == run), None)
+        own = braking.own_brakes(engine.book.refresh(connection))
+    if found is not None:
+        holding.hold(engine, Scope(*braking.scope_of(found), own), run)
+
+
+def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:
     """Return the last of what the run counted, so that exactly this can be gone on with after a crash."""
     if not _in_schedule(found):
         return {}
-    # a run that a commit began holds no more than that commit's batch before the next sweep looks
-    own = braking.own_brakes(engine.book.refresh(connection))
-    scope = Scope(*braking.scope_of(found), own)
     counted = int(found.counts.get("stopped", 0))
-    brake.stop(connection, scope, found.id, now=now, limit=counted)
     last = brake.last(connection, found.id, count=min(counted, brake.count_stopped(connection, found.id)))
     return {} if last is None else {"due_at": last[0].isoformat(), "artifact": str(last[1])}
 
 
-def _key(found: Judged) -> tuple[datetime, UUID] | None:
+def _key(found: RunView) -> tuple[datetime, UUID] | None:
     approval = found.approval or {}
     if "due_at" not in approval:
         return None
@@ -108,11 +119,9 @@ def _in_schedule(found: Judged) -> bool:
     return found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
 
 
-def _pin(
-    connection: sa.Connection, engine: Engine, run: UUID, upto: tuple[datetime, UUID], *, by: str, reason: str
-) -> int:
-    """Pin some of what a run holds; return how many it still held."""
-    ids = brake.some_stopped(connection, run, upto=upto, limit=_PINNED)
+def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:
+    """Pin some of what a rejected run holds; return how many it still held."""
+    ids = brake.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
     if not ids:
         return 0
     blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
@@ -120,8 +129,9 @@ def _pin(
     held = schedule.lock(connection, ids)
     now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    said = run.approval or {}
     until = now + engine.settings.engine.undelete_pin
-    mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run]
+    mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
     coming, lines, written = [], [], []
     for row in mine:
         row.not_before = until if row.not_before is None else max(until, row.not_before)
@@ -137,9 +147,9 @@ def _pin(
                 "pinned",
                 revision=row.revision + 1,
                 now=now,
-                actor=by,
-                after={"not_before": row.not_before.isoformat(), "reason": reason},
-                run=run,
+                actor=said["by"],
+                after={"not_before": row.not_before.isoformat(), "reason": said["reason"]},
+                run=run.id,
             )
         )
     artifacts.write_many(connection, written)

@@ -27,7 +27,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, commit, damage, locking, settlement
 from tierkeeper.engine.context import Engine, Worker, info_of
-from tierkeeper.engine.transfer import Intent, Renewal, Transferred, transfer_all
+from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, transfer_all
 from tierkeeper.policy.decide import decide
 
 
@@ -210,6 +210,7 @@ def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Se
     numbers = engine.settings.engine
     renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
     done = transfer_all(engine, intents, renewal)
+    alarm(done)
     for transferred in done:
         for source in transferred.bad_sources:
             damage.report(engine, source, reason=str(transferred.error or "bad bytes"), actor=worker.actor)

@@ -5,11 +5,12 @@ that ended in silence (a worker process that was killed) it is parked with its a
 away is kept as well, and sent again later: the longer it fails, the later.
 """
 
+import functools
 import hashlib
 import json
 import random
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,12 +77,21 @@ class Deliveries:
 
         self.engine.catalog.run(unit)
 
-    def due(self) -> Iterator[Sent]:
-        """Yield what is to be sent again now; a message that is lost then is due again after its visibility."""
-        lease = self.engine.settings.broker.visibility_timeout
-        while batch := self.engine.catalog.run(lambda c: deliveries.take_due(c, limit=_BATCH, lease=lease)):
-            for one in batch:
-                yield Sent(one.task, one.key, json.loads(zlib.decompress(one.arguments)), one.headers)
+    def due(self) -> Generator[Sent]:
+        """Yield what is to be sent again now; a message that is lost then is due again after its visibility.
+
+        Who stops in the middle, because the broker does not take one, leaves it and the others due.
+        """
+        catalog, lease = self.engine.catalog, self.engine.settings.broker.visibility_timeout
+        while batch := catalog.run(lambda c: deliveries.take_due(c, limit=_BATCH, lease=lease)):
+            left = [one.id for one in batch]
+            try:
+                for one in batch:
+                    yield Sent(one.task, one.key, json.loads(zlib.decompress(one.arguments)), one.headers)
+                    left.remove(one.id)
+            finally:
+                if left:
+                    catalog.run(functools.partial(deliveries.put_back, ids=left))
 
     def forget(self, *, kept: timedelta) -> int:
         """Forget what nobody will hear of again."""

@@ -6,6 +6,7 @@ catalog says is for reconcile and verify to find out.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from tierkeeper.base.errors import DumpMissing, TierkeeperError
 from tierkeeper.base.health import Condition
@@ -50,7 +51,7 @@ def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
     yield from _apart("held since a rebuild", lambda: _held(engine))
     since = _BEGINNING if everything else now - timedelta(days=1)
     for question in doctor.QUESTIONS:
-        yield from _apart(question, lambda question=question: _asked(engine, question, since=since, late=now - _LATE))
+        yield from _apart(question, partial(_asked, engine, question, since=since, late=now - _LATE))
 
 
 def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:

@@ -50,7 +50,7 @@ def check(engine: Engine, *, actor: str = "beat") -> str | None:
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be read: {error}"
     if reason is not None:
-        _recognised(engine, reason, actor=actor)
+        recognise(engine, reason, actor=actor)
     return reason
 
 
@@ -113,7 +113,9 @@ def _raised(connection: sa.Connection, actor: str) -> Epoch:
     return epoch
 
 
-def _recognised(engine: Engine, reason: str, *, actor: str) -> None:
+def recognise(engine: Engine, reason: str, *, actor: str) -> None:
+    """Note that the catalog may be an older copy of itself, unless that is known."""
+
     def unit(connection: sa.Connection) -> None:
         epochs.lock(connection)
         if epochs.standing(connection).trust == epochs.TRUSTED:

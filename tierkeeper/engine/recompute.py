@@ -53,6 +53,8 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
             policy = governance.of(row.subject)
             decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
             settled = decision.action is Action.KEEP and decision.tiers == row.wanted
+            # a longer retention is to be noted and locked in the stores, whatever else is due when
+            settled = settled and decision.retain_until == row.retain_until
             due_at = decision.next_due if settled else now
             deletes_now[row.id] = decision.action is Action.DELETE
             if due_at is not None:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
-from tierkeeper.base.findings import Finding, ReconcileLimits, ReconcileResult, TierFindings
+from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, runs
 from tierkeeper.catalog.database import now as catalog_now
@@ -108,6 +108,7 @@ class _Sweep:
         seen = [findings for _, findings in looks]
         counts = _counts(seen)
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
+        self._ask_strangers(seen)
         waiting, approved = self._judged()
         reason = self._too_many(seen, approved=approved)
         run = self._run
@@ -121,6 +122,15 @@ class _Sweep:
         errors += counts["orphans not deleted"]
         self._end(run, counts, errors, RunState.DONE)
         return self._result(RunState.DONE, seen, counts, errors, held_back)
+
+    def _ask_strangers(self, seen: Sequence[TierFindings]) -> None:
+        """Distrust a catalog beside objects that it never knew of: it may be an older copy of itself."""
+        found = {one.tier: count for one in seen if (count := one.found.get(FindingKind.STRANGER, 0))}
+        if found and self._distrust is None:
+            told = ", ".join(f"{count} in {tier}" for tier, count in found.items())
+            self._distrust = f"there are objects that it never knew of: {told}"
+            if not self.dry_run:
+                epoch.recognise(self.engine, self._distrust, actor=self.actor)
 
     def _judged(self) -> tuple[list[Judged], dict[str, int]]:
         """Return the runs that await an approval or have one, and how many findings somebody approved, by tier."""

@@ -20,7 +20,7 @@ from uuid import UUID
 from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.base.states import PlacementState
 from tierkeeper.base.values import Ref
-from tierkeeper.catalog import artifacts, inventory, placements, quarantine
+from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
@@ -28,6 +28,7 @@ from tierkeeper.engine import reserved
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when
+from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 
@@ -128,12 +129,19 @@ class Look:
             if not isinstance(answer, ObjectNotFound)
         ]
         orphans: dict[tuple[str, str | None], Sighting] = {}
+        ends = self._ends([each for each in there if each.location not in copies])
         for each in there:
-            if _deletable(each, beside=each.location in copies):
-                orphans[each.location, each.version] = Sighting(each.location, each.version, each.size)
-            else:
-                reason = "its name is none of tierkeeper's: it is left alone"
+            beside = each.location in copies
+            end = events.ENDED if beside else ends.get(each.location)
+            if not _deletable(each, beside=beside) or end == events.LEFT_ASIDE:
+                reason = "it was left aside" if end else "its name is none of tierkeeper's: it is left alone"
                 self._add(self._finding(each, FindingKind.FOREIGN, FindingAction.NONE, reason))
+            elif end is None:
+                # its row was committed first (R1) and went with an event, or this is not the catalog that it was in
+                reason = "this catalog never knew of it; see `tierkeeper doctor`"
+                self._add(self._finding(each, FindingKind.STRANGER, FindingAction.NONE, reason))
+            else:
+                orphans[each.location, each.version] = Sighting(each.location, each.version, each.size)
         if not orphans:
             return
         since = self._sighted(list(orphans.values()))
@@ -146,6 +154,13 @@ class Look:
             else:
                 action, told = FindingAction.QUARANTINE, f"{what}; first seen {when(first) if first else 'now'}"
             self._add(self._finding(orphan, FindingKind.ORPHAN, action, told))
+
+    def _ends(self, strangers: Sequence[Stored]) -> dict[str, str]:
+        """Return how the placements of these locations ended, of those that this catalog knew."""
+        ids = {each.location: layout.placement_of(each.location) for each in strangers}
+        with self._engine.catalog.reading() as connection:
+            ends = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
+        return {location: ends[id_] for location, id_ in ids.items() if id_ is not None and id_ in ends}
 
     def _sighted(self, orphans: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
         if not self._record:

@@ -21,11 +21,12 @@ from uuid import UUID
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits
 from tierkeeper.engine import adopt, reconcile_act, reserved
 from tierkeeper.engine import dump as dumping
-from tierkeeper.engine.adopt import Adopted, Object, placement_of
+from tierkeeper.engine.adopt import Adopted, Object
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import Manifest, Part
 from tierkeeper.engine.reconcile_look import Look
 from tierkeeper.engine.seen import Seen
+from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreTransient
 
@@ -59,8 +60,9 @@ def take_stock(
         while batch := list(islice(objects, _BATCH)):
             done = adopt.adopt(engine, batch, actor=actor, run=run, dry_run=dry_run)
             counts += adopt.counted(done)
-            for one in done if found is not None else ():
-                found(one)
+            if found is not None:
+                for one in done:
+                    found(one)
             if progress is not None:
                 progress(len(batch))
         for look in () if dry_run else looks:
@@ -81,7 +83,7 @@ def preview(
         for tier in engine.tiers:
             listing = engine.store(tier.name).list()
             while chunk := list(islice(listing, _LISTED)):
-                ids = [placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
+                ids = [layout.placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
                 there.add(each for each in ids if each is not None)
                 counts["foreign"] += ids.count(None)
                 if progress is not None:
@@ -100,7 +102,7 @@ def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
             for chunk in chunks:
                 spool.write(chunk)
         spool.seek(0)
-        with gzip.GzipFile(fileobj=cast("BinaryIO", spool)) as lines:
+        with gzip.GzipFile(fileobj=cast("BinaryIO", spool), mode="rb") as lines:
             for line in lines:
                 fields = line.split(b"\t")
                 if fields[state] in {b"present", b"doomed"}:
@@ -111,7 +113,7 @@ def _look(
     engine: Engine, tier: str, strangers: TextIO, counts: Counter[str], *, progress: Callable[[int], None] | None
 ) -> Look:
     def note(finding: Finding) -> None:
-        if finding.kind is FindingKind.ORPHAN:
+        if finding.kind in {FindingKind.ORPHAN, FindingKind.STRANGER}:
             strangers.write(json.dumps([finding.tier, finding.location, finding.version, finding.size]) + "\n")
         else:
             counts[finding.kind.value] += 1

@@ -13,10 +13,9 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
 from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import approval, holding
 from tierkeeper.engine import brake as braking
 from tierkeeper.engine.context import Engine
-
-_BATCH = 5000  # rows of the schedule that one transaction marks
 
 
 def survey(engine: Engine, *, actor: str) -> None:
@@ -31,16 +30,13 @@ def survey(engine: Engine, *, actor: str) -> None:
         keys = {(tenant, "") for tenant in due}
         keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
         own = braking.own_brakes(governance)
+        holders = set(brake.holders(connection)) - set(waiting.values())
+    for run in sorted(holders):
+        _finish(engine, run)
     for run in approved:
         _end_if_used(engine, run)
     for key in sorted(keys | set(waiting)):
         _survey_one(engine, Scope(*key, own), waiting.get(key), actor=actor)
-
-
-def release(engine: Engine, run: UUID) -> None:
-    """Give back to the claims what a run still holds."""
-    while engine.catalog.run(lambda c: brake.release(c, run, limit=_BATCH)) == _BATCH:
-        pass
 
 
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: str) -> None:
@@ -48,19 +44,31 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: st
         now = catalog_now(connection)
         policies = engine.book.refresh(connection).policies
         limits = braking.limits_of(engine, next((p for p in policies if p.name == scope.policy), None))
+        if waiting is not None:
+            brake.open_alone(connection, scope.tenant)  # no commit adds to a run while it is found to be over
         weight = braking.weigh(connection, engine, scope, limits, now=now)
-        if not weight.over:
-            return None
-        return braking.opened(connection, engine, scope, weight, actor=actor, now=now)
+        if weight.over:
+            return braking.opened(connection, engine, scope, weight, actor=actor, now=now)
+        if waiting is not None:
+            runs.used(connection, waiting)
+        return None
 
     run = engine.catalog.run(weighed)
     if run is not None:
-        while engine.catalog.run(lambda c: brake.stop(c, scope, run, now=catalog_now(c), limit=_BATCH)) == _BATCH:
-            pass
+        holding.hold(engine, scope, run)
         _tell(engine, scope, run)
     elif waiting is not None:
-        engine.catalog.run(lambda c: runs.used(c, waiting))
-        release(engine, waiting)
+        _finish(engine, waiting)
+
+
+def _finish(engine: Engine, run: UUID) -> None:
+    """Go on with what a run still holds that nobody has to decide about any more."""
+    with engine.catalog.reading() as connection:
+        found = runs.view(connection, run)
+    if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
+        approval.carry_out(engine, run)
+    elif found is None or found.state is not RunState.AWAITING_APPROVAL:
+        holding.release(engine, run)
 
 
 def _tell(engine: Engine, scope: Scope, run: UUID) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.metrics import observe
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import streams
@@ -118,6 +119,18 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
         except Exception as problem:  # noqa: BLE001  one bad item never stops its batch
             error = fault(intent.tier, problem)
     return Transferred(intent, None, error, tuple(bad))
+
+
+def alarm(done: Sequence[Transferred]) -> None:
+    """Tell of the tiers that failed, each with its kind of error in one line, however many copies it hit."""
+    failed: dict[tuple[str, str], list[TierkeeperError]] = {}
+    for one in done:
+        if one.error is not None:
+            tier = str(one.error.data.get("tier", one.intent.tier))
+            failed.setdefault((tier, one.error.code), []).append(one.error)
+    for (tier, code), errors in failed.items():
+        observe("copies_failed", len(errors), tier=tier, error=code)
+        log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
 
 
 def fault(tier: str, error: Exception) -> StorePermanent:

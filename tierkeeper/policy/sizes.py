@@ -46,7 +46,7 @@ def size_text(size: int) -> str:
 def parse_share(text: str, *, field: str) -> float:
     """Read ``5%``, ``0.5 %``; return 0.05, 0.005. Raises InvalidInput naming ``field``."""
     found = _SHARE.fullmatch(text.strip())
-    share = float(found[1]) / 100 if found else 2.0
+    share = round(float(found[1]) / 100, 6) if found else 2.0
     if share > 1:
         raise InvalidInput(
             field=field, value=text[:40], problem="it is no share", fix="Write per cent from 0% to 100%, such as 5%."

@@ -1,9 +1,19 @@
 """Where a new copy lies: both layouts carry the placement's id, so that no location is ever used twice."""
 
+from uuid import UUID
+
 from tierkeeper.stores.base import ObjectInfo
 
 STAGING = ".tmp"  # the folder for unfinished files beside the tenants' folders
 RESERVED = ".tierkeeper"  # the folder for what tierkeeper keeps for itself
+
+
+def placement_of(location: str) -> UUID | None:
+    """Return the id of the placement that a location was made for: every location ends with it."""
+    try:
+        return UUID(location[-36:])
+    except ValueError:
+        return None
 
 
 def readable(info: ObjectInfo) -> str:

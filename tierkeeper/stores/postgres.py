@@ -76,6 +76,7 @@ class PostgresStore(Store):
             kwargs={"autocommit": True},
             connection_class=PatientConnection,
             configure=self._configure,
+            check=ConnectionPool.check_connection,  # else each connection that a restart ended fails one call
             name=f"tierkeeper-{config.tier}",
             open=False,  # on first use: the store may be made before a fork
         )
@@ -175,8 +176,8 @@ class PostgresStore(Store):
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return the row's other columns."""
         columns = "tenant, workflow, name, version, placement, sha256, size, created, content_type, metadata"
-        *texts, placement, sha256, size, created, content_type, metadata = self._one(key, sql.SQL(columns), [])
-        return ObjectInfo(*texts, placement, sha256, size, utc(created), content_type, metadata)
+        row = dict(zip(columns.split(", "), self._one(key, sql.SQL(columns), []), strict=True))
+        return ObjectInfo(**{**row, "created": utc(row["created"])})
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:

@@ -62,7 +62,8 @@ CREATE INDEX ix_runs_approval ON runs (kind) WHERE state IN ('awaiting approval'
 ALTER TABLE plan_items ADD COLUMN policy TEXT NOT NULL, ADD COLUMN blocked TEXT DEFAULT '' NOT NULL,
     ADD COLUMN outcome TEXT;
 INSERT INTO runs (id, kind, actor, arguments)
-    SELECT gen_random_uuid(), 'recompute', 'upgrade', '{"policies": [], "after": "00000000-0000-0000-0000-000000000000"}'
+    SELECT gen_random_uuid(), 'recompute', 'upgrade',
+        '{"policies": [], "after": "00000000-0000-0000-0000-000000000000"}'
     WHERE EXISTS (SELECT FROM schedule);
 """
 UNDO_BRAKE = """

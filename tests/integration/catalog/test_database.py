@@ -1,11 +1,15 @@
 """Transactions on the catalog: run again after a deadlock or a lost connection, with one clock."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import services
 import sqlalchemy as sa
+from faults.proxy import in_front_of
 from integration.keeper.house import House
+from ports import free_ports
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings
@@ -75,3 +79,63 @@ def test_its_clock_moves_within_a_transaction(house: House) -> None:
     assert second - first >= timedelta(milliseconds=10)
     assert first.utcoffset() == timedelta(0)
     assert abs(first - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose answers are swallowed ends by the clock here: TCP sees nothing wrong with it."""
+    monkeypatch.setattr("tierkeeper.catalog.database.MARGIN", 0.5)
+    [port] = free_ports(1)
+    with services.embedded_postgres(port=port) as server, in_front_of(("127.0.0.1", port)) as proxy:
+        direct = sa.make_url(server.url("postgres"))
+        through = sa.URL.create(
+            "postgresql", direct.username, direct.password, host="127.0.0.1", port=proxy.port, database="postgres"
+        )
+        settings = CatalogSettings(
+            url=through.render_as_string(hide_password=False),
+            timeout=timedelta(seconds=2),
+            statement_timeout=timedelta(seconds=1),
+        )
+        database = Database(settings)
+        try:
+            with database.reading() as connection:
+                now(connection)
+            proxy.silence()
+            began = time.monotonic()
+            with pytest.raises(CatalogUnavailable), database.reading() as connection:
+                now(connection)
+            assert 1 < time.monotonic() - began < 8  # the ping, then a connection that is not made
+            proxy.heal()
+            with database.reading() as connection:
+                now(connection)
+        finally:
+            database.close()
+
+
+def test_a_transaction_that_says_nothing_frees_its_rows(house: House) -> None:
+    """A worker that is stopped in the middle of a transaction holds its rows for the idle time only."""
+    settings = house.settings.catalog.model_copy(update={"idle_timeout": timedelta(seconds=1)})
+    stopped = Database(settings)
+    lock = sa.text("SELECT id FROM artifacts WHERE id = :id FOR UPDATE")
+    house.store("a")
+    try:
+        with stopped.engine.connect() as connection:
+            connection.execute(lock, {"id": house.show("a").id})
+            house.keeper.engine.catalog.run(lambda other: other.execute(lock, {"id": house.show("a").id}))
+            connection.invalidate()
+    finally:
+        stopped.close()
+
+
+def test_a_lock_is_not_waited_for_for_ever(house: House) -> None:
+    """A row that another transaction keeps is CatalogUnavailable after the time-out of locks; it may be tried again."""
+    settings = house.settings.catalog.model_copy(update={"lock_timeout": timedelta(seconds=0.2)})
+    hurried = Database(settings)
+    house.store("a")
+    lock = sa.text("SELECT id FROM artifacts WHERE id = :id FOR UPDATE")
+    try:
+        with house.keeper.engine.catalog.engine.begin() as connection:
+            connection.execute(lock, {"id": house.show("a").id})
+            with pytest.raises(CatalogUnavailable, match="lock timeout"):
+                hurried.run(lambda other: other.execute(lock, {"id": house.show("a").id}))
+    finally:
+        hurried.close()

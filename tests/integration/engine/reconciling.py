@@ -32,7 +32,10 @@ def short(found: list[Finding]) -> list[tuple[str, str, str]]:
 
 
 def late(house: House, tier: str = "warm", content: bytes = b"nobody knows") -> str:
-    """Write bytes that no placement knows, as a write after its time-out leaves them; return their location."""
+    """Write bytes that no placement knows any more, as a write after its time-out leaves them; return their location.
+
+    Its intent was collected meanwhile, which is an event.
+    """
     store = house.keeper.engine.store(tier)
     info = ObjectInfo(
         tenant="acme",
@@ -43,6 +46,9 @@ def late(house: House, tier: str = "warm", content: bytes = b"nobody knows") -> 
         sha256=hashlib.sha256(content).digest(),
         size=len(content),
         created=datetime.now(UTC),
+    )
+    house.sql(
+        "INSERT INTO events (subject, revision, type, actor) VALUES (:id, 1, 'collected', 'beat')", id=info.placement
     )
     return store.put(store.location(info), io.BytesIO(content), info).location
 

@@ -6,6 +6,7 @@ from typing import BinaryIO, ClassVar
 import pytest
 from integration.keeper.house import LEASES_END, House, OpenHouse
 
+from tierkeeper.base.metrics import METRICS
 from tierkeeper.base.parking import StuckFilter
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreDenied, StoreError, StorePermanent, StoreTransient, StoreUnusable
@@ -114,3 +115,18 @@ def test_only_what_is_refused_for_itself_is_parked(
     house.settle()
     assert house.tiers("poison") == house.tiers("good") == {"warm"}
     assert ("retried" in house.events("poison")) is parked
+
+
+def test_a_failing_tier_raises_an_alarm(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tier that denies everything is measured by its name and kind of error, however long it backs off."""
+    house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
+    for name in ("a", "b"):
+        house.store(name, name.encode(), age=timedelta(days=8))
+    replace(house, "warm", Refusing)
+    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason="access denied"))
+    monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    labels = (("error", "StoreDenied"), ("tier", "warm"))
+    before = METRICS.totals().get(("copies_failed", labels))
+    house.turn()
+    after = METRICS.totals()["copies_failed", labels]
+    assert after.sum - (before.sum if before else 0) == 2

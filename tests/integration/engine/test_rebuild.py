@@ -251,6 +251,80 @@ def test_a_database_tier_is_repaired_from_the_cold_one(catalog: Catalog) -> None
         assert house.tiers("a.json") == {"records", "cold"}
 
 
+def test_copies_on_their_way_come_back_as_what_they_are(catalog: Catalog) -> None:
+    """What was being written, or deleted, when the dump was made: the bytes that are there decide what it is now."""
+    with catalog() as house:
+        house.store("being written", b"w")
+        house.store("being deleted", b"d")
+        house.store("half deleted", b"h")
+        for name in ("being deleted", "half deleted"):
+            house.promote(name, "cold")
+        house.sql(
+            "UPDATE placements SET state = 'copying', token = id, lease_until = now(), stored_size = NULL"
+            " WHERE blob_id = (SELECT blob_id FROM artifacts WHERE sha256 = sha256('w'))"
+        )
+        house.sql("UPDATE placements SET state = 'deleting', token = id, lease_until = now() WHERE state = 'doomed'")
+        dump.dump(house.keeper.engine, actor="tester")
+        (gone,) = (house.settings.home / "tiers" / "hot").rglob("half deleted/1-*[0-9a-f]")
+        gone.unlink()
+    with catalog() as house:
+        engine = house.keeper.engine
+        result = rebuild.rebuild(engine, actor="tester")
+        assert result.counts == {"copies taken over": 1, "missing": 1, "reported": 1}
+        assert contents(house) == {
+            "acme/reports/being written@1": b"w",
+            "acme/reports/being deleted@1": b"d",
+            "acme/reports/half deleted@1": b"h",
+        }
+        states = house.sql("SELECT state, count(*) AS n FROM placements GROUP BY state ORDER BY state")
+        assert [tuple(row) for row in states] == [("doomed", 2), ("present", 3)]
+        acceptance.accept(engine, actor="tester", reason="it was lost")
+        house.settle()
+
+
+def test_an_event_that_committed_late_is_in_the_next_segment(catalog: Catalog) -> None:
+    """An event whose time lies before a dump, and that committed after it, is exported by the next one."""
+    with catalog() as house:
+        house.store("a")
+        dump.dump(house.keeper.engine, actor="tester")
+        house.sql(
+            "INSERT INTO events (subject, revision, at, type, actor)"
+            " VALUES (gen_random_uuid(), 1, now() - interval '30 minutes', 'late', 'tester')"
+        )
+        dump.dump(house.keeper.engine, actor="tester")
+        before = sorted((e.subject, e.revision, e.at) for e in house.keeper.events())
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert {(e.subject, e.revision, e.at) for e in house.keeper.events()} >= set(before)
+        assert [e.type for e in house.keeper.events(type="late")] == ["late"]
+        months = house.sql("SELECT count(*) AS n FROM events_default")
+        assert months[0].n == 0
+
+
+def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> None:
+    """Of objects alone: bytes that were changed, or that say nothing of themselves, become no artifact."""
+    with catalog() as house:
+        for name in ("good", "changed", "shorter", "silent"):
+            house.store(name, name.encode() * 3)
+        hot = house.settings.home / "tiers" / "hot"
+    for name, spoil in (
+        ("changed", lambda data: data[:-1] + b"?"),
+        ("shorter", lambda data: data[:-1]),
+    ):
+        (path,) = hot.rglob(f"{name}/1-*[0-9a-f]")
+        path.write_bytes(spoil(path.read_bytes()))
+    (sidecar,) = hot.rglob("silent/*.json")
+    sidecar.unlink()
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert result.counts == {
+            "artifacts found only in the stores": 1,
+            "damaged, not taken over": 2,
+            "do not say what they are": 1,
+        }
+        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
+
+
 def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:
     """A catalog with anything in it is refused, and stays as it is."""
     with catalog() as house:

@@ -1,10 +1,13 @@
 """Reconcile while all is well, while work is in flight, as a dry run, and with a tier that is away."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from faults import crashing
+from faults.crashing import Step
 from integration.engine.reconciling import CONTENT, QUARANTINE, WEEK, drop, late, quarantined, reconcile, short, there
 from integration.engine.test_workers import Slow
 from integration.keeper.house import LEASES_END, House, OpenHouse
@@ -13,6 +16,7 @@ from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.engine import reserved
 from tierkeeper.stores.base import ObjectKey, Store, Stored
+from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3 import S3Store
 
 
@@ -62,18 +66,30 @@ def test_a_copy_in_flight_is_no_finding(any_house: House) -> None:
     assert any_house.tiers() == {"warm"}
 
 
-class Meanwhile:
-    """Between the listing of a store and what is done with it, something happens."""
+def after_the_listing(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen when everything was listed, and nothing is looked up yet."""
+    original, done = store.list, []
 
-    def __init__(self, store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-        original, done = store.list, []
+    def listing(prefix: str = "") -> Iterator[Stored]:
+        yield from original(prefix)
+        if not prefix and not done:
+            done.append(happens())
 
-        def listing(prefix: str = "") -> Iterator[Stored]:
-            yield from original(prefix)
-            if not prefix and not done:
-                done.append(happens())
+    monkeypatch.setattr(store, "list", listing)
 
-        monkeypatch.setattr(store, "list", listing)
+
+def before_the_first_head(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen when a copy was missed, and the store is not asked yet."""
+    original, lock, done = store.head, threading.Lock(), []
+
+    def head(key: ObjectKey) -> Stored:
+        with lock:
+            if not done:
+                done.append(True)
+                happens()
+        return original(key)
+
+    monkeypatch.setattr(store, "head", head)
 
 
 def test_what_is_stored_and_collected_meanwhile_is_no_finding(
@@ -92,12 +108,42 @@ def test_what_is_stored_and_collected_meanwhile_is_no_finding(
         worker.copy()
         done.append(worker.commit())
 
-    Meanwhile(any_house.keeper.engine.store("warm"), happens, monkeypatch)
+    after_the_listing(any_house.keeper.engine.store("warm"), happens, monkeypatch)
     result, found = reconcile(any_house, tiers=["warm"])
     assert found == []
     assert [(t.listed, t.known) for t in result.tiers] == [(1, 1)]
     assert (any_house.tiers("old"), any_house.tiers("new"), len(done)) == ({"cold"}, {"warm"}, 1)
     assert quarantined(any_house) == 0
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["collected", "being deleted"])
+def test_what_goes_while_it_is_looked_for_is_no_finding(
+    any_house: House, monkeypatch: pytest.MonkeyPatch, *, crash: bool
+) -> None:
+    """A copy whose bytes go between the reading of its row and the question to the store was collect's to delete."""
+    any_house.store(content=CONTENT, age=WEEK)
+    worker = Slow(any_house).claim().intend()
+    store = any_house.keeper.engine.store("warm")
+    after_the_listing(store, lambda: worker.copy().commit(), monkeypatch)
+
+    def goes() -> None:
+        any_house.promote("a", "cold")
+        any_house.pass_time(LEASES_END)
+        if not crash:
+            assert any_house.collect().counts["collected"] == 2
+            return
+        with (
+            crashing.crashing(Step("tierkeeper.engine.collect", "step_3_delete"), "after"),
+            pytest.raises(crashing.Crash),
+        ):
+            any_house.collect()
+
+    before_the_first_head(store, goes, monkeypatch)
+    _, found = reconcile(any_house, tiers=["warm"])
+    assert (found, list(store.list())) == ([], [])
+    any_house.pass_time(LEASES_END)
+    any_house.settle()
+    assert "damaged" not in any_house.events()
 
 
 def test_copies_on_their_way_out_are_no_orphans(twice: House) -> None:
@@ -166,6 +212,27 @@ def test_a_tier_that_is_away_is_reported(open_house: OpenHouse, s3_endpoint: str
     place.client.put_object(Bucket="warm-bucket", Key=place.key(kept), Body=b"in warm")
     house.settle()
     assert reconcile(house)[1] == []
+
+
+def test_nothing_is_concluded_from_half_a_listing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a listing breaks off, what it did not name is neither missing nor gone from the quarantine."""
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    warm = house.keeper.engine.store("warm")
+    with monkeypatch.context() as broken:
+
+        def breaks() -> None:
+            raise StoreTransient(tier="warm", reason="the connection was reset")
+
+        broken.setattr(warm, "list", lambda _prefix="": iter(()))
+        after_the_listing(warm, breaks, broken)
+        result, found = reconcile(house)
+        assert (found, quarantined(house), result.errors) == ([], 1, 1)
+    assert reconcile(house)[0].counts["orphans deleted"] == 1
+    assert not there(house, "warm", where)
 
 
 def test_one_at_a_time(house: House) -> None:

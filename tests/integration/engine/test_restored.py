@@ -124,6 +124,51 @@ def test_a_restored_catalog(
             }
 
 
+def test_a_restore_that_the_epoch_cannot_tell(
+    house: House, backup: Callable[[House], AbstractContextManager[str]]
+) -> None:
+    """Restored in place, between two reconciles: bytes that the catalog never knew of tell it, and are not deleted."""
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.store("of the hour", b"stored in the lost hour")
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            assert epoch.check(engine) is None
+            found = reconcile.reconcile(engine, actor="tester", dry_run=True)
+            assert [(f.kind.value, f.action.value) for f in found.findings] == [("stranger", "none")]
+            assert epoch.check(engine) is None  # a dry run notes nothing
+            for _ in range(3):
+                assert "never knew" in str(reconcile.reconcile(engine, actor="tester").held_back)
+                restored.days_pass(2)
+            assert "1 in hot" in str(epoch.check(engine))
+            acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert restored.read("of the hour") == b"stored in the lost hour"
+            assert not reconcile.reconcile(engine, actor="tester").held_back
+
+
+def test_what_cannot_be_taken_over_is_left_aside(
+    house: House, backup: Callable[[House], AbstractContextManager[str]]
+) -> None:
+    """Unknown bytes that are not what they say stay where they are for good, and do not hold up the rest."""
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.store("spoilt", b"stored in the lost hour")
+        (path,) = (house.settings.home / "tiers" / "hot").rglob("spoilt/1-*[0-9a-f]")
+        path.write_bytes(b"?" * path.stat().st_size)
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            assert reconcile.reconcile(engine, actor="tester").held_back
+            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert accepted.counts == {"damaged, not taken over": 1}
+            for _ in range(3):
+                found = reconcile.reconcile(engine, actor="tester")
+                assert [f.kind.value for f in found.findings] == ["foreign"]
+                assert not found.held_back
+                restored.days_pass(2)
+            assert path.exists()
+            path.unlink()  # or the invariants would miss its row
+
+
 def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
     """A copy that the restored catalog holds for doomed may be the only one: it is kept until all is there."""
     house.store("a", b"back and forth")
@@ -139,6 +184,21 @@ def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House],
             acceptance.accept(restored.keeper.engine, actor="tester", reason="the disk died")
             restored.collect()
             assert restored.read("a") == b"back and forth"
+            restored.settle()
+
+
+def test_a_version_given_out_twice(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
+    """Both that the lost hour and the restored catalog called version 2 are kept: the lost one gets the next number."""
+    house.store("a", b"first")
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.store("a", b"second, in the lost hour")
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            restored.store("a", b"second, after it")
+            acceptance.accept(restored.keeper.engine, actor="tester", reason="the disk died")
+            versions = [restored.read("a", version) for version in (1, 2, 3)]
+            assert versions == [b"first", b"second, after it", b"second, in the lost hour"]
             restored.settle()
 
 

@@ -263,3 +263,22 @@ def test_a_version_that_lives_again_makes_older_ones_surplus(house: House) -> No
     house.undelete("a")
     house.turn()
     assert (house.show("a", 1).state, house.show("a", 2).state) == ("deleted", "live")
+
+
+def test_a_longer_retention_is_locked_by_the_next_turn(house: House) -> None:
+    """An edit that lengthens retention makes due what it concerns, though nothing moves: rows and locks follow."""
+    cold = vault.install(house, "cold")
+    house.policy(RETAINED)
+    house.store(age=timedelta(days=2))
+    house.settle()
+    (before,) = cold.locks.values()
+    house.policy(RETAINED.replace("for: 30d", "for: 60d"))
+    assert house.keeper.due() == 1
+    house.settle()
+    until = house.show().retain_until
+    (after,) = cold.locks.values()
+    assert until is not None
+    assert after >= until > before + timedelta(days=29)
+    house.policy(RETAINED)
+    house.settle()
+    assert house.show().retain_until == until

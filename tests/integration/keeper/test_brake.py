@@ -13,6 +13,7 @@ from tierkeeper.base.errors import RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import RunView
+from tierkeeper.engine import approval
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, converge
 
@@ -136,7 +137,7 @@ def test_what_came_later_may_be_too_much_again(braked: House) -> None:
 
 
 def test_rejection_keeps_them(braked: House) -> None:
-    """What was rejected stays for the pin, whatever sweeps come; a person may purge it, and then the brake asks again."""
+    """What was rejected stays for the pin, whatever sweeps come; a person may purge it all the same."""
     fill(braked, 11)
     braked.turn()
     run = waiting(braked)
@@ -279,3 +280,64 @@ def test_sweeps_at_once_do_not_slip_past(braked: House, told: bool) -> None:  # 
     braked.turn()
     assert states(braked)["deleted"] <= 10
     assert waiting(braked)
+
+
+@pytest.mark.parametrize("state", [RunState.APPROVED, RunState.REJECTED])
+def test_a_decision_that_died_goes_on(braked: House, state: RunState) -> None:
+    """A crash right after a decision leaves the artifacts held; the next sweep carries it out."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked).id
+    approval._decide(braked.keeper.engine, run, state, by="kim", reason="yes")  # its first step alone
+    assert states(braked) == {"live": 11}
+    counts = braked.turn()
+    assert counts.get("deleted", 0) == (11 if state is RunState.APPROVED else 0)
+    assert braked.events("n/3")[-1] == ("deleted" if state is RunState.APPROVED else "pinned")
+
+
+def test_an_approval_does_not_open_holds(braked: House) -> None:
+    """What is held is not deleted, approved or not; the others go."""
+    fill(braked, 11)
+    braked.turn()
+    braked.hold("n/0")
+    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
+    assert braked.turn()["deleted"] == 10
+    assert braked.show("n/0").state == "live"
+
+
+def test_a_read_releases(braked: House) -> None:
+    """What is read becomes young again by its policy's clock: it leaves the brake and is not deleted."""
+    phases = "phases: [{after: 0d, in: [hot]}, {after: 9d, in: []}]\n"
+    braked.policy(f"name: used\nmatch: {{workflow: reports}}\nclock: accessed\n{phases}")
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked)
+    assert braked.read("n/0")
+    braked.keeper._access.flush()  # otherwise written in batches
+    braked.turn()
+    assert braked.keeper.run(run.id).state is RunState.DONE
+    assert states(braked) == {"deleted": 10, "live": 1}
+
+
+def test_the_whole_way_after_an_approval(braked: House) -> None:
+    """Approved, deleted, purged, destroyed: everything settles, and each artifact has its receipt."""
+    fill(braked, 11)
+    braked.turn()
+    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
+    braked.turn()
+    braked.days_pass(7.1)
+    braked.settle()
+    assert braked.everything() == []
+    assert braked.events("n/3") == ["stored", "deleted", "purged", "destroyed"]
+    (deleted,) = [e for e in braked.keeper.events(ref=braked.ref("n/3")) if e.type == "deleted"]
+    assert "approved" in (deleted.after or {})
+
+
+def test_an_undelete_gives_back(braked: House) -> None:
+    """What was undeleted does not count for the day any more."""
+    fill(braked, 10)
+    assert braked.turn()["deleted"] == 10
+    for number in range(3):
+        braked.undelete(f"n/{number}")
+    fill(braked, 3, prefix="more")
+    assert braked.turn()["deleted"] == 3

@@ -165,7 +165,7 @@ def test_what_cannot_be_applied(house: House) -> None:
 
 
 def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
-    """After a crash the plan is applied from where it stood, when its run is silent; what was done is not done twice."""
+    """After a crash the plan is applied from where it stood, when its run is silent; nothing is done twice."""
     house = open_house(engine={"batch": 2})
     for number in range(5):
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))

@@ -16,6 +16,7 @@ from tierkeeper_client.errors import TaskFailed, TierkeeperError
 
 NAMES = {"tenant": "poison", "workflow": "weekly"}
 APP = {"app": "integration.tasks.poisoned"}
+TWICE = {"TIERKEEPER_ENGINE__ATTEMPTS": "2"}  # sooner: every death takes seconds
 
 
 def test_what_kills_its_worker_is_parked(
@@ -43,7 +44,7 @@ def test_what_hangs_is_parked(
     start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
 ) -> None:
     """A store that never ends is killed at its time limit, comes again, and ends parked; others are stored."""
-    start("hanging", "-c", "2", "-Q", "ingest", **APP, TEST_TIME_LIMIT="3")
+    start("hanging", "-c", "2", "-Q", "ingest", **APP, **TWICE, TEST_TIME_LIMIT="3")
     client.store(b"poison", **NAMES, name="hang", key="hanging")
     assert client.store(b"beside", **NAMES, name="beside").get()["outcome"] == "stored"
     wait_until(lambda: "hanging" in parked(installation))
@@ -85,7 +86,7 @@ def test_a_sweep_that_kills_its_worker_is_dropped(
     start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
 ) -> None:
     """A sweep's message that kills its process every time is given up; Beat's next one is taken as before."""
-    process = start("swept", "-c", "1", "-Q", "maintenance", **APP, TEST_POISONED_SWEEP="yes")
+    process = start("swept", "-c", "1", "-Q", "maintenance", **APP, **TWICE, TEST_POISONED_SWEEP="yes")
     client.send(TaskName.RECOMPUTE)
     wait_until(lambda: b"sweep given up" in process.logs())
     wait_until(lambda: not installation.sql("SELECT FROM deliveries WHERE task = 'tierkeeper.recompute'"))

@@ -78,7 +78,7 @@ def test_store_many_answers_for_each(
 def test_a_bad_item_refuses_no_other(
     worker: LocalProcess, client: TierkeeperClient, installation: Installation
 ) -> None:
-    """Items that cannot be used at all have errors of their own; mended and sent again with the key, only they are new."""
+    """Items that cannot be used have errors of their own; mended and sent again with the key, only they are new."""
     good = {**NAMES, "content": INLINE}
     items: list[Any] = [{**good, "name": "mixed-0"}, {**good, "name": "../mixed"}, 7, {**good, "name": "mixed-3"}]
     with installation.plain() as plain:

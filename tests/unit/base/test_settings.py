@@ -187,7 +187,7 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         ({"WARM_RETENTION_DAYS": "5"}, "retention.warm_days (env WARM_RETENTION_DAYS): 5 days is not after hot_days"),
         ({"TIERKEEPER_ENGINE__RENEW_EVERY": "60s"}, "engine.renew_every (env TIERKEEPER_ENGINE__RENEW_EVERY)"),
         ({"TIERKEEPER_ENGINE__LEASE_CAP": "30s"}, "it is longer than engine.lease_cap"),
-        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50"}, "tasks would run twice"),
+        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50"}, "which has to give up first"),
         ({"STORAGE__AWS_SECRET_ACCESS_KEY": "hush"}, "it describes a cold tier on S3"),
     ],
 )  # fmt: skip

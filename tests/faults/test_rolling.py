@@ -1,0 +1,103 @@
+"""Scenario 14: workers are restarted one after another while work goes on; messages of other versions are among it."""
+
+import random
+import time
+from datetime import timedelta
+
+import invariants
+import pytest
+from celery import Celery
+from faults import effects
+from faults.conftest import Scale
+from faults.crew import TENANT, WORKFLOW, OpenCrew, items
+
+from tierkeeper_client.client import Handle
+from tierkeeper_client.contract import QUEUE_OF, InlineContent, Queue, TaskName
+from tierkeeper_client.settings import shared_settings
+
+OLD = timedelta(days=10)  # the default policy wants it in warm
+SHARE = 20  # artifacts of one message
+WARM = 15.0  # seconds in which a worker ends when it is asked to: its task's five, and a margin
+
+
+@pytest.mark.slow
+def test_rolling_restart(open_crew: OpenCrew, scale: Scale, chance: random.Random) -> None:
+    """Each worker is asked to end and begins again, in turn, under load: every message is answered, with one effect.
+
+    None has to be killed, and what is left to do when all of it is over is done at once.
+    """
+    crew = open_crew()
+    for name in ("first", "second"):
+        crew.hire(name)
+    crew.ready()
+    sent: dict[str, bytes] = {}
+    handles: list[Handle] = []
+
+    def load(messages: int) -> None:
+        for _ in range(messages):
+            share = {f"part-{len(sent) + i:05}.bin": chance.randbytes(100) for i in range(SHARE)}
+            sent.update(share)
+            handles.append(crew.client.store_many(items(share, age=OLD)))
+        crew.sweep()
+
+    took = []
+    for _ in range(scale(short=1, long=4)):
+        for name in sorted(crew.workers):
+            load(scale(short=5, long=30))
+            time.sleep(chance.uniform(0, 0.3))  # somewhere in the middle of it
+            started = time.monotonic()
+            crew.workers[name].kill("SIGTERM")
+            took.append(time.monotonic() - started)
+            load(2)
+            crew.hire(name)
+            crew.ready()
+    load(1)
+    assert max(took) < WARM, took
+    for handle in handles:
+        results = handle.get(60)["results"]
+        assert {result["outcome"] for result in results} == {"stored"}
+    number = len(sent)
+    crew.until(
+        lambda: crew.count("placements", "tier = 'warm'") == number and crew.settled(),
+        meanwhile=crew.sweep,
+        what="everything to be in warm",
+    )
+    effects.check_stored_once(crew, sent)
+    effects.check_moved_once(crew, sent, tier="warm")
+    invariants.check_settled(crew.keeper)
+
+
+@pytest.mark.slow
+def test_messages_of_other_versions(open_crew: OpenCrew) -> None:
+    """A task or a field of a later version is refused in words and hurts nobody; what a field lacks has its default."""
+    crew = open_crew()
+    worker = crew.hire()
+    crew.ready()
+    pid = worker.pid
+    named = {"tenant": TENANT, "workflow": WORKFLOW}
+    content = InlineContent.of(b"content").model_dump()
+    with Celery("of_another_version", set_as_current=False) as app:
+        url = str(crew.house.settings.broker.url)
+        app.conf.update(shared_settings(url, url))
+        for queue in Queue:
+            app.send_task("tierkeeper.of_tomorrow", kwargs={"anything": 1}, queue=str(queue))
+        later = app.send_task(
+            str(TaskName.STORE), kwargs={**named, "name": "later", "content": content, "of_tomorrow": True}
+        )
+        answer = later.get(timeout=30)
+        assert answer["error"] == "InvalidInput"
+        assert "of_tomorrow" in answer["message"]
+        for task in (TaskName.ROTATE, TaskName.COLLECT, TaskName.CONVERGE_DUE):
+            app.send_task(str(task), kwargs={"of_tomorrow": 1}, queue=str(QUEUE_OF[task]))
+        least = app.send_task(
+            str(TaskName.STORE),
+            kwargs={**named, "name": "least", "content": {"kind": "inline", "data": content["data"]}},
+            headers={"of_tomorrow": "1"},
+        )
+        assert least.get(timeout=30)["outcome"] == "stored"
+    assert crew.client.store(b"x", **named, name="after").get(30)["outcome"] == "stored"
+    assert worker.pid == pid
+    assert worker.status == "running"
+    assert crew.count("artifacts") == 2
+    crew.until(crew.settled, meanwhile=crew.sweep, what="the rest")
+    invariants.check_settled(crew.keeper)

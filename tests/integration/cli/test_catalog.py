@@ -1,0 +1,101 @@
+"""catalog and doctor: a lost catalog is made again from the command line, and looked over."""
+
+import pytest
+import services
+from integration.cli.terminal import Stored, Tierkeeper
+
+from tierkeeper.embedded.postgres import Postgres
+
+
+def test_a_healthy_catalog(tk: Tierkeeper, stored: Stored) -> None:
+    """The doctor says of each check that it is right, and what is not there yet is no error."""
+    stored()
+    examined = tk("-o", "json", "doctor", "--all")
+    assert examined.code == 0, examined.out
+    found = {line["check"]: line for line in examined.json}
+    assert len(found) > 10
+    assert {line["condition"] for line in found.values()} == {"ok", "attention"}
+    assert found["dumps"]["found"] == "none"
+    assert tk("catalog", "dump").code == 0
+    (dump,) = tk("-o", "json", "catalog", "dumps").json
+    assert dump["complete"] is True
+    assert dump["name"] in tk("catalog", "dumps").out
+    assert {line["condition"] for line in tk("-o", "json", "doctor").json} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "check"),
+    [
+        ("UPDATE artifacts SET revision = 5", "events missing"),
+        ("UPDATE artifacts SET size = size + 1", "content of another tenant"),
+        ("DELETE FROM placements", "artifacts without a readable copy"),
+        (
+            "INSERT INTO events (subject, revision, type, actor) SELECT subject, revision, type, actor FROM events",
+            "events repeated",
+        ),
+        (
+            "INSERT INTO blobs (id, scope, sha256, size) VALUES (gen_random_uuid(), 'acme', sha256('x'), 1)",
+            "blobs of nothing",
+        ),
+        (
+            "UPDATE artifacts SET state = 'deleted', purge_at = '2020-01-01'; DELETE FROM schedule",
+            "deleted and never due",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(tk: Tierkeeper, stored: Stored, database_url: str, damage: str, check: str) -> None:
+    """Each broken invariant is one line that says what to do, and the exit code tells."""
+    stored()
+    services.execute(database_url, damage)
+    examined = tk("-o", "json", "doctor")
+    assert examined.code == 8
+    bad = [line for line in examined.json if line["condition"] == "bad"]
+    assert check in [line["check"] for line in bad]
+    assert all(line["advice"] for line in bad)
+    assert check in tk("doctor").out
+
+
+def test_a_lost_catalog(
+    tk: Tierkeeper,
+    stored: Stored,
+    postgres_server: Postgres,
+    catalog_template: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dump, lose the database, rebuild, accept, approve: the way of the documents, with what each step says."""
+    stored("old.txt", "old")
+    assert tk("catalog", "dump").code == 0
+    stored("new.txt", "new")
+    with services.fresh_database(postgres_server, template=catalog_template) as url:
+        monkeypatch.setenv("TIERKEEPER_CATALOG__URL", url)
+        assert tk("init").code == 0
+        tried = tk("-o", "json", "catalog", "rebuild", "--dry-run").json
+        assert (tried["dry_run"], tried["rows"]["artifacts"], tried["counts"]["only in the stores"]) == (True, 1, 1)
+        assert tk("-o", "json", "ls").json == []
+        done = tk("-o", "json", "catalog", "rebuild")
+        assert (done.code, done.json["counts"]) == (0, {"artifacts found only in the stores": 1})
+        assert tk("get", "acme/w/old.txt", "-").out == "old"
+        assert tk("get", "acme/w/new.txt", "-").out == "new"
+        tk("purge", "acme/w/old.txt")
+        services.execute(url, "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now()")
+        assert tk("catalog", "rebuild").code == 5
+        examined = tk("-o", "json", "doctor")
+        assert examined.code == 8
+        assert any("rebuilt from dump" in line["found"] for line in examined.json)
+        assert tk("doctor", "--accept-restore").code == 2
+        assert tk("doctor", "--accept-restore", "--dry-run").code == 0
+        accepted = tk("-o", "json", "doctor", "--accept-restore", "--reason", "it was lost")
+        assert (accepted.code, accepted.json["epoch"]) == (0, 4)
+        assert "trusted" in tk("doctor", "--accept-restore", "--reason", "again").err
+        assert tk("catalog", "rebuild", "--approve").code == 2
+        approved = tk("-o", "json", "catalog", "rebuild", "--approve", "--reason", "looked through")
+        assert [one["ref"]["name"] for one in approved.json] == ["new.txt"]
+        assert tk("-o", "json", "catalog", "rebuild", "--approve", "--reason", "again").json == []
+
+
+def test_without_a_dump(tk: Tierkeeper) -> None:
+    """Where there is no dump a rebuild says what can be done instead, and changes nothing."""
+    refused = tk("catalog", "rebuild")
+    assert refused.code == 3
+    assert "--objects-only" in refused.err
+    assert tk("catalog", "rebuild", "--objects-only", "--dump", "x").code == 2

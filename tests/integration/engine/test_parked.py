@@ -1,0 +1,202 @@
+"""What is stuck and what an operator decides about it, in the catalog."""
+
+import json
+import zlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import invariants
+import pytest
+from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+
+from tierkeeper.base.errors import ParkedNotFound
+from tierkeeper.base.parking import Sent, StuckFilter, StuckKind, StuckState
+from tierkeeper.engine import converge, deliveries
+from tierkeeper.engine.context import Worker
+from tierkeeper.engine.deliveries import Deliveries
+
+STAGED = uuid4()
+
+
+def sent(key: str = "the-key", **more: Any) -> Sent:  # noqa: ANN401  any argument
+    """A store's message."""
+    content = {"kind": "staged", "name": str(STAGED)}
+    named = {"tenant": TENANT, "workflow": WORKFLOW, "name": "m", "content": content}
+    return Sent("tierkeeper.store", key, {**named, **more}, {"tierkeeper_actor": "shop"})
+
+
+def kept(house: House) -> Deliveries:
+    """What is known of messages."""
+    return house.keeper.steer.deliveries
+
+
+def row(house: House, key: str = "the-key") -> Any:  # noqa: ANN401  a row
+    """The one row of a message."""
+    (found,) = house.sql("SELECT * FROM deliveries WHERE key = :key", key=key)
+    return found
+
+
+def told(house: House, subject: UUID) -> list[tuple[int, str]]:
+    """The revisions and types of a subject's events, oldest first."""
+    return [(e.revision, e.type) for e in house.keeper.events(newest_first=False) if e.subject == subject]
+
+
+def silence(house: House) -> None:
+    """Let every attempt at what is due end in silence, until it is parked."""
+    for _ in range(5):
+        converge.step_1_claim(house.keeper.engine, Worker(token=uuid4(), actor="silent"), ids=None)
+        house.pass_time(LEASES_END)
+    house.turn()
+
+
+def test_an_attempt_is_counted_and_given_back(house: House) -> None:
+    """Each delivery again counts, of the same message only; an outcome gives all of it back."""
+    assert [kept(house).count(sent()).attempts for _ in range(3)] == [1, 2, 3]
+    assert kept(house).count(sent(name="other")).attempts == 1
+    assert kept(house).count(Sent("tierkeeper.purge", "the-key", sent().arguments)).attempts == 1
+    kept(house).answered(sent())
+    assert kept(house).count(sent()).attempts == 1
+    assert list(house.keeper.steer.parked(StuckFilter(state=None))) == []
+
+
+def test_a_parked_message_is_kept_whole(house: House) -> None:
+    """Parking keeps arguments, headers and what is staged, once; further deliveries change nothing."""
+    kept(house).count(sent())
+    for _ in range(2):
+        kept(house).park(sent(), reason="given up")
+    assert kept(house).count(sent()).parked_reason == "given up"
+    kept(house).wait(sent(), reason="away")
+    found = row(house)
+    assert (json.loads(zlib.decompress(found.arguments)), found.headers) == (sent().arguments, sent().headers)
+    assert (found.attempts, found.staged, found.due_at) == (1, [STAGED], None)
+    assert told(house, found.id) == [(1, "delivery parked")]
+    assert list(kept(house).due()) == []
+
+
+def test_a_retried_message_is_sent_as_it_was(house: House) -> None:
+    """A retry makes it due at once, with its own key; what waits for its lease is not sent twice."""
+    kept(house).park(sent(), reason="given up")
+    steer = house.keeper.steer
+    (tried,) = steer.retry_parked(StuckFilter(item="the-key"), actor="kim", dry_run=True)
+    assert (tried.outcome, tried.dry_run, list(kept(house).due())) == ("retried", True, [])
+    (done,) = steer.retry_parked(StuckFilter(item=str(row(house).id)), actor="kim")
+    assert done.outcome == "retried"
+    assert list(kept(house).due()) == [sent()]
+    assert list(kept(house).due()) == []
+    assert told(house, row(house).id) == [(1, "delivery parked"), (2, "delivery retried")]
+    assert kept(house).count(sent()).attempts == 1
+
+
+def test_a_skipped_message_stays(house: House) -> None:
+    """A skip leaves it where it is, out of the list; a second one finds nothing, a retry by name takes it up."""
+    kept(house).park(sent(), reason="given up")
+    steer = house.keeper.steer
+    assert steer.skip_parked(StuckFilter(), actor="kim")[0].outcome == "skipped"
+    with pytest.raises(ParkedNotFound, match="given up"):
+        steer.skip_parked(StuckFilter(reason="given up"), actor="kim")
+    assert [one.key for one in steer.parked(StuckFilter(state=StuckState.SKIPPED))] == ["the-key"]
+    assert kept(house).count(sent()).parked_reason == "given up"
+    steer.retry_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    assert list(kept(house).due()) == [sent()]
+
+
+def test_what_waits_backs_off(house: House) -> None:
+    """A message whose store is away waits longer each time, at most five minutes; only the first time is an event."""
+    waits = []
+    for _ in range(8):
+        kept(house).wait(sent(), reason="away")
+        (found,) = house.sql("SELECT extract(epoch FROM due_at - clock_timestamp()) AS seconds FROM deliveries")
+        waits.append(float(found.seconds))
+    assert waits[0] <= deliveries.BACKOFF_BASE < waits[2]
+    assert deliveries.BACKOFF_CAP * 0.7 < waits[-1] <= deliveries.BACKOFF_CAP
+    assert told(house, row(house).id) == [(1, "delivery waits")]
+    (hastened,) = house.keeper.steer.retry_parked(StuckFilter(state=StuckState.WAITING), actor="kim")
+    assert hastened.outcome == "retried"
+    kept(house).wait(sent(), reason="away again")
+    assert told(house, row(house).id) == [(1, "delivery waits"), (2, "delivery retried"), (3, "delivery waits")]
+
+
+def test_what_the_broker_does_not_take_stays_due(house: House) -> None:
+    """Sending that stops in the middle leaves the rest to the next one."""
+    for key in ("a", "b", "c"):
+        kept(house).park(sent(key), reason="given up")
+    house.keeper.steer.retry_parked(StuckFilter(), actor="kim")
+    due = kept(house).due()
+    first = next(due).key
+    next(due)
+    due.close()
+    assert {one.key for one in kept(house).due()} == {"a", "b", "c"} - {first}
+
+
+def test_maintain_forgets_what_is_over(house: House) -> None:
+    """What was counted long ago, and what its producer carried out after all, is forgotten; the rest is kept."""
+    for key in ("lost", "done", "stuck"):
+        kept(house).count(sent(key))
+    for key in ("done", "stuck"):
+        kept(house).park(sent(key), reason="given up")
+    house.keeper.store(house.args("m"), call=house.call())
+    house.sql("UPDATE commands SET key = 'done', at = clock_timestamp()")
+    house.keeper.maintain()
+    assert [r.key for r in house.sql("SELECT key FROM deliveries ORDER BY key")] == ["lost", "stuck"]
+    house.sql("UPDATE deliveries SET last_at = last_at - interval '8 days'")
+    house.keeper.maintain()
+    assert [r.key for r in house.sql("SELECT key FROM deliveries")] == ["stuck"]
+
+
+def test_a_retried_artifact_goes_on(house: House) -> None:
+    """A parked artifact that is retried is due now, with a clean slate, and ends where it is wanted."""
+    house.store(age=timedelta(days=8))
+    silence(house)
+    (item,) = house.keeper.steer.parked(StuckFilter(kind=StuckKind.ARTIFACT))
+    assert (item.ref, item.attempts) == (house.ref(version=1), 6)
+    (done,) = house.keeper.steer.retry_parked(StuckFilter(name="a"), actor="kim")
+    assert (done.outcome, done.detail) == ("retried", "due now")
+    house.settle()
+    assert house.tiers() == {"warm"}
+    assert house.events() == ["stored", "parked", "retried", "moved"]
+
+
+def test_a_skipped_artifact_waits_for_its_next_phase(house: House) -> None:
+    """A skip leaves an artifact where it is until its next phase, which then brings it where it belongs."""
+    house.store(age=timedelta(days=8))
+    silence(house)
+    (done,) = house.keeper.steer.skip_parked(StuckFilter(tenant=TENANT), actor="kim")
+    assert "until its next step" in done.detail
+    house.turn()
+    assert house.tiers() == {"hot"}
+    assert house.read() == b"content"
+    house.days_pass(23)
+    house.settle()
+    assert house.tiers() == {"cold"}
+    assert house.events() == ["stored", "parked", "skipped", "moved"]
+
+
+def test_a_skipped_artifact_without_another_phase_waits_for_a_verb(house: House) -> None:
+    """Where no phase comes any more nothing happens by itself; nothing is deleted, and a verb takes it up."""
+    house.policy("{name: p, match: {tenant: acme}, phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]}")
+    house.store(age=timedelta(days=8))
+    silence(house)
+    (done,) = house.keeper.steer.skip_parked(StuckFilter(), actor="kim")
+    assert "until a verb" in done.detail
+    house.days_pass(3000)
+    assert house.turn() == {}
+    assert house.read() == b"content"
+    invariants.check(house.keeper)
+    house.restore()
+    house.settle()
+    assert house.tiers() == {"hot", "warm"}
+
+
+def test_a_verb_is_faster_than_the_operator(house: House) -> None:
+    """What is no longer parked when the decision is made is left as it is."""
+    artifact = house.store(age=timedelta(days=8)).artifact
+    silence(house)
+    steer, found = house.keeper.steer, []
+    for one in steer.parked(StuckFilter()):
+        house.restore()
+        found.append(one)
+    with pytest.raises(ParkedNotFound):
+        steer.skip_parked(StuckFilter(item=str(artifact)), actor="kim")
+    assert len(found) == 1
+    house.settle()
