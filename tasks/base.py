@@ -64,7 +64,7 @@ class KeeperTask(Task[Any, Any]):
                 _log.exception("unexpected error")
                 self.failed(error)
                 if isinstance(error, MemoryError):  # as itself it ends the whole worker: Celery takes it for its own
-                    raise RuntimeError("the task took more memory than there is") from error
+                    raise RuntimeError("the task took more memory than there is") from error  # noqa: TRY004  no type error
                 raise
             else:
                 return answer

@@ -19,4 +19,4 @@ def canary(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     queue = Queue(str((self.request.delivery_info or {}).get("routing_key")))
     steer = keeper.current().steer
     steer.canary(queue, sent_at=sent_at)
-    return {"queue": queue.value, "healthy": steer.health().healthy if queue is Queue.MAINTENANCE else None}
+    return {"queue": queue.value, "healthy": steer.health(tiers=False).healthy if queue is Queue.MAINTENANCE else None}

@@ -29,6 +29,12 @@ def test_beat_rotates_by_itself(deployment: Deployment) -> None:
             timeout=BEAT_SECONDS,
             what="the rotation by Beat",
         )
+        wait_for(
+            lambda: deployment.keeper.steer.health().healthy,
+            timeout=BEAT_SECONDS,
+            what="a canary through every queue",
+            every=0.5,
+        )
     finally:
         for beat in beats:
             beat.teardown()

@@ -1,5 +1,8 @@
 """Processes whose clock is wrong: libfaketime stands between them and the machine's."""
 
+import importlib.util
+import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +14,10 @@ def shifted(to: str) -> Mapping[str, str]:
 
     Its monotonic clock stays right, as that of a machine whose date is wrong.
     """
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not found:
-        services.absent("libfaketime", "apt-get install libfaketime")
-    return {"LD_PRELOAD": str(found[0]), "FAKETIME": to, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    found = importlib.util.find_spec("libfaketime")
+    if found is None or found.origin is None:
+        services.absent("libfaketime", "`make install` installs it")
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        services.absent("libfaketime", "its wheel is for Linux on x86-64 only")
+    library = Path(found.origin).parent / "vendor" / "libfaketime" / "src" / "libfaketime.so.1"
+    return {"LD_PRELOAD": str(library), "FAKETIME": to, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

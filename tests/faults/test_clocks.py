@@ -1,5 +1,6 @@
 """Workers whose clocks are a day wrong, in other time zones: decisions and leases are PostgreSQL's."""
 
+import json
 import os
 import signal
 from collections import Counter
@@ -50,6 +51,8 @@ def test_a_day_wrong(wrong: Ward) -> None:
         wrong.deliver(TaskName.STORE, args)
     created = house.show("new").created_at
     assert abs(datetime.now(UTC) - created) < HOURS
+    believed = [json.loads(line)["at"] for line in wrong.workers[0].logs().splitlines() if b'"task done"' in line]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(believed[-1])) > 23 * HOURS, "its clock is right"
     wrong.sweep()
     assert {name: house.tiers(name) for name in ages} == {
         "new": {"hot"},

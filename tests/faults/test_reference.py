@@ -3,7 +3,7 @@
 import hypothesis
 from faults import scale, vault
 from faults.lives import Lives
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from integration.keeper.house import House
 
@@ -19,6 +19,7 @@ def test_lives(house: House) -> None:
             stateful_step_count=scale.scaled(short=18, long=30),
             deadline=None,
             database=None,
+            phases=[Phase.generate],  # a life is short enough to be read as it is, and to make it shorter takes minutes
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),

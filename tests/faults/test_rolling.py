@@ -95,7 +95,7 @@ def test_messages_of_other_versions(open_crew: OpenCrew) -> None:
             headers={"of_tomorrow": "1"},
         )
         assert least.get(timeout=30)["outcome"] == "stored"
-    assert crew.client.store(b"x", **named, name="after").get(30)["outcome"] == "stored"
+    assert crew.client.store(b"x", tenant=TENANT, workflow=WORKFLOW, name="after").get(30)["outcome"] == "stored"
     assert worker.pid == pid
     assert worker.status == "running"
     assert crew.count("artifacts") == 2

@@ -45,10 +45,11 @@ _SAMPLES = sa.text(
     " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
 )
 _BY_POLICY = sa.text(f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
+# what is chosen comes in the order of an index, what is locked in that of the artifacts (R14)
 _STOP = sa.text(
-    "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT s.artifact_id"
-    f" {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
-    " ORDER BY s.artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE SKIP LOCKED)"
+    "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT artifact_id FROM schedule WHERE artifact_id IN"
+    f" (SELECT s.artifact_id {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
+    " LIMIT CAST(:most AS bigint)) ORDER BY artifact_id FOR NO KEY UPDATE SKIP LOCKED)"
 )
 _LAST = sa.text(
     "SELECT due_at, artifact_id FROM schedule WHERE braked_by = :run ORDER BY due_at, artifact_id"
@@ -57,14 +58,14 @@ _LAST = sa.text(
 _STOPPED = "SELECT artifact_id FROM schedule WHERE braked_by = :run"
 _UP_TO = "(due_at, artifact_id) <= (:due_at, :artifact)"
 _SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT CAST(:most AS bigint)")
+_CHOSEN = (
+    "WHERE artifact_id IN (SELECT artifact_id FROM schedule WHERE artifact_id IN ({chosen} ORDER BY due_at, artifact_id"
+    " LIMIT CAST(:most AS bigint)) AND braked_by = :run ORDER BY artifact_id FOR NO KEY UPDATE)"
+)
 _LET_GO = sa.text(
-    "UPDATE schedule SET braked_by = NULL, approved_by = :run WHERE artifact_id IN"
-    f" ({_STOPPED} AND {_UP_TO} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
+    "UPDATE schedule SET braked_by = NULL, approved_by = :run " + _CHOSEN.format(chosen=f"{_STOPPED} AND {_UP_TO}")
 )
-_RELEASE = sa.text(
-    "UPDATE schedule SET braked_by = NULL WHERE artifact_id IN"
-    f" ({_STOPPED} ORDER BY artifact_id LIMIT CAST(:most AS bigint) FOR NO KEY UPDATE)"
-)
+_RELEASE = sa.text("UPDATE schedule SET braked_by = NULL " + _CHOSEN.format(chosen=_STOPPED))
 _LEFT = sa.text("SELECT EXISTS (SELECT FROM schedule WHERE approved_by = :run)")
 # jumps from run to run in the index
 _HOLDERS = sa.text(

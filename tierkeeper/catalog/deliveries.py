@@ -51,7 +51,10 @@ _RETRY = sa.text(
     "UPDATE deliveries SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0,"
     " due_at = clock_timestamp(), waiting_for = 'retried by ' || :actor, revision = revision + 1 WHERE id = ANY(:ids)"
 )
-_SKIP = sa.text("UPDATE deliveries SET skipped_by = :actor, revision = revision + 1 WHERE id = ANY(:ids)")
+_SKIP = sa.text(
+    "UPDATE deliveries SET skipped_by = :actor, parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL,"
+    " waiting_for = NULL, revision = revision + 1 WHERE id = ANY(:ids)"
+)
 _STATES = {
     None: "(parked_reason IS NOT NULL OR due_at IS NOT NULL)",
     "parked": "parked_reason IS NOT NULL AND skipped_by IS NULL",

@@ -15,7 +15,7 @@ _LOOK = sa.text(
     " (SELECT count(*) FROM (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
     " AND due_at <= clock_timestamp() LIMIT :most) AS d) AS due,"
     " (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,"
-    " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL) AS parked_deliveries,"
+    " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL AND skipped_by IS NULL) AS parked_deliveries,"
     " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting"
 )
 

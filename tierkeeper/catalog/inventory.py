@@ -12,9 +12,11 @@ from tierkeeper.base.states import PlacementState
 _COLUMNS = "id, blob_id, location, state, store_version, stored_size, stored_sha256, damaged_at IS NOT NULL AS damaged"
 _AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
 _THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
+# a page is so many rows of all tiers: however few of them a tier has, one look goes no further
+_END_OF_PAGE = sa.text("SELECT id FROM placements WHERE id > :after ORDER BY id OFFSET :rows LIMIT 1")
 _PAGE = sa.text(
     f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND state IN ('present', 'doomed')"
-    " AND made_at < :before AND id > :after ORDER BY id LIMIT :limit"
+    " AND made_at < :before AND id > :after AND (CAST(:end AS uuid) IS NULL OR id <= :end) ORDER BY id"
 )
 # one artifact stands for all that share the content; what is purged misses nothing
 _OWNERS = sa.text(
@@ -53,10 +55,16 @@ def these(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Copy]:
     return {row.id: _copy(row) for row in connection.execute(_THESE, {"ids": list(ids)})}
 
 
-def page(connection: sa.Connection, tier: str, *, before: datetime, after: UUID, limit: int) -> list[Copy]:
-    """Return the next copies of a tier that were intended before a moment and must be there, by id."""
-    arguments = {"tier": tier, "before": before, "after": after, "limit": limit}
-    return [_copy(row) for row in connection.execute(_PAGE, arguments)]
+def page(
+    connection: sa.Connection, tier: str, *, before: datetime, after: UUID, rows: int
+) -> tuple[list[Copy], UUID | None]:
+    """Return, of the next ``rows`` placements by id, the tier's that were intended before a moment and must be there.
+
+    With them comes the id to go on after, None at the end.
+    """
+    end: UUID | None = connection.execute(_END_OF_PAGE, {"after": after, "rows": rows - 1}).scalar()
+    arguments = {"tier": tier, "before": before, "after": after, "end": end}
+    return [_copy(row) for row in connection.execute(_PAGE, arguments)], end
 
 
 def owners(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, UUID]:

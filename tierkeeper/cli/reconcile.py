@@ -85,9 +85,8 @@ def _print(session: Session, result: ReconcileResult, found: list[Finding], *, m
     if result.held_back:
         out.warn(result.held_back)
     if result.state is RunState.AWAITING_APPROVAL:
-        out.warn(
-            f"nothing was done; if it is true: `tierkeeper runs approve {str(result.run)[-SHORT_ID:]}`, then again"
-        )
+        approve = f"tierkeeper runs approve {str(result.run)[-SHORT_ID:]} --reason WHY"
+        out.warn(f"nothing was done; if it is true: `{approve}`, and reconcile again")
     elif dry_run:
         out.say("a dry run: nothing was changed; without --dry-run it is done")
 

@@ -27,7 +27,7 @@ from tierkeeper.engine import holding
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
 
-_BATCH = 5000  # rows of the schedule in one transaction
+_BATCH = 20_000  # rows of the schedule in one transaction
 _PINNED = 500  # artifacts in one
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
-from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
+from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, change, locking, settlement
@@ -33,6 +33,8 @@ from tierkeeper.stores.errors import StoreError
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
 #: an artifact of which nothing changed is not looked at again sooner, whatever its rule says
 QUIET = timedelta(seconds=60)
+#: what a catalog that is not trusted leaves is looked at again: by then somebody may have accepted it
+DOUBTED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def batch(
     copies = placements.of_blobs(connection, touched)
     items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
     items = _braked(connection, engine, governance, items, held, worker, now=now)
+    items = _spared(connection, engine, items, now=now)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.policy.retention or item.decision.action is Action.DESTROY for item in items):
         copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
@@ -175,6 +178,24 @@ def _braked(
         else:
             found.append(item)
     return found
+
+
+def _spared(connection: sa.Connection, engine: Engine, items: Sequence[_Item], *, now: datetime) -> list[_Item]:
+    """Return the items with what a catalog that is not trusted would destroy left as it is.
+
+    It may be an older copy of itself, that does not know of an undelete or a hold; and a purge is irrevocable.
+    """
+    ending = {i.row.id for i in items if i.row.counted and i.decision.action is Action.DESTROY}
+    doubt = epochs.distrusted(connection) if ending else None
+    if doubt is None:
+        return list(items)
+    return [replace(i, decision=_left(engine, i, doubt, now)) if i.row.id in ending else i for i in items]
+
+
+def _left(engine: Engine, item: _Item, doubt: str, now: datetime) -> Decision:
+    facts = replace(item.row.facts(now), holds=(*item.row.holds, "the catalog is not trusted"))
+    decision = decide(facts, item.policy, now=now, default_undo=engine.default_undo)
+    return replace(decision, blocked=(f"the catalog is not trusted: {doubt}",), next_due=now + DOUBTED)
 
 
 def _settle_blobs(

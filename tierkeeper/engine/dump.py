@@ -32,7 +32,6 @@ from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 
 Progress = Callable[[int], None]
-_CHUNK = 1024 * 1024
 _LEVEL = 6  # of gzip
 
 
@@ -122,15 +121,27 @@ def _write(engine: Engine, store: Store, *, progress: Progress) -> tuple[Manifes
 @contextmanager
 def _copied(engine: Engine, snapshot: Snapshot, table: str, *, since: datetime | None = None) -> Iterator[_File]:
     with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
-        content = cast("BinaryIO", spool)
+        content = _Hashed(cast("BinaryIO", spool))
         with gzip.GzipFile(fileobj=content, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
             rows = snapshot.copy(table, packed) if since is None else snapshot.copy_events(since, packed)
-        size = content.tell()
-        content.seek(0)
-        digest = hashlib.sha256()
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-        yield _File(table, content, rows, size, digest.hexdigest())
+        yield _File(table, content.file, rows, content.file.tell(), content.digest.hexdigest())
+
+
+class _Hashed:
+    """A file that is hashed while it is written: the snapshot does not wait for a second pass."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Write and hash."""
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        """Write out."""
+        self.file.flush()
 
 
 def _put_table(store: Store, name: str, file: _File, *, at: datetime) -> Part:

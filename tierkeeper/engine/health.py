@@ -5,9 +5,11 @@ through its queue or it does not.
 """
 
 import math
+import queue
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +20,7 @@ from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
+from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreError
 from tierkeeper_client.contract import Queue
 
@@ -32,9 +35,9 @@ def waits(seconds: Iterable[float]) -> dict[int, int]:
     return dict(Counter(min(LONGEST, max(0, math.ceil(math.log2(max(one, 1.0))))) for one in seconds))
 
 
-def canary(engine: Engine, queue: Queue, *, sent_at: datetime | None) -> None:
-    """Note that a canary came through ``queue``."""
-    engine.catalog.run(lambda connection: heartbeats.canary(connection, queue.value, sent_at=sent_at))
+def canary(engine: Engine, through: Queue, *, sent_at: datetime | None) -> None:
+    """Note that a canary came through a queue."""
+    engine.catalog.run(lambda connection: heartbeats.canary(connection, through.value, sent_at=sent_at))
 
 
 def quiet(engine: Engine) -> timedelta | None:
@@ -108,8 +111,8 @@ def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canar
 
 def _canaries(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Iterator[Vital]:
     limit = engine.settings.health.canary
-    for queue in Queue:
-        name, known = f"canary {queue.value}", canaries.get(queue.value)
+    for each in Queue:
+        name, known = f"canary {each.value}", canaries.get(each.value)
         if known is None:
             yield Vital(name, Condition.BAD, None, "s", "none has ever come through; does a worker serve this queue?")
             continue
@@ -135,24 +138,30 @@ def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
 
 def _tiers(engine: Engine) -> list[Vital]:
     """Ask every store, all at once; one that has not answered in time is left to its own time-outs."""
-    # threads of their own: the engine's may all be waiting for the very store that does not answer
-    threads = ThreadPoolExecutor(max_workers=len(engine.tiers), thread_name_prefix="tierkeeper-health")
-    asked = {tier.name: threads.submit(engine.store(tier.name).check) for tier in engine.tiers}
-    wait(asked.values(), timeout=engine.settings.health.probe.total_seconds())
-    threads.shutdown(wait=False, cancel_futures=True)
+    # threads that nobody waits for, not even the end of the process: this is to be told in time
+    answers: dict[str, queue.Queue[str]] = {tier.name: queue.Queue() for tier in engine.tiers}
+    for name, answer in answers.items():
+        threading.Thread(target=_ask, args=(engine.store(name), answer), daemon=True).start()
+    until = time.monotonic() + engine.settings.health.probe.total_seconds()
     found = []
-    for name, answer in asked.items():
-        error = answer.exception() if answer.done() and not answer.cancelled() else TimeoutError()
-        if isinstance(error, StoreError):
-            detail = str(error)
-        elif isinstance(error, TimeoutError):
+    for name, answer in answers.items():
+        try:
+            detail = answer.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
             detail = f"it has not answered within {format_duration(engine.settings.health.probe)}"
-        elif error is not None:
-            raise error
-        else:
-            detail = ""
         found.append(Vital(f"tier {name}", Condition.BAD if detail else Condition.OK, None, "", detail))
     return found
+
+
+def _ask(store: Store, answer: "queue.Queue[str]") -> None:
+    try:
+        store.check()
+    except StoreError as error:
+        answer.put(str(error))
+    except Exception as error:  # noqa: BLE001  a defect of an adapter is to be told, not to end a thread in silence
+        answer.put(f"{type(error).__name__}: {error}")
+    else:
+        answer.put("")
 
 
 def _whole(duration: timedelta) -> timedelta:

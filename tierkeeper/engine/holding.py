@@ -10,7 +10,7 @@ from tierkeeper.catalog.brake import Scope
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 
-_BATCH = 5000  # rows of the schedule in one transaction
+_BATCH = 20_000  # rows of the schedule in one transaction
 
 
 def hold(engine: Engine, scope: Scope, run: UUID) -> None:

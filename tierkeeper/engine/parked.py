@@ -193,10 +193,9 @@ def _deliveries_decided(
 
 
 def _waits_for(row: DeliveryRow, decision: str) -> bool:
-    """Whether a decision like this changes anything for it; what waits is sent again by itself, a retry hastens it."""
-    if decision == "skipped":
-        return row.parked_reason is not None and row.skipped_by is None
-    return row.parked_reason is not None or row.due_at is not None
+    """Whether a decision like this changes anything for it; a retry hastens what waits, a skip ends the waiting."""
+    stuck = row.parked_reason is not None or row.due_at is not None
+    return stuck and (decision != "skipped" or row.skipped_by is None)
 
 
 def _described(filter_: StuckFilter) -> str:

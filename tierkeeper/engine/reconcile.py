@@ -156,13 +156,19 @@ class _Sweep:
             return f"nothing is repaired or deleted: {restored}"
         for look in looks:
             reconcile_act.forget_gone(self.engine, look, actor=self.actor, run=self._run)
-            counts.update(reconcile_act.repair(self.engine, look, actor=self.actor))
-            self._move(0)
+            counts.update(reconcile_act.repair(self.engine, look, actor=self.actor, progress=self._move))
         if self._distrust is not None:
             return f"no orphans are deleted: {self._distrust}"
         try:
             counts.update(
-                reconcile_act.delete_orphans(self.engine, looks, limits=self._limits, actor=self.actor, run=self._run)
+                reconcile_act.delete_orphans(
+                    self.engine,
+                    looks,
+                    limits=self._limits,
+                    actor=self.actor,
+                    run=self._run,
+                    progress=self._move,
+                )
             )
         except (DeletesDisabled, CatalogRestored) as refused:
             return f"no orphans are deleted: {refused}"

@@ -11,7 +11,7 @@ comes before its bytes (R1), so bytes that have no row when they are looked up c
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -37,7 +37,9 @@ log = logs.get(__name__)
 _BATCH = 500
 
 
-def repair(engine: Engine, look: Look, *, actor: str) -> Counter[str]:
+def repair(
+    engine: Engine, look: Look, *, actor: str, progress: Callable[[int], None] = lambda _done: None
+) -> Counter[str]:
     """Report a tier's bad copies, and heal those whose bytes are right again; return what was done."""
     counts: Counter[str] = Counter()
     suspects = look.suspects()
@@ -50,6 +52,7 @@ def repair(engine: Engine, look: Look, *, actor: str) -> Counter[str]:
             copy = copies.get(suspect.placement)
             if copy is not None:
                 counts[_about(engine, suspect, copy, rows.get(owners.get(copy.blob_id, copy.id)), actor=actor)] += 1
+        progress(0)
     return +counts
 
 
@@ -67,7 +70,13 @@ def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: Artifact
 
 
 def delete_orphans(
-    engine: Engine, looks: Sequence[Look], *, limits: ReconcileLimits, actor: str, run: UUID | None
+    engine: Engine,
+    looks: Sequence[Look],
+    *,
+    limits: ReconcileLimits,
+    actor: str,
+    run: UUID | None,
+    progress: Callable[[int], None],
 ) -> Counter[str]:
     """Delete what these looks saw again after its quarantine; raises DeletesDisabled and CatalogRestored."""
     counts: Counter[str] = Counter()
@@ -79,6 +88,7 @@ def delete_orphans(
             deleted = delete(engine, look.tier, going)
             counts["orphans deleted"] += forget(engine, look.tier, deleted, actor=actor, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
+            progress(0)
     return +counts
 
 

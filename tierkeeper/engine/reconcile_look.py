@@ -33,6 +33,7 @@ from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 
 _CHUNK = 1000  # objects of one look-up
+_PAGE = 5000  # placements of all tiers of one page
 #: every location carries the id of its placement, a UUIDv7
 _PLACED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -187,15 +188,12 @@ class Look:
             self._progress(0)
 
     def _pages(self) -> Iterator[list[Copy]]:
-        after = UUID(int=0)
-        while True:
+        after: UUID | None = UUID(int=0)
+        while after is not None:
             with self._engine.catalog.reading() as connection:
-                page = inventory.page(connection, self.tier, before=self.began, after=after, limit=_CHUNK)
-            if not page:
-                return
+                page, after = inventory.page(connection, self.tier, before=self.began, after=after, rows=_PAGE)
             self._known += len(page)
             yield page
-            after = page[-1].id
 
     def _doubt(self, copies: Sequence[Copy]) -> None:
         """Ask the store about these copies, then read their rows again: who is still at fault is a finding."""

@@ -49,8 +49,9 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: st
         weight = braking.weigh(connection, engine, scope, limits, now=now)
         if weight.over:
             return braking.opened(connection, engine, scope, weight, actor=actor, now=now)
-        if waiting is not None:
-            runs.used(connection, waiting)
+        found = None if waiting is None else runs.lock_judged(connection, waiting)
+        if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else somebody decided just now
+            runs.used(connection, found.id)
         return None
 
     run = engine.catalog.run(weighed)

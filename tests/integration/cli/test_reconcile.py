@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+import psycopg
 from integration.cli.terminal import Stored, Tierkeeper
 
 from tierkeeper.base.ids import new_id
 
 
-def orphans(tmp_path: Path, number: int) -> None:
-    """Put so many files into hot that nobody knows."""
+def orphans(tmp_path: Path, database_url: str, number: int) -> None:
+    """Put so many files into hot that came when their intents were collected already."""
     folder = tmp_path / "home" / "tiers" / "hot" / "acme" / "w" / "late.txt"
     folder.mkdir(parents=True, exist_ok=True)
-    for _ in range(number):
-        (folder / f"1-{new_id()}").write_text("late")
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        for _ in range(number):
+            placement = new_id()
+            connection.execute(
+                "INSERT INTO events (subject, revision, type, actor) VALUES (%s, 1, 'collected', 'beat')", [placement]
+            )
+            (folder / f"1-{placement}").write_text("late")
 
 
 def file_of(tk: Tierkeeper, tmp_path: Path, ref: str) -> Path:
@@ -33,10 +39,12 @@ def test_what_agrees(tk: Tierkeeper, stored: Stored) -> None:
     assert tk("runs", "list", "--kind", "reconcile").out.count("reconcile") == 2
 
 
-def test_findings_are_listed_with_their_reasons(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+def test_findings_are_listed_with_their_reasons(
+    tk: Tierkeeper, stored: Stored, tmp_path: Path, database_url: str
+) -> None:
     """Each finding says where, what would be done and why; what is lost makes the exit code 7."""
     ref = stored("a.txt")
-    orphans(tmp_path, 1)
+    orphans(tmp_path, database_url, 1)
     file_of(tk, tmp_path, ref).unlink()
     dry = tk("reconcile", "--dry-run")
     assert dry.code == 7
@@ -51,10 +59,10 @@ def test_findings_are_listed_with_their_reasons(tk: Tierkeeper, stored: Stored, 
     assert tk("-o", "json", "events", ref, "--type", "damaged").json
 
 
-def test_it_stops_until_it_is_approved(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+def test_it_stops_until_it_is_approved(tk: Tierkeeper, stored: Stored, tmp_path: Path, database_url: str) -> None:
     """Too many findings end with exit code 5 and the command that approves; then it goes on."""
     stored("a.txt")
-    orphans(tmp_path, 12)
+    orphans(tmp_path, database_url, 12)
     stopped = tk("reconcile")
     assert stopped.code == 5
     assert "too much differs to be true: in hot 12 of 13, where the limit is 10" in stopped.err

@@ -1,6 +1,9 @@
 """The health of the whole: what is bad, what waits for a person, how late the work gets done."""
 
 import shutil
+import threading
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,8 +14,11 @@ from integration.keeper.house import House
 
 from tierkeeper.base.health import Condition, Health
 from tierkeeper.base.metrics import METRICS
+from tierkeeper.base.settings_groups import HealthSettings
 from tierkeeper.catalog import heartbeats
+from tierkeeper.engine.health import health as look
 from tierkeeper.engine.health import percentile, waits
+from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper_client.contract import Queue
 
 
@@ -109,6 +115,31 @@ def test_a_tier_that_does_not_answer_is_bad(house: House) -> None:
     assert house.keeper.steer.health(tiers=False).healthy
     shutil.rmtree(folder, ignore_errors=True)
     away.rename(folder)
+
+
+class Hanging(FilesystemStore):
+    """A folder on a mount whose server has gone."""
+
+    gone = threading.Event()
+
+    def check(self) -> None:
+        """Come back when the server does."""
+        self.gone.wait(30)
+
+
+def test_a_tier_that_hangs_is_not_waited_for(house: House) -> None:
+    """A store that does not come back is bad after the time for it; the others have been asked meanwhile."""
+    come_through(house)
+    engine = house.keeper.engine
+    hanging = Hanging.from_url(engine.store("cold").config)
+    settings = house.settings.model_copy(update={"health": HealthSettings(probe=timedelta(seconds=0.3))})
+    sick = replace(engine, stores={**engine.stores, "cold": hanging}, settings=settings)
+    began = time.monotonic()
+    found = look(sick)
+    assert time.monotonic() - began < 5
+    assert bad(found) == {"tier cold"}
+    assert "has not answered within" in found["tier cold"].detail
+    hanging.gone.set()
 
 
 def test_how_late_and_how_fast(house: House) -> None:

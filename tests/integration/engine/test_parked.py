@@ -117,6 +117,19 @@ def test_what_waits_backs_off(house: House) -> None:
     assert told(house, row(house).id) == [(1, "delivery waits"), (2, "delivery retried"), (3, "delivery waits")]
 
 
+def test_the_waiting_can_be_ended(house: House) -> None:
+    """A skip of a message that waits keeps it, and it is not sent again until somebody retries it."""
+    kept(house).wait(sent(), reason="away")
+    (skipped,) = house.keeper.steer.skip_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    assert skipped.outcome == "skipped"
+    house.sql("UPDATE deliveries SET due_at = due_at - interval '1 hour'")
+    assert list(kept(house).due()) == []
+    (found,) = house.keeper.steer.parked(StuckFilter(state=None))
+    assert (found.state, found.reason) == (StuckState.SKIPPED, "away")
+    house.keeper.steer.retry_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    assert list(kept(house).due()) == [sent()]
+
+
 def test_what_the_broker_does_not_take_stays_due(house: House) -> None:
     """Sending that stops in the middle leaves the rest to the next one."""
     for key in ("a", "b", "c"):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import cast
 
+import pytest
 from integration.engine.reconciling import (
     CONTENT,
     QUARANTINE,
@@ -19,6 +20,7 @@ from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.findings import FindingKind
 from tierkeeper.base.ids import new_id
+from tierkeeper.engine import reconcile_look
 from tierkeeper.engine.seen import Seen
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem import FilesystemStore
@@ -82,8 +84,9 @@ def test_a_record_that_is_gone_from_the_database(house: House) -> None:
     assert (house.tiers(), there(house, "records", where)) == ({"records", "cold"}, False)
 
 
-def test_among_a_thousand_copies_the_missing_ones_are_found(house: House) -> None:
+def test_among_a_thousand_copies_the_missing_ones_are_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are looked through page by page: the first, the last and one in the middle."""
+    monkeypatch.setattr(reconcile_look, "_PAGE", 100)
     for page in range(2):
         args = [house.args(f"n{page}/{n}", b"%d %d" % (page, n), age=timedelta(days=40)) for n in range(600)]
         house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())

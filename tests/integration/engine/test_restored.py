@@ -7,7 +7,7 @@ from pathlib import Path
 import invariants
 import pytest
 import services
-from integration.keeper.house import AT_ONCE, House
+from integration.keeper.house import AT_ONCE, TENANT, House
 
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.settings import Settings
@@ -15,6 +15,7 @@ from tierkeeper.base.values import Filter
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine import acceptance, epoch, reconcile
 from tierkeeper.keeper import Keeper
+from tierkeeper_client.contract import PurgeArgs, UndeleteArgs
 
 POLICY = """
 name: quick
@@ -167,6 +168,31 @@ def test_what_cannot_be_taken_over_is_left_aside(
                 restored.days_pass(2)
             assert path.exists()
             path.unlink()  # or the invariants would miss its row
+
+
+def test_what_was_undeleted_meanwhile_is_not_purged(
+    house: House, backup: Callable[[House], AbstractContextManager[str]]
+) -> None:
+    """A catalog that is not trusted purges nothing for good, however long ago it should have: it can be undeleted."""
+    house.policy(POLICY.replace("quick", "slow").replace("reports", "slow").replace("undo: 0d", "undo: 1d"))
+    for name in ("rescued", "gone"):
+        house.keeper.store(house.args(name, name.encode(), workflow="slow"), call=house.call())
+        house.keeper.purge(PurgeArgs(tenant=TENANT, workflow="slow", name=name), call=house.call())
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), call=house.call())
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            assert epoch.check(engine) is not None
+            restored.days_pass(3)
+            assert restored.turn() == {"refused": 2}
+            restored.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), call=restored.call())
+            acceptance.accept(engine, actor="tester", reason="the disk died")
+            restored.days_pass(1)
+            restored.settle()
+            states = {view.ref.name: view.state.value for view in restored.keeper.select(Filter(state=None))}
+            assert states == {"rescued": "live", "gone": "purged"}
 
 
 def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:

@@ -38,6 +38,7 @@ def test_what_kills_its_worker_is_parked(
     assert process.status == "running"
     (row,) = installation.sql("SELECT * FROM deliveries WHERE key = 'deadly'")
     assert (row.task, row.tenant, row.name, row.attempts) == ("tierkeeper.store", "poison", "segfault", 6)
+    assert not installation.sql("SELECT FROM deliveries WHERE name LIKE 'good%'")  # what ends well at once has no row
 
 
 def test_what_hangs_is_parked(

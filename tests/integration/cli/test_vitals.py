@@ -1,0 +1,24 @@
+"""`tierkeeper health`: what a person and what a probe is told."""
+
+from integration.cli.terminal import Tierkeeper
+
+from tierkeeper.base.settings import load
+from tierkeeper.keeper import Keeper
+from tierkeeper_client.contract import Queue
+
+
+def test_health_is_told_by_the_exit_code(tk: Tierkeeper) -> None:
+    """Without Beat and a worker it is 8, and the problems are named; when canaries come through it is 0."""
+    sick = tk("health", "-o", "json")
+    assert sick.code == 8
+    assert not sick.json["healthy"]
+    assert any(problem.startswith("canary verbs: ") for problem in sick.json["problems"])
+    with Keeper.open(load()) as keeper:
+        for queue in Queue:
+            keeper.steer.canary(queue, sent_at=None)
+    well = tk("health", "-o", "json")
+    assert (well.code, well.json["healthy"], well.json["problems"]) == (0, True, [])
+    assert {"name": "due", "condition": "ok", "value": 0, "unit": "items", "detail": ""} in well.json["vitals"]
+    table = tk("health", "--no-tiers")
+    assert "canary transition" in table.out
+    assert "tier cold" not in table.out
