@@ -32,7 +32,7 @@ from tierkeeper.base.values import (
     VerbResult,
 )
 from tierkeeper.catalog import artifacts, browse, events, migrate, partitions, runs, schedule
-from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.database import Database, take_time
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import collect as collecting
 from tierkeeper.engine import content, governing, ingest, reading, sweep, verbs, views
@@ -210,6 +210,7 @@ class Keeper:
             if ref is not None:
                 found = artifacts.versions(connection, ref)
                 subjects = [row.id for row in found if ref.version in {None, row.version}]
+            take_time(connection)  # whoever reads them may be slow, such as a pager
             yield from events.query(
                 connection,
                 tenant=tenant,

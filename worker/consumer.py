@@ -15,10 +15,13 @@ from tasks.base import REFUSED_HEADER
 from tierkeeper.base import log
 from tierkeeper.base.metrics import observe
 from tierkeeper.base.settings_groups import MessagesSettings
+from tierkeeper_client.contract import MAX_HEADER, TaskName
 from tierkeeper_client.mac import KeyRing
 from worker import config
 
 EMPTY: Final = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+
+KNOWN: Final = frozenset(task.value for task in TaskName)
 
 _log = log.get(__name__)
 _celery = logging.getLogger(__name__)  # kombu wants one of the standard library's
@@ -58,13 +61,17 @@ class Consumer(CeleryConsumer):
 
         def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
             body = message.body or b""
-            problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
+            try:
+                problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
+            except Exception as error:  # noqa: BLE001  whatever is in it, it must not end the worker
+                problem = f"it cannot be judged ({type(error).__name__})"
             if not problem:
                 return received(message)
             name, id_ = message.headers.get("task"), message.headers.get("id")
-            observe("messages_refused", task=str(name))
-            _log.warning("message refused", task=str(name), task_id=str(id_), problem=problem)
-            if not isinstance(name, str) or not isinstance(id_, str):
+            known = isinstance(name, str) and name in KNOWN
+            observe("messages_refused", task=name if known else "unknown")  # a label is not for anybody to choose
+            _log.warning("message refused", task=str(name)[:MAX_HEADER], task_id=str(id_)[:MAX_HEADER], problem=problem)
+            if not known or not isinstance(id_, str) or len(id_) > MAX_HEADER:
                 return message.reject_log_error(_celery, self.app.connection_for_read().connection_errors)
             defuse(message, name=name, id_=id_, problem=problem)
             return received(message)

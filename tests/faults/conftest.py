@@ -81,9 +81,9 @@ def open_crew(folder: Path, database_url: str, valkey: Valkey) -> Iterator[OpenC
     """Opens crews of workers on the test's own catalog and broker; they end with the test."""
     with ExitStack() as stack:
 
-        def opened(*, broker: str = "", settings: Mapping[str, str] | None = None, **tiers: str) -> Crew:
+        def opened(*, broker: str = "", settings: Mapping[str, str] | None = None) -> Crew:
             return stack.enter_context(
-                crews(folder, catalog=database_url, broker=broker or valkey.url, settings=settings, **tiers)
+                crews(folder, catalog=database_url, broker=broker or valkey.url, settings=settings)
             )
 
         yield opened

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 PIN = 30
-UNDO = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy's numbers, in days: when each tier begins, when it purges, how long and how many versions it keeps."""
+    """A policy's numbers, in days: when each tier begins, when it purges, what it retains, keeps and lets undo."""
 
     warm: int = 7
     cold: int = 30
     purge: int = 90
     retention: int | None = None
     keep: int | None = None
+    undo: int = 7
 
     def tier(self, age: int) -> str:
         """Where something of this age belongs."""
@@ -35,7 +35,7 @@ class Policy:
             "name: reference",
             "match: {tenant: acme}",
             f"phases: [{phases}, {{after: {self.purge}d, in: []}}]",
-            f"undo: {UNDO}d",
+            f"undo: {self.undo}d",
         ]
         if self.retention is not None:
             lines.append(f"retention: {{mode: governance, for: {self.retention}d, in: [cold]}}")
@@ -47,8 +47,9 @@ class Policy:
 POLICIES = (
     Policy(),
     Policy(warm=3, cold=14, purge=60),
-    Policy(warm=20, cold=50, purge=200),
+    Policy(warm=20, cold=50, purge=200, undo=2),
     Policy(keep=1),
+    Policy(undo=0),
     Policy(retention=45),
     Policy(warm=3, cold=14, purge=90, retention=80, keep=2),
 )
@@ -121,7 +122,7 @@ class Reference:
     def purge(self, name: str) -> None:
         """Delete: the undo window begins, the tiers stay."""
         version = self.names[name][-1]
-        version.state, version.purge_at = "deleted", self.today + UNDO
+        version.state, version.purge_at = "deleted", self.today + self.policy.undo
         self.look([version])
 
     def undelete(self, name: str) -> None:
@@ -133,7 +134,8 @@ class Reference:
     # -- what the rules do
 
     def turn(self) -> None:
-        """Look at everything."""
+        """Look at everything; and again, for undo windows of nothing end in the same turn."""
+        self.look(list(self.versions()))
         self.look(list(self.versions()))
 
     def look(self, versions: list[Version]) -> None:
@@ -146,7 +148,7 @@ class Reference:
             if version in ending:
                 version.state, version.wanted = "purged", frozenset()
             elif version in going:
-                version.state, version.purge_at = "deleted", self.today + UNDO
+                version.state, version.purge_at = "deleted", self.today + self.policy.undo
             elif version.state == "live":
                 version.wanted = version.tiers(self.policy, self.today)
 

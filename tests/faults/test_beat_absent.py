@@ -23,8 +23,8 @@ phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}, {after: 30d, in: []}]
 undo: 1d
 """
 COUNT = 10
-#: three seconds before a minute in which everything is sent: rotate, collect and verify
-JUST_BEFORE = "@2026-03-01 03:40:57"
+#: a Beat that starts in so many seconds is there before the minute in which rotate, collect and verify are sent
+JUST_BEFORE = "@2026-03-01 03:40:48"
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def beat(waiting: Ward, number: int) -> LocalProcess:
     return process
 
 
+@pytest.mark.slow
 def test_beat_absent_for_two_days(waiting: Ward) -> None:
     """What became due in two days without a Beat is done after one tick of three of them: each step once."""
     house = waiting.house

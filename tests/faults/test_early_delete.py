@@ -1,10 +1,11 @@
 """Nothing is deleted early, whatever is done in whatever order: an oracle stands at each commit and each store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
 import invariants
+import pytest
 from faults import crashing
 from faults.crashing import Crash
 from faults.oracle import Oracle, Rules, Watched, watching
@@ -13,7 +14,7 @@ from faults.vault import Vault, install
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House, houses
 
 from tierkeeper.base.errors import (
     AlreadyThere,
@@ -23,12 +24,14 @@ from tierkeeper.base.errors import (
     NotDeleted,
     RetentionLocked,
 )
+from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Call
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
 
 NAMES = st.sampled_from(["a", "b", "c"])
 CONTENTS = st.sampled_from([b"one", b"two"])
+AGES = st.sampled_from([0, 1, 8, 29, 40, 89, 95])
 RULES = st.sampled_from(
     [
         Rules(),
@@ -61,21 +64,23 @@ class Lives(RuleBasedStateMachine):
         self.held: set[str] = set()
         self.crash: tuple[crashing.Step, crashing.When] | None = None
 
-    @initialize(rules=RULES)
-    def begin(self, rules: Rules) -> None:
-        """Begin with nothing but a policy."""
+    @initialize(rules=RULES, ages=st.tuples(AGES, AGES, AGES))
+    def begin(self, rules: Rules, ages: tuple[int, int, int]) -> None:
+        """Begin with a policy and three artifacts, two of which share their content."""
         self.vault.locks.clear()
         self.oracle.reset()
         self.edit(rules)
+        for name, content, age in zip("abc", [b"one", b"one", b"two"], ages, strict=True):
+            self.store(name, content, age)
 
-    @rule(name=NAMES, content=CONTENTS, age=st.sampled_from([0, 1, 8, 29, 40, 89, 95]))
+    @rule(name=NAMES, content=CONTENTS, age=AGES)
     def store(self, name: str, content: bytes, age: int) -> None:
         """Store."""
         args = self.house.args(name, content, age=timedelta(days=age))
         if self.do(lambda call: self.house.keeper.store(args, call=call)):
             self.known.add(name)
 
-    @rule(data=st.data(), verb=st.sampled_from(["promote", "archive", "restore", "purge", "undelete"]))
+    @rule(data=st.data(), verb=st.sampled_from(["purge", "undelete", "promote", "archive", "restore"]))
     @precondition(lambda self: self.known)
     def ask(self, data: st.DataObject, verb: str) -> None:
         """Ask for something, whether it can be had or not."""
@@ -121,6 +126,14 @@ class Lives(RuleBasedStateMachine):
         """Time passes."""
         self.pass_time(timedelta(days=length))
 
+    @rule(lengths=st.lists(st.sampled_from([0.02, 0.1, 1, 6, 8, 30, 60]), min_size=1, max_size=3))
+    def days_go_by(self, lengths: list[float]) -> None:
+        """Time passes as it does: with sweeps."""
+        for length in lengths:
+            self.days_pass(length)
+            self.turn()
+            self.collect()
+
     @rule()
     def turn(self) -> None:
         """Sweep."""
@@ -154,7 +167,7 @@ class Lives(RuleBasedStateMachine):
         self.crash = None
         self.heal()
         for _ in range(2):  # what failed is tried again after a while
-            self.pass_time(LEASES_END * 3)
+            self.pass_time(timedelta(hours=2))
             self.house.turn()
             self.house.collect()
         self.pass_time(LEASES_END)
@@ -201,6 +214,15 @@ class Lives(RuleBasedStateMachine):
         except (StoreTransient, *REFUSED):
             return False
         return True
+
+
+@pytest.fixture
+def house(settings_factory: Callable[..., Settings]) -> Iterator[House]:
+    """A house in which what is doomed has an hour of grace."""
+    options: dict[str, dict[str, str]] = {"hot": {}, "warm": {"layout": "cas"}, "cold": {"layout": "cas"}}
+    tiers = {tier: {"options": {"fsync": "no", **more}} for tier, more in options.items()}
+    with houses(settings_factory) as opener:
+        yield opener(tiers=tiers, engine={"grace": "1h"})
 
 
 def test_nothing_is_deleted_early(house: House) -> None:

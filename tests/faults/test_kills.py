@@ -87,7 +87,7 @@ def test_kill_storm(open_crew: OpenCrew, scale: Scale, chance: random.Random) ->
     crew.until(tiered, meanwhile=crew.sweep, what="everything to be in warm", timeout=240)
     effects.check_stored_once(crew, sent)
     effects.check_moved_once(crew, sent, tier="warm")
-    invariants.check_settled(crew.keeper)
+    invariants.check_settled(crew.keeper, reads=1000)
 
 
 def _messages(sent: Mapping[str, bytes]) -> dict[str, list[StoreArgs]]:

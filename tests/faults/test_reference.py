@@ -15,7 +15,7 @@ def test_lives(house: House) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=scale.scaled(short=25, long=150),
+            max_examples=scale.scaled(short=25, long=100),
             stateful_step_count=scale.scaled(short=18, long=30),
             deadline=None,
             database=None,

@@ -1,16 +1,25 @@
 """Scenario 14: workers are restarted one after another while work goes on; messages of other versions are among it."""
 
+import io
 import random
+import subprocess
+import sys
+import tarfile
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import invariants
 import pytest
+from acceptance.nodes import Valkey
 from celery import Celery
 from faults import effects
+from faults import scale as scales
 from faults.conftest import Scale
-from faults.crew import TENANT, WORKFLOW, OpenCrew, items
+from faults.crew import TENANT, WORKFLOW, OpenCrew, crews, items
 
+import models
+from tierkeeper.embedded.postgres import Postgres
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import QUEUE_OF, InlineContent, Queue, TaskName
 from tierkeeper_client.settings import shared_settings
@@ -101,3 +110,72 @@ def test_messages_of_other_versions(open_crew: OpenCrew) -> None:
     assert crew.count("artifacts") == 2
     crew.until(crew.settled, meanwhile=crew.sweep, what="the rest")
     invariants.check_settled(crew.keeper)
+
+
+@pytest.mark.slow
+def test_old_and_new_code_mixed(
+    folder: Path, tmp_path: Path, postgres_server: Postgres, postgres_url: str, valkey: Valkey, chance: random.Random
+) -> None:
+    """Workers of the code before the newest migration go on while the catalog is migrated, and beside new ones."""
+    if not scales.LONG:
+        pytest.skip("the long form only (make faults): two versions of everything are started")
+    before = code_before(newest_migration(), tmp_path / "before")
+    old = {"PYTHONPATH": f"{before}:{before / 'client' / 'src'}"}
+    sent: dict[str, bytes] = {}
+    handles: list[Handle] = []
+    with crews(folder, catalog=postgres_url, broker=valkey.url, prepare=False) as crew:
+        run_old = [sys.executable, "-c", "from tierkeeper.cli.main import main; main()", "init"]
+        subprocess.run(run_old, env={**crew.env, **old, "HOME": str(folder)}, cwd=folder, check=True)
+        crew.hire("old", env=old)
+        crew.ready()
+
+        def load(messages: int) -> None:
+            for _ in range(messages):
+                share = {f"part-{len(sent) + i:05}.bin": chance.randbytes(100) for i in range(SHARE)}
+                sent.update(share)
+                handles.append(crew.client.store_many(items(share, age=OLD)))
+            crew.sweep()
+
+        load(2)
+        handles[0].get(60)
+        made = crew.keeper.init()
+        assert any(line.startswith("catalog upgraded") for line in made), made
+        load(10)
+        crew.hire("new")
+        crew.ready()
+        load(20)
+        for handle in handles:
+            results = handle.get(60)["results"]
+            assert {result["outcome"] for result in results} == {"stored"}
+        number = len(sent)
+        crew.until(
+            lambda: crew.count("placements", "tier = 'warm'") == number and crew.settled(),
+            meanwhile=crew.sweep,
+            what="everything to be in warm",
+        )
+        assert all(b"unexpected error" not in worker.all_logs() for worker in crew.workers.values())
+        effects.check_stored_once(crew, sent)
+        effects.check_moved_once(crew, sent, tier="warm")
+        invariants.check_settled(crew.keeper)
+
+
+def newest_migration() -> str:
+    """Return the path of the newest migration."""
+    return str(max(Path(models.__file__).parent.glob("migrations/versions/0*.py")))
+
+
+def code_before(path: str, target: Path) -> Path:
+    """Unpack the code as it was before ``path`` was added; skips where the history is not at hand."""
+    git = ["git", "-C", str(Path(path).parent)]
+    found = subprocess.run(
+        [*git, "log", "--diff-filter=A", "--format=%H", "-1", "--", path], capture_output=True, text=True, check=False
+    )
+    if found.returncode or not found.stdout.strip():
+        pytest.skip("the history of the code is not here: a clone of the repository has it")
+    root = subprocess.run([*git, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True)
+    archive = subprocess.run(
+        ["git", "-C", root.stdout.strip(), "archive", f"{found.stdout.strip()}^"], capture_output=True, check=True
+    )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
+        packed.extractall(target, filter="data")
+    return target

@@ -33,7 +33,7 @@ from tierkeeper_client.settings import shared_settings
 How = Literal["exit", "crash", "error", "drop", "segfault", "stop", "hang", "hog", "meet"]
 TESTS = Path(__file__).parent.parent
 SENT, ENDED, DELIVERIES = "faults:sent", "faults:ended", "faults:deliveries"
-PATIENCE = 60.0  # seconds; nothing is timed by it, it only ends a test that hangs
+PATIENCE = 100.0  # seconds; nothing is timed by it, it only ends a test that hangs
 _number = itertools.count(1)
 
 

@@ -30,6 +30,7 @@ _COPIED_FILES = ("beat_schedule.py", "pyproject.toml", "conftest.py", "README.md
 _LEFT = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc", "build")
 _TESTS_FAILED = 1  # pytest's exit code; others mean that it could not run them
 _HANGS = 240  # seconds
+_OWN_FAULT = re.compile(r"\b(?:Attribute|Import|Name|Syntax|Type|UnboundLocal)Error\b")  # it broke Python, no rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Run:
 
     @property
     def killed(self) -> bool:
-        """Whether a test failed, and not the whole run."""
-        return self.code == _TESTS_FAILED
+        """Whether a test failed, and not the whole run, nor the mutant by a fault of its own."""
+        return self.code == _TESTS_FAILED and not _OWN_FAULT.search(self.failed)
 
     @property
     def failed(self) -> str:
@@ -109,7 +110,7 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
         for path, text in before.items():
             path.write_text(text)
         trees.put(tree)
-    what = f"killed by {run.failed}" if run.killed else f"SURVIVED (exit code {run.code})"
+    what = f"killed by {run.failed}" if run.killed else f"SURVIVED (exit code {run.code}, {run.failed})"
     print(f"{mutant.name:<70} {run.seconds:5.1f} s  {what}", flush=True)
     if not run.killed and run.code != 0:
         print(run.output[-3000:])

@@ -84,7 +84,7 @@ _R9 = (
             Edit(
                 COMMIT,
                 "            nexts.append(retry.next(item, now))\n",
-                "            nexts.append(_next(engine, item, made, locks=False, now=now))\n",
+                "            nexts.append(_next(engine, item, made, held.get(item.row.id), locks=False, now=now))\n",
             ),
         ),
         (f"{WORKERS}test_reported_failures_are_not_parked",),

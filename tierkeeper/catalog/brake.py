@@ -45,11 +45,22 @@ _SAMPLES = sa.text(
     " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
 )
 _BY_POLICY = sa.text(f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
-# what is chosen comes in the order of an index, what is locked in that of the artifacts (R14)
+# what is chosen comes in the order of an index, what is locked in that of the artifacts (R14); one after the other,
+# however few rows the planner believes there are
+_CHANGE = (
+    "WITH chosen AS MATERIALIZED ({chosen} LIMIT CAST(:most AS bigint)), locked AS MATERIALIZED (SELECT s.artifact_id"
+    " FROM chosen JOIN schedule s USING (artifact_id) WHERE {still} ORDER BY s.artifact_id"
+    " FOR NO KEY UPDATE OF s {skip})"
+    " UPDATE schedule SET {change} FROM locked WHERE schedule.artifact_id = locked.artifact_id"
+)
 _STOP = sa.text(
-    "UPDATE schedule SET braked_by = :run WHERE artifact_id IN (SELECT artifact_id FROM schedule WHERE artifact_id IN"
-    f" (SELECT s.artifact_id {_PENDING} AND s.braked_by IS NULL AND (s.lease_until IS NULL OR s.lease_until <= :now)"
-    " LIMIT CAST(:most AS bigint)) ORDER BY artifact_id FOR NO KEY UPDATE SKIP LOCKED)"
+    _CHANGE.format(
+        chosen=f"SELECT s.artifact_id {_PENDING} AND s.braked_by IS NULL"
+        " AND (s.lease_until IS NULL OR s.lease_until <= :now)",
+        still="s.braked_by IS NULL",
+        skip="SKIP LOCKED",
+        change="braked_by = :run",
+    )
 )
 _LAST = sa.text(
     "SELECT due_at, artifact_id FROM schedule WHERE braked_by = :run ORDER BY due_at, artifact_id"
@@ -58,14 +69,18 @@ _LAST = sa.text(
 _STOPPED = "SELECT artifact_id FROM schedule WHERE braked_by = :run"
 _UP_TO = "(due_at, artifact_id) <= (:due_at, :artifact)"
 _SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT CAST(:most AS bigint)")
-_CHOSEN = (
-    "WHERE artifact_id IN (SELECT artifact_id FROM schedule WHERE artifact_id IN ({chosen} ORDER BY due_at, artifact_id"
-    " LIMIT CAST(:most AS bigint)) AND braked_by = :run ORDER BY artifact_id FOR NO KEY UPDATE)"
-)
+_FIRST = "ORDER BY due_at, artifact_id"
+# no index may answer this: with one, the join goes through all the run's rows for each that was chosen
+_STILL = "s.braked_by IS NOT DISTINCT FROM CAST(:run AS uuid)"
 _LET_GO = sa.text(
-    "UPDATE schedule SET braked_by = NULL, approved_by = :run " + _CHOSEN.format(chosen=f"{_STOPPED} AND {_UP_TO}")
+    _CHANGE.format(
+        chosen=f"{_STOPPED} AND {_UP_TO} {_FIRST}",
+        still=_STILL,
+        skip="",
+        change="braked_by = NULL, approved_by = :run",
+    )
 )
-_RELEASE = sa.text("UPDATE schedule SET braked_by = NULL " + _CHOSEN.format(chosen=_STOPPED))
+_RELEASE = sa.text(_CHANGE.format(chosen=f"{_STOPPED} {_FIRST}", still=_STILL, skip="", change="braked_by = NULL"))
 _LEFT = sa.text("SELECT EXISTS (SELECT FROM schedule WHERE approved_by = :run)")
 # jumps from run to run in the index
 _HOLDERS = sa.text(

@@ -16,6 +16,7 @@ CATALOG = UUID(int=0)
 TRUSTED, RESTORED, REBUILDING = "trusted", "restored", "rebuilding"
 
 _READ = sa.text("SELECT name, value, reason FROM switches WHERE name IN ('epoch', 'trust')")
+_NOTED = sa.text("SELECT coalesce((SELECT at FROM switches WHERE name = 'trust'), clock_timestamp())")
 _LOCK = sa.text("SELECT FROM switches WHERE name = 'epoch' FOR UPDATE")
 _SET = sa.text(
     "INSERT INTO switches (name, value, by, reason, at) VALUES (:name, CAST(:value AS jsonb), :by, :reason, :at)"
@@ -86,6 +87,12 @@ def standing(connection: sa.Connection) -> Standing:
         trust=TRUSTED if trust is None else str(trust.value),
         reason="" if trust is None else str(trust.reason),
     )
+
+
+def noted_at(connection: sa.Connection) -> datetime:
+    """Return when what is known of the catalog's trust was noted; now, where nothing is."""
+    moment: datetime = connection.execute(_NOTED).scalar_one()
+    return moment
 
 
 def server(connection: sa.Connection) -> Server:

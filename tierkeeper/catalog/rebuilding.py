@@ -1,11 +1,28 @@
-"""What a catalog read back from a dump has to be told: nobody works on anything, and nothing is deleted soon."""
+"""What an older catalog has to be told: nobody works on what it says is at work, and nothing is deleted soon."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 
-# an intent's bytes were never committed when the dump was made; if they were later, the store has them
-_INTENTS = sa.text("DELETE FROM placements WHERE state = 'copying' OR (state = 'deleting' AND stored_size IS NULL)")
+# an intent's bytes were not committed when the copy was made; if they were later, they may be the only ones by now
+_INTENTS = sa.text(
+    "DELETE FROM placements WHERE state = 'copying' OR (state = 'deleting' AND stored_size IS NULL)"
+    " RETURNING id, blob_id, tier, location"
+)
+_ENDED = sa.text(
+    "SELECT id, blob_id, tier, location FROM placements WHERE state = 'copying' AND lease_until <= clock_timestamp()"
+    " AND made_at < :before"
+)
+_AT_WORK = sa.text(
+    "SELECT count(*) FROM placements WHERE state = 'copying' AND lease_until > clock_timestamp() AND made_at < :before"
+)
+_DROP = sa.text(
+    "DELETE FROM placements WHERE id = ANY(:ids) AND state = 'copying' AND lease_until <= clock_timestamp()"
+    " RETURNING id, blob_id, tier, location"
+)
 _DELETING = sa.text(
     "UPDATE placements SET state = 'doomed', token = NULL, lease_until = NULL, doomed_at = coalesce(doomed_at, :now),"
     " delete_after = :later WHERE state = 'deleting'"
@@ -25,11 +42,41 @@ _RUNS = sa.text(
 )
 
 
-def settle(connection: sa.Connection, *, now: datetime, later: datetime) -> None:
-    """Drop intents, take deletes back as far as they can be, and end what was at work when the dump was made."""
-    connection.execute(_INTENTS)
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A copy that was about to be written."""
+
+    id: UUID
+    blob: UUID
+    tier: str
+    location: str
+
+
+def settle(connection: sa.Connection, *, now: datetime, later: datetime) -> list[Intent]:
+    """Drop intents, take deletes back as far as they can be, and end what was at work; return the intents."""
+    dropped = _intents(connection.execute(_INTENTS))
     connection.execute(_DELETING, {"now": now, "later": later})
     connection.execute(_DOOMED, {"later": later})
     connection.execute(_BARE)
     connection.execute(_LEASES)
     connection.execute(_RUNS, {"now": now})
+    return dropped
+
+
+def ended_intents(connection: sa.Connection, *, before: datetime) -> list[Intent]:
+    """Return the intents made before a moment on which nobody works any more."""
+    return _intents(connection.execute(_ENDED, {"before": before}))
+
+
+def intents_at_work(connection: sa.Connection, *, before: datetime) -> int:
+    """Return how many intents made before a moment have a lease that has not ended."""
+    return int(connection.execute(_AT_WORK, {"before": before}).scalar_one())
+
+
+def drop_intents(connection: sa.Connection, ids: Collection[UUID]) -> list[Intent]:
+    """Drop these intents, whose blobs are locked, unless somebody has committed them or works on them again."""
+    return _intents(connection.execute(_DROP, {"ids": list(ids)}))
+
+
+def _intents(rows: sa.CursorResult[tuple[UUID, UUID, str, str]]) -> list[Intent]:
+    return [Intent(row.id, row.blob_id, row.tier, row.location) for row in rows]

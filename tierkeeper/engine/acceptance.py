@@ -5,6 +5,7 @@ or moved meanwhile is taken for an orphan, then its epoch goes above every one s
 what was found only in the stores: its hold named ``rebuilt`` is released, and the policies decide about it again.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from uuid import UUID, uuid4
@@ -14,14 +15,16 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import artifacts, blobs, epochs, events, holds, runs, schedule
+from tierkeeper.catalog import artifacts, blobs, epochs, events, holds, rebuilding, runs, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import adopt, epoch, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 
 _BATCH = 500
+_LEASES = 1.5  # after so many of them what nobody renews has ended
 
 
 def accept(
@@ -50,7 +53,8 @@ def accept(
         return Acceptance(doubt, None, counts, dry_run)
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}))
     try:
-        counts = stocktaking.take_stock(engine, actor=actor, run=run, found=found, progress=progress)
+        intents = _forget_intents(engine)
+        counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
         here = engine.catalog.run(partial(_accepted, highest=highest, actor=actor, reason=reason))
         epoch.write_twin(engine, here)
     except BaseException:
@@ -59,6 +63,32 @@ def accept(
     engine.catalog.run(partial(runs.add, run=run, counts=counts))
     engine.catalog.run(lambda c: runs.finish(c, run))
     return Acceptance(doubt, here.number, counts)
+
+
+def _forget_intents(engine: Engine) -> list[Intent]:
+    """Drop the intents that came with the older catalog: collect would take them for stale, and delete their bytes.
+
+    They may have been committed since, and their sources collected; then the stores have them, and they are taken over.
+    Those at work now renew their leases; what came with the catalog does not, so its last leases are waited for.
+    """
+    with engine.catalog.reading() as connection:
+        before = epochs.noted_at(connection)
+    deadline = time.monotonic() + engine.lease * _LEASES
+    while time.monotonic() < deadline:
+        with engine.catalog.reading() as connection:
+            if not rebuilding.intents_at_work(connection, before=before):
+                break
+        time.sleep(1)
+
+    def unit(connection: sa.Connection) -> list[Intent]:
+        found = rebuilding.ended_intents(connection, before=before)
+        touched = {intent.blob for intent in found}
+        blobs.lock(connection, touched)
+        dropped = rebuilding.drop_intents(connection, [intent.id for intent in found])
+        blobs.drop_unused(connection, touched)
+        return dropped
+
+    return engine.catalog.run(unit)
 
 
 def _accepted(connection: sa.Connection, *, highest: int, actor: str, reason: str) -> Epoch:

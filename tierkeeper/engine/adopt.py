@@ -87,7 +87,7 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
         else:
             done.append(engine.catalog.run(unit))
     if aside and not dry_run:
-        engine.catalog.run(functools.partial(_note, objects=aside, type_=events.LEFT_ASIDE, actor=actor, run=run))
+        engine.catalog.run(functools.partial(note, objects=aside, type_=events.LEFT_ASIDE, actor=actor, run=run))
     return done
 
 
@@ -102,7 +102,7 @@ def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, str]:
         return events.ends_of(connection, ids)
 
 
-def _note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, actor: str, run: UUID | None) -> None:
+def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, actor: str, run: UUID | None) -> None:
     """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
     ids = {one: layout.placement_of(one.location) for one in objects}
     noted = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
@@ -180,7 +180,7 @@ def _take(
         needing = known if known.counted else _sharing(connection, blob)
         if needing is None:
             blobs.drop_unused(connection, [blob])
-            _note(connection, objects=[one], type_=events.LEFT_OVER, actor=actor, run=run)
+            note(connection, objects=[one], type_=events.LEFT_OVER, actor=actor, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
         _place(connection, engine, one, info, blob, owner=known.id, now=now)

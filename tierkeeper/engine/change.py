@@ -64,6 +64,8 @@ def of(
     if not event and first and settled is not None and settled.before != settled.present:
         event = "placed"
     new = _retained(replace(new, policy_id=policy.id), decision, policy)
+    if not event and new.retain_until != row.retain_until:
+        event = "retained"
     if event:
         new = replace(new, revision=row.revision + 1)
     if decision.refused:

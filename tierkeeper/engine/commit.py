@@ -249,7 +249,9 @@ def _line(
 
 
 def _told(row: ArtifactRow, present: Collection[str], *, approved: UUID | None = None) -> dict[str, Any]:
-    told = {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
+    told: dict[str, Any] = {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
+    if row.retain_until is not None:
+        told["retain_until"] = row.retain_until.isoformat()
     return told if approved is None else {**told, "approved": str(approved)}
 
 

@@ -28,6 +28,7 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import dumps, epochs, rebuilding, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import dump as dumping
 from tierkeeper.engine import dumpfiles, epoch, stocktaking
 from tierkeeper.engine.adopt import Adopted
@@ -63,11 +64,10 @@ def rebuild(
     if dry_run:
         counts = stocktaking.preview(engine, manifest, progress=progress)
         return _result(None, manifest, rows, dict(counts), dry_run=True)
-    if not unfinished:
-        _load(engine, manifest, actor=actor)
+    intents = [] if unfinished else _load(engine, manifest, actor=actor)
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor))
     try:
-        counts = stocktaking.take_stock(engine, actor=actor, run=run, found=found, progress=progress)
+        counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
         _finish(engine, manifest, actor=actor, unfinished=unfinished)
     except BaseException:
         engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
@@ -108,7 +108,7 @@ def _check_columns(manifest: Manifest) -> None:
             raise DumpUnusable(name=manifest.name, problem=problem)
 
 
-def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> None:
+def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> list[Intent]:
     highest = max(epoch.twins(engine), default=0)
     with ExitStack() as stack:
         tables, events = [], []
@@ -121,10 +121,10 @@ def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> None:
                     tables.append((name, parts[name].columns, file))
             events = [stack.enter_context(fetch(segment.location, segment.sha256)) for segment in manifest.events]
 
-        def unit(connection: sa.Connection) -> None:
+        def unit(connection: sa.Connection) -> list[Intent]:
             epochs.lock(connection)
             if _unfinished(connection):
-                return  # an earlier try of this transaction, whose reply was lost
+                return []  # an earlier try of this transaction, whose reply was lost
             if manifest is not None:
                 dumps.clear(connection)
                 for name, columns, file in tables:
@@ -132,15 +132,16 @@ def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> None:
                 for file in events:
                     dumps.load_events(connection, manifest.event_columns, _unpacked(file))
             now = catalog_now(connection)
-            rebuilding.settle(connection, now=now, later=now + engine.grace)
+            intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
             number = max(highest, epochs.standing(connection).epoch.number) + 1
             here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
             epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)
             epochs.set_trust(
                 connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event="rebuild begun"
             )
+            return intents
 
-        engine.catalog.run(unit)
+        return engine.catalog.run(unit)
 
 
 def _finish(engine: Engine, manifest: Manifest | None, *, actor: str, unfinished: bool) -> None:

@@ -11,14 +11,19 @@ import heapq
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import groupby, islice
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, TextIO, cast
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits
+from tierkeeper.catalog import events, placements
+from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import adopt, reconcile_act, reserved
 from tierkeeper.engine import dump as dumping
 from tierkeeper.engine.adopt import Adopted, Object
@@ -41,10 +46,15 @@ def take_stock(
     actor: str,
     run: UUID | None,
     dry_run: bool = False,
+    intents: Sequence[Intent] = (),
     found: Callable[[Adopted], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Counter[str]:
-    """Do it for every tier, and return what was found; StoreTransient where a tier does not answer."""
+    """Do it for every tier, and return what was found; StoreTransient where a tier does not answer.
+
+    ``intents`` are those that were dropped from the catalog: where their bytes are not there, an event says that it
+    knew them, so that they are orphans and no strangers should they still come.
+    """
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         looks = []
@@ -65,9 +75,17 @@ def take_stock(
                     found(one)
             if progress is not None:
                 progress(len(batch))
+        if intents:
+            engine.catalog.run(partial(_leave_over, intents=intents, actor=actor, run=run))
         for look in () if dry_run else looks:
             counts += reconcile_act.repair(engine, look, actor=actor)
     return +counts
+
+
+def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], actor: str, run: UUID | None) -> None:
+    taken = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
+    left = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in taken]
+    adopt.note(connection, objects=left, type_=events.LEFT_OVER, actor=actor, run=run)
 
 
 def preview(

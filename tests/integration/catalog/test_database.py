@@ -14,6 +14,7 @@ from ports import free_ports
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.catalog.database import Database, now
+from tierkeeper.keeper import Keeper
 
 
 def test_a_deadlock_is_run_again(house: House) -> None:
@@ -139,3 +140,14 @@ def test_a_lock_is_not_waited_for_for_ever(house: House) -> None:
                 hurried.run(lambda other: other.execute(lock, {"id": house.show("a").id}))
     finally:
         hurried.close()
+
+
+def test_a_slow_reader_of_events_is_waited_for(house: House) -> None:
+    """Whoever pages through the audit log may take longer between two pages than a transaction may say nothing."""
+    catalog = house.settings.catalog.model_copy(update={"idle_timeout": timedelta(seconds=0.2)})
+    count = len(list(house.keeper.events()))
+    with Keeper.open(house.settings.model_copy(update={"catalog": catalog})) as impatient:
+        lines = impatient.events()
+        next(lines)
+        time.sleep(0.5)
+        assert len(list(lines)) == count - 1

@@ -81,7 +81,9 @@ def test_a_lost_catalog(
         assert tk("catalog", "rebuild").code == 5
         examined = tk("-o", "json", "doctor")
         assert examined.code == 8
-        assert any("rebuilt from dump" in line["found"] for line in examined.json)
+        (wrong,) = [line for line in examined.json if line["condition"] == "bad"]
+        assert wrong["check"] == "epoch"
+        assert "rebuilt from dump" in wrong["found"]
         assert tk("doctor", "--accept-restore").code == 2
         assert tk("doctor", "--accept-restore", "--dry-run").code == 0
         accepted = tk("-o", "json", "doctor", "--accept-restore", "--reason", "it was lost")

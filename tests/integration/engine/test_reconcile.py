@@ -68,7 +68,8 @@ def test_a_copy_in_flight_is_no_finding(any_house: House) -> None:
 
 def after_the_listing(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let something happen when everything was listed, and nothing is looked up yet."""
-    original, done = store.list, []
+    original = store.list
+    done: list[object] = []
 
     def listing(prefix: str = "") -> Iterator[Stored]:
         yield from original(prefix)
@@ -80,7 +81,8 @@ def after_the_listing(store: Store, happens: Callable[[], object], monkeypatch: 
 
 def before_the_first_head(store: Store, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let something happen when a copy was missed, and the store is not asked yet."""
-    original, lock, done = store.head, threading.Lock(), []
+    original, lock = store.head, threading.Lock()
+    done: list[bool] = []
 
     def head(key: ObjectKey) -> Stored:
         with lock:

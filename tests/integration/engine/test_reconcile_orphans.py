@@ -146,6 +146,21 @@ def test_what_is_not_tierkeepers_is_never_deleted(house: House) -> None:
     (root / "notes" / "1-not-an-id").unlink()
 
 
+def test_bytes_that_the_catalog_never_knew_are_never_deleted(any_house: House) -> None:
+    """An object in tierkeeper's form without any trace in the catalog tells of a catalog that is too old."""
+    where = late(any_house)
+    any_house.sql("ALTER TABLE events DISABLE TRIGGER ALL")
+    any_house.sql("DELETE FROM events WHERE type = 'collected'")
+    any_house.sql("ALTER TABLE events ENABLE TRIGGER ALL")
+    for _ in range(3):
+        result, found = reconcile(any_house)
+        assert (short(found), quarantined(any_house)) == ([("warm", "stranger", "none")], 0)
+        assert "never knew" in str(result.held_back)
+        any_house.pass_time(QUARANTINE)
+    assert there(any_house, "warm", where)
+    any_house.keeper.engine.store("warm").delete([ObjectKey(where)])
+
+
 def test_a_second_version_of_a_key_is_an_orphan(open_house: OpenHouse, s3_endpoint: str) -> None:
     """On a versioned bucket a write that came twice leaves a version beside the placement's: that one goes alone."""
     house = open_house(tiers={"warm": {"url": f"s3://warm-bucket?endpoint={s3_endpoint}"}})

@@ -7,9 +7,10 @@ from pathlib import Path
 import invariants
 import pytest
 import services
-from integration.keeper.house import AT_ONCE, TENANT, House
+from integration.keeper.house import AT_ONCE, LEASES_END, TENANT, House
 
 from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.base.ids import new_id
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Filter
 from tierkeeper.embedded.postgres import Postgres
@@ -193,6 +194,64 @@ def test_what_was_undeleted_meanwhile_is_not_purged(
             restored.settle()
             states = {view.ref.name: view.state.value for view in restored.keeper.select(Filter(state=None))}
             assert states == {"rescued": "live", "gone": "purged"}
+
+
+def test_an_intent_that_was_committed_meanwhile_is_no_stale_one(
+    house: House, backup: Callable[[House], AbstractContextManager[str]]
+) -> None:
+    """A copy that was being written when the backup was made may be the only one by now: its bytes are taken over."""
+    house.store("a", b"on its way to cold")
+    house.promote("a", "cold")
+    house.sql("UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL WHERE tier = 'hot'")
+    sizes = house.sql("SELECT stored_size AS n FROM placements WHERE tier = 'cold'")
+    house.sql(
+        "UPDATE placements SET state = 'copying', token = id, lease_until = now() + interval '2 s', stored_size = NULL"
+        " WHERE tier = 'cold'"
+    )
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        house.sql("UPDATE placements SET state = 'present', stored_size = :n WHERE tier = 'cold'", n=sizes[0].n)
+        house.sql("UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() WHERE tier = 'hot'")
+        house.collect()
+        assert house.tiers("a") == {"cold"}
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert accepted.counts == {"copies taken over": 1, "missing": 1, "reported": 1}
+            restored.pass_time(LEASES_END)
+            restored.collect()
+            assert restored.read("a") == b"on its way to cold"
+            restored.settle()
+
+
+def test_an_intent_that_came_to_nothing_is_known(
+    house: House, backup: Callable[[House], AbstractContextManager[str]]
+) -> None:
+    """The bytes of an intent that came with the backup, written after it was accepted, are an orphan like any other."""
+    house.store("a", b"stays")
+    copy = house.sql("SELECT blob_id FROM placements")[0].blob_id
+    place = f"late/1-{new_id()}"
+    house.sql(
+        "INSERT INTO placements (id, blob_id, tier, location, state, token, lease_until) VALUES"
+        " (:id, :blob, 'warm', :place, 'copying', :id, now())",
+        id=place[-36:],
+        blob=copy,
+        place=place,
+    )
+    assert epoch.advance(house.keeper.engine) is None
+    with backup(house) as url:
+        epoch.advance(house.keeper.engine)
+        with opened(house, url, same_place=True) as restored:
+            engine = restored.keeper.engine
+            acceptance.accept(engine, actor="tester", reason="the disk died")
+            path = house.settings.home / "tiers" / "warm" / place
+            path.parent.mkdir(parents=True)
+            path.write_bytes(b"late")
+            found = reconcile.reconcile(engine, actor="tester")
+            assert [(f.kind.value, found.held_back) for f in found.findings] == [("orphan", None)]
+            path.unlink()
+            restored.settle()
 
 
 def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:

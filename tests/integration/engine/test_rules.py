@@ -279,6 +279,7 @@ def test_a_longer_retention_is_locked_by_the_next_turn(house: House) -> None:
     (after,) = cold.locks.values()
     assert until is not None
     assert after >= until > before + timedelta(days=29)
+    assert house.events()[-1] == "retained"
     house.policy(RETAINED)
     house.settle()
     assert house.show().retain_until == until

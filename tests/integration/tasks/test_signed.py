@@ -16,7 +16,7 @@ from integration.tasks.installation import Installation, wait_until
 
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import Filter
+from tierkeeper.base.values import Filter, Ref
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef, TaskName
 from tierkeeper_client.errors import MessageRefused
@@ -109,7 +109,8 @@ def test_a_message_that_was_changed_is_refused(
     with elsewhere(installation) as (url, other):
         with TierkeeperClient(url, installation.settings.results.url, keys=f"new:{NEW}") as caught:
             key = caught.store(b"more", **NAMES, name="more").id
-        message = json.loads(other.lpop("ingest"))
+        raw: Any = other.lpop("ingest")
+        message = json.loads(raw)
     arguments, kwargs, embed = json.loads(base64.b64decode(message["body"]))
     with installation.plain() as plain:
         purge = plain.signature("tierkeeper.purge", kwargs={**NAMES, "name": "kept"}, immutable=True, queue="verbs")
@@ -120,6 +121,22 @@ def test_a_message_that_was_changed_is_refused(
     client.archive(ArtifactRef(**NAMES, name="kept")).get()  # whatever was in the queue of the verbs came before
     assert installation.keeper.count(Filter(tenant="acme", workflow="signed", name="kept")) == 1
     assert not installation.keeper.count(Filter(tenant="acme", workflow="signed", name="more"))
+
+
+def test_a_replayed_message_has_no_effect(
+    guard: LocalProcess, producer: Callable[..., TierkeeperClient], installation: Installation, broker: redis.Redis
+) -> None:
+    """Who catches a signed message and puts it into the queue again and again gets the first one's effect."""
+    with elsewhere(installation) as (url, other):
+        with TierkeeperClient(url, installation.settings.results.url, keys=f"new:{NEW}") as caught:
+            handle = caught.store(b"once", **NAMES, name="once", force=True)
+        raw: Any = other.lpop("ingest")
+    for _ in range(3):
+        broker.lpush("ingest", raw)
+        assert handle.get()["ref"]["version"] == 1
+    producer(f"new:{NEW}").store(b"after", **NAMES, name="after").get()
+    wait_until(lambda: not broker.llen("ingest"))
+    assert installation.keeper.show(Ref("acme", "signed", "once")).ref.version == 1
 
 
 def test_what_a_worker_sends_is_signed(
@@ -147,6 +164,33 @@ def test_large_messages_are_refused_unread(
     assert answer["error"] == "MessageRefused"
     assert "messages.max_bytes" in answer["message"]
     assert producer(f"new:{NEW}").store(b"x", **NAMES, name="after").get()
+
+
+def test_garbage_in_headers_ends_nobody(
+    guard: LocalProcess, producer: Callable[..., TierkeeperClient], installation: Installation, broker: redis.Redis
+) -> None:
+    """Headers of no shape, unknown tasks and endless ids are dropped, and the next message is done."""
+    with elsewhere(installation) as (url, other):
+        with TierkeeperClient(url, keys=f"new:{NEW}") as caught:
+            caught.store(b"more", **NAMES, name="garbage")
+        raw: Any = other.lpop("ingest")
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    for changes in (
+        {"task": ["x"]},
+        {"task": "no.such"},
+        {"id": "x" * 100_000},
+        {"id": {}},
+        {"eta": deep},
+        {"task": None},
+    ):
+        message = json.loads(raw)
+        message["headers"].update(changes)
+        broker.lpush("ingest", json.dumps(message))
+    assert producer(f"new:{NEW}").store(b"x", **NAMES, name="after").get()
+    assert guard.status == "running"
+    assert not installation.keeper.count(Filter(tenant="acme", prefix="garbage"))
 
 
 def test_compressed_messages_are_dropped(

@@ -143,7 +143,7 @@ def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultP
         time.sleep(0.01)
         found = onlooker()
         assert onlooker() is None  # what was started again just now is given its time
-        return found and found.program
+        return None if found is None else found.program
 
     assert verdict() == "beat"
     with producer(behind) as client:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from tierkeeper.cli import supervisor
-from tierkeeper.cli.supervisor import Program, Supervisor
+from tierkeeper.cli.supervisor import Program, Supervisor, Verdict
 
 SLEEPER = "import time; print('ready'); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(60)"
@@ -60,6 +60,36 @@ def test_a_process_that_dies_is_started_again(monkeypatch: pytest.MonkeyPatch, t
         watcher.join()
         assert run.close()
     assert "killed by SIGKILL; it is started again in" in printed.getvalue()
+
+
+def test_what_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The one that the onlooker names is killed, whatever it ignores, and comes back; the others go on."""
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.1)
+    pids = {name: tmp_path / name for name in ("worker", "beat")}
+    programs = [
+        _program(name, f"import os; open({str(path)!r}, 'a').write(f'{{os.getpid()}} '); {STUBBORN}")
+        for name, path in pids.items()
+    ]
+    printed = io.StringIO()
+    verdicts = [None, Verdict("worker", "it does not answer")]
+    run = Supervisor(
+        programs,
+        Console(file=printed, width=200),
+        patience=0.1,
+        onlooker=lambda: verdicts.pop(0) if verdicts else None,
+        every=1,
+    )
+    run.start()
+    watcher = Thread(target=run.watch)
+    watcher.start()
+    try:
+        _wait(lambda: pids["worker"].exists() and len(pids["worker"].read_text().split()) == 2)
+    finally:
+        run.stop()
+        watcher.join()
+        run.close()
+    assert "it does not answer; it is killed" in printed.getvalue()
+    assert len(pids["beat"].read_text().split()) == 1
 
 
 def test_a_stop_is_warm_and_leaves_no_process() -> None:

@@ -26,9 +26,9 @@ def ring() -> KeyRing:
     return KeyRing.parse(f"new:{NEW}, old:{OLD}")
 
 
-def signed(ring: KeyRing, *, at: float = NOW, **changes: object) -> dict[str, Any]:
+def signed(ring: KeyRing, **changes: object) -> dict[str, Any]:
     """The headers of a message, signed and then changed."""
-    return {**HEADERS, MAC_HEADER: ring.sign(HEADERS, BODY, at=at), **changes}
+    return {**HEADERS, MAC_HEADER: ring.sign(HEADERS, BODY, at=NOW), **changes}
 
 
 def test_a_signed_message_is_trusted(ring: KeyRing) -> None:

@@ -76,7 +76,9 @@ def test_a_purge_waits_for_what_others_want() -> None:
 def test_retention_only_grows() -> None:
     """The policy's retention is written when it is longer than the artifact's own; compliance stays compliance."""
     policy = replace(POLICY, retention=Retention(RetentionMode.GOVERNANCE, Duration(days=30), frozenset({"warm"})))
-    given = made(ROW, days=1, policy=policy).new
+    change = made(ROW, days=1, policy=policy)
+    given = change.new
+    assert (change.event, given.revision) == ("retained", ROW.revision + 1)
     assert (given.retain_until, given.retain_mode) == (NOW + timedelta(days=30), "governance")
     longer = replace(ROW, retain_until=NOW + timedelta(days=60), retain_mode="compliance")
     assert made(longer, days=1, policy=policy).new.retain_until == longer.retain_until
