@@ -25,6 +25,7 @@ from tierkeeper.base.errors import (
     RetentionLocked,
 )
 from tierkeeper.base.settings import Settings
+from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import Call
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
@@ -110,7 +111,7 @@ class Lives(RuleBasedStateMachine):
         if name in self.held:
             self.held.remove(name)
             self.house.release(name)
-        else:
+        elif self.house.show(name).state is not ArtifactState.PURGED:  # nothing is left to hold
             self.held.add(name)
             self.house.hold(name)
 

@@ -85,7 +85,7 @@ def test_poison_is_parked(sick: Ward, how: How) -> None:
         sweep(sick, note)
         done.append(sum(sick.house.tiers(name) == {"warm"} for name in OTHERS))
     assert len(ward.struck(note)) == ATTEMPTS
-    assert done[: SWEEPS_OF_THE_OTHERS][-1] == len(OTHERS), f"done after each sweep: {done}"
+    assert done[:SWEEPS_OF_THE_OTHERS][-1] == len(OTHERS), f"done after each sweep: {done}"
     stuck = StuckFilter(kind=StuckKind.ARTIFACT)
     [parked] = sick.house.keeper.steer.parked(stuck)
     assert parked.id == poison

@@ -1,20 +1,23 @@
 """A worker process that dies, fails or loses its catalog at any step: nothing is lost, nothing happens twice."""
 
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from faults import crashing, life, ward
 from faults.crashing import Step, When
-from faults.scale import LONG
+from faults.scale import LONG, chance
 from faults.ward import How, Ward
 from integration.keeper.house import LEASES_END
 
 from tierkeeper.embedded.postgres import Postgres
 
 STEPS = crashing.steps()
+KINDS: list[How] = ["crash", "error", "drop"]
 WHENS: list[When] = ["before", "after"]
+CASES = [(step, when, how) for how in KINDS for step in STEPS for when in WHENS]
+#: the short form tries some of them, others with another seed
+FAILING = CASES if LONG else chance("failing steps").sample(CASES, 5)
 #: a step that is struck at each of its calls is tried more often than a parked artifact would allow
 SETTINGS = {"TIERKEEPER_ENGINE__ATTEMPTS": "50"}
 
@@ -68,19 +71,8 @@ def test_a_killed_worker(sick: Ward, step: Step, when: When) -> None:
     assert strikes >= 1
 
 
-@pytest.mark.parametrize("how", ["crash", "error", "drop"])
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS if LONG else [], ids=str)
+@pytest.mark.parametrize(("step", "when", "how"), FAILING)
 def test_a_failing_step(sick: Ward, step: Step, when: When, how: How) -> None:
     """What kills no process, an exception or a lost connection at a step, leaves no more behind."""
     strikes = live(sick, f"failing-{how}", lambda: sick.order(step, when, how), every=True)
-    assert strikes >= 1
-
-
-@pytest.mark.parametrize("how", ["crash", "error", "drop"])
-def test_failing_somewhere(sick: Ward, how: How, chance: random.Random) -> None:
-    """The short form of the above: each kind at some of the steps, each part of the life at another one."""
-    strikes = live(
-        sick, f"somewhere-{how}", lambda: sick.order(chance.choice(STEPS), chance.choice(WHENS), how), every=True
-    )
     assert strikes >= 1

@@ -17,11 +17,17 @@ from tierkeeper.base.settings_groups import CatalogSettings
 T = TypeVar("T")
 
 #: deadlock_detected and serialization_failure: the transaction is simply run again (R14); unique_violation: somebody
-#: was faster with the same key, which the next run finds
-_RETRIED_STATES = frozenset({"40P01", "40001", "23505"})
+#: was faster with the same key, which the next run finds; idle_in_transaction_session_timeout: this process was
+#: stopped for a while, and the server went on without it
+_RETRIED_STATES = frozenset({"40P01", "40001", "23505", "25P03"})
 _TRIES = 5
-#: the last one: a standby that was not promoted yet, or a server that protects its full disk
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+#: read only: a standby that was not promoted yet, or a server that protects its full disk
+_UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 _UTC = "-c timezone=UTC"
 HOURS = 6 * 3600.0  # see `take_time`
 

@@ -127,6 +127,25 @@ def test_a_transaction_that_says_nothing_frees_its_rows(house: House) -> None:
         stopped.close()
 
 
+def test_a_transaction_that_was_stopped_is_run_again(house: House) -> None:
+    """A process that sleeps past the idle time finds its transaction gone, and does it once more."""
+    impatient = Database(house.settings.catalog.model_copy(update={"idle_timeout": timedelta(seconds=0.2)}))
+    tries: list[int] = []
+
+    def unit(connection: sa.Connection) -> datetime:
+        now(connection)
+        tries.append(1)
+        if len(tries) == 1:
+            time.sleep(0.5)
+        return now(connection)
+
+    try:
+        assert impatient.run(unit)
+    finally:
+        impatient.close()
+    assert len(tries) == 2
+
+
 def test_a_lock_is_not_waited_for_for_ever(house: House) -> None:
     """A row that another transaction keeps is CatalogUnavailable after the time-out of locks; it may be tried again."""
     settings = house.settings.catalog.model_copy(update={"lock_timeout": timedelta(seconds=0.2)})

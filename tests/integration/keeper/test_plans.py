@@ -1,6 +1,8 @@
 """Plans over everything, as of any time and by any policy; stored, and applied to what is as it was."""
 
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -172,7 +174,7 @@ def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
     plan = stored(house)
     half = house.keeper.steer.apply_plan(plan, by="tester")
     next(half)
-    half.close()
+    cast("Generator[AppliedItem, None, None]", half).close()
     with pytest.raises(PlanUnusable, match="is applying it"):
         applied(house, plan)
     house.pass_time(timedelta(minutes=6))
