@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import redis
 from acceptance.nodes import Valkey
 from faults import scale as scales
 from faults.crew import Crew, OpenCrew, crews
 from integration.keeper.house import House, houses
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from tierkeeper.base.settings import Settings
 
@@ -72,6 +75,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def valkey(folder: Path) -> Iterator[Valkey]:
     """A Valkey of the test's own over TCP, so that it can be hurt."""
     container = Valkey(folder)
+    with redis.Redis.from_url(container.url, retry=Retry(ConstantBackoff(0.05), 600)) as client:
+        client.ping()  # it answers
     yield container
     container.teardown()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -30,6 +30,7 @@ _ARTIFACTS = (
 _PLACEMENTS = "SELECT p.*, b.sha256 FROM placements p JOIN blobs b ON b.id = p.blob_id"
 _NOW = "SELECT clock_timestamp() AS now"
 Row = dict[str, Any]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ class Watched(Store):
     def close(self) -> None:
         self.inner.close()
 
-    def _tried(self, act: Callable[[], Any], what: str) -> Any:  # noqa: ANN401  what the call returns
+    def _tried(self, act: Callable[[], R], what: str) -> R:
         if self.fault is not None:
             self.fault(f"before {what}")
         result = act()

@@ -82,7 +82,7 @@ def test_a_day_wrong(wrong: Ward) -> None:
 
 
 def test_a_lease_is_not_over_for_who_is_ahead(wrong: Ward) -> None:
-    """What one child has leased is left to it by the other, whatever the clock says; when the lease is over it is not."""
+    """What one child has leased is left to it by the other, whatever the clock says, until the lease is over."""
     house = wrong.house
     house.store("a", age=8 * 24 * HOURS)
     note = wrong.order("converge.step_4_copy", "after", "stop")

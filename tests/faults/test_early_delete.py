@@ -234,7 +234,7 @@ def test_nothing_is_deleted_early(house: House) -> None:
         run_state_machine_as_test(
             seed(SEED)(machine),
             settings=settings(
-                max_examples=scaled(short=12, long=60),
+                max_examples=scaled(short=10, long=40),
                 stateful_step_count=25,
                 deadline=None,
                 print_blob=True,

@@ -5,6 +5,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from faults import life, ward
@@ -52,12 +53,17 @@ def wake(pair: Ward, stopped: int) -> None:
     pair.quiet()
 
 
+def only(pair: Ward, before: set[str]) -> bool:
+    """Whether no messages are open but these."""
+    return set(pair.open_messages()) <= before
+
+
 def sweep_without(pair: Ward) -> None:
     """Let the others sweep, while one is stopped."""
     for task in (TaskName.ROTATE, TaskName.COLLECT) * 2:
-        before = pair.open_messages()
+        before = set(pair.open_messages())
         pair.send(task, SweepArgs())
-        pair.wait_for(lambda before=before: set(pair.open_messages()) <= set(before), what=f"{task} by the others")
+        pair.wait_for(partial(only, pair, before), what=f"{task} by the others")
         pair.house.pass_time(LEASES_END)
 
 

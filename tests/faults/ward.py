@@ -3,16 +3,14 @@
 import itertools
 import json
 import os
-import shutil
-import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import uuid4
 
 import invariants
@@ -20,9 +18,9 @@ import redis
 import services
 from acceptance.processes import LocalProcess
 from celery import Celery
+from faults.crashing import Step, When
 from integration.keeper.house import LEASES_END, House
 
-from faults.crashing import Step, When
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine import reserved
@@ -132,7 +130,7 @@ class Ward:
 
     def open_messages(self) -> list[str]:
         """Return the ids of the messages that were sent and have not ended."""
-        return sorted(found.decode() for found in self.broker.sdiff([SENT, ENDED]))
+        return sorted(bytes(found).decode() for found in cast("set[bytes]", self.broker.sdiff([SENT, ENDED])))
 
     def ended(self) -> int:
         """Return how many deliveries have ended since the start of this test."""

@@ -253,7 +253,7 @@ _R13_R14 = (
     Mutant(
         "R14",
         "a deadlock is not run again",
-        (Edit("tierkeeper/catalog/database.py", '{"40P01", "40001", "23505"}', '{"23505"}'),),
+        (Edit("tierkeeper/catalog/database.py", '{"40P01", "40001", "23505", "25P03"}', '{"23505"}'),),
         ("tests/integration/catalog/test_database.py",),
     ),
 )

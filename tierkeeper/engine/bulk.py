@@ -5,6 +5,7 @@ counted then, it goes and uses the approval up. Single artifacts, named one by o
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
             limit = _limit(connection, engine, tenant)
             if limit is None or counts[tenant] <= limit:
                 continue
-            approved = _find(connection, tenant, described, RunState.APPROVED)
+            approved = _approved(connection, engine, tenant, described)
             if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
                 granted.append(approved.id)
                 continue
@@ -51,6 +52,18 @@ def _limit(connection: sa.Connection, engine: Engine, tenant: str) -> int | None
     brake.open_alone(connection, tenant)
     now, window = catalog_now(connection), engine.settings.engine.brake_window
     return braking.limits_of(engine, None).limit(brake.population(connection, tenant, now=now, window=window))
+
+
+def _approved(connection: sa.Connection, engine: Engine, tenant: str, described: str) -> runs.Judged | None:
+    """Return the approval of this command; one that was not used within ``engine.brake_window`` is over."""
+    found = _find(connection, tenant, described, RunState.APPROVED)
+    if found is None or found.approval is None:
+        return None
+    since = catalog_now(connection) - datetime.fromisoformat(found.approval["at"])
+    if since <= engine.settings.engine.brake_window:
+        return found
+    runs.used(connection, found.id)
+    return None
 
 
 def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.Judged | None:

@@ -9,7 +9,7 @@ import invariants
 import pytest
 from integration.keeper.house import House, OpenHouse
 
-from tierkeeper.base.errors import RunNotAwaiting, RunNotFound
+from tierkeeper.base.errors import BrakeOn, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import RunView
@@ -286,6 +286,30 @@ def test_sweeps_at_once_do_not_slip_past(braked: House, told: bool) -> None:  # 
     braked.turn()
     assert states(braked)["deleted"] <= 10
     assert waiting(braked)
+
+
+def test_an_approval_of_a_command_ends(braked: House) -> None:
+    """A purge by filter that was approved and not given again within the window asks anew."""
+    steer = braked.keeper.steer
+
+    def allow() -> None:
+        steer.allow_purge({"acme": 11}, described="workflow w", samples=["acme/w/a"], by="tester")
+
+    with pytest.raises(BrakeOn, match="11 artifacts of acme"):
+        allow()
+    first = waiting(braked)
+    steer.approve(first.id, by="kim", reason="yes")
+    braked.sql(
+        "UPDATE runs SET approval = jsonb_set(approval, '{at}', to_jsonb(now() - interval '25 hours')) WHERE id = :id",
+        id=first.id,
+    )
+    with pytest.raises(BrakeOn):
+        allow()
+    assert waiting(braked).id != first.id
+    steer.approve(waiting(braked).id, by="kim", reason="yes, now")
+    allow()
+    with pytest.raises(BrakeOn):
+        allow()
 
 
 @pytest.mark.parametrize("state", [RunState.APPROVED, RunState.REJECTED])
