@@ -150,18 +150,26 @@ class Lives(RuleBasedStateMachine):
         """The next thing that takes this step dies there."""
         self.crash = (step, when)
 
-    @rule(tier=st.sampled_from(["hot", "warm", "cold"]), at=st.sampled_from(["before", "after"]))
-    def store_fails_next(self, tier: str, at: str) -> None:
-        """The next write to this tier fails, with its effect or without it."""
+    @rule(tier=st.sampled_from(["hot", "warm", "cold"]), at=st.sampled_from(["before", "after"]), once=st.booleans())
+    def writes_fail(self, tier: str, at: str, *, once: bool) -> None:
+        """Writes to this tier fail, with their effect or without it: the next one, or all until it is back."""
         store = self.house.keeper.engine.store(tier)
         assert isinstance(store, Watched)
 
         def fault(where: str) -> None:
             if where == f"{at} write":
-                store.fault = None
+                if once:
+                    store.fault = None
                 raise StoreTransient(tier=tier, reason="a fault of the test")
 
         store.fault = fault
+
+    @rule()
+    def heal(self) -> None:
+        """Nothing fails any more."""
+        for store in self.house.keeper.engine.stores.values():
+            assert isinstance(store, Watched)
+            store.fault = None
 
     def teardown(self) -> None:
         """In the end, when nothing fails, everything settles; what is there reads back."""
@@ -176,12 +184,6 @@ class Lives(RuleBasedStateMachine):
         self.house.collect()
         self.agree()
         invariants.check(self.house.keeper)
-
-    def heal(self) -> None:
-        """Nothing fails any more."""
-        for store in self.house.keeper.engine.stores.values():
-            assert isinstance(store, Watched)
-            store.fault = None
 
     def pass_time(self, length: timedelta) -> None:
         """Time passes for the catalog and for the locks of the store."""

@@ -115,7 +115,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 
 def unknown(group: click.Command, words: list[str]) -> list[str]:
     """Return the words that are no command or no option of ``group`` and of what is below it."""
-    context = click.Context(group)
+    context = click.Context(group, help_option_names=["-h", "--help"])  # click keeps the first help option
     takes = {name: p for p in group.get_params(context) for name in [*p.opts, *p.secondary_opts]}
     wrong: list[str] = []
     values = 0

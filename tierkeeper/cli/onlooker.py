@@ -39,13 +39,14 @@ class Onlooker:
         """Look once."""
         if time.monotonic() - self._since < self._stalled.total_seconds():
             return None  # it began, or was begun anew, just now
-        broker_errors: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
+        theirs: tuple[type[Exception], ...] = self._app.connection_for_write().connection_errors
+        away: tuple[type[Exception], ...] = (TierkeeperError, KombuError, OSError, *theirs)
         try:
             quiet = self._keeper.steer.quiet()
             if quiet is not None and quiet < self._stalled:
                 return None
             found = self._who()
-        except (TierkeeperError, KombuError, OSError, *broker_errors):
+        except away:
             return None
         if found is not None:
             self._since = time.monotonic()
