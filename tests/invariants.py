@@ -72,7 +72,8 @@ def _broken(engine: Engine, *, reads: int | None = None) -> Iterator[str]:
         of_row = copies.get(row.id, [])
         if row.counted:
             yield from _unreadable(engine, row) if row.id in readers else _bare(row, of_row)
-        if protects(row.facts(moment), governance.of(row.subject), moment) and not any(p.readable for p in of_row):
+        held = row.counted and protects(row.facts(moment), governance.of(row.subject), moment)  # a purge is for good
+        if held and not any(p.readable for p in of_row):
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
             if copy.state is PlacementState.PRESENT and copy.damaged_at is None:

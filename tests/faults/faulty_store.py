@@ -108,7 +108,7 @@ class Forecast(Weather):
 
     coming: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def fault(self, operation: str, faults: Sequence[Fault]) -> Fault | None:
+    def fault(self, operation: str, faults: Sequence[Fault]) -> Fault | None:  # noqa: ARG002  it is told which
         left = self.coming.get(operation)
         return left.pop(0) if left else None
 

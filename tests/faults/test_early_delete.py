@@ -164,6 +164,13 @@ class Lives(RuleBasedStateMachine):
 
         store.fault = fault
 
+    @rule(tier=st.sampled_from(["warm", "cold"]), length=st.sampled_from([0.1, 1, 8, 25, 60]))
+    def days_go_by_without(self, tier: str, length: float) -> None:
+        """A tier can't be written for some days; the sweeps come all the same."""
+        self.writes_fail(tier, "before", once=False)
+        self.days_go_by([length, 0.1])
+        self.heal()
+
     @rule()
     def heal(self) -> None:
         """Nothing fails any more."""

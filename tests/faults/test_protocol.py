@@ -9,7 +9,7 @@ from faults.protocol.scenarios import SCENARIOS
 from faults.scale import scaled
 
 MOST = 80_000  # states of one scenario in its short form, which visits them all
-DEEPER = scaled(short=1_000, long=60_000)  # states of one scenario with more crashes and pauses, shortest ways first
+DEEPER = scaled(short=1_000, long=40_000)  # states of one scenario with more crashes and pauses, shortest ways first
 
 #: each rule alone taken away, and a scenario that shows what comes of it
 WITHOUT = {

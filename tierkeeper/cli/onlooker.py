@@ -39,8 +39,8 @@ class Onlooker:
         """Look once."""
         if time.monotonic() - self._since < self._stalled.total_seconds():
             return None  # it began, or was begun anew, just now
-        theirs: tuple[type[Exception], ...] = self._app.connection_for_write().connection_errors
-        away: tuple[type[Exception], ...] = (TierkeeperError, KombuError, OSError, *theirs)
+        theirs: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
+        away: tuple[type[BaseException], ...] = (TierkeeperError, KombuError, OSError, *theirs)
         try:
             quiet = self._keeper.steer.quiet()
             if quiet is not None and quiet < self._stalled:

@@ -127,6 +127,8 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
             client.send(TaskName.CANARY)
             wait_until(lambda: behind.keeper.steer.quiet() is not None)
             os.kill(child_of_ours(b"stopped@test"), signal.SIGSTOP)
+            for _ in range(3):
+                client.send(TaskName.CANARY)  # as Beat does; Redis still gives the first one to who was waiting
             assert client.store(b"x", tenant="acme", workflow="stopped", name="x").get()
         assert "it does not answer; it is killed" in printed.getvalue()
     finally:
