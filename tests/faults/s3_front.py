@@ -72,7 +72,9 @@ class Front:
         with self.lock:
             if self.chance.random() >= self.share:
                 return None
-            chosen = self.chance.choice(list(_possible(request)))
+            possible = list(_possible(request))
+            self.chance.shuffle(possible)
+            chosen = min(possible, key=lambda trick: self.met[trick])  # what was played least
             if chosen is Trick.CHANGED:
                 if request.path in self.changed:
                     return None

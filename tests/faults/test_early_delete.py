@@ -19,6 +19,7 @@ from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House, houses
 from tierkeeper.base.errors import (
     AlreadyThere,
     ArtifactDeleted,
+    ArtifactNotFound,
     ArtifactPurged,
     HeldArtifact,
     NotDeleted,
@@ -47,7 +48,7 @@ RULES = st.sampled_from(
         Rules(keep=1, undo=2),
     ]
 )
-REFUSED = (AlreadyThere, ArtifactDeleted, ArtifactPurged, HeldArtifact, NotDeleted, RetentionLocked)
+REFUSED = (AlreadyThere, ArtifactDeleted, ArtifactNotFound, ArtifactPurged, HeldArtifact, NotDeleted, RetentionLocked)
 STEPS = crashing.steps()
 
 
@@ -243,7 +244,7 @@ def test_nothing_is_deleted_early(house: House) -> None:
         run_state_machine_as_test(
             seed(SEED)(machine),
             settings=settings(
-                max_examples=scaled(short=10, long=40),
+                max_examples=scaled(short=15, long=40),
                 stateful_step_count=25,
                 deadline=None,
                 print_blob=True,

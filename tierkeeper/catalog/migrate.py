@@ -1,7 +1,10 @@
 """Create or upgrade the catalog with Alembic, one at a time."""
 
+import random
+import time
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -14,6 +17,8 @@ from tierkeeper.base.patient import KEEPALIVES
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001
+#: workers at work lock rows of the tables that an upgrade changes, in their own order: it may lose a deadlock
+_TRIES = 20
 
 
 def _config(connection: sa.Connection | None = None) -> Config:
@@ -49,12 +54,24 @@ def upgrade(url: str) -> list[str]:
     limits = {name: value for name, value in {**KEEPALIVES, "connect_timeout": "10"}.items() if name not in made.query}
     engine = sa.create_engine(made, poolclass=sa.NullPool, connect_args=limits)
     try:
-        with engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-            before, after = found(connection), head()
-            if before == after:
-                return []
-            command.upgrade(_config(connection), "head")
-            return [f"catalog {'upgraded from ' + before if before else 'created'} at revision {after}"]
+        for attempt in range(_TRIES):
+            try:
+                return _upgraded(engine)
+            except sa.exc.OperationalError as error:
+                if not isinstance(error.orig, psycopg.errors.DeadlockDetected) or attempt == _TRIES - 1:
+                    raise
+                time.sleep(random.uniform(0.1, 0.5))  # noqa: S311  jitter, no secret
+        raise AssertionError  # the loop returns or raises
     finally:
         engine.dispose()
+
+
+def _upgraded(engine: sa.Engine) -> list[str]:
+    """Upgrade in one transaction: all of it or nothing."""
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        before, after = found(connection), head()
+        if before == after:
+            return []
+        command.upgrade(_config(connection), "head")
+        return [f"catalog {'upgraded from ' + before if before else 'created'} at revision {after}"]

@@ -96,7 +96,7 @@ def counted(done: Sequence[Adopted]) -> Counter[str]:
     return Counter(one.what.value for one in done)
 
 
-def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, str]:
+def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, events.End]:
     ids = {placement for one in objects if (placement := layout.placement_of(one.location)) is not None}
     with engine.catalog.reading() as connection:
         return events.ends_of(connection, ids)
@@ -153,14 +153,14 @@ def _has_its_bytes(engine: Engine, one: Object, info: ObjectInfo) -> bool:
 
 
 def _is_ours(info: ObjectInfo, location: str) -> bool:
-    """Whether what it says is well-formed: it becomes rows of the catalog."""
+    """Whether what it says is well-formed, for it becomes rows of the catalog, and lies where such a copy is put."""
     try:
         check_segment(info.tenant, field="tenant")
         check_segment(info.workflow, field="workflow")
         check_name(info.name)
     except TierkeeperError:
         return False
-    return info.version >= 1 and info.placement == layout.placement_of(location)
+    return info.version >= 1 and layout.fits(info, location)
 
 
 def _take(

@@ -51,7 +51,7 @@ def carry_out(engine: Engine, run: UUID) -> RunView:
         while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
             pass
     elif upto is not None:
-        while engine.catalog.run(lambda c: brake.let_go(c, run, upto=upto, limit=_BATCH)) == _BATCH:
+        while engine.catalog.run(lambda c: _let_go(c, run, upto)):
             pass
     holding.release(engine, run)
     return _view(engine, run)
@@ -117,6 +117,12 @@ def _key(found: RunView) -> tuple[datetime, UUID] | None:
 
 def _in_schedule(found: Judged) -> bool:
     return found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+
+
+def _let_go(connection: sa.Connection, run: UUID, upto: tuple[datetime, UUID]) -> bool:
+    """Let some go; return whether there is more. Who carries out the same run may have been faster with these."""
+    brake.let_go(connection, run, upto=upto, limit=_BATCH)
+    return bool(brake.some_stopped(connection, run, upto=upto, limit=1))
 
 
 def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:

@@ -7,12 +7,12 @@ collected meanwhile is no finding. No connection is held while a store is asked.
 """
 
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from itertools import islice
 from typing import TextIO
 from uuid import UUID
@@ -34,8 +34,17 @@ from tierkeeper.stores.errors import ObjectNotFound, StoreError
 
 _CHUNK = 1000  # objects of one look-up
 _PAGE = 5000  # placements of all tiers of one page
-#: every location carries the id of its placement, a UUIDv7
-_PLACED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class _Origin(Enum):
+    """Where bytes without a row come from, in words where they are left alone."""
+
+    ENDED = "they lay here until their placement ended, or came after"
+    UNHEARD_OF = "tierkeeper wrote them, and not under this catalog"
+    UNANSWERED = "the store does not say what they are"
+    ASIDE = "it was left aside"
+    SOMEBODYS_COPY = "somebody's copy of what tierkeeper keeps, or kept, elsewhere: it is left alone"
+    ELSEWHERE = "nothing says that tierkeeper wrote it here: it is left alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +138,22 @@ class Look:
             for each, answer in zip(strangers, self._heads([_key(each) for each in strangers]), strict=True)
             if not isinstance(answer, ObjectNotFound)
         ]
-        orphans: dict[tuple[str, str | None], Sighting] = {}
-        ends = self._ends([each for each in there if each.location not in copies])
-        for each in there:
-            beside = each.location in copies
-            end = events.ENDED if beside else ends.get(each.location)
-            if not _deletable(each, beside=beside) or end == events.LEFT_ASIDE:
-                reason = "it was left aside" if end else "its name is none of tierkeeper's: it is left alone"
-                self._add(self._finding(each, FindingKind.FOREIGN, FindingAction.NONE, reason))
-            elif end is None:
-                # its row was committed first (R1) and went with an event, or this is not the catalog that it was in
-                reason = "this catalog never knew of it; see `tierkeeper doctor`"
-                self._add(self._finding(each, FindingKind.STRANGER, FindingAction.NONE, reason))
-            else:
-                orphans[each.location, each.version] = Sighting(each.location, each.version, each.size)
+        beside = [each for each in there if each.location in copies]
+        alone = [each for each in there if each.location not in copies]
+        orphans = {(each.location, each.version): _sighting(each) for each in beside if each.version is not None}
+        for each in beside:
+            if each.version is None:  # such a key names all versions, the placement's own too
+                self._leave(each, FindingKind.FOREIGN, "it cannot be told from the placement's own")
+        for each, origin in zip(alone, self._origins(alone), strict=True):
+            match origin:
+                case _Origin.ENDED:
+                    orphans[each.location, each.version] = _sighting(each)
+                case _Origin.UNHEARD_OF:
+                    self._leave(each, FindingKind.STRANGER, "this catalog never knew of it; see `tierkeeper doctor`")
+                case _Origin.UNANSWERED:
+                    self._unanswered += 1
+                case reason:
+                    self._leave(each, FindingKind.FOREIGN, reason.value)
         if not orphans:
             return
         since = self._sighted(list(orphans.values()))
@@ -156,12 +167,44 @@ class Look:
                 action, told = FindingAction.QUARANTINE, f"{what}; first seen {when(first) if first else 'now'}"
             self._add(self._finding(orphan, FindingKind.ORPHAN, action, told))
 
-    def _ends(self, strangers: Sequence[Stored]) -> dict[str, str]:
-        """Return how the placements of these locations ended, of those that this catalog knew."""
-        ids = {each.location: layout.placement_of(each.location) for each in strangers}
+    def _origins(self, alone: Sequence[Stored]) -> "list[_Origin]":
+        """Return where these bytes without a row come from.
+
+        A row was committed before its bytes (R1), and went with an event that says where they lay. What has neither,
+        and is what tierkeeper writes, where it writes it, was written under another catalog: a later state of this one.
+        """
+        ids = [layout.placement_of(each.location) for each in alone]
+        known = {id_ for id_ in ids if id_ is not None}
         with self._engine.catalog.reading() as connection:
-            ends = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
-        return {location: ends[id_] for location, id_ in ids.items() if id_ is not None and id_ in ends}
+            ends = events.ends_of(connection, known)
+            rows = inventory.these(connection, known)
+        found = []
+        for each, id_ in zip(alone, ids, strict=True):
+            end = None if id_ is None else ends.get(id_)
+            if end is not None and (end.tier, end.location) == (self.tier, each.location):
+                found.append(_Origin.ASIDE if end.type == events.LEFT_ASIDE else _Origin.ENDED)
+            elif end is not None or id_ in rows:
+                found.append(_Origin.SOMEBODYS_COPY)
+            else:
+                found.append(_Origin.ELSEWHERE if id_ is None else _Origin.UNHEARD_OF)
+        unheard = [at for at, origin in enumerate(found) if origin is _Origin.UNHEARD_OF]
+        said = self._engine.in_parallel(self._described, [alone[at] for at in unheard])
+        for at, origin in zip(unheard, said, strict=True):
+            found[at] = origin
+        return found
+
+    def _described(self, each: Stored) -> "_Origin":
+        """Return whether these bytes say of themselves that tierkeeper wrote them there."""
+        try:
+            info = self._store.describe(_key(each))
+        except ObjectNotFound:
+            return _Origin.ELSEWHERE
+        except StoreError:
+            return _Origin.UNANSWERED
+        return _Origin.UNHEARD_OF if info is not None and layout.fits(info, each.location) else _Origin.ELSEWHERE
+
+    def _leave(self, each: Stored, kind: FindingKind, reason: str) -> None:
+        self._add(self._finding(each, kind, FindingAction.NONE, reason))
 
     def _sighted(self, orphans: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
         if not self._record:
@@ -289,12 +332,8 @@ def _other_version(copy: Copy, each: Stored) -> bool:
     return copy.settled and copy.version is not None and copy.version != each.version
 
 
-def _deletable(each: Stored, *, beside: bool) -> bool:
-    """Whether these bytes can be tierkeeper's, and can be deleted without anything else.
-
-    A key without a version names all of its versions: beside a placement's own it must not be used.
-    """
-    return _PLACED.search(each.location) is not None and not (beside and each.version is None)
+def _sighting(each: Stored) -> Sighting:
+    return Sighting(each.location, each.version, each.size)
 
 
 def _difference(copy: Copy, stored: Stored) -> str:

@@ -360,7 +360,8 @@ def _write(
         keep = policy.versions_keep
         if keep is not None and row.version > keep:
             surplus = artifacts.surplus_versions(connection, name, keep=keep)
-            schedule.put(connection, [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus])
+            coming = [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus]
+            schedule.put_deletes(connection, coming)
     commands.record(connection, batch.recorded)
     events.append(connection, batch.lines, at=now)
 

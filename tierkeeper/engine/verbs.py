@@ -248,7 +248,8 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
         policy, row = asked.policy, asked.row
         if policy.versions_keep is not None:
             surplus = artifacts.surplus_versions(connection, row.name_id, keep=policy.versions_keep)
-            schedule.put(connection, [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus])
+            coming = [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus]
+            schedule.put_deletes(connection, coming)
 
 
 def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:

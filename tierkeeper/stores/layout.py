@@ -27,3 +27,8 @@ def content_addressed(info: ObjectInfo) -> str:
     """Return ``cas/<first two digits>/<sha256>/<placement>``."""
     digest = info.sha256.hex()
     return f"cas/{digest[:2]}/{digest}/{info.placement}"
+
+
+def fits(info: ObjectInfo, location: str) -> bool:
+    """Whether this is where tierkeeper puts a copy that describes itself so, in either layout."""
+    return location in {readable(info), content_addressed(info)}

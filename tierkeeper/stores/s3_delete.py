@@ -27,7 +27,7 @@ def delete(place: Place, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
     found = _Deletion(place)
     try:
         if whole:
-            _abort_uploads(place, {place.key(key.location) for key in whole})
+            abort_uploads(place, {place.key(key.location) for key in whole})
         if whole and place.versioned:
             found.exact([key for key in keys if key.version is not None])
             found.all_versions(whole)
@@ -115,14 +115,14 @@ def _versions(place: Place, location: str) -> list[str]:
     return found
 
 
-def _abort_uploads(place: Place, keys: set[str]) -> None:
-    """Abort every open upload of these keys. One listing serves all of them: few uploads are open at a time."""
+def abort_uploads(place: Place, keys: set[str], *, but: str | None = None) -> None:
+    """Abort every open upload of these keys (``but`` one): one listing for all, since few are open at a time."""
     pages = place.client.get_paginator("list_multipart_uploads")
     prefix = _common_prefix(keys)
     with place.translating(prefix):
         for page in pages.paginate(Bucket=place.bucket, Prefix=prefix):
             for upload in page.get("Uploads", []):
-                if upload["Key"] in keys:
+                if upload["Key"] in keys and upload["UploadId"] != but:
                     _abort(place, upload["Key"], upload["UploadId"])
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tierkeeper.stores import s3_delete
 from tierkeeper.stores.base import ObjectInfo
 from tierkeeper.stores.content import Digest, pieces_of
 from tierkeeper.stores.errors import StoreError
@@ -93,6 +94,9 @@ class Multipart:
         with self._place.translating(location):
             begun = client.create_multipart_upload(**address, **about, ChecksumAlgorithm="SHA256")
         upload = {**address, "UploadId": begun["UploadId"]}
+        if begun["ResponseMetadata"]["RetryAttempts"]:  # the answer that was lost may have begun one too
+            with contextlib.suppress(StoreError):
+                s3_delete.abort_uploads(self._place, {address["Key"]}, but=begun["UploadId"])
         running: list[Future[CompletedPartTypeDef]] = []
         try:
             with self._place.translating(location):

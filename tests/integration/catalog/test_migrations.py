@@ -1,9 +1,11 @@
 """The migrations: idempotent, one at a time, equal to the models, and asked for before anything else."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -29,6 +31,22 @@ def test_upgrades_at_once_wait_for_each_other(postgres_url: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(migrate.upgrade, [postgres_url] * 4))
     assert sorted(map(len, made)) == [0, 0, 0, 1]
+
+
+def test_an_upgrade_that_loses_a_deadlock_is_tried_again(postgres_url: str) -> None:
+    """Workers at work lock what an upgrade changes in their own order; it waits for them, whoever has to give way."""
+    engine = connected(postgres_url)
+    with engine.begin() as connection:
+        command.upgrade(migrate._config(connection), "0002")
+    with ThreadPoolExecutor(1) as threads, engine.connect() as worker:
+        with worker.begin():
+            worker.execute(sa.text("SET LOCAL deadlock_timeout = '60s'"))  # the upgrade is who notices
+            worker.execute(sa.text("LOCK TABLE artifacts IN ROW SHARE MODE"))
+            upgrading = threads.submit(migrate.upgrade, postgres_url)
+            while not worker.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                time.sleep(0.01)
+            worker.execute(sa.text("SELECT count(*) FROM schedule"))
+        assert upgrading.result() == [f"catalog upgraded from 0002 at revision {migrate.head()}"]
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:

@@ -16,7 +16,9 @@ def orphans(tmp_path: Path, database_url: str, number: int) -> None:
         for _ in range(number):
             placement = new_id()
             connection.execute(
-                "INSERT INTO events (subject, revision, type, actor) VALUES (%s, 1, 'collected', 'beat')", [placement]
+                "INSERT INTO events (subject, revision, type, actor, before) VALUES (%s, 1, 'collected', 'beat',"
+                " jsonb_build_object('tier', 'hot', 'location', %s::text))",
+                [placement, f"acme/w/late.txt/1-{placement}"],
             )
             (folder / f"1-{placement}").write_text("late")
 

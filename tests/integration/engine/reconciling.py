@@ -47,10 +47,43 @@ def late(house: House, tier: str = "warm", content: bytes = b"nobody knows") -> 
         size=len(content),
         created=datetime.now(UTC),
     )
+    where = store.location(info)
     house.sql(
-        "INSERT INTO events (subject, revision, type, actor) VALUES (:id, 1, 'collected', 'beat')", id=info.placement
+        "INSERT INTO events (subject, revision, type, actor, before) VALUES (:id, 1, 'collected', 'beat',"
+        " jsonb_build_object('tier', CAST(:tier AS text), 'location', CAST(:location AS text)))",
+        id=info.placement,
+        tier=tier,
+        location=where,
     )
-    return store.put(store.location(info), io.BytesIO(content), info).location
+    return store.put(where, io.BytesIO(content), info).location
+
+
+def write(house: House, tier: str, content: bytes = b"somebody else's", *, below: str = "", bare: bool = False) -> str:
+    """Write an object as tierkeeper would, of which the catalog never heard; return its location.
+
+    ``below`` a folder of somebody else's; ``bare``: without saying what it is.
+    """
+    store = house.keeper.engine.store(tier)
+    info = ObjectInfo(
+        tenant="acme",
+        workflow="reports",
+        name="other",
+        version=1,
+        placement=new_id(),
+        sha256=hashlib.sha256(content).digest(),
+        size=len(content),
+        created=datetime.now(UTC),
+    )
+    where = below + store.location(info)
+    if not bare:
+        return store.put(where, io.BytesIO(content), info).location
+    if isinstance(store, S3Store):
+        store.place.client.put_object(Bucket=store.place.bucket, Key=store.place.key(where), Body=content)
+    else:
+        path = cast("FilesystemStore", store)._tree.root / where
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    return where
 
 
 def there(house: House, tier: str, location: str) -> bool:

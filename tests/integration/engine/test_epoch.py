@@ -1,10 +1,13 @@
 """The epoch: an older copy of the catalog is recognised, and does no harm until it is accepted."""
 
+from collections.abc import Iterator
+
 import pytest
 from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.engine import epoch, reserved
+from tierkeeper.stores.base import Stored
 
 
 def purged(house: House) -> None:
@@ -44,6 +47,23 @@ def test_a_catalog_behind_its_twin_is_recognised(house: House) -> None:
         house.collect()
     assert len([place for place in house.everything() if place.startswith("hot/")]) == 1
     assert [e.type for e in house.keeper.events(limit=1)] == ["restore recognised"]
+
+
+def test_two_who_raise_it_at_once_are_no_alarm(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is overtaken by another raise while the twins are listed does not take the catalog for an older one."""
+    engine = house.keeper.engine
+    store = engine.store("cold")
+    listed = store.list
+
+    def overtaken(prefix: str = "") -> Iterator[Stored]:
+        monkeypatch.undo()
+        assert epoch.advance(engine) is None
+        return listed(prefix)
+
+    monkeypatch.setattr(store, "list", overtaken)
+    assert epoch.advance(engine) is None
+    assert epoch.check(engine) is None
+    assert max(epoch.twins(engine)) == 2
 
 
 def test_an_epoch_given_out_twice_is_recognised(house: House) -> None:

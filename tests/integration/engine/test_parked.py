@@ -12,6 +12,7 @@ from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.base.parking import Sent, StuckFilter, StuckKind, StuckState
+from tierkeeper.base.values import Call
 from tierkeeper.engine import converge, deliveries
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.deliveries import Deliveries
@@ -213,3 +214,15 @@ def test_a_verb_is_faster_than_the_operator(house: House) -> None:
         steer.skip_parked(StuckFilter(item=str(artifact)), actor="kim")
     assert len(found) == 1
     house.settle()
+
+
+def test_maintain_keeps_a_message_that_was_done_in_part(house: House) -> None:
+    """A parked batch that comes once more and of which only some items can be stored is not forgotten."""
+    for key in ("waits", "breaks"):
+        kept(house).park(sent(key), reason="given up")
+        house.keeper.store(house.args(key), call=Call(key=key, actor="shop"))  # an item of it
+    kept(house).wait(sent("waits"), reason="the tier of another item is away")
+    kept(house).park(sent("breaks"), reason="another item breaks it")
+    house.keeper.maintain()
+    assert [r.key for r in house.sql("SELECT key FROM deliveries ORDER BY key")] == ["breaks", "waits"]
+    assert row(house, "waits").parked_reason == "given up"

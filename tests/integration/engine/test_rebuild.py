@@ -318,7 +318,7 @@ def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> N
         assert result.counts == {
             "artifacts found only in the stores": 1,
             "damaged, not taken over": 2,
-            "do not say what they are": 1,
+            "foreign": 1,
         }
         assert contents(house) == {"acme/reports/good@1": b"good" * 3}
 

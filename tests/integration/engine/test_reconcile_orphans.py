@@ -1,5 +1,7 @@
 """Orphans: bytes without a placement, deleted only when they were seen twice, and by whom nothing else is hurt."""
 
+import io
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -19,6 +21,7 @@ from integration.engine.reconciling import (
     reconcile,
     short,
     there,
+    write,
 )
 from integration.keeper.house import House, OpenHouse
 
@@ -146,6 +149,21 @@ def test_what_is_not_tierkeepers_is_never_deleted(house: House) -> None:
     (root / "notes" / "1-not-an-id").unlink()
 
 
+@pytest.mark.parametrize("name", [b"caf\xe9.txt", b"1-01a1fd9a-2a0d-744e-8677-92c5ea4531b8\xff"])
+def test_a_name_that_is_no_text_stops_nothing(house: House, name: bytes) -> None:
+    """A file whose name the catalog could not even hold is told, and the rest is looked at."""
+    root = cast("FilesystemStore", house.keeper.engine.store("hot"))._tree.root
+    path = os.path.join(os.fsencode(root), name)  # noqa: PTH118  no Path takes bytes
+    with open(path, "wb") as file:  # noqa: PTH123  as above
+        file.write(b"x")
+    late(house, "hot")
+    result, found = reconcile(house)
+    assert short(found) == [("hot", "foreign", "none"), ("hot", "orphan", "quarantine")]
+    assert result.held_back is None
+    assert r"\x" in next(f.location for f in found if f.kind.value == "foreign")
+    os.unlink(path)  # noqa: PTH108  as above
+
+
 def test_bytes_that_the_catalog_never_knew_are_never_deleted(any_house: House) -> None:
     """An object in tierkeeper's form without any trace in the catalog tells of a catalog that is too old."""
     where = late(any_house)
@@ -159,6 +177,57 @@ def test_bytes_that_the_catalog_never_knew_are_never_deleted(any_house: House) -
         any_house.pass_time(QUARANTINE)
     assert there(any_house, "warm", where)
     any_house.keeper.engine.store("warm").delete([ObjectKey(where)])
+
+
+@pytest.mark.parametrize("below", ["", "theirs/", "acme.bak/"])
+def test_what_is_not_where_tierkeeper_puts_it_stops_nothing(any_house: House, below: str) -> None:
+    """A file put in by hand, or another installation below a prefix of its own, is told; collect goes on."""
+    where = write(any_house, "warm", below=below, bare=not below)
+    any_house.store()
+    any_house.purge()
+    any_house.days_pass(8)
+    any_house.turn()
+    for _ in range(2):
+        result, found = reconcile(any_house)
+        assert (short(found), result.held_back) == ([("warm", "foreign", "none")], None)
+        any_house.pass_time(QUARANTINE)
+    assert any_house.collect().counts["collected"] == 1
+    assert there(any_house, "warm", where)
+    any_house.keeper.engine.store("warm").delete([ObjectKey(where)])
+
+
+@pytest.mark.parametrize("place", [("warm", "theirs/"), ("cold", "")])
+def test_somebodys_copy_of_what_is_gone_here_is_kept(any_house: House, place: tuple[str, str]) -> None:
+    """Only where its own copy lay does tierkeeper delete: not what has the name of one elsewhere, in another's folder.
+
+    A clone of the catalog knows each copy of its original, and collects its own.
+    """
+    gone = late(any_house)
+    tier, below = place
+    store, other = any_house.keeper.engine.store("warm"), any_house.keeper.engine.store(tier)
+    about = store.describe(ObjectKey(gone))
+    assert about is not None
+    theirs = other.put(below + gone, io.BytesIO(b"nobody knows"), about).location
+    for _ in range(3):
+        _, found = reconcile(any_house)
+        assert (tier, "foreign", "none") in short(found)
+        any_house.pass_time(QUARANTINE)
+    assert (there(any_house, "warm", gone), there(any_house, tier, theirs)) == (False, True)
+    other.delete([ObjectKey(theirs)])
+
+
+def test_somebodys_copy_of_what_is_here_stops_nothing(any_house: House) -> None:
+    """A copy that somebody made of a tier, into another tier, is of what the catalog knows."""
+    any_house.store(content=CONTENT, age=WEEK)
+    any_house.settle()
+    store, key = copy_of(any_house, "warm")
+    about = store.describe(key)
+    assert about is not None
+    cold = any_house.keeper.engine.store("cold")
+    cold.put(key.location, io.BytesIO(CONTENT), about)
+    result, found = reconcile(any_house)
+    assert (short(found), result.held_back) == ([("cold", "foreign", "none")], None)
+    cold.delete([ObjectKey(key.location)])
 
 
 def test_a_second_version_of_a_key_is_an_orphan(open_house: OpenHouse, s3_endpoint: str) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import invariants
@@ -13,6 +13,7 @@ from tierkeeper.base.errors import BrakeOn, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import RunView
+from tierkeeper.catalog import brake
 from tierkeeper.engine import approval
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, converge
@@ -371,3 +372,37 @@ def test_an_undelete_gives_back(braked: House) -> None:
         braked.undelete(f"n/{number}")
     fill(braked, 3, prefix="more")
     assert braked.turn()["deleted"] == 3
+
+
+def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that carries out an approval beside the operator's command gives nothing of it back unapproved."""
+    monkeypatch.setattr(approval, "_BATCH", 4)
+    fill(braked, 11)
+    braked.turn()
+    engine = braked.keeper.engine
+    run = waiting(braked).id
+    approval._decide(engine, run, RunState.APPROVED, by="kim", reason="yes")
+    upto = approval._key(braked.keeper.run(run))
+    assert upto is not None
+    with ThreadPoolExecutor(1) as threads:
+        with engine.catalog.engine.begin() as connection:
+            brake.let_go(connection, run, upto=upto, limit=4)
+            other = threads.submit(approval.carry_out, engine, run)
+            assert not wait([other], timeout=1).done  # it waits for the same rows
+        other.result()
+    assert braked.sql("SELECT count(*) AS n FROM schedule WHERE approved_by = :run", run=run)[0].n == 11
+
+
+def test_a_new_version_leaves_what_was_decided(braked: House) -> None:
+    """A store that finds older versions surplus already leaves them stopped, or approved, as they are."""
+    for number in range(12):
+        braked.store("one", b"%d" % number)
+    braked.policy("name: few\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}]\nversions: {keep: 1}\n")
+    braked.turn()
+    run = waiting(braked).id
+    braked.store("one", b"stopped")
+    assert braked.sql("SELECT count(*) AS n FROM schedule WHERE braked_by = :run", run=run)[0].n == 11
+    braked.keeper.steer.approve(run, by="kim", reason="yes")
+    braked.store("one", b"approved")
+    assert braked.turn()["deleted"] == 13
+    assert braked.keeper.run(run).state is RunState.DONE

@@ -1,6 +1,7 @@
 """Plans over everything, as of any time and by any policy; stored, and applied to what is as it was."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -12,6 +13,8 @@ from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind
 from tierkeeper.base.values import AppliedItem, PlanItem
+from tierkeeper.engine import apply
+from tierkeeper.engine.plan import View
 from tierkeeper.engine.planstore import Summary
 
 WEEK = timedelta(days=7)
@@ -212,3 +215,28 @@ def test_old_plans_go(house: House) -> None:
     house.keeper.maintain()
     assert house.keeper.steer.plans() == []
     assert house.sql("SELECT count(*) FROM plan_items")[0][0] == 0
+
+
+def test_a_summary_stays_small(house: House) -> None:
+    """However many rules there are (each artifact may have its own), the sums of a plan do not grow with them."""
+    house.store()
+    (item,) = planned(house, ahead=10).values()
+    summary = Summary()
+    for number in range(1000):
+        summary.add(replace(item, rule=f"deleted, purged at {number}"))
+    with house.keeper.engine.catalog.reading() as connection:
+        rules = summary.told(connection, house.keeper.engine, View())["rules"]
+    assert len(rules) <= 101
+    assert sum(line["artifacts"] for line in rules) == 1000
+
+
+def test_a_silent_apply_is_taken_up_once(house: House) -> None:
+    """Of two that find the plan's run silent one goes on with it; the other is refused."""
+    house.store(age=timedelta(days=8))
+    plan = stored(house)
+    applied(house, plan)
+    house.sql("UPDATE runs SET state = 'running', finished_at = NULL WHERE kind = 'apply'")
+    house.pass_time(timedelta(minutes=6))
+    run = house.keeper.engine.catalog.run(lambda c: apply._begin(c, plan, by="one"))
+    with pytest.raises(PlanUnusable, match=str(run)):
+        house.keeper.engine.catalog.run(lambda c: apply._begin(c, plan, by="two"))
