@@ -138,6 +138,7 @@ class KeeperTask(Task[Any, Any]):
         if problem := self._header(REFUSED_HEADER):  # nothing else of it is to be believed, not even its attempts
             return MessageRefused(problem=problem, fix=REFUSED_FIX).as_dict(), "refused"
         try:
+            contract.check_key(str(self.request.id or ""))
             self._count()
             if args:
                 raise InvalidInput(

@@ -87,7 +87,7 @@ def test_a_lease_is_not_over_for_who_is_ahead(wrong: Ward) -> None:
     house.store("a", age=8 * 24 * HOURS)
     note = wrong.order("converge.step_4_copy", "after", "stop")
     wrong.send(TaskName.ROTATE, SweepArgs())
-    wrong.wait_for(lambda: bool(ward.struck(note)), what="the first one to stop in its copy")
+    wrong.wait_for(lambda: ward.stands(note), what="the first one to stop in its copy")
     [stopped] = ward.struck(note)
 
     def by_the_other() -> None:

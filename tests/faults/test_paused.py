@@ -43,7 +43,7 @@ def stop_at(pair: Ward, step: str, when: When, task: TaskName, **message: object
     """Send a message whose worker stops at the step; return the stopped process."""
     note = pair.order(step, when, "stop")
     pair.send(task, **message)  # type: ignore[arg-type]
-    pair.wait_for(lambda: bool(ward.struck(note)), what=f"somebody to stop at {step}")
+    pair.wait_for(lambda: ward.stands(note), what=f"somebody to stop at {step}")
     return ward.struck(note)[0]
 
 

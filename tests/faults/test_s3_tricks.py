@@ -71,7 +71,9 @@ def test_tricks_of_a_server(
             else:
                 assert house.tiers(name) == {"cold"}
                 assert house.read(name) == content
-        assert not uploads(house)
+        # one whose abort failed too may stay beside its finished copy, empty, and goes with it
+        kept = {row.location for row in house.sql("SELECT location FROM placements")}
+        assert all(key.endswith(tuple(kept)) for key in uploads(house))
     missed = set(Trick) - set(front.met)
     assert len(missed) <= (2 if scales.LONG else len(Trick) - 4), missed
 

@@ -166,6 +166,11 @@ def struck(note: Path) -> list[int]:
     return [int(line) for line in note.read_text().split()] if note.exists() else []
 
 
+def stands(note: Path) -> bool:
+    """Whether who was struck stands still by now: the order is noted before the step, which may come first."""
+    return bool(struck(note)) and Path(f"/proc/{struck(note)[0]}/stat").read_text().rpartition(") ")[2].startswith("T")
+
+
 @contextmanager
 def wards(
     postgres: Postgres, template: str, folder: Path, *, settings: Mapping[str, str] | None = None

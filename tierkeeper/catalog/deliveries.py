@@ -38,6 +38,9 @@ _PARK = sa.text(
     " parked_reason = excluded.parked_reason, last_at = clock_timestamp(), revision = d.revision + 1"
     f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
 )
+_HEARD = sa.text(
+    "UPDATE deliveries SET last_at = clock_timestamp() WHERE key = :key AND arguments_hash = :arguments_hash"
+)
 _ANSWERED = sa.text("DELETE FROM deliveries WHERE key = :key AND arguments_hash = :arguments_hash")
 _SEND = sa.text(
     "WITH due AS MATERIALIZED (SELECT id FROM deliveries WHERE due_at <= clock_timestamp() ORDER BY due_at"
@@ -61,7 +64,6 @@ _STATES = {
     "skipped": "skipped_by IS NOT NULL",
     "waiting": "due_at IS NOT NULL",
 }
-_STAGED = sa.text("SELECT DISTINCT unnest(staged) FROM deliveries WHERE staged && CAST(:names AS uuid[])")
 _FORGET = sa.text(
     # counted, and never heard of again: its message ended elsewhere, or is gone
     "DELETE FROM deliveries d WHERE (parked_reason IS NULL AND due_at IS NULL"
@@ -117,14 +119,12 @@ def wait(
     None where it is parked, which stays so.
     """
     arguments = {**row, "reason": reason, "base": base, "cap": cap, "jitter": jitter}
-    found = connection.execute(_WAIT, arguments).one_or_none()
-    return None if found is None else _row(found)
+    return _kept(connection, row, connection.execute(_WAIT, arguments).one_or_none())
 
 
 def park(connection: sa.Connection, row: Mapping[str, Any], *, reason: str) -> DeliveryRow | None:
     """Keep the message until an operator decides about it; None where it is parked already."""
-    found = connection.execute(_PARK, {**row, "reason": reason}).one_or_none()
-    return None if found is None else _row(found)
+    return _kept(connection, row, connection.execute(_PARK, {**row, "reason": reason}).one_or_none())
 
 
 def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -185,14 +185,17 @@ def skip(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
     connection.execute(_SKIP, {"ids": list(ids), "actor": actor})
 
 
-def holding(connection: sa.Connection, staged: Collection[UUID]) -> set[UUID]:
-    """Return those of these staged uploads that a kept message still needs."""
-    return set(connection.execute(_STAGED, {"names": list(staged)}).scalars())
-
-
 def forget(connection: sa.Connection, *, kept: timedelta) -> int:
     """Forget what was counted and not heard of for so long, and what was carried out after all; return how many."""
     return connection.execute(_FORGET, {"kept": kept}).rowcount
+
+
+def _kept(connection: sa.Connection, row: Mapping[str, Any], found: Any) -> DeliveryRow | None:  # noqa: ANN401  as _row
+    if found is not None:
+        return _row(found)
+    # parked already: what was done of it before now was not all of it, see `forget`
+    connection.execute(_HEARD, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
+    return None
 
 
 def _row(found: Any) -> DeliveryRow:  # noqa: ANN401  a row of SQLAlchemy

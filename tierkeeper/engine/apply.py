@@ -73,6 +73,7 @@ def _begin(connection: sa.Connection, plan: UUID, *, by: str) -> UUID:
     found = _usable(connection, plans.load(connection, plan, lock=True), plan)
     earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
     if earlier is not None and earlier.state is RunState.RUNNING:
+        runs.add(connection, earlier.id, counts={})  # a sign of progress: nobody else takes it up too
         return earlier.id
     arguments = {"plan": str(plan)}
     run = runs.begin(

@@ -20,7 +20,7 @@ from tierkeeper.policy import document
 
 _BATCH = 1000
 _SAMPLES = 3  # names for each line of the summary
-_REASONS = 100  # different ones that are told apart
+_TOLD_APART = 100  # different rules, and reasons: each artifact may have its own
 
 
 class Summary:
@@ -35,10 +35,12 @@ class Summary:
         """Add one item."""
         if item.blocked:
             for reason in item.blocked:
-                known = reason if reason in self._refusals or len(self._refusals) < _REASONS else "other reasons"
+                known = reason if reason in self._refusals or len(self._refusals) < _TOLD_APART else "other reasons"
                 self._refusals.setdefault(known, _Line()).add(item)
             return
-        self._rules.setdefault((item.action, item.rule), _Line()).add(item)
+        line = item.action, item.rule
+        known_line = line if line in self._rules or len(self._rules) < _TOLD_APART else (item.action, "other rules")
+        self._rules.setdefault(known_line, _Line()).add(item)
         if item.action == "delete":
             self._deletes[item.ref.tenant, item.policy] += 1
 

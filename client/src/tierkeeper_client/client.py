@@ -221,6 +221,7 @@ class TierkeeperClient:
         ``correlation`` goes into the worker's log and the audit log (default: the task id).
         """
         task_id = key or str(uuid4())
+        contract.check_key(task_id)
         kwargs = {} if arguments is None else arguments.model_dump(mode="json", exclude_none=True)
         headers = {contract.CORRELATION_HEADER: correlation, contract.ACTOR_HEADER: self._actor}
         try:

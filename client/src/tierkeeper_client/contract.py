@@ -33,8 +33,16 @@ CORRELATION_HEADER = "tierkeeper_correlation"  # goes from the producer through 
 ACTOR_HEADER = "tierkeeper_actor"  # who asked, as the audit log names it
 AGAIN_HEADER = "tierkeeper_again"  # the catalog kept this message, and it is sent once more
 MAX_HEADER = 200  # characters of either that are kept
+MAX_KEY = 200  # characters of a task id: the catalog finds by it what was delivered before
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidInput for a key that the catalog cannot keep."""
+    if len(key) > MAX_KEY or "\0" in key:
+        problem = f"a key has at most {MAX_KEY} characters, and no NUL"
+        raise InvalidInput(field="key", value=key[:_SHOWN], problem=problem, fix="Use a shorter one, such as a UUID.")
 
 
 class TaskName(StrEnum):

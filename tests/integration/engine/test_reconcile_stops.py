@@ -1,7 +1,10 @@
 """A reconcile that finds more than can be true does nothing until somebody approves it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+import sqlalchemy as sa
 from integration.engine.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
 from integration.keeper.house import House
 
@@ -66,23 +69,26 @@ def test_an_approval_is_for_what_was_seen(house: House) -> None:
 
 def test_an_approval_is_not_for_what_comes_at_the_same_moment(house: House) -> None:
     """Numbers that arrive while somebody approves others wait for an approval of their own."""
-    late_ones(house, 101)
+    late_ones(house, 11)
     first, _ = reconcile(house)
     assert first.state is RunState.AWAITING_APPROVAL
-    late_ones(house, 200)
+    late_ones(house, 20)
     with ThreadPoolExecutor(1) as threads, house.keeper.engine.catalog.engine.begin() as connection:
         connection.execute(
             sa.text("UPDATE runs SET state = 'approved', approval = '{}' WHERE id = :run"), {"run": first.run}
         )
         second = threads.submit(lambda: reconcile(house)[0])
-        waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE runs%'"
+        waiting = (
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE runs%'"
+            " AND datname = current_database()"
+        )
         while not second.done() and not house.sql(waiting)[0].n:
             time.sleep(0.05)
         connection.commit()
         result = second.result()
     assert (result.state, result.run != first.run) == (RunState.AWAITING_APPROVAL, True)
     (approved,) = house.sql("SELECT arguments -> 'findings' AS found FROM runs WHERE id = :run", run=first.run)
-    assert approved.found == {"warm": 101}
+    assert approved.found == {"warm": 11}
 
 
 def test_a_tier_that_is_suddenly_empty_stops_it(any_house: House) -> None:

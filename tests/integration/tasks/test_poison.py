@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from acceptance.processes import LocalProcess
@@ -13,6 +14,7 @@ from tierkeeper.base.values import Ref
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import TaskFailed, TierkeeperError
+from tierkeeper_client.handle import Handle
 
 NAMES = {"tenant": "poison", "workflow": "weekly"}
 APP = {"app": "integration.tasks.poisoned"}
@@ -93,6 +95,21 @@ def test_a_sweep_that_kills_its_worker_is_dropped(
     wait_until(lambda: not installation.sql("SELECT FROM deliveries WHERE task = 'tierkeeper.recompute'"))
     client.send(TaskName.MAINTAIN)
     wait_until(lambda: bool(installation.keeper.runs(kind=RunKind.MAINTAIN)))
+
+
+def test_a_key_that_no_index_holds_is_refused(
+    start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
+) -> None:
+    """A task id of thousands of characters is answered as bad input, not tried again for ever; a client sends none."""
+    start("long", "-c", "1", "-Q", "ingest")
+    key = "".join(Random(0).choices([chr(code) for code in range(0x4E00, 0x9FFF)], k=5000))
+    arguments = {**NAMES, "name": "long", "content": {"kind": "inline", "data": "eA=="}}
+    client._sender.send_task(str(TaskName.STORE), kwargs=arguments, task_id=key)  # what another producer sends
+    with pytest.raises(TierkeeperError, match="200 characters"):
+        Handle(id=key, _results=client._results).get(timeout=20)
+    assert not installation.sql("SELECT FROM deliveries")
+    with pytest.raises(TierkeeperError, match="200 characters"):
+        client.store(b"x", **NAMES, name="long", key=key)
 
 
 def parked(installation: Installation) -> dict[str | None, str]:
