@@ -40,7 +40,8 @@ _CURSOR = sa.text(
 )
 _TELL = sa.text(
     "UPDATE runs SET seen_at = clock_timestamp(), counts = CAST(:counts AS jsonb),"
-    " arguments = arguments || CAST(:arguments AS jsonb) WHERE id = :id"
+    # what was decided meanwhile was decided about other numbers
+    " arguments = arguments || CAST(:arguments AS jsonb) WHERE id = :id AND state = 'awaiting approval' RETURNING id"
 )
 _DECIDE = sa.text(
     "UPDATE runs SET state = :state, approval = CAST(:approval AS jsonb), seen_at = clock_timestamp(),"
@@ -122,10 +123,10 @@ def decide(connection: sa.Connection, run: UUID, state: RunState, *, approval: M
     connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": json.dumps(dict(approval))})
 
 
-def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> None:
-    """Write what a waiting run knows now."""
+def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> bool:
+    """Write what a waiting run knows now; False if it does not wait any more."""
     told = {"counts": json.dumps(dict(counts)), "arguments": json.dumps(dict(arguments))}
-    connection.execute(_TELL, {"id": run, **told})
+    return connection.execute(_TELL, {"id": run, **told}).first() is not None
 
 
 def used(connection: sa.Connection, run: UUID) -> bool:

@@ -256,7 +256,7 @@ def put(connection: sa.Connection, rows: Sequence[Coming]) -> None:
 
 
 def put_deletes(connection: sa.Connection, rows: Sequence[Coming]) -> None:
-    """Make due what a policy is to delete; what was due for that already keeps what the brake or a person said of it."""
+    """Make due what a policy is to delete; what was due for that keeps what the brake or a person said of it."""
     held = lock(connection, [row.artifact for row in rows])
     known = {i for i, mine in held.items() if mine.deletes is not None}
     put(connection, [r for r in rows if r.artifact not in known or held[r.artifact].due_at > r.due_at])

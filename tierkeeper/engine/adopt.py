@@ -18,6 +18,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState
@@ -28,9 +29,11 @@ from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores import layout
-from tierkeeper.stores.base import ObjectInfo, ObjectKey
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, ThawNeeded
 from tierkeeper_client.identifiers import check_name, check_segment
+
+log = logs.get(__name__)
 
 HOLD = "rebuilt"
 
@@ -84,8 +87,13 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
             with engine.catalog.reading() as connection, connection.begin() as transaction:
                 done.append(unit(connection))
                 transaction.rollback()
-        else:
+            continue
+        try:
             done.append(engine.catalog.run(unit))
+        except sa.exc.DataError:  # it says of itself what no row can hold: that is no matter of the others
+            log.exception("an object cannot be taken over", tier=one.tier, location=one.location)
+            done.append(Adopted(one, Adoption.UNKNOWN))
+            aside.append(one)
     if aside and not dry_run:
         engine.catalog.run(functools.partial(note, objects=aside, type_=events.LEFT_ASIDE, actor=actor, run=run))
     return done
@@ -124,8 +132,9 @@ def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, ac
 def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
     """Return what the object is, verified byte by byte if ``read``."""
     try:
-        info = engine.store(one.tier).describe(ObjectKey(one.location, one.version))
-        if info is None or not _is_ours(info, one.location):
+        store = engine.store(one.tier)
+        info = store.describe(ObjectKey(one.location, one.version))
+        if info is None or not _is_ours(store, info, one.location):
             return Adoption.UNKNOWN
         whole = info.size == one.size and (not read or _has_its_bytes(engine, one, info))
     except ObjectNotFound:
@@ -152,7 +161,7 @@ def _has_its_bytes(engine: Engine, one: Object, info: ObjectInfo) -> bool:
     return digest.digest() == info.sha256
 
 
-def _is_ours(info: ObjectInfo, location: str) -> bool:
+def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
     """Whether what it says is well-formed, for it becomes rows of the catalog, and lies where such a copy is put."""
     try:
         check_segment(info.tenant, field="tenant")
@@ -160,7 +169,7 @@ def _is_ours(info: ObjectInfo, location: str) -> bool:
         check_name(info.name)
     except TierkeeperError:
         return False
-    return info.version >= 1 and layout.fits(info, location)
+    return info.version >= 1 and layout.fits(store, info, location)
 
 
 def _take(

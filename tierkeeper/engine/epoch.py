@@ -58,16 +58,25 @@ def doubt(engine: Engine) -> str | None:
     """Return why the catalog is not trusted, None if it is; note nothing. Raises the store's errors."""
     with engine.catalog.reading() as connection:
         noted = epochs.distrusted(connection)
-        here = epochs.standing(connection)
-    return noted or _ahead(here.epoch, twins(engine))
+    if noted is not None:
+        return noted
+    found = twins(engine)
+    # the catalog after its twins: another sweep may raise both meanwhile, the catalog first
+    with engine.catalog.reading() as connection:
+        return _ahead(epochs.standing(connection).epoch, found)
 
 
 def advance(engine: Engine, *, actor: str = "beat") -> str | None:
-    """Raise the epoch of a trusted catalog, and its twin; return why it is not trusted, None if it was raised."""
+    """Raise the epoch of a trusted catalog, and its twin; return why not both were raised, None if they were."""
     reason = check(engine, actor=actor)
-    if reason is None:
-        write_twin(engine, engine.catalog.run(lambda c: _raised(c, actor)))
-    return reason
+    if reason is not None:
+        return reason
+    raised = engine.catalog.run(lambda c: _raised(c, actor))
+    try:
+        write_twin(engine, raised)
+    except StoreError as error:
+        return f"the catalog's twin in the coldest tier cannot be written: {error}"
+    return None
 
 
 def twins(engine: Engine) -> dict[int, set[UUID]]:

@@ -192,8 +192,7 @@ class _Sweep:
         def unit(connection: sa.Connection) -> UUID:
             found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
             runs.add(connection, run, counts=+counts, errors=errors)
-            if found and found[0].id != run:
-                runs.tell(connection, found[0].id, counts=+counts, arguments=told)
+            if found and found[0].id != run and runs.tell(connection, found[0].id, counts=+counts, arguments=told):
                 runs.finish(connection, run)
                 return found[0].id
             if runs.finish(connection, run, RunState.AWAITING_APPROVAL):

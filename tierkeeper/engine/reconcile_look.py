@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from itertools import islice
@@ -115,6 +115,7 @@ class Look:
         while chunk := list(islice(listing, _CHUNK)):
             objects = [each for each in chunk if not reserved.ours(each.location)]
             self._listed += len(objects)
+            objects = [each for each in objects if self._is_text(each)]
             with self._engine.catalog.reading() as connection:
                 copies = inventory.at(connection, self.tier, {each.location for each in objects})
             strangers: list[Stored] = []
@@ -131,6 +132,13 @@ class Look:
             self._doubt(list(doubtful.values()))
             self._progress(len(chunk))
 
+    def _is_text(self, each: Stored) -> bool:
+        """Whether a catalog can hold this name; one that is none is told, and left alone."""
+        shown = each.location.encode(errors="surrogateescape").decode(errors="backslashreplace").replace("\0", r"\x00")
+        if shown != each.location:
+            self._leave(replace(each, location=shown), FindingKind.FOREIGN, _Origin.ELSEWHERE.value)
+        return shown == each.location
+
     def _note_strangers(self, strangers: Sequence[Stored], copies: dict[str, Copy]) -> None:
         """Note bytes without a row. Between listing and look-up a collect may have been through: look again."""
         there = [
@@ -140,7 +148,9 @@ class Look:
         ]
         beside = [each for each in there if each.location in copies]
         alone = [each for each in there if each.location not in copies]
-        orphans = {(each.location, each.version): _sighting(each) for each in beside if each.version is not None}
+        orphans: dict[tuple[str, str | None], Sighting] = {
+            (each.location, each.version): _sighting(each) for each in beside if each.version is not None
+        }
         for each in beside:
             if each.version is None:  # such a key names all versions, the placement's own too
                 self._leave(each, FindingKind.FOREIGN, "it cannot be told from the placement's own")
@@ -201,7 +211,8 @@ class Look:
             return _Origin.ELSEWHERE
         except StoreError:
             return _Origin.UNANSWERED
-        return _Origin.UNHEARD_OF if info is not None and layout.fits(info, each.location) else _Origin.ELSEWHERE
+        fits = info is not None and layout.fits(self._store, info, each.location)
+        return _Origin.UNHEARD_OF if fits else _Origin.ELSEWHERE
 
     def _leave(self, each: Stored, kind: FindingKind, reason: str) -> None:
         self._add(self._finding(each, kind, FindingAction.NONE, reason))

@@ -2,13 +2,17 @@
 
 Above its limit what a tenant's policies are to delete leaves the claims, in batches, and the waiting run says how much
 that is now; below it everything comes back and the run ends. A crash between two batches costs nothing: the commit
-asks the brake in any case, and the next sweep goes on.
+asks the brake in any case, and the next sweep goes on. Nor does a tenant that cannot be looked at: it is logged, and
+the others and the sweep itself do not wait for it.
 """
 
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base import log as logs
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
@@ -16,6 +20,8 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import approval, holding
 from tierkeeper.engine import brake as braking
 from tierkeeper.engine.context import Engine
+
+log = logs.get(__name__)
 
 
 def survey(engine: Engine, *, actor: str) -> None:
@@ -32,11 +38,19 @@ def survey(engine: Engine, *, actor: str) -> None:
         own = braking.own_brakes(governance)
         holders = set(brake.holders(connection)) - set(waiting.values())
     for run in sorted(holders):
-        _finish(engine, run)
+        _try(partial(_finish, engine, run), run=str(run))
     for run in approved:
-        _end_if_used(engine, run)
+        _try(partial(_end_if_used, engine, run), run=str(run))
     for key in sorted(keys | set(waiting)):
-        _survey_one(engine, Scope(*key, own), waiting.get(key), actor=actor)
+        scope = Scope(*key, own)
+        _try(partial(_survey_one, engine, scope, waiting.get(key), actor=actor), tenant=scope.tenant)
+
+
+def _try(look: Callable[[], None], **what: str) -> None:
+    try:
+        look()
+    except Exception:
+        log.exception("the brake could not look", **what)
 
 
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: str) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from tierkeeper.stores.base import ObjectInfo
+from tierkeeper.stores.base import ObjectInfo, Store
 
 STAGING = ".tmp"  # the folder for unfinished files beside the tenants' folders
 RESERVED = ".tierkeeper"  # the folder for what tierkeeper keeps for itself
@@ -29,6 +29,6 @@ def content_addressed(info: ObjectInfo) -> str:
     return f"cas/{digest[:2]}/{digest}/{info.placement}"
 
 
-def fits(info: ObjectInfo, location: str) -> bool:
-    """Whether this is where tierkeeper puts a copy that describes itself so, in either layout."""
-    return location in {readable(info), content_addressed(info)}
+def fits(store: Store, info: ObjectInfo, location: str) -> bool:
+    """Whether this is where the store puts a copy that describes itself so, in whatever layout it had."""
+    return location in {store.location(info), readable(info), content_addressed(info)}

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from integration.engine.reconciling import drop, reconcile, short
 from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.engine import epoch, reserved
 from tierkeeper.stores.base import Stored
+from tierkeeper.stores.errors import StoreFull
 
 
 def purged(house: House) -> None:
@@ -63,7 +65,26 @@ def test_two_who_raise_it_at_once_are_no_alarm(house: House, monkeypatch: pytest
     monkeypatch.setattr(store, "list", overtaken)
     assert epoch.advance(engine) is None
     assert epoch.check(engine) is None
-    assert max(epoch.twins(engine)) == 2
+    assert sorted(epoch.twins(engine)) == [2, 3]
+
+
+def test_a_coldest_tier_that_takes_nothing_does_not_stop_the_reconcile(
+    twice: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the twin can be read but not written, tiers are compared and repaired all the same."""
+    engine = twice.keeper.engine
+    drop(twice, "warm")
+
+    def full(*_: object, **__: object) -> Stored:
+        raise StoreFull(tier="cold", reason="no space is left")
+
+    monkeypatch.setattr(engine.store("cold"), "put", full)
+    result, found = reconcile(twice)
+    assert (short(found), result.counts["reported"]) == ([("warm", "missing", "repair")], 1)
+    assert "cannot be written" in str(result.held_back)
+    monkeypatch.undo()
+    assert epoch.advance(engine) is None
+    twice.settle()
 
 
 def test_an_epoch_given_out_twice_is_recognised(house: House) -> None:

@@ -1,5 +1,6 @@
 """The catalog is lost: it is made again from its dump and the stores, or from the stores alone."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -320,6 +321,30 @@ def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> N
             "damaged, not taken over": 2,
             "foreign": 1,
         }
+        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
+
+
+@pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", '"version": 99999999999'])
+def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoilt: str) -> None:
+    """Of objects alone: one that says of itself what cannot become a row is left aside, and the others come back."""
+    with catalog() as house:
+        for name in ("good", "odd"):
+            house.store(name, name.encode() * 3)
+        hot = house.settings.home / "tiers" / "hot"
+    (sidecar,) = hot.rglob("odd/*.json")
+    about = json.loads(sidecar.read_text())
+    if spoilt.startswith('"version"'):
+        about["version"] = 99999999999
+        file = sidecar.with_name(sidecar.name.removesuffix(".metadata.json"))
+        renamed = file.with_name(file.name.replace("1-", "99999999999-", 1))
+        file.rename(renamed)
+        sidecar = sidecar.rename(renamed.with_name(f"{renamed.name}.metadata.json"))
+    else:
+        about["metadata"] = json.loads(spoilt)
+    sidecar.write_text(json.dumps(about))
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert (result.counts["artifacts found only in the stores"], sum(result.counts.values())) == (1, 2)
         assert contents(house) == {"acme/reports/good@1": b"good" * 3}
 
 

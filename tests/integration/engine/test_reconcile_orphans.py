@@ -156,12 +156,13 @@ def test_a_name_that_is_no_text_stops_nothing(house: House, name: bytes) -> None
     path = os.path.join(os.fsencode(root), name)  # noqa: PTH118  no Path takes bytes
     with open(path, "wb") as file:  # noqa: PTH123  as above
         file.write(b"x")
-    late(house, "hot")
+    where = late(house, "hot")
     result, found = reconcile(house)
     assert short(found) == [("hot", "foreign", "none"), ("hot", "orphan", "quarantine")]
     assert result.held_back is None
     assert r"\x" in next(f.location for f in found if f.kind.value == "foreign")
     os.unlink(path)  # noqa: PTH108  as above
+    house.keeper.engine.store("hot").delete([ObjectKey(where)])
 
 
 def test_bytes_that_the_catalog_never_knew_are_never_deleted(any_house: House) -> None:
@@ -228,6 +229,15 @@ def test_somebodys_copy_of_what_is_here_stops_nothing(any_house: House) -> None:
     result, found = reconcile(any_house)
     assert (short(found), result.held_back) == ([("cold", "foreign", "none")], None)
     cold.delete([ObjectKey(key.location)])
+
+
+@pytest.mark.parametrize("tier", ["hot", "warm", "records"])
+def test_what_only_another_catalog_can_have_written(house: House, tier: str) -> None:
+    """In every kind of tier, what describes itself and lies where such a copy is put tells of a later catalog."""
+    where = write(house, tier, b'{"of": "the lost hour"}')
+    result, found = reconcile(house)
+    assert (short(found), "never knew" in str(result.held_back)) == ([(tier, "stranger", "none")], True)
+    house.keeper.engine.store(tier).delete([ObjectKey(where)])
 
 
 def test_a_second_version_of_a_key_is_an_orphan(open_house: OpenHouse, s3_endpoint: str) -> None:

@@ -89,6 +89,7 @@ def test_an_approval_is_not_for_what_comes_at_the_same_moment(house: House) -> N
     assert (result.state, result.run != first.run) == (RunState.AWAITING_APPROVAL, True)
     (approved,) = house.sql("SELECT arguments -> 'findings' AS found FROM runs WHERE id = :run", run=first.run)
     assert approved.found == {"warm": 11}
+    house.keeper.engine.store("warm").delete([ObjectKey(o.location) for o in house.keeper.engine.store("warm").list()])
 
 
 def test_a_tier_that_is_suddenly_empty_stops_it(any_house: House) -> None:

@@ -406,3 +406,15 @@ def test_a_new_version_leaves_what_was_decided(braked: House) -> None:
     braked.store("one", b"approved")
     assert braked.turn()["deleted"] == 13
     assert braked.keeper.run(run).state is RunState.DONE
+
+
+def test_one_that_cannot_be_looked_at_stops_nobody(braked: House) -> None:
+    """A waiting run that the sweep stumbles over holds up neither other tenants nor the sweep, and deletes nothing."""
+    fill(braked, 11)
+    braked.turn()
+    braked.sql("UPDATE runs SET arguments = arguments - 'limit' WHERE id = :id", id=waiting(braked).id)
+    fill(braked, 10, tenant="other")
+    braked.store("young", age=timedelta(days=8))
+    counts = braked.turn()
+    assert (counts["deleted"], counts["promoted_to_warm"]) == (10, 1)
+    assert states(braked) == {"live": 12}

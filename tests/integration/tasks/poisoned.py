@@ -40,9 +40,9 @@ def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
 
 ingest.step_3_write = _poisoned
 if os.environ.get("TEST_POISONED_SWEEP"):
-    Keeper.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)
+    Keeper.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign,assignment]
 if limit := os.environ.get("TEST_TIME_LIMIT"):
     app.conf.task_time_limit = float(limit)
 if os.environ.get("TEST_IMPATIENT"):  # one try instead of half a minute of them, and short waits
     base.QUICK_TRIES = 0
-    deliveries.BACKOFF_BASE = 1.0
+    deliveries.BACKOFF_BASE = 1.0  # type: ignore[misc]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 from acceptance.processes import LocalProcess
@@ -16,7 +17,7 @@ from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import TaskFailed, TierkeeperError
 from tierkeeper_client.handle import Handle
 
-NAMES = {"tenant": "poison", "workflow": "weekly"}
+NAMES: dict[str, Any] = {"tenant": "poison", "workflow": "weekly"}
 APP = {"app": "integration.tasks.poisoned"}
 TWICE = {"TIERKEEPER_ENGINE__ATTEMPTS": "2"}  # sooner: every death takes seconds
 
@@ -102,7 +103,7 @@ def test_a_key_that_no_index_holds_is_refused(
 ) -> None:
     """A task id of thousands of characters is answered as bad input, not tried again for ever; a client sends none."""
     start("long", "-c", "1", "-Q", "ingest")
-    key = "".join(Random(0).choices([chr(code) for code in range(0x4E00, 0x9FFF)], k=5000))
+    key = "".join(Random(0).choices([chr(code) for code in range(0x4E00, 0x9FFF)], k=5000))  # noqa: S311  no secret
     arguments = {**NAMES, "name": "long", "content": {"kind": "inline", "data": "eA=="}}
     client._sender.send_task(str(TaskName.STORE), kwargs=arguments, task_id=key)  # what another producer sends
     with pytest.raises(TierkeeperError, match="200 characters"):

@@ -177,14 +177,15 @@ def test_garbage_in_headers_ends_nobody(
     deep: Any = []
     for _ in range(400):
         deep = [deep]
-    for changes in (
+    odd: list[dict[str, Any]] = [
         {"task": ["x"]},
         {"task": "no.such"},
         {"id": "x" * 100_000},
         {"id": {}},
         {"eta": deep},
         {"task": None},
-    ):
+    ]
+    for changes in odd:
         message = json.loads(raw)
         message["headers"].update(changes)
         broker.lpush("ingest", json.dumps(message))
