@@ -62,7 +62,7 @@ def extra_settings() -> dict[str, str]:
 @pytest.fixture
 def tier_urls(folder: Path, s3_endpoint: str) -> dict[str, str]:
     """Hot is a folder, warm and cold are buckets of moto: copies go from a file to S3, and within S3."""
-    where = f"endpoint={s3_endpoint}&region=us-east-1"
+    where = f"endpoint={s3_endpoint}&region=us-east-1&connect_timeout=2s&read_timeout=4s"  # shorter than any lease here
     return {
         "TIERKEEPER_TIERS__HOT__URL": (folder / "hot").as_uri(),
         "TIERKEEPER_TIERS__WARM__URL": f"s3://warm/tiers?{where}",

@@ -12,7 +12,7 @@ from tierkeeper_client.contract import TaskName
 COUNT = 300
 PROBE = 'python -m worker.health --node "worker@$(hostname)"'  # as compose.yaml asks it
 SETTINGS = {
-    "TIERKEEPER_ENGINE__LEASE": "3s",
+    "TIERKEEPER_ENGINE__LEASE": "5s",
     "TIERKEEPER_ENGINE__RENEW_EVERY": "1s",
     "TIERKEEPER_ENGINE__BATCH": "20",  # so that there is a middle
     "TIERKEEPER_ENGINE__IO_THREADS": "2",

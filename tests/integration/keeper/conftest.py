@@ -32,3 +32,9 @@ def s3_house(open_house: OpenHouse, s3_endpoint: str) -> House:
             "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
         }
     )
+
+
+@pytest.fixture
+def braked(open_house: OpenHouse) -> House:
+    """A keeper whose policies delete at most ten artifacts of a tenant a day."""
+    return open_house(engine={"brake_share": 0, "brake_count": 10, "batch": 4})

@@ -1,44 +1,18 @@
-"""The brake: a purge of too much stops before the first artifact, and an operator decides about it."""
+"""The brake: a purge of too much stops before the first artifact, and all else goes on."""
 
 import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import invariants
 import pytest
+from integration.keeper.braking import DRAFTS, fill, states, waiting
 from integration.keeper.house import House, OpenHouse
 
-from tierkeeper.base.errors import BrakeOn, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
-from tierkeeper.base.values import RunView
-from tierkeeper.catalog import brake
-from tierkeeper.engine import approval
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, converge
-
-OLD = timedelta(days=100)
-DRAFTS = "name: drafts\nmatch: {{workflow: reports}}\nphases: [{{after: 0d, in: [hot]}}, {{after: {days}d, in: []}}]\n"
-
-
-@pytest.fixture
-def braked(open_house: OpenHouse) -> House:
-    """A keeper whose policies delete at most ten artifacts of a tenant a day."""
-    return open_house(engine={"brake_share": 0, "brake_count": 10, "batch": 4})
-
-
-def fill(house: House, count: int, *, prefix: str = "n", age: timedelta = OLD, **more: object) -> None:
-    """Store so many artifacts of an age."""
-    items = [house.args(f"{prefix}/{i}", f"{prefix} {i}".encode(), age=age, **more) for i in range(count)]
-    for start in range(0, count, 500):
-        house.keeper.store_many(items[start : start + 500], call=house.call())
-
-
-def states(house: House, tenant: str = "acme") -> Counter[str]:
-    """How many artifacts of a tenant are in each state."""
-    rows = house.sql("SELECT state, count(*) AS n FROM artifacts WHERE tenant = :t GROUP BY state", t=tenant)
-    return Counter({row.state: row.n for row in rows})
 
 
 def test_as_many_as_the_limit_go(braked: House) -> None:
@@ -60,18 +34,6 @@ def test_one_more_stops_before_the_first(braked: House) -> None:
     assert run.arguments["policies"] == {"default v1": 11}
     assert len(run.arguments["samples"]) == 10
     invariants.check(braked.keeper)
-
-
-def waiting(house: House) -> RunView:
-    """The one run that awaits an approval."""
-    (run,) = [r for r in house.keeper.runs(kind=RunKind.PURGE) if r.state is RunState.AWAITING_APPROVAL]
-    return run
-
-
-def said(run: RunView) -> tuple[str, str]:
-    """Who decided about a run, and why."""
-    assert run.approval is not None
-    return run.approval["by"], run.approval["reason"]
 
 
 def test_the_default_is_a_thousand_or_a_share(open_house: OpenHouse) -> None:
@@ -111,72 +73,6 @@ def test_all_else_goes_on(braked: House) -> None:
     assert braked.turn() == {}
     braked.purge("n/4")
     assert braked.show("n/4").state == "deleted"
-
-
-def test_approval_lets_exactly_those_go(braked: House) -> None:
-    """What was counted goes, what came due later is judged anew; then the run is done and counts nowhere."""
-    fill(braked, 11)
-    braked.turn()
-    run = waiting(braked)
-    fill(braked, 5, prefix="later")
-    braked.keeper.steer.approve(run.id, by="kim", reason="looked at it")
-    fill(braked, 4, prefix="after")
-    assert braked.turn()["deleted"] == 11 + 9
-    assert states(braked) == {"deleted": 20}
-    done = braked.keeper.run(run.id)
-    assert (done.state, *said(done)) == (RunState.DONE, "kim", "looked at it")
-    assert [e.type for e in braked.keeper.events(ref=None, newest_first=False) if e.subject == run.id] == [
-        "braked",
-        "approved",
-    ]
-
-
-def test_what_came_later_may_be_too_much_again(braked: House) -> None:
-    """An approval is for what was counted: of what came due later too much stops again, in a run of its own."""
-    fill(braked, 11)
-    braked.turn()
-    first = waiting(braked)
-    fill(braked, 12, prefix="later", age=timedelta(days=95))
-    braked.keeper.steer.approve(first.id, by="kim", reason="looked at it")
-    assert braked.turn()["deleted"] == 11
-    assert waiting(braked).id != first.id
-    assert states(braked) == {"deleted": 11, "live": 12}
-
-
-def test_rejection_keeps_them(braked: House) -> None:
-    """What was rejected stays for the pin, whatever sweeps come; a person may purge it all the same."""
-    fill(braked, 11)
-    braked.turn()
-    run = waiting(braked)
-    braked.keeper.steer.reject(run.id, by="kim", reason="no")
-    assert braked.turn() == {}
-    assert states(braked) == {"live": 11}
-    assert braked.events("n/0")[-1] == "pinned"
-    assert "no policy deletes it before" in str(braked.keeper.explain(braked.ref("n/0")).blocked)
-    braked.purge("n/1")
-    assert braked.show("n/1").state == "deleted"
-    braked.days_pass(29)
-    braked.turn()
-    assert braked.show("n/0").state == "live"
-    braked.days_pass(1.1)
-    assert braked.turn()["deleted"] == 10
-
-
-def test_decisions_are_made_once(braked: House) -> None:
-    """The same decision twice is one; another, or about a run that waits for none, is a typed error."""
-    steer = braked.keeper.steer
-    fill(braked, 11)
-    braked.turn()
-    run = waiting(braked).id
-    steer.reject(run, by="kim", reason="no")
-    assert said(steer.reject(run, by="ada", reason="no!")) == ("kim", "no")
-    with pytest.raises(RunNotAwaiting, match="rejected"):
-        steer.approve(run, by="kim", reason="yes")
-    with pytest.raises(RunNotFound):
-        steer.approve(new_id(), by="kim", reason="yes")
-    (done, *_) = braked.keeper.runs(kind=RunKind.RECOMPUTE)
-    with pytest.raises(RunNotAwaiting, match="done"):
-        steer.approve(done.id, by="kim", reason="yes")
 
 
 def test_a_policy_edit_hits_it(open_house: OpenHouse) -> None:
@@ -289,53 +185,6 @@ def test_sweeps_at_once_do_not_slip_past(braked: House, told: bool) -> None:  # 
     assert waiting(braked)
 
 
-def test_an_approval_of_a_command_ends(braked: House) -> None:
-    """A purge by filter that was approved and not given again within the window asks anew."""
-    steer = braked.keeper.steer
-
-    def allow() -> None:
-        steer.allow_purge({"acme": 11}, described="workflow w", samples=["acme/w/a"], by="tester")
-
-    with pytest.raises(BrakeOn, match="11 artifacts of acme"):
-        allow()
-    first = waiting(braked)
-    steer.approve(first.id, by="kim", reason="yes")
-    braked.sql(
-        "UPDATE runs SET approval = jsonb_set(approval, '{at}', to_jsonb(now() - interval '25 hours')) WHERE id = :id",
-        id=first.id,
-    )
-    with pytest.raises(BrakeOn):
-        allow()
-    assert waiting(braked).id != first.id
-    steer.approve(waiting(braked).id, by="kim", reason="yes, now")
-    allow()
-    with pytest.raises(BrakeOn):
-        allow()
-
-
-@pytest.mark.parametrize("state", [RunState.APPROVED, RunState.REJECTED])
-def test_a_decision_that_died_goes_on(braked: House, state: RunState) -> None:
-    """A crash right after a decision leaves the artifacts held; the next sweep carries it out."""
-    fill(braked, 11)
-    braked.turn()
-    run = waiting(braked).id
-    approval._decide(braked.keeper.engine, run, state, by="kim", reason="yes")  # its first step alone
-    assert states(braked) == {"live": 11}
-    counts = braked.turn()
-    assert counts.get("deleted", 0) == (11 if state is RunState.APPROVED else 0)
-    assert braked.events("n/3")[-1] == ("deleted" if state is RunState.APPROVED else "pinned")
-
-
-def test_an_approval_does_not_open_holds(braked: House) -> None:
-    """What is held is not deleted, approved or not; the others go."""
-    fill(braked, 11)
-    braked.turn()
-    braked.hold("n/0")
-    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
-    assert braked.turn()["deleted"] == 10
-    assert braked.show("n/0").state == "live"
-
-
 def test_a_read_releases(braked: House) -> None:
     """What is read becomes young again by its policy's clock: it leaves the brake and is not deleted."""
     phases = "phases: [{after: 0d, in: [hot]}, {after: 9d, in: []}]\n"
@@ -350,20 +199,6 @@ def test_a_read_releases(braked: House) -> None:
     assert states(braked) == {"deleted": 10, "live": 1}
 
 
-def test_the_whole_way_after_an_approval(braked: House) -> None:
-    """Approved, deleted, purged, destroyed: everything settles, and each artifact has its receipt."""
-    fill(braked, 11)
-    braked.turn()
-    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
-    braked.turn()
-    braked.days_pass(7.1)
-    braked.settle()
-    assert braked.everything() == []
-    assert braked.events("n/3") == ["stored", "deleted", "purged", "destroyed"]
-    (deleted,) = [e for e in braked.keeper.events(ref=braked.ref("n/3")) if e.type == "deleted"]
-    assert "approved" in (deleted.after or {})
-
-
 def test_an_undelete_gives_back(braked: House) -> None:
     """What was undeleted does not count for the day any more."""
     fill(braked, 10)
@@ -372,25 +207,6 @@ def test_an_undelete_gives_back(braked: House) -> None:
         braked.undelete(f"n/{number}")
     fill(braked, 3, prefix="more")
     assert braked.turn()["deleted"] == 3
-
-
-def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep that carries out an approval beside the operator's command gives nothing of it back unapproved."""
-    monkeypatch.setattr(approval, "_BATCH", 4)
-    fill(braked, 11)
-    braked.turn()
-    engine = braked.keeper.engine
-    run = waiting(braked).id
-    approval._decide(engine, run, RunState.APPROVED, by="kim", reason="yes")
-    upto = approval._key(braked.keeper.run(run))
-    assert upto is not None
-    with ThreadPoolExecutor(1) as threads:
-        with engine.catalog.engine.begin() as connection:
-            brake.let_go(connection, run, upto=upto, limit=4)
-            other = threads.submit(approval.carry_out, engine, run)
-            assert not wait([other], timeout=1).done  # it waits for the same rows
-        other.result()
-    assert braked.sql("SELECT count(*) AS n FROM schedule WHERE approved_by = :run", run=run)[0].n == 11
 
 
 def test_a_new_version_leaves_what_was_decided(braked: House) -> None:
