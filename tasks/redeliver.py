@@ -14,6 +14,8 @@ def redeliver(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     sent = 0
     with closing(keeper.current().steer.deliveries.due()) as due:
         for one in due:
+            if one.task not in frozenset(TaskName):
+                continue  # of another version of the code: it waits, and the others go
             self.send(TaskName(one.task), one.arguments, key=one.key, headers={**one.headers, AGAIN_HEADER: "yes"})
             sent += 1
     return {"sent": sent}
