@@ -11,8 +11,8 @@ import psycopg
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.base.patient import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.base.settings_groups import CatalogSettings
+from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 import models.migrations
 from tierkeeper.base.errors import CatalogNotReady
-from tierkeeper.base.patient import KEEPALIVES
+from tierkeeper.connections import KEEPALIVES
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001

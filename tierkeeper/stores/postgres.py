@@ -20,9 +20,9 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from tierkeeper.base.clock import utc
-from tierkeeper.base.patient import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.base.sizes import format_size
 from tierkeeper.base.values import plain
+from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.stores import postgres_errors, postgres_schema
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, read_exactly
