@@ -83,9 +83,9 @@ class Steering:
         """Return the reconcile that is at work, if one is."""
         return reconciling.busy(self.engine)
 
-    def approve(self, run: UUID, *, by: str, reason: str) -> RunView:
-        """Let go what a run waits with."""
-        return approval.approve(self.engine, run, by=by, reason=reason)
+    def approve(self, run: UUID, *, by: str, reason: str, at_most: int | None = None) -> RunView:
+        """Let go what a run waits with; RunGrew if that is more than ``at_most`` by now."""
+        return approval.approve(self.engine, run, by=by, reason=reason, at_most=at_most)
 
     def reject(self, run: UUID, *, by: str, reason: str) -> RunView:
         """Leave what a run waits with as it is."""

@@ -40,6 +40,7 @@ __all__ = [
     "PolicyNotFound",
     "PolicyTie",
     "RetentionLocked",
+    "RunGrew",
     "RunNotAwaiting",
     "SettingInvalid",
     "SourceRefused",
@@ -238,6 +239,14 @@ class PlanUnusable(TierkeeperError):
 
 class RunNotAwaiting(TierkeeperError):
     """Run {run} is {state}, so there is nothing to decide about it. `tierkeeper runs show` says more."""
+
+    exit_code = 5
+
+
+class RunGrew(TierkeeperError):
+    """Run {run} waits with {count} by now, more than {at_most}. Nothing was changed. Look again with `tierkeeper runs
+    show`, and approve what it says.
+    """
 
     exit_code = 5
 

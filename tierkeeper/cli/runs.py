@@ -74,11 +74,12 @@ def show(session: Session, *, run: str) -> None:
 
 @runs.command()
 @click.argument("run")
+@click.option("--at-most", type=click.IntRange(min=0), help="refuse if it waits with more by now than you have seen")
 @reason_option
 @pass_session
-def approve(session: Session, *, run: str, reason: str) -> None:
+def approve(session: Session, *, run: str, at_most: int | None, reason: str) -> None:
     """Let RUN go on that awaits approval: exactly what it counted, and nothing that came due later."""
-    found = session.keeper.steer.approve(_find(session, run).id, by=session.actor, reason=reason)
+    found = session.keeper.steer.approve(_find(session, run).id, by=session.actor, reason=reason, at_most=at_most)
     _decided(session, found)
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.errors import RunNotAwaiting, RunNotFound
+from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
 from tierkeeper.base.values import RunView
 from tierkeeper.catalog import artifacts, blobs, brake, events, runs, schedule
@@ -31,9 +31,12 @@ _BATCH = 20_000  # rows of the schedule in one transaction
 _PINNED = 500  # artifacts in one
 
 
-def approve(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
-    """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first."""
-    _decide(engine, run, RunState.APPROVED, by=by, reason=reason)
+def approve(engine: Engine, run: UUID, *, by: str, reason: str, at_most: int | None = None) -> RunView:
+    """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first.
+
+    RunGrew if it counts more than ``at_most`` by now: who looked yesterday approves what was seen yesterday.
+    """
+    _decide(engine, run, RunState.APPROVED, by=by, reason=reason, at_most=at_most)
     return carry_out(engine, run)
 
 
@@ -57,7 +60,7 @@ def carry_out(engine: Engine, run: UUID) -> RunView:
     return _view(engine, run)
 
 
-def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str) -> None:
+def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str, at_most: int | None = None) -> None:
     """Write the decision, or find that it was made before."""
     _hold(engine, run)
 
@@ -72,6 +75,9 @@ def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str)
             return
         if found.state is not RunState.AWAITING_APPROVAL:
             raise RunNotAwaiting(run=str(run), state=found.state.value)
+        count = int(found.counts.get("stopped", sum(map(int, found.counts.values()))))
+        if at_most is not None and count > at_most:
+            raise RunGrew(run=str(run), count=count, at_most=at_most)
         now = catalog_now(connection)
         decision: dict[str, Any] = {"decision": state.value, "by": by, "reason": reason, "at": now.isoformat()}
         runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})

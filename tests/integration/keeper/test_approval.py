@@ -7,7 +7,7 @@ import pytest
 from integration.keeper.braking import fill, said, states, waiting
 from integration.keeper.house import House
 
-from tierkeeper.base.errors import BrakeOn, RunNotAwaiting, RunNotFound
+from tierkeeper.base.errors import BrakeOn, RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake
@@ -61,6 +61,21 @@ def test_rejection_keeps_them(braked: House) -> None:
     assert braked.show("n/0").state == "live"
     braked.days_pass(1.1)
     assert braked.turn()["deleted"] == 10
+
+
+def test_an_approval_is_for_what_was_seen(braked: House) -> None:
+    """A run that grew since somebody looked is not approved with the number of then; nothing goes."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked).id
+    fill(braked, 5, prefix="later")
+    braked.turn()
+    with pytest.raises(RunGrew, match="16 by now"):
+        braked.keeper.steer.approve(run, by="kim", reason="yes", at_most=11)
+    assert waiting(braked).id == run
+    assert states(braked) == {"live": 16}
+    braked.keeper.steer.approve(run, by="kim", reason="yes", at_most=16)
+    assert braked.turn()["deleted"] == 16
 
 
 def test_decisions_are_made_once(braked: House) -> None:
