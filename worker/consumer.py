@@ -79,6 +79,18 @@ class Consumer(CeleryConsumer):
         return judged
 
 
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Begin again with a fresh connection, also where the broken one cannot even be closed.
+
+        Closing it gives back what was taken and not acknowledged, over the transport that kombu (5.7) has dropped just
+        before: an AttributeError, which ends the worker. Those messages come again after the visibility time-out.
+        """
+        try:
+            super().on_connection_error_after_connected(exc)
+        except AttributeError as error:
+            _log.warning("a broken connection could not be closed; a new one is made", error=str(error))
+
+
 def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
     """Take everything out of a message that somebody who may not could have put into it."""
     message.body = EMPTY

@@ -34,4 +34,4 @@ def health(session: Session, *, no_tiers: bool) -> None:
 
 
 def _shown(vital: Vital) -> str:
-    return "" if vital.value is None else f"{vital.value:,.10g} {vital.unit}".rstrip()
+    return "" if vital.value is None else f"{round(vital.value, 3):,.10g} {vital.unit}".rstrip()

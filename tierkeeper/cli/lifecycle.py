@@ -84,9 +84,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
         planning.print_items(session, shown)
         session.output.print("")
     _print_counts(session, counts, size, 0, started)
-    for waiting in session.keeper.runs(kind=RunKind.PURGE):
-        if waiting.state is RunState.AWAITING_APPROVAL:
-            session.output.say(f"run {waiting.id} awaits approval: {waiting.reason}")
+    _say_waiting(session)
     session.output.say("a dry run: nothing was changed; --live does it")
 
 
@@ -115,8 +113,16 @@ def _live(session: Session, tenant: str | None) -> None:
         for failure in failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")
         _print_counts(session, counts, size, errors, started)
+        _say_waiting(session)
     if errors:
         click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def _say_waiting(session: Session) -> None:
+    """Say which purges the brake has stopped: nothing of them is counted as due."""
+    for waiting in session.keeper.runs(kind=RunKind.PURGE):
+        if waiting.state is RunState.AWAITING_APPROVAL:
+            session.output.say(f"run {waiting.id} awaits approval: {waiting.reason}")
 
 
 def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[SweepResult]:  # noqa: ANN401  the progress

@@ -86,11 +86,13 @@ def plans(session: Session) -> None:
     if session.output.as_json:
         session.output.document(found)
         return
-    made = output.table("plan", "as of", "by", "made", "until", "applied by", "would")
+    made = output.table("plan", "as of", "by", "made", "until", "applied by", "would", fold=["applied by", "would"])
     for one in found:
         would = Counter[str]()
         for line in one.summary.get("rules", ()):
             would[line["action"]] += line["artifacts"]
+        for line in one.summary.get("refused", ()):
+            would["refused"] += line["artifacts"]
         made.add_row(
             str(one.id)[-SHORT_ID:],
             output.moment(one.as_of),
@@ -158,7 +160,13 @@ def print_items(session: Session, items: Iterable[PlanItem]) -> None:
 
 def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
     made = output.table(
-        "would", "by rule", "artifacts", "bytes", "such as", right=["artifacts", "bytes"], fold=["such as"]
+        "would",
+        "by rule",
+        "artifacts",
+        "bytes",
+        "such as",
+        right=["artifacts", "bytes"],
+        fold=["by rule", "such as"],
     )
     for line in summary["rules"]:
         such = ", ".join(line["samples"])
