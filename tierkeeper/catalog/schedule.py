@@ -107,16 +107,17 @@ _DUE_PAGE = sa.text(
     " AND (due_at, artifact_id) > (:after_due, :after_id) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
     " ORDER BY due_at, artifact_id LIMIT :limit"
 )
-_OF = sa.text("SELECT artifact_id, due_at, step, parked_reason FROM schedule WHERE artifact_id = ANY(:ids)")
+_OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM schedule WHERE artifact_id = ANY(:ids)")
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What comes next for one artifact, and when; or why it is parked."""
+    """What comes next for one artifact, and when; why it is parked; the run with which the brake stopped it."""
 
     due_at: datetime
     step: str
     parked_reason: str | None
+    braked_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,4 +326,4 @@ def due_page(
 def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Due]:
     """Return what comes next for those of these artifacts for which anything ever comes."""
     rows = connection.execute(_OF, {"ids": list(ids)})
-    return {row.artifact_id: Due(row.due_at, row.step, row.parked_reason) for row in rows}
+    return {row.artifact_id: Due(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}

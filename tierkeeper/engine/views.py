@@ -44,19 +44,21 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         policy = engine.book.refresh(connection).of(row.subject)
         copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
         view = views(connection, [row])[0]
+        due = schedule.of_many(connection, [row.id]).get(row.id)
         history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
     decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
     placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
     if row.state is ArtifactState.PURGED:
         return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
     parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
+    braked = (f"the brake: run {due.braked_by} awaits approval",) if due is not None and due.braked_by else ()
     overdue = view.due_at is not None and view.due_at <= now
     return Explanation(
         artifact=view,
         rule=decision.rule,
         reason=decision.reason,
         placed_by=placed_by,
-        blocked=(*decision.blocked, *parked),
+        blocked=(*decision.blocked, *parked, *braked),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
         history=history,

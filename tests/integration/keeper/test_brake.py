@@ -11,6 +11,7 @@ from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.values import Ref
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, converge
 
@@ -33,6 +34,7 @@ def test_one_more_stops_before_the_first(braked: House) -> None:
     assert "delete 11 artifacts of acme" in run.reason
     assert run.arguments["policies"] == {"default v1": 11}
     assert len(run.arguments["samples"]) == 10
+    assert braked.keeper.explain(Ref("acme", "reports", "n/0")).blocked == (f"the brake: run {run.id} awaits approval",)
     invariants.check(braked.keeper)
 
 
