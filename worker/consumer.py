@@ -78,7 +78,6 @@ class Consumer(CeleryConsumer):
 
         return judged
 
-
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Begin again with a fresh connection, also where the broken one cannot even be closed.
 
