@@ -100,6 +100,15 @@ def s3_endpoint(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where processes run: no ``.env`` and no ``tierkeeper.toml`` of the developer is found from here."""
+    place = tmp_path / "run"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
 def settings_factory(tmp_path: Path, database_url: str, valkey_url: str) -> Callable[..., Settings]:
     """Makes settings with a home, a catalog and a broker of the test's own; overrides are nested as in a file."""
 

@@ -25,15 +25,6 @@ from tierkeeper_client.client import TierkeeperClient
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the processes run: no ``.env`` and no ``tierkeeper.toml`` of the developer is found from here."""
-    place = tmp_path / "run"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
-
-
-@pytest.fixture
 def valkey(folder: Path) -> Iterator[Valkey]:
     """A Valkey of the test's own, so that it can be killed."""
     container = Valkey(folder)

@@ -9,13 +9,16 @@ from typing import Protocol
 import pytest
 import redis
 from acceptance.nodes import Valkey
+from faults import life
 from faults import scale as scales
 from faults.crew import Crew, OpenCrew, crews
+from faults.ward import OpenWard, Ward, wards
 from integration.keeper.house import House, houses
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from tierkeeper.base.settings import Settings
+from tierkeeper.embedded.postgres import Postgres
 
 
 class Scale(Protocol):
@@ -62,13 +65,32 @@ def house(settings_factory: Callable[..., Settings]) -> Iterator[House]:
         yield opener(tiers={"hot": quick, "warm": cas, "cold": cas})
 
 
+@pytest.fixture(scope="module")
+def open_ward(
+    postgres_server: Postgres, catalog_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OpenWard]:
+    """Opens wards with a worker for the tests of a file; a file that has such tests opens one as ``shared``."""
+    with ExitStack() as stack:
+
+        def opened(
+            *, policy: str = life.POLICY, concurrency: int = 1, settings: Mapping[str, str] | None = None
+        ) -> Ward:
+            place = tmp_path_factory.mktemp("ward")
+            ward = stack.enter_context(wards(postgres_server, catalog_template, place, settings=settings))
+            ward.house.policy(policy)
+            ward.worker(concurrency=concurrency)
+            return ward
+
+        yield opened
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where processes run: no ``.env`` and no ``tierkeeper.toml`` of the developer is found from here."""
-    place = tmp_path / "run"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
+def sick(shared: Ward) -> Iterator[Ward]:
+    """The file's ward, empty, with nobody ill."""
+    yield shared
+    shared.heal()
+    shared.forget()
+    shared.house.reset()
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO, TypeVar, cast
 
-from tierkeeper.base.states import RetentionMode
+from faults.around import Around
+
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import (
@@ -113,53 +113,17 @@ class Forecast(Weather):
         return left.pop(0) if left else None
 
 
-class FaultyStore(Store):
-    """The store behind it, in bad weather."""
+class FaultyStore(Around):
+    """The store behind it, in bad weather; only what it is and its locks are left alone."""
 
     def __init__(self, inner: Store, weather: Weather, *, apart: bool) -> None:
-        super().__init__(inner.config)
-        self.inner = inner
+        super().__init__(inner)
         self._weather = weather
         self._apart = apart
-
-    # -- what the weather leaves alone
 
     @property
     def realm(self) -> str:
         return f"{self.inner.realm} {self.config.tier}" if self._apart else self.inner.realm
-
-    @property
-    def can_lock(self) -> bool:
-        return self.inner.can_lock
-
-    @property
-    def readable_layout(self) -> bool:
-        return self.inner.readable_layout
-
-    @property
-    def storage_class(self) -> str | None:
-        return self.inner.storage_class
-
-    @property
-    def is_database(self) -> bool:
-        return self.inner.is_database
-
-    def prepare(self) -> list[str]:
-        return self.inner.prepare()
-
-    def check(self) -> None:
-        self.inner.check()
-
-    def location(self, info: ObjectInfo) -> str:
-        return self.inner.location(info)
-
-    def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
-        return self.inner.lock(key, until=until, mode=mode)
-
-    def close(self) -> None:
-        self.inner.close()
-
-    # -- what it does not
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         body = content.read()

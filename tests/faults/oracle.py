@@ -16,10 +16,10 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
+from faults.around import Around
 from integration.keeper.house import House
 from psycopg.rows import dict_row
 
-from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 
 _ARTIFACTS = (
@@ -214,34 +214,13 @@ class Oracle:
         self.wrong.extend(words)
 
 
-class Watched(Store):
+class Watched(Around):
     """A store whose every write and delete is told to the oracle first, and fails where the test says so."""
 
     def __init__(self, inner: Store, oracle: Oracle) -> None:
-        super().__init__(inner.config)
-        self.inner, self.oracle = inner, oracle
+        super().__init__(inner)
+        self.oracle = oracle
         self.fault: Callable[[str], None] | None = None  # called before and after each write and delete
-
-    @property
-    def realm(self) -> str:
-        return self.inner.realm
-
-    @property
-    def can_lock(self) -> bool:
-        return self.inner.can_lock
-
-    @property
-    def readable_layout(self) -> bool:
-        return self.inner.readable_layout
-
-    def prepare(self) -> list[str]:
-        return self.inner.prepare()
-
-    def check(self) -> None:
-        self.inner.check()
-
-    def location(self, info: ObjectInfo) -> str:
-        return self.inner.location(info)
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         self.oracle.at_put(self.config.tier, location)
@@ -252,26 +231,9 @@ class Watched(Store):
         origin = source.inner if isinstance(source, Watched) else source
         return self._tried(lambda: self.inner.copy(origin, key, location, info), "write")
 
-    def head(self, key: ObjectKey) -> Stored:
-        return self.inner.head(key)
-
-    @contextmanager
-    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
-        with self.inner.open(key, offset=offset, length=length) as chunks:
-            yield chunks
-
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         self.oracle.at_delete(self.config.tier, keys)
         return self._tried(lambda: self.inner.delete(keys), "delete")
-
-    def list(self, prefix: str = "") -> Iterator[Stored]:
-        return self.inner.list(prefix)
-
-    def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
-        return self.inner.lock(key, until=until, mode=mode)
-
-    def close(self) -> None:
-        self.inner.close()
 
     def _tried(self, act: Callable[[], R], what: str) -> R:
         if self.fault is not None:

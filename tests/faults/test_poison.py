@@ -3,18 +3,16 @@
 import base64
 import json
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from faults import life, ward
-from faults.ward import How, Ward
+from faults import ward
+from faults.ward import How, OpenWard, Ward
 from integration.keeper.house import LEASES_END
 
 from tierkeeper.base.parking import StuckFilter, StuckKind
-from tierkeeper.embedded.postgres import Postgres
 from tierkeeper_client.contract import SweepArgs, TaskName
 
 OTHERS = [f"healthy{number}" for number in range(12)]
@@ -31,23 +29,9 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def shared(
-    postgres_server: Postgres, catalog_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ward]:
+def shared(open_ward: OpenWard) -> Ward:
     """One worker for all the tests of this file."""
-    with ward.wards(postgres_server, catalog_template, tmp_path_factory.mktemp("ward"), settings=SETTINGS) as opened:
-        opened.house.policy(life.POLICY)
-        opened.worker()
-        yield opened
-
-
-@pytest.fixture
-def sick(shared: Ward) -> Iterator[Ward]:
-    """The ward, empty, with nobody ill."""
-    yield shared
-    shared.heal()
-    shared.forget()
-    shared.house.reset()
+    return open_ward(settings=SETTINGS)
 
 
 def sweep(sick: Ward, note: Path) -> None:

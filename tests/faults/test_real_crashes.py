@@ -1,16 +1,14 @@
 """A worker process that dies, fails or loses its catalog at any step: nothing is lost, nothing happens twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from faults import crashing, life, ward
 from faults.crashing import Step, When
 from faults.scale import LONG, chance
-from faults.ward import How, Ward
+from faults.ward import How, OpenWard, Ward
 from integration.keeper.house import LEASES_END
-
-from tierkeeper.embedded.postgres import Postgres
 
 STEPS = crashing.steps()
 KINDS: list[How] = ["crash", "error", "drop"]
@@ -23,23 +21,9 @@ SETTINGS = {"TIERKEEPER_ENGINE__ATTEMPTS": "50"}
 
 
 @pytest.fixture(scope="module")
-def shared(
-    postgres_server: Postgres, catalog_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ward]:
+def shared(open_ward: OpenWard) -> Ward:
     """One ward with one worker for all the tests of this file."""
-    with ward.wards(postgres_server, catalog_template, tmp_path_factory.mktemp("ward"), settings=SETTINGS) as opened:
-        opened.house.policy(life.POLICY)
-        opened.worker()
-        yield opened
-
-
-@pytest.fixture
-def sick(shared: Ward) -> Iterator[Ward]:
-    """The ward, empty, with nobody ill."""
-    yield shared
-    shared.heal()
-    shared.forget()
-    shared.house.reset()
+    return open_ward(settings=SETTINGS)
 
 
 def live(sick: Ward, tag: str, order: Callable[[], Path], *, every: bool) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from celery import Celery
 from faults import effects
 from faults import scale as scales
 from faults.conftest import Scale
-from faults.crew import TENANT, WORKFLOW, OpenCrew, crews, items
+from faults.crew import TENANT, WORKFLOW, Crew, OpenCrew, crews, items
 
 import models
 from tierkeeper.embedded.postgres import Postgres
@@ -29,6 +30,38 @@ SHARE = 20  # artifacts of one message
 WARM = 15.0  # seconds in which a worker ends when it is asked to: its task's five, and a margin
 
 
+@dataclass(slots=True)
+class Load:
+    """What a crew is given to do while it is restarted."""
+
+    crew: Crew
+    chance: random.Random
+    sent: dict[str, bytes] = field(default_factory=dict)
+    handles: list[Handle] = field(default_factory=list)
+
+    def send(self, messages: int) -> None:
+        """Send so many messages, each with its share of artifacts, and have the workers sweep."""
+        for _ in range(messages):
+            share = {f"part-{len(self.sent) + i:05}.bin": self.chance.randbytes(100) for i in range(SHARE)}
+            self.sent.update(share)
+            self.handles.append(self.crew.client.store_many(items(share, age=OLD)))
+        self.crew.sweep()
+
+    def check(self) -> None:
+        """Every message is answered, and everything comes to be in warm, once."""
+        for handle in self.handles:
+            results = handle.get(60)["results"]
+            assert {result["outcome"] for result in results} == {"stored"}
+        self.crew.until(
+            lambda: self.crew.count("placements", "tier = 'warm'") == len(self.sent) and self.crew.settled(),
+            meanwhile=self.crew.sweep,
+            what="everything to be in warm",
+        )
+        effects.check_stored_once(self.crew, self.sent)
+        effects.check_moved_once(self.crew, self.sent, tier="warm")
+        invariants.check_settled(self.crew.keeper)
+
+
 @pytest.mark.slow
 def test_rolling_restart(open_crew: OpenCrew, scale: Scale, chance: random.Random) -> None:
     """Each worker is asked to end and begins again, in turn, under load: every message is answered, with one effect.
@@ -39,41 +72,21 @@ def test_rolling_restart(open_crew: OpenCrew, scale: Scale, chance: random.Rando
     for name in ("first", "second"):
         crew.hire(name)
     crew.ready()
-    sent: dict[str, bytes] = {}
-    handles: list[Handle] = []
-
-    def load(messages: int) -> None:
-        for _ in range(messages):
-            share = {f"part-{len(sent) + i:05}.bin": chance.randbytes(100) for i in range(SHARE)}
-            sent.update(share)
-            handles.append(crew.client.store_many(items(share, age=OLD)))
-        crew.sweep()
-
+    load = Load(crew, chance)
     took = []
     for _ in range(scale(short=1, long=4)):
         for name in sorted(crew.workers):
-            load(scale(short=5, long=30))
+            load.send(scale(short=5, long=30))
             time.sleep(chance.uniform(0, 0.3))  # somewhere in the middle of it
             started = time.monotonic()
             crew.workers[name].kill("SIGTERM")
             took.append(time.monotonic() - started)
-            load(2)
+            load.send(2)
             crew.hire(name)
             crew.ready()
-    load(1)
+    load.send(1)
     assert max(took) < WARM, took
-    for handle in handles:
-        results = handle.get(60)["results"]
-        assert {result["outcome"] for result in results} == {"stored"}
-    number = len(sent)
-    crew.until(
-        lambda: crew.count("placements", "tier = 'warm'") == number and crew.settled(),
-        meanwhile=crew.sweep,
-        what="everything to be in warm",
-    )
-    effects.check_stored_once(crew, sent)
-    effects.check_moved_once(crew, sent, tier="warm")
-    invariants.check_settled(crew.keeper)
+    load.check()
 
 
 @pytest.mark.slow
@@ -121,42 +134,22 @@ def test_old_and_new_code_mixed(
         pytest.skip("the long form only (make faults): two versions of everything are started")
     before = code_before(newest_migration(), tmp_path / "before")
     old = {"PYTHONPATH": f"{before}:{before / 'client' / 'src'}"}
-    sent: dict[str, bytes] = {}
-    handles: list[Handle] = []
     with crews(folder, catalog=postgres_url, broker=valkey.url, prepare=False) as crew:
         run_old = [sys.executable, "-c", "from tierkeeper.cli.main import main; main()", "init"]
         subprocess.run(run_old, env={**crew.env, **old, "HOME": str(folder)}, cwd=folder, check=True)
         crew.hire("old", env=old)
         crew.ready()
-
-        def load(messages: int) -> None:
-            for _ in range(messages):
-                share = {f"part-{len(sent) + i:05}.bin": chance.randbytes(100) for i in range(SHARE)}
-                sent.update(share)
-                handles.append(crew.client.store_many(items(share, age=OLD)))
-            crew.sweep()
-
-        load(2)
-        handles[0].get(60)
+        load = Load(crew, chance)
+        load.send(2)
+        load.handles[0].get(60)
         made = crew.keeper.init()
         assert any(line.startswith("catalog upgraded") for line in made), made
-        load(10)
+        load.send(10)
         crew.hire("new")
         crew.ready()
-        load(20)
-        for handle in handles:
-            results = handle.get(60)["results"]
-            assert {result["outcome"] for result in results} == {"stored"}
-        number = len(sent)
-        crew.until(
-            lambda: crew.count("placements", "tier = 'warm'") == number and crew.settled(),
-            meanwhile=crew.sweep,
-            what="everything to be in warm",
-        )
+        load.send(20)
+        load.check()
         assert all(b"unexpected error" not in worker.all_logs() for worker in crew.workers.values())
-        effects.check_stored_once(crew, sent)
-        effects.check_moved_once(crew, sent, tier="warm")
-        invariants.check_settled(crew.keeper)
 
 
 def newest_migration() -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 from uuid import uuid4
 
 import invariants
@@ -153,6 +153,14 @@ class Ward:
                 msg = f"waited in vain for {what}; the workers' last words:\n{logs}"
                 raise AssertionError(msg)
             time.sleep(0.004)
+
+
+class OpenWard(Protocol):
+    """Opens a ward with a worker under a policy; the ward ends with the tests of the file."""
+
+    def __call__(
+        self, *, policy: str = ..., concurrency: int = ..., settings: Mapping[str, str] | None = None
+    ) -> Ward: ...
 
 
 def lying(house: House) -> Counter[str]:

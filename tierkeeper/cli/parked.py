@@ -67,7 +67,8 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
     if made.row_count:
         session.output.print(made)
     else:
-        session.output.say("nothing is parked" if standing == StuckState.PARKED.value else "nothing is stuck")
+        nothing = "nothing is parked" if standing == StuckState.PARKED.value else "nothing is stuck"
+        session.output.say(nothing if chosen == StuckFilter() else f"{nothing} that fits")
 
 
 @parked.command(help=f"Show one ITEM.\n\n{ITEM_HELP}")

@@ -41,7 +41,7 @@ def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
     elif found:
         session.output.print(run_table(found))
     else:
-        session.output.say("no runs yet")
+        session.output.say("no runs yet" if kind is None else f"no {kind} runs yet")
 
 
 @runs.command()

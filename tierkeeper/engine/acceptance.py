@@ -15,13 +15,14 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import artifacts, blobs, epochs, events, holds, rebuilding, runs, schedule
+from tierkeeper.catalog import artifacts, blobs, epochs, holds, rebuilding, runs, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import adopt, epoch, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.record import record
 
 _BATCH = 500
 _LEASES = 1.5  # after so many of them what nobody renews has ended
@@ -122,21 +123,13 @@ def _release(connection: sa.Connection, *, ids: list[UUID], actor: str, reason: 
     now = catalog_now(connection)
     released = holds.release(connection, ids, adopt.HOLD, by=actor, now=now)
     changed = [row for row in rows if row.id in released]
-    artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in changed])
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge") for row in changed])
-    events.append(
+    record(
         connection,
-        [
-            events.of_artifact(
-                row,
-                "hold released",
-                revision=row.revision + 1,
-                now=now,
-                actor=actor,
-                before={"holds": list(row.holds)},
-                after={"hold": adopt.HOLD, "reason": reason},
-            )
-            for row in changed
-        ],
-        at=now,
+        changed,
+        "hold released",
+        now=now,
+        actor=actor,
+        before=lambda row: {"holds": list(row.holds)},
+        after={"hold": adopt.HOLD, "reason": reason},
     )

@@ -28,6 +28,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.record import record
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, ThawNeeded
@@ -254,12 +255,9 @@ def _place(
 def _tell_of_copy(
     connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, actor: str, run: UUID | None
 ) -> None:
-    revision = row.revision + 1
     after = {"found": one.tier, "location": one.location}
-    line = events.of_artifact(row, "placed", revision=revision, now=now, actor=actor, after=after, run=run)
-    artifacts.write_many(connection, [{"id": row.id, "revision": revision}])
+    record(connection, [row], "placed", now=now, actor=actor, after=after, run=run)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
-    events.append(connection, [line], at=now)
 
 
 def _new(

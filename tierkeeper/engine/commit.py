@@ -23,6 +23,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, change, locking, settlement
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.policybook import Governance
+from tierkeeper.engine.record import record
 from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision, Step
@@ -131,20 +132,15 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
             [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
             token=worker.token,
         )
-        artifacts.write_many(connection, [{"id": r.id, "revision": r.revision + 1} for r in rows])
-        lines = [
-            events.of_artifact(
-                r,
-                "parked",
-                revision=r.revision + 1,
-                now=now,
-                actor=worker.actor,
-                after={"reason": reasons[r.id]},
-                run=worker.run,
-            )
-            for r in rows
-        ]
-        events.append(connection, lines, at=now)
+        record(
+            connection,
+            rows,
+            "parked",
+            now=now,
+            actor=worker.actor,
+            after=lambda row: {"reason": reasons[row.id]},
+            run=worker.run,
+        )
 
     engine.catalog.run(unit)
     return {i: Result(Outcome.PARKED, "parked", reason) for i, reason in reasons.items()}
@@ -266,8 +262,13 @@ class _Retry:
 
     @property
     def detail(self) -> str:
-        waiting = "another worker is copying it" if self.foreign else "no readable copy, or its tier is not configured"
-        return str(self.problem) if self.problem is not None else waiting
+        if self.problem is not None:
+            return str(self.problem)
+        if self.foreign:
+            return "another worker is copying it"
+        if self.lost:
+            return "no readable copy: `tierkeeper explain` and `tierkeeper reconcile` tell more"
+        return "no readable copy, or its tier is not configured"
 
     def next(self, item: _Item, now: datetime) -> schedule.Next:
         waits = self.foreign and self.problem is None

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.states import PlacementState
-from tierkeeper.catalog import artifacts, blobs, events, placements, schedule
+from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.record import record
 
 log = logs.get(__name__)
 
@@ -35,20 +36,9 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
             step = f"repair the copy in {placement.tier}"
             schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_damaged(connection, placement.id, now=now)
-        lines = [
-            events.of_artifact(
-                row,
-                "damaged",
-                revision=row.revision + 1,
-                now=now,
-                actor=actor,
-                before={"tier": placement.tier, "location": placement.location},
-                after={"reason": reason, "copies_left": left},
-            )
-            for row in rows
-        ]
-        artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
-        events.append(connection, lines, at=now)
+        before = {"tier": placement.tier, "location": placement.location}
+        after = {"reason": reason, "copies_left": left}
+        record(connection, rows, "damaged", now=now, actor=actor, before=before, after=after)
         return left, rows
 
     found = engine.catalog.run(unit)
@@ -74,19 +64,8 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
         step = f"the copy in {placement.tier} is good again"
         schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_healed(connection, placement.id, now=now)
-        lines = [
-            events.of_artifact(
-                row,
-                "healed",
-                revision=row.revision + 1,
-                now=now,
-                actor=actor,
-                after={"tier": placement.tier, "location": placement.location},
-            )
-            for row in rows
-        ]
-        artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
-        events.append(connection, lines, at=now)
+        after = {"tier": placement.tier, "location": placement.location}
+        record(connection, rows, "healed", now=now, actor=actor, after=after)
         return True
 
     return engine.catalog.run(unit)

@@ -20,6 +20,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.deliveries import line
+from tierkeeper.engine.record import record
 from tierkeeper.policy.decide import decide
 
 _PAGE: Final = 500
@@ -155,19 +156,7 @@ def _artifacts_decided(
             return details
         schedule.put(connection, coming)
         parked.end(connection, details.keys() - {one.artifact for one in coming})
-        artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
-        lines = [
-            events.of_artifact(
-                row,
-                decision,
-                revision=row.revision + 1,
-                now=now,
-                actor=actor,
-                after={"detail": details[row.id]},
-            )
-            for row in rows
-        ]
-        events.append(connection, lines, at=now)
+        record(connection, rows, decision, now=now, actor=actor, after=lambda row: {"detail": details[row.id]})
         return details
 
     return engine.catalog.run(unit)

@@ -71,12 +71,12 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
             try:
                 chunks = stream.__enter__()
             except TierkeeperError as error:
-                reasons.append(f"{copy.tier}: {error}")
+                reasons.append(_why(copy, error))
                 if isinstance(error, ObjectNotFound):
                     _report_if_still_missing(engine, row, copy)
                 continue
             except Exception as error:  # noqa: BLE001  another copy may answer
-                reasons.append(f"{copy.tier}: {fault(copy.tier, error)}")
+                reasons.append(_why(copy, fault(copy.tier, error)))
                 continue
             try:
                 yield Reading(row, copy.tier, _verified(engine, row, copy, chunks) if whole else chunks)
@@ -106,7 +106,7 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
             raise
         else:
             return
-    raise NoReadableCopy(ref=row.ref, reasons=str(bad))
+    raise NoReadableCopy(ref=row.ref, reasons=str(bad).rstrip("."))
 
 
 def check(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> str | None:
@@ -129,6 +129,10 @@ def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     rank = {tier.name: tier.rank for tier in engine.tiers}
     readable = [p for p in copies if p.readable and p.tier in rank]
     return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
+
+
+def _why(copy: PlacementRow, error: Exception) -> str:
+    return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
 
 
 def _report_if_still_missing(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> None:

@@ -37,16 +37,7 @@ def late(house: House, tier: str = "warm", content: bytes = b"nobody knows") -> 
     Its intent was collected meanwhile, which is an event.
     """
     store = house.keeper.engine.store(tier)
-    info = ObjectInfo(
-        tenant="acme",
-        workflow="reports",
-        name="late",
-        version=1,
-        placement=new_id(),
-        sha256=hashlib.sha256(content).digest(),
-        size=len(content),
-        created=datetime.now(UTC),
-    )
+    info = _described("late", content)
     where = store.location(info)
     house.sql(
         "INSERT INTO events (subject, revision, type, actor, before) VALUES (:id, 1, 'collected', 'beat',"
@@ -64,16 +55,7 @@ def write(house: House, tier: str, content: bytes = b"somebody else's", *, below
     ``below`` a folder of somebody else's; ``bare``: without saying what it is.
     """
     store = house.keeper.engine.store(tier)
-    info = ObjectInfo(
-        tenant="acme",
-        workflow="reports",
-        name="other",
-        version=1,
-        placement=new_id(),
-        sha256=hashlib.sha256(content).digest(),
-        size=len(content),
-        created=datetime.now(UTC),
-    )
+    info = _described("other", content)
     where = below + store.location(info)
     if not bare:
         return store.put(where, io.BytesIO(content), info).location
@@ -130,3 +112,17 @@ def quarantined(house: House) -> int:
 def deleted_orphans(house: House) -> list[dict[str, Any]]:
     """What the audit log says of deleted orphans."""
     return [dict(e.before or {}) for e in house.keeper.events(type="orphan deleted")]
+
+
+def _described(name: str, content: bytes) -> ObjectInfo:
+    """What an object of a placement of its own says of itself."""
+    return ObjectInfo(
+        tenant="acme",
+        workflow="reports",
+        name=name,
+        version=1,
+        placement=new_id(),
+        sha256=hashlib.sha256(content).digest(),
+        size=len(content),
+        created=datetime.now(UTC),
+    )

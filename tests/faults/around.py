@@ -1,0 +1,78 @@
+"""A store that stands before another and hands every call on: what stands there for a reason overrides some."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import BinaryIO
+
+from tierkeeper.base.states import RetentionMode
+from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
+
+
+class Around(Store):
+    """The store behind it, call by call."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner.config)
+        self.inner = inner
+
+    @property
+    def realm(self) -> str:
+        return self.inner.realm
+
+    @property
+    def can_lock(self) -> bool:
+        return self.inner.can_lock
+
+    @property
+    def readable_layout(self) -> bool:
+        return self.inner.readable_layout
+
+    @property
+    def storage_class(self) -> str | None:
+        return self.inner.storage_class
+
+    @property
+    def is_database(self) -> bool:
+        return self.inner.is_database
+
+    def prepare(self) -> list[str]:
+        return self.inner.prepare()
+
+    def check(self) -> None:
+        self.inner.check()
+
+    def location(self, info: ObjectInfo) -> str:
+        return self.inner.location(info)
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        return self.inner.put(location, content, info)
+
+    def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        return self.inner.copy(source, key, location, info)
+
+    def head(self, key: ObjectKey) -> Stored:
+        return self.inner.head(key)
+
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:
+        return self.inner.describe(key)
+
+    @contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        with self.inner.open(key, offset=offset, length=length) as pieces:
+            yield pieces
+
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        return self.inner.delete(keys)
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        return self.inner.list(prefix)
+
+    def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
+        return self.inner.lock(key, until=until, mode=mode)
+
+    def extend(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
+        return self.inner.extend(key, until=until, mode=mode)
+
+    def close(self) -> None:
+        self.inner.close()
