@@ -1,24 +1,21 @@
 """Artifacts and their names: reading whole batches, writing what a commit decided."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from models import Artifact
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import Ref
+from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 
 _TABLE = cast("sa.Table", Artifact.__table__)
-_DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 # newer_live counts no further than any active policy asks: a name may have any number of versions
 COLUMNS = """
@@ -112,7 +109,7 @@ def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[ArtifactRow]:
 
 def blobs_of(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
     """Return the blobs of these artifacts."""
-    return set(connection.execute(_BLOBS_OF, {"ids": list(ids)}).scalars())
+    return set(connection.execute(_BLOBS_OF, {"ids": list(ids)}).scalars().all())
 
 
 def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
@@ -130,7 +127,7 @@ def sibling_wants(
 ) -> dict[UUID, set[str]]:
     """Return what the counted artifacts of these blobs outside the batch wanted at their last commits (R7)."""
     wants: dict[UUID, set[str]] = {}
-    for blob, wanted in connection.execute(_SIBLING_WANTS, {"blobs": list(blobs), "batch": list(batch)}):
+    for blob, wanted in connection.execute(_SIBLING_WANTS, {"blobs": list(blobs), "batch": list(batch)}).all():
         wants.setdefault(blob, set()).update(wanted)
     return wants
 
@@ -190,9 +187,30 @@ def set_latest(connection: sa.Connection, versions_of: dict[UUID, int]) -> None:
     connection.execute(_SET_LATEST, {"ids": list(versions_of), "versions": list(versions_of.values())})
 
 
-def insert(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert artifacts; keys are the columns of the table (not the attributes: ``metadata``, not ``meta``)."""
-    connection.execute(sa.insert(_TABLE), rows)
+def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
+    """Insert new artifacts: live, at revision 1, without a wish of anybody's."""
+    new = [
+        {
+            "id": row.id,
+            "name_id": row.name_id,
+            "tenant": row.tenant,
+            "version": row.version,
+            "blob_id": row.blob_id,
+            "sha256": row.sha256,
+            "size": row.size,
+            "content_type": row.content_type,
+            "metadata": dict(row.metadata),
+            "tags": dict(row.tags),
+            "created_at": row.created_at,
+            "stored_at": row.stored_at,
+            "policy_id": row.policy_id,
+            "wanted": sorted(row.wanted),
+            "retain_until": row.retain_until,
+            "retain_mode": row.retain_mode,
+        }
+        for row in rows
+    ]
+    recordset.insert(connection, _TABLE, new)
 
 
 def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # noqa: ANN401  any column of the table
@@ -202,18 +220,7 @@ def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # 
 
 def write_many(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Write the same columns of many locked artifacts at once; each row has ``id`` and the columns."""
-    if rows:
-        connection.execute(_writing(tuple(rows[0])), {"rows": json.dumps(rows, default=str)})
-
-
-@lru_cache
-def _writing(names: tuple[str, ...]) -> sa.TextClause:
-    typed = ", ".join(f"{name} {_TABLE.c[name].type.compile(dialect=_DIALECT)}" for name in names)
-    changes = ", ".join(f"{name} = w.{name}" for name in names if name != "id")
-    return sa.text(
-        f"UPDATE artifacts SET {changes} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS w({typed})"
-        " WHERE artifacts.id = w.id"
-    )
+    recordset.update(connection, _TABLE, rows)
 
 
 def surplus_versions(connection: sa.Connection, name: UUID, *, keep: int) -> list[UUID]:
@@ -235,7 +242,7 @@ def release_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[Ar
 
 def read_rows(result: sa.CursorResult[Any]) -> list[ArtifactRow]:
     """Return query results of :data:`COLUMNS` as rows."""
-    return [_row(row) for row in result]
+    return [_row(row) for row in result.all()]
 
 
 def _row(row: Any) -> ArtifactRow:  # noqa: ANN401  a driver's row

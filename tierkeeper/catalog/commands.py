@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from models import Command
 from tierkeeper.base.errors import CommandConflict
+from tierkeeper.catalog import recordset
 
+_TABLE = cast("sa.Table", Command.__table__)
 _FIND = sa.text(
     "SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result FROM commands c"
     " WHERE c.key = :key AND c.tenant = ANY(:tenants)"
@@ -48,18 +50,15 @@ def find(connection: sa.Connection, deliveries: Collection[Delivery]) -> dict[De
 
 def record(connection: sa.Connection, results: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
     """Write the results, in the transaction of what they tell of."""
-    if results:
-        connection.execute(
-            sa.insert(Command),
-            [
-                {
-                    "tenant": d.tenant,
-                    "key": d.key,
-                    "item": d.item,
-                    "verb": d.verb,
-                    "arguments_hash": d.arguments_hash,
-                    "result": result,
-                }
-                for d, result in results
-            ],
-        )
+    rows = [
+        {
+            "tenant": d.tenant,
+            "key": d.key,
+            "item": d.item,
+            "verb": d.verb,
+            "arguments_hash": d.arguments_hash,
+            "result": result,
+        }
+        for d, result in results
+    ]
+    recordset.insert(connection, _TABLE, rows)

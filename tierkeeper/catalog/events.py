@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from models import Event
 from tierkeeper.base.values import EventView
+from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 
 _DAY = 86400.0
+_TABLE = cast("sa.Table", Event.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +71,27 @@ def of_artifact(
 
 def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) -> None:
     """Write the lines, all with the one time of their transaction."""
-    if lines:
-        connection.execute(
-            sa.insert(Event),
-            [
-                {
-                    "subject": line.subject,
-                    "revision": line.revision,
-                    "at": at,
-                    "type": line.type,
-                    "tenant": line.tenant,
-                    "workflow": line.workflow,
-                    "name": line.name,
-                    "version": line.version,
-                    "actor": line.actor,
-                    "before": line.before,
-                    "after": line.after,
-                    "policy": line.policy,
-                    "run_id": line.run,
-                    "correlation": line.correlation,
-                    "age_days": line.age_days,
-                }
-                for line in lines
-            ],
-        )
+    rows = [
+        {
+            "subject": line.subject,
+            "revision": line.revision,
+            "at": at,
+            "type": line.type,
+            "tenant": line.tenant,
+            "workflow": line.workflow,
+            "name": line.name,
+            "version": line.version,
+            "actor": line.actor,
+            "before": line.before,
+            "after": line.after,
+            "policy": line.policy,
+            "run_id": line.run,
+            "correlation": line.correlation,
+            "age_days": line.age_days,
+        }
+        for line in lines
+    ]
+    recordset.insert(connection, _TABLE, rows)
 
 
 def next_revision(connection: sa.Connection, subject: UUID) -> int:

@@ -3,16 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from models import Placement
 from tierkeeper.base.states import PlacementState
-from tierkeeper.catalog import artifacts
+from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
+_TABLE = cast("sa.Table", Placement.__table__)
 _COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
     p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
@@ -108,20 +109,19 @@ def by_blob(uploads: Iterable[Upload]) -> dict[UUID, list[Upload]]:
 def of_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, list[PlacementRow]]:
     """Return every placement of these blobs, by blob, oldest first."""
     found: dict[UUID, list[PlacementRow]] = {blob: [] for blob in blobs}
-    for row in connection.execute(_OF_BLOBS, {"blobs": list(blobs)}):
+    for row in connection.execute(_OF_BLOBS, {"blobs": list(blobs)}).all():
         found[row.blob_id].append(_row(row))
     return found
 
 
 def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]:
     """Return these placements in the order of their ids."""
-    return [_row(row) for row in connection.execute(_LOAD, {"ids": list(ids)})]
+    return [_row(row) for row in connection.execute(_LOAD, {"ids": list(ids)}).all()]
 
 
 def intend(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert ``copying`` rows, before the first byte is written (R1)."""
-    if rows:
-        connection.execute(sa.insert(Placement), rows)
+    recordset.insert(connection, _TABLE, rows)
 
 
 def adopt(connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -193,7 +193,7 @@ def collectable(
     connection: sa.Connection, *, now: datetime, limit: int, seen: Collection[UUID]
 ) -> list[tuple[UUID, UUID]]:
     """Return (placement, blob) of what may be ripe: doomed past its time, intents and deletions whose lease ended."""
-    rows = connection.execute(_RIPE, {"now": now, "limit": limit, "seen": list(seen)})
+    rows = connection.execute(_RIPE, {"now": now, "limit": limit, "seen": list(seen)}).all()
     return [(row.id, row.blob_id) for row in rows]
 
 
@@ -205,7 +205,7 @@ def to_deleting(connection: sa.Connection, ids: Collection[UUID], *, token: UUID
 
 def gone(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> list[UUID]:
     """Delete the rows of bytes that are gone; return those that were still this remover's."""
-    return list(connection.execute(_GONE, {"ids": list(ids), "token": token}).scalars())
+    return list(connection.execute(_GONE, {"ids": list(ids), "token": token}).scalars().all())
 
 
 def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, backoff_seconds: float) -> None:

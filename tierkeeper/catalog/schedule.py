@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -155,8 +155,7 @@ class Coming:
     deletes: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A locked row: what it says of a deletion by policy."""
 
     due_at: datetime
@@ -218,12 +217,12 @@ def peek(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
 
 
 def _held(rows: sa.CursorResult[Any]) -> dict[UUID, Held]:
-    return {r.artifact_id: Held(r.due_at, r.parked, r.deletes, r.braked_by, r.approved_by) for r in rows}
+    return {row.artifact_id: Held._make(row[1:]) for row in rows.all()}
 
 
 def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
     """Return (reported failures in a row, attempts without an outcome) by artifact."""
-    rows = connection.execute(_FAILURES, {"ids": list(ids)})
+    rows = connection.execute(_FAILURES, {"ids": list(ids)}).all()
     return {row.artifact_id: (row.failures, row.attempts) for row in rows}
 
 
@@ -325,5 +324,5 @@ def due_page(
 
 def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Due]:
     """Return what comes next for those of these artifacts for which anything ever comes."""
-    rows = connection.execute(_OF, {"ids": list(ids)})
+    rows = connection.execute(_OF, {"ids": list(ids)}).all()
     return {row.artifact_id: Due(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -199,7 +198,7 @@ def _take(
     version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
     row = _new(connection, engine, one, info, blob=blob, name=head.id, version=version, now=now)
     artifacts.set_latest(connection, {head.id: max(head.latest, version)})
-    artifacts.insert(connection, [_columns(row)])
+    artifacts.insert(connection, [row])
     reason = f"found only in tier {one.tier} when the catalog was rebuilt"
     holds.place(connection, row.id, HOLD, by=actor, reason=reason, now=now)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
@@ -310,16 +309,3 @@ def _new(
         row.retain_until = policy.retention.period.after(row.created_at)
         row.retain_mode = policy.retention.mode.value
     return row
-
-
-def _columns(row: ArtifactRow) -> dict[str, Any]:
-    names = (
-        "id name_id tenant version blob_id sha256 size content_type created_at stored_at policy_id retain_until"
-        " retain_mode"
-    )
-    return {
-        **{name: getattr(row, name) for name in names.split()},
-        "metadata": dict(row.metadata),
-        "tags": {},
-        "wanted": sorted(row.wanted),
-    }

@@ -60,14 +60,15 @@ def of(
     if row.state is ArtifactState.PURGED:
         return Change(row, row, "", Outcome.NOTHING, "unchanged", "")
     complete = settled is None or settled.complete
-    new, event = _advanced(row, decision, complete=complete, approved=approved, now=now)
+    changes, event = _advanced(row, decision, complete=complete, approved=approved, now=now)
     if not event and first and settled is not None and settled.before != settled.present:
         event = "placed"
-    new = _retained(replace(new, policy_id=policy.id), decision, policy)
-    if not event and new.retain_until != row.retain_until:
+    retained = _retained(row, decision, policy)
+    if not event and retained:
         event = "retained"
     if event:
-        new = replace(new, revision=row.revision + 1)
+        changes["revision"] = row.revision + 1
+    new = replace(row, **changes, **retained, policy_id=policy.id)
     if decision.refused:
         return Change(row, new, event, Outcome.REFUSED, "refused", "; ".join(decision.blocked))
     label = _label(event, new)
@@ -76,32 +77,33 @@ def of(
 
 def _advanced(
     row: ArtifactRow, decision: Decision, *, complete: bool, approved: bool, now: datetime
-) -> tuple[ArtifactRow, str]:
+) -> tuple[dict[str, Any], str]:
+    """Return what changes of the row, and the type of its event."""
     if decision.action is Action.DELETE:
-        deleted = replace(
-            row,
-            state=ArtifactState.DELETED,
-            wanted=decision.tiers,
-            deleted_at=now,
-            deleted_by=None if approved else decision.cause.policy.name,
-            purge_at=decision.purge_at,
-        )
+        deleted = {
+            "state": ArtifactState.DELETED,
+            "wanted": decision.tiers,
+            "deleted_at": now,
+            "deleted_by": None if approved else decision.cause.policy.name,
+            "purge_at": decision.purge_at,
+        }
         return deleted, "deleted"
     if decision.action is Action.DESTROY:
         if not complete:
-            return row, ""
-        return replace(row, state=ArtifactState.PURGED, wanted=frozenset(), purged_at=now), "purged"
+            return {}, ""
+        return {"state": ArtifactState.PURGED, "wanted": frozenset(), "purged_at": now}, "purged"
     # what is no longer wanted counts until everything wanted is there (R9)
     wanted = decision.tiers if complete else row.wanted | decision.tiers
-    return replace(row, wanted=wanted), "moved" if wanted != row.wanted else ""
+    return {"wanted": wanted}, "moved" if wanted != row.wanted else ""
 
 
-def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> ArtifactRow:
+def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str, Any]:
+    """Return what changes of the row's retention: longer at most."""
     until = decision.retain_until
     if policy.retention is None or until is None or (row.retain_until is not None and until <= row.retain_until):
-        return row
+        return {}
     mode = row.retain_mode if row.retain_mode == "compliance" else policy.retention.mode.value
-    return replace(row, retain_until=until, retain_mode=mode)
+    return {"retain_until": until, "retain_mode": mode}
 
 
 def _label(event: str, new: ArtifactRow) -> str:

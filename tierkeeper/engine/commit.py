@@ -169,8 +169,8 @@ def _braked(
             barred = brake.barred(engine, item.row, item.policy, now=now, run=run)
             found.append(replace(item, decision=barred, run=run, stopped=True))
         elif item.row.id in deleting:
-            mine = held.get(item.row.id)
-            found.append(replace(item, run=mine.approved_by if mine is not None else None))
+            approved = mine.approved_by if (mine := held.get(item.row.id)) is not None else None
+            found.append(item if approved is None else replace(item, run=approved))
         else:
             found.append(item)
     return found

@@ -352,7 +352,7 @@ def _write(
     """Write what was gathered, in the order of the locks."""
     if batch.latest:
         artifacts.set_latest(connection, batch.latest)
-        artifacts.insert(connection, [_columns(row) for row in batch.new])
+        artifacts.insert(connection, batch.new)
         schedule.put(connection, batch.due)
     for name in batch.latest:
         row = previous[name]
@@ -364,24 +364,3 @@ def _write(
             schedule.put_deletes(connection, coming)
     commands.record(connection, batch.recorded)
     events.append(connection, batch.lines, at=now)
-
-
-def _columns(row: ArtifactRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name_id": row.name_id,
-        "tenant": row.tenant,
-        "version": row.version,
-        "blob_id": row.blob_id,
-        "sha256": row.sha256,
-        "size": row.size,
-        "content_type": row.content_type,
-        "metadata": dict(row.metadata),
-        "tags": dict(row.tags),
-        "created_at": row.created_at,
-        "stored_at": row.stored_at,
-        "policy_id": row.policy_id,
-        "wanted": sorted(row.wanted),
-        "retain_until": row.retain_until,
-        "retain_mode": row.retain_mode,
-    }
