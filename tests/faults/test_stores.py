@@ -153,6 +153,27 @@ def test_what_came_wrong_once_is_no_damage(house: House, chance: random.Random) 
     house.settle()
 
 
+def test_a_wrong_answer_behind_a_mismatch_is_no_damage(house: House, chance: random.Random) -> None:
+    """Where a target has other bytes, its source is called damaged only if it answers wrong twice."""
+    for fault in (Fault.WRONG, Fault.SHORT, Fault.MISSING):
+        house.store(fault.name, fault.name.encode(), age=timedelta(days=8))
+        with bad_weather(house.keeper, Forecast(chance, coming={"copy": [Fault.WRONG], "open": [fault]})):
+            house.turn()
+        assert "damaged" not in house.events(fault.name)
+        assert house.read(fault.name) == fault.name.encode()
+    house.pass_time(LEASES_END)
+    house.settle()
+
+
+def test_verify_reads_again_what_came_wrong(house: House, chance: random.Random) -> None:
+    """A wrong answer that a store does not repeat is no damage to verify either."""
+    house.store("a", b"content")
+    for fault in (Fault.WRONG, Fault.SHORT, Fault.MISSING):
+        with bad_weather(house.keeper, Forecast(chance, coming={"open": [fault]})):
+            assert house.keeper.verify(actor="tester").counts == {"verified": 1}
+    assert house.events("a") == ["stored"]
+
+
 def test_another_copy_answers_for_a_defect(house: House, chance: random.Random) -> None:
     """A store that fails in a way of its own is passed over by a reader as any other that does not answer."""
     house.store("a", b"content")

@@ -112,7 +112,8 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
             return Transferred(intent, uploaded(intent, stored, source=source), None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
-            if _is_bad(engine, source, intent.info.sha256, renewal):
+            # twice: what failed may have been the target, so the first of these may be the source's first wrong answer
+            if all(_reads_wrong(engine, source, intent.info.sha256, renewal) for _ in range(2)):
                 bad.append(source)
         except TierkeeperError as problem:
             error = problem
@@ -174,8 +175,8 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _is_bad(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
-    """Read a source again by itself: what failed may have been the target, and who is called damaged is not read."""
+def _reads_wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
+    """Read a source by itself: a store may answer wrong once, and who is called damaged is not read any more."""
     digest = hashlib.sha256()
     try:
         with engine.store(source.tier).open(ObjectKey(source.location, source.store_version)) as chunks:
