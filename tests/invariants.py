@@ -14,7 +14,7 @@ from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts, browse, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import reading, reserved, settlement
+from tierkeeper.engine import checking, reading, reserved, settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.keeper import Keeper
 from tierkeeper.policy.decide import protects
@@ -77,7 +77,7 @@ def _broken(engine: Engine, *, reads: int | None = None) -> Iterator[str]:
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
             if copy.state is PlacementState.PRESENT and copy.damaged_at is None:
-                wrong = reading.check(engine, row, copy)
+                wrong = checking.check(engine, copy, row.sha256)
                 if wrong is not None:
                     yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong}"
     yield from _unknown_bytes(engine)

@@ -101,6 +101,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.model.names)
     def purge(self, data: st.DataObject) -> None:
         """Purge what lives; what a hold or retention protects is refused."""
+        self.catch_up()  # a turn may be what ends its life
         name = self.pick(data)
         if self.latest(name).state != "live":
             return

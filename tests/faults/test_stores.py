@@ -174,6 +174,14 @@ def test_verify_reads_again_what_came_wrong(house: House, chance: random.Random)
     assert house.events("a") == ["stored"]
 
 
+def test_verify_goes_on_past_a_defect(house: House, chance: random.Random) -> None:
+    """A store that fails in a way of its own makes one copy unreadable to verify, and ends no sweep."""
+    house.store("a", b"one")
+    house.store("b", b"two")
+    with bad_weather(house.keeper, Forecast(chance, coming={"open": [Fault.DEFECT]})):
+        assert house.keeper.verify(actor="tester").counts == {"verified": 1, "unreadable": 1}
+
+
 def test_another_copy_answers_for_a_defect(house: House, chance: random.Random) -> None:
     """A store that fails in a way of its own is passed over by a reader as any other that does not answer."""
     house.store("a", b"content")

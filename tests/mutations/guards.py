@@ -34,8 +34,8 @@ _BYTES = (
         "verify finds nothing wrong",
         (
             Edit(
-                "tierkeeper/engine/reading.py",
-                "    return None if digest.digest() == row.sha256 else",
+                "tierkeeper/engine/checking.py",
+                "    return None if digest.digest() == sha256 else",
                 "    return None if digest.digest() else",
             ),
         ),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,8 +14,6 @@ from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
-
-_TABLE = cast("sa.Table", Artifact.__table__)
 
 # newer_live counts no further than any active policy asks: a name may have any number of versions
 COLUMNS = """
@@ -210,7 +208,7 @@ def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
         }
         for row in rows
     ]
-    recordset.insert(connection, _TABLE, new)
+    recordset.insert(connection, Artifact, new)
 
 
 def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # noqa: ANN401  any column of the table
@@ -220,7 +218,7 @@ def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # 
 
 def write_many(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Write the same columns of many locked artifacts at once; each row has ``id`` and the columns."""
-    recordset.update(connection, _TABLE, rows)
+    recordset.update(connection, Artifact, rows)
 
 
 def surplus_versions(connection: sa.Connection, name: UUID, *, keep: int) -> list[UUID]:

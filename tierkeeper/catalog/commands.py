@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,7 +10,6 @@ from models import Command
 from tierkeeper.base.errors import CommandConflict
 from tierkeeper.catalog import recordset
 
-_TABLE = cast("sa.Table", Command.__table__)
 _FIND = sa.text(
     "SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result FROM commands c"
     " WHERE c.key = :key AND c.tenant = ANY(:tenants)"
@@ -61,4 +60,4 @@ def record(connection: sa.Connection, results: Sequence[tuple[Delivery, dict[str
         }
         for d, result in results
     ]
-    recordset.insert(connection, _TABLE, rows)
+    recordset.insert(connection, Command, rows)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 
 _DAY = 86400.0
-_TABLE = cast("sa.Table", Event.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) ->
         }
         for line in lines
     ]
-    recordset.insert(connection, _TABLE, rows)
+    recordset.insert(connection, Event, rows)
 
 
 def next_revision(connection: sa.Connection, subject: UUID) -> int:

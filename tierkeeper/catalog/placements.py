@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +13,6 @@ from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
-_TABLE = cast("sa.Table", Placement.__table__)
 _COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
     p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
@@ -121,12 +120,12 @@ def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]
 
 def intend(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Insert ``copying`` rows, before the first byte is written (R1)."""
-    recordset.insert(connection, _TABLE, rows)
+    recordset.insert(connection, Placement, rows)
 
 
 def adopt(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     """Insert a copy that was found in a store, with its bytes verified; its blob is locked."""
-    connection.execute(sa.insert(Placement), dict(row))
+    recordset.insert(connection, Placement, [row])
 
 
 def commit(

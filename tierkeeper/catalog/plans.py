@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from models import Plan, PlanItem
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.values import PlanView
+from tierkeeper.catalog import recordset
 
 _FINISH = sa.text("UPDATE plans SET summary = CAST(:summary AS jsonb) WHERE id = :id")
 _APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")
@@ -74,7 +75,7 @@ def begin(
 
 def add(connection: sa.Connection, plan: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write some items; each row has the columns but for the plan's id."""
-    connection.execute(sa.insert(PlanItem), [{**row, "plan_id": plan} for row in rows])
+    recordset.insert(connection, PlanItem, [{**row, "plan_id": plan} for row in rows])
 
 
 def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:

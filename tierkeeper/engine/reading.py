@@ -21,12 +21,12 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import damage
+from tierkeeper.engine import checking, damage
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient
+from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
 
 log = logs.get(__name__)
 
@@ -109,18 +109,6 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
     raise NoReadableCopy(ref=row.ref, reasons=str(bad).rstrip("."))
 
 
-def check(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> str | None:
-    """Read one copy and compare its hash; return what is wrong with it, None if nothing is."""
-    digest = hashlib.sha256()
-    try:
-        with engine.store(copy.tier).open(ObjectKey(copy.location, copy.store_version)) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-    except (ObjectNotFound, ContentMismatch) as error:
-        return str(error)
-    return None if digest.digest() == row.sha256 else f"its SHA-256 is {digest.hexdigest()}, not {row.sha256.hex()}"
-
-
 def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     if row.blob_id is None:
         return []
@@ -145,7 +133,7 @@ def _report_if_still_missing(engine: Engine, row: ArtifactRow, copy: PlacementRo
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
     """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more."""
     try:
-        return check(engine, row, copy) is not None
+        return checking.check(engine, copy, row.sha256) is not None
     except Exception as error:  # noqa: BLE001  that says nothing of the bytes
         log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)

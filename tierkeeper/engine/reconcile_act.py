@@ -26,7 +26,7 @@ from tierkeeper.catalog import artifacts, events, inventory, placements, quarant
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import damage, epoch, reading
+from tierkeeper.engine import checking, damage, epoch
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile_look import Look, Suspect
 from tierkeeper.stores.base import DeleteState, ObjectKey
@@ -62,7 +62,7 @@ def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: Artifact
         left = damage.report(engine, copy, reason=suspect.reason, actor=actor)
         return "passed over" if left is None else "reported"
     try:
-        if owner is not None and reading.check(engine, owner, copy) is None:
+        if owner is not None and checking.check(engine, copy, owner.sha256) is None:
             return "healed" if damage.heal(engine, copy, actor=actor) else "passed over"
     except StoreError as error:
         log.warning("a damaged copy could not be read again", tier=copy.tier, location=copy.location, error=str(error))

@@ -1,6 +1,5 @@
 """Moving one artifact's bytes into a new placement, verified; renewing leases while that goes on."""
 
-import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.metrics import observe
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import streams
+from tierkeeper.engine import checking, streams
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
@@ -112,8 +111,7 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
             return Transferred(intent, uploaded(intent, stored, source=source), None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
-            # twice: what failed may have been the target, so the first of these may be the source's first wrong answer
-            if all(_reads_wrong(engine, source, intent.info.sha256, renewal) for _ in range(2)):
+            if _is_bad(engine, source, intent.info.sha256, renewal):
                 bad.append(source)
         except TierkeeperError as problem:
             error = problem
@@ -175,19 +173,12 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _reads_wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
-    """Read a source by itself: a store may answer wrong once, and who is called damaged is not read any more."""
-    digest = hashlib.sha256()
+def _is_bad(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
+    """Whether a source is what was wrong: what failed may have been the target, or the store for a moment."""
     try:
-        with engine.store(source.tier).open(ObjectKey(source.location, source.store_version)) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                renewal.progressed()
-    except (ObjectNotFound, ContentMismatch):
-        return True
+        return checking.confirmed(engine, source, sha256, progressed=renewal.progressed) is not None
     except TierkeeperError:
         return False
     except Exception as problem:  # noqa: BLE001  as above
         fault(source.tier, problem)
         return False
-    return digest.digest() != sha256

@@ -13,8 +13,9 @@ from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import damage, reading
+from tierkeeper.engine import checking, damage
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.transfer import fault
 
 _BATCH = 200
 
@@ -55,10 +56,11 @@ Copy = tuple[ArtifactRow, PlacementRow]
 def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
     def one(pair: Copy) -> str | TierkeeperError | None:
         try:
-            # again: a store may answer wrong once, and who is called damaged is not read any more
-            return reading.check(engine, *pair) and reading.check(engine, *pair)
+            return checking.confirmed(engine, pair[1], pair[0].sha256)
         except TierkeeperError as error:
             return error
+        except Exception as error:  # noqa: BLE001  one bad item never stops its batch
+            return fault(pair[1].tier, error)
 
     counts: Counter[str] = Counter()
     bad: list[ItemError] = []
