@@ -15,12 +15,13 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 
-# newer_live counts no further than any active policy asks: a name may have any number of versions
+# in the order of ArtifactRow's fields; newer_live counts no further than any active policy asks: a name may have any
+# number of versions
 COLUMNS = """
     a.id, a.name_id, a.tenant, n.workflow, n.name, a.version, a.blob_id, a.sha256, a.size, a.content_type, a.metadata,
     a.tags, a.created_at, a.stored_at, a.accessed_at, a.policy_id, a.state, a.wanted, a.deleted_at, a.purge_at,
     a.purged_at, a.retain_until, a.retain_mode, a.archived_tiers, a.override_kind, a.override_tiers, a.override_until,
-    a.not_before, a.revision, a.deleted_by,
+    a.not_before, a.revision,
     ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name) AS holds,
     CASE WHEN n.latest_version > a.version THEN (
         SELECT count(*) FROM (
@@ -28,7 +29,8 @@ COLUMNS = """
             WHERE newer.name_id = a.name_id AND newer.version > a.version AND newer.state = 'live'
             ORDER BY newer.version DESC
             LIMIT (SELECT coalesce(max((p.document -> 'versions' ->> 'keep')::bigint), 0)
-                   FROM policies p WHERE p.removed_at IS NULL)) AS counted) ELSE 0 END AS newer_live
+                   FROM policies p WHERE p.removed_at IS NULL)) AS counted) ELSE 0 END AS newer_live,
+    a.deleted_by
 """
 FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
 
@@ -244,15 +246,11 @@ def read_rows(result: sa.CursorResult[Any]) -> list[ArtifactRow]:
 
 
 def _row(row: Any) -> ArtifactRow:  # noqa: ANN401  a driver's row
-    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
-    return ArtifactRow(
-        **{
-            **v,
-            "state": ArtifactState(v["state"]),
-            "sha256": bytes(v["sha256"]),
-            "wanted": frozenset(v["wanted"]),
-            "archived_tiers": None if v["archived_tiers"] is None else frozenset(v["archived_tiers"]),
-            "override_tiers": None if v["override_tiers"] is None else frozenset(v["override_tiers"]),
-            "holds": tuple(v["holds"]),
-        }
-    )
+    made = ArtifactRow(*row)  # by place: by name it takes ten times as long
+    made.state = ArtifactState(made.state)
+    made.sha256 = bytes(made.sha256)
+    made.wanted = frozenset(made.wanted)
+    made.archived_tiers = None if made.archived_tiers is None else frozenset(made.archived_tiers)
+    made.override_tiers = None if made.override_tiers is None else frozenset(made.override_tiers)
+    made.holds = tuple(made.holds)
+    return made

@@ -13,14 +13,15 @@ from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
-_COLUMNS = """
+#: in the order of PlacementRow's fields
+COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
     p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
     p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
     coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged
 """
-_OF_BLOBS = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
-_LOAD = sa.text(f"SELECT {_COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
+_OF_BLOBS = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
+_LOAD = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
 _COMMIT = sa.text(
     "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
     " stored_sha256 = w.sha256, checksum = w.checksum, verified_at = :now,"
@@ -254,13 +255,8 @@ def verified_longest_ago(
 
 
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row
-    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
-    stored = v["stored_sha256"]
-    return PlacementRow(
-        **{
-            **v,
-            "state": PlacementState(v["state"]),
-            "stored_sha256": None if stored is None else bytes(stored),
-            "wrapped_key": None if v["wrapped_key"] is None else bytes(v["wrapped_key"]),
-        }
-    )
+    made = PlacementRow(*row)  # by place, as artifacts
+    made.state = PlacementState(made.state)
+    made.stored_sha256 = None if made.stored_sha256 is None else bytes(made.stored_sha256)
+    made.wrapped_key = None if made.wrapped_key is None else bytes(made.wrapped_key)
+    return made
