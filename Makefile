@@ -9,6 +9,7 @@ COUNT ?= 200
 BENCH ?= s1_sweep s2_transition s3_purge s4_store memory
 BENCH_ARGS ?=
 PYTEST ?= $(BIN)/python -m pytest
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-s3 faults mutations bench lint format lock clean clean-all
@@ -35,8 +36,8 @@ $(STAMP): requirements.lock pyproject.toml client/pyproject.toml
 demo: install ## store real files, age them, turn the tiers, restore, purge (COUNT=200), on embedded services
 	@$(BIN)/tierkeeper demo --count $(COUNT) --force-age --tenant demo
 
-test: install ## unit, integration and acceptance tests, on embedded services
-	@$(PYTEST) -q -m "not s3"
+test: install ## unit, integration and acceptance tests, on embedded services (JOBS=2 files at once)
+	@$(PYTEST) -q -m "not s3" -n $(JOBS) --dist loadfile
 
 test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
 	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import services
 from faults import scale
@@ -22,8 +23,11 @@ ABOUT_TESTS = ("TIERKEEPER_CI", "TIERKEEPER_TEST_")
 @pytest.hookimpl(tryfirst=True)  # before hypothesis looks at its option
 def pytest_configure(config: pytest.Config) -> None:
     """Take the caller's settings out of the environment: tests, and the processes they start, set their own."""
+    os.environ["TIERKEEPER_TEST_SEED"] = str(scale.SEED)  # that of every process that runs tests
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(scale.SEED)
+    hypothesis.settings.register_profile("untimed", deadline=None)  # how long a machine takes is no property
+    hypothesis.settings.load_profile("untimed")
     for name in list(os.environ):
         if name in DOCUMENTED or (name.startswith("TIERKEEPER_") and not name.startswith(ABOUT_TESTS)):
             del os.environ[name]

@@ -1,4 +1,7 @@
-"""A store that stands before another and hands every call on: what stands there for a reason overrides some."""
+"""A store that stands before another and hands every call on: what stands there for a reason overrides some.
+
+Bulk deletes come in batches of the size that every store takes.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

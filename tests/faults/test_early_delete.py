@@ -246,7 +246,6 @@ def test_nothing_is_deleted_early(house: House) -> None:
             settings=settings(
                 max_examples=scaled(short=15, long=40),
                 stateful_step_count=25,
-                deadline=None,
                 print_blob=True,
                 database=None,
                 phases=[Phase.generate],

@@ -17,7 +17,6 @@ def test_lives(house: House) -> None:
         settings=settings(
             max_examples=scale.scaled(short=25, long=100),
             stateful_step_count=scale.scaled(short=18, long=30),
-            deadline=None,
             database=None,
             phases=[Phase.generate],  # a life is short enough to be read as it is, and to make it shorter takes minutes
             print_blob=True,

@@ -35,11 +35,23 @@ _BYTES = (
         (
             Edit(
                 "tierkeeper/engine/checking.py",
-                "    return None if digest.digest() == sha256 else",
-                "    return None if digest.digest() else",
+                "    return None if found == sha256 else",
+                "    return None if found else",
             ),
         ),
         (f"{KEEPER}test_damage.py::test_verify_finds_flipped_bytes",),
+    ),
+    Mutant(
+        "checksum",
+        "one wrong answer of a store is damage",
+        (
+            Edit(
+                "tierkeeper/engine/checking.py",
+                "    if check(engine, copy, sha256, progressed=progressed) is None:\n        return None\n",
+                "",
+            ),
+        ),
+        ("tests/faults/test_stores.py::test_verify_reads_again_what_came_wrong",),
     ),
     Mutant(
         "checksum",

@@ -28,6 +28,8 @@ _UNAVAILABLE = (
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
+#: a limit of the server's that this statement would exceed again
+_OVER_A_LIMIT = psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex, psycopg.errors.TooManyColumns
 _UTC = "-c timezone=UTC"
 HOURS = 6 * 3600.0  # see `take_time`
 
@@ -133,6 +135,6 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
 def _translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Exception:
     if isinstance(error, sa.exc.TimeoutError):
         return CatalogUnavailable(reason="every connection of this process is in use")
-    if isinstance(error.orig, _UNAVAILABLE):
+    if isinstance(error.orig, _UNAVAILABLE) and not isinstance(error.orig, _OVER_A_LIMIT):
         return CatalogUnavailable(reason=str(error.orig).strip().splitlines()[0] if str(error.orig) else "no answer")
     return error

@@ -255,7 +255,7 @@ def verified_longest_ago(
 
 
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row
-    made = PlacementRow(*row)  # by place, as artifacts
+    made = PlacementRow(*row)  # by place, as in artifacts.py
     made.state = PlacementState(made.state)
     made.stored_sha256 = None if made.stored_sha256 is None else bytes(made.stored_sha256)
     made.wrapped_key = None if made.wrapped_key is None else bytes(made.wrapped_key)

@@ -1,37 +1,67 @@
-"""Many rows in one statement, as JSON: a statement a row costs PostgreSQL and the driver more than the rows do."""
+"""Many rows of any columns in one statement, as JSON: a statement a row costs more than the rows do.
+
+Statements that a few columns suffice for, or that do more than insert and update, take arrays (``unnest``) instead.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from models.base import Base
 
+#: characters of JSON in one statement: PostgreSQL takes 256 MiB at most, and a statement has its time
+_MOST = 16 * 1024 * 1024
+#: what JSON says as the columns read it
+_PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same keys, names of columns."""
-    if rows:
-        connection.execute(_inserting(model, tuple(rows[0])), {"rows": _json(rows)})
+    for part in _parts(rows):
+        connection.execute(_inserting(model, tuple(rows[0])), {"rows": part})
 
 
 def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the same columns of many locked rows; each has ``id`` and the columns."""
-    if rows:
-        connection.execute(_updating(model, tuple(rows[0])), {"rows": _json(rows)})
+    for part in _parts(rows):
+        connection.execute(_updating(model, tuple(rows[0])), {"rows": part})
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(rows, default=_text)
+def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the rows as arrays of JSON, mostly one. What is no JSON within a value raises TypeError."""
+    texts: list[str] = []
+    length = 0
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            msg = f"rows of one statement have the columns {sorted(rows[0])} and {sorted(row)}"
+            raise ValueError(msg)
+        text = _encode({name: value if type(value) in _PLAIN else _plain(value) for name, value in row.items()})
+        if texts and length + len(text) > _MOST:
+            yield f"[{','.join(texts)}]"
+            texts, length = [], 0
+        texts.append(text)
+        length += len(text)
+    if texts:
+        yield f"[{','.join(texts)}]"
 
 
-def _text(value: object) -> str:
-    """Return what PostgreSQL reads the value from."""
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+_encode = json.JSONEncoder(check_circular=False).encode
+
+
+def _plain(value: object) -> object:
+    """Return what PostgreSQL reads a column's value from."""
+    if isinstance(value, (UUID, datetime)):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 @lru_cache

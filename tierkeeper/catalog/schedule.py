@@ -43,12 +43,10 @@ _RENEW = sa.text(
     "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
     " AND artifact_id = ANY(:ids)"
 )
-_HELD = (
-    "SELECT artifact_id, due_at, parked_reason IS NOT NULL AS parked, deletes, braked_by, approved_by FROM schedule"
-    " WHERE artifact_id = ANY(:ids)"
-)
-_PEEK = sa.text(_HELD)
-_LOCK = sa.text(f"{_HELD} ORDER BY artifact_id FOR NO KEY UPDATE")
+#: in the order of Held's fields
+HELD_COLUMNS = "due_at, parked_reason IS NOT NULL AS parked, deletes, braked_by, approved_by"
+_PEEK = sa.text(f"SELECT {HELD_COLUMNS}, artifact_id FROM schedule WHERE artifact_id = ANY(:ids)")
+_LOCK = sa.text(f"{_PEEK.text} ORDER BY artifact_id FOR NO KEY UPDATE")
 _SETTLE = sa.text(
     "UPDATE schedule s SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,"
     " attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,"
@@ -217,7 +215,7 @@ def peek(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
 
 
 def _held(rows: sa.CursorResult[Any]) -> dict[UUID, Held]:
-    return {row.artifact_id: Held._make(row[1:]) for row in rows.all()}
+    return {row.artifact_id: Held._make(row[:-1]) for row in rows.all()}
 
 
 def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:

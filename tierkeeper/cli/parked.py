@@ -67,7 +67,7 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
     if made.row_count:
         session.output.print(made)
     else:
-        nothing = "nothing is parked" if standing == StuckState.PARKED.value else "nothing is stuck"
+        nothing = f"nothing is {'stuck' if standing == 'any' else standing}"
         session.output.say(nothing if chosen == StuckFilter() else f"{nothing} that fits")
 
 

@@ -7,7 +7,6 @@ orphan, which reconcile deletes in its own time.
 """
 
 import functools
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import settlement
+from tierkeeper.engine import checking, settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
 from tierkeeper.stores import layout
@@ -130,7 +129,15 @@ def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, ac
 
 
 def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
-    """Return what the object is, verified byte by byte if ``read``."""
+    """Return what the object is, verified byte by byte if ``read``.
+
+    What is damaged is looked at again: a store may answer wrong once, and what is left aside stays so.
+    """
+    first = _seen(engine, one, read=read)
+    return _seen(engine, one, read=read) if first is Adoption.DAMAGED else first
+
+
+def _seen(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
     try:
         store = engine.store(one.tier)
         info = store.describe(ObjectKey(one.location, one.version))
@@ -149,16 +156,12 @@ def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adopt
 def _has_its_bytes(engine: Engine, one: Object, info: ObjectInfo) -> bool:
     """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one."""
     store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
-    digest = hashlib.sha256()
     try:
-        with store.open(key) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
+        return checking.sha256_of(store, key) == info.sha256
     except ThawNeeded:
         if store.head(key).sha256 == info.sha256:
             return True
         raise
-    return digest.digest() == info.sha256
 
 
 def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:

@@ -5,8 +5,18 @@ from collections.abc import Callable
 
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+
+
+def sha256_of(store: Store, key: ObjectKey, *, progressed: Callable[[], None] = lambda: None) -> bytes:
+    """Read an object whole; return the hash of what came."""
+    digest = hashlib.sha256()
+    with store.open(key) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+            progressed()
+    return digest.digest()
 
 
 def check(
@@ -16,20 +26,18 @@ def check(
 
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
-    digest = hashlib.sha256()
+    key = ObjectKey(copy.location, copy.store_version)
     try:
-        with engine.store(copy.tier).open(ObjectKey(copy.location, copy.store_version)) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                progressed()
+        found = sha256_of(engine.store(copy.tier), key, progressed=progressed)
     except (ObjectNotFound, ContentMismatch) as error:
         return str(error)
-    return None if digest.digest() == sha256 else f"its SHA-256 is {digest.hexdigest()}, not {sha256.hex()}"
+    return None if found == sha256 else f"its SHA-256 is {found.hex()}, not {sha256.hex()}"
 
 
 def confirmed(
     engine: Engine, copy: PlacementRow, sha256: bytes, *, progressed: Callable[[], None] = lambda: None
 ) -> str | None:
     """Read again where a copy is wrong: a store may answer wrong once, and what is called damaged is not read."""
-    first = check(engine, copy, sha256, progressed=progressed)
-    return first and check(engine, copy, sha256, progressed=progressed)
+    if check(engine, copy, sha256, progressed=progressed) is None:
+        return None
+    return check(engine, copy, sha256, progressed=progressed)

@@ -212,8 +212,8 @@ def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Se
     done = transfer_all(engine, intents, renewal)
     alarm(done)
     for transferred in done:
-        for source in transferred.bad_sources:
-            damage.report(engine, source, reason=str(transferred.error or "bad bytes"), actor=worker.actor)
+        for source, wrong in transferred.bad_sources:
+            damage.report(engine, source, reason=wrong, actor=worker.actor)
     return done
 
 

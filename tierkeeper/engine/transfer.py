@@ -43,7 +43,7 @@ class Transferred:
     intent: Intent
     upload: Upload | None
     error: TierkeeperError | None
-    bad_sources: tuple[PlacementRow, ...] = ()
+    bad_sources: tuple[tuple[PlacementRow, str], ...] = ()  # with what is wrong with each
 
 
 class Renewal:
@@ -103,7 +103,7 @@ def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) ->
 
 def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
     """Copy from the first source that has the right bytes."""
-    bad: list[PlacementRow] = []
+    bad: list[tuple[PlacementRow, str]] = []
     error: TierkeeperError | None = None
     for source in intent.sources:
         try:
@@ -111,8 +111,9 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
             return Transferred(intent, uploaded(intent, stored, source=source), None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
-            if _is_bad(engine, source, intent.info.sha256, renewal):
-                bad.append(source)
+            wrong = _wrong(engine, source, intent.info.sha256, renewal)
+            if wrong is not None:
+                bad.append((source, wrong))
         except TierkeeperError as problem:
             error = problem
         except Exception as problem:  # noqa: BLE001  one bad item never stops its batch
@@ -173,12 +174,12 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _is_bad(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> bool:
-    """Whether a source is what was wrong: what failed may have been the target, or the store for a moment."""
+def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> str | None:
+    """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment."""
     try:
-        return checking.confirmed(engine, source, sha256, progressed=renewal.progressed) is not None
+        return checking.confirmed(engine, source, sha256, progressed=renewal.progressed)
     except TierkeeperError:
-        return False
+        return None
     except Exception as problem:  # noqa: BLE001  as above
         fault(source.tier, problem)
-        return False
+        return None

@@ -105,7 +105,11 @@ def _segment(value: str, info: ValidationInfo) -> str:
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
-    """Return ``value`` if the catalog can hold it as JSON: no NUL, no lone surrogate, no NaN or infinity."""
+    """Return ``value`` as the catalog reads it back: JSON without NUL, lone surrogates, NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {_key(key): _storable(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(one) for one in value]
     if isinstance(value, str):
         if "\0" in value:
             msg = f"{value[:_SHOWN]!r} has a NUL character; leave it out"
@@ -118,14 +122,17 @@ def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
     elif isinstance(value, float) and not math.isfinite(value):
         msg = f"{value} is no number of JSON; leave it out, or send it as text"
         raise ValueError(msg)
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            _storable(key)
-            _storable(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            _storable(one)
+    elif value is not None and not isinstance(value, (int, float)):
+        msg = f"{str(value)[:_SHOWN]!r} is a {type(value).__name__}, which JSON has not; send it as text"
+        raise ValueError(msg)
     return value
+
+
+def _key(value: Any) -> str:  # noqa: ANN401  any key of a mapping
+    if not isinstance(value, str):
+        msg = f"the key {str(value)[:_SHOWN]!r} is a {type(value).__name__}, and keys of JSON are text; send it as text"
+        raise ValueError(msg)  # noqa: TRY004  what a validator tells pydantic with
+    return str(_storable(value))
 
 
 Segment = Annotated[str, AfterValidator(_segment)]

@@ -10,6 +10,8 @@ from typing import Any
 import invariants
 import pytest
 import services
+from faults.faulty_store import Fault, Forecast, bad_weather
+from faults.scale import chance
 from integration.keeper.house import AT_ONCE, House
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
@@ -322,6 +324,16 @@ def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> N
             "foreign": 1,
         }
         assert contents(house) == {"acme/reports/good@1": b"good" * 3}
+
+
+def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) -> None:
+    """Of objects alone: what a store answers wrong once is read again before it is left aside for good."""
+    with catalog() as house:
+        house.store("only", b"only" * 3)
+    with catalog() as house, bad_weather(house.keeper, Forecast(chance("rebuild"), coming={"open": [Fault.WRONG]})):
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert result.counts == {"artifacts found only in the stores": 1}
+        assert contents(house) == {"acme/reports/only@1": b"only" * 3}
 
 
 @pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", '"version": 99999999999'])

@@ -1,0 +1,54 @@
+"""Many rows in one statement: what is written is what was given, or nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from integration.keeper.house import House
+
+from models import Artifact, Event
+from tierkeeper.catalog import recordset
+
+
+def _event(**values: Any) -> dict[str, Any]:  # noqa: ANN401  any column of the table
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    return {"subject": uuid4(), "revision": 2**53 + 1, "at": at, "type": "told", "actor": "x", "after": None, **values}
+
+
+def _written(house: House, *batches: list[dict[str, Any]]) -> list[sa.Row[Any]]:
+    def unit(connection: sa.Connection) -> None:
+        for rows in batches:
+            recordset.insert(connection, Event, rows)
+
+    house.keeper.engine.catalog.run(unit)
+    return house.sql("SELECT * FROM events WHERE type = 'told'")
+
+
+def test_values_come_back_as_they_were(house: House) -> None:
+    """Exact integers and times, any text, JSON with its nulls, and no JSON at all."""
+    rows = [_event(after={"a": None, "b": [1.5, "ä\\x41'"]}), _event(actor="\u2028 😀 \\")]
+    found = {row.subject: row for row in _written(house, rows)}
+    assert [{name: getattr(found[row["subject"]], name) for name in row} for row in rows] == rows
+
+
+def test_many_rows_are_cut_into_statements(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to write, no statement becomes longer than the server takes."""
+    monkeypatch.setattr(recordset, "_MOST", 500)
+    assert len(_written(house, [_event(actor="x" * 300) for _ in range(5)], [])) == 5
+
+
+def test_what_is_no_json_is_refused(house: House) -> None:
+    """A time within a document is not written as some text: whoever reads it back would get another value."""
+    with pytest.raises(TypeError, match="datetime"):
+        _written(house, [_event(after={"since": datetime.now(UTC)})])
+
+
+def test_rows_of_different_columns_are_refused(house: House) -> None:
+    """A column that one row lacks is not emptied by the others."""
+    (row,) = house.sql("SELECT id FROM artifacts")
+    with pytest.raises(ValueError, match="not_before"):
+        house.keeper.engine.catalog.run(
+            lambda c: recordset.update(c, Artifact, [{"id": row.id, "not_before": None}, {"id": uuid4()}])
+        )
