@@ -184,7 +184,9 @@ class CatalogNotReady(TierkeeperError):
 
 
 class DeletesDisabled(TierkeeperError):
-    """Deletes are switched off ({reason}). Nothing was deleted; an operator switches them on again."""
+    """Deletes are switched off ({reason}). No bytes are deleted until `tierkeeper deletes on --reason …` switches
+    them on again.
+    """
 
     exit_code = 5
 

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import click
 
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, TierkeeperError
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import PlanItem, SweepResult
 from tierkeeper.cli import output, params, planning, sending
 from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
-from tierkeeper.cli.statistics import run_table, tier_table
+from tierkeeper.cli.statistics import SHORT_ID, run_table, tier_table
 from tierkeeper_client.contract import TaskName
 
 
@@ -101,11 +102,10 @@ def _live(session: Session, tenant: str | None) -> None:
             size += result.bytes
             errors += result.errors
             failures.extend(result.failures)
-    with session.output.progress("collecting") as advance:
-        collected = keeper.collect(actor=session.actor, progress=advance)
-        counts.update(collected.counts)
-        errors += collected.errors
-        failures.extend(collected.failures)
+    collected, refused = _collect(session)
+    counts.update(collected.counts)
+    errors += collected.errors
+    failures.extend(collected.failures)
     if session.output.as_json:
         found = {"run": identity, "failures": failures}
         session.output.document({**_summary(counts, size, errors, started, dry_run=False), **found})
@@ -113,16 +113,34 @@ def _live(session: Session, tenant: str | None) -> None:
         for failure in failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")
         _print_counts(session, counts, size, errors, started)
+        if collected.bytes:
+            session.output.print(f"{output.size(collected.bytes)} of doomed copies are freed")
         _say_waiting(session)
+    if refused is not None:
+        raise refused
     if errors:
         click.get_current_context().exit(sending.SOME_FAILED)
 
 
+def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:
+    """Delete what is ripe; where that is refused, the moves before it are told first, then why."""
+    with session.output.progress("collecting") as advance:
+        try:
+            return session.keeper.collect(actor=session.actor, progress=advance), None
+        except (DeletesDisabled, CatalogRestored) as refused:
+            return SweepResult({}, 0, 0, more=True), refused
+
+
 def _say_waiting(session: Session) -> None:
-    """Say which purges the brake has stopped: nothing of them is counted as due."""
+    """Say which purges the brake has stopped, and how to decide: nothing of them is counted as due."""
     for waiting in session.keeper.runs(kind=RunKind.PURGE):
         if waiting.state is RunState.AWAITING_APPROVAL:
-            session.output.say(f"run {waiting.id} awaits approval: {waiting.reason}")
+            run = str(waiting.id)[-SHORT_ID:]
+            session.output.say(f"run {run} awaits approval: {waiting.reason}")
+            session.output.say(
+                f"look with `tierkeeper runs show {run}`, then `tierkeeper runs approve {run} --reason WHY`,"
+                f" or `tierkeeper runs reject {run} --reason WHY`"
+            )
 
 
 def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[SweepResult]:  # noqa: ANN401  the progress

@@ -1,6 +1,7 @@
 """Lists of artifacts, as ``ls``, ``find`` and ``restore --list`` print them."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
@@ -14,6 +15,7 @@ from tierkeeper.cli.session import Session
 from tierkeeper.policy.decision import Step
 
 TABLE_ROWS: Final = 500  # a table is held in memory; JSON is not
+NAME_WIDTH: Final = 16  # characters of a name that stay in a narrow terminal
 
 
 def print_list(session: Session, chosen: params.Chosen) -> None:
@@ -37,7 +39,7 @@ def artifact_table(views: Iterable[ArtifactView]) -> Table:
     """Return artifacts, one a line."""
     now = clock.now()
     columns = ("artifact", "size", "age", "copies in", "state", "next")
-    made = output.table(*columns, right=["size", "age"], fold=["artifact"])
+    made = output.table(*columns, right=["size", "age"], fold=["artifact", "next"], least={"artifact": NAME_WIDTH})
     for view in views:
         made.add_row(
             str(view.ref),
@@ -45,20 +47,20 @@ def artifact_table(views: Iterable[ArtifactView]) -> Table:
             f"{(now - view.created_at).days} d",
             output.tiers(view.tiers),
             output.word(view.state.value),
-            next_of(view),
+            next_of(view, now),
         )
     return made
 
 
-def next_of(view: ArtifactView) -> str:
-    """Return what comes next for an artifact, and on which day."""
+def next_of(view: ArtifactView, now: datetime) -> str:
+    """Return what comes next for an artifact, and on which day; soon: at which time."""
     if view.parked_reason is not None:
         return "parked"
     if view.state is ArtifactState.PURGED:
         return f"gone since {output.day(view.purged_at)}"
     if view.next_step is None or view.due_at is None:
         return "-"
-    return f"{said(view.next_step, view.state)}, {output.day(view.due_at)}"
+    return f"{said(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
 
 
 def said(step: str, state: ArtifactState) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -128,6 +128,7 @@ class _PlainProgress:
     def __init__(self, console: Console, label: str, total: int | None) -> None:
         self._console, self._label, self._total = console, label, total
         self._done = 0
+        self._said = False
         self._shown = time.monotonic()
 
     def advance(self, done: int) -> None:
@@ -136,9 +137,11 @@ class _PlainProgress:
             self._show()
 
     def finish(self) -> None:
-        self._show()
+        if self._done or self._said:
+            self._show()
 
     def _show(self) -> None:
+        self._said = True
         self._shown = time.monotonic()
         of = "" if self._total is None else f" of {self._total}"
         self._console.print(f"{self._label}: {self._done}{of}", highlight=False, markup=False)
@@ -160,8 +163,17 @@ class PlainTable(Table):
         super().add_row(*literal, style=style, end_section=end_section)
 
 
-def table(*columns: str, title: str | None = None, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
-    """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines."""
+def table(
+    *columns: str,
+    title: str | None = None,
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+    least: Mapping[str, int] | None = None,
+) -> Table:
+    """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines.
+
+    ``least``: so many characters of a column stay, however narrow the terminal is.
+    """
     made = PlainTable(
         title=None if title is None else escape(title),
         title_justify="left",
@@ -173,12 +185,13 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = (), fo
         padding=(0, 1, 0, 0),
     )
     for column in columns:
+        width = None if least is None else least.get(column)
         if column in right:
-            made.add_column(column, justify="right", no_wrap=True)
+            made.add_column(column, justify="right", no_wrap=True, min_width=width)
         elif column in fold:
-            made.add_column(column, overflow="fold", ratio=None)
+            made.add_column(column, overflow="fold", min_width=width)
         else:
-            made.add_column(column, no_wrap=True, overflow="ellipsis")
+            made.add_column(column, no_wrap=True, overflow="ellipsis", min_width=width)
     return made
 
 
@@ -221,6 +234,13 @@ def moment(value: datetime | None) -> str:
 def day(value: datetime | None) -> str:
     """Return a date in UTC; a dash for none."""
     return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def coming(value: datetime, now: datetime) -> str:
+    """Return when something is due: its date in UTC, with the time of day within a day of ``now``, or ``due now``."""
+    if value <= now:
+        return "due now"
+    return day(value) if value - now > timedelta(days=1) else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def span(value: timedelta | float | None) -> str:

@@ -1,7 +1,7 @@
 """``lifecycle plan``, ``plans`` and ``apply``."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -63,7 +63,9 @@ def plan(
             session.output.document(kept)
             return
         _print_summary(session, kept.summary)
-        session.output.print("", f"plan {kept.id}, to be applied until {output.moment(kept.expires_at)}")
+        short = str(kept.id)[-SHORT_ID:]
+        session.output.print("", f"plan {short}, to be applied until {output.moment(kept.expires_at)}")
+        session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
         return
     summary = steer.summary()
     items = session.held(steer.plan(view, summary, limit=limit))
@@ -86,7 +88,8 @@ def plans(session: Session) -> None:
     if session.output.as_json:
         session.output.document(found)
         return
-    made = output.table("plan", "as of", "by", "made", "until", "applied by", "would", fold=["applied by", "would"])
+    columns = ("plan", "as of", "by", "until", "applied by", "would")
+    made = output.table(*columns, fold=["by", "applied by", "would"], least={"plan": SHORT_ID})
     for one in found:
         would = Counter[str]()
         for line in one.summary.get("rules", ()):
@@ -97,7 +100,6 @@ def plans(session: Session) -> None:
             str(one.id)[-SHORT_ID:],
             output.moment(one.as_of),
             one.by,
-            output.moment(one.made_at),
             output.moment(one.expires_at),
             "" if one.applied_by is None else f"run {str(one.applied_by)[-SHORT_ID:]}",
             ", ".join(f"{what} {count}" for what, count in sorted(would.items())) or "nothing",
@@ -114,14 +116,14 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
 
     PLAN is its id, or the end of it as `lifecycle plans` prints it. What policies delete goes through the brake.
     """
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, Outcome]] = Counter()
     failed = 0
     left: list[AppliedItem] = []
     told: list[AppliedItem] = []
     with session.output.progress("applying") as advance:
         found = session.keeper.steer.apply_plan(_find(session, plan), by=session.actor, dry_run=dry_run)
         for item in session.held(found):
-            counts[f"{item.action}: {item.outcome.value}"] += 1
+            counts[item.action, item.outcome] += 1
             failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
             if item.outcome is not Outcome.DONE and len(left) < ROWS:
                 left.append(item)
@@ -129,12 +131,14 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
                 told.append(item)
             advance(1)
     if session.output.as_json:
-        session.output.document({"counts": counts, "dry_run": dry_run, "items": told})
+        named = {f"{action}: {outcome.value}": count for (action, outcome), count in counts.items()}
+        session.output.document({"counts": named, "dry_run": dry_run, "items": told})
     else:
         _print_left(session, left)
         made = output.table("what", "artifacts", right=["artifacts"])
-        for what, count in sorted(counts.items()):
-            made.add_row(what, str(count))
+        for (action, outcome), count in sorted(counts.items()):
+            would = dry_run and outcome is Outcome.DONE
+            made.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
         session.output.print(made if counts else "nothing is left to do of this plan")
         if dry_run:
             session.output.say("a dry run: nothing was changed")
@@ -142,11 +146,16 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
         click.get_current_context().exit(sending.SOME_FAILED)
 
 
-def print_items(session: Session, items: Iterable[PlanItem]) -> None:
-    """Print what would be done to each artifact, and why."""
+def print_items(session: Session, items: Sequence[PlanItem]) -> None:
+    """Print what would be done to each artifact, and why; what a rule says to all of its artifacts is said once."""
+    reasons: defaultdict[str, set[str]] = defaultdict(set)
+    for item in items:
+        reasons[item.rule].add(item.reason)
+    common = {rule: said.pop() for rule, said in reasons.items() if len(said) == 1}
     made = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
     for item in items:
-        why = f"{item.reason} [{item.rule}]" + "".join(f"; blocked by {one}" for one in item.blocked)
+        own = item.rule if item.rule in common else f"{item.reason} [{item.rule}]"
+        why = own + "".join(f"; blocked by {one}" for one in item.blocked)
         made.add_row(
             str(item.ref),
             output.span(item.age_days),
@@ -155,7 +164,9 @@ def print_items(session: Session, items: Iterable[PlanItem]) -> None:
             output.tiers(item.target),
             why,
         )
-    session.output.print(made if made.rows else "nothing is due")
+    session.output.print(made if items else "nothing is due")
+    if common:
+        session.output.print("", output.pairs(common.items()))
 
 
 def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -5,7 +6,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.errors import InvalidInput, RunNotFound
-from tierkeeper.base.states import RunKind
+from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import RunView
 from tierkeeper.cli import output, params
 from tierkeeper.cli.groups import TierGroup
@@ -97,8 +98,25 @@ def _decided(session: Session, found: RunView) -> None:
     if session.output.as_json:
         session.output.document(found)
     else:
-        counts = ", ".join(f"{what} {count}" for what, count in found.counts.items())
-        session.output.print(f"run {found.id} is {found.state.value}: {counts}")
+        session.output.print(f"run {found.id} is {found.state.value}: {_follows(found)}")
+
+
+def _follows(found: RunView) -> str:
+    """Return what the decision about a run leads to."""
+    approved = (found.approval or {}).get("decision") == RunState.APPROVED
+    if found.kind is RunKind.RECONCILE:
+        of = ", ".join(f"{tier} {count}" for tier, count in found.arguments.get("findings", {}).items())
+        return f"the next reconcile acts on what was found ({of})" if approved else "nothing is repaired or deleted"
+    if found.kind is not RunKind.PURGE:
+        return ", ".join(f"{what} {count}" for what, count in found.counts.items())
+    count = int(found.counts.get("stopped", 0))
+    artifacts = f"{count} artifact{'' if count == 1 else 's'}"
+    verb = "is" if count == 1 else "are"
+    if not approved:
+        return f"{artifacts} {verb} kept"
+    if "selection" in found.arguments:  # a purge by filter waits for its command
+        return f"give the same command again; it may purge {artifacts}"
+    return f"{artifacts} {verb} deleted by the next sweep"
 
 
 def _waiting(found: RunView) -> list[tuple[str, str]]:
@@ -109,7 +127,7 @@ def _waiting(found: RunView) -> list[tuple[str, str]]:
         lines += [("by policy", f"{name}: {count}") for name, count in told.get("policies", {}).items()]
     lines += [("such as", str(name)) for name in told.get("samples") or ()]
     if found.approval is not None:
-        by, at = found.approval["by"], found.approval["at"]
+        by, at = found.approval["by"], output.moment(datetime.fromisoformat(found.approval["at"]))
         lines.append((str(found.approval["decision"]), f"by {by} at {at}: {found.approval['reason']}"))
     return lines
 

@@ -135,7 +135,7 @@ def _judge(
         elif item.action == "delete":
             wishes.append((row, policy))
     for artifact in brake.foreseen(connection, engine, governance, wishes, now=now):
-        left[artifact] = "braked: too many are to be deleted at once, so a run awaits approval"
+        left[artifact] = "braked: too many are to be deleted at once, so a sweep asks first"
     return rows, left
 
 

@@ -149,7 +149,7 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
         row.not_before = until if row.not_before is None else max(until, row.not_before)
         policy = governance.of(row.subject)
         decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
-        due_at = decision.next_due or now
+        due_at = decision.due_at(row.wanted, now=now) or now
         deletes = policy.name if decision.deletes_at(due_at) else None
         coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         written.append({"id": row.id, "not_before": row.not_before, "revision": row.revision + 1})

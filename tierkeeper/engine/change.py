@@ -69,10 +69,12 @@ def of(
     if event:
         changes["revision"] = row.revision + 1
     new = replace(row, **changes, **retained, policy_id=policy.id)
+    detail = "; ".join(decision.blocked) if decision.refused else ""
+    if event:
+        return Change(row, new, event, Outcome.DONE, _label(event, new), detail)
     if decision.refused:
-        return Change(row, new, event, Outcome.REFUSED, "refused", "; ".join(decision.blocked))
-    label = _label(event, new)
-    return Change(row, new, event, Outcome.DONE if event else Outcome.NOTHING, label, "")
+        return Change(row, new, event, Outcome.REFUSED, "refused", detail)
+    return Change(row, new, event, Outcome.NOTHING, "unchanged", "")
 
 
 def _advanced(
@@ -109,4 +111,4 @@ def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str,
 def _label(event: str, new: ArtifactRow) -> str:
     if event == "moved":
         return f"promoted_to_{'_and_'.join(sorted(new.wanted))}"
-    return event or "unchanged"
+    return event

@@ -267,7 +267,7 @@ class _Retry:
         if self.foreign:
             return "another worker is copying it"
         if self.lost:
-            return "no readable copy: see `tierkeeper events`, and `tierkeeper reconcile` looks for one"
+            return "no readable copy: `tierkeeper reconcile` looks for one"
         return "a tier that it needs is not configured, or the copy came too late"
 
     def next(self, item: _Item, now: datetime) -> schedule.Next:

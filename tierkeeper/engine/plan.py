@@ -26,7 +26,7 @@ from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import ordered
 
 _PAGE = 500
-_BRAKED = "the brake: too many are deleted at once, so a run awaits approval"
+_BRAKED = "the brake: too many are to be deleted at once, so a sweep asks first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _item(
         reason=decision.reason,
         due_at=due_at,
         size=row.size,
-        age_days=round((now - row.created_at) / timedelta(days=1), 3),
+        age_days=round((now - row.created_at) / timedelta(days=1), 6),
         blocked=(_BRAKED,) if stopped else decision.blocked if decision.refused else (),
         policy=policy.label,
         revision=row.revision,

@@ -52,10 +52,9 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
         for row in artifacts.load(connection, ids):
             policy = governance.of(row.subject)
             decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
-            settled = decision.action is Action.KEEP and decision.tiers == row.wanted
             # a longer retention is to be noted and locked in the stores, whatever else is due when
-            settled = settled and decision.retain_until == row.retain_until
-            due_at = decision.next_due if settled else now
+            longer = decision.retain_until != row.retain_until
+            due_at = now if longer else decision.due_at(row.wanted, now=now)
             deletes_now[row.id] = decision.action is Action.DELETE
             if due_at is not None:
                 deletes = policy.name if decision.deletes_at(due_at) else None

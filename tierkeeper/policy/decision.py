@@ -120,6 +120,10 @@ class Decision:
     clock: datetime | None = None
     step_tiers: frozenset[str] = frozenset()
 
+    def due_at(self, wanted: frozenset[str], *, now: datetime) -> datetime | None:
+        """When an artifact that was last wanted in these tiers is to be looked at: now, where that changes."""
+        return self.next_due if self.action is Action.KEEP and self.tiers == wanted else now
+
     def deletes_at(self, moment: datetime) -> bool:
         """Whether, before anything is done, the policy deletes the artifact when it is looked at then."""
         return self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)

@@ -1,5 +1,6 @@
 """What stops and waits for somebody: runs that await an approval, the switch for deletes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,13 @@ def test_a_stopped_purge_is_shown_and_approved(tk: Tierkeeper, run: str) -> None
     assert "delete 3 artifacts of acme" in shown
     assert "w/a.txt@1" in shown
     assert tk("runs", "approve", run).code == 2
-    assert tk("runs", "approve", run[-8:], "--reason", "planned").code == 0
+    asked = tk("lifecycle", "run").err
+    for verb in ("show", "approve", "reject"):
+        assert f"tierkeeper runs {verb} {run[-8:]}" in asked
+    approved = tk("runs", "approve", run[-8:], "--reason", "planned")
+    assert approved.out == f"run {run} is approved: 3 artifacts are deleted by the next sweep\n"
     assert tk("-o", "json", "lifecycle", "run", "--live").json["deleted"] == 3
-    assert "planned" in tk("runs", "show", run).out
+    assert re.search(r"approved +by \S+ at [0-9-]{10} [0-9:]{8}: planned", tk("runs", "show", run).out)
     assert tk("runs", "reject", run, "--reason", "late").code == 5
 
 
@@ -40,6 +45,7 @@ def test_a_rejected_one_keeps_everything(tk: Tierkeeper, run: str) -> None:
     """After a reject the artifacts stay, and say until when."""
     done = tk("-o", "json", "runs", "reject", run, "--reason", "no").json
     assert (done["state"], done["approval"]["reason"]) == ("rejected", "no")
+    assert "is rejected: 3 artifacts are kept" in tk("runs", "reject", run, "--reason", "no").out
     assert tk("-o", "json", "lifecycle", "run", "--live").json["deleted"] == 0
     assert "no policy deletes it before" in tk("explain", "acme/w/a.txt").out
     assert "no policy deletes it before" in tk("lifecycle", "plan", "--as-of", "10d").out
@@ -57,7 +63,8 @@ def test_a_purge_by_filter_asks_somebody(tk: Tierkeeper, stored: Stored) -> None
     assert tk("-o", "json", "show", "acme/w/a.txt").json["state"] == "live"
     assert tk(*purge).code == 5
     (found,) = tk("-o", "json", "runs", "list", "--kind", "purge").json
-    assert tk("runs", "approve", found["id"], "--reason", "they asked for it").code == 0
+    approved = tk("runs", "approve", found["id"], "--reason", "they asked for it").out
+    assert "give the same command again; it may purge 3 artifacts" in approved
     stored("d.txt", "one more than was counted")
     assert tk(*purge).code == 5
     assert tk("purge", "acme/w/d.txt", "--yes").code == 0
@@ -66,7 +73,7 @@ def test_a_purge_by_filter_asks_somebody(tk: Tierkeeper, stored: Stored) -> None
 
 
 def test_deletes_are_switched(tk: Tierkeeper, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off: a collect deletes nothing and says why; on again it does. Each change is one event."""
+    """Off: a run tells its moves, deletes nothing and says why and what to do; on again it does. Each is one event."""
     monkeypatch.setenv("TIERKEEPER_ENGINE__GRACE", "0s")
     stored("a.txt", "a", "--created", "8d")
     assert tk("deletes", "off").code == 2
@@ -75,7 +82,11 @@ def test_deletes_are_switched(tk: Tierkeeper, stored: Stored, tmp_path: Path, mo
     assert tk("-o", "json", "deletes", "status").json["reason"] == "an audit"
     run = tk("lifecycle", "run", "--live")
     assert run.code == 5
+    assert "promoted_to_warm" in run.out
     assert "an audit" in run.err
+    assert "tierkeeper deletes on" in run.err
+    refused = tk("-o", "json", "lifecycle", "run", "--live")
+    assert (refused.code, refused.json["dry_run"]) == (5, False)
     hot = tmp_path / "home" / "tiers" / "hot"
     assert [p for p in hot.rglob("a.txt/*") if p.is_file()]
     assert tk("deletes", "on", "--reason", "it is over").code == 0
@@ -101,6 +112,21 @@ def test_a_plan_is_stored_and_applied(tk: Tierkeeper, stored: Stored, tmp_path: 
     assert tk("lifecycle", "apply", plan).code == 5
     assert tk("lifecycle", "apply", "0" * 8).code == 3
     assert "no plans" not in tk("lifecycle", "plans").out
+
+
+def test_a_plan_leads_to_its_apply(tk: Tierkeeper, stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its short id comes with the command that tries it, and is whole in a narrow terminal; a dry run only would."""
+    stored("a.txt", "a", "--created", "8d")
+    kept = tk("lifecycle", "plan", "--store")
+    (plan,) = [one["id"] for one in tk("-o", "json", "lifecycle", "plans").json]
+    assert f"plan {plan[-8:]}, to be applied until" in kept.out
+    assert f"tierkeeper lifecycle apply {plan[-8:]} --dry-run" in kept.err
+    monkeypatch.setenv("COLUMNS", "60")
+    assert plan[-8:] in tk("lifecycle", "plans").out
+    tried = tk("lifecycle", "apply", plan[-8:], "--dry-run").out
+    assert "move: would be done" in tried
+    assert "move: done" not in tried
+    assert "move: done" in tk("lifecycle", "apply", plan[-8:]).out
 
 
 def test_a_plan_by_a_policy_to_come(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ def test_a_plan_gives_the_reason_for_each_and_can_look_ahead(tk: Tierkeeper, sto
     assert "acme/w/b.txt" in shown
     assert "7d" in shown
     assert ref not in shown
+    stored("c.txt", "c", "--created", "9d")
+    assert tk("lifecycle", "plan").out.count("belongs in warm") == 1
 
 
 def test_the_summary_tells_tiers_due_and_runs(tk: Tierkeeper, stored: Stored) -> None:
@@ -44,7 +46,9 @@ def test_the_summary_tells_tiers_due_and_runs(tk: Tierkeeper, stored: Stored) ->
     stored("a.txt", "a", "--created", "8d")
     told = tk("-o", "json", "lifecycle", "summary").json
     assert told["due"] == 1
-    tk("lifecycle", "run", "--live")
+    assert "move to warm, due now" in tk("ls").out
+    run = tk("lifecycle", "run", "--live")
+    assert (run.code, "collecting" in run.err) == (0, False)
     told = tk("-o", "json", "lifecycle", "summary").json
     assert told["due"] == 0
     assert {run["kind"] for run in told["last_runs"]} >= {"rotate"}

@@ -10,7 +10,7 @@ from integration.keeper.braking import DRAFTS, fill, states, waiting
 from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import Ref
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, converge
@@ -139,14 +139,14 @@ def test_surplus_versions_are_braked(braked: House) -> None:
 
 
 def test_a_claim_of_before_does_not_slip_past(braked: House) -> None:
-    """A worker that claimed before the brake was on decides again at its commit, and is refused."""
+    """A worker that claimed before the brake was on decides again at its commit, and moves instead."""
     fill(braked, 4)
     engine = braked.keeper.engine
     worker = Worker(token=new_id(), actor="beat")
     claimed = claim_due(engine, worker, tenant=None)
     fill(braked, 8, prefix="more")
     report = converge(engine, worker, claimed)
-    assert {r.outcome for r in report.outcomes.values()} == {Outcome.REFUSED}
+    assert {r.label for r in report.outcomes.values()} == {"promoted_to_cold"}
     assert "awaits approval" in next(iter(report.outcomes.values())).detail
     assert states(braked) == {"live": 12}
     assert braked.turn() == {}

@@ -201,7 +201,7 @@ def test_the_brake_is_asked(open_house: OpenHouse) -> None:
     house.days_pass(2)
     plan = stored(house)
     done = applied(house, plan)
-    assert all("awaits approval" in item.detail for item in done.values())
+    assert all("asks first" in item.detail for item in done.values())
     assert {house.show(name).state.value for name in done} == {"live"}
 
 

@@ -35,6 +35,14 @@ def test_a_moment_is_seen_from_now() -> None:
     assert output.relative(None, now) == "-"
 
 
+def test_what_comes_soon_has_a_time_of_day() -> None:
+    """A day is enough for what is far; what is past is due."""
+    now = datetime(2024, 1, 15, 8, tzinfo=UTC)
+    assert output.coming(now + timedelta(days=3), now) == "2024-01-18"
+    assert output.coming(now + timedelta(hours=20), now) == "2024-01-16 04:00"
+    assert output.coming(now, now) == "due now"
+
+
 def test_an_array_is_valid_json_of_any_length(capsys: pytest.CaptureFixture[str]) -> None:
     """A streamed array reads back, empty too."""
     for values in ([], [{"a": 1}], [1, 2, 3]):
@@ -65,6 +73,21 @@ def test_progress_goes_to_stderr_and_quiet_is_quiet(capsys: pytest.CaptureFixtur
     with Output(quiet=True).progress("storing", total=3) as advance:
         advance(3)
     assert capsys.readouterr().err == ""
+    with Output().progress("moving", total=0):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_narrow_table_keeps_what_it_must(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the other columns are, so many characters of one stay."""
+    monkeypatch.setenv("COLUMNS", "40")
+    made = output.table("run", "started", "next", fold=["next"], least={"run": 8})
+    made.add_row("5f0c2a17", "2024-01-15 08:00:00", "move to somewhere far away")
+    made.add_row("5f0c2a18", "x" * 60, "x")
+    Output().print(made)
+    printed = capsys.readouterr().out
+    assert "5f0c2a17" in printed
+    assert "5f0c2a18" in printed
 
 
 def test_a_table_in_a_pipe_cuts_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
