@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(scale.SEED)
     hypothesis.settings.register_profile("untimed", deadline=None)  # how long a machine takes is no property
     hypothesis.settings.load_profile("untimed")
+    os.environ.pop("COLUMNS", None)
     for name in list(os.environ):
         if name in DOCUMENTED or (name.startswith("TIERKEEPER_") and not name.startswith(ABOUT_TESTS)):
             del os.environ[name]

@@ -1,13 +1,19 @@
 """Keepers whose engine is taken apart; the invariants are asked after every test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import services
+from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.reconciling import CONTENT
-from integration.keeper.house import House, OpenHouse, houses
+from integration.keeper.house import AT_ONCE, House, OpenHouse, houses
 
 from tierkeeper.base.settings import Settings
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.keeper import Keeper
 
 
 @pytest.fixture
@@ -20,14 +26,14 @@ def open_house(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]
 @pytest.fixture
 def house(open_house: OpenHouse) -> House:
     """A keeper with folders for hot (readable), warm and cold, and the default policies."""
-    return open_house(tiers={"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}})
+    return open_house(tiers=FOLDERS)
 
 
 @pytest.fixture(params=["folders", "s3"])
 def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> House:
     """A keeper whose warm and cold tiers are folders, or buckets."""
     if request.param == "folders":
-        return open_house(tiers={"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}})
+        return open_house(tiers=FOLDERS)
     endpoint = request.getfixturevalue("s3_endpoint")
     return open_house(
         tiers={
@@ -46,3 +52,18 @@ def twice(any_house: House) -> House:
     any_house.settle()
     assert any_house.tiers() == {"warm", "cold"}
     return any_house
+
+
+@pytest.fixture
+def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
+    """Opens a house on a new, empty catalog each time; the tiers are always the same."""
+
+    @contextmanager
+    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
+        with services.fresh_database(postgres_server, template=catalog_template) as url:
+            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
+            with Keeper.open(settings) as keeper:
+                keeper.init()
+                yield House(keeper, settings)
+
+    return opened

@@ -1,25 +1,16 @@
 """The catalog is lost: it is made again from its dump and the stores, or from the stores alone."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import invariants
 import pytest
-import services
-from faults.faulty_store import Fault, Forecast, bad_weather
-from faults.scale import chance
-from integration.keeper.house import AT_ONCE, House
+from integration.engine.catalogs import Catalog, contents
+from integration.keeper.house import House
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
-from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Filter
-from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine import acceptance, dump, dumpfiles, rebuild
-from tierkeeper.keeper import Keeper
 
 KEPT = """
 name: kept
@@ -35,33 +26,6 @@ write: all
 phases: [{after: 0d, in: [hot, cold]}, {after: 90d, in: [cold]}]
 retention: {mode: compliance, for: P7Y, in: [cold]}
 """
-FOLDERS = {"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}}
-
-Catalog = Callable[..., AbstractContextManager[House]]
-
-
-@pytest.fixture
-def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
-    """Opens a house on a new, empty catalog each time; the tiers are always the same."""
-
-    @contextmanager
-    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
-        with services.fresh_database(postgres_server, template=catalog_template) as url:
-            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
-            with Keeper.open(settings) as keeper:
-                keeper.init()
-                yield House(keeper, settings)
-
-    return opened
-
-
-def contents(house: House) -> dict[str, bytes]:
-    """Every live artifact's bytes, by its name and version."""
-    found = {}
-    for view in house.keeper.select(Filter(all_versions=True)):
-        with house.keeper.open_artifact(view.ref) as reading:
-            found[str(view.ref)] = b"".join(reading.chunks)
-    return found
 
 
 def populate(house: House) -> None:
@@ -303,61 +267,6 @@ def test_an_event_that_committed_late_is_in_the_next_segment(catalog: Catalog) -
         assert [e.type for e in house.keeper.events(type="late")] == ["late"]
         months = house.sql("SELECT count(*) AS n FROM events_default")
         assert months[0].n == 0
-
-
-def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> None:
-    """Of objects alone: bytes that were changed, or that say nothing of themselves, become no artifact."""
-    with catalog() as house:
-        for name in ("good", "changed", "shorter", "silent"):
-            house.store(name, name.encode() * 3)
-        hot = house.settings.home / "tiers" / "hot"
-    for name, left in (("changed", b"?" * 21), ("shorter", b"short")):
-        (path,) = hot.rglob(f"{name}/1-*[0-9a-f]")
-        path.write_bytes(left)
-    (sidecar,) = hot.rglob("silent/*.json")
-    sidecar.unlink()
-    with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
-        assert result.counts == {
-            "artifacts found only in the stores": 1,
-            "damaged, not taken over": 2,
-            "foreign": 1,
-        }
-        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
-
-
-def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) -> None:
-    """Of objects alone: what a store answers wrong once is read again before it is left aside for good."""
-    with catalog() as house:
-        house.store("only", b"only" * 3)
-    with catalog() as house, bad_weather(house.keeper, Forecast(chance("rebuild"), coming={"open": [Fault.WRONG]})):
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
-        assert result.counts == {"artifacts found only in the stores": 1}
-        assert contents(house) == {"acme/reports/only@1": b"only" * 3}
-
-
-@pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", '"version": 99999999999'])
-def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoilt: str) -> None:
-    """Of objects alone: one that says of itself what cannot become a row is left aside, and the others come back."""
-    with catalog() as house:
-        for name in ("good", "odd"):
-            house.store(name, name.encode() * 3)
-        hot = house.settings.home / "tiers" / "hot"
-    (sidecar,) = hot.rglob("odd/*.json")
-    about = json.loads(sidecar.read_text())
-    if spoilt.startswith('"version"'):
-        about["version"] = 99999999999
-        file = sidecar.with_name(sidecar.name.removesuffix(".metadata.json"))
-        renamed = file.with_name(file.name.replace("1-", "99999999999-", 1))
-        file.rename(renamed)
-        sidecar = sidecar.rename(renamed.with_name(f"{renamed.name}.metadata.json"))
-    else:
-        about["metadata"] = json.loads(spoilt)
-    sidecar.write_text(json.dumps(about))
-    with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
-        assert (result.counts["artifacts found only in the stores"], sum(result.counts.values())) == (1, 2)
-        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
 
 
 def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:

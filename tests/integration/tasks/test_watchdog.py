@@ -126,7 +126,8 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
         with producer(behind) as client:
             client.send(TaskName.CANARY)
             wait_until(lambda: behind.keeper.steer.quiet() is not None)
-            os.kill(child_of_ours(b"stopped@test"), signal.SIGSTOP)
+            wait_until(lambda: children(b"stopped@test") != [])  # a slow one was ended already, and comes back
+            os.kill(children(b"stopped@test")[0], signal.SIGSTOP)
             for _ in range(3):
                 client.send(TaskName.CANARY)  # as Beat does; Redis still gives the first one to who was waiting
             assert client.store(b"x", tenant="acme", workflow="stopped", name="x").get()
@@ -159,11 +160,10 @@ def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultP
     assert verdict() is None
 
 
-def child_of_ours(word: bytes) -> int:
-    """The process that this one started and whose command line has ``word``."""
+def children(word: bytes) -> list[int]:
+    """The processes that this one started and whose command line has ``word``."""
     listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, check=True)
-    [line] = [line for line in listed.stdout.splitlines() if word in line]
-    return int(line.split()[0])
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if word in line]
 
 
 def producer(behind: Installation) -> TierkeeperClient:

@@ -1,0 +1,65 @@
+"""What is taken over of the objects alone, when a catalog is made again from nothing but them."""
+
+import json
+
+import pytest
+from faults.faulty_store import Fault, Forecast, bad_weather
+from faults.scale import chance
+from integration.engine.catalogs import Catalog, contents
+
+from tierkeeper.engine import rebuild
+
+
+def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> None:
+    """Of objects alone: bytes that were changed, or that say nothing of themselves, become no artifact."""
+    with catalog() as house:
+        for name in ("good", "changed", "shorter", "silent"):
+            house.store(name, name.encode() * 3)
+        hot = house.settings.home / "tiers" / "hot"
+    for name, left in (("changed", b"?" * 21), ("shorter", b"short")):
+        (path,) = hot.rglob(f"{name}/1-*[0-9a-f]")
+        path.write_bytes(left)
+    (sidecar,) = hot.rglob("silent/*.json")
+    sidecar.unlink()
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert result.counts == {
+            "artifacts found only in the stores": 1,
+            "damaged, not taken over": 2,
+            "foreign": 1,
+        }
+        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
+
+
+def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) -> None:
+    """Of objects alone: what a store answers wrong once is read again before it is left aside for good."""
+    with catalog() as house:
+        house.store("only", b"only" * 3)
+    with catalog() as house, bad_weather(house.keeper, Forecast(chance("rebuild"), coming={"open": [Fault.WRONG]})):
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert result.counts == {"artifacts found only in the stores": 1}
+        assert contents(house) == {"acme/reports/only@1": b"only" * 3}
+
+
+@pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", '"version": 99999999999'])
+def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoilt: str) -> None:
+    """Of objects alone: one that says of itself what cannot become a row is left aside, and the others come back."""
+    with catalog() as house:
+        for name in ("good", "odd"):
+            house.store(name, name.encode() * 3)
+        hot = house.settings.home / "tiers" / "hot"
+    (sidecar,) = hot.rglob("odd/*.json")
+    about = json.loads(sidecar.read_text())
+    if spoilt.startswith('"version"'):
+        about["version"] = 99999999999
+        file = sidecar.with_name(sidecar.name.removesuffix(".metadata.json"))
+        renamed = file.with_name(file.name.replace("1-", "99999999999-", 1))
+        file.rename(renamed)
+        sidecar = sidecar.rename(renamed.with_name(f"{renamed.name}.metadata.json"))
+    else:
+        about["metadata"] = json.loads(spoilt)
+    sidecar.write_text(json.dumps(about))
+    with catalog() as house:
+        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        assert (result.counts["artifacts found only in the stores"], sum(result.counts.values())) == (1, 2)
+        assert contents(house) == {"acme/reports/good@1": b"good" * 3}
