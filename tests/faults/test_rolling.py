@@ -137,7 +137,8 @@ def test_old_and_new_code_mixed(
     with crews(folder, catalog=postgres_url, broker=valkey.url, prepare=False) as crew:
         run_old = [sys.executable, "-c", "from tierkeeper.cli.main import main; main()", "init"]
         subprocess.run(run_old, env={**crew.env, **old, "HOME": str(folder)}, cwd=folder, check=True)
-        crew.hire("old", env=old)
+        # one child, that has seen its catalog: one that begins after the migration refuses it, as it should
+        crew.hire("old", concurrency=1, env=old)
         crew.ready()
         load = Load(crew, chance)
         load.send(2)
