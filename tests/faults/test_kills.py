@@ -35,6 +35,9 @@ class Storm:
 
     def blow(self, progress: int) -> None:
         """Kill, if it is time; whoever was killed is started again at once, as a supervisor does."""
+        for name, worker in list(self._crew.workers.items()):
+            if worker.status != "running":
+                self._crew.hire(name)
         if self.over or progress < self._moments[0]:
             return
         self._moments.pop(0)
@@ -48,8 +51,6 @@ class Storm:
                 wait_for(lambda: worker.status != "running", timeout=10, what="a killed worker to be gone")
             case _:
                 worker.kill()
-        if worker.status != "running":
-            self._crew.hire(name)
 
 
 @pytest.mark.slow
