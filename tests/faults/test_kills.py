@@ -34,7 +34,7 @@ class Storm:
         return not self._moments
 
     def blow(self, progress: int) -> None:
-        """Kill, if it is time; whoever was killed is started again at once, as a supervisor does."""
+        """Kill, if it is time; whoever is found gone is started again, as a supervisor does."""
         for name, worker in list(self._crew.workers.items()):
             if worker.status != "running":
                 self._crew.hire(name)

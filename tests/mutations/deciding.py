@@ -83,8 +83,8 @@ _R9 = (
         (
             Edit(
                 COMMIT,
-                "            nexts.append(retry.next(item, now))\n",
-                "            nexts.append(_next(engine, item, made, held.get(item.row.id), locks=False, now=now))\n",
+                "        return Result(Outcome.RETRY, label, retry.detail), retry.next(item, now)\n",
+                "        result = Result(Outcome.RETRY, label, retry.detail)\n",
             ),
         ),
         (f"{WORKERS}test_reported_failures_are_not_parked",),

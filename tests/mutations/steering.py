@@ -150,6 +150,18 @@ _BRAKE = (
         ),
         (f"{BRAKE}test_a_claim_of_before_does_not_slip_past",),
     ),
+    Mutant(
+        "brake",
+        "what a commit stops is in nobody's count",
+        (
+            Edit(
+                "tierkeeper/engine/commit.py",
+                "    elif item.stopped and retry.unforeseen:\n",
+                "    elif item.stopped and retry.unforeseen and retry.lost:\n",
+            ),
+        ),
+        (f"{BRAKE}test_stopped_at_the_commit_it_waits_and_counts",),
+    ),
 )
 
 STEERING = (*_RECONCILE, *_RESTORED, *_BRAKE)

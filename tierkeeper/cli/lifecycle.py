@@ -13,7 +13,7 @@ from tierkeeper.base.values import PlanItem, SweepResult
 from tierkeeper.cli import output, params, planning, sending
 from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
-from tierkeeper.cli.statistics import SHORT_ID, run_table, tier_table
+from tierkeeper.cli.statistics import run_table, tier_table
 from tierkeeper_client.contract import TaskName
 
 
@@ -135,7 +135,7 @@ def _say_waiting(session: Session) -> None:
     """Say which purges the brake has stopped, and how to decide: nothing of them is counted as due."""
     for waiting in session.keeper.runs(kind=RunKind.PURGE):
         if waiting.state is RunState.AWAITING_APPROVAL:
-            run = str(waiting.id)[-SHORT_ID:]
+            run = output.short_id(waiting.id)
             session.output.say(f"run {run} awaits approval: {waiting.reason}")
             session.output.say(
                 f"look with `tierkeeper runs show {run}`, then `tierkeeper runs approve {run} --reason WHY`,"

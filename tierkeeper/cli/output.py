@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import click
 from rich import box
@@ -23,6 +24,7 @@ from tierkeeper.base.values import plain
 from tierkeeper_client.errors import TierkeeperError
 
 PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
+SHORT_ID: Final = 8  # characters of the end of an id: its random part
 PLAIN_PROGRESS_SECONDS: Final = 2.0
 DEFAULT_TIERS: Final = ("hot", "records", "warm", "cold")
 STYLES: Final = {
@@ -229,6 +231,11 @@ def size(count: int | None) -> str:
 def moment(value: datetime | None) -> str:
     """Return a time in UTC to the second; a dash for none."""
     return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_id(value: UUID) -> str:
+    """Return the end of an id, by which people name a run or a plan."""
+    return str(value)[-SHORT_ID:]
 
 
 def day(value: datetime | None) -> str:

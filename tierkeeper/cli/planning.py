@@ -16,7 +16,6 @@ from tierkeeper.base.values import AppliedItem, PlanItem
 from tierkeeper.cli import output, params, sending
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
-from tierkeeper.cli.statistics import SHORT_ID
 
 ROWS: Final = 500  # items that a table shows
 LATEST: Final = 1000  # plans in which the end of an id is looked for
@@ -63,7 +62,7 @@ def plan(
             session.output.document(kept)
             return
         _print_summary(session, kept.summary)
-        short = str(kept.id)[-SHORT_ID:]
+        short = output.short_id(kept.id)
         session.output.print("", f"plan {short}, to be applied until {output.moment(kept.expires_at)}")
         session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
         return
@@ -89,7 +88,7 @@ def plans(session: Session) -> None:
         session.output.document(found)
         return
     columns = ("plan", "as of", "by", "until", "applied by", "would")
-    made = output.table(*columns, fold=["by", "applied by", "would"], least={"plan": SHORT_ID})
+    made = output.table(*columns, fold=["by", "applied by", "would"], least={"plan": output.SHORT_ID})
     for one in found:
         would = Counter[str]()
         for line in one.summary.get("rules", ()):
@@ -97,11 +96,11 @@ def plans(session: Session) -> None:
         for line in one.summary.get("refused", ()):
             would["refused"] += line["artifacts"]
         made.add_row(
-            str(one.id)[-SHORT_ID:],
+            output.short_id(one.id),
             output.moment(one.as_of),
             one.by,
             output.moment(one.expires_at),
-            "" if one.applied_by is None else f"run {str(one.applied_by)[-SHORT_ID:]}",
+            "" if one.applied_by is None else f"run {output.short_id(one.applied_by)}",
             ", ".join(f"{what} {count}" for what, count in sorted(would.items())) or "nothing",
         )
     session.output.print(made if made.rows else "no plans yet")
@@ -210,12 +209,12 @@ def _find(session: Session, text: str) -> UUID:
         return UUID(text)
     except ValueError:
         found = [one.id for one in session.keeper.steer.plans(limit=LATEST) if str(one.id).endswith(text)]
-    if len(text) < SHORT_ID or len(found) > 1:
+    if len(text) < output.SHORT_ID or len(found) > 1:
         raise InvalidInput(
             field="plan",
             value=text,
             problem="it is not enough of an id to tell one plan",
-            fix=f"Write the {SHORT_ID} characters that `lifecycle plans` prints, or the whole id (-o json).",
+            fix=f"Write the {output.SHORT_ID} characters that `lifecycle plans` prints, or the whole id (-o json).",
         )
     if not found:
         raise PlanNotFound(plan=text)

@@ -8,7 +8,6 @@ from tierkeeper.base.states import RunState
 from tierkeeper.cli import output, params, sending
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
-from tierkeeper.cli.statistics import SHORT_ID
 from tierkeeper_client.contract import TaskName
 
 ROWS: Final = 500  # findings that a table shows
@@ -47,7 +46,7 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
         session.output.document(_document(result, found, dry_run=dry_run))
     else:
         _print(session, result, found, more=more, dry_run=dry_run)
-    if result.state is RunState.AWAITING_APPROVAL:
+    if result.run is not None and result.state is RunState.AWAITING_APPROVAL:
         click.get_current_context().exit(STOPPED)
     if result.errors or result.lost:
         click.get_current_context().exit(sending.SOME_FAILED)
@@ -84,8 +83,8 @@ def _print(session: Session, result: ReconcileResult, found: list[Finding], *, m
         out.warn("their bytes are back. See the findings above, and a backup.")
     if result.held_back:
         out.warn(result.held_back)
-    if result.state is RunState.AWAITING_APPROVAL:
-        approve = f"tierkeeper runs approve {str(result.run)[-SHORT_ID:]} --reason WHY"
+    if result.run is not None and result.state is RunState.AWAITING_APPROVAL:
+        approve = f"tierkeeper runs approve {output.short_id(result.run)} --reason WHY"
         out.warn(f"nothing was done; if it is true: `{approve}`, and reconcile again")
     elif dry_run:
         out.say("a dry run: nothing was changed; without --dry-run it is done")

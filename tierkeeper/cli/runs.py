@@ -11,7 +11,7 @@ from tierkeeper.base.values import RunView
 from tierkeeper.cli import output, params
 from tierkeeper.cli.groups import TierGroup
 from tierkeeper.cli.session import Session, pass_session
-from tierkeeper.cli.statistics import SHORT_ID, run_table
+from tierkeeper.cli.statistics import run_table
 
 reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
 LATEST: Final = 1000  # runs in which the end of an id is looked for
@@ -137,12 +137,12 @@ def _find(session: Session, text: str) -> RunView:
         return session.keeper.run(UUID(text))
     except ValueError:
         found = [run for run in session.keeper.runs(limit=LATEST) if str(run.id).endswith(text)]
-    if len(text) < SHORT_ID or len(found) > 1:
+    if len(text) < output.SHORT_ID or len(found) > 1:
         raise InvalidInput(
             field="run",
             value=text,
             problem="it is not enough of an id to tell one run",
-            fix=f"Write the {SHORT_ID} characters that `runs list` prints, or the whole id (-o json).",
+            fix=f"Write the {output.SHORT_ID} characters that `runs list` prints, or the whole id (-o json).",
         )
     if not found:
         raise RunNotFound(run=text)

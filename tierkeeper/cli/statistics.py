@@ -1,14 +1,11 @@
 """Tables of tiers and runs, as ``stats``, ``runs`` and ``lifecycle summary`` print them."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from rich.table import Table
 
 from tierkeeper.base.values import RunView, TierStats
 from tierkeeper.cli import output
-
-SHORT_ID: Final = 8  # characters of the end of an id: its random part
 
 
 def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table:
@@ -42,11 +39,11 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
 def run_table(runs: Iterable[RunView]) -> Table:
     """Return runs, one a line, by the end of their ids, which `runs show` takes too."""
     columns = ("run", "kind", "state", "started", "took", "errors", "did")
-    made = output.table(*columns, right=["errors"], fold=["did"], least={"run": SHORT_ID})
+    made = output.table(*columns, right=["errors"], fold=["did"], least={"run": output.SHORT_ID})
     for run in runs:
         took = None if run.finished_at is None else run.finished_at - run.started_at
         made.add_row(
-            str(run.id)[-SHORT_ID:],
+            output.short_id(run.id),
             run.kind.value,
             output.word(run.state.value),
             output.moment(run.started_at),

@@ -99,15 +99,15 @@ def batch(
         here = copies[blob] if blob is not None else ()
         missing = locking.wanted(engine, item.policy, item.decision.retain_until, here, now=now)
         locks.extend(missing)
+        retry = None
         if fate is not None and not fate.complete:
             failed, _ = history.get(item.row.id, (0, 0))
             lost = not any(p.readable for p in here)
             retry = _Retry(failed, foreign=blob in foreign, problem=problems.get(blob), lost=lost)
-            results[item.row.id] = Result(Outcome.RETRY, made.label if made.event else "retried", retry.detail)
-            nexts.append(retry.next(item, now))
-        else:
-            results[item.row.id] = Result(made.outcome, made.label, made.detail)
-            nexts.append(_next(engine, item, made, held.get(item.row.id), locks=bool(missing), now=now))
+        results[item.row.id], following = _outcome(
+            engine, item, made, retry, held.get(item.row.id), locks=bool(missing), now=now
+        )
+        nexts.append(following)
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
     artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
     schedule.settle(connection, nexts, token=worker.token)
@@ -261,6 +261,11 @@ class _Retry:
     lost: bool  # no copy is readable
 
     @property
+    def unforeseen(self) -> bool:
+        """Whether nothing went wrong: what is wanted now was not, when the copies were made."""
+        return self.problem is None and not self.foreign and not self.lost
+
+    @property
     def detail(self) -> str:
         if self.problem is not None:
             return str(self.problem)
@@ -280,6 +285,28 @@ class _Retry:
         permanent = not waits and (self.lost or refused)
         step = self.detail if permanent else item.decision.next_step
         return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
+
+
+def _outcome(
+    engine: Engine,
+    item: _Item,
+    made: change.Change,
+    retry: _Retry | None,
+    held: schedule.Held | None,
+    *,
+    locks: bool,
+    now: datetime,
+) -> tuple[Result, schedule.Next]:
+    """Return the artifact's outcome, and when its next step comes."""
+    if retry is None:
+        result = Result(made.outcome, made.label, made.detail)
+    elif item.stopped and retry.unforeseen:
+        # it waits where it is: to look again after a while would leave it out of the brake's count until then
+        result = Result(Outcome.REFUSED, "refused", made.detail)
+    else:
+        label = made.label if made.event else "retried"
+        return Result(Outcome.RETRY, label, retry.detail), retry.next(item, now)
+    return result, _next(engine, item, made, held, locks=locks, now=now)
 
 
 def _next(

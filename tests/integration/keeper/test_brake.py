@@ -10,10 +10,10 @@ from integration.keeper.braking import DRAFTS, fill, states, waiting
 from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import Ref
+from tierkeeper.engine import converge
 from tierkeeper.engine.context import Worker
-from tierkeeper.engine.converge import claim_due, converge
 
 
 def test_as_many_as_the_limit_go(braked: House) -> None:
@@ -143,13 +143,28 @@ def test_a_claim_of_before_does_not_slip_past(braked: House) -> None:
     fill(braked, 4)
     engine = braked.keeper.engine
     worker = Worker(token=new_id(), actor="beat")
-    claimed = claim_due(engine, worker, tenant=None)
+    claimed = converge.claim_due(engine, worker, tenant=None)
     fill(braked, 8, prefix="more")
-    report = converge(engine, worker, claimed)
+    report = converge.converge(engine, worker, claimed)
     assert {r.label for r in report.outcomes.values()} == {"promoted_to_cold"}
     assert "awaits approval" in next(iter(report.outcomes.values())).detail
     assert states(braked) == {"live": 12}
     assert braked.turn() == {}
+
+
+def test_stopped_at_the_commit_it_waits_and_counts(braked: House) -> None:
+    """What only the commit finds to be too much waits as it is; the next sweep does not take the brake off again."""
+    fill(braked, 4)
+    engine = braked.keeper.engine
+    worker = Worker(token=new_id(), actor="beat")
+    ids = [claimed.artifact for claimed in converge.claim_due(engine, worker, tenant=None)]
+    assert not converge.step_2_decide(engine, ids).lacking
+    fill(braked, 7, prefix="more")
+    results, _ = converge.step_5_commit(engine, worker, ids, [], set())
+    assert {(r.outcome, r.label) for r in results.values()} == {(Outcome.REFUSED, "refused")}
+    run = waiting(braked)
+    assert braked.turn() == {}
+    assert (waiting(braked).id, states(braked)) == (run.id, {"live": 11})
 
 
 def test_stale_rows_are_counted_when_they_show(braked: House) -> None:
