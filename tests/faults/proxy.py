@@ -95,7 +95,8 @@ class FaultProxy:
         self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
-        self._server: asyncio.Server | None = None
+        self._listening: tuple[socket.socket, asyncio.Task[None]] | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     # -- what a test does with it
 
@@ -108,7 +109,7 @@ class FaultProxy:
         """End everything."""
         self._call(self._close())
         self._call(self._reset_all())
-        self._call(self._cancel_pumps())
+        self._call(self._cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -147,7 +148,7 @@ class FaultProxy:
         self.to_server, self.to_client = Direction(), Direction()
         self.triggers = []
         self._call(self._reset_all(only_broken=True))
-        if self._server is None:
+        if self._listening is None:
             self._call(self._listen())
 
     @property
@@ -161,13 +162,16 @@ class FaultProxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = socket.create_server(("127.0.0.1", self.port))
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
+        self._listening = listening, self._loop.create_task(self._accept(listening))
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening is not None:
+            (listening, accepting), self._listening = self._listening, None
+            listening.shutdown(socket.SHUT_RDWR)
+            await accepting
 
     async def _reset_all(self, *, only_broken: bool = False) -> None:
         for link in [link for link in self._links if link.swallowed or not only_broken]:
@@ -179,14 +183,29 @@ class FaultProxy:
                 server, link.server, link.halved = link.server, None, True
                 _reset(server)
 
-    async def _cancel_pumps(self) -> None:
-        pumps = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in pumps:
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
+    async def _accept(self, listening: socket.socket) -> None:
+        """Take connections until the socket is shut: asyncio's own server loses one that comes while it is closed."""
+        with listening:
+            while True:
+                try:
+                    client, _ = await self._loop.sock_accept(listening)
+                except ConnectionAbortedError:
+                    continue
+                except OSError:
+                    return
+                self.accepted += 1
+                served = self._loop.create_task(self._serve(client))
+                self._serving.add(served)
+                served.add_done_callback(self._serving.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         link = _Link(writer)
         self._links.add(link)
         try:
@@ -201,6 +220,9 @@ class FaultProxy:
             link.close()
         except (OSError, EOFError):
             link.reset()  # one of the two sides is gone, which is what all this is about
+        except asyncio.CancelledError:
+            link.reset()  # the proxy ends
+            raise
         finally:
             self._links.discard(link)
 

@@ -1,9 +1,11 @@
 """The tools of the fault tests do what they say: a proxy that passes everything would let every scenario pass."""
 
+import gc
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from faults.proxy import FaultProxy, in_front_of
@@ -139,3 +141,29 @@ def test_delay_slows_one_direction() -> None:
         assert asked(client, b"slow") is None
         client.settimeout(10)
         assert client.recv(4096) == b"slow"
+
+
+def test_ends_while_connections_come() -> None:
+    """Who connects while the proxy ends is reset like everybody else: nothing of it stays open."""
+    for _ in range(10):
+        with echo() as (address, _), ExitStack() as clients:
+            proxy = FaultProxy(address)
+            proxy.start()
+            ended = threading.Event()
+
+            def connect(proxy: FaultProxy = proxy, ended: threading.Event = ended, kept: ExitStack = clients) -> None:
+                while not ended.is_set():
+                    with suppress(OSError):
+                        kept.enter_context(client_of(proxy))
+                    time.sleep(0.001)
+
+            coming = [threading.Thread(target=connect) for _ in range(3)]
+            for thread in coming:
+                thread.start()
+            time.sleep(0.02)
+            proxy.stop()
+            ended.set()
+            for thread in coming:
+                thread.join()
+            assert proxy.open_links == 0
+    gc.collect()  # what was left open says so, and warnings are errors

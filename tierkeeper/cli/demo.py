@@ -10,8 +10,7 @@ from tierkeeper.base import clock
 from tierkeeper.cli import demo_content, demo_steps, output
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.homelock import hold_home
-from tierkeeper.cli.session import Session, pass_session
-from tierkeeper_client import TierkeeperClient
+from tierkeeper.cli.session import Session, client_of, pass_session
 from tierkeeper_client.identifiers import check_segment
 
 
@@ -53,15 +52,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         stack.enter_context(hold_home(settings.home, by="tierkeeper demo"))
         resolved = demo_steps.own_broker(session)
         stack.enter_context(demo_steps.worker(session, resolved))
-        client = stack.enter_context(
-            TierkeeperClient(
-                str(resolved.broker.url),
-                resolved.results.url,
-                resolved.staging.url,
-                inline_limit=resolved.engine.inline_limit,
-                actor="demo",
-            )
-        )
+        client = stack.enter_context(client_of(resolved, actor="demo"))
         demo_steps.Demo(session, client, items).run()
 
 

@@ -17,7 +17,12 @@ SECONDS_A_DAY: Final = 86400
 
 @click.command(cls=TierCommand)
 @click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
-@click.option("--to", "--to-tier", "to_tier", help="The tier to bring them to; by default the hottest.")
+@click.option(
+    "--to",
+    "--to-tier",
+    "to_tier",
+    help="The tier to bring them to; by default the hottest of the policy's first phase.",
+)
 @click.option("--for", "lasting", type=params.SPAN, help="For so long, such as 3d; by default for good.")
 @click.option("--list", "list_only", is_flag=True, help="Only list what can be restored.")
 @click.option("--auto-select", is_flag=True, help="Restore the first that can be restored.")

@@ -87,16 +87,7 @@ class Session:
     @functools.cached_property
     def client(self) -> TierkeeperClient:
         """The client, as an application would make it."""
-        settings = self.resolved
-        client = TierkeeperClient(
-            str(settings.broker.url),
-            settings.results.url,
-            settings.staging.url,
-            inline_limit=settings.engine.inline_limit,
-            actor=self.actor,
-            keys=settings.messages.keys,
-        )
-        return self._stack.enter_context(client)
+        return self._stack.enter_context(client_of(self.resolved, actor=self.actor))
 
     def check_tier(self, name: str | None) -> None:
         """Raise UnknownTier if a tier is named that the settings do not have."""
@@ -112,6 +103,18 @@ class Session:
     def call(self) -> Call:
         """Return who asks, under a fresh key."""
         return Call(key=str(uuid4()), actor=self.actor, correlation=self.correlation)
+
+
+def client_of(settings: Settings, *, actor: str) -> TierkeeperClient:
+    """Return a client of these settings, as an application would make it."""
+    return TierkeeperClient(
+        str(settings.broker.url),
+        settings.results.url,
+        settings.staging.url,
+        inline_limit=settings.engine.inline_limit,
+        actor=actor,
+        keys=settings.messages.keys,
+    )
 
 
 def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:

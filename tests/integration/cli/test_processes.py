@@ -1,5 +1,6 @@
 """The installed command as a process of its own, on the embedded services: nothing configured, nothing installed."""
 
+import base64
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import ports
 import pytest
 import services
 
+KEYS = f"k1:{base64.b64encode(bytes(range(32))).decode()}"
 TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
 
 
@@ -181,12 +183,12 @@ def _children(parent: int) -> dict[str, int]:
 
 @pytest.mark.slow
 def test_the_demo_ends_well_twice(home: Path) -> None:
-    """The demo moves real files through real workers to where they belong, again in the same home, and says so."""
+    """The demo moves real files through real workers to where they belong, and says so; again, and signed, as well."""
     first = _run(home, "demo", "--count", "40", "--force-age", "--tenant", "acme")
     assert first.returncode == 0, first.stderr
     for shown in ("1. store", "rotate", "collect", "restore", "purge", "gone for good", "tierkeeper explain"):
         assert shown in first.stdout
-    second = _run(home, "-o", "json", "demo", "--count", "20", "--tenant", "acme")
+    second = _run(home, "-o", "json", "demo", "--count", "20", "--tenant", "acme", TIERKEEPER_MESSAGES__KEYS=KEYS)
     assert second.returncode == 0, second.stderr
     told = json.loads(second.stdout)
     assert told["live_and_verified"] + told["gone"] == 20
