@@ -48,7 +48,7 @@ class Judge:
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, with a judge in front."""
+    """Celery's consumer, with a judge in front; it outlives what breaks with its connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own
         refuse_compressed()
@@ -60,6 +60,7 @@ class Consumer(CeleryConsumer):
         received = super().create_task_handler(*args, **kwargs)
 
         def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
+            outlive(message)
             body = message.body or b""
             try:
                 problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
@@ -88,6 +89,26 @@ class Consumer(CeleryConsumer):
             super().on_connection_error_after_connected(exc)
         except AttributeError as error:
             _log.warning("a broken connection could not be closed; a new one is made", error=str(error))
+
+
+def outlive(message: Any) -> None:  # noqa: ANN401  kombu's message has no stubs
+    """Have a message that cannot be acknowledged or given back any more say so in the log, and end nothing.
+
+    Where its connection broke while its task worked, kombu (5.7) has dropped the transport: an AttributeError, which no
+    list of connection errors has, and which ends the worker. The message comes again after the visibility time-out.
+    """
+    for name in ("ack_log_error", "reject_log_error"):
+        setattr(message, name, _said(getattr(message, name), message.delivery_tag))
+
+
+def _said(answer: Callable[..., None], tag: object) -> Callable[..., None]:
+    def said(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as kombu's
+        try:
+            answer(*args, **kwargs)
+        except AttributeError as error:
+            _log.warning("a message of a broken connection could not be answered", tag=tag, error=str(error))
+
+    return said
 
 
 def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
