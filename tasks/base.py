@@ -2,9 +2,9 @@
 
 What a producer gets back is state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
 ``{"error": code, "message": …, …}`` for a typed error (bad arguments too), readable without tierkeeper installed.
-``FAILURE`` is left for what nobody foresaw: a defect, a time limit. A typed error that says of
-itself that trying again helps is tried again a few times, seconds apart, under the same key; then a verb's message
-is kept in the catalog and sent again later. A sweep's is only a hint, so giving up loses nothing.
+``FAILURE`` is left for what nobody foresaw: a defect, a time limit. A typed error that says of itself that trying
+again helps is tried again a few times, seconds apart, under the same key; then a verb's message is kept in the catalog
+and sent again later. A sweep's is only a hint, so giving up loses nothing.
 
 What the broker delivers again may be what killed its worker: that attempt is counted, and committed, before anything
 of the message is looked at. After ``engine.attempts`` of them it is parked (a sweep: dropped, Beat's next one comes).

@@ -4,6 +4,7 @@ A message that is refused loses its body, and with it callbacks and chains, and 
 and id; what is left is answered by the task's base class as ``MessageRefused``.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
@@ -60,7 +61,6 @@ class Consumer(CeleryConsumer):
         received = super().create_task_handler(*args, **kwargs)
 
         def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
-            outlive(message)
             body = message.body or b""
             try:
                 problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
@@ -79,6 +79,10 @@ class Consumer(CeleryConsumer):
 
         return judged
 
+    def call_soon_ack(self, p: Callable[..., None], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  Celery's own
+        """Answer a message, as :func:`outlived`: every acknowledgement of a task, and every giving back, comes here."""
+        return super().call_soon_ack(outlived(p), *args, **kwargs)  # type: ignore[misc]  # not in the stubs
+
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Begin again with a fresh connection, also where the broken one cannot even be closed.
 
@@ -91,24 +95,21 @@ class Consumer(CeleryConsumer):
             _log.warning("a broken connection could not be closed; a new one is made", error=str(error))
 
 
-def outlive(message: Any) -> None:  # noqa: ANN401  kombu's message has no stubs
-    """Have a message that cannot be acknowledged or given back any more say so in the log, and end nothing.
+def outlived(answer: Callable[..., None]) -> Callable[..., None]:
+    """Return the acknowledging or giving back of a message as what says in the log that it cannot, and ends nothing.
 
     Where its connection broke while its task worked, kombu (5.7) has dropped the transport: an AttributeError, which no
     list of connection errors has, and which ends the worker. The message comes again after the visibility time-out.
     """
-    for name in ("ack_log_error", "reject_log_error"):
-        setattr(message, name, _said(getattr(message, name), message.delivery_tag))
 
-
-def _said(answer: Callable[..., None], tag: object) -> Callable[..., None]:
-    def said(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as kombu's
+    @functools.wraps(answer)
+    def told(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as kombu's
         try:
             answer(*args, **kwargs)
         except AttributeError as error:
-            _log.warning("a message of a broken connection could not be answered", tag=tag, error=str(error))
+            _log.warning("a message of a broken connection could not be answered", error=str(error))
 
-    return said
+    return told
 
 
 def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs

@@ -46,7 +46,7 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
         session.output.document(_document(result, found, dry_run=dry_run))
     else:
         _print(session, result, found, more=more, dry_run=dry_run)
-    if result.run is not None and result.state is RunState.AWAITING_APPROVAL:
+    if result.state is RunState.AWAITING_APPROVAL:
         click.get_current_context().exit(STOPPED)
     if result.errors or result.lost:
         click.get_current_context().exit(sending.SOME_FAILED)

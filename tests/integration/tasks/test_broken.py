@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection, Queue
 
-from worker.consumer import outlive
+from worker.consumer import outlived
 
 _log = logging.getLogger(__name__)
 
@@ -22,15 +22,14 @@ def test_an_answer_over_a_broken_connection_ends_nothing(valkey_url: str, *, giv
         waiting.declare()
         broken.Producer().publish("work", routing_key="verbs")
         message: Any = waiting.get(no_ack=False)
-        outlive(message)
         # as kombu leaves a channel whose broker goes away while it is closed
         channel._pool.disconnect()
         channel._pool, transport = None, channel.connection
         client, transport.client = transport.client, None
         if given_back:
-            message.reject_log_error(_log, broken.connection_errors, requeue=True)
+            outlived(message.reject_log_error)(_log, broken.connection_errors, requeue=True)
         else:
-            message.ack_log_error(_log, broken.connection_errors)
+            outlived(message.ack_log_error)(_log, broken.connection_errors)
         assert not message.acknowledged
         with redis.Redis(unix_socket_path=urlsplit(valkey_url).path) as broker:
             assert broker.hlen("unacked") == 1
