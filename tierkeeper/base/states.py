@@ -20,6 +20,15 @@ class PlacementState(StrEnum):
     DELETING = "deleting"
 
 
+class Vouched(StrEnum):
+    """Why a copy's bytes are known to be the artifact's; None where nobody vouches for them (R15, R17)."""
+
+    WRITTEN = "written"  # we streamed them, their SHA-256 agreed, and the store acknowledged all of them
+    SERVER = "server"  # the server's own SHA-256 of the whole agrees
+    PINNED = "pinned"  # copied by the server from a vouched copy that was named by its pin
+    READ = "read"  # they were read back from the store
+
+
 class RetentionMode(StrEnum):
     """The WORM modes of S3 Object Lock."""
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import BinaryIO, ClassVar
 from uuid import UUID
 
-from tierkeeper.base.states import RetentionMode
+from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores.errors import LockUnsupported, StorePermanent
 
 
@@ -48,7 +48,10 @@ class ObjectInfo:
 class Stored:
     """What a store says of one object: its size in bytes as stored, its version id and the SHA-256 it vouches for.
 
-    ``sha256`` is None where the store cannot tell (it is never guessed from the request).
+    ``sha256`` is None where the store cannot tell (it is never guessed from the request). ``vouched`` is None where
+    nobody vouches for the bytes; of a :meth:`Store.copy`, PINNED says that they are exactly those that the key named,
+    and so are as good as their source. ``pin`` names these bytes and no others: the version id, else the ETag, out of
+    the answer of the very call that vouches, and None where that answer was lost or has neither (R16).
     """
 
     location: str
@@ -56,14 +59,21 @@ class Stored:
     version: str | None = None
     sha256: bytes | None = None
     modified: datetime | None = None
+    vouched: Vouched | None = None
+    pin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectKey:
-    """Names what to delete. ``version`` None on a versioned store means every version and every open upload."""
+    """Names an object. ``version`` None on a versioned store means, to a delete, every version and every open upload.
+
+    ``pin``: only these bytes (:class:`Stored`); where the store can tell that others are there, they are not read and
+    not copied, and the call raises ContentMismatch. A delete does not ask for it.
+    """
 
     location: str
     version: str | None = None
+    pin: str | None = None
 
 
 class DeleteState(StrEnum):
