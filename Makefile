@@ -20,8 +20,8 @@ help: ## print this
 install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12 chooses the Python)
 
 $(STAMP): requirements.lock pyproject.toml client/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "tierkeeper needs Python 3.11 to 3.13: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "tierkeeper needs Python 3.11 to 3.14: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "This Python cannot make a venv (Debian: apt-get install python3-venv), or choose another: make PYTHON=…"; \
@@ -62,7 +62,7 @@ format: install ## format, and mend what the linter can
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
 lock: ## compile requirements.lock anew from the pyprojects (needs uv)
-	@$(UV) pip compile -q --universal --generate-hashes --all-extras --group dev --no-emit-package tierkeeper-client \
+	@$(UV) pip compile -q --universal --generate-hashes --no-strip-extras --all-extras --group dev --no-emit-package tierkeeper-client \
 	  --no-emit-index-url --no-emit-find-links --no-header -p 3.11 pyproject.toml -o requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 

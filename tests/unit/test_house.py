@@ -1,13 +1,8 @@
 """The house rules that no linter knows."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker")
@@ -30,33 +25,6 @@ def files(*suffixes: str) -> Iterator[Path]:
 def names(paths: list[Path]) -> list[str]:
     """Their paths in the project."""
     return [str(path.relative_to(ROOT)) for path in paths]
-
-
-def pyproject(folder: str = ".") -> dict[str, object]:
-    """The pyproject of the application, or of the client."""
-    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
-
-
-def locked() -> dict[str, str]:
-    """Every package of the lock file and its version."""
-    found = re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in found}
-
-
-def required() -> list[Requirement]:
-    """What the pyprojects ask for: dependencies, extras, tools, build backends."""
-    texts: list[str] = []
-    for folder in (".", "client"):
-        document = pyproject(folder)
-        project = document["project"]
-        assert isinstance(project, dict)
-        texts += project["dependencies"]
-        texts += [text for extra in project.get("optional-dependencies", {}).values() for text in extra]
-        for section, key in (("dependency-groups", "dev"), ("build-system", "requires")):
-            table = document.get(section, {})
-            assert isinstance(table, dict)
-            texts += table.get(key, [])
-    return [Requirement(text) for text in texts if not text.startswith("tierkeeper-client")]
 
 
 def test_no_file_is_too_long() -> None:
@@ -95,23 +63,3 @@ def test_engine_files_number_their_steps() -> None:
         steps = set(STEP.findall(source))
         missing = {number for number in steps if not re.search(rf"\b{number}\b", docstring)}
         assert not missing, f"{path.name}: steps {sorted(missing)} are not in its docstring"
-
-
-@pytest.mark.parametrize("requirement", required(), ids=str)
-def test_lock_file_is_in_sync(requirement: Requirement) -> None:
-    """What the pyprojects ask for stands in the lock file, in a version that will do."""
-    version = locked().get(canonicalize_name(requirement.name))
-    assert version is not None, "run `make lock`"
-    assert requirement.specifier.contains(version, prereleases=True), "run `make lock`"
-
-
-def test_lock_file_can_build() -> None:
-    """The lock file has all that the editable install needs, which is made without build isolation."""
-    assert {"hatchling", "editables", "pathspec", "pluggy", "trove-classifiers"} <= locked().keys()
-
-
-def test_lock_file_has_hashes() -> None:
-    """Every package of the lock file has hashes."""
-    entries = re.split(r"^(?=\S+==)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)[1:]
-    assert entries
-    assert all("--hash=sha256:" in entry for entry in entries)
