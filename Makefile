@@ -1,9 +1,10 @@
 # `make` prints what there is. Everything lives in .venv, made from requirements.lock when that changes.
 
 PYTHON ?= python3
-UV ?= uv
+export INSTALLER ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
+UV ?= $(BIN)/uv
 STAMP := $(VENV)/.installed
 COUNT ?= 200
 BENCH ?= s1_sweep s2_transition s3_purge s4_store memory
@@ -17,20 +18,17 @@ JOBS ?= 2
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12 chooses the Python)
+install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12, INSTALLER=pip)
 
-$(STAMP): requirements.lock pyproject.toml client/pyproject.toml
+$(STAMP): requirements.lock pyproject.toml client/pyproject.toml install/from_lock.py
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
 	  { echo "tierkeeper needs Python 3.11 to 3.14: make PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "This Python cannot make a venv (Debian: apt-get install python3-venv), or choose another: make PYTHON=…"; \
 	    rm -rf $(VENV); exit 1; }
-	@echo "Installing what requirements.lock names (a minute or two the first time)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements.lock
-	@echo "Installing tierkeeper and its client, editable"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --no-build-isolation \
-	  -e ./client -e .
+	@echo "Installing what requirements.lock names, then tierkeeper and its client, editable"
+	@$(BIN)/python install/from_lock.py
 	@touch $@
 
 demo: install ## store real files, age them, turn the tiers, restore, purge (COUNT=200), on embedded services
@@ -61,9 +59,10 @@ lint: install ## linters, types, layers
 format: install ## format, and mend what the linter can
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
-lock: ## compile requirements.lock anew from the pyprojects (needs uv)
-	@$(UV) pip compile -q --universal --generate-hashes --no-strip-extras --all-extras --group dev --no-emit-package tierkeeper-client \
-	  --no-emit-index-url --no-emit-find-links --no-header -p 3.11 pyproject.toml -o requirements.lock
+lock: ## compile requirements.lock anew from the pyprojects, extras kept (by .venv's uv; UV=uv for another)
+	@$(UV) pip compile -q --universal --generate-hashes --no-strip-extras --all-extras --group dev \
+	  --no-emit-package tierkeeper-client --no-emit-index-url --no-emit-find-links --no-header \
+	  -p 3.11 pyproject.toml -o requirements.lock
 	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
 clean: ## remove caches and build results

@@ -216,3 +216,17 @@ def test_declared_is_enough(folder: str, modules: list[str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("folder", WHEELS)
+def test_python_versions_agree(folder: str) -> None:
+    """The bounds of the wheels, their classifiers, the Makefile and the documents name the same versions of Python."""
+    project = pyproject(folder)["project"]
+    bounds = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", str(project["requires-python"]))
+    assert bounds is not None
+    first, last = int(bounds[1]), int(bounds[2]) - 1
+    prefix = "Programming Language :: Python :: 3."
+    assert project["classifiers"] == [f"{prefix}{minor}" for minor in range(first, last + 1)]
+    assert f"(3, {first}) <= sys.version_info[:2] <= (3, {last})" in (ROOT / "Makefile").read_text()
+    for document in ("Makefile", "README.md", "client/README.md", "docs/tutorial.md"):
+        assert f"3.{first} to 3.{last}" in (ROOT / document).read_text(), document

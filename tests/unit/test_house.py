@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker")
+CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker", "install")
 MAX_LINES = 400
 # a lock file or a document must work with anybody's registry
 REGISTRIES = re.compile(r"pypi\.org|pythonhosted\.org|--(?:extra-)?index-url|--find-links", re.IGNORECASE)
