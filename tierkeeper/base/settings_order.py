@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 from tierkeeper.base.settings_groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
 from tierkeeper.base.sizes import Unusable, format_duration, parse_duration
+from tierkeeper_client import urls
 
 #: the S3 adapter's own where a tier does not say (see its options)
 S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
@@ -59,9 +59,12 @@ def check(found: Iterator[tuple[Limit, Limit]]) -> None:
 
 
 def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:
-    parts = urlsplit(tier.url)
-    if parts.scheme == "s3":
-        given = {**dict(parse_qsl(parts.query)), **tier.options}
+    try:
+        place = urls.parse(tier.url)
+    except urls.UnusableUrl:
+        return  # its store says so, and better
+    if place.scheme == "s3":
+        given = {**place.options, **tier.options}
         for option, default in S3_DEFAULTS.items():
             try:
                 yield option, parse_duration(given[option]) if given.get(option) else default

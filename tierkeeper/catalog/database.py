@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
+from tierkeeper_client import urls
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Database:
             "lock_timeout": settings.lock_timeout,
             "idle_in_transaction_session_timeout": settings.idle_timeout,
         }
-        url = sa.make_url(settings.url).set(drivername="postgresql+psycopg")
+        url = sa.make_url(urls.literal(settings.url)).set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(
             url,
             isolation_level="READ COMMITTED",

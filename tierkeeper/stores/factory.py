@@ -1,13 +1,13 @@
 """Makes a tier's store from its settings; adapters are found through the entry points ``tierkeeper.stores``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from urllib.parse import parse_qsl, urlsplit
 
 from tierkeeper.base.settings_groups import TierSettings
 from tierkeeper.stores.base import Store, StoreConfig
 from tierkeeper.stores.errors import BadTierUrl, UnknownScheme
 from tierkeeper.stores.options import setting_of
+from tierkeeper_client import urls
 
 GROUP = "tierkeeper.stores"
 
@@ -18,13 +18,14 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     ``postgres:`` without a host means the catalog's server at ``catalog_url``. Raises :class:`UnknownScheme` and
     :class:`BadTierUrl`.
     """
-    parts = urlsplit(settings.url)
-    options = _options(tier, parts.query, settings.options)
-    adapter = _adapter(tier, parts.scheme)
+    try:
+        place = urls.parse(settings.url)
+    except urls.UnusableUrl as error:
+        raise BadTierUrl(setting=setting_of(tier), problem=error.problem, fix=error.fix) from None
+    options = _options(tier, place.options, settings.options)
+    adapter = _adapter(tier, place.scheme)
     url = settings.url.partition("?")[0]
-    if parts.fragment:
-        raise BadTierUrl(setting=setting_of(tier), problem="it has a '#'.", fix="Write %23 where it belongs to a name.")
-    if parts.scheme == "postgres" and not parts.netloc and "host" not in options:
+    if place.scheme == "postgres" and not place.host and "host" not in options:
         if catalog_url is None:
             raise BadTierUrl(
                 setting=setting_of(tier),
@@ -35,10 +36,10 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     return adapter(StoreConfig(tier=tier, url=url, options=options, io_threads=io_threads))
 
 
-def _options(tier: str, query: str, more: dict[str, str]) -> dict[str, str]:
-    """Merge the URL's query with the tier's options; an option given twice with different values is refused."""
-    options: dict[str, str] = {}
-    for name, value in [*parse_qsl(query, keep_blank_values=True), *more.items()]:
+def _options(tier: str, given: Mapping[str, str], more: dict[str, str]) -> dict[str, str]:
+    """Merge the URL's options with those beside it; one given twice with different values is refused."""
+    options = dict(given)
+    for name, value in more.items():
         if options.setdefault(name, value) != value:
             raise BadTierUrl(
                 setting=setting_of(tier),

@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
-from urllib.parse import unquote, urlsplit
 
 from tierkeeper.base.clock import utc
 from tierkeeper.base.values import plain
@@ -32,6 +31,7 @@ from tierkeeper.stores.content import CHUNK, Digest, pieces_of
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tree import Tree, translated
+from tierkeeper_client import urls
 
 SIDECAR = ".metadata.json"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,9 +51,9 @@ class FilesystemStore(Store):
     def from_url(cls, config: StoreConfig) -> Self:
         """Make the store of ``file:///folder``; raises BadTierUrl."""
         options = Options(config)
-        parts = urlsplit(config.url)
-        root = Path(unquote(parts.path))
-        if parts.netloc not in {"", "localhost"} or not root.is_absolute():
+        place = urls.parse(config.url)
+        root = Path(place.path)
+        if place.host not in {"", "localhost"} or not root.is_absolute():
             raise options.bad(f"{config.url} has no absolute path.", "Write file:///folder, with three slashes.")
         readable = options.choice("layout", "readable", "cas") != "cas"
         durable = options.flag("fsync") is not False

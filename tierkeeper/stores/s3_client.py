@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -17,6 +17,7 @@ from botocore.utils import get_environ_proxies
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
+from tierkeeper_client import urls
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,16 +69,16 @@ class S3Options:
 def parse(config: StoreConfig) -> S3Options:
     """Read ``s3://bucket/prefix`` and its options; raises BadTierUrl."""
     options = Options(config)
-    parts = urlsplit(config.url)
-    if not parts.netloc or "@" in parts.netloc or ":" in parts.netloc:
+    place = urls.parse(config.url)
+    if not place.host or "@" in place.host or ":" in place.host:
         fix = "Write s3://bucket/prefix?endpoint=…; credentials go into options or the usual AWS places."
         raise options.bad("it needs a bucket, and nothing else before the path.", fix)
     endpoint = options.text("endpoint")
     if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
         raise options.bad(f"option endpoint is {endpoint!r}.", "Write it like https://s3.example.org:9000.")
-    prefix = unquote(parts.path).strip("/")
+    prefix = place.path.strip("/")
     parsed = S3Options(
-        bucket=parts.netloc,
+        bucket=place.host,
         prefix=f"{prefix}/" if prefix else "",
         endpoint=endpoint,
         region=options.text("region"),

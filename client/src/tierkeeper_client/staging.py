@@ -9,9 +9,9 @@ import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
+from tierkeeper_client import urls
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 
 CHUNK = 1024 * 1024  # bytes read at a time
@@ -87,23 +87,32 @@ def open_staging(url: str) -> Staging:
 
     Raises InvalidInput for another kind of URL, StagingUnavailable where the extra for S3 is not installed.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-        return FolderStaging(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
+    try:
+        place = urls.parse(url)
+    except urls.UnusableUrl as error:
+        problem = error.problem.rstrip(".")
+        raise InvalidInput(field="staging_url", value=_shown(url), problem=problem, fix=error.fix) from None
+    if place.scheme == "file" and place.host in {"", "localhost"} and place.path.startswith("/"):
+        return FolderStaging(Path(place.path))
+    if place.scheme == "s3" and place.host:
         try:
             from tierkeeper_client.staging_s3 import S3Staging  # noqa: PLC0415  boto3 is an extra
         except ImportError as error:
             raise StagingUnavailable(
-                url=url, reason=f"{error}; install it with `pip install 'tierkeeper-client[s3]'`"
+                url=_shown(url), reason=f"{error}; install it with `pip install 'tierkeeper-client[s3]'`"
             ) from error
-        return S3Staging(parts.netloc, parts.path.strip("/"), dict(parse_qsl(parts.query)))
+        return S3Staging(place.host, place.path.strip("/"), place.options)
     raise InvalidInput(
         field="staging_url",
-        value=url,
+        value=_shown(url),
         problem="it names no folder and no bucket",
         fix="Use file:///folder or s3://bucket/prefix.",
     )
+
+
+def _shown(url: str) -> str:
+    """Return ``url`` without its options: they may be secrets."""
+    return url.partition("?")[0]
 
 
 def _sync(folder: Path) -> None:
