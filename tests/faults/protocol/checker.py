@@ -1,14 +1,46 @@
-"""Goes through every state that can be reached, shortest way first, and asks the invariants of each."""
+"""Goes through every state that can be reached, shortest way first, and asks of each what must not be."""
 
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
-from faults.protocol import working, world
-from faults.protocol.rules import Protocol
-from faults.protocol.state import State, Step, tiers_of
+S = TypeVar("S", bound=Hashable)
 
-_SETTLED_BY = 160  # steps without faults after which everything due must be done
-_EVERYTHING = frozenset({"converge", "collect", "reconcile"})
+
+class Step(NamedTuple, Generic[S]):
+    """One transition: what happens, what is then, and the invariant that it breaks by itself."""
+
+    what: str
+    state: S
+    broken: str | None = None
+    by: int | None = None  # the worker that takes it; None: the world
+    fault: bool = False  # nobody may count on it
+
+
+class World(ABC, Generic[S]):
+    """What is checked: where it begins, what may happen, and what must not be."""
+
+    @abstractmethod
+    def begin(self) -> S:
+        """Return the first state."""
+
+    @abstractmethod
+    def steps(self, state: S) -> Iterator[Step[S]]:
+        """Everything that may happen next."""
+
+    @abstractmethod
+    def broken(self, state: S) -> str | None:
+        """Return the invariant that a state breaks."""
+
+    def unsettled(self, state: S) -> str | None:  # noqa: ARG002  for worlds that settle by themselves
+        """Return what would stay undone if everything due were done from here, fairly, with no more faults."""
+        return None
+
+    def done(self, state: S) -> bool:  # noqa: ARG002  as above
+        """Whether everything due is done: such a state can be reached from every other, without a fault."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,110 +53,48 @@ class Found:
     whole: bool = True  # every state was visited
 
 
-def check(protocol: Protocol, *, most: int) -> Found:
+def check(world: World[S], *, most: int) -> Found:
     """Visit up to ``most`` states; stop at the first broken invariant."""
-    first = protocol.scenario.begin()
-    came: dict[State, tuple[State, str] | None] = {first: None}
+    first = world.begin()
+    came: dict[S, tuple[S, str] | None] = {first: None}
+    undone: dict[S, list[S]] = {}  # what is not done yet, by what can be reached from it
     queue = deque([first])
     while queue:
         state = queue.popleft()
-        broken = _after_settling(protocol, state)
+        broken = world.unsettled(state)
         if broken is not None:
             return _found(came, state, broken, "everything settles")
-        for step in world.successors(protocol, state, jobs=protocol.scenario.jobs):
-            broken = step.broken or (None if step.state in came else _broken(protocol, step.state))
+        done = world.done(state)
+        for step in world.steps(state):
+            broken = step.broken or (None if step.state in came else world.broken(step.state))
             if broken is not None:
                 return _found(came, state, broken, step.what)
             if step.state not in came:
                 came[step.state] = (state, step.what)
                 queue.append(step.state)
+            if not done and not step.fault:
+                undone.setdefault(step.state, []).append(state)
         if len(came) > most:
             return Found(len(came), whole=False)
-    return Found(len(came))
+    return _stuck(world, came, undone) or Found(len(came))
 
 
-def _found(came: dict[State, tuple[State, str] | None], state: State, broken: str, last: str) -> Found:
+def _stuck(world: World[S], came: dict[S, tuple[S, str] | None], undone: dict[S, list[S]]) -> Found | None:
+    """I4: from every state one is reached in which everything is done, though nothing more goes wrong."""
+    ends = {state for state in came if world.done(state)}
+    todo = list(ends)
+    while todo:
+        for state in undone.get(todo.pop(), ()):
+            if state not in ends:
+                ends.add(state)
+                todo.append(state)
+    stuck = next((state for state in came if state not in ends), None)
+    return None if stuck is None else _found(came, stuck, "I4: what is due is never done", "no more faults")
+
+
+def _found(came: dict[S, tuple[S, str] | None], state: S, broken: str, last: str) -> Found:
     way = [last]
     while (link := came[state]) is not None:
         state, what = link
         way.insert(0, what)
     return Found(len(came), broken, tuple(way))
-
-
-def _broken(protocol: Protocol, state: State) -> str | None:
-    """I1 to I3, of one state."""
-    present = [copy for copy in state.copies if copy.state == "present"]
-    if any(not copy.bytes for copy in present):
-        return "I3: a present copy has no bytes"
-    if len({copy.tier for copy in present}) < len(present):
-        return "I3: two copies are present in one tier"
-    kept = [copy for copy in state.copies if copy.bytes and copy.state in {"present", "doomed", "lost"}]
-    readable = [copy for copy in kept if protocol.rules.r6_own_key or copy.key == state.blob]
-    for artifact in state.artifacts:
-        if artifact.counted and not state.blob:
-            return f"I1: a {artifact.life} artifact has no blob row"
-        if artifact.counted and not readable:
-            return f"I1: a {artifact.life} artifact has no readable copy"
-        if artifact.held and not kept:
-            return "I2: held content has no copy"
-    return None
-
-
-def _after_settling(protocol: Protocol, state: State) -> str | None:
-    """I4 and I8: no more faults and no more wishes; everything due is done, fairly, and then nothing is left over."""
-    if any(state.workers) or state.pending:
-        return None
-    begun = 0
-    for _ in range(_SETTLED_BY):
-        step = _fair(protocol, state, begun)
-        if step is None:
-            break
-        if step.by is not None and state.workers[step.by] is None:
-            begun += 1
-        state = step.state
-    return _left_over(protocol, state)
-
-
-def _left_over(protocol: Protocol, state: State) -> str | None:
-    return _copy_left_over(protocol, state) or _artifact_left_over(protocol, state)
-
-
-def _copy_left_over(protocol: Protocol, state: State) -> str | None:
-    wanted = protocol.wanted_by_any(state)
-    # what was deleted in the middle of a move is settled at the end of its undo window
-    in_window = any(artifact.life == "deleted" and not artifact.purge_due for artifact in state.artifacts)
-    waits = in_window and bool(wanted & ~tiers_of(state.copies))
-    held = waits or any(working.sworn(state, artifact) for artifact in state.artifacts)
-    for copy in state.copies:
-        if copy.state == "free" and copy.bytes:
-            return "I8: bytes that no row knows"
-        if copy.state in {"copying", "deleting"} or (copy.state == "doomed" and not held and not copy.locked):
-            return f"I4: a {copy.state} copy stays for ever"
-        if copy.state == "present" and not copy.tier & wanted:
-            return "I4: a copy that nobody wants stays for ever"
-    return None
-
-
-def _artifact_left_over(protocol: Protocol, state: State) -> str | None:
-    for index, artifact in enumerate(state.artifacts):
-        if artifact.life == "live" and protocol.wanted(state, artifact) & ~tiers_of(state.copies):
-            return "I4: a wanted copy is never made"
-        if protocol.expires(state, index):
-            return "I4: what its policy deletes stays for ever"
-        if artifact.counted and working.missing_locks(protocol, state, index):
-            return "I4: a retained copy is never locked"
-    return None
-
-
-def _fair(protocol: Protocol, state: State, begun: int) -> Step | None:
-    """The next step when everything gets its turn: who is at work first, then the world, then new work of each kind."""
-    orphans = any(copy.bytes and copy.state == "free" for copy in state.copies)
-    jobs = _EVERYTHING if orphans else _EVERYTHING - {"reconcile"}
-    steps = list(world.successors(protocol, state, jobs=jobs, faults=False, users=False))
-    busy = [step for step in steps if step.by is not None and state.workers[step.by] is not None]
-    around = [step for step in steps if step.by is None]
-    new = [step for step in steps if step.by == 0 and state.workers[0] is None]
-    for choice in (busy, around):
-        if choice:
-            return choice[0]
-    return new[begun % len(new)] if new else None

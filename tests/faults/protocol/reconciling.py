@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from faults.protocol.checker import Step
 from faults.protocol.rules import Protocol
-from faults.protocol.state import Job, State, Step, delete
+from faults.protocol.state import Job, State, delete
 
 _NO_ROW = frozenset({"free", "lost"})
 
 
-def begin(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
+def begin(protocol: Protocol, state: State, worker: int) -> Iterator[Step[State]]:
     """List the store first (R4), or, without that rule, the catalog."""
     if protocol.rules.r4_list_first:
         listed = tuple(slot for slot, copy in enumerate(state.copies) if copy.bytes)
@@ -20,7 +21,7 @@ def begin(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
         yield Step(f"reconcile: the catalog has {rows}", state.with_job(worker, Job("reconcile", "list", rows)))
 
 
-def go_on(protocol: Protocol, state: State, worker: int, job: Job) -> Iterator[Step]:
+def go_on(protocol: Protocol, state: State, worker: int, job: Job) -> Iterator[Step[State]]:
     """Look up what was listed; put orphans into quarantine; delete those that were there for long enough."""
     if job.at in {"look up", "list"}:
         if job.at == "look up":

@@ -130,15 +130,6 @@ def tiers_of(copies: tuple[Copy, ...], state: CopyState = "present") -> int:
     return found
 
 
-class Step(NamedTuple):
-    """One transition: what happens, what is then, and the invariant that it breaks by itself."""
-
-    what: str
-    state: State
-    broken: str | None = None
-    by: int | None = None  # the worker that takes it; None: the world
-
-
 def delete(state: State, slot: int) -> tuple[State, str | None]:
     """Delete the bytes at a location; what must not be deleted breaks an invariant."""
     copy = state.copies[slot]

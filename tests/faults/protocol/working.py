@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from faults.protocol import reconciling
+from faults.protocol.checker import Step
 from faults.protocol.rules import Protocol
-from faults.protocol.state import EXPIRED, HOT, TIERS, Artifact, Copy, Job, State, Step, delete, tiers_of
+from faults.protocol.state import EXPIRED, HOT, TIERS, Artifact, Copy, Job, State, delete, tiers_of
 
 NAMES = "AB"
 
 
-def begin(protocol: Protocol, state: State, worker: int, *, jobs: frozenset[str]) -> Iterator[Step]:
+def begin(protocol: Protocol, state: State, worker: int, *, jobs: frozenset[str]) -> Iterator[Step[State]]:
     """What an idle worker may begin."""
     if "converge" in jobs:
         for index, artifact in enumerate(state.artifacts):
@@ -24,7 +25,7 @@ def begin(protocol: Protocol, state: State, worker: int, *, jobs: frozenset[str]
         yield from reconciling.begin(protocol, state, worker)
 
 
-def go_on(protocol: Protocol, state: State, worker: int, job: Job, *, faults: bool) -> Iterator[Step]:
+def go_on(protocol: Protocol, state: State, worker: int, job: Job, *, faults: bool) -> Iterator[Step[State]]:
     """The next step of a busy worker."""
     late = faults and state.budget.late > 0
     if job.kind == "converge":
@@ -40,7 +41,7 @@ def go_on(protocol: Protocol, state: State, worker: int, job: Job, *, faults: bo
 # -- converge
 
 
-def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step]:
+def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step[State]]:
     if job.at == "intend":
         yield _intend(protocol, state, worker, job)
     elif job.at == "copy":
@@ -67,7 +68,7 @@ def _converge(protocol: Protocol, state: State, worker: int, job: Job, *, late: 
         yield Step("commit: read without a lock", state.with_job(worker, job._replace(read=read)))
 
 
-def _intend(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
+def _intend(protocol: Protocol, state: State, worker: int, job: Job) -> Step[State]:
     """Steps 2 and 3: decide, and commit intents for what is missing and can't be rescued."""
     artifact = state.artifacts[job.artifact]
     wanted = protocol.wanted(state, artifact)
@@ -90,7 +91,7 @@ def _intend(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
     return Step(f"intend for {NAMES[job.artifact]}: {targets}", after.with_job(worker, then))
 
 
-def _commit(protocol: Protocol, state: State, worker: int, job: Job) -> Step:
+def _commit(protocol: Protocol, state: State, worker: int, job: Job) -> Step[State]:
     """Step 5. The lease is not asked: the intents' own rows are the fence."""
     rules, index = protocol.rules, job.artifact
     artifact = state.artifacts[index]
@@ -140,7 +141,7 @@ def missing_locks(protocol: Protocol, state: State, index: int) -> tuple[int, ..
     return tuple(slot for slot, copy in guarded if copy.state == "present" and not copy.locked)
 
 
-def _lock(state: State, worker: int, job: Job) -> Step:
+def _lock(state: State, worker: int, job: Job) -> Step[State]:
     """Step 6: on exactly the copies that were committed, where they are still present."""
     slot, rest = job.slots[0], job.slots[1:]
     copy = state.copies[slot]
@@ -179,7 +180,7 @@ def _rescue(state: State, union: int) -> State:
 # -- store, which writes to HOT
 
 
-def _deliver(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
+def _deliver(protocol: Protocol, state: State, worker: int) -> Iterator[Step[State]]:
     for index, left in enumerate(state.budget.deliveries):
         if not left:
             continue
@@ -206,7 +207,7 @@ def _deliver(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
         yield Step(f"store {NAMES[index]}: intend {slot}", told.with_job(worker, job))
 
 
-def _store(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step]:
+def _store(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step[State]]:
     if job.at == "write":
         (slot,) = job.slots
         key = worker + 1 if protocol.scenario.own_keys else 1
@@ -257,7 +258,7 @@ def surplus_due(protocol: Protocol, state: State, newer: int) -> State:
 # -- collect
 
 
-def _pick(protocol: Protocol, state: State, worker: int) -> Iterator[Step]:
+def _pick(protocol: Protocol, state: State, worker: int) -> Iterator[Step[State]]:
     for slot, copy in enumerate(state.copies):
         marked = state.with_copy(slot, copy._replace(state="deleting"))
         job = Job("collect", "delete", slots=(slot,))
@@ -304,7 +305,7 @@ def _unlawful(protocol: Protocol, state: State, slot: int) -> str | None:
     return None
 
 
-def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step]:
+def _collect(protocol: Protocol, state: State, worker: int, job: Job, *, late: bool) -> Iterator[Step[State]]:
     (slot,) = job.slots
     copy = state.copies[slot]
     if job.at == "mark":  # without the lock: only the row's own state is asked

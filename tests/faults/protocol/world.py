@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from faults.protocol import working
+from faults.protocol.checker import Step
 from faults.protocol.rules import Protocol
-from faults.protocol.state import COLD, EXPIRED, HOT, Artifact, Copy, State, Step, delete, tiers_of
+from faults.protocol.state import COLD, EXPIRED, HOT, Artifact, Copy, State, delete, tiers_of
 
 
 def successors(
     protocol: Protocol, state: State, *, jobs: frozenset[str], faults: bool = True, users: bool = True
-) -> Iterator[Step]:
+) -> Iterator[Step[State]]:
     """Everything that may happen next."""
     for worker, job in enumerate(state.workers):
         if job is None:
@@ -30,7 +31,7 @@ def successors(
             yield from _wishes(protocol, state)
 
 
-def _effects(state: State, *, faults: bool) -> Iterator[Step]:
+def _effects(state: State, *, faults: bool) -> Iterator[Step[State]]:
     for effect in state.pending:
         kind, slot = effect
         rest = state._replace(pending=state.pending - {effect})
@@ -44,7 +45,7 @@ def _effects(state: State, *, faults: bool) -> Iterator[Step]:
             yield Step(f"a late {kind} of {slot} never comes", rest)
 
 
-def _operator(protocol: Protocol, state: State, *, faults: bool) -> Iterator[Step]:
+def _operator(protocol: Protocol, state: State, *, faults: bool) -> Iterator[Step[State]]:
     """Rows that a mistake lost are found again, and always within the time of the quarantine."""
     for slot, copy in enumerate(state.copies):
         if faults and state.budget.losses and copy.state == "present":
@@ -63,7 +64,7 @@ def _found(protocol: Protocol, state: State, slot: int, copy: Copy) -> State:
     return state.with_copy(slot, back)
 
 
-def _ends(state: State, *, faults: bool) -> Iterator[Step]:
+def _ends(state: State, *, faults: bool) -> Iterator[Step[State]]:
     """Graces end at any time; leases of the dead too, and of the living as often as the budget allows."""
     for slot, copy in enumerate(state.copies):
         if copy.state == "doomed" and not copy.ripe:
@@ -90,7 +91,7 @@ def _spent(state: State) -> State:
     return state._replace(budget=state.budget._replace(expiries=state.budget.expiries - 1))
 
 
-def _time(protocol: Protocol, state: State) -> Iterator[Step]:
+def _time(protocol: Protocol, state: State) -> Iterator[Step[State]]:
     scenario = protocol.scenario
     for index, artifact in enumerate(state.artifacts):
         name = working.NAMES[index]
@@ -113,7 +114,7 @@ def _free(state: State) -> State:
     return state._replace(retains=False, copies=tuple(copy._replace(locked=False) for copy in state.copies))
 
 
-def _wishes(protocol: Protocol, state: State) -> Iterator[Step]:
+def _wishes(protocol: Protocol, state: State) -> Iterator[Step[State]]:
     """Verbs: each changes what is wanted and makes due, whoever has the lease (R9)."""
     told = state._replace(budget=state.budget._replace(wishes=state.budget.wishes - 1))
     for index, artifact in enumerate(state.artifacts):
