@@ -26,7 +26,9 @@ class Placement(Base):
         CheckConstraint("state NOT IN ('copying', 'deleting') OR token IS NOT NULL", name="maker_has_token"),
         CheckConstraint("state <> 'copying' OR lease_until IS NOT NULL", name="copying_has_lease"),
         CheckConstraint("state <> 'doomed' OR delete_after IS NOT NULL", name="doomed_has_delete_after"),
-        CheckConstraint("state = 'copying' OR state = 'deleting' OR stored_size IS NOT NULL", name="kept_was_verified"),
+        CheckConstraint("state = 'copying' OR state = 'deleting' OR stored_size IS NOT NULL", name="kept_was_written"),
+        CheckConstraint("vouched IN ('written', 'server', 'pinned', 'read')", name="vouched_known"),
+        CheckConstraint("pin IS NULL OR vouched IS NOT NULL", name="pin_of_vouched"),
         Index(
             "uq_placements_present",
             "blob_id",
@@ -38,6 +40,7 @@ class Placement(Base):
         Index("ix_placements_doomed", "delete_after", postgresql_where=text("state = 'doomed'")),
         Index("ix_placements_leased", "lease_until", postgresql_where=text("state IN ('copying', 'deleting')")),
         Index("ix_placements_verified", "verified_at", "id", postgresql_where=text("state = 'present'")),
+        Index("ix_placements_unvouched", "id", postgresql_where=text("state = 'present' AND vouched IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -60,7 +63,9 @@ class Placement(Base):
     locked_until: Mapped[datetime | None]
     placed_by: Mapped[str | None]  # rule and policy version
     made_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    verified_at: Mapped[datetime | None]
+    vouched: Mapped[str | None]  # why its bytes are known to be right; null: nobody vouches for it, it does not count
+    pin: Mapped[str | None]  # what names these bytes and no others: the version id, else the ETag
+    verified_at: Mapped[datetime | None]  # its bytes were read, or a server's SHA-256 of the whole agreed
     damaged_at: Mapped[datetime | None]  # a read or verify found bad bytes: never a source, never rescued
     doomed_at: Mapped[datetime | None]
     delete_after: Mapped[datetime | None]

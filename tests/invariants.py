@@ -1,8 +1,8 @@
 """The invariants of the design, asked of the catalog by SQL and of the stores by reading them.
 
 I1: every live artifact, and every deleted one within its undo window, reads back byte for byte. I2: protected content
-has a copy. I3: what is present exists with its checksum. I6: one event per (subject, revision), none missing. I7: no
-content crosses a tenant. I8: the stores hold nothing that the catalog does not know.
+has a copy. I3: what is present and vouched for exists with its checksum. I6: one event per (subject, revision), none
+missing. I7: no content crosses a tenant. I8: the stores hold nothing that the catalog does not know.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _broken(engine: Engine, *, reads: int | None = None) -> Iterator[str]:
         if held and not any(p.readable for p in of_row):
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
-            if copy.state is PlacementState.PRESENT and copy.damaged_at is None:
+            if copy.state is PlacementState.PRESENT and copy.damaged_at is None and copy.vouched is not None:
                 wrong = checking.check(engine, copy, row.sha256)
                 if wrong is not None:
                     yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong}"

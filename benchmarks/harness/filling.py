@@ -120,7 +120,7 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
                 for m in rows
             ),
             "placements (id, blob_id, tier, location, state, token, stored_size, stored_sha256, checksum, placed_by,"
-            " verified_at)": (
+            " vouched, verified_at)": (
                 (
                     m.placement,
                     m.blob,
@@ -132,6 +132,7 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
                     m.sha256,
                     f"sha256:{m.sha256.hex()}",
                     "default v1: phase 0d",
+                    "written",
                     m.created,
                 )
                 for m in rows

@@ -32,6 +32,10 @@ class Around(Store):
         return self.inner.readable_layout
 
     @property
+    def must_thaw(self) -> bool:
+        return self.inner.must_thaw
+
+    @property
     def storage_class(self) -> str | None:
         return self.inner.storage_class
 

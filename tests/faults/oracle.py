@@ -146,7 +146,7 @@ class Oracle:
         if copy["state"] != "doomed" or copy["doomed_at"] + settings.grace > now:
             self.wrong.append(f"{what}: it is not doomed, or its grace is not over")
         others = [c for c in copies if c["blob_id"] == copy["blob_id"] and c["state"] == "present"]
-        good = {c["tier"] for c in others if self._reads(c)}
+        good = {c["tier"] for c in others if c["vouched"] is not None and self._reads(c)}
         required: set[str] = set()
         for row in owners:
             required |= self._required(row, now)

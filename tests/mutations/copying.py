@@ -133,8 +133,8 @@ _R3_TO_R6 = (
         (
             Edit(
                 "tierkeeper/engine/transfer.py",
-                "uploaded(intent, stored, source=source)",
-                "uploaded(intent, stored, source=intent.sources[0])",
+                "uploaded(engine, intent, stored, source=source,",
+                "uploaded(engine, intent, stored, source=intent.sources[0],",
             ),
         ),
         (f"{COPIES}test_a_copy_inherits_from_the_second_source_where_the_first_is_gone",),

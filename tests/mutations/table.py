@@ -4,5 +4,6 @@ from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
 from mutations.steering import STEERING
+from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *STEERING)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *STEERING, *VOUCHING)

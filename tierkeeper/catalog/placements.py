@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from models import Placement
-from tierkeeper.base.states import PlacementState
+from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
@@ -18,21 +19,23 @@ COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
     p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
     p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
-    coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged
+    coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged,
+    p.vouched, p.pin
 """
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
 _LOAD = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
 _COMMIT = sa.text(
     "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
-    " stored_sha256 = w.sha256, checksum = w.checksum, verified_at = :now,"
+    " stored_sha256 = w.sha256, checksum = w.checksum, vouched = w.vouched, pin = w.pin,"
+    " verified_at = CASE WHEN w.vouched IN ('server', 'read') THEN CAST(:now AS timestamptz) END,"
     " cipher = coalesce(w.cipher, p.cipher), wrapped_key = coalesce(w.wrapped_key, p.wrapped_key),"
     " key_id = coalesce(w.key_id, p.key_id), compression = coalesce(w.compression, p.compression),"
     " doomed_at = CASE WHEN w.state = 'doomed' THEN CAST(:now AS timestamptz) END,"
     " delete_after = CASE WHEN w.state = 'doomed' THEN CAST(:delete_after AS timestamptz) END"
     " FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:versions AS text[]), CAST(:sizes AS bigint[]),"
     " CAST(:hashes AS bytea[]), CAST(:checksums AS text[]), CAST(:ciphers AS text[]), CAST(:keys AS bytea[]),"
-    " CAST(:key_ids AS text[]), CAST(:compressions AS text[]))"
-    " AS w(id, state, version, size, sha256, checksum, cipher, wrapped_key, key_id, compression)"
+    " CAST(:key_ids AS text[]), CAST(:compressions AS text[]), CAST(:vouched AS text[]), CAST(:pins AS text[]))"
+    " AS w(id, state, version, size, sha256, checksum, cipher, wrapped_key, key_id, compression, vouched, pin)"
     " WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token"
 )
 _DOOM = sa.text(
@@ -41,7 +44,7 @@ _DOOM = sa.text(
 )
 _RESCUE = sa.text(
     "UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL"
-    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL"
+    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL AND vouched IS NOT NULL"
 )
 _RENAME = sa.text("UPDATE placements SET artifact_id = :artifact WHERE id = ANY(:ids) AND artifact_id IS NOT NULL")
 _RENEW = sa.text(
@@ -69,23 +72,37 @@ _GIVE_BACK = sa.text(
     " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
 )
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL")
-_HEALED = sa.text("UPDATE placements SET damaged_at = NULL, verified_at = :now WHERE id = :id")
-_VERIFIED = sa.text("UPDATE placements SET verified_at = :now WHERE id = ANY(:ids)")
+# an exact version is named by its id whoever reads it; another pin may be that of the bytes that were bad
+_HEALED = sa.text(
+    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version WHERE id = :id"
+)
+_VERIFIED = sa.text(
+    "UPDATE placements SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(pin, store_version)"
+    " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id"
+)
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
 )
 _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
-_OLDEST = sa.text(
+# an order of these each has an index of its own
+_TO_VERIFY = (
     "SELECT p.id AS placement, (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1)"
-    " AS artifact, p.verified_at FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL"
-    " AND p.verified_at < :before AND (p.verified_at, p.id) > (:after_time, :after_id)"
+    " AS artifact, p.verified_at FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL AND "
+)
+_UNVOUCHED = sa.text(f"{_TO_VERIFY} p.vouched IS NULL AND p.id > :after_id ORDER BY p.id LIMIT :limit")
+_UNREAD = sa.text(
+    f"{_TO_VERIFY} p.verified_at IS NULL AND p.vouched IS NOT NULL AND p.id > :after_id"
     " ORDER BY p.verified_at, p.id LIMIT :limit"
+)
+_OLDEST = sa.text(
+    f"{_TO_VERIFY} p.verified_at < :before AND p.vouched IS NOT NULL"
+    " AND (p.verified_at, p.id) > (:after_time, :after_id) ORDER BY p.verified_at, p.id LIMIT :limit"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A verified upload of ours, ready for its commit."""
+    """An upload of ours, vouched for and ready for its commit; ``pin`` names its bytes, where that is known."""
 
     placement: UUID
     blob: UUID
@@ -94,6 +111,8 @@ class Upload:
     sha256: bytes
     version: str | None
     checksum: str | None
+    vouched: Vouched
+    pin: str | None
     #: the copy that it was made from and inherits cipher, key and compression of (R6); None: the content itself
     source: PlacementRow | None = None
 
@@ -153,6 +172,8 @@ def commit(
             "keys": [u.source and u.source.wrapped_key for u, _ in uploads],
             "key_ids": [u.source and u.source.key_id for u, _ in uploads],
             "compressions": [u.source and u.source.compression for u, _ in uploads],
+            "vouched": [u.vouched.value for u, _ in uploads],
+            "pins": [u.pin for u, _ in uploads],
             "token": token,
             "now": now,
             "delete_after": delete_after,
@@ -169,7 +190,7 @@ def doom(connection: sa.Connection, ids: Collection[UUID], *, now: datetime, del
 
 
 def rescue(connection: sa.Connection, ids: Collection[UUID]) -> int:
-    """Make doomed, undamaged copies present again; return how many were."""
+    """Make doomed, undamaged copies that somebody vouches for present again; return how many were."""
     return connection.execute(_RESCUE, {"ids": list(ids)}).rowcount if ids else 0
 
 
@@ -223,9 +244,12 @@ def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) ->
     connection.execute(_HEALED, {"id": placement, "now": now})
 
 
-def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:
-    """Note that these copies were read and are good."""
-    connection.execute(_VERIFIED, {"ids": list(ids), "now": now})
+def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> set[UUID]:
+    """Note that these copies were read and are good, which vouches for them (R18); their blobs are locked.
+
+    Return those it was noted of: what was found damaged meanwhile stays so, and what is going goes.
+    """
+    return set(connection.execute(_VERIFIED, {"ids": list(ids), "now": now}).scalars())
 
 
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:
@@ -238,15 +262,30 @@ def count_present(connection: sa.Connection) -> int:
     return int(connection.execute(_COUNT_PRESENT).scalar_one())
 
 
-def verified_longest_ago(
-    connection: sa.Connection, *, before: datetime, after: tuple[datetime, UUID], limit: int
-) -> tuple[list[tuple[ArtifactRow, PlacementRow]], tuple[datetime, UUID] | None]:
-    """Return the present copies that were read longest ago, each with an artifact of its content.
+#: where verify goes on in one of its orders: when the last copy was read, and its id
+Mark = tuple[datetime | None, UUID]
+#: before the first copy of an order
+BEGINNING: Final[Mark] = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+
+
+class Order(Enum):
+    """In which order copies are taken to be verified: one after the other, each by an index of its own."""
+
+    UNVOUCHED = _UNVOUCHED  # what nobody vouches for
+    UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
+    OLDEST = _OLDEST  # what was read longest ago
+
+
+def to_verify(
+    connection: sa.Connection, order: Order, *, before: datetime, after: Mark, limit: int
+) -> tuple[list[tuple[ArtifactRow, PlacementRow]], Mark | None]:
+    """Return the next present copies in this order that were not read since ``before``, each with an artifact.
 
     With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.
     """
     arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
-    found = connection.execute(_OLDEST, arguments).all()
+    named = {name: value for name, value in arguments.items() if f":{name}" in order.value.text}
+    found = connection.execute(order.value, named).all()
     pairs = [(r.artifact, r.placement) for r in found]
     rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
     copies = {copy.id: copy for copy in load(connection, [placement for _, placement in pairs])}
@@ -257,6 +296,7 @@ def verified_longest_ago(
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row
     made = PlacementRow(*row)  # by place, as in artifacts.py
     made.state = PlacementState(made.state)
+    made.vouched = None if made.vouched is None else Vouched(made.vouched)
     made.stored_sha256 = None if made.stored_sha256 is None else bytes(made.stored_sha256)
     made.wrapped_key = None if made.wrapped_key is None else bytes(made.wrapped_key)
     return made

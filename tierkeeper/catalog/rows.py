@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState
+from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState, Vouched
 from tierkeeper.base.values import Ref
 from tierkeeper.policy.decision import Facts, Override
 from tierkeeper.policy.match import Subject
@@ -103,7 +103,11 @@ class ArtifactRow:
 
 @dataclass(slots=True)
 class PlacementRow:
-    """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged."""
+    """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged.
+
+    ``vouched`` None: nobody vouches for its bytes, and it counts for nothing until they were read (R15). ``pin`` names
+    these bytes and no others, None where that is not known (R16).
+    """
 
     id: UUID
     blob_id: UUID
@@ -128,8 +132,10 @@ class PlacementRow:
     doomed_at: datetime | None
     delete_after: datetime | None
     name_purged: bool
+    vouched: Vouched | None
+    pin: str | None
 
     @property
     def readable(self) -> bool:
-        """Whether its bytes may be read: verified once, not found damaged, not being deleted."""
+        """Whether its bytes may be read: written once, not found damaged, not being deleted."""
         return self.state in {PlacementState.PRESENT, PlacementState.DOOMED} and self.damaged_at is None

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
 from tierkeeper.catalog.database import now as catalog_now
@@ -81,7 +81,7 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
             if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:
                 aside.append(one)
             continue
-        unit = functools.partial(_take, engine=engine, one=one, info=found, actor=actor, run=run)
+        unit = functools.partial(_take, engine=engine, one=one, found=found, actor=actor, run=run)
         if dry_run:
             with engine.catalog.reading() as connection, connection.begin() as transaction:
                 done.append(unit(connection))
@@ -128,7 +128,15 @@ def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, ac
     events.append(connection, lines, at=catalog_now(connection))
 
 
-def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What an object is, and who vouches for its bytes; nobody where they were not read."""
+
+    info: ObjectInfo
+    vouched: Vouched | None
+
+
+def _described(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
     """Return what the object is, verified byte by byte if ``read``.
 
     What is damaged is looked at again: a store may answer wrong once, and what is left aside stays so.
@@ -137,30 +145,32 @@ def _described(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adopt
     return _seen(engine, one, read=read) if first is Adoption.DAMAGED else first
 
 
-def _seen(engine: Engine, one: Object, *, read: bool) -> ObjectInfo | Adoption:
+def _seen(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
     try:
         store = engine.store(one.tier)
         info = store.describe(ObjectKey(one.location, one.version))
         if info is None or not _is_ours(store, info, one.location):
             return Adoption.UNKNOWN
-        whole = info.size == one.size and (not read or _has_its_bytes(engine, one, info))
+        if info.size != one.size:
+            return Adoption.DAMAGED
+        vouched = _vouched(engine, one, info) if read else None
     except ObjectNotFound:
         return Adoption.GONE
     except ContentMismatch:
         return Adoption.DAMAGED
     except StoreError:
         return Adoption.UNREAD
-    return info if whole else Adoption.DAMAGED
+    return Described(info, vouched) if vouched is not None or not read else Adoption.DAMAGED
 
 
-def _has_its_bytes(engine: Engine, one: Object, info: ObjectInfo) -> bool:
+def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> Vouched | None:
     """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one."""
     store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
     try:
-        return checking.sha256_of(store, key) == info.sha256
+        return Vouched.READ if checking.sha256_of(store, key) == info.sha256 else None
     except ThawNeeded:
         if store.head(key).sha256 == info.sha256:
-            return True
+            return Vouched.SERVER
         raise
 
 
@@ -176,9 +186,10 @@ def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
 
 
 def _take(
-    connection: sa.Connection, *, engine: Engine, one: Object, info: ObjectInfo, actor: str, run: UUID | None
+    connection: sa.Connection, *, engine: Engine, one: Object, found: Described, actor: str, run: UUID | None
 ) -> Adopted:
     """Give one object its rows, in the order of the locks."""
+    info = found.info
     scope = tenants.scopes(connection, [info.tenant])[info.tenant]
     blob = blobs.take(connection, [(scope, info.sha256, info.size)])[scope, info.sha256]
     name = (info.tenant, info.workflow, info.name)
@@ -195,7 +206,7 @@ def _take(
             note(connection, objects=[one], type_=events.LEFT_OVER, actor=actor, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
-        _place(connection, engine, one, info, blob, owner=known.id, now=now)
+        _place(connection, engine, one, found, blob, owner=known.id, now=now)
         _tell_of_copy(connection, row, one, now=now, actor=actor, run=run)
         return Adopted(one, Adoption.COPY, row.ref)
     version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
@@ -205,7 +216,7 @@ def _take(
     reason = f"found only in tier {one.tier} when the catalog was rebuilt"
     holds.place(connection, row.id, HOLD, by=actor, reason=reason, now=now)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
-    _place(connection, engine, one, info, blob, owner=row.id, now=now)
+    _place(connection, engine, one, found, blob, owner=row.id, now=now)
     after = {"state": "live", "tier": one.tier, "location": one.location, "holds": [HOLD], "size": row.size}
     line = events.of_artifact(row, "rebuilt", revision=1, now=now, actor=actor, after=after, run=run)
     events.append(connection, [line], at=now)
@@ -221,13 +232,14 @@ def _place(
     connection: sa.Connection,
     engine: Engine,
     one: Object,
-    info: ObjectInfo,
+    found: Described,
     blob: UUID,
     *,
     owner: UUID,
     now: datetime,
 ) -> None:
     """Give the copy its row: present, or doomed where a good copy is present."""
+    info = found.info
     copies = placements.of_blobs(connection, [blob])[blob]
     occupied = [copy for copy in copies if copy.tier == one.tier and copy.state is PlacementState.PRESENT]
     better = any(settlement.good(copy) for copy in occupied)
@@ -247,6 +259,8 @@ def _place(
             "stored_sha256": info.sha256,
             "placed_by": "found in the store",
             "made_at": now,
+            "vouched": None if found.vouched is None else found.vouched.value,
+            "pin": None if found.vouched is None else one.version,
             "verified_at": now,
             "doomed_at": now if better else None,
             "delete_after": now + engine.grace if better else None,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine.context import Engine
+from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
 
@@ -20,13 +20,19 @@ def sha256_of(store: Store, key: ObjectKey, *, progressed: Callable[[], None] = 
 
 
 def check(
-    engine: Engine, copy: PlacementRow, sha256: bytes, *, progressed: Callable[[], None] = lambda: None
+    engine: Engine,
+    copy: PlacementRow,
+    sha256: bytes,
+    *,
+    pinned: bool = True,
+    progressed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Read a copy and compare the hash of its bytes; return what is wrong with it, None if nothing is.
 
+    Other bytes than its pin names are wrong; not so where ``pinned`` is false, to find that right ones came back.
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
-    key = ObjectKey(copy.location, copy.store_version)
+    key = key_of(copy) if pinned else ObjectKey(copy.location, copy.store_version)
     try:
         found = sha256_of(engine.store(copy.tier), key, progressed=progressed)
     except (ObjectNotFound, ContentMismatch) as error:

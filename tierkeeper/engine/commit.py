@@ -64,8 +64,12 @@ def batch(
     ids: Sequence[UUID],
     done: Sequence[Transferred],
     foreign: set[UUID],
+    unread: Mapping[UUID, TierkeeperError],
 ) -> tuple[dict[UUID, Result], list[locking.Lock]]:
-    """Commit a batch; return each artifact's outcome and the locks that are to be set now."""
+    """Commit a batch; return each artifact's outcome and the locks that are to be set now.
+
+    ``unread``: why copies that nobody vouches for could not be read, by their ids.
+    """
     touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
     artifacts.lock_only(connection, ids)
@@ -83,7 +87,7 @@ def batch(
     if any(item.policy.retention or item.decision.action is Action.DESTROY for item in items):
         copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
     history = schedule.failures(connection, ids)
-    problems = _problems(done)
+    problems = _problems(done, unread, copies)
     locks: list[locking.Lock] = []
     nexts: list[schedule.Next] = []
     results: dict[UUID, Result] = {}
@@ -218,8 +222,16 @@ def _settle_blobs(
     return settled
 
 
-def _problems(done: Iterable[Transferred]) -> dict[UUID | None, TierkeeperError]:
-    return {t.intent.blob: t.error for t in done if t.error is not None}
+def _problems(
+    done: Iterable[Transferred],
+    unread: Mapping[UUID, TierkeeperError],
+    copies: Mapping[UUID, Sequence[PlacementRow]],
+) -> dict[UUID | None, TierkeeperError]:
+    found: dict[UUID | None, TierkeeperError] = {}
+    if unread:
+        found.update((p.blob_id, unread[p.id]) for of_blob in copies.values() for p in of_blob if p.id in unread)
+    found.update((t.intent.blob, t.error) for t in done if t.error is not None)
+    return found
 
 
 def _decided(engine: Engine, row: ArtifactRow, policy: Policy, now: datetime) -> Decision:

@@ -10,11 +10,11 @@ from uuid import UUID
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.tiers import TierInfo
-from tierkeeper.stores.base import ObjectInfo, Store
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,3 +82,8 @@ def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:
         content_type=artifact.content_type,
         metadata=artifact.metadata,
     )
+
+
+def key_of(copy: PlacementRow) -> ObjectKey:
+    """Return what names exactly these bytes, by their pin where it is known (R16)."""
+    return ObjectKey(copy.location, copy.store_version, copy.pin)

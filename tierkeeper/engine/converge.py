@@ -13,19 +13,20 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import brake, commit, damage, locking, settlement
+from tierkeeper.engine import brake, commit, damage, locking, settlement, vouching
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, transfer_all
 from tierkeeper.policy.decide import decide
@@ -58,6 +59,8 @@ class Plan:
     rule: dict[UUID, str]  # by blob: of the artifact whose name a new copy carries
     owner: dict[UUID, ArtifactRow]  # by blob
     lacking: frozenset[UUID]  # blobs that need a new copy
+    doubts: tuple[vouching.Doubt, ...] = ()  # what is to be read first: it may be all that is lacking
+    unread: Mapping[UUID, TierkeeperError] = field(default_factory=dict)  # why such copies could not be, by their ids
 
 
 def claim_due(
@@ -83,9 +86,11 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     if not ids:
         return report
     plan = step_2_decide(engine, ids)
+    if plan.doubts:
+        plan = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, plan.doubts))
     intents, foreign = step_3_intend(engine, worker, plan) if plan.lacking else ([], set())
     done = step_4_copy(engine, worker, ids, intents) if intents else []
-    results, locks = step_5_commit(engine, worker, ids, done, foreign)
+    results, locks = step_5_commit(engine, worker, ids, done, foreign, plan.unread)
     step_6_lock(engine, locks)
     report.outcomes.update(results)
     report.copied = sum(t.upload.size for t in done if t.upload is not None)
@@ -119,8 +124,9 @@ def step_1_claim(
     return engine.catalog.run(unit)
 
 
-def step_2_decide(engine: Engine, ids: Sequence[UUID]) -> Plan:
-    """Say what is wanted of each blob of the batch; only reads."""
+def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None) -> Plan:
+    """Say what is wanted of each blob of the batch; only reads. ``unread``: doubtful copies that are not waited for."""
+    passed = unread or {}
     with engine.catalog.reading() as connection:
         now = catalog_now(connection)
         governance = engine.book.refresh(connection)
@@ -147,13 +153,27 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID]) -> Plan:
         if row.blob_id not in owner:
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule
     lacking = {b for b, tiers in wanted.items() if b in owner and settlement.lacking(tiers, copies[b])}
+    doubts = [
+        vouching.Doubt(copy, owner[blob].sha256)
+        for blob in sorted(lacking)
+        for copy in _to_read(engine, wanted[blob], copies[blob], passed)
+    ]
     return Plan(
         rows={row.id: row for row in rows},
         wanted={blob: frozenset(tiers) for blob, tiers in wanted.items()},
         rule=rule,
         owner=owner,
         lacking=frozenset(lacking),
+        doubts=tuple(doubts),
+        unread=passed,
     )
+
+
+def read_doubtful(
+    engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[vouching.Doubt]
+) -> Mapping[UUID, TierkeeperError]:
+    """Read what nobody vouches for in wanted tiers; return why some could not be read (R18)."""
+    return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), actor=worker.actor)
 
 
 def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
@@ -170,7 +190,8 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
                 continue  # nothing to copy from, or the content itself is gone since step 2: the commit says so
-            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob])):
+            reading = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
+            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - reading):
                 if tier not in engine.stores:  # no longer configured: the commit says so
                     continue
                 if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
@@ -199,17 +220,7 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
 
 def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
     """Carry out the intents, some at once, renewing the leases on progress; bad sources are reported."""
-
-    def renew() -> None:
-        def unit(connection: sa.Connection) -> None:
-            schedule.renew(connection, ids, token=worker.token, lease_seconds=engine.lease)
-            placements.renew(connection, worker.token, lease_seconds=engine.lease)
-
-        engine.catalog.run(unit)
-
-    numbers = engine.settings.engine
-    renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
-    done = transfer_all(engine, intents, renewal)
+    done = transfer_all(engine, intents, _renewal(engine, worker, ids))
     alarm(done)
     for transferred in done:
         for source, wrong in transferred.bad_sources:
@@ -218,17 +229,51 @@ def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Se
 
 
 def step_5_commit(
-    engine: Engine, worker: Worker, ids: Sequence[UUID], done: Sequence[Transferred], foreign: set[UUID]
+    engine: Engine,
+    worker: Worker,
+    ids: Sequence[UUID],
+    done: Sequence[Transferred],
+    foreign: set[UUID],
+    unread: Mapping[UUID, TierkeeperError] | None = None,
 ) -> tuple[dict[UUID, commit.Result], list[locking.Lock]]:
     """The commit point of the batch: see ``commit``."""
     return engine.catalog.run(
-        lambda connection: commit.batch(connection, engine, worker, ids=ids, done=done, foreign=foreign)
+        lambda connection: commit.batch(
+            connection, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
+        )
     )
 
 
 def step_6_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
     """Put the WORM locks that retention wants; what fails is due again."""
     locking.apply(engine, locks)
+
+
+def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
+    def renew() -> None:
+        def unit(connection: sa.Connection) -> None:
+            schedule.renew(connection, ids, token=worker.token, lease_seconds=engine.lease)
+            placements.renew(connection, worker.token, lease_seconds=engine.lease)
+
+        engine.catalog.run(unit)
+
+    numbers = engine.settings.engine
+    return Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
+
+
+def _to_read(
+    engine: Engine, wanted: Collection[str], copies: Sequence[PlacementRow], unread: Collection[UUID]
+) -> list[PlacementRow]:
+    """Return the doubtful copies that are read before anything is copied to their tiers.
+
+    What would have to be thawed for it is made anew, where a copy that counts, or counted, can be copied instead.
+    """
+    vouched = any(p.readable and p.vouched is not None and p.tier in engine.stores for p in copies)
+    return [
+        p
+        for p in settlement.doubtful(wanted, copies)
+        if p.id not in unread and p.tier in engine.stores and not (vouched and engine.store(p.tier).must_thaw)
+    ]
 
 
 def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datetime) -> bool:
@@ -244,6 +289,6 @@ def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datet
 def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found: Sequence[PlacementRow]) -> Intent:
     store = engine.store(tier)
     info = info_of(artifact, new_id())
-    # a copy that need not pass through here is the cheapest
-    near = sorted(found, key=lambda p: engine.store(p.tier).realm != store.realm)
+    # what is vouched for comes first; then a copy that need not pass through here is the cheapest
+    near = sorted(found, key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))
     return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))

@@ -216,7 +216,7 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
                 item.content.file.seek(item.content.start)
                 content = cast("BinaryIO", streams.Noted(item.content.file, renewal.progressed))
                 stored = engine.store(intent.tier).put(intent.location, content, intent.info)
-                uploads.append(uploaded(intent, stored))
+                uploads.append(uploaded(engine, intent, stored, progressed=renewal.progressed))
                 renewal.progressed()
         except TierkeeperError as error:
             return Written(tuple(uploads), error)

@@ -22,10 +22,9 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage
-from tierkeeper.engine.context import Engine
+from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
-from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
 
 log = logs.get(__name__)
@@ -60,14 +59,16 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
     """Open the artifact; a copy that can't be opened is passed over.
 
     A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A part of
-    it (``offset``, ``length`` in bytes) can't be.
+    it (``offset``, ``length`` in bytes) can't be: it comes from copies that are vouched for only (R15).
     """
     whole = offset == 0 and (length is None or length >= row.size)
     reasons: list[str] = []
     for _ in range(2):  # a reader whose copies vanished reads the catalog again before it reports an error
         for copy in _copies(engine, row):
-            key = ObjectKey(copy.location, copy.store_version)
-            stream = engine.store(copy.tier).open(key, offset=offset, length=length)
+            if not whole and copy.vouched is None:
+                reasons.append(f"{copy.tier}: nobody vouches for this copy, so it is read whole or not at all")
+                continue
+            stream = engine.store(copy.tier).open(key_of(copy), offset=offset, length=length)
             try:
                 chunks = stream.__enter__()
             except TierkeeperError as error:

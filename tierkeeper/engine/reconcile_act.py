@@ -62,7 +62,7 @@ def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: Artifact
         left = damage.report(engine, copy, reason=suspect.reason, actor=actor)
         return "passed over" if left is None else "reported"
     try:
-        if owner is not None and checking.check(engine, copy, owner.sha256) is None:
+        if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False) is None:
             return "healed" if damage.heal(engine, copy, actor=actor) else "passed over"
     except StoreError as error:
         log.warning("a damaged copy could not be read again", tier=copy.tier, location=copy.location, error=str(error))

@@ -14,13 +14,13 @@ from tierkeeper.catalog.rows import PlacementRow
 
 
 def good(placement: PlacementRow) -> bool:
-    """A copy that counts: present, undamaged, under a name that was not purged."""
-    return placement.state is PlacementState.PRESENT and placement.damaged_at is None and not placement.name_purged
+    """A copy that counts (R15): present, and sound."""
+    return placement.state is PlacementState.PRESENT and _sound(placement)
 
 
 def rescuable(placement: PlacementRow) -> bool:
-    """A doomed copy that may be present again: its bytes were verified and were not found bad since."""
-    return placement.state is PlacementState.DOOMED and placement.damaged_at is None and not placement.name_purged
+    """A doomed copy that may be present again: a sound one."""
+    return placement.state is PlacementState.DOOMED and _sound(placement)
 
 
 def lacking(wanted: Collection[str], copies: Iterable[PlacementRow]) -> set[str]:
@@ -28,10 +28,21 @@ def lacking(wanted: Collection[str], copies: Iterable[PlacementRow]) -> set[str]
     return set(wanted) - {p.tier for p in copies if good(p) or rescuable(p)}
 
 
+def doubtful(wanted: Collection[str], copies: Sequence[PlacementRow]) -> list[PlacementRow]:
+    """Return the copies in lacking tiers that would count, or could be rescued, if somebody vouched for them."""
+    missing = lacking(wanted, copies)
+    return [p for p in copies if p.tier in missing and p.readable and p.vouched is None and not p.name_purged]
+
+
 def sources(copies: Iterable[PlacementRow]) -> list[PlacementRow]:
-    """Return what a copy can be made from: present ones first, doomed ones too."""
+    """Return what a copy can be made from: vouched ones first, then present ones; doomed ones too."""
     readable = [p for p in copies if p.readable]
-    return sorted(readable, key=lambda p: p.state is not PlacementState.PRESENT)
+    return sorted(readable, key=lambda p: (p.vouched is None, p.state is not PlacementState.PRESENT))
+
+
+def _sound(placement: PlacementRow) -> bool:
+    """Undamaged, vouched for, and under a name that was not purged."""
+    return placement.damaged_at is None and placement.vouched is not None and not placement.name_purged
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Settlement:
 def settle(
     wanted: Collection[str], copies: Sequence[PlacementRow], uploads: Iterable[Upload], *, token: UUID
 ) -> Settlement:
-    """Decide the fate of our verified uploads and of every other copy of the blob.
+    """Decide the fate of our vouched uploads and of every other copy of the blob.
 
     An upload that is no longer ``copying`` with our token was taken away (collected) or committed by an earlier try
     of this transaction: it is left as it is (R2).
@@ -69,7 +80,7 @@ def settle(
         if wins:
             counts.add(upload.tier)
             added.add(upload.tier)
-            replaced = present.pop(upload.tier, None)  # damaged, or under a purged name
+            replaced = present.pop(upload.tier, None)  # damaged, not vouched for, or under a purged name
             if replaced is not None:
                 doomed.append(replaced.id)
         fates.append((upload, PlacementState.PRESENT if wins else PlacementState.DOOMED))

@@ -1,4 +1,9 @@
-"""Moving one artifact's bytes into a new placement, verified; renewing leases while that goes on."""
+"""Moving one artifact's bytes into a new placement, vouched for; renewing leases while that goes on.
+
+A store that copies on its own side often cannot say that the bytes are right. What it copied from a copy that is
+vouched for, and was named by its pin, is as good as that one. Everything else that nobody vouches for is read back
+whole before its commit (R17); into a class that has to be thawed before it can be read, it is streamed instead.
+"""
 
 import io
 import time
@@ -8,20 +13,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 from uuid import UUID
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.metrics import observe
+from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking, streams
-from tierkeeper.engine.context import Engine
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
+from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
 
 log = logs.get(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +96,16 @@ class Renewal:
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
     """Carry out the intents, some at once; an intent's error is its own."""
-    finished: SimpleQueue[Future[Transferred]] = SimpleQueue()
-    for intent in intents:
-        engine.threads.submit(transfer, engine, intent, renewal).add_done_callback(finished.put)
-    done: list[Transferred] = []
-    while len(done) < len(intents):
+    return each(engine, lambda intent: transfer(engine, intent, renewal), intents, renewal)
+
+
+def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
+    """Make one call per item, some at once, renewing the leases meanwhile; results as they come."""
+    finished: SimpleQueue[Future[R]] = SimpleQueue()
+    for item in items:
+        engine.threads.submit(call, item).add_done_callback(finished.put)
+    done: list[R] = []
+    while len(done) < len(items):
         try:
             done.append(finished.get(timeout=renewal.every).result())
         except Empty:
@@ -108,7 +122,8 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
     for source in intent.sources:
         try:
             stored = _copy(engine, source, intent, renewal)
-            return Transferred(intent, uploaded(intent, stored, source=source), None, tuple(bad))
+            upload = uploaded(engine, intent, stored, source=source, progressed=renewal.progressed)
+            return Transferred(intent, upload, None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
             wrong = _wrong(engine, source, intent.info.sha256, renewal)
@@ -139,16 +154,31 @@ def fault(tier: str, error: Exception) -> StorePermanent:
     return StorePermanent(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 
-def uploaded(intent: Intent, stored: Stored, *, source: PlacementRow | None = None) -> Upload:
-    """Return the verified upload for its commit; ``source``: the copy that it was made from (R6).
+def uploaded(
+    engine: Engine,
+    intent: Intent,
+    stored: Stored,
+    *,
+    source: PlacementRow | None = None,
+    progressed: Callable[[], None] = lambda: None,
+) -> Upload:
+    """Return the upload for its commit, read back where nobody vouches for it; ``source``: what it was made from (R6).
 
-    Raises ContentMismatch if the store has something else.
+    Raises ContentMismatch if the store has something else, and what the store raises where it cannot be read now.
     """
     info = intent.info
     if stored.size != info.size or (stored.sha256 is not None and stored.sha256 != info.sha256):
         raise ContentMismatch(
             tier=intent.tier, location=intent.location, reason=f"{stored.size} bytes instead of {info.size}"
         )
+    vouched, pin = _vouched(stored, source), stored.pin
+    if vouched is None:
+        key = ObjectKey(intent.location, stored.version, stored.pin)
+        found = checking.sha256_of(engine.store(intent.tier), key, progressed=progressed)
+        if found != info.sha256:
+            reason = f"its SHA-256 is {found.hex()}, not {info.sha256.hex()}"
+            raise ContentMismatch(tier=intent.tier, location=intent.location, reason=reason)
+        vouched, pin = Vouched.READ, stored.pin or stored.version
     return Upload(
         placement=intent.placement,
         blob=intent.blob,
@@ -157,14 +187,34 @@ def uploaded(intent: Intent, stored: Stored, *, source: PlacementRow | None = No
         sha256=info.sha256,
         version=stored.version,
         checksum=None if stored.sha256 is None else f"sha256:{stored.sha256.hex()}",
+        vouched=vouched,
+        pin=pin,
         source=source,
     )
 
 
+def _vouched(stored: Stored, source: PlacementRow | None) -> Vouched | None:
+    """Return who vouches for what was stored; a copy by its pin is as good as its source, and no better (R17)."""
+    if stored.vouched is Vouched.PINNED and not _is_pinned(source):
+        return None
+    if stored.vouched is Vouched.SERVER and stored.sha256 is None:
+        return None
+    return stored.vouched
+
+
+def _is_pinned(source: PlacementRow | None) -> bool:
+    return source is not None and source.vouched is not None and source.pin is not None
+
+
+def _copies_itself(origin: Store, target: Store, source: PlacementRow) -> bool:
+    """Whether the bytes need not pass through here: what cannot be read back has to be vouched for as it is written."""
+    return origin.realm == target.realm and (_is_pinned(source) or not target.must_thaw)
+
+
 def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal) -> Stored:
     origin, target = engine.store(source.tier), engine.store(intent.tier)
-    key = ObjectKey(source.location, source.store_version)
-    if origin.realm == target.realm:
+    key = key_of(source)
+    if _copies_itself(origin, target, source):
         with renewal.silent():
             return target.copy(origin, key, intent.location, intent.info)
     with origin.open(key) as chunks:

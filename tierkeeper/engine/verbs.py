@@ -17,12 +17,12 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
+from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.base.values import Call, Ref, VerbResult
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import wishes
+from tierkeeper.engine import settlement, wishes
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import converge_these
 from tierkeeper.engine.wishes import Wish
@@ -279,4 +279,4 @@ def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) ->
 
 def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:
     here = copies.get(row.blob_id, []) if row.blob_id is not None else []
-    return frozenset(p.tier for p in here if p.state is PlacementState.PRESENT)
+    return frozenset(p.tier for p in here if settlement.good(p))

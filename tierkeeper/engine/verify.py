@@ -1,10 +1,10 @@
 """Read copies again and compare their hashes; what is bad is reported and made anew by converge."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
@@ -13,7 +13,7 @@ from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage
+from tierkeeper.engine import checking, damage, vouching
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
 
@@ -29,12 +29,15 @@ def verify(
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
-    """Verify every present copy of what matches, or the ``share`` (0 to 1) of copies verified longest ago."""
+    """Verify every present copy of what matches, or a ``share`` (0 to 1) of all copies.
+
+    First what nobody vouches for; half of the rest are copies that were never read, half those read longest ago.
+    """
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.VERIFY, actor=actor))
     total: Counter[str] = Counter()
     failures: list[ItemError] = []
     size, more = 0, False
-    batches = _oldest(engine, share) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
+    batches = _share(engine, share) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
     for batch in batches:
         if over(deadline):
             more = True
@@ -69,7 +72,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     for (row, copy), found in zip(batch, engine.in_parallel(one, batch), strict=True):
         if found is None:
             counts["verified"] += 1
-            good.append(copy.id)
+            good.append(copy)
             size += row.size
             continue
         if isinstance(found, TierkeeperError):
@@ -79,7 +82,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
         counts["damaged"] += 1
         damage.report(engine, copy, reason=found, actor=actor)
         bad.append(ItemError(row.ref, {"error": "ContentCorrupt", "message": f"{copy.tier}: {found}"}))
-    engine.catalog.run(lambda c: placements.mark_verified(c, good, now=catalog_now(c)))
+    vouching.vouch(engine, good)
     return counts, size, bad
 
 
@@ -97,21 +100,36 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
         after = rows[-1]
 
 
-def _oldest(engine: Engine, share: float) -> Iterator[list[Copy]]:
-    """Yield so much of all copies, those that were read longest ago first."""
+def _share(engine: Engine, share: float) -> Iterator[list[Copy]]:
+    """Yield so much of all copies: what is never read would hide what was read long ago, were it always the first."""
     with engine.catalog.reading() as connection:
         left = placements.count_present(connection)
         left = max(1, round(left * share)) if left else 0
         before = catalog_now(connection)
-    after: tuple[datetime, UUID] | None = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
-    while left > 0 and after is not None:
-        with engine.catalog.reading() as connection:
-            batch, after = placements.verified_longest_ago(
-                connection, before=before, after=after, limit=min(_BATCH, left)
+    unvouched, unread, oldest = (_Queue(engine, order, before) for order in placements.Order)
+    for queue, most in ((unvouched, 1.0), (unread, 0.5), (oldest, 1.0), (unread, 1.0)):
+        end = left - math.ceil(left * most)
+        while left > end and (batch := queue.next(min(_BATCH, left - end))) is not None:
+            yield batch
+            left -= len(batch)
+
+
+class _Queue:
+    """The copies in one order, a batch at a time."""
+
+    def __init__(self, engine: Engine, order: placements.Order, before: datetime) -> None:
+        self._engine, self._order, self._before = engine, order, before
+        self._after: placements.Mark | None = placements.BEGINNING
+
+    def next(self, limit: int) -> list[Copy] | None:
+        """Return the next batch, None at the end."""
+        if self._after is None:
+            return None
+        with self._engine.catalog.reading() as connection:
+            batch, self._after = placements.to_verify(
+                connection, self._order, before=self._before, after=self._after, limit=limit
             )
-        readable = [(row, copy) for row, copy in batch if _wanted_now(engine, copy)]
-        yield readable
-        left -= len(readable)
+        return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
 
 
 def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:

@@ -123,6 +123,11 @@ class Store(ABC):
         return None
 
     @property
+    def must_thaw(self) -> bool:
+        """Whether what is written here cannot be read before it was thawed: it has to be right when it is written."""
+        return False
+
+    @property
     def is_database(self) -> bool:
         """Whether this is a database store (``clean_hot`` works on these)."""
         return False

@@ -20,10 +20,12 @@ import stat
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from tierkeeper.base.clock import utc
+from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
@@ -167,7 +169,7 @@ class FilesystemStore(Store):
             finally:
                 _remove(unfinished, staging)
                 _remove(sidecar, staging)
-        return _stored(location, status, sha256)
+        return replace(_stored(location, status, sha256), vouched=Vouched.WRITTEN)
 
     def _pieces(self, file: BinaryIO, location: str, offset: int, length: int | None) -> Iterator[bytes]:
         with self._translated(location):

@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO, Self
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from tierkeeper.base.clock import utc
 from tierkeeper.base.sizes import format_size
+from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.stores import postgres_errors, postgres_schema
@@ -281,7 +283,7 @@ class PostgresStore(Store):
         stored = self.head(ObjectKey(location))
         if (stored.size, stored.sha256) != (info.size, info.sha256):
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
-        return stored
+        return replace(stored, vouched=Vouched.SERVER)
 
     def _pieces(self, key: ObjectKey, offset: int, end: int) -> Iterator[bytes]:
         wanted = sql.SQL("substring(content FROM %s FOR %s)")

@@ -63,6 +63,11 @@ class S3Store(Store):
         return self.place.options.storage_class
 
     @property
+    def must_thaw(self) -> bool:
+        """Whether objects get an archive class here."""
+        return self.storage_class in {"GLACIER", "DEEP_ARCHIVE"}
+
+    @property
     def readable_layout(self) -> bool:
         """Whether the layout is the readable one."""
         return self.place.options.readable

@@ -73,3 +73,54 @@ def test_an_old_catalog_is_refused(postgres_url: str, database_url: str) -> None
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
         with pytest.raises(CatalogNotReady, match="0001"):
             migrate.check(connection)
+
+
+#: as the release before wrote them: by state, the store's checksum of the whole or none, and a version
+BEFORE = (
+    ("present", "sha256:00", None),
+    ("present", "sha256:00", "v1"),
+    ("present", None, "v2"),
+    ("doomed", "sha256:00", None),
+    ("doomed", None, None),
+    ("copying", None, None),
+)
+#: how its workers, which are still at work, commit a copy
+COMMIT_BEFORE = (
+    "UPDATE placements SET state = 'present', lease_until = NULL, store_version = 'v3', stored_size = 1,"
+    " checksum = 'sha256:00', verified_at = now() WHERE state = 'copying'"
+)
+
+
+def test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade(postgres_url: str) -> None:
+    """Copies keep the word that they had; what had none counts for nothing, as does what old workers still commit."""
+    engine = connected(postgres_url)
+    with engine.begin() as connection:
+        command.upgrade(migrate._config(connection), "0003")
+        for number, (state, checksum, version) in enumerate(BEFORE):
+            connection.execute(
+                sa.text(
+                    "WITH blob AS (INSERT INTO blobs (id, scope, sha256, size) VALUES (gen_random_uuid(), 'acme',"
+                    " sha256(CAST(:location AS bytea)), 1) RETURNING id) INSERT INTO placements (id, blob_id, tier,"
+                    " location, state, checksum, store_version, stored_size, token, lease_until, delete_after,"
+                    " verified_at) SELECT gen_random_uuid(), id, 'warm', :location, :state, :checksum, :version, 1,"
+                    " id, now(), now(), now() FROM blob"
+                ),
+                {"location": str(number), "state": state, "checksum": checksum, "version": version},
+            )
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {migrate.head()}"]
+    told = sa.text("SELECT vouched, pin, verified_at IS NOT NULL AS verified FROM placements ORDER BY location")
+    with engine.begin() as connection:
+        assert [tuple(row) for row in connection.execute(told)] == [
+            ("written", None, True),
+            ("written", "v1", True),
+            (None, None, False),
+            ("written", None, True),
+            (None, None, False),
+            (None, None, False),
+        ]
+        assert connection.execute(sa.text(COMMIT_BEFORE)).rowcount == 1
+        assert [row.vouched for row in connection.execute(told)][-1] is None
+    with engine.begin() as connection:
+        command.downgrade(migrate._config(connection), "0003")
+        (missing,) = connection.execute(sa.text("SELECT count(*) FROM placements WHERE verified_at IS NULL")).one()
+    assert missing == 0

@@ -42,7 +42,9 @@ def test_a_location_is_never_used_twice(house: House) -> None:
         ("state = 'copying', token = NULL, lease_until = now()", "maker_has_token"),
         ("state = 'copying', token = id, lease_until = NULL", "copying_has_lease"),
         ("state = 'doomed', delete_after = NULL", "doomed_has_delete_after"),
-        ("stored_size = NULL", "kept_was_verified"),
+        ("stored_size = NULL", "kept_was_written"),
+        ("vouched = 'somebody'", "vouched_known"),
+        ("vouched = NULL, pin = 'v1'", "pin_of_vouched"),
         ("blob_id = gen_random_uuid()", "fk_placements_blob_id_blobs"),
     ],
 )

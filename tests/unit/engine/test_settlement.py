@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import PlacementState
+from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import settlement
@@ -41,12 +41,14 @@ def copy(tier: str, state: PlacementState = PlacementState.PRESENT) -> Placement
         doomed_at=NOW if state is PlacementState.DOOMED else None,
         delete_after=NOW if state is PlacementState.DOOMED else None,
         name_purged=False,
+        vouched=None if intent else Vouched.WRITTEN,
+        pin=None,
     )
 
 
 def upload(of: PlacementRow) -> Upload:
-    """A verified upload under an intent."""
-    return Upload(of.id, BLOB, of.tier, 1, bytes(32), None, None)
+    """An upload under an intent, vouched for."""
+    return Upload(of.id, BLOB, of.tier, 1, bytes(32), None, None, Vouched.WRITTEN, None)
 
 
 def settled(
@@ -124,3 +126,48 @@ def test_present_copies_are_copied_from_first() -> None:
     bad = replace(copy("warm"), damaged_at=NOW)
     others = [copy("warm", PlacementState.COPYING), copy("warm", PlacementState.DELETING)]
     assert settlement.sources([doomed, bad, present, *others]) == [present, doomed]
+
+
+def in_doubt(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
+    """A copy that nobody vouches for."""
+    return replace(copy(tier, state), vouched=None)
+
+
+def test_a_copy_that_nobody_vouches_for_dooms_nothing() -> None:
+    """It is no reason to remove another copy, and stays itself until it is known whether it is right (R15)."""
+    found = settled({"warm"}, [copy("hot"), in_doubt("warm")])
+    assert (found.doomed, found.complete) == ((), False)
+    assert settlement.lacking({"warm"}, [in_doubt("warm")]) == {"warm"}
+
+
+def test_an_upload_takes_the_place_of_a_copy_that_nobody_vouches_for() -> None:
+    """What is vouched for is better than what may be wrong."""
+    old, new = in_doubt("hot"), copy("hot", PlacementState.COPYING)
+    found = settled({"hot"}, [old, new], (new,))
+    assert [state for _, state in found.uploads] == [PlacementState.PRESENT]
+    assert (found.doomed, found.complete) == ((old.id,), True)
+
+
+def test_only_what_is_vouched_for_is_rescued() -> None:
+    """A doomed copy comes back where somebody vouches for it, in the place of one that nobody does."""
+    assert settled({"hot"}, [in_doubt("hot", PlacementState.DOOMED)]).rescued == ()
+    there, doomed = in_doubt("hot"), copy("hot", PlacementState.DOOMED)
+    found = settled({"hot"}, [there, doomed])
+    assert (found.rescued, found.doomed) == ((doomed.id,), (there.id,))
+
+
+def test_what_is_vouched_for_is_the_first_source() -> None:
+    """A doomed copy that is vouched for comes before a present one that is not; what is damaged is none."""
+    doubtful, doomed, first = in_doubt("hot"), copy("warm", PlacementState.DOOMED), copy("cold")
+    bad = replace(copy("hot"), damaged_at=NOW)
+    assert settlement.sources([doubtful, bad, doomed, first]) == [first, doomed, doubtful]
+
+
+def test_in_doubt_is_what_would_count_if_somebody_vouched_for_it() -> None:
+    """A wanted tier's present or doomed copy, undamaged, where no other counts."""
+    present, doomed = in_doubt("hot"), in_doubt("warm", PlacementState.DOOMED)
+    bad, named = replace(in_doubt("hot"), damaged_at=NOW), replace(in_doubt("hot"), name_purged=True)
+    going = in_doubt("hot", PlacementState.DELETING)
+    rows = [present, doomed, bad, named, going, in_doubt("cold")]
+    assert settlement.doubtful({"hot", "warm"}, rows) == [present, doomed]
+    assert settlement.doubtful({"hot"}, [*rows, copy("hot")]) == []

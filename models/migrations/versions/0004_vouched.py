@@ -1,0 +1,43 @@
+"""Who vouches for a copy, and the pin that names its bytes.
+
+What is there keeps the word it had: a store's own checksum of the whole (``written``). Where there is none, as of what
+was uploaded in parts and of what some servers copied by themselves, nobody vouches for the bytes until they are read.
+The same becomes of what processes of the release before commit from now on: they do not know of the column.
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# the default is for the rows that there are, which are not rewritten for it; new ones have to say who vouches
+UP = """
+ALTER TABLE placements ADD COLUMN vouched TEXT DEFAULT 'written', ADD COLUMN pin TEXT;
+ALTER TABLE placements ALTER COLUMN vouched DROP DEFAULT;
+UPDATE placements SET vouched = NULL, verified_at = NULL WHERE checksum IS NULL;
+UPDATE placements SET pin = store_version WHERE vouched IS NOT NULL AND store_version IS NOT NULL;
+ALTER TABLE placements ADD CONSTRAINT ck_placements_vouched_known
+    CHECK (vouched IN ('written', 'server', 'pinned', 'read'));
+ALTER TABLE placements ADD CONSTRAINT ck_placements_pin_of_vouched CHECK (pin IS NULL OR vouched IS NOT NULL);
+ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_verified TO ck_placements_kept_was_written;
+CREATE INDEX ix_placements_unvouched ON placements (id) WHERE state = 'present' AND vouched IS NULL;
+"""
+# the verify of the release before passes over what has no time
+DOWN = """
+DROP INDEX ix_placements_unvouched;
+ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_written TO ck_placements_kept_was_verified;
+UPDATE placements SET verified_at = made_at WHERE verified_at IS NULL AND state IN ('present', 'doomed');
+ALTER TABLE placements DROP COLUMN vouched, DROP COLUMN pin;
+"""
+
+
+def upgrade() -> None:
+    """Go to this revision."""
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    """Go back to the revision before."""
+    op.execute(DOWN)

@@ -1,0 +1,356 @@
+"""A copy that nobody vouches for is read before it counts, and until then nothing is removed on its word."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from integration.keeper.house import House
+from integration.keeper.test_damage import CONTENT, file_of, flip
+
+from tierkeeper.base.errors import NoReadableCopy
+from tierkeeper.base.states import Outcome, Vouched
+from tierkeeper.catalog import placements
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import damage, vouching
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import ContentMismatch, StoreTransient
+from tierkeeper.stores.filesystem import FilesystemStore
+
+WEEK = timedelta(days=8)  # old enough for warm, by the default policy
+
+
+class Server(FilesystemStore):
+    """A folder that copies on its own side without looking at the bytes, and says what it was told to say of them."""
+
+    says: Vouched | None = None
+    archive = False
+    away = False
+    copied = 0
+    etag: str | None = None  # of what lies here, where it refuses another pin
+
+    @property
+    def must_thaw(self) -> bool:
+        return self.archive
+
+    def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        self.copied += 1
+        with source.open(ObjectKey(key.location)) as pieces:
+            data = b"".join(pieces)
+        as_it_is = replace(info, sha256=hashlib.sha256(data).digest(), size=len(data))
+        stored = super().put(location, io.BytesIO(data), as_it_is)
+        return replace(stored, sha256=None, vouched=self.says, pin="ours")
+
+    @contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        if self.away:
+            raise StoreTransient(tier=self.config.tier, reason="it is away")
+        if self.etag is not None and key.pin not in {None, self.etag}:
+            raise ContentMismatch(tier=self.config.tier, location=key.location, reason="others are there: 412")
+        with super().open(ObjectKey(key.location), offset=offset, length=length) as pieces:
+            yield pieces
+
+
+def server(house: House, tier: str, says: Vouched | None = None) -> Server:
+    """Put such a store in a tier's place."""
+    stores: Any = house.keeper.engine.stores
+    made = stores[tier] = Server.from_url(stores[tier].config)
+    made.says = says
+    return made
+
+
+def doubt(house: House, tier: str) -> None:
+    """Forget who vouches for the copies in a tier, as the migration does."""
+    house.sql("UPDATE placements SET vouched = NULL, pin = NULL, verified_at = NULL WHERE tier = :tier", tier=tier)
+
+
+def vouched(house: House, tier: str) -> tuple[str | None, str | None, bool]:
+    """Who vouches for the present copy in a tier, its pin, and whether it was read."""
+    (row,) = house.sql(
+        "SELECT vouched, pin, verified_at FROM placements WHERE tier = :tier AND state = 'present'", tier=tier
+    )
+    return row.vouched, row.pin, row.verified_at is not None
+
+
+def kept(house: House) -> set[str]:
+    """The tiers with a present copy, damaged ones too."""
+    return {row.tier for row in house.sql("SELECT tier FROM placements WHERE state = 'present'")}
+
+
+def row_of(house: House, tier: str) -> PlacementRow:
+    """The catalog's row of the copy in a tier."""
+    (row,) = house.sql("SELECT id FROM placements WHERE tier = :tier", tier=tier)
+    with house.keeper.engine.catalog.reading() as connection:
+        return placements.load(connection, [row.id])[0]
+
+
+@pytest.fixture
+def twice(house: House) -> House:
+    """An artifact in hot and in cold."""
+    house.store(content=CONTENT, age=timedelta(days=40))
+    house.turn()
+    house.restore()
+    house.settle()
+    assert house.tiers() == {"hot", "cold"}
+    return house
+
+
+# -- what is committed, R17
+
+
+@pytest.mark.parametrize("says", [None, Vouched.PINNED, Vouched.SERVER])
+def test_a_copy_that_nobody_vouches_for_is_read_before_its_commit(house: House, says: Vouched | None) -> None:
+    """A server's copy of a source without a pin is read back, whatever it says; what is wrong moves nothing."""
+    house.store(content=CONTENT, age=WEEK)
+    server(house, "warm", says)
+    good = file_of(house, "hot").read_bytes()
+    flip(file_of(house, "hot"))
+    house.turn()
+    assert (kept(house), "damaged" in house.events()) == ({"hot"}, True)
+    house.collect()
+    file_of(house, "hot").write_bytes(good)
+    house.sql("UPDATE placements SET damaged_at = NULL")
+    house.pass_time(timedelta(minutes=10))
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
+    assert vouched(house, "warm") == ("read", "ours", True)
+
+
+def test_a_pinned_copy_of_a_vouched_source_is_as_good_as_that(house: House) -> None:
+    """It is committed without being read; nobody has verified it, so verify takes it before what was read once."""
+    house.store(content=CONTENT, age=WEEK)
+    house.sql("UPDATE placements SET pin = 'theirs'")
+    warm = server(house, "warm", Vouched.PINNED)
+    warm.away = True  # it cannot be read now
+    house.turn()
+    assert (house.tiers(), vouched(house, "warm")) == ({"warm"}, ("pinned", "ours", False))
+    warm.away = False
+    house.settle()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_pinned_copy_of_an_unvouched_source_is_read(house: House, *, right: bool) -> None:
+    """It is no better than its source, which nobody vouches for: it is read, and a wrong one is not committed."""
+    house.store(content=CONTENT, age=WEEK)
+    doubt(house, "hot")
+    server(house, "warm", Vouched.PINNED)
+    good = file_of(house, "hot").read_bytes()
+    if not right:
+        flip(file_of(house, "hot"))
+    house.turn()
+    assert kept(house) == ({"warm"} if right else {"hot"})
+    if not right:
+        file_of(house, "hot").write_bytes(good)
+        house.sql("UPDATE placements SET damaged_at = NULL")
+        house.pass_time(timedelta(minutes=10))
+    house.settle()
+    assert vouched(house, "warm") == ("read", "ours", True)
+
+
+def test_what_must_be_thawed_is_streamed_unless_it_is_pinned(house: House) -> None:
+    """A copy that could not be read back has to be vouched for as it is written: its bytes pass through here."""
+    house.store("b", b"other", age=WEEK)
+    warm = server(house, "warm", Vouched.PINNED)
+    warm.archive = warm.away = True
+    house.turn()
+    assert (warm.copied, vouched(house, "warm")) == (0, ("written", None, False))
+    house.store("c", b"another", age=WEEK)
+    house.sql("UPDATE placements SET pin = 'theirs' WHERE tier = 'hot'")
+    house.turn()
+    assert (warm.copied, house.tiers("c")) == (1, {"warm"})
+    warm.away = False
+    house.settle()
+
+
+def test_vouched_sources_come_first(house: House) -> None:
+    """Of two copies the one that is vouched for is the source, however near the other is."""
+    house.policy("name: two\nmatch: {tenant: acme}\nwrite: all\nphases: [{after: 0d, in: [hot, cold]}]\n")
+    house.store(content=CONTENT)
+    doubt(house, "hot")
+    server(house, "hot").away = True
+    house.sql("UPDATE placements SET key_id = tier")  # a copy inherits it from its source (R6)
+    house.promote("a", "warm")
+    (moved,) = house.sql("SELECT key_id FROM placements WHERE tier = 'warm' AND state = 'present'")
+    assert moved.key_id == "cold"
+    server(house, "hot")
+    house.pass_time(timedelta(minutes=10))
+    house.settle()
+
+
+# -- what counts, R15
+
+
+def test_on_the_word_of_an_unvouched_copy_nothing_is_doomed(twice: House) -> None:
+    """While the wanted copy cannot be read, the other one stays; once it is read and right, the other goes."""
+    doubt(twice, "cold")
+    cold = server(twice, "cold")
+    cold.away = True
+    twice.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")  # the restore is over
+    twice.due(twice.show().id)
+    twice.turn()
+    twice.collect()
+    assert twice.tiers() == {"hot", "cold"}
+    assert vouched(twice, "cold") == (None, None, False)
+    (due,) = twice.sql("SELECT due_at < now() + interval '1 minute' AS soon FROM schedule")
+    assert due.soon
+    cold.away = False
+    twice.pass_time(timedelta(minutes=10))
+    twice.settle()
+    assert (twice.tiers(), vouched(twice, "cold")) == ({"cold"}, ("read", None, True))
+
+
+def test_a_wrong_unvouched_copy_is_made_anew_in_the_same_turn(twice: House) -> None:
+    """It is found by reading it, reported, and copied from the one that is right."""
+    doubt(twice, "cold")
+    flip(file_of(twice, "cold"))
+    twice.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")
+    twice.due(twice.show().id)
+    twice.turn()
+    assert "damaged" in twice.events()
+    twice.settle()
+    assert (twice.tiers(), twice.read()) == ({"cold"}, CONTENT)
+    assert vouched(twice, "cold")[0] == "written"
+
+
+def test_a_doomed_unvouched_copy_is_read_before_it_is_rescued(house: House) -> None:
+    """A copy on its way out that is wanted again comes back only once its bytes were read."""
+    house.store(content=CONTENT, age=WEEK)
+    house.turn()
+    doomed = file_of(house, "hot")
+    doubt(house, "hot")
+    flip(doomed)
+    house.promote("a", "hot")
+    assert house.read() == CONTENT
+    house.settle()
+    assert (house.tiers(), file_of(house, "hot") == doomed) == ({"hot"}, False)
+
+
+def test_store_joins_no_copy_that_nobody_vouches_for(house: House) -> None:
+    """The same content stored again brings its bytes, and takes the place of the copy that may be wrong."""
+    house.store(content=CONTENT)
+    doubt(house, "hot")
+    flip(file_of(house, "hot"))
+    assert house.store("b", CONTENT).outcome == "stored"
+    assert (house.read("b"), vouched(house, "hot")[0]) == (CONTENT, "written")
+    house.settle()
+
+
+def test_an_unvouched_copy_serves_no_ranges(house: House) -> None:
+    """A whole read is verified, so it may come from there; a part of it could not be."""
+    house.store(content=CONTENT)
+    doubt(house, "hot")
+    assert house.read() == CONTENT
+    with (
+        pytest.raises(NoReadableCopy, match="read whole or not at all"),
+        house.keeper.open_artifact(house.ref(), offset=1, length=2),
+    ):
+        pass
+    house.keeper.verify()
+    with house.keeper.open_artifact(house.ref(), offset=1, length=2) as reading:
+        assert b"".join(reading.chunks) == CONTENT[1:3]
+
+
+def test_a_wish_for_a_tier_that_has_only_an_unvouched_copy_is_no_nothing(house: House) -> None:
+    """A promote to where such a copy lies has it read, though the artifact is wanted there already."""
+    house.store(content=CONTENT)
+    doubt(house, "hot")
+    assert house.promote("a", "hot")[0].outcome is not Outcome.NOTHING
+    assert vouched(house, "hot") == ("read", None, True)
+
+
+# -- vouching later, R18
+
+
+@pytest.mark.parametrize("change", ["damaged_at = now()", "state = 'deleting', token = id, lease_until = now()"])
+def test_what_changed_while_it_was_read_is_not_vouched_for(house: House, change: str) -> None:
+    """A copy that somebody found bad meanwhile, or that is being deleted, stays as it is."""
+    house.store(content=CONTENT)
+    doubt(house, "hot")
+    copy = row_of(house, "hot")
+    house.sql(f"UPDATE placements SET {change}")  # noqa: S608  constants of this test
+    assert vouching.vouch(house.keeper.engine, [copy]) == set()
+    assert row_of(house, "hot").vouched is None
+    house.sql("UPDATE placements SET damaged_at = NULL, state = 'present', lease_until = NULL")
+    assert vouching.vouch(house.keeper.engine, [copy]) == {copy.id}
+
+
+def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:
+    """Where the store tells that a copy was replaced, it is damaged, until a fresh read finds it right."""
+    house.store(content=CONTENT)
+    server(house, "hot").etag = "theirs"
+    house.sql("UPDATE placements SET pin = 'ours'")
+    assert house.keeper.verify().counts == {"damaged": 1}
+    assert house.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
+    assert vouched(house, "hot") == ("read", None, True)
+    house.settle()
+
+
+def test_healing_vouches_too(house: House) -> None:
+    """A damaged copy whose bytes were read again and are right counts, by the bytes that are there now."""
+    house.store(content=CONTENT)
+    house.sql("UPDATE placements SET vouched = 'pinned', pin = 'before'")
+    copy = row_of(house, "hot")
+    damage.report(house.keeper.engine, copy, reason="a test", actor="tester")
+    assert damage.heal(house.keeper.engine, copy, actor="tester")
+    assert vouched(house, "hot") == ("read", None, True)
+    house.settle()
+
+
+def test_verify_takes_first_what_nobody_vouches_for(house: House) -> None:
+    """Then what was never read and what was read longest ago, in halves."""
+    for number in range(6):
+        house.store(f"n{number}", b"%d" % number)
+    order = [
+        "vouched = 'read', verified_at = now() - interval '9 d'",
+        "vouched = 'read', verified_at = now() - interval '8 d'",
+        "vouched = 'written', verified_at = NULL",
+        "vouched = 'written', verified_at = NULL",
+        "vouched = NULL, verified_at = now() - interval '1 d'",  # by a process of the release before
+        "vouched = NULL, verified_at = NULL",
+    ]
+    for number, change in enumerate(order):
+        house.sql(
+            f"UPDATE placements SET {change} WHERE blob_id = (SELECT blob_id FROM artifacts WHERE id = :id)",  # noqa: S608
+            id=house.show(f"n{number}").id,
+        )
+
+    def read() -> set[str]:
+        """The artifacts whose copies were read by one call just now."""
+        house.sql("UPDATE placements SET made_at = now()")
+        assert house.keeper.verify(share=1 / 3).counts == {"verified": 2}
+        return {
+            row.name
+            for row in house.sql(
+                "SELECT n.name FROM placements p JOIN artifacts a ON a.blob_id = p.blob_id"
+                " JOIN names n ON n.id = a.name_id WHERE p.verified_at > p.made_at"
+            )
+        }
+
+    assert read() == {"n4", "n5"}
+    assert read() == {"n0", "n2"}
+    assert read() == {"n1", "n3"}
+
+
+def test_the_copies_in_doubt_come_from_an_index(house: House) -> None:
+    """What nobody vouches for, and what was never read, is not looked for among all placements."""
+    for number in range(300):
+        house.store(f"n{number:04}", b"%d" % number)
+    house.sql("ANALYZE placements")
+    first = "00000000-0000-0000-0000-000000000000"
+    for condition, order, index in (
+        (f"vouched IS NULL AND id > '{first}'", "id", "ix_placements_unvouched"),
+        (
+            f"vouched IS NOT NULL AND verified_at IS NULL AND id > '{first}'",
+            "verified_at, id",
+            "ix_placements_verified",
+        ),
+    ):
+        plan = house.sql(
+            f"EXPLAIN SELECT id FROM placements WHERE state = 'present' AND damaged_at IS NULL AND {condition}"  # noqa: S608
+            f" ORDER BY {order} LIMIT 20"
+        )
+        assert any(index in str(line) for line in plan), plan

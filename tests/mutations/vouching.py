@@ -1,0 +1,215 @@
+"""R15 to R18, broken one at a time: what counts, what names its bytes, who vouches for them, and when."""
+
+from mutations import places
+from mutations.mutant import Edit, Mutant
+from mutations.places import CONVERGE, INGEST, PLACEMENTS, SETTLEMENT, TRANSFER
+
+_TESTS = places.VOUCHING
+_MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
+_UNIT = "tests/unit/engine/test_settlement.py::"
+
+_R15 = (
+    Mutant(
+        "R15",
+        "a copy that nobody vouches for counts",
+        (
+            Edit(
+                SETTLEMENT,
+                " and placement.vouched is not None and not placement.name_purged\n",
+                " and not placement.name_purged\n",
+            ),
+        ),
+        (f"{_TESTS}test_on_the_word_of_an_unvouched_copy_nothing_is_doomed",),
+    ),
+    Mutant(
+        "R15",
+        "a copy that nobody vouches for is rescued",
+        (
+            Edit(
+                SETTLEMENT,
+                "    return placement.state is PlacementState.DOOMED and _sound(placement)\n",
+                "    return placement.state is PlacementState.DOOMED and placement.damaged_at is None\n",
+            ),
+            Edit(PLACEMENTS, ' AND damaged_at IS NULL AND vouched IS NOT NULL"\n', ' AND damaged_at IS NULL"\n'),
+        ),
+        (f"{_TESTS}test_a_doomed_unvouched_copy_is_read_before_it_is_rescued",),
+    ),
+    Mutant(
+        "R15",
+        "a store joins a copy that nobody vouches for",
+        (
+            Edit(
+                INGEST,
+                "            held = {p.tier for p in copies[blob] if settlement.good(p)}\n",
+                "            held = {p.tier for p in copies[blob] if p.state is PlacementState.PRESENT}\n",
+            ),
+        ),
+        (f"{_TESTS}test_store_joins_no_copy_that_nobody_vouches_for",),
+    ),
+    Mutant(
+        "R15",
+        "a copy that nobody vouches for serves ranges",
+        (
+            Edit(
+                "tierkeeper/engine/reading.py",
+                "            if not whole and copy.vouched is None:\n",
+                "            if False:\n",
+            ),
+        ),
+        (f"{_TESTS}test_an_unvouched_copy_serves_no_ranges",),
+    ),
+    Mutant(
+        "R15",
+        "an unvouched source comes before a vouched one",
+        (
+            Edit(
+                SETTLEMENT,
+                "key=lambda p: (p.vouched is None, p.state is not PlacementState.PRESENT))\n",
+                "key=lambda p: p.state is not PlacementState.PRESENT)\n",
+            ),
+            Edit(
+                CONVERGE,
+                "key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))\n",
+                "key=lambda p: engine.store(p.tier).realm != store.realm)\n",
+            ),
+        ),
+        (
+            f"{_UNIT}test_what_is_vouched_for_is_the_first_source",
+            f"{_TESTS}test_vouched_sources_come_first",
+        ),
+    ),
+)
+
+_R16_AND_R17 = (
+    Mutant(
+        "R16",
+        "a copy is read and copied without its pin",
+        (
+            Edit(
+                "tierkeeper/engine/context.py",
+                "    return ObjectKey(copy.location, copy.store_version, copy.pin)\n",
+                "    return ObjectKey(copy.location, copy.store_version)\n",
+            ),
+        ),
+        (f"{_TESTS}test_other_bytes_than_the_pin_names_are_damage",),
+    ),
+    Mutant(
+        "R16",
+        "what heals keeps the pin of the bytes before",
+        (
+            Edit(
+                PLACEMENTS,
+                " vouched = 'read', pin = store_version WHERE id = :id\"\n",
+                " vouched = 'read' WHERE id = :id\"\n",
+            ),
+        ),
+        (f"{_TESTS}test_healing_vouches_too",),
+    ),
+    Mutant(
+        "R17",
+        "what nobody vouches for is committed unread",
+        (
+            Edit(
+                TRANSFER,
+                "    vouched, pin = _vouched(stored, source), stored.pin\n",
+                "    vouched, pin = _vouched(stored, source) or Vouched.WRITTEN, stored.pin\n",
+            ),
+        ),
+        (f"{places.VOUCHED}test_a_copy_that_was_overwritten_replaces_no_good_one",),
+    ),
+    Mutant(
+        "R17",
+        "a pinned copy of an unvouched source counts",
+        (
+            Edit(
+                TRANSFER,
+                "    if stored.vouched is Vouched.PINNED and not _is_pinned(source):\n",
+                "    if False:\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_pinned_copy_of_an_unvouched_source_is_read",),
+    ),
+    Mutant(
+        "R17",
+        "a server vouches without a SHA-256",
+        (
+            Edit(
+                TRANSFER,
+                "    if stored.vouched is Vouched.SERVER and stored.sha256 is None:\n",
+                "    if False:\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_copy_that_nobody_vouches_for_is_read_before_its_commit",),
+    ),
+    Mutant(
+        "R17",
+        "what must be thawed is copied from a source without a pin",
+        (
+            Edit(
+                TRANSFER,
+                "    return origin.realm == target.realm and (_is_pinned(source) or not target.must_thaw)\n",
+                "    return origin.realm == target.realm\n",
+            ),
+        ),
+        (f"{_TESTS}test_what_must_be_thawed_is_streamed_unless_it_is_pinned",),
+    ),
+)
+
+_R18 = (
+    Mutant(
+        "R18",
+        "a copy that was found bad meanwhile is vouched for",
+        (
+            Edit(
+                PLACEMENTS,
+                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id\"\n",
+                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') RETURNING id\"\n",
+            ),
+        ),
+        (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),
+    ),
+    Mutant(
+        "R18",
+        "a copy that is being deleted is vouched for",
+        (
+            Edit(
+                PLACEMENTS,
+                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id\"\n",
+                ' WHERE id = ANY(:ids) AND damaged_at IS NULL RETURNING id"\n',
+            ),
+        ),
+        (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),
+    ),
+    Mutant(
+        "R18",
+        "converge reads nothing that nobody vouches for",
+        (Edit(CONVERGE, "    if plan.doubts:\n", "    if False:\n"),),
+        (f"{_TESTS}test_a_wrong_unvouched_copy_is_made_anew_in_the_same_turn",),
+    ),
+    Mutant(
+        "R18",
+        "verify takes last what nobody vouches for",
+        (
+            Edit(
+                "tierkeeper/engine/verify.py",
+                "((unvouched, 1.0), (unread, 0.5), (oldest, 1.0), (unread, 1.0))",
+                "((unread, 0.5), (oldest, 1.0), (unread, 1.0), (unvouched, 1.0))",
+            ),
+        ),
+        (f"{_TESTS}test_verify_takes_first_what_nobody_vouches_for",),
+    ),
+    Mutant(
+        "R18",
+        "the upgrade vouches for what had no checksum",
+        (
+            Edit(
+                "models/migrations/versions/0004_vouched.py",
+                "UPDATE placements SET vouched = NULL, verified_at = NULL WHERE checksum IS NULL;\n",
+                "",
+            ),
+        ),
+        (f"{_MIGRATIONS}test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade",),
+    ),
+)
+
+VOUCHING = (*_R15, *_R16_AND_R17, *_R18)

@@ -1,0 +1,65 @@
+"""Vouching for copies that nobody vouches for: they are read whole, by their pins, and then they count (R18).
+
+They come from releases that took a store's word, and from workers of such a release that are still at work. A crash
+after the read leaves the copy as it was: its artifact is due, and it is read again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base import log as logs
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.catalog import blobs, placements
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import checking, damage
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.transfer import Renewal, each, fault
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A copy that nobody vouches for, and the SHA-256 that its bytes should have."""
+
+    copy: PlacementRow
+    sha256: bytes
+
+
+def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor: str) -> Mapping[UUID, TierkeeperError]:
+    """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
+
+    def read(doubt: Doubt) -> tuple[Doubt, str | TierkeeperError | None]:
+        try:
+            return doubt, checking.confirmed(engine, doubt.copy, doubt.sha256, progressed=renewal.progressed)
+        except TierkeeperError as error:
+            return doubt, error
+        except Exception as error:  # noqa: BLE001  one bad item never stops its batch
+            return doubt, fault(doubt.copy.tier, error)
+
+    right: list[PlacementRow] = []
+    unread: dict[UUID, TierkeeperError] = {}
+    for doubt, found in each(engine, read, doubts, renewal):
+        if found is None:
+            right.append(doubt.copy)
+        elif isinstance(found, TierkeeperError):
+            unread[doubt.copy.id] = found
+            log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
+        else:
+            damage.report(engine, doubt.copy, reason=found, actor=actor)
+    vouch(engine, right)
+    return unread
+
+
+def vouch(engine: Engine, copies: Sequence[PlacementRow]) -> set[UUID]:
+    """Note that these copies were read and are right; return those that are still there and not damaged."""
+
+    def unit(connection: sa.Connection) -> set[UUID]:
+        blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
+        return placements.mark_verified(connection, [copy.id for copy in copies], now=catalog_now(connection))
+
+    return engine.catalog.run(unit) if copies else set()
