@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunKind, RunState
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunKind, RunState, Vouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,13 @@ class PlacementView:
     delete_after: datetime | None = None
     locked_until: datetime | None = None
     damaged_at: datetime | None = None
+    vouched: Vouched | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody vouches for its bytes, though they were committed: they will be read."""
+        kept = self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+        return kept and self.vouched is None and self.damaged_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class TierStats:
-    """One tier's copies, present and doomed apart; bytes as stored."""
+    """One tier's copies, present and doomed apart; bytes as stored. ``unvouched`` present ones do not count yet."""
 
     tier: str
     temperature: str
@@ -179,6 +186,7 @@ class TierStats:
     doomed: int
     doomed_bytes: int
     tenants: int
+    unvouched: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,10 @@ _UNWATCHED = (
     " AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)"
     " AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)"
 )
+_UNVOUCHED = (
+    "SELECT p.tier || '/' || p.location FROM placements p"
+    " WHERE p.state = 'present' AND p.vouched IS NULL AND p.damaged_at IS NULL"
+)
 _DAMAGED = "SELECT p.tier || '/' || p.location FROM placements p WHERE p.damaged_at IS NOT NULL AND p.state = 'present'"
 _PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
 _OVERDUE = (
@@ -67,6 +71,7 @@ QUESTIONS: Mapping[str, str] = {
     "artifacts without a readable copy": _UNREADABLE,
     "deleted and never due": _UNWATCHED,
     "damaged copies": _DAMAGED,
+    "copies that nobody vouches for": _UNVOUCHED,
     "parked": _PARKED,
     "overdue": _OVERDUE,
     "awaiting approval": _WAITING,

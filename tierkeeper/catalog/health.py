@@ -16,7 +16,9 @@ _LOOK = sa.text(
     " AND due_at <= clock_timestamp() LIMIT :most) AS d) AS due,"
     " (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,"
     " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL AND skipped_by IS NULL) AS parked_deliveries,"
-    " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting"
+    " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,"
+    " (SELECT count(*) FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u)"
+    " AS unvouched"
 )
 
 
@@ -30,6 +32,7 @@ class Look:
     parked: int  # artifacts
     parked_deliveries: int
     awaiting: int  # runs
+    unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED
 
 
 def look(connection: sa.Connection) -> Look:

@@ -2,7 +2,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base import clock
-from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import ArtifactView, Explanation
 from tierkeeper.cli import listing, output, params
 from tierkeeper.cli.eventlog import event_table
@@ -28,7 +28,11 @@ def explain(session: Session, *, artifact: str, tenant: str | None, version: int
 def print_explanation(session: Session, explanation: Explanation) -> None:
     """Print why an artifact is where it is."""
     view, now = explanation.artifact, clock.now()
-    placed = [(f"{tier} copy", f"put there by {rule}") for tier, rule in explanation.placed_by.items()]
+    doubted = {one.tier for one in view.placements if one.in_doubt and one.state is PlacementState.PRESENT}
+    placed = [
+        (f"{tier} copy", f"put there by {rule}{'; not vouched for: will be read' if tier in doubted else ''}")
+        for tier, rule in explanation.placed_by.items()
+    ]
     comes = None
     if explanation.next_step is not None:
         when = "" if explanation.next_at is None else f", {output.moment(explanation.next_at)}"

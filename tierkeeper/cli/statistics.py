@@ -10,8 +10,8 @@ from tierkeeper.cli import output
 
 def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table:
     """Return the copies in each tier, present and doomed apart, with a line for their sum."""
-    columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants")
-    made = output.table(*columns, title=title, right=["copies", "bytes", "doomed", "doomed bytes", "tenants"])
+    columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched")
+    made = output.table(*columns, title=title, right=[*columns[2:]])
     found = list(stats)
     for one in found:
         made.add_row(
@@ -22,6 +22,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
             str(one.doomed) if one.doomed else "-",
             output.size(one.doomed_bytes) if one.doomed else "-",
             str(one.tenants),
+            str(one.unvouched) if one.unvouched else "-",
         )
     made.add_section()
     made.add_row(
@@ -32,6 +33,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
         str(sum(one.doomed for one in found)),
         output.size(sum(one.doomed_bytes for one in found)),
         "",
+        str(sum(one.unvouched for one in found)),
     )
     return made
 

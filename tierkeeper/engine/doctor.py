@@ -33,12 +33,21 @@ _ADVICE = {
     " back. Nothing else can bring the content back but storing it again.",
     "deleted and never due": _BUG,
     "damaged copies": "Converge makes them anew from another tier; `tierkeeper parked list` shows where it cannot.",
+    "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
+    " a share of all copies each day.",
     "parked": "`tierkeeper parked list` says why; then `parked retry` or `parked skip`.",
     "overdue": "See `tierkeeper health`: are workers and Beat running?",
     "awaiting approval": "`tierkeeper runs list`, then `runs approve` or `runs reject`.",
     "events outside their month": "`maintain` did not run for months; nothing is lost, they stay where they are.",
 }
-_NOTED = {"damaged copies", "parked", "overdue", "awaiting approval", "events outside their month"}
+_NOTED = {
+    "damaged copies",
+    "copies that nobody vouches for",
+    "parked",
+    "overdue",
+    "awaiting approval",
+    "events outside their month",
+}
 
 
 def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:

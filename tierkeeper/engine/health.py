@@ -130,6 +130,7 @@ def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
         ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
         ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
+        ("unvouched", look.unvouched, "copies count only once they were read: `tierkeeper verify` reads these first"),
     ):
         yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
     off = "" if refused is None else f"nothing is deleted: {refused}"

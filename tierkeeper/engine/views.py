@@ -71,8 +71,8 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
         found = browse.tier_stats(connection, tenant=tenant)
     result = []
     for tier in engine.tiers:
-        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0))
-        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0))
+        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0))
+        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0))
         result.append(
             TierStats(
                 tier=tier.name,
@@ -82,6 +82,7 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
                 doomed=doomed[0],
                 doomed_bytes=doomed[1],
                 tenants=present[2],
+                unvouched=present[3],
             )
         )
     return result
@@ -147,6 +148,7 @@ def _placement(copy: PlacementRow) -> PlacementView:
         delete_after=copy.delete_after,
         locked_until=copy.locked_until,
         damaged_at=copy.damaged_at,
+        vouched=copy.vouched,
     )
 
 

@@ -13,6 +13,7 @@ from integration.keeper.house import House
 from integration.keeper.test_damage import CONTENT, file_of, flip
 
 from tierkeeper.base.errors import NoReadableCopy
+from tierkeeper.base.health import Condition
 from tierkeeper.base.states import Outcome, Vouched
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
@@ -354,3 +355,22 @@ def test_the_copies_in_doubt_come_from_an_index(house: House) -> None:
             f" ORDER BY {order} LIMIT 20"
         )
         assert any(index in str(line) for line in plan), plan
+
+
+def test_what_is_in_doubt_is_said(house: House) -> None:
+    """Stats, health, doctor and show tell of copies that nobody vouches for; nothing is bad because of them."""
+    house.store(content=CONTENT)
+    house.store("b", b"other")
+
+    def told() -> tuple[int, Condition, Condition, list[bool]]:
+        (doctor,) = [c for c in house.keeper.steer.recovery.examine() if c.check == "copies that nobody vouches for"]
+        hot = next(tier for tier in house.keeper.stats() if tier.tier == "hot")
+        vital = house.keeper.steer.health()["unvouched"]
+        return hot.unvouched, vital.condition, doctor.condition, [c.in_doubt for c in house.show().placements]
+
+    assert told() == (0, Condition.OK, Condition.OK, [False])
+    doubt(house, "hot")
+    assert told() == (2, Condition.ATTENTION, Condition.ATTENTION, [True])
+    assert house.keeper.verify(share=0.1).counts == {"verified": 1}
+    house.keeper.verify()
+    assert told() == (0, Condition.OK, Condition.OK, [False])
