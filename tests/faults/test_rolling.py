@@ -59,7 +59,6 @@ class Load:
         )
         effects.check_stored_once(self.crew, self.sent)
         effects.check_moved_once(self.crew, self.sent, tier="warm")
-        invariants.check_settled(self.crew.keeper)
 
 
 @pytest.mark.slow
@@ -87,6 +86,7 @@ def test_rolling_restart(open_crew: OpenCrew, scale: Scale, chance: random.Rando
     load.send(1)
     assert max(took) < WARM, took
     load.check()
+    invariants.check_settled(crew.keeper)
 
 
 @pytest.mark.slow
@@ -150,6 +150,9 @@ def test_old_and_new_code_mixed(
         crew.ready()
         load.send(20)
         load.check()
+        read = crew.keeper.verify()  # for what the old one committed nobody vouches
+        assert (read.counts, read.errors) == ({"verified": len(load.sent)}, 0)
+        invariants.check_settled(crew.keeper)
         assert all(b"unexpected error" not in worker.all_logs() for worker in crew.workers.values())
 
 
