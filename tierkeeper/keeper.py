@@ -304,7 +304,7 @@ class Keeper:
         actor: str = "beat",
         progress: Progress | None = None,
     ) -> SweepResult:
-        """Read copies and compare their hashes: those of what matches, or a share of all, longest ago first."""
+        """Read copies and compare their hashes: those of what matches, or a share of all, doubtful ones first."""
         return verifying.verify(
             self.engine, filter_=filter, share=share, actor=actor, deadline=deadline, progress=progress
         )

@@ -171,7 +171,7 @@ class ReconcileSettings(Group):
 
 
 class VerifySettings(Group):
-    """``share`` of all copies that the daily verify reads, those read longest ago first."""
+    """``share`` of all copies that the daily verify reads, doubtful ones first."""
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.034  # so each is read about once a month
 

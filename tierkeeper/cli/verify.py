@@ -10,7 +10,7 @@ from tierkeeper.cli.session import Session, pass_session
 @click.option(
     "--share",
     type=click.FloatRange(min=0, max=1, min_open=True),
-    help="Instead this share of all copies, those verified longest ago, such as 0.05.",
+    help="Instead this share of all copies, such as 0.05: first those that nobody vouches for.",
 )
 @pass_session
 def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> None:
