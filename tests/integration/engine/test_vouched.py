@@ -4,8 +4,10 @@ import io
 import os
 from collections.abc import Iterator
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
+import services
 from faults import s3_front, scale
 from integration.keeper.house import House, OpenHouse
 
@@ -15,12 +17,18 @@ from tierkeeper.stores.s3 import S3Store
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def mute_s3(s3_endpoint: str) -> Iterator[str]:
-    """An S3 server that tells no SHA-256 of what it copied, as many do of what came in parts."""
-    with s3_front.in_front_of(s3_endpoint, scale.chance("mute"), patience=30) as front:
+@pytest.fixture(params=["mute", pytest.param("real", marks=pytest.mark.s3)])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An S3 server that tells no SHA-256 of what it copied, as many do of what came in parts; and a real one."""
+    if request.param == "real":
+        names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+        if not os.environ.get("TIERKEEPER_TEST_S3_ENDPOINT"):
+            services.absent("the real S3 server", "run `make test-s3`, which starts it")
+        yield "&".join(f"{name.lower()}={os.environ['TIERKEEPER_TEST_S3_' + name]}" for name in names)
+        return
+    with s3_front.in_front_of(request.getfixturevalue("s3_endpoint"), scale.chance("mute"), patience=30) as front:
         front.mute = True
-        yield front.endpoint
+        yield f"endpoint={front.endpoint}"
 
 
 def replaced_by_a_stranger(house: House, tier: str, size: int) -> None:
@@ -46,11 +54,12 @@ def drop_all(house: House, tier: str) -> None:
 @pytest.mark.parametrize("size", [5000, 10 * MIB], ids=["whole", "parts"])
 @pytest.mark.parametrize("versioned", [False, True], ids=["unversioned", "versioned"])
 def test_a_copy_that_was_overwritten_replaces_no_good_one(
-    open_house: OpenHouse, mute_s3: str, size: int, *, versioned: bool
+    open_house: OpenHouse, server: str, size: int, *, versioned: bool
 ) -> None:
     """Of two copies one is overwritten with as many other bytes; the policy moves the artifact, and it reads back."""
     more = "&multipart_threshold=5MiB&multipart_chunk=5MiB" + ("&lock=yes" if versioned else "")
-    tiers = {tier: {"url": f"s3://{tier}-bucket?endpoint={mute_s3}{more}"} for tier in ("hot", "warm", "cold")}
+    run = uuid4().hex[:12]
+    tiers = {tier: {"url": f"s3://{tier}-{run}?{server}{more}"} for tier in ("hot", "warm", "cold")}
     house = open_house(tiers=tiers)
     house.policy(
         "name: moves\nmatch: {tenant: acme}\nwrite: all\n"
