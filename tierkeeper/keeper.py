@@ -42,6 +42,7 @@ from tierkeeper.engine import recompute as recomputing
 from tierkeeper.engine import verify as verifying
 from tierkeeper.engine.access import AccessLog
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.memory import CatalogMemory
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy import document, match, s3_lifecycle
 from tierkeeper.policy.tiers import TierInfo
@@ -93,7 +94,10 @@ class Keeper:
             for rank, name in enumerate(by_temperature)
         ]
         threads = ThreadPoolExecutor(max_workers=numbers.io_threads, thread_name_prefix="tierkeeper-io")
-        return cls(settings, Engine(settings, Database(settings.catalog), stores, tiers, PolicyBook(), threads))
+        catalog = Database(settings.catalog)
+        for name, store in stores.items():
+            store.remember(CatalogMemory(catalog, name))
+        return cls(settings, Engine(settings, catalog, stores, tiers, PolicyBook(), threads))
 
     def __enter__(self) -> Self:
         return self

@@ -222,12 +222,12 @@ def _error(status: int, code: str) -> Answer:
 
 
 @contextmanager
-def in_front_of(endpoint: str, chance: random.Random, *, patience: float) -> Iterator[Front]:
-    """A front before the S3 server at ``endpoint``, without tricks yet."""
+def in_front_of(endpoint: str, chance: random.Random, *, patience: float, kind: type[Front] = Front) -> Iterator[Front]:
+    """A front before the S3 server at ``endpoint``, without tricks yet; ``kind`` may have its own choice of them."""
     parts = urlsplit(endpoint)
     assert parts.hostname is not None
     assert parts.port is not None
-    front = Front((parts.hostname, parts.port), chance, patience)
+    front = kind((parts.hostname, parts.port), chance, patience)
     handler: Mapping[str, object] = {"front": front}
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("OfThisFront", (Request,), dict(handler)))
     server.daemon_threads = True

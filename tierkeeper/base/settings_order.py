@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Final
 
 from tierkeeper.base.settings_groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
-from tierkeeper.base.sizes import Unusable, format_duration, parse_duration
+from tierkeeper.base.sizes import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper_client import urls
 
+COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say
+COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second that the slowest server copies which is waited for
 #: the S3 adapter's own where a tier does not say (see its options)
 S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
     "connect_timeout": timedelta(seconds=5),
@@ -28,6 +30,14 @@ class Limit:
     value: timedelta
 
 
+def copy_seconds(size: int, *, read_timeout: float) -> float:
+    """Return how long one call may take that copies ``size`` bytes on S3's side, in steps: each has its client."""
+    step = COPY_RATE
+    while step < size:
+        step *= 2
+    return read_timeout + step / COPY_RATE
+
+
 def chains(
     *,
     broker: BrokerSettings,
@@ -37,6 +47,7 @@ def chains(
 ) -> Iterator[tuple[Limit, Limit]]:
     """Yield (inner, outer): each inner one has to be shorter."""
     lease = Limit("engine.lease", engine.lease)
+    cap = Limit("engine.lease_cap", engine.lease_cap)
     visibility = Limit("broker.visibility_timeout", broker.visibility_timeout)
     yield Limit("engine.task_seconds", timedelta(seconds=engine.task_seconds)), visibility
     yield lease, visibility
@@ -44,6 +55,8 @@ def chains(
     for name, tier in tiers.items():
         for option, value in _s3(tier):
             yield Limit(f"tiers.{name}.url's {option}", value), lease
+        for copying in _copies(tier):
+            yield Limit(f"a copy of the size of tiers.{name}.url's copy_threshold", copying), cap
 
 
 def check(found: Iterator[tuple[Limit, Limit]]) -> None:
@@ -56,6 +69,18 @@ def check(found: Iterator[tuple[Limit, Limit]]) -> None:
                 f"Raise it, or lower {inner.name}.",
                 name=outer.name,
             )
+
+
+def _copies(tier: TierSettings) -> Iterator[timedelta]:
+    """Yield how long the largest copy in one call of S3 is waited for."""
+    try:
+        place = urls.parse(tier.url)
+        size = parse_size({**place.options, **tier.options}.get("copy_threshold") or COPY_THRESHOLD)
+    except (urls.UnusableUrl, Unusable):
+        return  # its store says so, and better
+    if place.scheme == "s3":
+        read = dict(_s3(tier)).get("read_timeout", S3_DEFAULTS["read_timeout"])
+        yield timedelta(seconds=copy_seconds(size, read_timeout=read.total_seconds()))
 
 
 def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, Protocol
 from uuid import UUID
 
 from tierkeeper.base.states import RetentionMode, Vouched
@@ -91,6 +91,16 @@ class DeleteResult:
     key: ObjectKey
     state: DeleteState
     detail: str = ""
+
+
+class Memory(Protocol):
+    """Keeps for a tier, beyond one process, what its store found out about its server."""
+
+    def recall(self, server: str) -> Mapping[str, bool]:
+        """Return what is known of ``server``; empty where nothing is."""
+
+    def keep(self, server: str, seen: Mapping[str, bool]) -> None:
+        """Keep what was seen of ``server``."""
 
 
 class Store(ABC):
@@ -201,6 +211,9 @@ class Store(ABC):
     def extend(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
         """Lengthen a lock; a shorter ``until`` than the store holds leaves it as it is and returns what holds."""
         return self.lock(key, until=until, mode=mode)
+
+    def remember(self, memory: Memory) -> None:  # noqa: B027  most stores know their servers
+        """Take the memory of what servers of its kind do that not all of them do. Nothing is asked yet."""
 
     def close(self) -> None:  # noqa: B027  most stores have nothing to give back
         """Give back connections and threads."""

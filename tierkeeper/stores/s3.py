@@ -7,18 +7,18 @@ SHA-256 that goes with it, and refused where something is already there.
 
 import base64
 import contextlib
-import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from dataclasses import replace
+from typing import Any, BinaryIO, Self, cast
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from tierkeeper.base.clock import utc
-from tierkeeper.base.states import RetentionMode
-from tierkeeper.stores import layout, s3_about, s3_delete, s3_errors, s3_lock
-from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
+from tierkeeper.base.states import RetentionMode, Vouched
+from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look
+from tierkeeper.stores.base import DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
     ContentMismatch,
@@ -26,12 +26,10 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
+from tierkeeper.stores.s3_copy import Copier
 from tierkeeper.stores.s3_multipart import Multipart
 from tierkeeper.stores.s3_place import Place
 from tierkeeper.stores.s3_thaw import thawing
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
 
 
 class S3Store(Store):
@@ -41,6 +39,7 @@ class S3Store(Store):
         super().__init__(config)
         self.place = Place(config)
         self._multipart = Multipart(self.place)
+        self._copier = Copier(self.place, self._multipart)
 
     @classmethod
     def from_url(cls, config: StoreConfig) -> Self:
@@ -99,31 +98,20 @@ class S3Store(Store):
             raise StorePermanent(
                 tier=self.config.tier, reason=f"it cannot copy from tier {source.config.tier} by itself"
             )
-        origin: CopySourceTypeDef = {"Bucket": source.place.bucket, "Key": source.place.key(key.location)}
-        if key.version is not None:
-            origin["VersionId"] = key.version
-        if info.size > self.place.options.copy_threshold:
-            size = source.head(key).size
-            with thawing(source.place, key):
-                self._multipart.copy(origin, size, location, self._about(info))
-        else:
-            # where the metadata is copied along, so is the checksum, on every server; the readable layout carries
-            # the name, which then has to be the new one in the metadata too
-            about = {"MetadataDirective": "REPLACE", **self._about(info)} if self.readable_layout else self._class()
-            with thawing(source.place, key), self.place.translating(key.location):
-                self.place.hot.copy_object(
-                    **self.place.address(location, None), CopySource=origin, ChecksumAlgorithm="SHA256", **about
-                )
-        return self._checked(self.head(ObjectKey(location)), info)
+        try:
+            return self._copier.copy(source.place, key, location, info)
+        except s3_errors.Occupied:  # the completion was asked for twice, or the upload was aborted
+            return self._maybe_ours(location, info)
 
     def head(self, key: ObjectKey) -> Stored:
         """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
-        return _stored(key.location, self._head(key))
+        return s3_answers.stored(key.location, s3_look.head(self.place, key))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return what the object's metadata says."""
         with self.place.translating(key.location):
-            found = self.place.client.head_object(**self.place.address(key.location, key.version))
+            version, _ = s3_answers.named(key)
+            found = self.place.client.head_object(**self.place.address(key.location, version))
         return s3_about.read_back(found["Metadata"], content_type=found["ContentType"], location=key.location)
 
     @contextlib.contextmanager
@@ -135,6 +123,7 @@ class S3Store(Store):
             return
         body = self._get(key, offset, length)
         if body is None:  # the range begins behind the end
+            self.head(key)
             yield iter(())
             return
         with contextlib.closing(body):
@@ -153,7 +142,7 @@ class S3Store(Store):
         with place.translating(prefix):
             for page in pages.paginate(Bucket=place.bucket, Prefix=place.key(prefix)):
                 for each in page.get(field, []):
-                    version, modified = _version(each.get("VersionId")), utc(each["LastModified"])
+                    version, modified = s3_answers.version(each.get("VersionId")), utc(each["LastModified"])
                     yield Stored(place.location(each["Key"]), each["Size"], version, modified=modified)
 
     def lock(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
@@ -163,6 +152,10 @@ class S3Store(Store):
     def extend(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
         """Lengthen a retention; a compliance one stays one."""
         return s3_lock.extend(self.place, key, until=until, mode=mode)
+
+    def remember(self, memory: Memory) -> None:
+        """Take the memory of what the server was seen to do."""
+        self._copier.abilities.remember(memory)
 
     def close(self) -> None:
         """Give back connections and threads."""
@@ -190,104 +183,65 @@ class S3Store(Store):
                 ChecksumSHA256=checksum,
                 ChecksumAlgorithm="SHA256",  # a checksum alone is not checked by every server
                 IfNoneMatch="*",
-                **self._about(info),
+                **self.place.about(info),
             )
-        version = _version(answer.get("VersionId"))
-        if answer.get("ChecksumSHA256") != checksum:
-            return self._checked(self.head(ObjectKey(location, version)), info)
-        return Stored(location, info.size, version, info.sha256)
+        pin = s3_answers.pin(answer)
+        if answer.get("ChecksumSHA256") == checksum:
+            version = s3_answers.version(answer.get("VersionId"))
+            return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
+        stored, _ = s3_look.after(self.place, location, info, answer)
+        return replace(stored, vouched=None if pin is None else Vouched.WRITTEN, pin=pin)
 
     def _put_parts(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        finished = self._multipart.upload(location, content, info, self._about(info))
-        version = _version(finished.answer.get("VersionId"))
-        if finished.confirmed_by(finished.answer) and (version is not None or not self.place.versioned):
-            return Stored(location, info.size, version, info.sha256)
-        found = self._head(ObjectKey(location, version))
-        stored = self._checked(_stored(location, found), info)
-        if "ChecksumSHA256" not in found:
-            return stored
+        finished = self._multipart.upload(location, content, info, self.place.about(info))
+        answer = finished.answer
+        if isinstance(answer, Stored):
+            return answer
+        version, pin = s3_answers.version(answer.get("VersionId")), s3_answers.pin(answer)
+        if finished.confirmed_by(answer) and (version is not None or not self.place.versioned):
+            return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
+        stored, found = s3_look.after(self.place, location, info, answer)
+        if "ChecksumSHA256" not in found or pin is None:  # whether it checked those of the parts is not known
+            return replace(stored, pin=pin)
         if not finished.confirmed_by(found):
-            raise self._mismatch(location, "the server has other checksums of its parts")
-        return dataclasses.replace(stored, sha256=info.sha256)
+            raise s3_look.mismatch(self.place, location, "the server has other checksums of its parts")
+        return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN, pin=pin)
 
     def _maybe_ours(self, location: str, info: ObjectInfo) -> Stored:
-        """Return what is at ``location`` if it is what was to be written: a lost answer makes botocore write twice."""
+        """Return what is at ``location`` if it may be what was to be written: a lost answer makes botocore write twice.
+
+        Nobody vouches for it: what its metadata says was as easy to write as its bytes.
+        """
         try:
-            found = self._head(ObjectKey(location))
+            found = s3_look.head(self.place, ObjectKey(location))
         except ObjectNotFound as error:
             raise StoreTransient(tier=self.config.tier, reason=f"the upload of {location} was aborted") from error
-        stored = _stored(location, found)
+        stored = s3_answers.stored(location, found)
         recorded = stored.sha256.hex() if stored.sha256 else found["Metadata"].get("sha256")
         if stored.size != info.size or recorded != info.sha256.hex():
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
         return stored
 
-    def _checked(self, stored: Stored, info: ObjectInfo) -> Stored:
-        if stored.size != info.size:
-            raise self._mismatch(stored.location, f"the server has {stored.size} bytes, not {info.size}")
-        if stored.sha256 not in {None, info.sha256}:
-            raise self._mismatch(stored.location, "the server has another SHA-256")
-        return stored
-
-    def _mismatch(self, location: str, reason: str) -> ContentMismatch:
-        return ContentMismatch(tier=self.config.tier, location=location, reason=reason)
-
-    def _head(self, key: ObjectKey) -> "HeadObjectOutputTypeDef":
-        try:
-            with self.place.translating(key.location):
-                address = self.place.address(key.location, key.version)
-                found: HeadObjectOutputTypeDef = self.place.hot.head_object(**address, ChecksumMode="ENABLED")
-                return found
-        except ObjectNotFound:
-            self.place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
-            raise
-
     def _get(self, key: ObjectKey, offset: int, length: int | None) -> StreamingBody | None:
-        address = self.place.address(key.location, key.version)
+        version, etag = s3_answers.named(key)
+        address = self.place.address(key.location, version)
         if offset or length is not None:
             address["Range"] = f"bytes={offset}-" if length is None else f"bytes={offset}-{offset + length - 1}"
         with thawing(self.place, key), self.place.translating(key.location):
             try:
-                return self.place.client.get_object(**address)["Body"]
+                answer = self.place.client.get_object(**address)
             except ClientError as error:
                 if s3_errors.code_of(error) == "InvalidRange":
                     return None
                 raise
+        body = answer["Body"]
+        try:
+            s3_look.require(self.place, key.location, etag, answer)
+        except ContentMismatch:
+            body.close()
+            raise
+        return body
 
     def _pieces(self, key: ObjectKey, body: StreamingBody) -> Iterator[bytes]:
         with self.place.translating(key.location):
             yield from body.iter_chunks(CHUNK)
-
-    def _about(self, info: ObjectInfo) -> dict[str, Any]:
-        return {"ContentType": info.content_type, "Metadata": s3_about.written(info), **self._class()}
-
-    def _class(self) -> dict[str, Any]:
-        storage_class = self.place.options.storage_class
-        return {} if storage_class is None else {"StorageClass": storage_class}
-
-
-def _version(given: str | None) -> str | None:
-    """Return the version id; S3's name for the one without an id is ``null``, which not every server takes back."""
-    return None if given == "null" else given
-
-
-def _stored(location: str, found: "HeadObjectOutputTypeDef") -> Stored:
-    return Stored(
-        location,
-        found["ContentLength"],
-        version=_version(found.get("VersionId")),
-        sha256=_whole_sha256(found),
-        modified=utc(found["LastModified"]),
-    )
-
-
-def _whole_sha256(found: "HeadObjectOutputTypeDef") -> bytes | None:
-    """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
-
-    The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
-    and calls it that of the whole.
-    """
-    checksum = found.get("ChecksumSHA256")
-    if checksum is None or "-" in checksum or "-" in found.get("ETag", "") or found.get("ChecksumType") == "COMPOSITE":
-        return None
-    return base64.b64decode(checksum)

@@ -1,6 +1,7 @@
 """What an S3 tier is told by its URL and options, and the boto3 client made of it."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader, create_loader
 from botocore.utils import get_environ_proxies
 
+from tierkeeper.base import settings_order
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
@@ -59,6 +61,10 @@ class S3Options:
     thaw_days: int
     thaw_tier: Literal["Standard", "Bulk", "Expedited"]
 
+    def copy_seconds(self, size: int) -> float:
+        """Return how long a copy of ``size`` bytes may take on the server."""
+        return settings_order.copy_seconds(size, read_timeout=self.read_timeout)
+
     @property
     def realm(self) -> str:
         """What a server-side copy needs in common: the server and who asks."""
@@ -94,7 +100,9 @@ def parse(config: StoreConfig) -> S3Options:
         session_token=options.text("session_token"),
         multipart_threshold=options.size("multipart_threshold", default=16 * MIB, least=LEAST_PART, most=5 * GIB),
         multipart_chunk=options.size("multipart_chunk", default=8 * MIB, least=LEAST_PART, most=GIB),
-        copy_threshold=options.size("copy_threshold", default=MOST_COPY, least=LEAST_PART, most=MOST_COPY),
+        copy_threshold=options.size(
+            "copy_threshold", default=settings_order.COPY_THRESHOLD, least=LEAST_PART, most=MOST_COPY
+        ),
         concurrency=options.number("concurrency", default=4, most=64),
         connect_timeout=options.seconds("connect_timeout", default=5),
         read_timeout=options.seconds("read_timeout", default=30),
@@ -112,11 +120,20 @@ def parse(config: StoreConfig) -> S3Options:
     return parsed
 
 
-def make(options: S3Options, config: StoreConfig) -> tuple["S3Client", HotCalls]:
-    """Return a client with finite time-outs and retries, and who makes the calls that are made once per object.
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """A client with finite time-outs and retries, and who makes the calls that are made once per object.
 
-    Nothing is connected yet. Raises BadTierUrl.
+    ``once`` makes a client that waits for so many seconds, and asks once.
     """
+
+    client: "S3Client"
+    hot: HotCalls
+    once: Callable[[float], "S3Client"]
+
+
+def make(options: S3Options, config: StoreConfig) -> Clients:
+    """Return the clients of a tier. Nothing is connected yet. Raises BadTierUrl."""
     try:
         core = botocore.session.Session(profile=options.profile)
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
@@ -127,13 +144,18 @@ def make(options: S3Options, config: StoreConfig) -> tuple["S3Client", HotCalls]
             region_name=options.region,
             **(_Keys() if options.role else _keys(options)),  # a role's own come from its provider
         )
-        client = session.client(
-            "s3",
-            endpoint_url=options.endpoint,
-            region_name=session.region_name or "us-east-1",
-            config=_config(options, config),
-        )
-        return client, _hot(options, config, client, core)
+
+        def connected(*, seconds: float, attempts: int) -> "S3Client":
+            return session.client(
+                "s3",
+                endpoint_url=options.endpoint,
+                region_name=session.region_name or "us-east-1",
+                config=_config(options, config, seconds=seconds, attempts=attempts),
+            )
+
+        client = connected(seconds=options.read_timeout, attempts=options.attempts)
+        hot = _hot(options, config, client, core)
+        return Clients(client, hot, lambda seconds: connected(seconds=seconds, attempts=1))
     except (BotoCoreError, ValueError) as error:
         raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
 
@@ -160,11 +182,11 @@ def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: boto
     )
 
 
-def _config(options: S3Options, config: StoreConfig) -> Config:
+def _config(options: S3Options, config: StoreConfig, *, seconds: float, attempts: int) -> Config:
     return Config(
         connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        retries={"mode": "standard", "total_max_attempts": options.attempts},
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=config.io_threads + _SPARE_CONNECTIONS,
         request_checksum_calculation=options.checksums,
         response_checksum_validation=options.checksums,

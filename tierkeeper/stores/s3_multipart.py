@@ -7,39 +7,41 @@ import base64
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tierkeeper.stores import s3_delete
-from tierkeeper.stores.base import ObjectInfo
+from tierkeeper.stores import s3_delete, s3_look, s3_once
+from tierkeeper.stores.base import ObjectInfo, Stored
 from tierkeeper.stores.content import Digest, pieces_of
 from tierkeeper.stores.errors import StoreError
 from tierkeeper.stores.s3_client import MIB, MOST_PARTS
+from tierkeeper.stores.s3_origin import Origin
 from tierkeeper.stores.s3_place import Place
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import (
-        CompletedPartTypeDef,
-        CompleteMultipartUploadOutputTypeDef,
-        CopySourceTypeDef,
-        HeadObjectOutputTypeDef,
-    )
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, CompleteMultipartUploadOutputTypeDef
 
-_COPIED_PART = 256 * MIB  # bytes; small enough for its copy to answer within a read time-out
+COPIED_PART = 256 * MIB  # bytes; small enough for its copy to be waited for
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What S3 answered to the completion, and the checksum that it should have: one over those of the parts."""
+    """What S3 answered to the completion, and the checksum that it should have: one over those of the parts.
 
-    answer: "CompleteMultipartUploadOutputTypeDef"
+    Where that answer was lost, ``answer`` is what was found. ``sure``: no answer about a part was lost.
+    """
+
+    answer: "CompleteMultipartUploadOutputTypeDef | Stored"
     checksum: str
+    sure: bool
 
-    def confirmed_by(self, answer: "CompleteMultipartUploadOutputTypeDef | HeadObjectOutputTypeDef") -> bool:
+    def confirmed_by(self, answer: Mapping[str, Any]) -> bool:
         """Whether the server says that checksum (some leave out the number of parts behind its dash)."""
-        return answer.get("ChecksumSHA256", "").partition("-")[0] == self.checksum
+        found: str = answer.get("ChecksumSHA256", "")
+        return found.partition("-")[0] == self.checksum
 
 
 def encoded_sha256(piece: bytes) -> str:
@@ -70,22 +72,25 @@ class Multipart:
                 yield lambda number=number, piece=piece: self._send(upload, number, piece)  # type: ignore[misc]  # early binding
             digest.check(info, tier=self._place.tier, location=location)
 
-        return self._run(location, about, jobs)
+        return self._run(location, info.size, about, jobs)
 
-    def copy(self, source: "CopySourceTypeDef", size: int, location: str, about: dict[str, Any]) -> Finished:
-        """Copy ``size`` bytes of ``source`` (a CopySource) on the server's side, in parts."""
-        chunk = max(min(_COPIED_PART, self._place.options.copy_threshold), -(-size // MOST_PARTS))
+    def copy(self, source: Origin, size: int, location: str, about: dict[str, Any]) -> Finished:
+        """Copy ``size`` bytes of ``source`` on the server's side, in parts; ContentMismatch as its own words say."""
+        found: list[int] = []  # the parts whose answers were lost
+        chunk = max(min(COPIED_PART, self._place.options.copy_threshold), -(-size // MOST_PARTS))
 
         def jobs(upload: dict[str, Any]) -> Iterator[Callable[[], "CompletedPartTypeDef"]]:
             for number, start in enumerate(range(0, size, chunk), start=1):
-                span = f"bytes={start}-{min(start + chunk, size) - 1}"
-                yield lambda number=number, span=span: self._copy_part(upload, number, source, span)  # type: ignore[misc]  # early binding
+                part = _Part(number, start, min(chunk, size - start))
+                yield lambda part=part: self._copy_part(upload, part, source, found)  # type: ignore[misc]  # early binding
 
-        return self._run(location, about, jobs)
+        finished = self._run(location, size, about, jobs)
+        return replace(finished, sure=not found)
 
     def _run(
         self,
         location: str,
+        size: int,
         about: dict[str, Any],
         jobs: Callable[[dict[str, Any]], Iterator[Callable[[], "CompletedPartTypeDef"]]],
     ) -> Finished:
@@ -102,7 +107,7 @@ class Multipart:
             with self._place.translating(location):
                 self._submit(jobs(upload), running)
                 parts = [each.result() for each in running]
-                answer = client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+                answer = self._complete(upload, parts, location, size)
         except BaseException:
             for each in running:
                 each.cancel()
@@ -112,7 +117,20 @@ class Multipart:
             with contextlib.suppress(StoreError), self._place.translating(location):
                 client.abort_multipart_upload(**upload)
             raise
-        return Finished(answer, _composite(parts))
+        return Finished(answer, _composite(parts), sure=True)
+
+    def _complete(
+        self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], location: str, size: int
+    ) -> "CompleteMultipartUploadOutputTypeDef | Stored":
+        return s3_once.once(
+            self._place,
+            location,
+            min(size, COPIED_PART),
+            lambda client: client.complete_multipart_upload(
+                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
+            ),
+            lambda: s3_look.there(self._place, location, size),
+        )
 
     def _submit(
         self, jobs: Iterator[Callable[[], "CompletedPartTypeDef"]], running: list[Future["CompletedPartTypeDef"]]
@@ -145,16 +163,46 @@ class Multipart:
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def _copy_part(
-        self, upload: dict[str, Any], number: int, source: "CopySourceTypeDef", span: str
+        self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int]
     ) -> "CompletedPartTypeDef":
-        answer = self._place.client.upload_part_copy(
-            **upload, PartNumber=number, CopySource=source, CopySourceRange=span
-        )
-        copied = answer["CopyPartResult"]
-        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": copied["ETag"]}
-        if "ChecksumSHA256" in copied:  # not every server computes one here
-            part["ChecksumSHA256"] = copied["ChecksumSHA256"]
-        return part
+        def call(client: "S3Client") -> "CompletedPartTypeDef":
+            with source.exactly():
+                answer = client.upload_part_copy(
+                    **upload, PartNumber=part.number, **source.arguments, CopySourceRange=part.span
+                )
+            return _completed(part.number, answer["CopyPartResult"])
+
+        def look() -> "CompletedPartTypeDef | None":
+            with self._place.translating(source.key.location):
+                listed = self._place.client.list_parts(**upload, PartNumberMarker=part.number - 1, MaxParts=1)
+            for each in listed.get("Parts", []):
+                if (each["PartNumber"], each["Size"]) == (part.number, part.size):
+                    found.append(part.number)
+                    return _completed(part.number, each)
+            return None
+
+        return s3_once.once(self._place, source.key.location, part.size, call, look)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part that is copied: its number, and which bytes of the source it is."""
+
+    number: int
+    start: int
+    size: int
+
+    @property
+    def span(self) -> str:
+        """The range, as S3 has it."""
+        return f"bytes={self.start}-{self.start + self.size - 1}"
+
+
+def _completed(number: int, said: Mapping[str, Any]) -> "CompletedPartTypeDef":
+    part: CompletedPartTypeDef = {"PartNumber": number, "ETag": said["ETag"]}
+    if "ChecksumSHA256" in said:  # not every server computes one of what it copies
+        part["ChecksumSHA256"] = said["ChecksumSHA256"]
+    return part
 
 
 def _composite(parts: list["CompletedPartTypeDef"]) -> str:

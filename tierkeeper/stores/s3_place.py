@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tierkeeper.stores import s3_client, s3_errors
-from tierkeeper.stores.base import StoreConfig
+from tierkeeper.stores import s3_about, s3_client, s3_errors
+from tierkeeper.stores.base import ObjectInfo, StoreConfig
 from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable
-from tierkeeper.stores.s3_signed import HotCalls
+from tierkeeper.stores.s3_signed import HotCalls, SignedClient
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,9 +23,10 @@ class Place:
     def __init__(self, config: StoreConfig) -> None:
         self.tier = config.tier
         self.options = s3_client.parse(config)
-        self.client: S3Client
-        self.hot: HotCalls
-        self.client, self.hot = s3_client.make(self.options, config)
+        self._clients = s3_client.make(self.options, config)
+        self.client: S3Client = self._clients.client
+        self.hot: HotCalls = self._clients.hot
+        self._patient: dict[float, S3Client] = {}
         self.bucket = self.options.bucket
         self._lock = threading.Lock()
         self._versioned: bool | None = None
@@ -48,10 +49,34 @@ class Place:
         """Translate the errors of calls that are about ``location``."""
         return s3_errors.translating(tier=self.tier, location=location)
 
+    def about(self, info: ObjectInfo) -> dict[str, Any]:
+        """Return the arguments that say what an object is, as it is written here."""
+        return {"ContentType": info.content_type, "Metadata": s3_about.written(info), **self.storage_class}
+
+    @property
+    def storage_class(self) -> dict[str, str]:
+        """The argument that names the class of what is written here; none where the bucket's default is taken."""
+        given = self.options.storage_class
+        return {} if given is None else {"StorageClass": given}
+
+    def once(self, seconds: float) -> "S3Client":
+        """Return a client that waits for so many seconds, and asks once."""
+        with self._lock:
+            if seconds not in self._patient:
+                self._patient[seconds] = self._clients.once(seconds)
+            return self._patient[seconds]
+
+    def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers
+        """Copy an object on the server's side, asking once and waiting as long as ``once`` does."""
+        if isinstance(self.hot, SignedClient):
+            return self.hot.copy_object(once, **arguments)
+        return once.copy_object(**arguments)
+
     def close(self) -> None:
         """Give back the connections."""
         self.hot.close()
-        self.client.close()
+        for client in (self.client, *self._patient.values()):
+            client.close()
 
     @property
     def versioned(self) -> bool:

@@ -4,21 +4,24 @@ botocore takes more than a millisecond of CPU for each call, which no number of 
 client has the four calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
 knows success only: whatever else comes back, or nothing, or an argument that it does not know, and the call is made
 again by boto3. So retries, redirects, skewed clocks and every error are botocore's, and its repeated call after a lost
-answer is what it would have been there.
+answer is what it would have been there. A copy is the exception: one that may be under way is not asked for again.
 """
 
 import base64
+import contextlib
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 import urllib3
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from botocore.httpsession import where
 
 from tierkeeper.base import log as logs
@@ -38,6 +41,7 @@ _HEADERS = {
     "ChecksumMode": "x-amz-checksum-mode",
     "ChecksumSHA256": "x-amz-checksum-sha256",
     "ContentType": "content-type",
+    "CopySourceIfMatch": "x-amz-copy-source-if-match",
     "IfNoneMatch": "if-none-match",
     "MetadataDirective": "x-amz-metadata-directive",
     "StorageClass": "x-amz-storage-class",
@@ -48,6 +52,7 @@ _ANSWERED = {
     "x-amz-checksum-type": "ChecksumType",
     "etag": "ETag",
 }
+_UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _KNOWN = {
     *_HEADERS,
     "Body",
@@ -66,9 +71,6 @@ class HotCalls(Protocol):
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
         """Write an object."""
-
-    def copy_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Copy an object on the server's side."""
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Say what is there."""
@@ -104,6 +106,7 @@ class SignedClient:
         self._pool = urllib3.connection_from_url(
             f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, **verified
         )
+        self._timeout = timeout
         self._warned = False
 
     def close(self) -> None:
@@ -122,8 +125,12 @@ class SignedClient:
                 return _fields(answer)
         return self._by_boto3("put_object", arguments, answer)
 
-    def copy_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Copy an object on the server's side; a server may say 200 before it knows whether it can."""
+    def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Copy an object on the server's side; a server may say 200 before it knows whether it can.
+
+        ``once`` is a client that asks once: it says how long to wait, and makes the call where this one cannot, or was
+        refused. An answer that was lost, or says that the server failed, is an error.
+        """
         answer = None
         if arguments.keys() <= _KNOWN:
             source = arguments["CopySource"]
@@ -132,10 +139,14 @@ class SignedClient:
             headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
             if "ChecksumAlgorithm" in arguments:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-            answer = self._call("PUT", arguments["Key"], headers)
-            if _ok(answer) and b"<CopyObjectResult" in answer.data:
-                return _fields(answer)
-        return self._by_boto3("copy_object", arguments, answer)
+            with contextlib.suppress(*_UNSENT):
+                seconds = cast("Any", once.meta.config).read_timeout
+                answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
+            if _ok(answer):
+                return {**_fields(answer), "CopyObjectResult": _copied(answer.data)}
+            if answer is not None and answer.status >= _SERVER_ERROR:
+                raise _failed("CopyObject", answer.status, answer.data)
+        return self._by_boto3("copy_object", arguments, answer, client=once)
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Say what is there."""
@@ -179,6 +190,23 @@ class SignedClient:
         sha256: str = NOTHING,
     ) -> urllib3.BaseHTTPResponse | None:
         """Return what the server answers; None if it does not, or should not be asked in this way."""
+        try:
+            return self._send(method, key, headers, query=query, body=body, sha256=sha256)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return None
+
+    def _send(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        *,
+        query: str = "",
+        body: bytes = b"",
+        sha256: str = NOTHING,
+        seconds: float | None = None,
+    ) -> urllib3.BaseHTTPResponse | None:
+        """Return what the server answers; None if it should not be asked in this way. Raises what urllib3 does."""
         who = self._credentials.get_frozen_credentials()
         if not (who.access_key and who.secret_key and all(value.isascii() for value in headers.values())):
             return None
@@ -199,15 +227,22 @@ class SignedClient:
         )
         signed["user-agent"] = _AGENT
         target = f"{path}?{query}" if query else path
-        try:
-            return self._pool.urlopen(
-                method, target, body=body or None, headers=signed, retries=False, decode_content=False
-            )
-        except (urllib3.exceptions.HTTPError, OSError):
-            return None
+        timeout = (
+            self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
+        )
+        return self._pool.urlopen(
+            method, target, body=body or None, headers=signed, retries=False, decode_content=False, timeout=timeout
+        )
 
-    def _by_boto3(self, operation: str, arguments: dict[str, Any], refused: urllib3.BaseHTTPResponse | None) -> Any:  # noqa: ANN401  as above
-        answer = getattr(self._client, operation)(**arguments)
+    def _by_boto3(
+        self,
+        operation: str,
+        arguments: dict[str, Any],
+        refused: urllib3.BaseHTTPResponse | None,
+        *,
+        client: "S3Client | None" = None,
+    ) -> Any:  # noqa: ANN401  as above
+        answer = getattr(client or self._client, operation)(**arguments)
         if refused is not None and not self._warned and _BAD_REQUEST <= refused.status < _SERVER_ERROR:
             self._warned = True
             log.warning(
@@ -236,6 +271,27 @@ def _object(identifier: Mapping[str, str]) -> str:
     version = identifier.get("VersionId")
     key = f"<Key>{escape(identifier['Key'])}</Key>"
     return f"<Object>{key}{'' if version is None else f'<VersionId>{escape(version)}</VersionId>'}</Object>"
+
+
+def _copied(data: bytes) -> dict[str, str]:
+    """Return the result of a copy; raises botocore's ClientError where the body of the 200 has none."""
+    try:
+        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+    except ET.ParseError:
+        raise _failed("CopyObject", _SERVER_ERROR, data) from None
+    if not root.tag.endswith("CopyObjectResult"):
+        raise _failed("CopyObject", _SERVER_ERROR, data)
+    return {part.tag.rpartition("}")[2]: part.text or "" for part in root}
+
+
+def _failed(operation: str, status: int, data: bytes) -> ClientError:
+    """Return the error that boto3 would raise for a server's failure."""
+    code = re.search(rb"<Code>([^<]*)</Code>", data)
+    error: Any = {
+        "Error": {"Code": code[1].decode() if code else str(status), "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(error, operation)
 
 
 def _deleted(data: bytes) -> dict[str, Any] | None:

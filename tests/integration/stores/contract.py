@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol, cast
 import pytest
 
 from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent
 
@@ -86,6 +87,10 @@ class Trickle(io.RawIOBase):
 
 class StoreContract:
     """The behaviour of the port."""
+
+    def overwrite(self, store: Store, key: ObjectKey, content: bytes) -> None:
+        """Write other bytes where a copy lies, as a foreign hand would."""
+        raise NotImplementedError
 
     def test_what_was_put_is_read_back(self, store: Store) -> None:
         """A copy is read back byte for byte, and the store says its size and vouches for its SHA-256."""
@@ -306,6 +311,45 @@ class StoreContract:
         info = info_of(b"what should be")
         with pytest.raises(ContentMismatch):
             sibling.copy(store, key, sibling.location(info), info)
+
+    @pytest.mark.parametrize("size", [0, 1000, 3 * MIB, 17 * MIB])
+    def test_what_was_put_is_vouched_for(self, store: Store, size: int) -> None:
+        """Bytes that were streamed and acknowledged are vouched for, and their pin reads them."""
+        content = os.urandom(size)
+        key, _, stored = put(store, content)
+        assert stored.vouched in {Vouched.WRITTEN, Vouched.SERVER}
+        assert read(store, replace(key, pin=stored.pin)) == content
+        assert store.head(replace(key, pin=stored.pin)).size == size
+        assert (store.head(key).vouched, store.head(key).pin) == (None, None)  # a look vouches for nothing
+
+    @pytest.mark.parametrize("size", [5000, 10 * MIB, 17 * MIB])
+    def test_a_swapped_source_is_not_vouched_for(self, store: Store, sibling: Store, size: int) -> None:
+        """Where a source was overwritten with as many other bytes, its copy fails, or nobody vouches for it."""
+        content, other = os.urandom(size), os.urandom(size)
+        key, info, stored = put(store, content)
+        self.overwrite(store, key, other)
+        for source in (replace(key, pin=stored.pin), key, ObjectKey(key.location)):
+            target = sibling.location(replace(info, placement=new_id()))
+            try:
+                copied = sibling.copy(store, source, target, info)
+            except ContentMismatch:
+                continue
+            assert copied.vouched is None or read(sibling, ObjectKey(target, copied.version)) == content
+
+    def test_a_pin_reads_no_other_bytes(self, store: Store) -> None:
+        """What a pin names is read, whole or in part, or it is a ContentMismatch; never what came there since."""
+        key, _, stored = put(store, b"0123456789")
+        self.overwrite(store, key, b"abcdefghij")
+        if stored.pin is None:  # this store's pins name nothing
+            return
+        pinned = replace(key, pin=stored.pin)
+        for offset, length in ((0, None), (3, 4), (10, None), (0, 0)):
+            try:
+                found = read(store, pinned, offset=offset, length=length)
+            except ContentMismatch:
+                continue
+            assert found == b"0123456789"[offset:][:length]
+        assert store.delete([pinned])[0].state is DeleteState.DELETED
 
     def test_many_at_once(self, store: Store) -> None:
         """Threads that put, read, list and delete side by side do not disturb each other."""

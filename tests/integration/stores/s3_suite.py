@@ -2,16 +2,25 @@
 
 import io
 import os
-from typing import cast
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import pytest
 from integration.stores.contract import MIB, MakeStore, StoreContract, info_of, put, read
 
-from tierkeeper.stores import s3_about
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Vouched
+from tierkeeper.stores import s3_about, s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
 from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3_place import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PART = 5 * MIB
 
@@ -31,6 +40,27 @@ class S3Suite(StoreContract):
     @pytest.fixture
     def sibling(self, server: str, bucket: str, make_store: MakeStore) -> Store:
         return make_store(f"s3://{bucket}-2?{server}", tier="warm")
+
+    def overwrite(self, store: Store, key: ObjectKey, content: bytes) -> None:
+        place = cast("S3Store", store).place
+        if len(content) <= 10 * MIB:
+            place.client.put_object(**place.address(key.location, None), Body=content)
+        else:
+            self.in_parts(place, key.location, content)
+
+    def in_parts(self, place: Place, location: str, content: bytes) -> None:
+        """Upload as a tool that knows of no checksums does."""
+        address = place.address(location, None)
+        upload = place.client.create_multipart_upload(**address)["UploadId"]
+        pieces = [content[at : at + PART] for at in range(0, len(content), PART)]
+        parts: list[CompletedPartTypeDef] = [
+            {
+                "PartNumber": number,
+                "ETag": place.client.upload_part(**address, UploadId=upload, PartNumber=number, Body=piece)["ETag"],
+            }
+            for number, piece in enumerate(pieces, start=1)
+        ]
+        place.client.complete_multipart_upload(**address, UploadId=upload, MultipartUpload={"Parts": parts})
 
     def versioned(self, store: Store) -> None:
         place = cast("S3Store", store).place
@@ -128,6 +158,92 @@ class S3Suite(StoreContract):
         stored = warm.copy(store, key, warm.location(info), info)
         assert read(warm, ObjectKey(stored.location, stored.version)) == content
         assert self.about(warm, ObjectKey(stored.location))["name"] == "weekly/report.md"
+
+    @pytest.mark.parametrize("size", [5000, 17 * MIB])
+    def test_a_pin_is_that_of_the_write(self, store: Store, size: int) -> None:
+        """What somebody writes right after is never pinned, and never read or copied by the pin."""
+        key, info, stored = put(store, os.urandom(size))
+        place = cast("S3Store", store).place
+        assert stored.pin == place.client.head_object(**place.address(key.location, None))["ETag"]
+        self.overwrite(store, key, os.urandom(size))
+        pinned = replace(key, pin=stored.pin)
+        for call in (lambda: read(store, pinned), lambda: store.head(pinned)):
+            with pytest.raises(ContentMismatch, match="something else was written there since"):
+                call()
+        large = replace(place.options, copy_threshold=PART)
+        for options in (place.options, large):
+            place.options = options
+            with suppress(ContentMismatch):
+                assert store.copy(store, pinned, store.location(info_of(b"")), info).vouched is None
+
+    def test_something_else_right_after_a_copy(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What comes between a copy and the look at it is not taken for the copy."""
+        content = os.urandom(5000)
+        key, info, stored = put(store, content)
+        place = cast("S3Store", store).place
+        target = store.location(replace(info, placement=new_id()))
+        copy_object = place.copy_object
+
+        def overtaken(*given: Any, **arguments: Any) -> Any:  # noqa: ANN401  as the real one
+            answer = copy_object(*given, **arguments)
+            self.overwrite(store, ObjectKey(target), os.urandom(5000))
+            return answer
+
+        monkeypatch.setattr(place, "copy_object", overtaken)
+        with pytest.raises(ContentMismatch):
+            store.copy(store, replace(key, pin=stored.pin), target, info)
+
+    @pytest.mark.parametrize("threshold", ["5GiB", "5MiB"])
+    def test_foreign_objects_are_not_vouched_for(
+        self, server: str, bucket: str, store: Store, make_store: MakeStore, threshold: str
+    ) -> None:
+        """What another tool uploaded in parts is vouched for by its pin alone, whoever overwrote it before."""
+        warm = make_store(f"s3://{bucket}-2?{server}", tier="warm", copy_threshold=threshold)
+        place = cast("S3Store", store).place
+        for size in (5000, 10 * MIB):
+            content = os.urandom(size)
+            info = info_of(content)
+            location = store.location(info)
+            self.in_parts(place, location, content)
+            etag = place.client.head_object(**place.address(location, None))["ETag"]
+            unnamed = warm.copy(store, ObjectKey(location), warm.location(info), info)
+            assert unnamed.vouched is None or unnamed.sha256 == info.sha256  # AWS computes one as it copies
+            self.in_parts(place, location, os.urandom(size))
+            with suppress(ContentMismatch):
+                copied = warm.copy(store, ObjectKey(location, pin=etag), warm.location(info_of(content)), info)
+                assert copied.vouched is None
+
+    def test_versions_are_pins(self, server: str, bucket: str, make_store: MakeStore) -> None:
+        """On a versioned bucket a copy is as good as its source by the version id, whatever was written above it."""
+        self.versioned(make_store(f"s3://{bucket}?{server}"))
+        store = make_store(f"s3://{bucket}?{server}", copy_threshold="5MiB")
+        for size in (5000, 17 * MIB):
+            content = os.urandom(size)
+            key, info, stored = put(store, content)
+            assert stored.version
+            assert stored.pin == stored.version
+            self.overwrite(store, key, os.urandom(size))
+            pinned = replace(key, pin=stored.pin)
+            assert read(store, pinned) == content
+            copied = store.copy(store, pinned, store.location(replace(info, placement=new_id())), info)
+            assert copied.vouched in {Vouched.SERVER, Vouched.PINNED}
+            assert read(store, ObjectKey(copied.location, copied.version, copied.pin)) == content
+
+    def test_a_probe_leaves_nothing(self, server: str, bucket: str, make_store: MakeStore) -> None:
+        """What a server can do is found out on an object of ours, of which nothing stays, versions included."""
+        made = make_store(f"s3://{bucket}?{server}")
+        assert s3_probe.probe(cast("S3Store", made).place).keys() == {s3_probe.COPIES, s3_probe.PARTS}
+        assert list(made.list()) == []
+        place = cast("S3Store", made).place
+        for left in (place.client.create_multipart_upload, place.client.put_object):  # of one that was interrupted
+            left(**place.address(f"{s3_probe.FOLDER}{left.__name__}", None))
+        s3_probe.clear(place, before=datetime.now(UTC) + timedelta(minutes=1))
+        assert list(made.list()) == []
+        assert "Uploads" not in place.client.list_multipart_uploads(Bucket=place.bucket)
+        self.versioned(made)
+        again = make_store(f"s3://{bucket}?{server}")
+        s3_probe.probe(cast("S3Store", again).place)
+        self.nothing_at_all(again)
 
     def test_something_else_at_the_location(self, store: Store) -> None:
         """A write never replaces other bytes: the second one is refused, the first stay."""

@@ -29,6 +29,18 @@ class TestPostgres(StoreContract):
     def sibling(self, postgres_url: str, make_store: MakeStore) -> Store:
         return make_store("postgres:?limit=64MiB", tier="records", catalog_url=postgres_url)
 
+    @pytest.fixture(autouse=True)
+    def _url(self, postgres_url: str) -> None:
+        self.url = postgres_url
+
+    def overwrite(self, store: Store, key: ObjectKey, content: bytes) -> None:  # noqa: ARG002  there is one
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                "UPDATE tierkeeper_records.records SET content = %(c)s, sha256 = sha256(%(c)s::bytea)"
+                " WHERE placement = %(p)s",
+                {"c": content, "p": key.location.rpartition("/")[2]},
+            )
+
 
 def rows(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
     """Ask the database itself."""

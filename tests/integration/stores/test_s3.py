@@ -103,7 +103,8 @@ def test_a_body_that_breaks_off_is_transient(make_store: MakeStore) -> None:
 def test_a_copy_that_fails_after_the_headers_is_noticed(make_store: MakeStore) -> None:
     """An answer to a copy that says 200 and carries an error is a failure."""
     body = "<Error><Code>InternalError</Code><Message>late</Message></Error>"
-    with serving(answering(answer("200 OK", body, Content_Length=str(len(body))))) as server:
+    failed, nothing = answer("200 OK", body, Content_Length=str(len(body))), error("404 Not Found", "NoSuchKey")
+    with serving(answering(failed, nothing)) as server:
         store = make_store(f"s3://bucket?{server}", prepared=False)
         with pytest.raises(StoreTransient):
             store.copy(store, ObjectKey("x"), "y", info_of(b"x"))

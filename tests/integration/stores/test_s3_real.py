@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ import services
 from integration.stores.contract import MIB, MakeStore, put, read
 from integration.stores.s3_suite import S3Suite
 
-from tierkeeper.base.states import RetentionMode
+from tierkeeper.base.states import RetentionMode, Vouched
+from tierkeeper.stores import s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StorePermanent
 from tierkeeper.stores.s3 import S3Store
@@ -50,6 +52,24 @@ class TestRealServer(S3Suite):
         assert stored.sha256 == info.sha256  # here every part was checked against what was hashed
         assert store.head(key).sha256 is None
         assert sibling.copy(store, key, sibling.location(info), info).sha256 in {info.sha256, None}
+
+    def test_what_this_server_can(self, store: Store) -> None:
+        """Ceph refuses a wrong ETag for a copy, and copies by any ETag into an upload in parts: the probe sees both."""
+        assert s3_probe.probe(cast("S3Store", store).place) == {s3_probe.COPIES: True, s3_probe.PARTS: False}
+
+    def test_who_vouches_for_copies(self, server: str, bucket: str, store: Store, make_store: MakeStore) -> None:
+        """A copy in one call is as good as its source by the pin; one in parts is not where any ETag is taken."""
+        for threshold, size, expected in (
+            ("5GiB", 5000, Vouched.SERVER),
+            ("5GiB", 17 * MIB, Vouched.PINNED),
+            ("5MiB", 17 * MIB, None),
+        ):
+            warm = make_store(f"s3://{bucket}-2?{server}", tier="warm", copy_threshold=threshold)
+            key, info, stored = put(store, os.urandom(size))
+            copied = warm.copy(store, replace(key, pin=stored.pin), warm.location(info), info)
+            place = cast("S3Store", warm).place
+            etag = place.client.head_object(**place.address(copied.location, None))["ETag"]
+            assert (copied.vouched, copied.pin) == (expected, etag)
 
     def test_storage_classes(self, store: Store, server: str, bucket: str, make_store: MakeStore) -> None:
         """Whole objects, objects in parts and copies get the storage class of their tier."""

@@ -41,6 +41,15 @@ def test_the_defaults_are_in_order(tmp_path: Path) -> None:
     assert catalog.statement_timeout < catalog.idle_timeout
 
 
+def test_a_copy_has_time_for_its_size() -> None:
+    """The time-out of a copy grows with its size, and the largest of one call is within the default order."""
+    options = s3_client.parse(StoreConfig("cold", "s3://bucket"))
+    gib = 1024**3
+    assert [options.copy_seconds(size) for size in (0, 4 << 20, 5 << 20, gib // 4, 5 * gib)] == [31, 31, 32, 94, 2078]
+    assert options.copy_threshold == gib // 4
+    load(environ={}, tiers={"cold": {"url": "s3://bucket?copy_threshold=5GiB"}})
+
+
 def test_the_order_knows_the_adapter() -> None:
     """What the order takes for S3's time-outs where a tier does not say is what the adapter takes."""
     options = s3_client.parse(StoreConfig("cold", "s3://bucket"))
@@ -55,6 +64,12 @@ def test_the_order_knows_the_adapter() -> None:
         ({"tiers": COLD, "engine": {"lease": "30s"}}, "engine.lease", "read_timeout"),
         ({"tiers": {"cold": {"url": "s3://bucket?read_timeout=2m"}}}, "engine.lease", "tiers.cold"),
         ({"tiers": {"cold": {"url": "s3://bucket", "options": {"connect_timeout": "90"}}}}, "engine.lease", "connect"),
+        ({"tiers": COLD, "engine": {"lease_cap": "90s"}}, "engine.lease_cap", "copy_threshold"),
+        (
+            {"tiers": {"cold": {"url": "s3://b?copy_threshold=3GiB"}}, "engine": {"lease_cap": "10m"}},
+            "engine.lease_cap",
+            "copy_threshold",
+        ),
         ({"broker": {"visibility_timeout": "1m"}}, "broker.visibility_timeout", "engine.lease"),
         ({"broker": {"visibility_timeout": "50s"}}, "broker.visibility_timeout", "engine.task_seconds"),
         ({"messages": {"max_age": "1h"}}, "messages.max_age", "broker.visibility_timeout"),

@@ -1,0 +1,97 @@
+"""A server that copies slower than anybody waits for: each copy is begun once, and found when it is done."""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+from faults import s3_front
+from faults.s3_front import Front, Request, Trick
+from integration.stores.contract import MIB, MakeStore, info_of, put, read
+from integration.stores.test_s3 import KEYS
+
+from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.s3 import S3Store
+
+LATE = 1.3  # the share of its patience after which a front that is late begins: see s3_front
+
+
+class SlowFront(Front):
+    """Plays one trick on every copy, and counts them: unless told, no answer, and an effect when nobody waits."""
+
+    trick_of_copies: Trick | None = Trick.LATE
+
+    def trick(self, request: Request) -> Trick | None:
+        if "x-amz-copy-source" not in request.headers:
+            return None
+        part = "part" if "uploadId" in request.words else "whole"
+        with self.lock:
+            self.met[f"{part} {request.path.partition('?')[0]}"] += 1
+        return self.trick_of_copies
+
+
+@pytest.fixture
+def front(moto_endpoint: str) -> Iterator[SlowFront]:
+    """The front, slow."""
+    no_chance = random.Random(1)  # noqa: S311  it decides nothing here
+    with s3_front.in_front_of(moto_endpoint, no_chance, patience=2, kind=SlowFront) as made:
+        yield cast("SlowFront", made)
+        made.quiet()
+
+
+@pytest.fixture(params=["signed", "boto3"])
+def slow(request: pytest.FixtureRequest, front: SlowFront, make_store: MakeStore) -> Store:
+    """A tier behind it, whose copies get less time than they take."""
+    query = f"endpoint={front.endpoint}&{KEYS}&client={request.param}&read_timeout=500ms&copy_threshold=5MiB"
+    store = make_store(f"s3://tk-slow?{query}")
+    assert cast("S3Store", store).place.options.copy_seconds(5000) < front.patience * LATE
+    return store
+
+
+def test_a_slow_copy_is_made_once(slow: Store, front: SlowFront) -> None:
+    """A copy that is done after its answer was given up is found; nobody vouches for it, and no other was begun."""
+    content = os.urandom(5000)
+    key, info, _ = put(slow, content)
+    copied = slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert (copied.size, copied.vouched, copied.pin) == (5000, None, None)
+    assert read(slow, ObjectKey(copied.location)) == content
+    assert Counter(each.partition(" ")[0] for each in front.met.elements()) == {"whole": 1}
+
+
+def test_slow_parts_are_copied_once(slow: Store, front: SlowFront) -> None:
+    """A part whose answer was given up is found in its upload; nobody vouches for what has such a part."""
+    content = os.urandom(10 * MIB)
+    key, info, _ = put(slow, content)
+    front.patience = 3
+    copied = slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert (copied.size, copied.vouched) == (10 * MIB, None)
+    assert read(slow, ObjectKey(copied.location)) == content
+    assert sum(times for what, times in front.met.items() if what.startswith("part")) == 2
+
+
+def test_a_copy_that_never_comes(slow: Store, front: SlowFront) -> None:
+    """What does not appear in as long again is given up as unknown, and was begun once."""
+    content = os.urandom(5000)
+    key, info, _ = put(slow, content)
+    front.patience = 4
+    with pytest.raises(StoreTransient, match="the outcome of a write is unknown"):
+        slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert sum(front.met.values()) == 1
+
+
+def test_what_fails_soon_is_tried_again(slow: Store, front: SlowFront) -> None:
+    """A refusal that comes at once is looked at, and the copy asked for again, up to the attempts of the tier."""
+    content = os.urandom(5000)
+    key, info, _ = put(slow, content)
+    front.trick_of_copies = Trick.SLOW_DOWN
+    with pytest.raises(StoreTransient):
+        slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert sum(front.met.values()) == 5
+    front.trick_of_copies = Trick.UNANSWERED
+    front.met.clear()
+    copied = slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert (copied.size, copied.vouched, copied.pin) == (5000, None, None)
+    assert sum(front.met.values()) == 1

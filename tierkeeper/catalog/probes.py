@@ -1,0 +1,37 @@
+"""What the servers of the tiers were seen to do: the last answer of each tier, its server and its time."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+_KEPT: Final = "30 days"  # a server can be replaced behind its name; then it is asked again
+_READ = sa.text(
+    "SELECT value FROM switches WHERE name = :name AND value ->> 'server' = :server"
+    " AND at > clock_timestamp() - CAST(:kept AS interval)"
+)
+_KEEP = sa.text(
+    "INSERT INTO switches (name, value, by, reason, at)"
+    " VALUES (:name, CAST(:value AS jsonb), 'tierkeeper', 'seen by a probe', clock_timestamp())"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
+    " at = excluded.at"
+)
+
+
+def seen(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
+    """Return what this server of the tier was seen to do; empty where that is not known, or long ago."""
+    found: dict[str, Any] | None = connection.execute(
+        _READ, {"name": _name(tier), "server": server, "kept": _KEPT}
+    ).scalar()
+    return {} if found is None else {name: value is True for name, value in found["seen"].items()}
+
+
+def keep(connection: sa.Connection, tier: str, *, server: str, seen: Mapping[str, bool]) -> None:
+    """Remember what this server of the tier was seen to do."""
+    value = json.dumps({"server": server, "seen": dict(seen)})
+    connection.execute(_KEEP, {"name": _name(tier), "value": value})
+
+
+def _name(tier: str) -> str:
+    return f"probe:{tier}"

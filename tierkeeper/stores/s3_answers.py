@@ -1,0 +1,54 @@
+"""What S3's answers say of an object, and what names its bytes."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from tierkeeper.base.clock import utc
+from tierkeeper.stores.base import ObjectKey, Stored
+
+
+def version(given: str | None) -> str | None:
+    """Return the version id; S3's name for the one without an id is ``null``, which not every server takes back."""
+    return None if given == "null" else given
+
+
+def etag(answer: Mapping[str, Any]) -> str | None:
+    """Return the ETag with its quotes, which some servers leave out in an answer's body."""
+    given: str | None = answer.get("ETag")
+    return None if not given else f'"{given.strip(chr(34))}"'
+
+
+def pin(answer: Mapping[str, Any]) -> str | None:
+    """Return what names exactly the bytes that an answer is about: the version id, else the ETag."""
+    return version(answer.get("VersionId")) or etag(answer)
+
+
+def named(key: ObjectKey) -> tuple[str | None, str | None]:
+    """Return the version id and the ETag that a key names; of a pin, the quotes tell which of them it is."""
+    if key.pin is None or key.pin.startswith('"'):
+        return key.version, key.pin
+    return key.pin, None
+
+
+def stored(location: str, found: Mapping[str, Any]) -> Stored:
+    """Return what a HEAD says; nobody vouches for it."""
+    return Stored(
+        location,
+        found["ContentLength"],
+        version=version(found.get("VersionId")),
+        sha256=whole_sha256(found),
+        modified=utc(found["LastModified"]) if "LastModified" in found else None,
+    )
+
+
+def whole_sha256(found: Mapping[str, Any]) -> bytes | None:
+    """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
+
+    The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
+    and calls it that of the whole.
+    """
+    checksum = found.get("ChecksumSHA256")
+    if checksum is None or "-" in checksum or "-" in found.get("ETag", "") or found.get("ChecksumType") == "COMPOSITE":
+        return None
+    return base64.b64decode(checksum)

@@ -1,0 +1,78 @@
+"""Copies on the server's side: from exactly the bytes that are asked for, in parts where they are large.
+
+Who vouches for a copy: the server by its own SHA-256 of the whole, or else its source, where that was named by its
+version id, or by its ETag to a server that was seen to refuse a wrong one. Of all else nobody knows what was copied.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tierkeeper.base.states import Vouched
+from tierkeeper.stores import s3_answers, s3_look, s3_once
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
+from tierkeeper.stores.s3_multipart import Multipart
+from tierkeeper.stores.s3_origin import Origin
+from tierkeeper.stores.s3_place import Place
+from tierkeeper.stores.s3_probe import Abilities
+from tierkeeper.stores.s3_thaw import thawing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Copier:
+    """Copies into one tier from those of its realm."""
+
+    def __init__(self, place: Place, multipart: Multipart) -> None:
+        self._place = place
+        self._multipart = multipart
+        self.abilities = Abilities(place)
+
+    def copy(self, source: Place, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        """Copy ``key`` of ``source``; ContentMismatch where its bytes are seen not to be those asked for."""
+        version, etag = s3_answers.named(key)
+        large = info.size > self._place.options.copy_threshold
+        by_etag = etag is not None and version is None and self.abilities.refuses_wrong_source(parts=large)
+        origin = Origin(source, key, by_etag=by_etag)
+        with thawing(source, key):
+            answer, sure = self._in_parts(origin, location, info) if large else self._whole(origin, location, info)
+        if isinstance(answer, Stored):
+            return answer
+        stored, _ = s3_look.after(self._place, location, info, answer)
+        vouched = _vouched(stored, answer, named=origin.is_named and sure)
+        return replace(stored, vouched=vouched, pin=s3_answers.pin(answer))
+
+    def _whole(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
+        place = self._place
+        # where the metadata is copied along, so is the checksum, on every server; the readable layout carries
+        # the name, which then has to be the new one in the metadata too
+        replaced = place.options.readable
+        about = {"MetadataDirective": "REPLACE", **place.about(info)} if replaced else place.storage_class
+        arguments = {**place.address(location, None), **origin.arguments, **about, "ChecksumAlgorithm": "SHA256"}
+
+        def call(client: "S3Client") -> Mapping[str, Any]:
+            with origin.exactly():
+                answer = place.copy_object(client, **arguments)
+            return {"VersionId": answer.get("VersionId"), "ETag": answer["CopyObjectResult"].get("ETag")}
+
+        def look() -> Stored | None:
+            return s3_look.there(place, location, info.size)
+
+        return s3_once.once(place, origin.key.location, info.size, call, look), True
+
+    def _in_parts(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
+        s3_look.checked(
+            origin.place, s3_answers.stored(origin.key.location, s3_look.head(origin.place, origin.key)), info
+        )
+        finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
+        return finished.answer, finished.sure
+
+
+def _vouched(stored: Stored, answer: Mapping[str, Any], *, named: bool) -> Vouched | None:
+    """Return who vouches for a copy that was looked at: what the look found counts only if the answer told its name."""
+    if s3_answers.pin(answer) is None:
+        return None
+    if stored.sha256 is not None:
+        return Vouched.SERVER
+    return Vouched.PINNED if named else None

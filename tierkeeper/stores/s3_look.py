@@ -1,0 +1,69 @@
+"""Looks at objects: by their pins, and after they were written."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tierkeeper.stores import s3_answers
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.s3_place import Place
+
+
+def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
+    """Return what the server says of these bytes; ContentMismatch where others are there."""
+    version, etag = s3_answers.named(key)
+    try:
+        with place.translating(key.location):
+            address = place.address(key.location, version)
+            found: Mapping[str, Any] = place.hot.head_object(**address, ChecksumMode="ENABLED")
+    except ObjectNotFound:
+        place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
+        raise
+    require(place, key.location, etag, found)
+    return found
+
+
+def require(place: Place, location: str, etag: str | None, answer: Mapping[str, Any]) -> None:
+    """Raise ContentMismatch where ``answer`` is about other bytes than those of ``etag``."""
+    found = s3_answers.etag(answer)
+    if etag is not None and found is not None and found != etag:
+        raise changed(place, location, f"ETag {found}, not {etag}")
+
+
+def changed(place: Place, location: str, how: str) -> ContentMismatch:
+    """Return the error that other bytes are there than the pin names."""
+    return mismatch(place, location, f"something else was written there since ({how})")
+
+
+def mismatch(place: Place, location: str, reason: str) -> ContentMismatch:
+    """Return the error."""
+    return ContentMismatch(tier=place.tier, location=location, reason=reason)
+
+
+def after(place: Place, location: str, info: ObjectInfo, answer: Mapping[str, Any]) -> tuple[Stored, Mapping[str, Any]]:
+    """Look at what ``answer`` says was written; ContentMismatch if it is something else by now, or not ``info``'s."""
+    key = ObjectKey(location, s3_answers.version(answer.get("VersionId")), s3_answers.etag(answer))
+    found = head(place, key)
+    return checked(place, s3_answers.stored(location, found), info), found
+
+
+def checked(place: Place, stored: Stored, info: ObjectInfo) -> Stored:
+    """Return ``stored``; ContentMismatch if the server has another size or SHA-256."""
+    if stored.size != info.size:
+        raise mismatch(place, stored.location, f"the server has {stored.size} bytes, not {info.size}")
+    if stored.sha256 not in {None, info.sha256}:
+        raise mismatch(place, stored.location, "the server has another SHA-256")
+    return stored
+
+
+def there(place: Place, location: str, size: int) -> Stored | None:
+    """Look for what was to be written after its answer was lost: nobody vouches for it, and there is no pin (R16)."""
+    try:
+        with place.translating(location):
+            found = place.hot.head_object(**place.address(location, None), ChecksumMode="ENABLED")
+    except ObjectNotFound:
+        return None
+    stored = s3_answers.stored(location, found)
+    if stored.size != size:
+        raise mismatch(place, location, f"the server has {stored.size} bytes, not {size}")
+    return stored

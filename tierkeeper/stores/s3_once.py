@@ -1,0 +1,65 @@
+"""Calls that take a server long: made with patience, and never again before somebody looked what became of them.
+
+A server goes on copying when nobody waits for its answer any more. A copy that was begun once more, and again with each
+attempt, makes a slow server slower, and none of them is ever seen to be done.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.s3_place import Place
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+F = TypeVar("F")
+
+_SOON = 0.25  # of the time that a call has: what failed sooner is not under way on the server
+_PAUSE = 20  # seconds at most between two attempts
+_LOOKS = 10  # how often a copy that may be under way is looked for
+
+
+def once(
+    place: Place, location: str, size: int, call: Callable[["S3Client"], T], look: Callable[[], F | None]
+) -> T | F:
+    """Return what ``call`` answers, or what ``look`` finds after its answer was lost.
+
+    ``call`` gets a client that asks once and waits for ``size`` bytes. Where it fails soon, and nothing is found, it is
+    made again, up to the tier's attempts. Where it took long, what it began is waited for as long again: StoreTransient
+    if it does not appear.
+    """
+    seconds = place.options.copy_seconds(size)
+    client = place.once(seconds)
+    tried = 0
+    while True:
+        began = time.monotonic()
+        try:
+            with place.translating(location):
+                return call(client)
+        except StoreTransient:  # its outcome is unknown
+            took = time.monotonic() - began
+            tried += 1
+            found = look()
+            if found is None and took > seconds * _SOON:
+                found = _watch(look, seconds)
+                tried = place.options.attempts
+            if found is not None:
+                return found
+            if tried >= place.options.attempts:
+                raise
+        time.sleep(random.random() * min(2 ** (tried - 1), _PAUSE))  # noqa: S311  a pause, as botocore's
+
+
+def _watch(look: Callable[[], F | None], seconds: float) -> F | None:
+    """Look for what may be under way, for ``seconds``."""
+    found = None
+    for _ in range(_LOOKS):
+        time.sleep(seconds / _LOOKS)
+        found = look()
+        if found is not None:
+            break
+    return found

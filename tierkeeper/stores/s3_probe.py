@@ -1,0 +1,152 @@
+"""What an S3 server does that not all of them do: seen once, on an object of ours below ``.tierkeeper/probe/``.
+
+There are servers that take a condition and do not ask it. What was not seen to be done counts as not done.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from tierkeeper.base import log as logs
+from tierkeeper.base.clock import now
+from tierkeeper.stores import layout, s3_answers, s3_delete, s3_errors
+from tierkeeper.stores.base import Memory, ObjectKey
+from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.s3_place import Place
+from tierkeeper_client.errors import TierkeeperError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logs.get(__name__)
+
+FOLDER = f"{layout.RESERVED}/probe/"
+COPIES, PARTS = "copy_if_match", "part_copy_if_match"
+_WRONG = f'"{"0" * 32}"'
+_AGAIN = 600  # seconds until a server that could not be asked is asked again
+_OK, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 412, 500, 501
+
+
+class Abilities:
+    """What the server of one tier was seen to do."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._lock = Lock()
+        self._known: Mapping[str, bool] = {}
+        self._memory: Memory | None = None
+        self._not_before = 0.0
+
+    def remember(self, memory: Memory) -> None:
+        """Take the memory that outlives this process."""
+        self._memory = memory
+
+    def refuses_wrong_source(self, *, parts: bool) -> bool:
+        """Whether the server copies nothing from an ETag that is not there; ``parts``: into an upload in parts."""
+        with self._lock:
+            if not self._known and time.monotonic() >= self._not_before:
+                try:
+                    self._known = self._find_out()
+                except TierkeeperError as error:
+                    self._not_before = time.monotonic() + _AGAIN
+                    log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
+            return self._known.get(PARTS if parts else COPIES, False)
+
+    def _find_out(self) -> Mapping[str, bool]:
+        """Ask the memory, else the server; raises StoreError, and what the memory raises."""
+        server = self._place.options.endpoint or f"aws {self._place.client.meta.region_name}"
+        known = self._memory.recall(server) if self._memory is not None else {}
+        if known.keys() != {COPIES, PARTS}:
+            known = probe(self._place)
+            if self._memory is not None:
+                self._memory.keep(server, known)
+        return known
+
+
+def clear(place: Place, *, before: datetime) -> None:
+    """Remove what probes that were interrupted left before then: their objects, and uploads that nobody completes."""
+    with place.translating(FOLDER):
+        where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
+        pages = place.client.get_paginator("list_objects_v2").paginate(**where)
+        old = {each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before}
+        uploads = place.client.get_paginator("list_multipart_uploads").paginate(**where)
+        old |= {each["Key"] for page in uploads for each in page.get("Uploads", []) if each["Initiated"] < before}
+    if old:
+        s3_delete.delete(place, [ObjectKey(place.location(key)) for key in sorted(old)])
+
+
+def probe(place: Place) -> Mapping[str, bool]:
+    """Write an object, copy it by right and wrong ETags, and remove all of it; raises StoreError."""
+    clear(place, before=now() - timedelta(hours=1))  # whatever is younger may be another process's
+    location = f"{FOLDER}{uuid4()}"
+    copied = f"{location}-copy"
+    try:
+        with place.translating(location):
+            address = place.address(location, None)
+            etag = s3_answers.etag(place.client.put_object(**address, Body=b"probe"))
+            seen = {
+                COPIES: etag is not None and _copies(place, copied, address, etag),
+                PARTS: etag is not None and _parts(place, copied, address, etag),
+            }
+    finally:
+        with contextlib.suppress(StoreError):
+            s3_delete.delete(place, [ObjectKey(location), ObjectKey(copied)])
+    log.info("a server was probed", tier=place.tier, **seen)
+    return seen
+
+
+def _copies(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
+    client = place.once(place.options.copy_seconds(0))
+
+    def copy(wanted: str) -> None:
+        place.copy_object(
+            client,
+            **place.address(location, None),
+            CopySource={**source},
+            CopySourceIfMatch=wanted,
+            ChecksumAlgorithm="SHA256",
+        )
+
+    return _obeyed(copy, etag)
+
+
+def _parts(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
+    client: S3Client = place.client
+    address = place.address(location, None)
+    upload = client.create_multipart_upload(**address, ChecksumAlgorithm="SHA256")["UploadId"]
+
+    def copy(wanted: str) -> None:
+        client.upload_part_copy(
+            **address,
+            UploadId=upload,
+            PartNumber=1,
+            CopySource={"Bucket": source["Bucket"], "Key": source["Key"]},
+            CopySourceIfMatch=wanted,
+        )
+
+    try:
+        return _obeyed(copy, etag)
+    finally:
+        client.abort_multipart_upload(**address, UploadId=upload)
+
+
+def _obeyed(copy: Callable[[str], None], etag: str) -> bool:
+    """Whether a wrong ETag is refused as one that does not match, and the right one is taken."""
+    return _status(copy, _WRONG) == _REFUSED and _status(copy, etag) == _OK
+
+
+def _status(copy: Callable[[str], None], etag: str) -> int:
+    try:
+        copy(etag)
+    except ClientError as error:
+        status = s3_errors.status_of(error)
+        if status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED:
+            raise  # it says nothing about what the server can do
+        return status
+    return _OK
