@@ -13,10 +13,10 @@ PYTEST ?= $(BIN)/python -m pytest
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 faults mutations bench lint format lock clean clean-all
+.PHONY: help install demo test test-s3 test-shipped faults mutations bench lint format lock clean clean-all
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12, INSTALLER=pip)
 
@@ -35,10 +35,13 @@ demo: install ## store real files, age them, turn the tiers, restore, purge (COU
 	@$(BIN)/tierkeeper demo --count $(COUNT) --force-age --tenant demo
 
 test: install ## unit, integration and acceptance tests, on embedded services (JOBS=2 files at once)
-	@$(PYTEST) -q -m "not s3" -n $(JOBS) --dist loadfile
+	@$(PYTEST) -q -m "not s3 and not shipped" -n $(JOBS) --dist loadfile
 
 test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
 	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3
+
+test-shipped: install ## both wheels alone, newest and lowest dependencies; the lock with old and new pips (some minutes)
+	@$(PYTEST) -q tests/shipped
 
 faults: install ## the fault scenarios, long form (SCENARIO=broker_wiped chooses, TIERKEEPER_TEST_SEED=… repeats)
 	@TIERKEEPER_TEST_FAULTS=long $(PYTEST) tests/faults -m "not s3" $(if $(SCENARIO),-k "$(SCENARIO)")

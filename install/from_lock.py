@@ -8,11 +8,12 @@ Standard library only, and any pip since 22.3: it runs before anything is instal
 
 import ast
 import os
+import runpy
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -60,42 +61,41 @@ def environment(configured: Mapping[str, str], given: Mapping[str, str]) -> dict
     return result
 
 
-def by_uv() -> bool:
-    """Install with the uv that the lock names; return False, with the reason printed, if that did not work."""
-    block = subprocess.run(
-        [sys.executable, str(ROOT / "docker" / "locked.py"), "uv"], check=True, capture_output=True, text=True
-    ).stdout
+def run(command: Iterable[str], lock: Iterable[str] = (), env: Mapping[str, str] | None = None) -> bool:
+    """Run an installer, on these entries of the lock if given; return whether that worked."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(block)
+        file.writelines(lock)
         file.flush()
-        pip = [*PIP, "install", "-qq", "--require-hashes", "--only-binary", ":all:", "-r", file.name]
-        if subprocess.run(pip, check=False).returncode:
-            print("There is no uv for this platform, or pip cannot fetch it.", flush=True)
-            return False
+        entries = ("--require-hashes", "-r", file.name) if lock else ()
+        return subprocess.run([*command, *entries], check=False, env=env, cwd=ROOT).returncode == 0
+
+
+def by_uv(lock: Mapping[str, str]) -> bool:
+    """Install with the uv that is there; return whether that worked."""
     listed = subprocess.run([*PIP, "config", "list"], check=True, capture_output=True, text=True).stdout
     env = environment(options(listed), os.environ)
     uv = (str(Path(sysconfig.get_path("scripts")) / "uv"), "pip", "install", "-q", "--python", sys.executable)
-    for arguments in (("--require-hashes", "-r", str(LOCK)), EDITABLE):
-        if subprocess.run([*uv, *arguments], check=False, env=env, cwd=ROOT).returncode:
-            print("uv could not install the lock.", flush=True)
-            return False
-    return True
+    return run(uv, lock.values(), env) and run([*uv, *EDITABLE], env=env)
 
 
-def by_pip() -> bool:
-    """Install with pip; return False, with what pip says printed, if that did not work."""
-    return all(
-        subprocess.run([*PIP, "install", "-qq", *arguments], check=False).returncode == 0
-        for arguments in (("--require-hashes", "-r", str(LOCK)), EDITABLE)
-    )
+def by_pip(lock: Mapping[str, str]) -> bool:
+    """Install with pip; return whether that worked."""
+    print("Installing with pip: a minute or two the first time", flush=True)
+    return run([*PIP, "install", "-qq"], lock.values()) and run([*PIP, "install", "-qq", *EDITABLE])
 
 
 def main() -> bool:
     """Install by uv, or by pip; return whether that worked."""
-    if os.environ.get("INSTALLER") != "pip" and by_uv():
-        return True
-    print("Installing with pip: a minute or two the first time", flush=True)
-    return by_pip()
+    lock = runpy.run_path(str(ROOT / "docker" / "locked.py"))["blocks"](LOCK.read_text())
+    if os.environ.get("INSTALLER") == "pip":
+        return by_pip(lock)
+    if not run([*PIP, "install", "-qq", "--only-binary", ":all:"], [lock["uv"]]):
+        print("There is no uv for this platform, or pip cannot fetch it: without uv.", flush=True)
+        return by_pip({name: entry for name, entry in lock.items() if name != "uv"})
+    if not by_uv(lock):
+        print("uv could not install the lock.", flush=True)
+        return by_pip(lock)
+    return True
 
 
 if __name__ == "__main__":
