@@ -29,6 +29,7 @@ def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> N
             "foreign": 1,
         }
         assert contents(house) == {"acme/reports/good@1": b"good" * 3}
+        assert [row.vouched for row in house.sql("SELECT vouched FROM placements")] == ["read"]
 
 
 def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) -> None:

@@ -10,6 +10,7 @@ from integration.keeper.house import House
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
 from tierkeeper.base.values import Filter
+from tierkeeper.catalog import dumps
 from tierkeeper.engine import acceptance, dump, dumpfiles, rebuild
 
 KEPT = """
@@ -72,6 +73,29 @@ def test_everything_comes_back(catalog: Catalog) -> None:
         invariants.check(house.keeper)
         house.undelete("deleted")
         assert house.read("deleted") == b"can come back"
+
+
+def vouchers(house: House) -> list[str | None]:
+    """Who vouches for the present copies."""
+    return [row.vouched for row in house.sql("SELECT vouched FROM placements WHERE state = 'present' ORDER BY id")]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_dump_of_the_release_before_vouches_for_nothing(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    """It has no word of who vouches for a copy: its copies are in doubt until they are read."""
+    columns = dumps.columns
+    with catalog() as house, monkeypatch.context() as patched:
+        house.store("a", b"content")
+        if before:
+            patched.setattr(dumps, "columns", lambda table: [c for c in columns(table) if c not in {"vouched", "pin"}])
+        dump.dump(house.keeper.engine, actor="tester")
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, actor="tester")
+        assert vouchers(house) == [None if before else "written"]
+        house.keeper.verify()
+        assert vouchers(house) == ["read" if before else "written"]
 
 
 def test_nothing_is_deleted_until_it_is_accepted(catalog: Catalog) -> None:
