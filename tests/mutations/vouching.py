@@ -115,7 +115,7 @@ _R16_AND_R17 = (
                 "    vouched, pin = _vouched(stored, source) or Vouched.WRITTEN, stored.pin\n",
             ),
         ),
-        (f"{places.VOUCHED}test_a_copy_that_was_overwritten_replaces_no_good_one",),
+        (f"{_TESTS}test_a_copy_that_nobody_vouches_for_is_read_before_its_commit",),
     ),
     Mutant(
         "R17",
