@@ -11,12 +11,15 @@ BENCH ?= s1_sweep s2_transition s3_purge s4_store memory
 BENCH_ARGS ?=
 PYTEST ?= $(BIN)/python -m pytest
 JOBS ?= 2
+PYTHONS ?= 3.13 3.14
+TESTS ?= tests/unit tests/acceptance
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 test-shipped faults mutations bench lint format lock clean clean-all
+.PHONY: help install demo test test-s3 test-shipped test-docker test-pythons faults mutations bench lint format \
+  images lock clean clean-all
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv with everything in it (PYTHON=python3.12, INSTALLER=pip)
 
@@ -35,13 +38,19 @@ demo: install ## store real files, age them, turn the tiers, restore, purge (COU
 	@$(BIN)/tierkeeper demo --count $(COUNT) --force-age --tenant demo
 
 test: install ## unit, integration and acceptance tests, on embedded services (JOBS=2 files at once)
-	@$(PYTEST) -q -m "not s3 and not shipped" -n $(JOBS) --dist loadfile
+	@$(PYTEST) -q -m "not s3 and not shipped and not docker" -n $(JOBS) --dist loadfile
 
 test-s3: install ## the same journeys on a real S3 server (Ceph; root on Debian), started and stopped here
 	@PYTHONPATH=tests $(BIN)/python -m s3server run -- $(PYTEST) -q -m s3
 
 test-shipped: install ## both wheels alone, newest and lowest dependencies; the lock with old and new pips (some minutes)
 	@$(PYTEST) -q tests/shipped
+
+test-docker: install ## compose.yaml and the image on a real Docker engine, found or started here (root on Debian)
+	@PYTHONPATH=tests $(BIN)/python -m dockerengine run -- $(PYTEST) -q -m docker
+
+test-pythons: install ## demo and tests on other Pythons, each in a container (PYTHONS="3.13 3.14" TESTS=tests/unit)
+	@PYTHONPATH=tests $(BIN)/python -m dockerengine pythons --jobs $(JOBS) --tests "$(TESTS)" $(PYTHONS)
 
 faults: install ## the fault scenarios, long form (SCENARIO=broker_wiped chooses, TIERKEEPER_TEST_SEED=… repeats)
 	@TIERKEEPER_TEST_FAULTS=long $(PYTEST) tests/faults -m "not s3" $(if $(SCENARIO),-k "$(SCENARIO)")
@@ -61,6 +70,9 @@ lint: install ## linters, types, layers
 
 format: install ## format, and mend what the linter can
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+images: ## write the digests of the images that compose.yaml and the Dockerfile name (a registry must answer)
+	@$(PYTHON) docker/digests.py
 
 lock: ## compile requirements.lock anew from the pyprojects, extras kept (by .venv's uv; UV=uv for another)
 	@$(UV) pip compile -q --universal --generate-hashes --no-strip-extras --all-extras --group dev \

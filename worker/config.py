@@ -16,17 +16,23 @@ SHUTDOWN_MARGIN = 10  # seconds beyond a sweep's step
 
 
 @functools.cache
-def settings() -> Settings:
-    """Return the settings of this process, loaded once; what they leave to the embedded services is started.
+def messaging() -> Settings:
+    """Return the settings as Beat, Flower and producers need them: with a broker, the catalog left alone.
 
-    Raises SettingInvalid, EmbeddedUnavailable.
+    Loaded once; an embedded broker is started where none is named. Raises SettingInvalid, EmbeddedUnavailable.
     """
-    return resolve(load())
+    return resolve(load(), catalog=False)
+
+
+@functools.cache
+def settings() -> Settings:
+    """Return the settings as a worker needs them: as :func:`messaging`, and with a catalog."""
+    return resolve(messaging())
 
 
 def worker_settings() -> dict[str, Any]:
-    """Return the configuration of the app, from the settings of this process. Raises as :func:`settings`."""
-    return celery_settings(settings())
+    """Return the configuration of the app, from the settings of this process. Raises as :func:`messaging`."""
+    return celery_settings(messaging())
 
 
 def celery_settings(this: Settings) -> dict[str, Any]:

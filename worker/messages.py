@@ -17,6 +17,6 @@ class Messages(AMQP):
     @cached_property
     def send_task_message(self) -> Callable[..., Any]:
         """Return what publishes a task's message."""
-        keys = config.settings().messages.keys
+        keys = config.messaging().messages.keys
         publish: Callable[..., Any] = getattr(self, "_create_task_sender")()  # noqa: B009  the stubs lack it
         return signing(publish, None if keys is None else KeyRing.parse(keys))

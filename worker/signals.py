@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import sys
 
 from celery import concurrency, signals
 from celery.concurrency import prefork, solo
@@ -10,6 +11,7 @@ from celery.worker.consumer import Consumer
 
 import tierkeeper.keeper
 from tierkeeper.base import log, stopping
+from tierkeeper_client.errors import TierkeeperError
 from worker import config, watchdog
 
 # The task's base class says of each task how it ended, with its correlation id: Celery's lines would say it again.
@@ -22,6 +24,7 @@ _opened: list[tierkeeper.keeper.Keeper] = []
 def connect() -> None:
     """Have Celery call this module; importing :mod:`worker.app` does it."""
     signals.setup_logging.connect(configure_logging)
+    signals.worker_init.connect(settle)
     signals.worker_init.connect(open_for_threads)
     signals.worker_process_init.connect(open_keeper)
     signals.worker_process_shutdown.connect(close_keeper)
@@ -37,6 +40,14 @@ def ask_to_end(**_: object) -> None:
         watching.stop()
 
 
+def settle(**_: object) -> None:
+    """Have all services that a worker needs before its children are made, or end: Celery hides what signals raise."""
+    try:
+        config.settings()
+    except TierkeeperError as error:
+        sys.exit(str(error))
+
+
 def watch(sender: Consumer, **_: object) -> None:
     """Watch this worker from now on; it is told again after each lost connection."""
     if not _watching:
@@ -45,7 +56,7 @@ def watch(sender: Consumer, **_: object) -> None:
 
 def configure_logging(**_: object) -> None:
     """Take over from Celery's own logging; its loggers' lines go the same way as ours."""
-    log.configure(config.settings().log)
+    log.configure(config.messaging().log)
     for name, level in CELERY_LINES.items():
         logging.getLogger(name).setLevel(level)
 

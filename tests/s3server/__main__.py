@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from machine import Unavailable
+
 from s3server import root, server
 
 
@@ -85,7 +87,7 @@ def main() -> int:
             command = args.command[1:] if args.command[:1] == ["--"] else args.command
             return run(command) if command else parser.error("run needs a command")
         return {"up": up, "env": env, "down": down}[args.verb]()
-    except root.Unavailable as reason:
+    except Unavailable as reason:
         print(f"SKIPPED: no real S3 server here: {reason}", file=sys.stderr)
         in_ci = os.environ.get("TIERKEEPER_CI") == "1"
         return 1 if in_ci or args.verb == "up" else 0

@@ -1,22 +1,17 @@
 """The private Debian root that holds Ceph: built once with mmdebstrap, kept in a cache folder."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from machine import Unavailable, mirror, only_one
 
 SUITE = "forky"  # Ceph 20.2; Debian 12 and 13 have releases whose S3 has many silent gaps
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw", "ceph-common", "python3")
 NEEDED_PROGRAMS = ("mmdebstrap", "unshare", "chroot", "apt-get")
-
-
-class Unavailable(Exception):  # noqa: N818  it is a state of this machine, not a fault
-    """The S3 server cannot be had on this machine; the message says why and what would help."""
 
 
 def cache_dir() -> Path:
@@ -35,7 +30,7 @@ def ensure() -> Path:
     except OSError as error:
         msg = f"its cache folder {cache} cannot be made ({error}); set XDG_CACHE_HOME"
         raise Unavailable(msg) from error
-    with _only_one(cache / "lock"):
+    with only_one(cache / "lock"):
         if not root.exists():
             _build(root)
     return root
@@ -51,33 +46,9 @@ def _check_machine() -> None:
         raise Unavailable(msg)
 
 
-@contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _mirror() -> str:
-    """Return the Debian mirror that this machine's apt uses."""
-    fields = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)"
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    for line in listed.stdout.splitlines():
-        origin, label, component, uri = line.split("|", 3)
-        if (origin, label, component) == ("Debian", "Debian", "main"):
-            return uri
-    msg = "apt knows no Debian mirror; run apt-get update first"
-    raise Unavailable(msg)
-
-
 def _build(root: Path) -> None:
     """Build into a folder beside ``root`` and rename it, so that a half-built root is never used."""
-    mirror = _mirror()
+    source = mirror()
     half = root.with_suffix(".building")
     log = root.with_suffix(".log")
     shutil.rmtree(half, ignore_errors=True)
@@ -95,7 +66,7 @@ def _build(root: Path) -> None:
         *(f"--dpkgopt=path-exclude=/usr/share/{unread}/*" for unread in ("doc", "man", "locale")),
         SUITE,
         str(half),
-        mirror,
+        source,
     ]
     with log.open("wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)

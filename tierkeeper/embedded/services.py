@@ -88,19 +88,20 @@ def using(settings: Settings) -> Iterator[Settings]:
             use.close()
 
 
-def resolve(settings: Settings) -> Settings:
+def resolve(settings: Settings, *, catalog: bool = True) -> Settings:
     """Return ``settings`` with all URLs; embedded services that are needed run until this process ends.
 
-    ``results.url`` stays None only where the broker is not Redis. Raises :class:`EmbeddedUnavailable`.
+    ``catalog`` False is for processes that never open it: its URL stays as it is. ``results.url`` stays None only
+    where the broker is not Redis. Raises :class:`EmbeddedUnavailable`.
     """
-    use, resolved = _resolved(settings)
+    use, resolved = _resolved(settings, catalog=catalog)
     if use is not None:
         atexit.register(use.close)
     return resolved
 
 
-def _resolved(settings: Settings) -> tuple[Use | None, Settings]:
-    needed = {"catalog": settings.catalog.url is None, "broker": settings.broker.url is None}
+def _resolved(settings: Settings, *, catalog: bool = True) -> tuple[Use | None, Settings]:
+    needed = {"catalog": catalog and settings.catalog.url is None, "broker": settings.broker.url is None}
     use = Embedded(settings.home).use(**needed) if any(needed.values()) else None
     if use is not None:
         values = {f"{name}.url": getattr(use.urls, name) for name, wanted in needed.items() if wanted}
