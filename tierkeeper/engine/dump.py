@@ -25,7 +25,7 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import dumps, epochs, runs, switches
 from tierkeeper.catalog.dumps import Snapshot
-from tierkeeper.engine import dumpfiles, epoch, reserved
+from tierkeeper.engine import checking, dumpfiles, epoch, reserved
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
 from tierkeeper.stores.base import ObjectKey, Store
@@ -162,16 +162,13 @@ def _verify(store: Store, manifest: Manifest) -> None:
     """Read back what was written; ContentMismatch where it is not that. Frozen classes are asked for their checksum."""
     written = [(part.location, part.sha256) for part in manifest.parts]
     for location, sha256 in [*written, *((s.location, s.sha256) for s in manifest.events[-1:])]:
-        digest = hashlib.sha256()
         try:
-            with store.open(ObjectKey(location)) as chunks:
-                for chunk in chunks:
-                    digest.update(chunk)
+            found = checking.sha256_of(store, ObjectKey(location)).hex()
         except ThawNeeded:
-            store.head(ObjectKey(location))
-            continue
-        if digest.hexdigest() != sha256:
-            reason = f"their SHA-256 is {digest.hexdigest()}, not {sha256}"
+            told = store.head(ObjectKey(location)).sha256
+            found = sha256 if told is None else told.hex()  # what came in parts was checked part by part
+        if found != sha256:
+            reason = f"their SHA-256 is {found}, not {sha256}"
             raise ContentMismatch(tier=store.config.tier, location=location, reason=reason)
 
 

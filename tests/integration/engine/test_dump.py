@@ -1,7 +1,11 @@
 """Dumps of the catalog in the coldest tier: whole, of one moment, kept in number, and never half."""
 
 import gzip
+import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
@@ -11,7 +15,7 @@ from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.engine import dump, dumpfiles
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 from tierkeeper.stores.filesystem import FilesystemStore
 
 
@@ -23,6 +27,20 @@ class Flipping(FilesystemStore):
         path = Path(urlsplit(self.config.url).path) / location
         path.write_bytes(path.read_bytes()[:-1] + b"?")
         return stored
+
+
+class Frozen(Flipping):
+    """The same in an archive class: nothing is read before it was thawed, and the server knows what it has."""
+
+    def head(self, key: ObjectKey) -> Stored:
+        path = Path(urlsplit(self.config.url).path) / key.location
+        return replace(super().head(key), sha256=hashlib.sha256(path.read_bytes()).digest())
+
+    @contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        del offset, length
+        raise ThawNeeded(tier=self.config.tier, location=key.location, after="12 hours")
+        yield
 
 
 def table_of(house: House, manifest: dumpfiles.Manifest, table: str) -> list[str]:
@@ -111,13 +129,14 @@ def test_an_older_catalog_pushes_no_newer_dump_out(open_house: OpenHouse) -> Non
     assert len(dump.listed(engine)) == 3
 
 
-def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse) -> None:
-    """A dump that does not read back as it was written fails, and the older ones stay."""
+@pytest.mark.parametrize("spoilt", [Flipping, Frozen])
+def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse, spoilt: type[Flipping]) -> None:
+    """A dump that is not what was written, as a read or the server's own SHA-256 tells, fails; the older ones stay."""
     house = open_house(dumps={"keep": 1})
     engine = house.keeper.engine
     dump.dump(engine, actor="tester")
     stores = cast("dict[str, Store]", engine.stores)
-    stores["cold"] = Flipping.from_url(stores["cold"].config)
+    stores["cold"] = spoilt.from_url(stores["cold"].config)
     with pytest.raises(ContentMismatch):
         dump.dump(engine, actor="tester")
     assert len(dump.listed(engine)) == 2
