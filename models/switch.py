@@ -8,7 +8,10 @@ from models.base import Base
 
 
 class Switch(Base):
-    """What is asked at every delete: ``deletes_enabled``; the catalog's ``epoch``; who set it, when and why."""
+    """What is asked at every delete: ``deletes_enabled``; the catalog's ``epoch``; who set it, when and why.
+
+    And what the server of a tier was seen to do: ``probe:TIER``.
+    """
 
     __tablename__ = "switches"
 

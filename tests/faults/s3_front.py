@@ -84,6 +84,14 @@ class Front:
             self.met[chosen] += 1
             return chosen
 
+    def instead(self, request: "Request") -> Answer | None:  # noqa: ARG002  for fronts of another kind
+        """Answer a request that the server behind is not to see; None: it is."""
+        return None
+
+    def passed(self, answer: Answer) -> Answer:
+        """Return what becomes of an answer of the server behind."""
+        return answer
+
     def quiet(self) -> None:
         """Wait until nothing is under way, late effects included."""
         until = time.monotonic() + 30
@@ -105,7 +113,11 @@ class Request(BaseHTTPRequestHandler):
         with self.front.lock:
             self.front.busy += 1
         try:
-            self._play(self.front.trick(self))
+            answer = self.front.instead(self)
+            if answer is None:
+                self._play(self.front.trick(self))
+            else:
+                self._answer(answer)
         finally:
             with self.front.lock:
                 self.front.busy -= 1
@@ -120,7 +132,7 @@ class Request(BaseHTTPRequestHandler):
     def _play(self, trick: Trick | None) -> None:
         match trick:
             case Trick.SLOW_DOWN | Trick.INTERNAL | Trick.DENIED | Trick.CONFLICT:
-                self._answer(_error(_STATUS[trick], trick.split()[1]))
+                self._answer(error(_STATUS[trick], trick.split()[1]))
             case Trick.UNANSWERED:
                 self._forward()
                 self._hang_up()
@@ -129,10 +141,10 @@ class Request(BaseHTTPRequestHandler):
                 self._forward()
                 self._hang_up()
             case Trick.ERROR_IN_200:
-                self._answer(_error(200, "InternalError"))
+                self._answer(error(200, "InternalError"))
             case Trick.ERROR_AFTER_200:
                 self._forward()
-                self._answer(_error(200, "InternalError"))
+                self._answer(error(200, "InternalError"))
             case Trick.TRUNCATED:
                 self._answer(self._forward(), cut=True)
             case Trick.CHANGED:
@@ -171,7 +183,7 @@ class Request(BaseHTTPRequestHandler):
             headers.pop("Expect", None)
             connection.request(self.command, self.path, body=self.body, headers=headers)
             answer = connection.getresponse()
-            return self._muted(Answer(answer.status, answer.getheaders(), answer.read()))
+            return self.front.passed(self._muted(Answer(answer.status, answer.getheaders(), answer.read())))
         finally:
             connection.close()
 
@@ -216,7 +228,8 @@ def _possible(request: Request) -> Iterator[Trick]:
         yield from (Trick.PARTIAL, Trick.PARTIAL)
 
 
-def _error(status: int, code: str) -> Answer:
+def error(status: int, code: str) -> Answer:
+    """Return an error of S3."""
     body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>a trick</Message></Error>'
     return Answer(status, [("content-type", "application/xml")], body.encode())
 

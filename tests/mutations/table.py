@@ -3,7 +3,8 @@
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
+from mutations.naming import NAMING
 from mutations.steering import STEERING
 from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *STEERING, *VOUCHING)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *NAMING, *STEERING, *VOUCHING)

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from typing import cast
+from uuid import uuid4
 
 import pytest
 from faults import s3_front
@@ -46,7 +47,7 @@ def front(moto_endpoint: str) -> Iterator[SlowFront]:
 def slow(request: pytest.FixtureRequest, front: SlowFront, make_store: MakeStore) -> Store:
     """A tier behind it, whose copies get less time than they take."""
     query = f"endpoint={front.endpoint}&{KEYS}&client={request.param}&read_timeout=500ms&copy_threshold=5MiB"
-    store = make_store(f"s3://tk-slow?{query}")
+    store = make_store(f"s3://tk-slow-{uuid4().hex[:8]}?{query}")
     assert cast("S3Store", store).place.options.copy_seconds(5000) < front.patience * LATE
     return store
 
@@ -64,7 +65,10 @@ def test_a_slow_copy_is_made_once(slow: Store, front: SlowFront) -> None:
 def test_slow_parts_are_copied_once(slow: Store, front: SlowFront) -> None:
     """A part whose answer was given up is found in its upload; nobody vouches for what has such a part."""
     content = os.urandom(10 * MIB)
+    place = cast("S3Store", slow).place
+    place.client.put_bucket_versioning(Bucket=place.bucket, VersioningConfiguration={"Status": "Enabled"})
     key, info, _ = put(slow, content)
+    assert key.version is not None  # so that all parts are named
     front.patience = 3
     copied = slow.copy(slow, key, slow.location(info_of(content)), info)
     assert (copied.size, copied.vouched) == (10 * MIB, None)

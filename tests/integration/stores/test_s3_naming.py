@@ -1,0 +1,184 @@
+"""Servers that tell no SHA-256 of copies and parts: what names the source, and is asked, vouches for a copy then."""
+
+import io
+import os
+import random
+import re
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+from faults import s3_front
+from faults.s3_front import Answer, Front, Request
+from integration.stores.contract import MIB, MakeStore, info_of, put, read
+from integration.stores.test_s3 import KEYS
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Vouched
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper.stores.s3 import S3Store
+
+_CHECKSUM = re.compile(rb"<Checksum(\w+)>[^<]*</Checksum\1>")
+_CONDITION, _SOURCE = "x-amz-copy-source-if-match", "x-amz-copy-source"
+
+
+class PlainFront(Front):
+    """A server without checksums; it asks the condition of a copy if it ``asks``."""
+
+    asks = True
+
+    def instead(self, request: Request) -> Answer | None:
+        """Refuse the copy of another ETag."""
+        wanted = request.headers[_CONDITION]
+        if wanted is None or not self.asks:
+            return None
+        url = f"http://{self.behind[0]}:{self.behind[1]}/{request.headers[_SOURCE].lstrip('/')}"
+        who = {"authorization": request.headers["authorization"]}  # which moto wants to see, and does not check
+        with urllib.request.urlopen(urllib.request.Request(url, headers=who, method="HEAD")) as there:
+            return None if there.headers["etag"] == wanted else s3_front.error(412, "PreconditionFailed")
+
+    def passed(self, answer: Answer) -> Answer:
+        """Leave the checksums out."""
+        headers = [(name, value) for name, value in answer.headers if not name.lower().startswith("x-amz-checksum")]
+        return Answer(answer.status, headers, _CHECKSUM.sub(b"", answer.body))
+
+
+@pytest.fixture
+def front(moto_endpoint: str) -> Iterator[PlainFront]:
+    """The front."""
+    no_chance = random.Random(1)  # noqa: S311  it decides nothing here
+    with s3_front.in_front_of(moto_endpoint, no_chance, patience=2, kind=PlainFront) as made:
+        yield cast("PlainFront", made)
+
+
+@pytest.fixture(params=["signed", "boto3"])
+def store(request: pytest.FixtureRequest, front: PlainFront, make_store: MakeStore) -> Store:
+    """A tier behind it; copies above 5 MiB go in parts."""
+    query = f"endpoint={front.endpoint}&{KEYS}&client={request.param}&copy_threshold=5MiB&multipart_chunk=5MiB"
+    return make_store(f"s3://tk-plain?{query}")
+
+
+def pinned(store: Store, content: bytes) -> tuple[ObjectKey, ObjectInfo, Stored]:
+    """Put it, and name it by its pin."""
+    key, info, stored = put(store, content)
+    return replace(key, pin=stored.pin), info, stored
+
+
+def overwrite(store: Store, location: str, content: bytes) -> None:
+    """Write there as a foreign hand would."""
+    place = cast("S3Store", store).place
+    place.client.put_object(**place.address(location, None), Body=content)
+
+
+def copied(store: Store, key: ObjectKey, info: ObjectInfo) -> Stored:
+    """Copy it to a place of its own."""
+    return store.copy(store, key, store.location(replace(info, placement=new_id())), info)
+
+
+@pytest.mark.parametrize("size", [5000, 9 * MIB])
+def test_a_server_that_asks(store: Store, size: int) -> None:
+    """A copy by a pin is as good as its source, in one call and in parts; one of other bytes is refused."""
+    content = os.urandom(size)
+    key, info, _ = pinned(store, content)
+    made = copied(store, key, info)
+    assert made.vouched is Vouched.PINNED
+    assert read(store, ObjectKey(made.location, pin=made.pin)) == content
+    assert copied(store, ObjectKey(key.location), info).vouched is None  # by no name
+    overwrite(store, key.location, os.urandom(size))
+    with pytest.raises(ContentMismatch, match="something else was written there since"):
+        copied(store, key, info)
+
+
+@pytest.mark.parametrize("size", [5000, 9 * MIB])
+def test_a_server_that_does_not_ask(store: Store, front: PlainFront, size: int) -> None:
+    """Where a wrong ETag is copied all the same, nobody vouches for a copy that was named by it."""
+    front.asks = False
+    key, info, _ = pinned(store, os.urandom(size))
+    assert copied(store, key, info).vouched is None
+
+
+def test_a_source_that_changes_while_it_is_copied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source is named in each part's own call: what came since the look at it is refused."""
+    key, info, _ = pinned(store, os.urandom(9 * MIB))
+    multipart = cast("Any", store)._multipart
+    begin = multipart.copy
+
+    def overtaken(*given: object) -> object:
+        overwrite(store, key.location, os.urandom(9 * MIB))
+        return begin(*given)
+
+    monkeypatch.setattr(multipart, "copy", overtaken)
+    with pytest.raises(ContentMismatch, match="refuses to copy"):
+        copied(store, key, info)
+
+
+def test_parts_that_nobody_checked(store: Store) -> None:
+    """What went in parts to a server that tells no checksum of them is not vouched for; in one call it is."""
+    content = os.urandom(17 * MIB)
+    key, _, stored = pinned(store, content)
+    assert stored.vouched is None
+    assert read(store, key) == content
+    assert put(store, b"small")[2].vouched is Vouched.WRITTEN
+
+
+@pytest.mark.parametrize("size", [5000, 17 * MIB])
+@pytest.mark.parametrize("through", ["front", "moto_endpoint"])
+def test_something_else_right_after_a_write(
+    request: pytest.FixtureRequest, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch, size: int, through: str
+) -> None:
+    """What comes right after a write is not pinned, whether the answer told a checksum or had to be looked after."""
+    server = request.getfixturevalue(through)
+    store = make_store(f"s3://tk-plain?endpoint={getattr(server, 'endpoint', server)}&{KEYS}")
+    content = os.urandom(size)
+    info = info_of(content)
+    location = store.location(info)
+    hot, multipart = cast("S3Store", store).place.hot, cast("Any", store)._multipart
+    write, complete = hot.put_object, multipart._complete
+
+    def written(**arguments: object) -> object:
+        answer = write(**arguments)
+        overwrite(store, location, os.urandom(size))
+        return answer
+
+    def completed(*given: object) -> object:
+        answer = complete(*given)
+        overwrite(store, location, os.urandom(size))
+        return answer
+
+    monkeypatch.setattr(hot, "put_object", written)
+    monkeypatch.setattr(multipart, "_complete", completed)
+    try:
+        stored = store.put(location, io.BytesIO(content), info)
+    except ContentMismatch:
+        return  # the look after the write saw it
+    assert stored.pin is not None
+    with pytest.raises(ContentMismatch):
+        read(store, ObjectKey(location, pin=stored.pin))
+
+
+def test_something_else_right_after_a_copy(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes between a copy and the look at it is not taken for the copy."""
+    key, info, _ = pinned(store, os.urandom(5000))
+    target = store.location(replace(info, placement=new_id()))
+    place = cast("S3Store", store).place
+    copy_object = place.copy_object
+
+    def overtaken(*given: Any, **arguments: Any) -> Any:  # noqa: ANN401  as the real one
+        answer = copy_object(*given, **arguments)
+        overwrite(store, target, os.urandom(5000))
+        return answer
+
+    monkeypatch.setattr(place, "copy_object", overtaken)
+    with pytest.raises(ContentMismatch, match="something else was written there since"):
+        store.copy(store, key, target, info)
+
+
+def test_what_may_be_ours(store: Store) -> None:
+    """Nobody vouches for what is found where something was to be written: its metadata was as easy to write."""
+    content = os.urandom(5000)
+    key, info, _ = put(store, content)
+    again = store.put(key.location, io.BytesIO(content), info)
+    assert (again.size, again.vouched, again.pin) == (5000, None, None)

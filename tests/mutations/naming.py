@@ -1,0 +1,152 @@
+"""R16 and R17 where the bytes are: what an S3 store says of its copies, and how it asks for them."""
+
+from mutations.mutant import Edit, Mutant
+
+_S3 = "tierkeeper/stores/s3.py"
+_COPY = "tierkeeper/stores/s3_copy.py"
+_LOOK = "tierkeeper/stores/s3_look.py"
+_MULTIPART = "tierkeeper/stores/s3_multipart.py"
+_ONCE = "tierkeeper/stores/s3_once.py"
+_ORIGIN = "tierkeeper/stores/s3_origin.py"
+_PROBE = "tierkeeper/stores/s3_probe.py"
+_NAMING = "tests/integration/stores/test_s3_naming.py::"
+_SLOW = "tests/integration/stores/test_s3_slow.py::"
+
+_R16 = (
+    Mutant(
+        "R16",
+        "a read by a pin takes whatever is there",
+        (Edit(_LOOK, "    if etag is not None and found is not None and found != etag:\n", "    if False:\n"),),
+        (f"{_NAMING}test_something_else_right_after_a_write",),
+    ),
+    Mutant(
+        "R16",
+        "the pin of a write is what a look finds after it",
+        (
+            Edit(
+                _S3,
+                "        pin = s3_answers.pin(answer)\n        if answer",
+                "        pin = s3_answers.pin(s3_look.head(self.place, ObjectKey(location)))\n        if answer",
+            ),
+        ),
+        (f"{_NAMING}test_something_else_right_after_a_write",),
+    ),
+    Mutant(
+        "R16",
+        "the look after a copy takes whatever is there",
+        (
+            Edit(
+                _LOOK,
+                '    key = ObjectKey(location, s3_answers.version(answer.get("VersionId")), s3_answers.etag(answer))\n',
+                "    key = ObjectKey(location)\n",
+            ),
+        ),
+        (f"{_NAMING}test_something_else_right_after_a_copy",),
+    ),
+    Mutant(
+        "R16",
+        "what a look finds after a lost answer is vouched for",
+        (
+            Edit(
+                _COPY,
+                "        if isinstance(answer, Stored):\n            return answer\n",
+                "        if isinstance(answer, Stored):\n            return replace(answer, vouched=Vouched.PINNED)\n",
+            ),
+        ),
+        (f"{_SLOW}test_a_slow_copy_is_made_once",),
+    ),
+    Mutant(
+        "R16",
+        "a part that was found after a lost answer is taken for one that was named",
+        (Edit(_MULTIPART, "                    found.append(part.number)\n", ""),),
+        (f"{_SLOW}test_slow_parts_are_copied_once",),
+    ),
+    Mutant(
+        "R16",
+        "what its metadata calls ours is vouched for",
+        (
+            Edit(
+                _S3,
+                '            raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")\n'
+                "        return stored\n",
+                '            raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")\n'
+                "        return replace(stored, vouched=Vouched.WRITTEN)\n",
+            ),
+        ),
+        (f"{_NAMING}test_what_may_be_ours",),
+    ),
+)
+
+_R17 = (
+    Mutant(
+        "R17",
+        "the source of a copy is not named to the server",
+        (Edit(_ORIGIN, '{"CopySourceIfMatch": etag} if self.by_etag else {}', "{}"),),
+        (f"{_NAMING}test_a_source_that_changes_while_it_is_copied", f"{_NAMING}test_a_server_that_asks"),
+    ),
+    Mutant(
+        "R17",
+        "a server is believed to ask a condition that it takes",
+        (
+            Edit(
+                _PROBE,
+                "    return _status(copy, _WRONG) == _REFUSED and _status(copy, etag) == _OK\n",
+                "    return _status(copy, etag) == _OK\n",
+            ),
+        ),
+        (f"{_NAMING}test_a_server_that_does_not_ask",),
+    ),
+    Mutant(
+        "R17",
+        "a copy is vouched for though nothing named its source",
+        (Edit(_COPY, "    return Vouched.PINNED if named else None\n", "    return Vouched.PINNED\n"),),
+        (f"{_NAMING}test_a_server_that_does_not_ask", f"{_NAMING}test_a_server_that_asks"),
+    ),
+    Mutant(
+        "R17",
+        "parts that no server is known to have checked are vouched for",
+        (
+            Edit(
+                _S3,
+                "            return replace(stored, pin=pin)\n",
+                "            return replace(stored, vouched=Vouched.WRITTEN, pin=pin)\n",
+            ),
+        ),
+        (f"{_NAMING}test_parts_that_nobody_checked",),
+    ),
+)
+
+_ASKED_ONCE = (
+    Mutant(
+        "once",
+        "a copy that may be under way is begun again",
+        (Edit(_ONCE, "            if found is None and took > seconds * _SOON:\n", "            if False:\n"),),
+        (f"{_SLOW}test_a_copy_that_never_comes",),
+    ),
+    Mutant(
+        "once",
+        "a copy is begun again before anybody looked",
+        (
+            Edit(
+                _ONCE,
+                "            tried += 1\n            found = look()\n",
+                "            tried += 1\n            found = None\n",
+            ),
+        ),
+        (f"{_SLOW}test_what_fails_soon_is_tried_again",),
+    ),
+    Mutant(
+        "url",
+        "a plus in a secret is read as a blank",
+        (
+            Edit(
+                "client/src/tierkeeper_client/urls.py",
+                '        pairs = parse_qsl(query.replace("+", "%2B"), ',
+                "        pairs = parse_qsl(query, ",
+            ),
+        ),
+        ("tests/unit/stores/test_urls.py::test_a_secret_is_read_as_it_is",),
+    ),
+)
+
+NAMING = (*_R16, *_R17, *_ASKED_ONCE)
