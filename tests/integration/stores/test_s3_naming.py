@@ -31,7 +31,8 @@ class PlainFront(Front):
     asks = True
 
     def instead(self, request: Request) -> Answer | None:
-        """Refuse the copy of another ETag."""
+        """Refuse the copy of another ETag; count the requests by their methods."""
+        self.met[request.command] += 1
         wanted = request.headers[_CONDITION]
         if wanted is None or not self.asks:
             return None
@@ -90,6 +91,15 @@ def test_a_server_that_asks(store: Store, size: int) -> None:
     overwrite(store, key.location, os.urandom(size))
     with pytest.raises(ContentMismatch, match="something else was written there since"):
         copied(store, key, info)
+
+
+def test_a_small_copy_costs_two_calls(store: Store, front: PlainFront) -> None:
+    """Once the server is known, a copy by a pin is one request, and one look at what it made."""
+    key, info, _ = pinned(store, b"small")
+    copied(store, key, info)
+    front.met.clear()
+    assert copied(store, key, info).vouched is Vouched.PINNED
+    assert front.met == {"PUT": 1, "HEAD": 1}
 
 
 @pytest.mark.parametrize("size", [5000, 9 * MIB])
