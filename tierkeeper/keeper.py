@@ -31,17 +31,17 @@ from tierkeeper.base.values import (
     TierStats,
     VerbResult,
 )
-from tierkeeper.catalog import artifacts, browse, events, migrate, partitions, runs, schedule
+from tierkeeper.catalog import artifacts, browse, events, migrate, runs, schedule
 from tierkeeper.catalog.database import Database, take_time
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import collect as collecting
-from tierkeeper.engine import content, governing, ingest, reading, sweep, verbs, views
+from tierkeeper.engine import founding, governing, ingest, marking, reading, sweep, verbs, views
 from tierkeeper.engine import maintain as maintaining
 from tierkeeper.engine import plan as planning
 from tierkeeper.engine import recompute as recomputing
 from tierkeeper.engine import verify as verifying
 from tierkeeper.engine.access import AccessLog
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.memory import CatalogMemory
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy import document, match, s3_lifecycle
@@ -95,9 +95,11 @@ class Keeper:
         ]
         threads = ThreadPoolExecutor(max_workers=numbers.io_threads, thread_name_prefix="tierkeeper-io")
         catalog = Database(settings.catalog)
+        marks = Marks(catalog)
         for name, store in stores.items():
             store.remember(CatalogMemory(catalog, name))
-        return cls(settings, Engine(settings, catalog, stores, tiers, PolicyBook(), threads))
+            store.guard = marks.guard(store)
+        return cls(settings, Engine(settings, catalog, stores, tiers, PolicyBook(), threads, marks))
 
     def __enter__(self) -> Self:
         return self
@@ -114,20 +116,23 @@ class Keeper:
             store.close()
         self._engine.catalog.close()
 
-    def init(self) -> list[str]:
-        """Create or upgrade the catalog, prepare every tier, write the built-in policies; return what was made."""
-        made = migrate.upgrade(self.settings.catalog.url or "")
-        engine = self._engine
-        made += engine.catalog.run(
-            lambda c: [f"partition {name}" for name in partitions.make_ahead(c, now=catalog_now(c))]
-        )
-        for tier in engine.tiers:
-            made += [f"tier {tier.name}: {what}" for what in engine.store(tier.name).prepare()]
-        made += [f"staging: {what}" for what in content.prepare_staging(self.settings)]
-        made += [f"policy {c.name} v{c.version} ({c.change})" for c in governing.ensure_built_in(engine, self.tiers())]
-        self._checked = True
-        recomputing.recompute(engine)
-        return made
+    def init(self, *, actor: str = "init") -> list[str]:
+        """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
+
+        Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
+        """
+        return founding.init(self._engine, self.tiers, actor=actor)
+
+    def start(self, *, actor: str = "init") -> list[str]:
+        """Make or upgrade an embedded catalog, which nobody else looks after; return what was made.
+
+        Raises as :meth:`init`; only the first start makes places, and only those of the embedded default.
+        """
+        return founding.start(self._engine, self.tiers, actor=actor)
+
+    def adopt(self, tier: str, *, actor: str, reason: str, lost: bool) -> None:
+        """Take a place over as this tier's, whatever mark it has; ``lost``: although none of its copies is there."""
+        marking.adopt(self.engine, tier, actor=actor, reason=reason, lost=lost)
 
     @property
     def engine(self) -> Engine:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.marks import TierMark
 
 
 class Around(Store):
@@ -22,6 +23,14 @@ class Around(Store):
     @property
     def realm(self) -> str:
         return self.inner.realm
+
+    @property
+    def site(self) -> str:
+        return self.inner.site
+
+    @property
+    def bound(self) -> bool:
+        return self.inner.bound
 
     @property
     def can_lock(self) -> bool:
@@ -48,6 +57,15 @@ class Around(Store):
 
     def check(self) -> None:
         self.inner.check()
+
+    def mark(self) -> TierMark | None:
+        return self.inner.mark()
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        return self.inner.write_mark(mark)
+
+    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+        return self.inner.replace_mark(mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         return self.inner.location(info)

@@ -67,18 +67,28 @@ class Session:
 
         A tier that does not answer then hinders only what needs it.
         """
-        if self.settings.catalog.url is None:
-            try:
-                self._opened.init()
-            except StoreError as error:
-                if not self._opened.policies():
-                    raise
-                self.output.warn(f"not prepared: {error}")
+        self.start()
         return self._opened
 
+    def start(self) -> list[str]:
+        """Make or upgrade an embedded catalog, whose first start makes its own tiers; return what was made."""
+        if self.settings.catalog.url is not None:
+            return []
+        try:
+            return self._opened.start(actor=self.actor)
+        except StoreError as error:
+            if not self._opened.policies():
+                raise
+            self.output.warn(f"not prepared: {error}")
+            return []
+
     def initialize(self) -> list[str]:
-        """Make or upgrade the catalog and prepare the tiers; return what was made, in words."""
-        return self._opened.init()
+        """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
+        return self._opened.init(actor=self.actor)
+
+    def adopt(self, tier: str, *, reason: str, lost: bool) -> None:
+        """Take a place over as this tier's, whatever mark it has."""
+        self._opened.adopt(tier, actor=self.actor, reason=reason, lost=lost)
 
     @functools.cached_property
     def _opened(self) -> Keeper:

@@ -40,7 +40,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     """
     settings = session.settings
     with hold_home(settings.home, by="tierkeeper up"):
-        for line in session.initialize():
+        for line in session.start():
             session.output.say(line)
         programs = [celery(session, "worker", *_concurrency(concurrency))]
         if not no_beat:

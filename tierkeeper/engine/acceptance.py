@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import artifacts, blobs, epochs, holds, rebuilding, runs, schedule
+from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, rebuilding, runs, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
-from tierkeeper.engine import adopt, epoch, stocktaking
+from tierkeeper.engine import adopt, epoch, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
@@ -39,8 +39,26 @@ def accept(
 ) -> Acceptance:
     """Trust the catalog as it is, once the stores are compared with it; nothing to do where it is trusted.
 
-    Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does not answer.
+    The catalog gets a new line then, and so do the marks of its tiers: of two copies of one catalog the one that was
+    accepted last can use them. Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does
+    not answer.
     """
+    with engine.marks.assuming(marking.of_this_catalog(engine)):
+        accepted = _accept(engine, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress)
+    if not dry_run:
+        marking.renew(engine)
+    return accepted
+
+
+def _accept(
+    engine: Engine,
+    *,
+    actor: str,
+    reason: str,
+    dry_run: bool,
+    found: Callable[[Adopted], None] | None,
+    progress: Callable[[int], None] | None,
+) -> Acceptance:
     doubt = epoch.check(engine, actor=actor)
     highest = max(epoch.twins(engine), default=0)
     with engine.catalog.reading() as connection:
@@ -99,6 +117,7 @@ def _accepted(connection: sa.Connection, *, highest: int, actor: str, reason: st
     here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
     epochs.raise_to(connection, here, by=actor, reason=reason, now=now)
     epochs.set_trust(connection, epochs.TRUSTED, by=actor, reason=reason, now=now, event="restore accepted")
+    identity.begin_line(connection, by=actor, reason=reason, now=now)
     return here
 
 

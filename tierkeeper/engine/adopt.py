@@ -75,7 +75,10 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
     look = functools.partial(_described, engine, read=not dry_run)
     done = [Adopted(one, Adoption.LEFTOVER) for one in objects if layout.placement_of(one.location) in ends]
     aside = []
-    for one, found in zip(candidates, engine.in_parallel(look, candidates), strict=True):
+    answers = engine.in_parallel(look, candidates)
+    away = engine.refused(one.tier for one in candidates)
+    for one, answer in zip(candidates, answers, strict=True):
+        found = Adoption.UNREAD if one.tier in away else answer
         if isinstance(found, Adoption):
             done.append(Adopted(one, found))
             if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:

@@ -5,13 +5,13 @@
    all that is wanted of the content present, does nothing protect it, are deletes enabled? Then ``deleting``. A crash
    leaves ``deleting`` rows; collect repeats them when their lease is over.
 3. delete: in the stores, by exact version; for stale intents every version and open upload. What is gone already
-   counts as deleted. A crash leaves the same rows.
+   counts as deleted, if the place has the tier's mark after that too (R19). A crash leaves the same rows.
 4. forget (transaction): the rows go; the blob with its last one (R13); the events. A crash before it leaves
    ``deleting`` rows of bytes that are gone; collect repeats them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -98,7 +98,8 @@ class _Sweep:
     def _batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
         """Take one batch through steps 2 to 4; return how many copies are gone."""
         token = new_id()
-        marked, verdicts = step_2_mark(self.engine, token, candidates, dry_run=self.dry_run)
+        away = self.engine.not_ours()
+        marked, verdicts = step_2_mark(self.engine, token, candidates, dry_run=self.dry_run, away=away.keys())
         counts = Counter(v.value for v in verdicts)
         going = set() if self.dry_run else {m.placement.id for m in marked}
         self.passed.extend(placement for placement, _ in candidates if placement not in going)
@@ -136,9 +137,17 @@ def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]
 
 
 def step_2_mark(
-    engine: Engine, token: UUID, candidates: Iterable[tuple[UUID, UUID]], *, dry_run: bool
+    engine: Engine,
+    token: UUID,
+    candidates: Iterable[tuple[UUID, UUID]],
+    *,
+    dry_run: bool,
+    away: Collection[str] = (),
 ) -> tuple[list[Marked], list[Verdict]]:
-    """Decide about each candidate under its blob's lock, and mark what goes."""
+    """Decide about each candidate under its blob's lock, and mark what goes.
+
+    A copy in a tier that is ``away`` (its place is not its own now) is left out, and is no other good copy either.
+    """
     ids = {placement for placement, _ in candidates}
     of = sorted({blob for _, blob in candidates})
 
@@ -159,9 +168,12 @@ def step_2_mark(
         verdicts: list[Verdict] = []
         for blob in of:
             needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
-            staying = list(copies[blob])
+            staying = [copy for copy in copies[blob] if copy.tier not in away]
             for copy in copies[blob]:
                 if copy.id not in ids:
+                    continue
+                if copy.tier in away:
+                    verdicts.append(Verdict.AWAY)
                     continue
                 verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
                 verdicts.append(verdict)
@@ -193,7 +205,16 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
         results = engine.store(tier).delete(keys)
         return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
 
-    return dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
+    away = engine.refused({tier for tier, _ in calls}, before=True)
+    calls = [call for call in calls if call[0] not in away]
+    results = dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
+    # what is gone from a place that is not the tier's own is no receipt (R19)
+    away |= engine.refused({tier for tier, _ in calls})
+    for one in marked:
+        if one.placement.tier in away and one.placement.id in results:
+            key, error = results[one.placement.id].key, away[one.placement.tier]
+            results[one.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error))
+    return results
 
 
 def step_4_forget(

@@ -11,10 +11,12 @@ from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
+from tierkeeper.stores.errors import StoreError, TierNotOurs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,6 +32,7 @@ class Engine:
     tiers: Sequence[TierInfo]
     book: PolicyBook
     threads: ThreadPoolExecutor
+    marks: Marks
 
     @property
     def lease(self) -> float:
@@ -52,6 +55,22 @@ class Engine:
             return self.stores[tier]
         except KeyError:
             raise UnknownTier(tier=tier, known=", ".join(t.name for t in self.tiers)) from None
+
+    def refused(self, tiers: Iterable[str], *, before: bool = False) -> dict[str, StoreError]:
+        """Return why nothing may be concluded from what these tiers' stores said (R19), of those where that is so.
+
+        ``before``: asked before a call; its answer may be an older one.
+        """
+        stores = [self.stores[tier] for tier in sorted(set(tiers)) if tier in self.stores]
+        return self.marks.refused(stores, before=before)
+
+    def not_ours(self) -> dict[str, StoreError]:
+        """Return why tiers cannot be used now, of those that have no mark, or another's: sweeps leave them out."""
+        return {
+            tier: error
+            for tier, error in self.marks.refused(self.stores.values(), bound=True).items()
+            if isinstance(error, TierNotOurs)
+        }
 
     def in_parallel(self, call: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Make one store call per item, some at once; results in the items' order, the first error raised."""

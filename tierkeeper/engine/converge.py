@@ -5,7 +5,8 @@
 2. decide: what is wanted (R7, R8) against what is there; reads only. A crash leaves nothing more.
 3. intend (transaction): under the blob locks, ``copying`` rows for what is missing (R1). A tier that somebody else is
    copying to is left to them: the artifact stays due. A crash leaves intents; collect removes them.
-4. copy: bytes into the new locations, verified. A crash leaves bytes under intents; collect removes both.
+4. copy: bytes into the new locations, verified, and in places that have the tier's mark after that too (R19). A crash
+   leaves bytes under intents; collect removes both.
 5. commit (transaction): THE COMMIT POINT. Locks by R14, decide again from what is there now (R9), uploads become
    present or doomed (R2, R5), doomed copies are rescued, unwanted ones doomed if all that is wanted is present;
    states, schedule, events. A crash before leaves what 4 leaves; a lost reply is resolved by running it again.
@@ -28,7 +29,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, commit, damage, locking, settlement, vouching
 from tierkeeper.engine.context import Engine, Worker, info_of
-from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, transfer_all
+from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.policy.decide import decide
 
 
@@ -220,7 +221,10 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
 
 def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
     """Carry out the intents, some at once, renewing the leases on progress; bad sources are reported."""
-    done = transfer_all(engine, intents, _renewal(engine, worker, ids))
+    away = engine.refused((intent.tier for intent in intents), before=True)
+    going = [intent for intent in intents if intent.tier not in away]
+    done = believed(engine, transfer_all(engine, going, _renewal(engine, worker, ids)))
+    done += [Transferred(intent, None, away[intent.tier]) for intent in intents if intent.tier in away]
     alarm(done)
     for transferred in done:
         for source, wrong in transferred.bad_sources:

@@ -20,8 +20,14 @@ log = logs.get(__name__)
 _TOLD = 100
 
 
-def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) -> int | None:
-    """Note that this copy is bad; return how many others can be read. None: it was known, or the copy is going."""
+def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str, confirmed: bool = False) -> int | None:
+    """Note that this copy is bad; return how many others can be read.
+
+    None: it was known, the copy is going, or what its store said is not of the tier's own place (R19), which the caller
+    may have ``confirmed`` for many copies at once.
+    """
+    if not confirmed and engine.refused([placement.tier]):
+        return None
 
     def unit(connection: sa.Connection) -> tuple[int, list[ArtifactRow]] | None:
         blobs.lock(connection, [placement.blob_id])
@@ -53,6 +59,8 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str) 
 
 def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
     """Take back that a copy is bad: its bytes were just read and are right. False if it is not damaged or is going."""
+    if engine.refused([placement.tier]):
+        return False
 
     def unit(connection: sa.Connection) -> bool:
         blobs.lock(connection, [placement.blob_id])

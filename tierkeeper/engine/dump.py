@@ -25,7 +25,7 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import dumps, epochs, runs, switches
 from tierkeeper.catalog.dumps import Snapshot
-from tierkeeper.engine import checking, dumpfiles, epoch, reserved
+from tierkeeper.engine import checking, dumpfiles, epoch, marking, reserved
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
 from tierkeeper.stores.base import ObjectKey, Store
@@ -54,6 +54,7 @@ def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> Swe
         distrusted = epoch.advance(engine, actor=actor)
         manifest, size = _write(engine, store, progress=progress or _silent)
         _verify(store, manifest)
+        engine.marks.confirm(store)
         pruned = 0 if distrusted else _prune(engine, store, manifest.name)
     except BaseException:
         engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
@@ -72,8 +73,9 @@ def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> Swe
 
 
 def listed(engine: Engine) -> list[DumpView]:
-    """Return the dumps there are, newest first."""
-    return dumpfiles.listed(home(engine))
+    """Return the dumps there are, newest first: also those of the lost catalog that an empty one is to take over."""
+    with engine.marks.assuming(marking.found(engine)):
+        return dumpfiles.listed(home(engine))
 
 
 def home(engine: Engine) -> Store:

@@ -87,6 +87,8 @@ def twins(engine: Engine) -> dict[int, set[UUID]]:
         match = _TWIN.fullmatch(stored.location)
         if match is not None:
             found.setdefault(int(match[1]), set()).add(UUID(match[2]))
+    if store is not None:
+        engine.marks.confirm(store)  # another place has no twins, or another catalog's
     return found
 
 
@@ -100,6 +102,7 @@ def write_twin(engine: Engine, epoch: Epoch) -> None:
     content = io.BytesIO(json.dumps({"epoch": epoch.number, "line": str(epoch.line)}).encode())
     location = f"{FOLDER}{epoch.number}-{epoch.mark}"
     reserved.put(store, location, content, made=moment, mark=epoch.mark, content_type="application/json")
+    engine.marks.confirm(store)
     old = [(n, mark) for n, marks in twins(engine).items() if n <= epoch.number - _KEPT for mark in marks]
     if old:
         store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])

@@ -142,7 +142,7 @@ def _tiers(engine: Engine) -> list[Vital]:
     # threads that nobody waits for, not even the end of the process: this is to be told in time
     answers: dict[str, queue.Queue[str]] = {tier.name: queue.Queue() for tier in engine.tiers}
     for name, answer in answers.items():
-        threading.Thread(target=_ask, args=(engine.store(name), answer), daemon=True).start()
+        threading.Thread(target=_ask, args=(engine, engine.store(name), answer), daemon=True).start()
     until = time.monotonic() + engine.settings.health.probe.total_seconds()
     found = []
     for name, answer in answers.items():
@@ -154,9 +154,10 @@ def _tiers(engine: Engine) -> list[Vital]:
     return found
 
 
-def _ask(store: Store, answer: "queue.Queue[str]") -> None:
+def _ask(engine: Engine, store: Store, answer: "queue.Queue[str]") -> None:
     try:
         store.check()
+        engine.marks.confirm(store)
     except StoreError as error:
         answer.put(str(error))
     except Exception as error:  # noqa: BLE001  a defect of an adapter is to be told, not to end a thread in silence

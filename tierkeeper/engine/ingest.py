@@ -4,7 +4,8 @@
 2. intend (transaction): what was delivered before is answered from ``commands``; blob rows are taken (R13);
    ``copying`` rows for the tiers that must have a copy before store returns and have none (R1). A crash leaves intents;
    collect removes them.
-3. write: the bytes, verified. A crash leaves bytes under intents; collect removes both.
+3. write: the bytes, verified, and in places that have the tier's mark after that too (R19). A crash leaves bytes under
+   intents; collect removes both.
 4. commit (transaction): THE COMMIT POINT. Blobs, names, then the rest (R14); uploads become present, or doomed where
    somebody was faster (R5); versions, schedule, ``commands``, events. A lost reply is resolved by running it again:
    ``commands`` has the result. An item whose copy vanished since step 2 starts again there.
@@ -224,8 +225,16 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
             return Written(tuple(uploads), fault(tier, error))
         return Written(tuple(uploads))
 
-    results = engine.in_parallel(write, prepared.items)
-    return {item.position: result for item, result in zip(prepared.items, results, strict=True)}
+    tiers = {item.position: {i.tier for i in prepared.intents[item.position]} for item in prepared.items}
+    used = set().union(*tiers.values())
+    away = engine.refused(used, before=True)
+    going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
+    written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
+    away |= engine.refused(used - away.keys())
+    for position, its in tiers.items():
+        if refused := its & away.keys():
+            written[position] = Written((), away[min(refused)])
+    return written
 
 
 def step_4_commit(

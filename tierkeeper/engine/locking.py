@@ -50,7 +50,9 @@ def wanted(
 def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
     """Set these locks, some at once, and note what the stores hold; return those set. The rest is due again."""
     ends = engine.in_parallel(lambda lock: _set(engine, lock), locks)
-    held = [(lock, until) for lock, until in zip(locks, ends, strict=True) if until is not None]
+    away = engine.refused(lock.tier for lock in locks)
+    pairs = zip(locks, ends, strict=True)
+    held = [(lock, until) for lock, until in pairs if until is not None and lock.tier not in away]
 
     def unit(connection: sa.Connection) -> None:
         for lock, until in held:

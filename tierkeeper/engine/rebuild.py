@@ -1,9 +1,10 @@
 """Make the catalog again: from the newest dump and the exported events, and from what the stores have.
 
-1. look: the catalog is empty, the dump is complete. Nothing has changed.
+1. look: the catalog is empty, the dump is complete, the tiers have the marks of one catalog. Nothing has changed.
 2. fetch: the dump's files onto this machine's disk, each with the hash that its manifest says. Nothing has changed.
-3. load (transaction): all of it, and the epoch above every one seen; the catalog says of itself that it is being
-   rebuilt, so that nothing is deleted. A crash before its commit leaves the catalog empty.
+3. load (transaction): all of it, which catalog this is, as the marks in the tiers say, and the epoch above every one
+   seen; the catalog says of itself that it is being rebuilt, so that nothing is deleted. A crash before its commit
+   leaves the catalog empty.
 4. compare: every tier is listed (:mod:`tierkeeper.engine.stocktaking`); what is newer than the dump is taken over under
    a hold, what is missing is reported. A crash in it leaves a catalog that is being rebuilt: the same command goes on.
 5. finish (transaction, then the epoch's twin): rebuilt, and not trusted until an operator accepts it.
@@ -15,6 +16,7 @@ import gzip
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -25,15 +27,17 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.recovery import RebuildResult
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import dumps, epochs, rebuilding, runs
+from tierkeeper.catalog import dumps, epochs, identity, rebuilding, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.catalog.identity import Identity
 from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import dump as dumping
-from tierkeeper.engine import dumpfiles, epoch, stocktaking
+from tierkeeper.engine import dumpfiles, epoch, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import Manifest
+from tierkeeper.engine.marking import Heritage
 from tierkeeper.stores.base import ObjectKey, Store
 
 _UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
@@ -55,6 +59,36 @@ def rebuild(
     nothing but the dump with what the stores list, and says how much would come back.
     """
     unfinished = _look(engine)
+    heritage = marking.inherit(engine, unfinished=unfinished)
+    with engine.marks.assuming(heritage.marks):
+        result = _rebuild(
+            engine,
+            heritage,
+            unfinished,
+            actor=actor,
+            dump=dump,
+            objects_only=objects_only,
+            dry_run=dry_run,
+            found=found,
+            progress=progress,
+        )
+    if not dry_run:
+        marking.renew(engine, replacing=heritage.own)
+    return result
+
+
+def _rebuild(
+    engine: Engine,
+    heritage: Heritage,
+    unfinished: bool,  # noqa: FBT001  it is one of two ways
+    *,
+    actor: str,
+    dump: str | None,
+    objects_only: bool,
+    dry_run: bool,
+    found: Callable[[Adopted], None] | None,
+    progress: Callable[[int], None] | None,
+) -> RebuildResult:
     manifest = None
     if not objects_only and not unfinished:
         store = dumping.home(engine)
@@ -64,7 +98,7 @@ def rebuild(
     if dry_run:
         counts = stocktaking.preview(engine, manifest, progress=progress)
         return _result(None, manifest, rows, dict(counts), dry_run=True)
-    intents = [] if unfinished else _load(engine, manifest, actor=actor)
+    intents = [] if unfinished else _load(engine, manifest, heritage, actor=actor)
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor))
     try:
         counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
@@ -108,7 +142,7 @@ def _check_columns(manifest: Manifest) -> None:
             raise DumpUnusable(name=manifest.name, problem=problem)
 
 
-def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> list[Intent]:
+def _load(engine: Engine, manifest: Manifest | None, heritage: Heritage, *, actor: str) -> list[Intent]:
     highest = max(epoch.twins(engine), default=0)
     with ExitStack() as stack:
         tables, events = [], []
@@ -132,6 +166,7 @@ def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> list[Inte
                 for file in events:
                     dumps.load_events(connection, manifest.event_columns, _unpacked(file))
             now = catalog_now(connection)
+            _take_over(connection, manifest, heritage, by=actor, now=now)
             intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
             number = max(highest, epochs.standing(connection).epoch.number) + 1
             here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
@@ -142,6 +177,23 @@ def _load(engine: Engine, manifest: Manifest | None, *, actor: str) -> list[Inte
             return intents
 
         return engine.catalog.run(unit)
+
+
+def _take_over(
+    connection: sa.Connection, manifest: Manifest | None, heritage: Heritage, *, by: str, now: datetime
+) -> None:
+    """Make the catalog the one that the tiers belong to; DumpUnusable where the dump is another one's."""
+    known = identity.read(connection)
+    if manifest is not None and known is not None and heritage.catalog not in {None, known.catalog}:
+        problem = f"it is of catalog {known.catalog}, and the tiers have the marks of {heritage.catalog}"
+        raise DumpUnusable(name=manifest.name, problem=problem)
+    heir = Identity(
+        catalog=heritage.catalog or (known.catalog if known else uuid4()),
+        line=heritage.line or (known.line if known else uuid4()),
+        tiers={tier: mark.made for tier, mark in heritage.marks.items()},
+        was=next(iter(heritage.own), None),
+    )
+    identity.write(connection, heir, by=by, reason="a rebuild", now=now)
 
 
 def _finish(engine: Engine, manifest: Manifest | None, *, actor: str, unfinished: bool) -> None:

@@ -59,7 +59,8 @@ def repair(
 def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: ArtifactRow | None, *, actor: str) -> str:
     """Do what is to be done about one suspect; return the word it is counted as."""
     if suspect.reason is not None:
-        left = damage.report(engine, copy, reason=suspect.reason, actor=actor)
+        # the look read the mark after its last answer
+        left = damage.report(engine, copy, reason=suspect.reason, actor=actor, confirmed=True)
         return "passed over" if left is None else "reported"
     try:
         if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False) is None:
@@ -127,7 +128,9 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
     store = engine.store(tier)
     keys = [ObjectKey(orphan.location, orphan.version) for orphan in orphans]
     calls = [keys[start : start + store.delete_batch] for start in range(0, len(keys), store.delete_batch)]
+    engine.marks.confirm(store, before=True)
     results = [result for call in calls for result in store.delete(call)]
+    engine.marks.confirm(store)  # else the rows stay, and the next reconcile asks again
     for result in results:
         if result.state is not DeleteState.DELETED:
             log.warning("an orphan was not deleted", tier=tier, location=result.key.location, detail=result.detail)

@@ -3,7 +3,8 @@
 The order is that of R4. A location is listed first and looked up then: what is in flight has its row before its first
 byte (R1), so bytes without a row were nobody's when they were listed, and whether they are there still is asked once
 more. A copy that was not listed is read, looked for by HEAD, and its row read again. So what is stored, moved and
-collected meanwhile is no finding. No connection is held while a store is asked.
+collected meanwhile is no finding. No connection is held while a store is asked. Nothing is concluded before the mark
+of the tier was read after the answers (R19).
 """
 
 import json
@@ -85,9 +86,11 @@ class Look:
     def take(self) -> TierFindings:
         """Look; a store that does not answer leaves the tier ``away``, and nothing is concluded from what it said."""
         try:
+            self._confirm()
             with Seen() as seen:
                 self._list(seen)
                 self._miss(seen)
+            self._confirm()
         except StoreError as error:
             self._away = str(error)
         return TierFindings(
@@ -166,6 +169,7 @@ class Look:
                     self._leave(each, FindingKind.FOREIGN, reason.value)
         if not orphans:
             return
+        self._confirm()
         since = self._sighted(list(orphans.values()))
         for key, orphan in orphans.items():
             first = since.get(key)
@@ -269,6 +273,8 @@ class Look:
                 bad.append((row, FindingKind.MISMATCHED, difference))
             elif row.damaged:
                 bad.append((row, FindingKind.MISMATCHED, ""))
+        if bad:
+            self._confirm()
         self._note_bad(bad)
 
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]]) -> None:
@@ -313,6 +319,10 @@ class Look:
         return left, {blob: rows[owner] for blob, owner in owners.items() if owner in rows}
 
     # -- what all of it needs
+
+    def _confirm(self) -> None:
+        """Raise TierNotOurs unless what the store said until now was said of the tier's own place (R19)."""
+        self._engine.marks.confirm(self._store)
 
     def _heads(self, keys: Sequence[ObjectKey]) -> list[Stored | StoreError]:
         def head(key: ObjectKey) -> Stored | StoreError:

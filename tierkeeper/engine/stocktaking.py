@@ -106,6 +106,7 @@ def preview(
                 counts["foreign"] += ids.count(None)
                 if progress is not None:
                     progress(len(chunk))
+            engine.marks.confirm(engine.store(tier.name))
         both = heapq.merge(((each, 1) for each in dumped.ordered()), ((each, 2) for each in there.ordered()))
         for _, sides in groupby(both, key=lambda pair: pair[0]):
             counts[_SIDES[sum({side for _, side in sides})]] += 1

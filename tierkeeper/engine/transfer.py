@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import BinaryIO, TypeVar, cast
@@ -134,6 +134,17 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
         except Exception as problem:  # noqa: BLE001  one bad item never stops its batch
             error = fault(intent.tier, problem)
     return Transferred(intent, None, error, tuple(bad))
+
+
+def believed(engine: Engine, done: Sequence[Transferred]) -> list[Transferred]:
+    """Return what was done, without the uploads to a place that is not the tier's own by now (R19)."""
+    refused = engine.refused(one.intent.tier for one in done if one.upload is not None)
+    return [
+        replace(one, upload=None, error=refused[one.intent.tier])
+        if one.upload is not None and one.intent.tier in refused
+        else one
+        for one in done
+    ]
 
 
 def alarm(done: Sequence[Transferred]) -> None:

@@ -16,6 +16,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, vouching
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
+from tierkeeper.stores.errors import TierNotOurs
 
 _BATCH = 200
 
@@ -69,18 +70,24 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     bad: list[ItemError] = []
     good = []
     size = 0
-    for (row, copy), found in zip(batch, engine.in_parallel(one, batch), strict=True):
+    tiers = {copy.tier for _, copy in batch}
+    away = engine.refused(tiers, before=True)
+    asked = [(row, copy) for row, copy in batch if copy.tier not in away]
+    answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(one, asked), strict=True))
+    away |= engine.refused(tiers - away.keys())
+    for row, copy in batch:
+        found = away.get(copy.tier) or answers[copy.id]
         if found is None:
             counts["verified"] += 1
             good.append(copy)
             size += row.size
             continue
         if isinstance(found, TierkeeperError):
-            counts["unreadable"] += 1
+            counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
         counts["damaged"] += 1
-        damage.report(engine, copy, reason=found, actor=actor)
+        damage.report(engine, copy, reason=found, actor=actor, confirmed=True)
         bad.append(ItemError(row.ref, {"error": "ContentCorrupt", "message": f"{copy.tier}: {found}"}))
     vouching.vouch(engine, good)
     return counts, size, bad

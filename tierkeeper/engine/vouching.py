@@ -51,7 +51,9 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
             log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
         else:
             damage.report(engine, doubt.copy, reason=found, actor=actor)
-    vouch(engine, right)
+    away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)
+    unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
+    vouch(engine, [copy for copy in right if copy.tier not in away])
     return unread
 
 

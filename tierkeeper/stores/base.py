@@ -16,6 +16,7 @@ from uuid import UUID
 
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores.errors import LockUnsupported, StorePermanent
+from tierkeeper.stores.marks import Guard, TierMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,9 @@ class Store(ABC):
     #: longest list that :meth:`delete` sends in one call
     delete_batch: ClassVar[int] = 1000
 
+    #: asked by a :attr:`bound` store within each of its calls; None: the place is used whoever's it is
+    guard: Guard | None = None
+
     def __init__(self, config: StoreConfig) -> None:
         self.config = config
 
@@ -116,6 +120,19 @@ class Store(ABC):
     @abstractmethod
     def realm(self) -> str:
         """Stores with an equal realm can copy between each other on their own side (:meth:`copy`)."""
+
+    @property
+    def site(self) -> str:
+        """The place in words, such as ``folder /srv/hot``; no secrets."""
+        return f"the place of tier {self.config.tier}"
+
+    @property
+    def bound(self) -> bool:
+        """Whether each call reads the mark where it does its work (one opened root, one session) and asks the guard.
+
+        Where False, each call goes where the name leads at that moment, and the engine reads the mark before and after.
+        """
+        return False
 
     @property
     def can_lock(self) -> bool:
@@ -149,6 +166,21 @@ class Store(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raise a :class:`StoreError` if the place cannot be used now. Changes nothing."""
+
+    @abstractmethod
+    def mark(self) -> TierMark | None:
+        """Return the mark in the place, None where it has none; asks no guard.
+
+        Raises TierNotOurs where the place is missing, or what lies there is no mark.
+        """
+
+    @abstractmethod
+    def write_mark(self, mark: TierMark) -> TierMark:
+        """Write the mark where there is none; return the one that is there then, read back: another may be faster."""
+
+    @abstractmethod
+    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+        """Write the mark instead of ``over``, and of no other; return the one that is there then, read back."""
 
     @abstractmethod
     def location(self, info: ObjectInfo) -> str:
@@ -199,7 +231,7 @@ class Store(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        """Every object below ``prefix``, all pages, sidecars left out. ``sha256`` may be None here."""
+        """Every object below ``prefix``, all pages, sidecars and the mark left out. ``sha256`` may be None here."""
 
     def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:  # noqa: ARG002  the port's signature
         """Put a WORM lock on exactly this version until ``until``; return the time the store says it holds.

@@ -41,6 +41,14 @@ class StoreUnusable(StorePermanent):
     of_object = False
 
 
+class TierNotOurs(StoreError):
+    """Tier {tier} cannot be used: {reason}. Nothing is concluded from what is there; its copies wait until that is
+    mended.
+    """
+
+    retryable = True
+
+
 class StoreFull(StoreError):
     """Tier {tier} is full: {reason}. Free space or enlarge it."""
 

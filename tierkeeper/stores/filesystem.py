@@ -27,10 +27,11 @@ from typing import Any, BinaryIO, Self
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
-from tierkeeper.stores import layout
+from tierkeeper.stores import layout, tree_mark
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, pieces_of
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
+from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tree import Tree, translated
 from tierkeeper_client import urls
@@ -47,7 +48,8 @@ class FilesystemStore(Store):
         super().__init__(config)
         self._readable = readable
         self._durable = durable
-        self._tree = Tree(root, tier=config.tier, durable=durable)
+        self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
+        self._admitted: tree_mark.Identity | None = None
 
     @classmethod
     def from_url(cls, config: StoreConfig) -> Self:
@@ -66,6 +68,16 @@ class FilesystemStore(Store):
     def realm(self) -> str:
         """All folders of this machine: what copies between two of them is the process that reads and writes both."""
         return "file:"
+
+    @property
+    def site(self) -> str:
+        """The folder."""
+        return f"folder {self._tree.root}"
+
+    @property
+    def bound(self) -> bool:
+        """True: all that a call does lies beneath the root that it opened, and so does the mark that it looks at."""
+        return True
 
     @property
     def readable_layout(self) -> bool:
@@ -90,6 +102,22 @@ class FilesystemStore(Store):
         with self._tree.opened(), self._translated(str(self._tree.root)):
             if not os.access(self._tree.root / layout.STAGING, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable")
+
+    def mark(self) -> TierMark | None:
+        """Return the mark beneath the root."""
+        with self._translated(layout.MARK), self._tree.bare() as root:
+            found = tree_mark.read(root, tier=self.config.tier)
+        return None if found is None else found[1]
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        """Link the mark to its place unless something is there."""
+        with self._translated(layout.MARK):
+            return tree_mark.write(self._tree, mark, over=None)
+
+    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+        """Move the mark over exactly ``over``, under a lock of its folder."""
+        with self._translated(layout.MARK):
+            return tree_mark.write(self._tree, mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         """Return the location for a new placement."""
@@ -144,6 +172,17 @@ class FilesystemStore(Store):
             for location, status in self._tree.walk(prefix):
                 if not location.endswith(SIDECAR):
                     yield _stored(location, status, None)
+
+    def _admit(self, root: int) -> None:
+        """Ask the guard about the mark beneath a root, once for each mark file that is found: else a stat tells it."""
+        if self.guard is None:
+            return
+        found = tree_mark.identity(root)
+        if found is not None and found == self._admitted:
+            return
+        mark = tree_mark.read(root, tier=self.config.tier)
+        if self.guard(None if mark is None else mark[1]) and mark is not None:
+            self._admitted = mark[0]
 
     def _write(self, location: str, pieces: Iterator[bytes], info: ObjectInfo) -> Stored:
         folders, name = self._tree.split(location)

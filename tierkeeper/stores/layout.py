@@ -6,6 +6,7 @@ from tierkeeper.stores.base import ObjectInfo, Store
 
 STAGING = ".tmp"  # the folder for unfinished files beside the tenants' folders
 RESERVED = ".tierkeeper"  # the folder for what tierkeeper keeps for itself
+MARK = f"{RESERVED}/tier.json"  # the tier's mark
 
 
 def placement_of(location: str) -> UUID | None:

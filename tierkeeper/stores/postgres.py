@@ -25,10 +25,11 @@ from tierkeeper.base.sizes import format_size
 from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
-from tierkeeper.stores import postgres_errors, postgres_schema
+from tierkeeper.stores import marks, postgres_errors, postgres_schema
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, read_exactly
 from tierkeeper.stores.errors import ObjectNotFound, StoreError, StorePermanent
+from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
 
 MIB = 1024 * 1024
@@ -50,6 +51,12 @@ _INSERT = sql.SQL("""
 """)
 
 
+class _Session(PatientConnection):
+    """A connection, and what it found as the mark when it was last taken from the pool."""
+
+    found: object = None
+
+
 class PostgresStore(Store):
     """Copies as rows of one partitioned table."""
 
@@ -69,6 +76,7 @@ class PostgresStore(Store):
         self._limit = limit
         self._conninfo = conninfo
         self._table = sql.Identifier(schema, "records")
+        self._mark = sql.Identifier(schema, "tier_mark")
         self._patience = statement + MARGIN
         self._pool = ConnectionPool(
             conninfo,
@@ -76,9 +84,9 @@ class PostgresStore(Store):
             max_size=pool,
             timeout=timeout,
             kwargs={"autocommit": True},
-            connection_class=PatientConnection,
+            connection_class=_Session,
             configure=self._configure,
-            check=ConnectionPool.check_connection,  # else each connection that a restart ended fails one call
+            check=self._look,  # else each connection that a restart ended fails one call
             name=f"tierkeeper-{config.tier}",
             open=False,  # on first use: the store may be made before a fork
         )
@@ -115,13 +123,25 @@ class PostgresStore(Store):
         return "|".join(["postgres:", *(str(server.get(k, "")) for k in ("host", "port", "dbname")), self._schema])
 
     @property
+    def site(self) -> str:
+        """The table, and where its server is."""
+        server = conninfo_to_dict(self._conninfo)
+        where = "/".join(str(server[k]) for k in ("host", "port", "dbname") if server.get(k))
+        return f"schema {self._schema} of {where}"
+
+    @property
+    def bound(self) -> bool:
+        """True: a connection has read the mark right before it is used, in the same session."""
+        return True
+
+    @property
     def is_database(self) -> bool:
         """True."""
         return True
 
     def prepare(self) -> list[str]:
-        """Make the schema and the table where they are missing."""
-        with self._connection(self._schema) as connection, connection.transaction():
+        """Make the schema and the tables where they are missing."""
+        with self._session(self._schema) as connection, connection.transaction():
             postgres_schema.lock(connection, self._schema)
             if postgres_schema.exists(connection, self._schema):
                 return []
@@ -132,6 +152,27 @@ class PostgresStore(Store):
         """Raise if the table cannot be read."""
         with self._connection(self._schema) as connection:
             connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
+
+    def mark(self) -> TierMark | None:
+        """Return the mark in the table beside the records; TierNotOurs where there are none."""
+        with self._session(self._schema) as connection:
+            connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
+            return self._parsed(postgres_schema.mark(connection, self._mark))
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        """Insert the mark unless there is one."""
+        statement = sql.SQL("INSERT INTO {} (mark) VALUES (%s) ON CONFLICT DO NOTHING").format(self._mark)
+        with self._session(self._schema) as connection:
+            connection.execute(statement, [Jsonb(mark.as_json())])
+            return self._written(connection)
+
+    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+        """Update the mark where it is exactly ``over``."""
+        statement = sql.SQL("UPDATE {} SET mark = %s WHERE mark = %s").format(self._mark)
+        with self._session(self._schema) as connection:
+            if not connection.execute(statement, [Jsonb(mark.as_json()), Jsonb(over.as_json())]).rowcount:
+                raise StorePermanent(tier=self.config.tier, reason="its mark is another one by now: look at it again")
+            return self._written(connection)
 
     def location(self, info: ObjectInfo) -> str:
         """Return ``records/<day>/<placement>``; the day is that on which the record was created (UTC)."""
@@ -313,8 +354,29 @@ class PostgresStore(Store):
     def _configure(self, connection: PatientConnection) -> None:
         connection.patience = self._patience
 
+    def _look(self, connection: _Session) -> None:
+        """Read the mark; one round trip, which tells at the same time whether the server is there."""
+        connection.found = postgres_schema.mark(connection, self._mark)
+
+    def _parsed(self, found: object) -> TierMark | None:
+        return None if found is None else marks.parse(found, tier=self.config.tier)
+
+    def _written(self, connection: Connection[Any]) -> TierMark:
+        found = self._parsed(postgres_schema.mark(connection, self._mark))
+        if found is None:
+            raise StorePermanent(tier=self.config.tier, reason="its mark was removed while it was written")
+        return found
+
     @contextlib.contextmanager
     def _connection(self, about: str) -> Iterator[Connection[Any]]:
+        """A session of which the guard knows that it is with the tier's own table."""
+        with self._session(about) as connection:
+            if self.guard is not None:
+                self.guard(self._parsed(connection.found))
+            yield connection
+
+    @contextlib.contextmanager
+    def _session(self, about: str) -> Iterator[_Session]:
         with postgres_errors.translating(tier=self.config.tier, location=about):
             self._pool.open(wait=False)
             with self._pool.connection() as connection:

@@ -14,10 +14,11 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
     StoreUnusable,
+    TierNotOurs,
 )
 
 _DENIED = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidPassword)
-_NO_TABLE = (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn)
+NO_TABLE = (errors.UndefinedTable, errors.InvalidSchemaName)
 _TRANSIENT = (
     psycopg.OperationalError,  # among them lost connections, time-outs, deadlocks and the pool's own
     psycopg.InterfaceError,
@@ -34,11 +35,11 @@ def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
         return StoreFull(tier=tier, reason=reason)
     if isinstance(error, _DENIED):
         return StoreDenied(tier=tier, reason=reason)
-    if isinstance(error, _NO_TABLE):
-        return StoreUnusable(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing table)")
-    if isinstance(error, _TRANSIENT):
-        return StoreTransient(tier=tier, reason=reason)
-    return StorePermanent(tier=tier, reason=reason)
+    if isinstance(error, NO_TABLE):
+        return TierNotOurs(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing table)")
+    if isinstance(error, errors.UndefinedColumn):
+        return StoreUnusable(tier=tier, reason=f"{reason} (the table is not tierkeeper's, or of another version)")
+    return (StoreTransient if isinstance(error, _TRANSIENT) else StorePermanent)(tier=tier, reason=reason)
 
 
 @contextlib.contextmanager

@@ -5,12 +5,14 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from tierkeeper.stores import postgres_errors
+
 
 def create(schema: str) -> sql.Composed:
     """Return the statements that make the table with its indexes where it is missing.
 
     The bytes lie uncompressed (EXTERNAL), so that a range is read without the rest; the check makes PostgreSQL itself
-    vouch for their SHA-256.
+    vouch for their SHA-256. ``tier_mark`` has one row at most.
     """
     return sql.SQL("""
         CREATE SCHEMA IF NOT EXISTS {schema};
@@ -35,6 +37,10 @@ def create(schema: str) -> sql.Composed:
         ALTER TABLE {schema}.records ALTER COLUMN content SET STORAGE EXTERNAL;
         CREATE INDEX IF NOT EXISTS records_document ON {schema}.records USING gin (document jsonb_path_ops);
         CREATE INDEX IF NOT EXISTS records_name ON {schema}.records (tenant, workflow, name, version);
+        CREATE TABLE IF NOT EXISTS {schema}.tier_mark (
+            single boolean PRIMARY KEY DEFAULT true CHECK (single),
+            mark jsonb NOT NULL
+        );
     """).format(schema=sql.Identifier(schema))
 
 
@@ -44,9 +50,21 @@ def lock(connection: Connection[Any], schema: str) -> None:
 
 
 def exists(connection: Connection[Any], schema: str) -> bool:
-    """Whether the table is there."""
-    found = connection.execute("SELECT to_regclass(format('%%I.records', %s::text))", [schema]).fetchone()
-    return found is not None and found[0] is not None
+    """Whether the tables are there."""
+    question = (
+        "SELECT to_regclass(format('%%I.records', %(s)s::text)), to_regclass(format('%%I.tier_mark', %(s)s::text))"
+    )
+    found = connection.execute(question, {"s": schema}).fetchone()
+    return found is not None and None not in found
+
+
+def mark(connection: Connection[Any], table: sql.Identifier) -> object:
+    """Return the mark's JSON; None where there is none, or no table for it."""
+    try:
+        row = connection.execute(sql.SQL("SELECT mark FROM {}").format(table)).fetchone()
+    except postgres_errors.NO_TABLE:
+        return None
+    return None if row is None else row[0]
 
 
 def make_partition(connection: Connection[Any], schema: str, day: dt.date) -> None:

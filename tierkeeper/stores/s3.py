@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode, Vouched
-from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look
+from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark
 from tierkeeper.stores.base import DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
@@ -26,6 +26,7 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
+from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3_copy import Copier
 from tierkeeper.stores.s3_multipart import Multipart
 from tierkeeper.stores.s3_place import Place
@@ -50,6 +51,12 @@ class S3Store(Store):
     def realm(self) -> str:
         """The server, and who asks it."""
         return self.place.options.realm
+
+    @property
+    def site(self) -> str:
+        """The bucket and the prefix."""
+        prefix = self.place.options.prefix
+        return f"bucket {self.place.bucket}{f', below {prefix}' if prefix else ''}"
 
     @property
     def can_lock(self) -> bool:
@@ -78,6 +85,19 @@ class S3Store(Store):
     def check(self) -> None:
         """Raise if the bucket cannot be used."""
         self.place.require_bucket()
+
+    def mark(self) -> TierMark | None:
+        """Return the mark below the prefix."""
+        found = s3_mark.read(self.place)
+        return None if found is None else found.mark
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        """Write the mark with If-None-Match."""
+        return s3_mark.write(self.place, mark)
+
+    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+        """Write the mark with If-Match."""
+        return s3_mark.replace(self.place, mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         """Return the location for a new placement, below the prefix."""
@@ -142,6 +162,8 @@ class S3Store(Store):
         with place.translating(prefix):
             for page in pages.paginate(Bucket=place.bucket, Prefix=place.key(prefix)):
                 for each in page.get(field, []):
+                    if place.location(each["Key"]) == layout.MARK:
+                        continue
                     version, modified = s3_answers.version(each.get("VersionId")), utc(each["LastModified"])
                     yield Stored(place.location(each["Key"]), each["Size"], version, modified=modified)
 

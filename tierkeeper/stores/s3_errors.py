@@ -23,6 +23,7 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
     StoreUnusable,
+    TierNotOurs,
 )
 
 NO_LOCK = {
@@ -58,11 +59,11 @@ _UNUSABLE = {
     "InvalidBucketName",
     "InvalidRegion",
     "InvalidStorageClass",
-    "NoSuchBucket",
     "PermanentRedirect",
     "NotImplemented",
     "MethodNotAllowed",
 }
+PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 _INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
@@ -105,7 +106,7 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
     )
     if code == "NoSuchBucket":
-        return StoreUnusable(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
+        return TierNotOurs(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
     if code in _OCCUPIED:
         return Occupied(tier=tier, location=location)
     if code in _FROZEN:

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tierkeeper.stores import s3_about, s3_client, s3_errors
 from tierkeeper.stores.base import ObjectInfo, StoreConfig
-from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable
+from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable, TierNotOurs
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
 
 if TYPE_CHECKING:
@@ -121,12 +121,12 @@ class Place:
             self.client.head_bucket(Bucket=self.bucket)
 
     def require_bucket(self) -> None:
-        """Raise StoreUnusable where the bucket is missing: its objects are then not gone, but out of reach."""
+        """Raise TierNotOurs where the bucket is missing: its objects are then not gone, but out of reach."""
         try:
             self.check()
         except ObjectNotFound as error:
-            reason = f"bucket {self.bucket} does not exist: check the tier's URL, or make it with `tierkeeper init`"
-            raise StoreUnusable(tier=self.tier, reason=reason) from error
+            reason = f"bucket {self.bucket} does not exist (`tierkeeper init` makes a missing bucket)"
+            raise TierNotOurs(tier=self.tier, reason=reason) from error
 
     def _create(self) -> str:
         arguments: dict[str, Any] = {"Bucket": self.bucket}

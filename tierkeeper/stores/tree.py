@@ -5,11 +5,19 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tierkeeper.stores.errors import ObjectNotFound, StoreDenied, StoreError, StoreFull, StorePermanent, StoreTransient
-from tierkeeper.stores.layout import STAGING
+from tierkeeper.stores.errors import (
+    ObjectNotFound,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StorePermanent,
+    StoreTransient,
+    TierNotOurs,
+)
+from tierkeeper.stores.layout import MARK, STAGING
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -34,12 +42,13 @@ def translated(error: OSError, *, tier: str, location: str) -> StoreError:
 
 
 class Tree:
-    """The folders below ``root``. ``durable`` False leaves out every fsync."""
+    """The folders below ``root``; ``durable`` False: without fsync; ``admit`` judges each root that is opened."""
 
-    def __init__(self, root: Path, *, tier: str, durable: bool) -> None:
+    def __init__(self, root: Path, *, tier: str, durable: bool, admit: Callable[[int], None]) -> None:
         self.root = root
         self._tier = tier
         self._durable = durable
+        self._admit = admit
 
     def split(self, location: str) -> tuple[list[str], str]:
         """Return the folders and the file name of ``location``; one that leads elsewhere is StorePermanent."""
@@ -51,22 +60,35 @@ class Tree:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Open the root; one without its folder for unfinished files is a disk that is not mounted, or not prepared."""
-        fd = -1
+        """Open the root, for one piece of work beneath it; raises TierNotOurs where it is not the tier's own.
+
+        One without its folder for unfinished files is a disk that is not mounted, or not prepared.
+        """
+        with self.bare() as fd:
+            try:
+                os.stat(STAGING, dir_fd=fd, follow_symlinks=False)
+            except OSError as error:
+                raise self._elsewhere(error) from error
+            self._admit(fd)
+            yield fd
+
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[int]:
+        """Open the root whoever's it is."""
         try:
             fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.stat(STAGING, dir_fd=fd, follow_symlinks=False)
         except OSError as error:
-            if fd >= 0:
-                os.close(fd)
-            if error.errno not in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
-                raise translated(error, tier=self._tier, location=str(self.root)) from error
-            reason = f"{self.root} is not there or not prepared: mount its disk, or run `tierkeeper init`"
-            raise StoreTransient(tier=self._tier, reason=reason) from error
+            raise self._elsewhere(error) from error
         try:
             yield fd
         finally:
             os.close(fd)
+
+    def _elsewhere(self, error: OSError) -> StoreError:
+        if error.errno not in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
+            return translated(error, tier=self._tier, location=str(self.root))
+        reason = f"folder {self.root} is not there or not prepared (`tierkeeper init` prepares it)"
+        return TierNotOurs(tier=self._tier, reason=reason)
 
     @contextlib.contextmanager
     def folder(self, folders: list[str]) -> Iterator[int]:
@@ -147,7 +169,7 @@ class Tree:
                 names = sorted(entry.name for entry in entries)
             for name in names:
                 location = "/".join([*folders, name])
-                if location == STAGING:
+                if location in {STAGING, MARK}:
                     continue
                 try:
                     status = os.stat(name, dir_fd=fd, follow_symlinks=False)

@@ -68,7 +68,8 @@ def test_a_lost_catalog(
     stored("new.txt", "new")
     with services.fresh_database(postgres_server, template=catalog_template) as url:
         monkeypatch.setenv("TIERKEEPER_CATALOG__URL", url)
-        assert tk("init").code == 0
+        refused = tk("init")  # the catalog is made, and the tiers are another's
+        assert (refused.code, "catalog rebuild" in refused.err) == (6, True)
         tried = tk("-o", "json", "catalog", "rebuild", "--dry-run").json
         assert (tried["dry_run"], tried["rows"]["artifacts"], tried["counts"]["only in the stores"]) == (True, 1, 1)
         assert tk("-o", "json", "ls").json == []

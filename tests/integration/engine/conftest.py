@@ -9,7 +9,7 @@ import pytest
 import services
 from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.reconciling import CONTENT
-from integration.keeper.house import AT_ONCE, House, OpenHouse, houses
+from integration.keeper.house import AT_ONCE, House, OpenHouse, houses, initialized
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
@@ -63,7 +63,7 @@ def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: 
         with services.fresh_database(postgres_server, template=catalog_template) as url:
             settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
             with Keeper.open(settings) as keeper:
-                keeper.init()
+                initialized(keeper)
                 yield House(keeper, settings)
 
     return opened

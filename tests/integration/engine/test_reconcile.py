@@ -10,7 +10,7 @@ from faults import crashing
 from faults.crashing import Step
 from integration.engine.reconciling import CONTENT, QUARANTINE, WEEK, drop, late, quarantined, reconcile, short, there
 from integration.engine.test_workers import Slow
-from integration.keeper.house import LEASES_END, House, OpenHouse
+from integration.keeper.house import LEASES_END, House, OpenHouse, without_bucket
 
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.states import RunKind, RunState
@@ -204,13 +204,12 @@ def test_a_tier_that_is_away_is_reported(open_house: OpenHouse, s3_endpoint: str
     place = cast("S3Store", house.keeper.engine.store("warm")).place
     (kept,) = [o.location for o in house.keeper.engine.store("warm").list()]
     place.client.delete_object(Bucket="warm-bucket", Key=place.key(kept))
-    place.client.delete_bucket(Bucket="warm-bucket")
-    result, found = reconcile(house)
-    assert short(found) == [("cold", "orphan", "delete"), ("hot", "missing", "repair")]
-    assert [(t.tier, "bucket" in str(t.away)) for t in result.tiers if t.away] == [("warm", True)]
-    assert (result.errors, result.counts["tiers away"], there(house, "cold", where)) == (1, 1, False)
-    assert "damaged" not in house.events("warmer")
-    place.client.create_bucket(Bucket="warm-bucket")
+    with without_bucket(cast("S3Store", house.keeper.engine.store("warm"))):
+        result, found = reconcile(house)
+        assert short(found) == [("cold", "orphan", "delete"), ("hot", "missing", "repair")]
+        assert [(t.tier, "bucket" in str(t.away)) for t in result.tiers if t.away] == [("warm", True)]
+        assert (result.errors, result.counts["tiers away"], there(house, "cold", where)) == (1, 1, False)
+        assert "damaged" not in house.events("warmer")
     place.client.put_object(Bucket="warm-bucket", Key=place.key(kept), Body=b"in warm")
     house.settle()
     assert reconcile(house)[1] == []

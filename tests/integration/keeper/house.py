@@ -4,7 +4,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,10 @@ import sqlalchemy as sa
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepResult, VerbResult
 from tierkeeper.keeper import Keeper
+from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.stores.s3 import S3Store
 from tierkeeper_client.contract import (
     ArchiveArgs,
     Content,
@@ -207,6 +210,24 @@ class House:
 
 
 OpenHouse = Callable[..., House]
+
+
+def initialized(keeper: Keeper) -> None:
+    """Initialize; tiers that have the marks of another catalog are left to a rebuild, as an operator would."""
+    with suppress(TierNotOurs):
+        keeper.init()
+
+
+@contextmanager
+def without_bucket(store: S3Store) -> Iterator[None]:
+    """Take a bucket away in which nothing lies but the tier's mark; afterwards both are there again."""
+    place, mark = store.place, store.mark()
+    assert mark is not None
+    place.client.delete_object(**place.address(layout.MARK, None))
+    place.client.delete_bucket(Bucket=place.bucket)
+    yield
+    place.client.create_bucket(Bucket=place.bucket)
+    store.write_mark(mark)
 
 
 @contextmanager

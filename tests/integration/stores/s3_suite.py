@@ -10,12 +10,13 @@ from uuid import uuid4
 
 import pytest
 from integration.stores.contract import MIB, MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract_marks import MarkContract
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores import s3_about, s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_place import Place
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 PART = 5 * MIB
 
 
-class S3Suite(StoreContract):
+class S3Suite(StoreContract, MarkContract):
     """The contract on an S3 server. A subclass gives ``server``: the URL's query with endpoint and credentials."""
 
     @pytest.fixture
@@ -71,7 +72,7 @@ class S3Suite(StoreContract):
         store = make_store(f"s3://{bucket}?{server}", prepared=False)
         key = ObjectKey(store.location(info_of(b"x")))
         for call in (store.check, lambda: store.head(key), lambda: list(store.list()), lambda: put(store, b"x")):
-            with pytest.raises(StorePermanent, match="tierkeeper init"):
+            with pytest.raises(TierNotOurs, match="tierkeeper init"):
                 call()
         assert store.delete([key])[0].state is DeleteState.FAILED
         assert store.prepare() == [f"bucket {bucket}"]

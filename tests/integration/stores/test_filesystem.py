@@ -9,10 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from integration.stores.contract import CREATED, MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract_marks import MarkContract
 
 from tierkeeper.base.values import plain
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, StoreError, StoreFull, StorePermanent, StoreTransient
+from tierkeeper.stores.errors import ObjectNotFound, StoreError, StoreFull, StorePermanent, StoreTransient, TierNotOurs
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path != root / ".tmp")
 
 
-class OnFolders(StoreContract):
+class OnFolders(StoreContract, MarkContract):
     """The contract on folders."""
 
     def overwrite(self, store: Store, key: ObjectKey, content: bytes) -> None:
@@ -172,12 +173,12 @@ def test_a_tenant_named_like_the_folder_for_unfinished_files(store: Store) -> No
 
 
 def test_a_disk_that_is_not_mounted(store: Store, root: Path) -> None:
-    """Where the tier's folder is empty or missing nothing counts as not found or deleted: it is tried again."""
+    """Where the tier's folder is empty or missing nothing counts as not found or deleted: the tier cannot be used."""
     key, info, _ = put(store, b"x")
     root.rename(root.with_name("away"))
     for _ in range(2):
         for call in (lambda: store.head(key), lambda: put(store, b"x", info), lambda: list(store.list()), store.check):
-            with pytest.raises(StoreTransient):
+            with pytest.raises(TierNotOurs):
                 call()
         assert store.delete([key])[0].state is DeleteState.FAILED
         root.mkdir(exist_ok=True)

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 import services
 from integration.stores.contract import MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract_marks import MarkContract
 
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import BadTierUrl, ObjectNotFound, StorePermanent, StoreTransient
+from tierkeeper.stores.errors import BadTierUrl, ObjectNotFound, StorePermanent, StoreTransient, TierNotOurs
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def store(postgres_url: str, make_store: MakeStore) -> Store:
     return make_store("postgres:?limit=64MiB", tier="records", catalog_url=postgres_url)
 
 
-class TestPostgres(StoreContract):
+class TestPostgres(StoreContract, MarkContract):
     """The contract."""
 
     @pytest.fixture
@@ -187,7 +188,7 @@ def test_a_table_that_is_not_there(postgres_url: str, make_store: MakeStore) -> 
     """Before it is prepared the store says what to do; preparing makes the table, once."""
     store = make_store("postgres:", catalog_url=postgres_url, prepared=False)
     for call in (store.check, lambda: put(store, b"x"), lambda: store.head(ObjectKey(store.location(info_of(b"x"))))):
-        with pytest.raises(StorePermanent, match="tierkeeper init"):
+        with pytest.raises(TierNotOurs, match="tierkeeper init"):
             call()
     with ThreadPoolExecutor(4) as threads:
         made = list(threads.map(lambda _: store.prepare(), range(4)))

@@ -21,7 +21,7 @@ def answer(status: int, code: str, **headers: str) -> ClientError:
         (answer(404, "404"), errors.ObjectNotFound),
         (answer(405, "MethodNotAllowed", x_amz_delete_marker="true"), errors.ObjectNotFound),
         # a missing bucket is no missing object
-        (answer(404, "NoSuchBucket"), errors.StoreUnusable),
+        (answer(404, "NoSuchBucket"), errors.TierNotOurs),
         # who may not
         (answer(403, "AccessDenied"), errors.StoreDenied),
         (answer(403, "SignatureDoesNotMatch"), errors.StoreDenied),

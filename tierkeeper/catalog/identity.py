@@ -1,0 +1,103 @@
+"""Which catalog this is, and when each tier got its mark: what the marks in the tiers are compared with."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+_READ = "SELECT value FROM switches WHERE name = 'identity'"
+_SET = sa.text(
+    "INSERT INTO switches (name, value, by, reason, at) VALUES ('identity', CAST(:value AS jsonb), :by, :reason, :at)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
+    " at = excluded.at"
+)
+_FIRST = sa.text(
+    "INSERT INTO switches (name, value, by, reason, at) VALUES ('identity', CAST(:value AS jsonb), :by, :reason, :at)"
+    " ON CONFLICT (name) DO NOTHING"
+)
+_COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
+# the first and the last by id: what was written long ago, and what was written just now
+_SOME_OF = (
+    "SELECT id FROM placements WHERE tier = :tier AND state IN ('present', 'doomed') AND damaged_at IS NULL ORDER BY id"
+)
+_SOME = sa.text(
+    f"SELECT location, store_version, stored_size FROM placements WHERE id IN (({_SOME_OF} LIMIT :n)"
+    f" UNION ({_SOME_OF} DESC LIMIT :n)) ORDER BY id DESC"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The catalog's id, the line of it that goes on, and when the mark of each tier was made.
+
+    ``was``: what ``init`` called an empty catalog, before a rebuild made it the one that its tiers belong to.
+    """
+
+    catalog: UUID
+    line: UUID
+    tiers: Mapping[str, datetime]
+    was: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A copy that a tier should have."""
+
+    location: str
+    version: str | None
+    size: int | None
+
+
+def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
+    """Return it, None in a catalog that was made before tiers were marked; ``lock``: until the transaction ends."""
+    value: Any = connection.execute(sa.text(f"{_READ} FOR UPDATE" if lock else _READ)).scalar()
+    if value is None:
+        return None
+    tiers = {tier: datetime.fromisoformat(made) for tier, made in value["tiers"].items()}
+    was = value.get("was")
+    return Identity(UUID(value["catalog"]), UUID(value["line"]), tiers, None if was is None else UUID(was))
+
+
+def write(connection: sa.Connection, identity: Identity, *, by: str, reason: str, now: datetime) -> None:
+    """Write it."""
+    connection.execute(_SET, {"value": _told(identity), "by": by, "reason": reason, "at": now})
+
+
+def ensure(connection: sa.Connection, *, by: str, now: datetime) -> None:
+    """Give the catalog an id where it has none."""
+    first = Identity(uuid4(), uuid4(), {})
+    connection.execute(_FIRST, {"value": _told(first), "by": by, "reason": "the first init", "at": now})
+
+
+def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime) -> None:
+    """Begin a new line: a tier with the mark of an earlier one belongs to another copy of this catalog from now on."""
+    known = read(connection, lock=True)
+    if known is not None:
+        tiers = dict.fromkeys(known.tiers, now)
+        write(connection, Identity(known.catalog, uuid4(), tiers), by=by, reason=reason, now=now)
+
+
+def copies(connection: sa.Connection, tier: str) -> int:
+    """Return how many copies the catalog has in a tier, in whatever state."""
+    count: int = connection.execute(_COPIES, {"tier": tier}).scalar_one()
+    return count
+
+
+def some(connection: sa.Connection, tier: str, *, at_most: int) -> list[Known]:
+    """Return some copies that a tier should have, the newest first."""
+    rows = connection.execute(_SOME, {"tier": tier, "n": max(1, at_most // 2)})
+    return [Known(row.location, row.store_version, row.stored_size) for row in rows]
+
+
+def _told(identity: Identity) -> str:
+    value = {
+        "catalog": str(identity.catalog),
+        "line": str(identity.line),
+        "tiers": {tier: made.isoformat() for tier, made in identity.tiers.items()},
+        "was": None if identity.was is None else str(identity.was),
+    }
+    return json.dumps(value)

@@ -1,0 +1,65 @@
+"""Making a catalog with all that belongs to it, or bringing it up to date: `init`, and an embedded start."""
+
+from collections.abc import Callable, Sequence
+
+from tierkeeper.catalog import identity, migrate, partitions
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import content, governing, marking, recompute
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.stores.errors import StoreError
+
+#: asks the stores what their tiers can, which needs their places
+Tiers = Callable[[], Sequence[TierInfo]]
+
+
+def init(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
+    """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
+
+    Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
+    """
+    made = _catalog(engine, actor)
+    return made + _places(engine, tiers, marking.mark_all(engine, make=True, actor=actor))
+
+
+def start(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
+    """Make or upgrade an embedded catalog; return what was made.
+
+    Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. The
+    first start of this version on a catalog of the release before marks what was prepared then. Raises, when the rest
+    is done, what keeps a tier from being used.
+    """
+    made = _catalog(engine, actor)
+    with engine.catalog.reading() as connection:
+        known = identity.read(connection)
+    if known is not None and known.tiers:
+        made += _policies(engine, tiers)
+        for store in engine.stores.values():
+            engine.marks.confirm(store, bound=True)
+        return made
+    return made + _places(engine, tiers, marking.mark_own(engine, actor=actor))
+
+
+def _catalog(engine: Engine, actor: str) -> list[str]:
+    made = migrate.upgrade(engine.settings.catalog.url or "")
+    catalog = engine.catalog
+    made += catalog.run(lambda c: [f"partition {name}" for name in partitions.make_ahead(c, now=catalog_now(c))])
+    catalog.run(lambda c: identity.ensure(c, by=actor, now=catalog_now(c)))
+    return made
+
+
+def _places(engine: Engine, tiers: Tiers, marked: marking.Marked) -> list[str]:
+    made = [*marked.made, *(f"staging: {what}" for what in content.prepare_staging(engine.settings))]
+    try:
+        made += _policies(engine, tiers)
+    except StoreError:
+        if not marked.refused:
+            raise
+    marked.check()
+    return made
+
+
+def _policies(engine: Engine, tiers: Tiers) -> list[str]:
+    changes = governing.ensure_built_in(engine, tiers())
+    recompute.recompute(engine)
+    return [f"policy {c.name} v{c.version} ({c.change})" for c in changes]

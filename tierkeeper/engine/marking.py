@@ -1,0 +1,290 @@
+"""Making the places of tiers and marking them: what ``init`` does, and nobody else.
+
+A place without a mark gets one only where nothing speaks against it: the catalog has no copies in the tier and knows
+of no mark of it elsewhere, or some of the copies that it has are found there, with their sizes (R22). A place that has
+another mark is refused. An operator may decide otherwise (:func:`adopt`); that is an event.
+
+The mark is written first, if there is none, and read back; then the catalog takes note of when it was made, if it
+knows of none. Two hosts with folders of their own under one name both write; whoever is second is refused. A crash
+between both leaves a mark that the catalog does not know of; the next ``init`` takes note of it.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.catalog import epochs, events, identity, migrate
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.identity import Identity, Known
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.marks import difference
+from tierkeeper.stores import factory
+from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
+from tierkeeper.stores.marks import TierMark
+
+_LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
+
+
+@dataclass(slots=True)
+class Marked:
+    """What was made, in words, and the tiers that were refused."""
+
+    made: list[str] = field(default_factory=list)
+    refused: list[TierNotOurs] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise TierNotOurs where tiers were refused, one for all of them."""
+        if self.refused:
+            tiers = ", ".join(str(error.data["tier"]) for error in self.refused)
+            reasons = "; ".join(str(error.data["reason"]) for error in self.refused)
+            raise TierNotOurs(tier=tiers, reason=reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Heritage:
+    """What an empty catalog finds in its tiers: their marks, and whose they are; ``own``: what ``init`` called it."""
+
+    marks: dict[str, TierMark]
+    catalog: UUID | None
+    line: UUID | None
+    own: frozenset[UUID]
+
+
+def mark_all(engine: Engine, *, make: bool, actor: str) -> Marked:
+    """Mark every tier that may be; ``make``: and make its place where it is missing."""
+    done = Marked()
+    for tier in engine.tiers:
+        try:
+            made = _mark(engine, tier.name, make=make, actor=actor)
+            done.made += [f"tier {tier.name}: {what}" for what in made]
+        except TierNotOurs as error:
+            done.refused.append(error)
+    return done
+
+
+def mark_own(engine: Engine, *, actor: str) -> Marked:
+    """Make and mark the tiers of an embedded catalog that was made just now; only mark those of an older one."""
+    with engine.catalog.reading() as connection:
+        used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
+    own = {tier.name for tier in engine.tiers if _is_own(engine, tier.name)}
+    if used:
+        return mark_all(engine, make=False, actor=actor)
+    return mark_all(replace(engine, tiers=[t for t in engine.tiers if t.name in own]), make=True, actor=actor)
+
+
+def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> None:
+    """Give a place the mark of this tier, whatever mark it has; raises TierNotOurs where no known copy is seen there.
+
+    ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers.
+    """
+    store = engine.store(tier)
+    try:
+        before = store.mark()
+    except TierNotOurs:
+        before = None
+    if not lost:
+        _require_seen(engine, tier)
+    mark, known = _fresh(engine, tier)
+    if before is None:
+        store.prepare()
+        there = store.write_mark(mark)
+    else:
+        there = store.replace_mark(mark, over=before)
+    if there != mark:
+        raise TierNotOurs(tier=tier, reason="somebody else marked it at the same time: look at it again")
+
+    def unit(connection: sa.Connection) -> None:
+        current = identity.read(connection, lock=True) or known
+        now = catalog_now(connection)
+        after = replace(current, tiers={**current.tiers, tier: mark.made})
+        identity.write(connection, after, by=actor, reason=f"tier {tier} was adopted: {reason}", now=now)
+        line = events.Line(
+            subject=epochs.CATALOG,
+            revision=events.next_revision(connection, epochs.CATALOG),
+            type="tier adopted",
+            actor=actor,
+            before={"tier": tier, "mark": None if before is None else before.as_json()},
+            after={"tier": tier, "mark": mark.as_json(), "reason": reason, "lost": lost},
+        )
+        events.append(connection, [line], at=now)
+
+    engine.catalog.run(unit)
+    engine.marks.refresh()
+
+
+def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
+    """Return the marks of the tiers that are this catalog's, of whatever line and time."""
+    known = _identity(engine)
+    return {t: mark for t, mark in found(engine).items() if (mark.catalog, mark.tier) == (known.catalog, t)}
+
+
+def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
+    """Return what a rebuild finds in the tiers; TierNotOurs where their marks name more than one other catalog.
+
+    ``unfinished``: what went before has taken it over already.
+    """
+    known = _identity(engine)
+    there = {tier: mark for tier, mark in found(engine).items() if mark.tier == tier}
+    if unfinished:
+        own = frozenset() if known.was is None else frozenset({known.was})
+        mine = {tier: mark for tier, mark in there.items() if mark.catalog in {known.catalog, *own}}
+        return Heritage(mine, known.catalog, known.line, own)
+    others = {tier: mark for tier, mark in there.items() if mark.catalog != known.catalog}
+    if len({mark.catalog for mark in others.values()}) > 1:
+        told = ", ".join(f"{tier} of {mark.catalog}" for tier, mark in others.items())
+        raise TierNotOurs(tier=", ".join(others), reason=f"the marks name different catalogs: {told}")
+    newest = max(others.values(), key=lambda mark: mark.made, default=None)
+    catalog, line = (None, None) if newest is None else (newest.catalog, newest.line)
+    return Heritage(there, catalog, line, frozenset({known.catalog}))
+
+
+def found(engine: Engine) -> dict[str, TierMark]:
+    """Return the marks that are there, by tier; a tier whose place is missing has none."""
+    there = {}
+    for tier in engine.tiers:
+        with suppress(TierNotOurs):
+            if (mark := engine.store(tier.name).mark()) is not None:
+                there[tier.name] = mark
+    return there
+
+
+def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
+    """Write the marks as the catalog has them over those of its other lines and times; of tiers that it marked once.
+
+    ``replacing``: over those of these catalogs too. A crash in it leaves tiers that cannot be used; it is done again by
+    whoever calls it again.
+    """
+    known = _identity(engine)
+    for tier, mark in found(engine).items():
+        made = known.tiers.get(tier)
+        if made is None or mark.tier != tier or mark.catalog not in {known.catalog, *replacing}:
+            continue
+        wanted = TierMark(known.catalog, known.line, tier, made)
+        if mark != wanted:
+            engine.store(tier).replace_mark(wanted, over=mark)
+    engine.marks.refresh()
+
+
+def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
+    """Make and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
+    store = engine.store(tier)
+    known = _identity(engine)
+    try:
+        found = store.mark()
+    except TierNotOurs:  # there is no place yet, or no mark in it that could be read: writing one tells
+        found = None
+    if found is not None:
+        return _keep(engine, store, known, found, actor=actor)
+    with engine.catalog.reading() as connection:
+        copies = identity.copies(connection, tier)
+    if copies or tier in known.tiers:
+        _require_seen(engine, tier)
+    elif not make:
+        with _bare(engine, tier) as bare:
+            bare.check()  # it was prepared once: a folder that was not may be one that nothing is mounted on
+    made = store.prepare()
+    mark, known = _fresh(engine, tier)
+    return made + _keep(engine, store, known, store.write_mark(mark), actor=actor, again=bool(copies))
+
+
+def _keep(
+    engine: Engine, store: Store, known: Identity, found: TierMark, *, actor: str, again: bool = False
+) -> list[str]:
+    """Take note of a mark that is there, or refuse it; ``again``: it was written now, where known copies were seen."""
+    tier = store.config.tier
+    mine = replace(known, tiers={**known.tiers, tier: found.made})
+    reason = difference(mine, store, found)
+    if reason is not None:
+        what_next = (
+            f"an empty catalog becomes the one that its tiers belong to by `tierkeeper catalog rebuild`; to take the "
+            f"place over: `tierkeeper init --adopt {tier} --reason …`"
+        )
+        raise TierNotOurs(tier=tier, reason=f"{reason}; {what_next}")
+    made = store.prepare()
+    if known.tiers.get(tier) == found.made:
+        return made
+
+    def unit(connection: sa.Connection) -> None:
+        current = identity.read(connection, lock=True) or known
+        if not again and current.tiers.get(tier) not in {None, found.made}:
+            elsewhere = difference(current, store, found) or ""
+            raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
+        after = replace(current, tiers={**current.tiers, tier: found.made})
+        identity.write(connection, after, by=actor, reason=f"tier {tier} was marked", now=catalog_now(connection))
+
+    engine.catalog.run(unit)
+    engine.marks.refresh()
+    return [*made, f"mark in {store.site}"]
+
+
+def _require_seen(engine: Engine, tier: str) -> None:
+    """Raise TierNotOurs unless one of the copies that a tier should have is at its location, with its size."""
+    with engine.catalog.reading() as connection:
+        copies = identity.copies(connection, tier)
+        some = identity.some(connection, tier, at_most=_LOOKED_AT)
+    if not copies and tier not in _identity(engine).tiers:
+        return
+    site = engine.store(tier).site
+    with _bare(engine, tier) as bare:
+        if any(_seen(bare, copy) for copy in some):
+            return
+    if some:
+        what = f"none of {len(some)} copies that it should have is in {site}, such as {some[0].location}"
+    elif copies:
+        what = f"nothing is known that must be in {site}: {copies} copies are being written or deleted"
+    else:
+        what = f"it was marked in another place than {site}, and has no copies that could tell"
+    again = f"mount its place or mend its URL; else `tierkeeper init --adopt {tier} --lost --reason …`"
+    raise TierNotOurs(tier=tier, reason=f"it has no mark, and {what}: {again}")
+
+
+@contextmanager
+def _bare(engine: Engine, tier: str) -> Iterator[Store]:
+    """Open the tier's store anew, without a guard: here the copies vouch for the place, and not the mark for them."""
+    settings = engine.settings
+    store = factory.make(tier, settings.tiers[tier], io_threads=2, catalog_url=settings.catalog.url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _seen(store: Store, copy: Known) -> bool:
+    try:
+        return store.head(ObjectKey(copy.location, copy.version)).size == copy.size
+    except (ObjectNotFound, TierNotOurs):
+        return False
+
+
+def _fresh(engine: Engine, tier: str) -> tuple[TierMark, Identity]:
+    known = _identity(engine)
+    with engine.catalog.reading() as connection:
+        return TierMark(known.catalog, known.line, tier, catalog_now(connection)), known
+
+
+def _identity(engine: Engine) -> Identity:
+    with engine.catalog.reading() as connection:
+        known = identity.read(connection)
+    if known is None:
+        raise CatalogNotReady(found=f"{migrate.head()} without an identity", needed=migrate.head())
+    return known
+
+
+def _is_own(engine: Engine, tier: str) -> bool:
+    """Whether a tier lies in what an embedded catalog may make by itself: below its home or ``base_path``."""
+    url = engine.settings.tiers[tier].url
+    parts = urlsplit(url)
+    if parts.scheme == "postgres":
+        return not parts.netloc and "host" not in engine.settings.tiers[tier].options
+    if parts.scheme != "file":
+        return False
+    folder = Path(unquote(parts.path))
+    roots = [engine.settings.home, engine.settings.base_path]
+    return any(root is not None and folder.is_relative_to(root) for root in roots)

@@ -1,0 +1,128 @@
+"""Whether a place is a tier of this catalog: asked by each call of a bound store, and around the calls of others (R19).
+
+A bound store (a folder, a database) reads the mark where it does its work and asks :meth:`Marks.guard` within each
+call: what it says comes from the tier's own place or not at all. Every other store's request goes where its name leads
+at that moment. So the mark is read before, and *after* the answers that something is to be concluded from: a place
+that changed meanwhile is noticed, unless it went away and came back between both.
+
+The mark before may be as old as it likes: what it excludes is a place that was another one at first, and to slip
+through after it takes two changes, however long ago it was read. The mark after is good for every answer that came
+before its reading began, so one serves a whole batch.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+
+from tierkeeper.base import log as logs
+from tierkeeper.catalog import identity
+from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.identity import Identity
+from tierkeeper.stores.base import Store
+from tierkeeper.stores.errors import StoreError, TierNotOurs
+from tierkeeper.stores.marks import Guard, TierMark
+
+log = logs.get(__name__)
+
+_UNMARKED = "it has no mark in {site}: mount it, mend its URL, or let `tierkeeper init` mark a new place"
+
+
+class Marks:
+    """One process's knowledge of which catalog it works for. Safe to use from many threads."""
+
+    def __init__(self, catalog: Database) -> None:
+        self._catalog = catalog
+        self._lock = Lock()
+        self._identity: Identity | None = None
+        self._assumed: Mapping[str, TierMark] = {}
+        self._seen: set[str] = set()  # tiers that were ours once
+
+    def guard(self, store: Store) -> Guard:
+        """Return what a bound store of this tier asks about each mark that it finds."""
+
+        def ask(found: TierMark | None) -> bool:
+            self.judge(store, found)
+            return not self._assumed
+
+        return ask
+
+    def judge(self, store: Store, found: TierMark | None) -> None:
+        """Raise TierNotOurs unless this is the mark that the catalog knows of its tier.
+
+        One that differs is compared with the catalog as it is now: the mark may be newer than what was read of it.
+        """
+        if self._difference(self._identity, store, found) is None:
+            return
+        reason = self._difference(self._read(), store, found)
+        if reason is not None:
+            raise TierNotOurs(tier=store.config.tier, reason=reason)
+
+    def confirm(self, store: Store, *, before: bool = False, bound: bool = False) -> None:
+        """Raise TierNotOurs, or what the store raises, unless this is the tier's place now.
+
+        ``before``: a reading of an earlier time will do. ``bound``: ask bound stores too, which tell within each call.
+        """
+        if (store.bound and not bound) or (before and store.config.tier in self._seen):
+            return
+        self.judge(store, store.mark())
+        self._seen.add(store.config.tier)
+
+    def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
+        """Return why these tiers cannot be used now, of those that :meth:`confirm` refuses."""
+        found: dict[str, StoreError] = {}
+        for store in stores:
+            try:
+                self.confirm(store, before=before, bound=bound)
+            except StoreError as error:
+                log.warning("a tier cannot be used", tier=store.config.tier, error=str(error))
+                found[store.config.tier] = error
+        return found
+
+    @contextmanager
+    def assuming(self, found: Mapping[str, TierMark]) -> Iterator[None]:
+        """While this lasts these very marks count as ours, by tier: an operator goes on with this catalog."""
+        self._assumed = found
+        try:
+            yield
+        finally:
+            self._assumed = {}
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Forget what was read of the catalog: it has another identity now."""
+        with self._lock:
+            self._identity = None
+            self._seen.clear()
+
+    def _read(self) -> Identity | None:
+        with self._catalog.reading() as connection:
+            known = identity.read(connection)
+        with self._lock:
+            self._identity = known
+        return known
+
+    def _difference(self, known: Identity | None, store: Store, found: TierMark | None) -> str | None:
+        """Say in words why a mark is not the one of this tier of this catalog; None where it is."""
+        if found is not None and self._assumed.get(store.config.tier) == found:
+            return None
+        if known is None:
+            return "the catalog has no identity yet: run `tierkeeper init`"
+        if found is None:
+            return _UNMARKED.format(site=store.site)
+        return difference(known, store, found)
+
+
+def difference(known: Identity, store: Store, found: TierMark) -> str | None:
+    """Say in words why a mark is not the one of this tier of this catalog; None where it is."""
+    tier = store.config.tier
+    if found.catalog != known.catalog:
+        return f"{store.site} belongs to another catalog ({found.catalog}; this one is {known.catalog})"
+    if found.tier != tier:
+        return f"{store.site} is tier {found.tier} of this catalog"
+    if found.line != known.line:
+        return f"{store.site} belongs to another copy of this catalog, which was accepted at another time"
+    made = known.tiers.get(tier)
+    if made != found.made:
+        when = "and the catalog knows of none" if made is None else f"and that of this tier was made {made.isoformat()}"
+        return f"the mark in {store.site} was made {found.made.isoformat()}, {when}"
+    return None
