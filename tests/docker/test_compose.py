@@ -56,8 +56,9 @@ def store(stack: Stack, name: str, *, age: timedelta | None = None, keys: str | 
 
 
 def present(stack: Stack, name: str) -> list[str]:
-    """Return the tiers with a present copy, as the command line tells it."""
-    placements = json.loads(stack.tierkeeper("show", ref(name), "-o", "json"))["placements"]
+    """Return the tiers with a present copy, as the command line tells it in a running worker."""
+    told = stack.compose("exec", "-T", "worker-verbs", "tierkeeper", "show", ref(name), "-o", "json")
+    placements = json.loads(told)["placements"]
     return [placement["tier"] for placement in placements if placement["state"] == "present"]
 
 

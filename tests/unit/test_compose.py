@@ -133,6 +133,17 @@ def test_networks_hold_what_must_meet() -> None:
     assert defined["catalog"]["internal"] is defined["broker"]["internal"] is True
 
 
+def test_volumes_keep_their_names_and_places() -> None:
+    """What existing installations hold stays where it was: `up` with a newer file finds all data."""
+    mounted = {name: service["volumes"] for name, service in services().items() if "volumes" in service}
+    assert mounted == {
+        "postgres": ["catalog:/var/lib/postgresql"],
+        "valkey": ["broker:/data"],
+        **{name: ["state:/var/lib/tierkeeper"] for name in KEEPERS},
+    }
+    assert compose(SECRETS)["name"] == "tierkeeper"  # the volumes' names begin with it
+
+
 def test_unknown_setting_would_be_found() -> None:
     """A misspelt variable in compose.yaml fails the tests above."""
     with pytest.raises(SettingInvalid, match="BROKR"):
