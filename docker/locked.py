@@ -27,13 +27,16 @@ def normal(requirement: str) -> str:
 def blocks(lock: str) -> dict[str, str]:
     """Return each package's lines of the lock file, by its name."""
     parts = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
-    return {normal(part): part for part in parts if NAME.match(part)}
+    found: dict[str, str] = {}
+    for part in parts:
+        if NAME.match(part):  # a package may be there twice, for different Pythons
+            found[normal(part)] = found.get(normal(part), "") + part
+    return found
 
 
 def needed_by(block: str) -> set[str]:
     """Return the packages that need this one, as its ``# via`` lines say."""
-    via = block.partition("# via")[2]
-    return {normal(line) for line in re.findall(r"^[ #]*(\S+)", via, flags=re.MULTILINE)}
+    return {normal(line) for line in re.findall(r"^ +#(?: via)? +(?!via$)(\S+)", block, flags=re.MULTILINE)}
 
 
 def closure(lock: str, roots: set[str]) -> list[str]:

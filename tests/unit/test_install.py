@@ -1,6 +1,7 @@
 """What pip's configuration says is handed to uv, which reads none of it."""
 
 import importlib.util
+import runpy
 from pathlib import Path
 from types import ModuleType
 
@@ -67,3 +68,10 @@ def test_what_uv_was_told_stays(install: ModuleType) -> None:
 def test_nothing_configured_is_nothing_said(install: ModuleType) -> None:
     """Without a configuration uv asks what it asks by itself."""
     assert install.environment(install.options(""), {}) == {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+
+
+def test_every_entry_is_installed() -> None:
+    """What the installers are given of the lock has every entry: a package may be there once for each Python."""
+    text = (ROOT / "requirements.lock").read_text()
+    blocks = runpy.run_path(str(ROOT / "docker" / "locked.py"))["blocks"](text)
+    assert "".join(blocks.values()).count("==") == text.count("==")
