@@ -1,0 +1,69 @@
+"""The marks of tiers: what is concluded only where the mark was read, and who may make and mark a place (R19, R22)."""
+
+from mutations.mutant import Edit, Mutant
+
+_TESTS = "tests/integration/engine/test_tier_marks.py::"
+_ENGINE = "tierkeeper/engine/"
+
+MARKING = (
+    Mutant(
+        "tier marks",
+        "a folder is used whoever's mark it has",
+        (
+            Edit(
+                "tierkeeper/stores/filesystem.py",
+                "        if self.guard is None:\n            return\n        found",
+                "        if self.guard is not None:\n            return\n        found",
+            ),
+        ),
+        (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away",),
+    ),
+    Mutant(
+        "tier marks",
+        "converge believes an upload without the mark after it",
+        (
+            Edit(
+                f"{_ENGINE}transfer.py",
+                "        if one.upload is not None and one.intent.tier in refused\n",
+                "        if one.upload is None and one.intent.tier in refused\n",
+            ),
+        ),
+        (f"{_TESTS}test_an_upload_to_another_place_is_not_believed",),
+    ),
+    Mutant(
+        "tier marks",
+        "store believes an upload without the mark after it",
+        (Edit(f"{_ENGINE}ingest.py", "    away |= engine.refused(used - away.keys())\n", ""),),
+        (f"{_TESTS}test_a_store_to_another_place_is_refused",),
+    ),
+    Mutant(
+        "tier marks",
+        "what is gone from another place is a receipt",
+        (Edit(f"{_ENGINE}collect.py", "    away |= engine.refused({tier for tier, _ in calls})\n", ""),),
+        (f"{_TESTS}test_a_delete_in_another_place_is_no_receipt",),
+    ),
+    Mutant(
+        "tier marks",
+        "a copy is called damaged without the mark",
+        (
+            Edit(
+                f"{_ENGINE}damage.py",
+                "    if not confirmed and engine.refused([placement.tier]):\n        return None\n",
+                "",
+            ),
+        ),
+        (f"{_TESTS}test_another_bucket_holds_nothing",),
+    ),
+    Mutant(
+        "tier marks",
+        "init marks a place in which none of the known copies is",
+        (
+            Edit(
+                f"{_ENGINE}marking.py",
+                "    if copies or tier in known.tiers:\n        _require_seen(engine, tier)\n",
+                "    if False:\n        _require_seen(engine, tier)\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_second_host_with_tiers_of_its_own",),
+    ),
+)
