@@ -3,9 +3,10 @@
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
+from mutations.healing import HEALING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
 from mutations.steering import STEERING
 from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *MARKING, *NAMING, *STEERING, *VOUCHING)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *VOUCHING)

@@ -9,7 +9,7 @@ from mutations.table import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RULES = {f"R{number}" for number in range(1, 19)}
-GUARDS = {"checksum", "location", "hold", "retention", "deletes_enabled", "attempts"}
+GUARDS = {"checksum", "location", "hold", "retention", "deletes_enabled", "attempts", "lost"}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name.replace(" ", "-"))

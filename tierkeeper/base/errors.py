@@ -122,7 +122,7 @@ class ContentCorrupt(TierkeeperError):
 
 
 class NoReadableCopy(TierkeeperError):
-    """No copy of {ref} could be read: {reasons}. See `tierkeeper show` and the health of the tiers."""
+    """No copy of {ref} could be read: {reasons}. `tierkeeper reconcile` looks for its bytes again."""
 
     exit_code = 6
     retryable = True

@@ -26,6 +26,7 @@ class FindingAction(StrEnum):
     QUARANTINE = "quarantine"  # seen for the first time, or not long enough ago
     DELETE = "delete"  # an orphan that was seen before, long enough ago
     REPAIR = "repair"  # from another tier, by the next turn
+    HEAL = "heal"  # a copy that was called damaged was read just now, and its bytes are right
     NONE = "none"  # nothing can or may be done
 
 

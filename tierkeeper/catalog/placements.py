@@ -74,7 +74,8 @@ _GIVE_BACK = sa.text(
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL")
 # an exact version is named by its id whoever reads it; another pin may be that of the bytes that were bad
 _HEALED = sa.text(
-    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version WHERE id = :id"
+    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version"
+    " WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL"
 )
 _VERIFIED = sa.text(
     "UPDATE placements SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(pin, store_version)"
@@ -240,7 +241,7 @@ def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -
 
 
 def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
-    """Note that a copy's bytes, which were bad, were read and are good."""
+    """Note that a kept copy's bytes, which were bad, were read and are good (R18); its blob is locked."""
     connection.execute(_HEALED, {"id": placement, "now": now})
 
 

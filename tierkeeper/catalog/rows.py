@@ -136,6 +136,11 @@ class PlacementRow:
     pin: str | None
 
     @property
+    def kept(self) -> bool:
+        """Whether its bytes must be there: neither being written nor being deleted."""
+        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+
+    @property
     def readable(self) -> bool:
         """Whether its bytes may be read: written once, not found damaged, not being deleted."""
-        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED} and self.damaged_at is None
+        return self.kept and self.damaged_at is None

@@ -86,9 +86,10 @@ _FORETELL = sa.text(
     " WHERE s.artifact_id = w.artifact_id AND (s.deletes IS DISTINCT FROM w.deletes"
     " OR (NOT w.now AND (s.braked_by IS NOT NULL OR s.approved_by IS NOT NULL)))"
 )
-_UNPARK = sa.text(
+_AFRESH = sa.text(
     "UPDATE schedule s SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now FROM artifacts a"
-    " WHERE a.id = s.artifact_id AND a.blob_id = ANY(:blobs) AND s.parked_reason IS NOT NULL"
+    " WHERE a.id = s.artifact_id AND a.blob_id = ANY(:blobs)"
+    " AND (s.parked_reason IS NOT NULL OR s.attempts > 0 OR s.failures > 0)"
 )
 _COUNT_DUE = sa.text(
     "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
@@ -266,9 +267,9 @@ def put_if_missing(connection: sa.Connection, rows: Sequence[Coming]) -> None:
         connection.execute(_MISSING, _columns(rows))
 
 
-def unpark(connection: sa.Connection, blobs: Collection[UUID], *, now: datetime) -> None:
-    """Make the parked artifacts of these blobs due: their content can be read again."""
-    connection.execute(_UNPARK, {"blobs": list(blobs), "now": now})
+def start_afresh(connection: sa.Connection, blobs: Collection[UUID], *, now: datetime) -> None:
+    """Make due what is parked or failed of these blobs, all attempts given back: their content can be read again."""
+    connection.execute(_AFRESH, {"blobs": list(blobs), "now": now})
 
 
 def hasten(connection: sa.Connection, rows: Sequence[Coming]) -> int:

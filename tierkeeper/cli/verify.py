@@ -27,7 +27,11 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
         made = output.table("what", "copies", right=["copies"])
         for what, count in result.counts.items():
             made.add_row(what, str(count))
-        session.output.print(made, "", f"{output.size(result.bytes)} read, {result.errors} errors")
+        if result.counts:
+            session.output.print(made, "")
+        else:
+            session.output.say("nothing to verify: no artifact matches")
+        session.output.print(f"{output.size(result.bytes)} read, {result.errors} errors")
         for failure in result.failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")
     if result.errors:

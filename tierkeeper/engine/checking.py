@@ -41,9 +41,14 @@ def check(
 
 
 def confirmed(
-    engine: Engine, copy: PlacementRow, sha256: bytes, *, progressed: Callable[[], None] = lambda: None
+    engine: Engine,
+    copy: PlacementRow,
+    sha256: bytes,
+    *,
+    pinned: bool = True,
+    progressed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Read again where a copy is wrong: a store may answer wrong once, and what is called damaged is not read."""
-    if check(engine, copy, sha256, progressed=progressed) is None:
+    if check(engine, copy, sha256, pinned=pinned, progressed=progressed) is None:
         return None
-    return check(engine, copy, sha256, progressed=progressed)
+    return check(engine, copy, sha256, pinned=pinned, progressed=progressed)

@@ -1,7 +1,8 @@
 """Reporting a copy whose bytes are missing or bad, so that converge makes it anew; and taking that back.
 
 The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
-and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy.
+and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy. A
+doomed copy heals as a present one does: it may be the last, and then converge rescues it.
 """
 
 import sqlalchemy as sa
@@ -66,11 +67,12 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
         blobs.lock(connection, [placement.blob_id])
         now = catalog_now(connection)
         current = placements.load(connection, [placement.id])
-        if not current or current[0].state is not PlacementState.PRESENT or current[0].damaged_at is None:
+        if not current or not current[0].kept or current[0].damaged_at is None:
             return False
         rows = _owners(connection, placement)
         step = f"the copy in {placement.tier} is good again"
         schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
+        schedule.start_afresh(connection, [placement.blob_id], now=now)
         placements.mark_healed(connection, placement.id, now=now)
         after = {"tier": placement.tier, "location": placement.location}
         record(connection, rows, "healed", now=now, actor=actor, after=after)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
             finally:
                 stream.__exit__(None, None, None)
             return
-    raise NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(reasons)) or "there is none")
+    raise unreadable(engine, row, reasons)
 
 
 def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
@@ -107,17 +107,41 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
             raise
         else:
             return
-    raise NoReadableCopy(ref=row.ref, reasons=str(bad).rstrip("."))
+    raise unreadable(engine, row, [str(bad).rstrip(".")])
+
+
+def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoReadableCopy:
+    """Return the error that says why no copy could be read: what was tried, and what of the others is known."""
+    told = [*reasons, *(_known(copy) for copy in _all_copies(engine, row) if not _may_be_read(engine, copy))]
+    return NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
 
 
 def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
+    rank = {tier.name: tier.rank for tier in engine.tiers}
+    readable = [copy for copy in _all_copies(engine, row) if _may_be_read(engine, copy)]
+    return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
+
+
+def _all_copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     if row.blob_id is None:
         return []
     with engine.catalog.reading() as connection:
-        copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id]
-    rank = {tier.name: tier.rank for tier in engine.tiers}
-    readable = [p for p in copies if p.readable and p.tier in rank]
-    return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
+        return placements.of_blobs(connection, [row.blob_id])[row.blob_id]
+
+
+def _may_be_read(engine: Engine, copy: PlacementRow) -> bool:
+    return copy.readable and copy.tier in engine.stores
+
+
+def _known(copy: PlacementRow) -> str:
+    """Return why a copy is not even tried."""
+    if copy.state is PlacementState.COPYING:
+        return f"{copy.tier}: it is not written yet"
+    if copy.state is PlacementState.DELETING:
+        return f"{copy.tier}: it is being deleted"
+    if copy.damaged_at is not None:
+        return f"{copy.tier}: it was found damaged at {when(copy.damaged_at)}"
+    return f"{copy.tier}: this tier is not configured"
 
 
 def _why(copy: PlacementRow, error: Exception) -> str:

@@ -20,12 +20,12 @@ from uuid import UUID
 
 from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.base.states import PlacementState
-from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
-from tierkeeper.engine import reserved
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import checking, reserved
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when
@@ -54,6 +54,15 @@ class Suspect:
 
     placement: UUID
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """A copy's own row, the other copies of its content in the tiers that there are, and an artifact that needs it."""
+
+    mine: PlacementRow | None
+    copies: Sequence[PlacementRow]
+    owner: ArtifactRow | None
 
 
 class Look:
@@ -278,45 +287,68 @@ class Look:
         self._note_bad(bad)
 
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]]) -> None:
-        readable, refs = self._others([copy for copy, _, _ in bad])
+        others = self._others([copy for copy, _, _ in bad])
         for copy, kind, reason in bad:
-            ref, left = refs.get(copy.blob), readable[copy.id]
-            lost = ref is not None and not left
-            self._lost += lost
-            if copy.damaged:
-                self._known_damaged += 1
-                if not reason and copy.state is PlacementState.PRESENT:
-                    self._suspect(copy, None)
-                if not lost:
-                    continue
-            else:
+            finding = self._judged(copy, kind, reason, others[copy.id])
+            self._lost += finding.lost
+            if not copy.damaged:
                 self._suspect(copy, reason)
-            repaired = left > 0 and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
+                self._add(finding)
+                continue
+            self._known_damaged += 1
+            if finding.action is FindingAction.HEAL:
+                self._suspect(copy, None)
+            if finding.lost or finding.action is FindingAction.HEAL:
+                self._tell(finding)
+
+    def _judged(self, copy: Copy, kind: FindingKind, reason: str, others: "_Others") -> Finding:
+        """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
+        owner = others.owner
+        ref = None if owner is None else owner.ref
+        heals = copy.damaged and not reason and owner is not None and self._reads_right(others.mine, owner.sha256)
+        lost = owner is not None and not heals and not self._any_right(others, owner)
+        if heals:
+            action, told = FindingAction.HEAL, "it was reported as damaged; its bytes are right"
+        else:
+            repaired = not lost and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
             action = FindingAction.REPAIR if repaired else FindingAction.NONE
             told = reason or "it was reported as damaged"
             told += (
                 "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
             )
-            finding = Finding(
-                self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost
-            )
-            if copy.damaged:
-                self._tell(finding)
-            else:
-                self._add(finding)
+        return Finding(self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost)
 
-    def _others(self, copies: Sequence[Copy]) -> tuple[dict[UUID, int], dict[UUID, Ref]]:
-        """Return how many other copies of the same content can be read, and one artifact that needs the content."""
+    def _any_right(self, others: "_Others", owner: ArtifactRow) -> bool:
+        """Whether another copy can be read; what is called damaged is read before the content is called lost."""
+        if any(copy.readable for copy in others.copies):
+            return True
+        return any(copy.kept and self._reads_right(copy, owner.sha256) for copy in others.copies)
+
+    def _reads_right(self, copy: PlacementRow | None, sha256: bytes) -> bool:
+        """Whether a copy's bytes are right now; an error of its store is no answer, and so no yes."""
+        try:
+            return copy is not None and checking.check(self._engine, copy, sha256, pinned=False) is None
+        except StoreError:
+            return False
+
+    def _others(self, copies: Sequence[Copy]) -> "dict[UUID, _Others]":
+        """Return by copy the other ones of the same content, and one artifact that needs it."""
         blobs = {copy.blob for copy in copies}
         if not blobs:
-            return {}, {}
+            return {}
         with self._engine.catalog.reading() as connection:
             found = placements.of_blobs(connection, blobs)
             owners = inventory.owners(connection, blobs)
-            rows = {row.id: row.ref for row in artifacts.load(connection, list(owners.values()))}
+            rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
         tiers = self._engine.stores
-        left = {c.id: sum(p.readable and p.id != c.id and p.tier in tiers for p in found[c.blob]) for c in copies}
-        return left, {blob: rows[owner] for blob, owner in owners.items() if owner in rows}
+        return {
+            copy.id: _Others(
+                mine=next((p for p in found[copy.blob] if p.id == copy.id), None),
+                copies=[p for p in found[copy.blob] if p.id != copy.id and p.tier in tiers],
+                owner=rows.get(owners.get(copy.blob, copy.id)),
+            )
+            for copy in copies
+        }
 
     # -- what all of it needs
 

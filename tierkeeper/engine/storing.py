@@ -255,9 +255,13 @@ def _settle(
         for blob, tiers in needs.items()
     }
     settlement.write(connection, fates.values(), token=token, now=now, grace=engine.grace)
-    healed = [blob for blob, fate in fates.items() if fate.uploads and any(p.damaged_at for p in copies[blob])]
+    healed = [
+        blob
+        for blob, fate in fates.items()
+        if (fate.uploads or fate.rescued) and any(p.damaged_at for p in copies[blob])
+    ]
     if healed:
-        schedule.unpark(connection, healed, now=now)
+        schedule.start_afresh(connection, healed, now=now)
     copies = placements.of_blobs(connection, needs)
     return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
 

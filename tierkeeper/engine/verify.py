@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -13,7 +13,7 @@ from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, vouching
+from tierkeeper.engine import checking, damage, reading, vouching
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.errors import TierNotOurs
@@ -30,9 +30,11 @@ def verify(
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
-    """Verify every present copy of what matches, or a ``share`` (0 to 1) of all copies.
+    """Verify every copy of what matches that counts or could, or a ``share`` (0 to 1) of all copies.
 
-    First what nobody vouches for; half of the rest are copies that were never read, half those read longest ago.
+    Of a share, first what nobody vouches for; half of the rest are copies that were never read, half those read longest
+    ago. What matches is judged by artifact: of one that is called lost all that is there is read, and heals if it is
+    right; one without any copy is reported as lost.
     """
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.VERIFY, actor=actor))
     total: Counter[str] = Counter()
@@ -54,13 +56,15 @@ def verify(
     return SweepResult(dict(total), size, len(failures), more, tuple(failures))
 
 
-Copy = tuple[ArtifactRow, PlacementRow]
+#: an artifact and a copy to read of it; None: it has none
+Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
-    def one(pair: Copy) -> str | TierkeeperError | None:
+    def one(pair: tuple[ArtifactRow, PlacementRow]) -> str | TierkeeperError | None:
         try:
-            return checking.confirmed(engine, pair[1], pair[0].sha256)
+            # right bytes that came back after damage lie under a pin that nobody knows
+            return checking.confirmed(engine, pair[1], pair[0].sha256, pinned=pair[1].damaged_at is None)
         except TierkeeperError as error:
             return error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -70,23 +74,30 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     bad: list[ItemError] = []
     good = []
     size = 0
-    tiers = {copy.tier for _, copy in batch}
+    for row in [row for row, copy in batch if copy is None]:
+        counts["lost"] += 1
+        bad.append(ItemError(row.ref, reading.unreadable(engine, row, ()).as_dict()))
+    pairs = [(row, copy) for row, copy in batch if copy is not None]
+    tiers = {copy.tier for _, copy in pairs}
     away = engine.refused(tiers, before=True)
-    asked = [(row, copy) for row, copy in batch if copy.tier not in away]
+    asked = [(row, copy) for row, copy in pairs if copy.tier not in away]
     answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(one, asked), strict=True))
     away |= engine.refused(tiers - away.keys())
-    for row, copy in batch:
+    for row, copy in pairs:
         found = away.get(copy.tier) or answers[copy.id]
         if found is None:
-            counts["verified"] += 1
-            good.append(copy)
+            if copy.damaged_at is None:
+                counts["verified"] += 1
+                good.append(copy)
+            else:
+                counts["healed" if damage.heal(engine, copy, actor=actor) else "passed over"] += 1
             size += row.size
             continue
         if isinstance(found, TierkeeperError):
             counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
-        counts["damaged"] += 1
+        counts["damaged" if copy.damaged_at is None else "still damaged"] += 1
         damage.report(engine, copy, reason=found, actor=actor, confirmed=True)
         bad.append(ItemError(row.ref, {"error": "ContentCorrupt", "message": f"{copy.tier}: {found}"}))
     vouching.vouch(engine, good)
@@ -100,8 +111,8 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
         with engine.catalog.reading() as connection:
             rows = browse.page(connection, filter_, after=after, limit=_BATCH)
             copies = placements.of_blobs(connection, {row.blob_id for row in rows if row.blob_id is not None})
-        pairs = [(row, copy) for row in rows if row.blob_id is not None for copy in copies[row.blob_id]]
-        yield [(row, copy) for row, copy in pairs if _wanted_now(engine, copy) and filter_.tier in {None, copy.tier}]
+        pairs = [(row, copy) for row in rows if row.blob_id is not None for copy in _asked(engine, copies[row.blob_id])]
+        yield [(row, copy) for row, copy in pairs if copy is None or filter_.tier in {None, copy.tier}]
         if len(rows) < _BATCH:
             return
         after = rows[-1]
@@ -137,6 +148,13 @@ class _Queue:
                 connection, self._order, before=self._before, after=self._after, limit=limit
             )
         return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
+
+
+def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
+    """Return which of an artifact's copies are read: the present ones, and where none is good all that is there."""
+    here = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
+    good = [copy for copy in here if _wanted_now(engine, copy)]
+    return list(good or here) or [None]
 
 
 def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:

@@ -1,0 +1,129 @@
+"""Content that is called lost: what is readable counts, and who asks is told the truth and what to do next."""
+
+import pytest
+from integration.engine.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
+from integration.keeper.house import House
+
+from tierkeeper.base.errors import NoReadableCopy
+from tierkeeper.base.findings import FindingAction
+
+DOOMED = "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() + interval '1 hour'"
+DAMAGED = "UPDATE placements SET damaged_at = now()"
+
+
+@pytest.fixture
+def doomed(house: House) -> House:
+    """An artifact whose only copy is intact, doomed, and called damaged."""
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    house.sql(DOOMED)
+    house.sql(DAMAGED)
+    return house
+
+
+def test_an_intact_doomed_copy_heals_and_is_rescued(doomed: House) -> None:
+    """The last copy is intact and doomed: it is not called lost, it heals, and the next turn makes it present again."""
+    result, found = reconcile(doomed)
+    assert (result.lost, result.counts.get("healed"), [f.lost for f in found]) == (0, 1, [False])
+    doomed.turn()
+    assert (doomed.tiers(), doomed.read()) == ({"warm"}, CONTENT)
+    assert reconcile(doomed)[1] == []
+
+
+def test_a_doomed_copy_with_other_bytes_stays_lost(doomed: House) -> None:
+    """Other bytes of equal length do not heal: the content stays lost, and the copy is not rescued."""
+    overwrite(doomed, "warm", CONTENT.upper())
+    result, found = reconcile(doomed)
+    assert (result.lost, "healed" in result.counts, [f.lost for f in found]) == (1, False, [True])
+    doomed.turn()
+    with pytest.raises(NoReadableCopy):
+        doomed.read()
+    doomed.reset()
+
+
+def test_one_report_says_one_thing_of_a_copy(doomed: House) -> None:
+    """What a dry run says would heal is what the run heals, and neither calls it lost."""
+    result, found = reconcile(doomed, dry_run=True)
+    assert (result.lost, [f.action for f in found]) == (0, [FindingAction.HEAL])
+    result, found = reconcile(doomed)
+    assert (result.lost, result.counts.get("healed"), [f.action for f in found]) == (0, 1, [FindingAction.HEAL])
+
+
+def test_content_that_another_copy_heals_is_not_lost(twice: House) -> None:
+    """Two copies are called damaged and one of them is intact: nothing is lost, whichever tier is looked at first."""
+    for bad in ("warm", "cold"):
+        twice.sql(DAMAGED)
+        overwrite(twice, bad, CONTENT.upper())
+        result, found = reconcile(twice)
+        assert (result.lost, result.counts.get("healed"), any(f.lost for f in found)) == (0, 1, False)
+        twice.settle()
+        assert (twice.tiers(), twice.read()) == ({"warm", "cold"}, CONTENT)
+
+
+def test_all_who_need_healed_content_are_due(house: House) -> None:
+    """However many artifacts share the content, healing it takes all of them out of the parked ones."""
+    for number in range(101):
+        house.store(f"n{number}", content=CONTENT, age=WEEK)
+    house.settle()
+    house.sql(DAMAGED)
+    house.sql("UPDATE schedule SET parked_reason = 'no readable copy', attempts = 6")
+    assert reconcile(house)[0].counts["healed"] == 1
+    (left,) = house.sql("SELECT count(*) AS n FROM schedule WHERE parked_reason IS NOT NULL OR attempts > 0")
+    assert left.n == 0
+
+
+def test_what_was_stored_anew_is_not_parked(house: House) -> None:
+    """Its content was lost and its attempts were at their limit: stored anew it starts afresh, and is not parked."""
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    drop(house, "warm")
+    reconcile(house)
+    house.sql("UPDATE schedule SET attempts = 5, failures = 5, due_at = now()")
+    house.store(content=CONTENT, age=WEEK)
+    house.turn()
+    assert (house.read(), house.sql("SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL")) == (
+        CONTENT,
+        [],
+    )
+    house.settle()
+
+
+def test_a_read_of_lost_content_says_what_is_known(doomed: House) -> None:
+    """Whoever reads lost content is told of each copy what is wrong with it, and which command looks again."""
+    with pytest.raises(NoReadableCopy) as caught:
+        doomed.read()
+    assert "warm: it was found damaged at " in str(caught.value)
+    assert "tierkeeper reconcile" in str(caught.value)
+    doomed.reset()
+
+
+def test_verify_of_lost_content_says_so(doomed: House) -> None:
+    """Asked about lost content, verify reads what there is: other bytes are an error, and right ones heal."""
+    overwrite(doomed, "warm", CONTENT.upper())
+    result = doomed.keeper.verify()
+    assert (result.counts, result.errors) == ({"still damaged": 1}, 1)
+    drop(doomed, "warm")
+    result = doomed.keeper.verify()
+    assert (result.counts, result.errors) == ({"still damaged": 1}, 1)
+    doomed.sql("DELETE FROM placements")
+    result = doomed.keeper.verify()
+    assert (result.counts, result.errors) == ({"lost": 1}, 1)
+    assert result.failures[0].ref == doomed.show().ref
+    doomed.reset()
+
+
+def test_verify_heals_what_is_right(doomed: House) -> None:
+    """A copy that was called damaged and has the right bytes is good again after a verify."""
+    result = doomed.keeper.verify()
+    assert (result.counts, result.errors) == ({"healed": 1}, 0)
+    doomed.turn()
+    assert (doomed.tiers(), doomed.read()) == ({"warm"}, CONTENT)
+
+
+def test_verify_reads_what_is_doomed_and_alone(house: House) -> None:
+    """Where no present copy is left a doomed one is what the artifact can be read from: verify reads it."""
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    house.sql(DOOMED)
+    assert house.keeper.verify().counts == {"verified": 1}
+    house.turn()

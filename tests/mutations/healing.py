@@ -1,0 +1,48 @@
+"""What is readable counts: healing, and what is called lost."""
+
+from mutations.mutant import Edit, Mutant
+
+_DAMAGE = "tierkeeper/engine/damage.py"
+_LOOK = "tierkeeper/engine/reconcile_look.py"
+_SCHEDULE = "tierkeeper/catalog/schedule.py"
+_VERIFY = "tierkeeper/engine/verify.py"
+_LOST = "tests/integration/engine/test_lost.py::"
+
+HEALING = (
+    Mutant(
+        "lost",
+        "a doomed copy does not heal",
+        (Edit(_DAMAGE, "not current[0].kept", "current[0].state is not PlacementState.PRESENT"),),
+        (f"{_LOST}test_an_intact_doomed_copy_heals_and_is_rescued",),
+    ),
+    Mutant(
+        "lost",
+        "a damaged copy is called right unread",
+        (Edit(_LOOK, "checking.check(self._engine, copy, sha256, pinned=False) is None", "True"),),
+        (f"{_LOST}test_a_doomed_copy_with_other_bytes_stays_lost",),
+    ),
+    Mutant(
+        "lost",
+        "what another damaged copy has is not asked before content is called lost",
+        (Edit(_LOOK, "return any(copy.kept and ", "return any(False and "),),
+        (f"{_LOST}test_content_that_another_copy_heals_is_not_lost",),
+    ),
+    Mutant(
+        "lost",
+        "only what is parked starts afresh with its content",
+        (Edit(_SCHEDULE, " OR s.attempts > 0 OR s.failures > 0)", ")"),),
+        (f"{_LOST}test_what_was_stored_anew_is_not_parked",),
+    ),
+    Mutant(
+        "lost",
+        "an artifact without any copy passes verify",
+        (Edit(_VERIFY, "list(good or here) or [None]", "list(good or here)"),),
+        (f"{_LOST}test_verify_of_lost_content_says_so",),
+    ),
+    Mutant(
+        "lost",
+        "healing makes the first hundred artifacts due, and no others",
+        (Edit(_DAMAGE, "        schedule.start_afresh(connection, [placement.blob_id], now=now)\n", ""),),
+        (f"{_LOST}test_all_who_need_healed_content_are_due",),
+    ),
+)
