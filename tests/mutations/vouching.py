@@ -99,8 +99,8 @@ _R16_AND_R17 = (
         (
             Edit(
                 PLACEMENTS,
-                " vouched = 'read', pin = store_version WHERE id = :id\"\n",
-                " vouched = 'read' WHERE id = :id\"\n",
+                "damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version\"\n",
+                "damaged_at = NULL, verified_at = :now, vouched = 'read'\"\n",
             ),
         ),
         (f"{_TESTS}test_healing_vouches_too",),
