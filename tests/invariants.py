@@ -5,7 +5,7 @@ has a copy. I3: what is present and vouched for exists with its checksum. I6: on
 missing. I7: no content crosses a tenant. I8: the stores hold nothing that the catalog does not know.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -41,9 +41,13 @@ _DUE = sa.text(
 _PARKED = sa.text("SELECT artifact_id, parked_reason FROM schedule WHERE parked_reason IS NOT NULL")
 
 
-def check(keeper: Keeper) -> None:
-    """Raise AssertionError with every invariant that does not hold now. The stores' damage must be known to hold it."""
-    broken = list(_broken(keeper.engine))
+def check(keeper: Keeper, *, reads: int | None = None, overwritten: Collection[str] = ()) -> None:
+    """Raise AssertionError with every invariant that does not hold now. The stores' damage must be known to hold it.
+
+    ``reads`` as in :func:`check_settled`. ``overwritten``: locations of which somebody else changed the bytes after
+    they were vouched for.
+    """
+    broken = list(_broken(keeper.engine, reads=reads, overwritten=overwritten))
     assert not broken, "\n".join(broken)
 
 
@@ -56,7 +60,7 @@ def check_settled(keeper: Keeper, *, reads: int | None = None) -> None:
     assert not broken, "\n".join(broken)
 
 
-def _broken(engine: Engine, *, reads: int | None = None) -> Iterator[str]:
+def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection[str] = ()) -> Iterator[str]:
     rows, copies = _catalog(engine)
     readers = {row.id for row in rows[:reads]}
     with engine.catalog.reading() as connection:
@@ -76,11 +80,15 @@ def _broken(engine: Engine, *, reads: int | None = None) -> Iterator[str]:
         if held and not any(p.readable for p in of_row):
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
-            if copy.state is PlacementState.PRESENT and copy.damaged_at is None and copy.vouched is not None:
+            if copy.location not in overwritten and _should_be_right(copy):
                 wrong = checking.check(engine, copy, row.sha256)
                 if wrong is not None:
                     yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong}"
     yield from _unknown_bytes(engine)
+
+
+def _should_be_right(copy: PlacementRow) -> bool:
+    return copy.state is PlacementState.PRESENT and copy.damaged_at is None and copy.vouched is not None
 
 
 def _unreadable(engine: Engine, row: ArtifactRow) -> Iterator[str]:

@@ -74,7 +74,10 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.model.names)
     def promote(self, data: st.DataObject, tier: str) -> None:
         """Promote; what is refused changes nothing."""
-        name = self.pick(data)
+        self.promoted(self.pick(data), tier)
+
+    def promoted(self, name: str, tier: str) -> None:
+        """Promote a name."""
         args = PromoteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, to_tier=tier)
         if self.verb(lambda call: self.house.keeper.promote(args, call=call), name, "live"):
             self.model.promote(name, tier)
@@ -92,7 +95,10 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.model.names)
     def restore(self, data: st.DataObject, days: int | None) -> None:
         """Restore."""
-        name = self.pick(data)
+        self.restored(self.pick(data), days)
+
+    def restored(self, name: str, days: int | None) -> None:
+        """Restore a name."""
         args = RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, days=days)
         if self.verb(lambda call: self.house.keeper.restore(args, call=call), name, "live"):
             self.model.restore(name, days)
@@ -239,17 +245,21 @@ class Lives(RuleBasedStateMachine):
                 again = True
         self.weather.coming.clear()
         self.weather.arrive()
-        invariants.check(self.house.keeper)
+        self.ask()
         if again or faulty:
             self.time_passes(LEASES_END + BACKOFFS_END)
             self.behind = faulty
             act(call)
-            invariants.check(self.house.keeper)
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask every invariant."""
+        invariants.check(self.house.keeper)
 
     def check(self) -> None:
-        """Ask every invariant, in calm."""
+        """Ask in calm."""
         coming, self.weather.coming = self.weather.coming, {}
-        invariants.check(self.house.keeper)
+        self.ask()
         self.weather.coming = coming
 
     def catch_up(self) -> None:
