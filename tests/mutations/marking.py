@@ -8,6 +8,18 @@ _ENGINE = "tierkeeper/engine/"
 MARKING = (
     Mutant(
         "tier marks",
+        "a mark that was read once is good before every later batch",
+        (
+            Edit(
+                f"{_ENGINE}marks.py",
+                "(before and now - self._seen.get(tier, -inf) < RECENT)",
+                "(before and tier in self._seen)",
+            ),
+        ),
+        (f"{_TESTS}test_a_place_that_was_away_when_a_batch_began",),
+    ),
+    Mutant(
+        "tier marks",
         "a folder is used whoever's mark it has",
         (
             Edit(

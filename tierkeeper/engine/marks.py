@@ -5,14 +5,18 @@ call: what it says comes from the tier's own place or not at all. Every other st
 at that moment. So the mark is read before, and *after* the answers that something is to be concluded from: a place
 that changed meanwhile is noticed, unless it went away and came back between both.
 
-The mark before may be as old as it likes: what it excludes is a place that was another one at first, and to slip
-through after it takes two changes, however long ago it was read. The mark after is good for every answer that came
-before its reading began, so one serves a whole batch.
+The mark before is read as the batch begins: one from an earlier batch would let through a place that was away when
+this one began and came back within it. Batches that follow each other within ``RECENT`` seconds share one, so that
+stores one by one do not read it each. The mark after is good for every answer that came before its reading began, so
+one serves a whole batch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from threading import Lock
+from time import monotonic
+from typing import Final
 
 from tierkeeper.base import log as logs
 from tierkeeper.catalog import identity
@@ -24,6 +28,8 @@ from tierkeeper.stores.marks import Guard, TierMark
 
 log = logs.get(__name__)
 
+#: seconds for which a mark that was read before a batch is good for the next ones
+RECENT: Final = 1.0
 _UNMARKED = "it has no mark in {site}: mount it, mend its URL, or let `tierkeeper init` mark a new place"
 
 
@@ -35,7 +41,7 @@ class Marks:
         self._lock = Lock()
         self._identity: Identity | None = None
         self._assumed: Mapping[str, TierMark] = {}
-        self._seen: set[str] = set()  # tiers that were ours once
+        self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
 
     def guard(self, store: Store) -> Guard:
         """Return what a bound store of this tier asks about each mark that it finds."""
@@ -60,12 +66,15 @@ class Marks:
     def confirm(self, store: Store, *, before: bool = False, bound: bool = False) -> None:
         """Raise TierNotOurs, or what the store raises, unless this is the tier's place now.
 
-        ``before``: a reading of an earlier time will do. ``bound``: ask bound stores too, which tell within each call.
+        ``before``: a reading that began at most ``RECENT`` seconds ago will do. ``bound``: ask bound stores too, which
+        tell within each call.
         """
-        if (store.bound and not bound) or (before and store.config.tier in self._seen):
+        tier, now = store.config.tier, monotonic()
+        if (store.bound and not bound) or (before and now - self._seen.get(tier, -inf) < RECENT):
             return
+        self._seen.pop(tier, None)
         self.judge(store, store.mark())
-        self._seen.add(store.config.tier)
+        self._seen[tier] = now
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
         """Return why these tiers cannot be used now, of those that :meth:`confirm` refuses."""

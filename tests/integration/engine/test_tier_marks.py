@@ -1,11 +1,12 @@
 """A tier whose place is not its own: unmounted, another bucket, another host's. Nothing is concluded or lost."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import pytest
 from faults.around import Around
@@ -15,7 +16,7 @@ from integration.keeper.house import LEASES_END, House
 from tierkeeper.base.health import Condition
 from tierkeeper.base.settings import Settings
 from tierkeeper.keeper import Keeper
-from tierkeeper.stores.base import DeleteResult, ObjectKey, Store
+from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
 from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper.stores.s3 import S3Store
@@ -27,12 +28,18 @@ class Led(Around):
     def __init__(self, inner: Store, other: Store) -> None:
         super().__init__(inner)
         self.ours, self.other = inner, other
-        self.leaves_at_delete = False
+        self.leaves_at_delete = self.returns_after_put = False
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         if self.leaves_at_delete:
             self.inner, self.leaves_at_delete = self.other, False
         return self.inner.delete(keys)
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        stored = self.inner.put(location, content, info)
+        if self.returns_after_put:
+            self.inner, self.returns_after_put = self.ours, False
+        return stored
 
     @contextmanager
     def elsewhere(self) -> Iterator[None]:
@@ -200,6 +207,26 @@ def test_a_delete_in_another_place_is_no_receipt(s3_house: House) -> None:
     house.settle()
     with pytest.raises(ObjectNotFound):
         place.head(ObjectKey(row.location))
+
+
+def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark that was read long ago says nothing of this batch: bytes written elsewhere are not believed."""
+    house = s3_house
+    house.store("b", content=b"before", age=timedelta(days=10))
+    house.settle()
+    house.store(content=CONTENT, age=timedelta(days=10))
+    place = led(house, "warm")
+    house.keeper.engine.marks.confirm(place)
+    later = time.monotonic() + 60
+    monkeypatch.setattr("tierkeeper.engine.marks.monotonic", lambda: later, raising=False)
+    place.inner, place.returns_after_put = place.other, True
+    house.turn()
+    place.inner = place.ours
+    believed = house.sql("SELECT location FROM placements WHERE tier = 'warm' AND state = 'present'")
+    assert all(place.head(ObjectKey(row.location)) for row in believed)
+    assert (len(believed), house.read()) == (1, CONTENT)
+    house.pass_time(timedelta(minutes=10))
+    house.settle()
 
 
 def test_another_bucket_holds_nothing(s3_house: House) -> None:

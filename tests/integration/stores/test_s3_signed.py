@@ -14,7 +14,7 @@ from integration.stores.s3_suite import S3Suite
 from integration.stores.test_s3 import KEYS, answer, answering, serving
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ObjectNotFound
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_signed import SignedClient
 
@@ -185,5 +185,5 @@ def test_the_bucket_is_missing(server: str, make_store: MakeStore) -> None:
     """A missing bucket is named as it is by boto3."""
     store = make_store(f"s3://tk-none-such?{server}", prepared=False)
     for call in (lambda: put(store, b"x"), lambda: store.head(ObjectKey("x"))):
-        with pytest.raises(StorePermanent, match="tierkeeper init"):
+        with pytest.raises(TierNotOurs, match="tierkeeper init"):
             call()
