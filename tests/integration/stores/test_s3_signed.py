@@ -14,7 +14,7 @@ from integration.stores.s3_suite import S3Suite
 from integration.stores.test_s3 import KEYS, answer, answering, serving
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound
+from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_signed import SignedClient
 
