@@ -37,7 +37,7 @@ def tier_urls() -> dict[str, str]:
 
 
 def classes(deployment: Deployment, tier: str) -> set[str]:
-    """Return the storage classes of what lies in a tier's bucket, asked of the server by a client that is not ours."""
+    """Return the storage classes of the copies in a tier's bucket, asked of the server by a client that is not ours."""
     endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
     client = boto3.client(
         "s3",
@@ -47,7 +47,8 @@ def classes(deployment: Deployment, tier: str) -> set[str]:
         aws_secret_access_key=secret_key,
     )
     bucket = deployment.settings.tiers[tier].url.removeprefix("s3://").partition("/")[0]
-    return {str(found["StorageClass"]) for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])}
+    found = client.list_objects_v2(Bucket=bucket, Prefix="tiers/cas/").get("Contents", [])
+    return {str(each["StorageClass"]) for each in found}
 
 
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
