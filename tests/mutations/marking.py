@@ -72,10 +72,22 @@ MARKING = (
         (
             Edit(
                 f"{_ENGINE}marking.py",
-                "    if copies or tier in known.tiers:\n        _require_seen(engine, tier)\n",
+                "    if copies:\n        _require_seen(engine, tier)\n",
                 "    if False:\n        _require_seen(engine, tier)\n",
             ),
         ),
-        (f"{_TESTS}test_a_second_host_with_tiers_of_its_own",),
+        (f"{_TESTS}test_an_upgrade_refuses_a_place_without_its_copies",),
+    ),
+    Mutant(
+        "tier marks",
+        "init marks a second place of a tier in which some of its copies are",
+        (Edit(f"{_ENGINE}marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
+        (f"{_TESTS}test_a_tier_that_has_a_mark_gets_no_second_one",),
+    ),
+    Mutant(
+        "tier marks",
+        "of two hosts that mark a tier at the same time the second one is believed",
+        (Edit(f"{_ENGINE}marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
+        (f"{_TESTS}test_of_two_inits_of_an_upgrade_one_marks",),
     ),
 )

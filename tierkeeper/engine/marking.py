@@ -1,8 +1,8 @@
 """Making the places of tiers and marking them: what ``init`` does, and nobody else.
 
-A place without a mark gets one only where nothing speaks against it: the catalog has no copies in the tier and knows
-of no mark of it elsewhere, or some of the copies that it has are found there, with their sizes (R22). A place that has
-another mark is refused. An operator may decide otherwise (:func:`adopt`); that is an event.
+A place without a mark gets one only where the catalog knows of no mark of the tier, and nothing else speaks against
+it: the tier has no copies, or some of those that it has are found there, with their sizes (R22). What has a mark of the
+tier, or another's, elsewhere or here, is refused. An operator may decide otherwise (:func:`adopt`); that is an event.
 
 The mark is written first, if there is none, and read back; then the catalog takes note of when it was made, if it
 knows of none. Two hosts with folders of their own under one name both write; whoever is second is refused. A crash
@@ -30,6 +30,7 @@ from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
 from tierkeeper.stores.marks import TierMark
 
 _LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
+_OR_ELSE = "mount its place or mend its URL; else `tierkeeper init --adopt {tier} --reason …`"
 
 
 @dataclass(slots=True)
@@ -184,20 +185,21 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
         return _keep(engine, store, known, found, actor=actor)
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
-    if copies or tier in known.tiers:
+    if tier in known.tiers:  # the place that has it is elsewhere, whatever copies of it are here
+        reason = f"it has no mark in {store.site}, and was marked in another place: {_OR_ELSE.format(tier=tier)}"
+        raise TierNotOurs(tier=tier, reason=reason)
+    if copies:
         _require_seen(engine, tier)
     elif not make:
         with _bare(engine, tier) as bare:
             bare.check()  # it was prepared once: a folder that was not may be one that nothing is mounted on
     made = store.prepare()
     mark, known = _fresh(engine, tier)
-    return made + _keep(engine, store, known, store.write_mark(mark), actor=actor, again=bool(copies))
+    return made + _keep(engine, store, known, store.write_mark(mark), actor=actor)
 
 
-def _keep(
-    engine: Engine, store: Store, known: Identity, found: TierMark, *, actor: str, again: bool = False
-) -> list[str]:
-    """Take note of a mark that is there, or refuse it; ``again``: it was written now, where known copies were seen."""
+def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, actor: str) -> list[str]:
+    """Take note of a mark that is there where the catalog knows of none of its tier; else refuse it."""
     tier = store.config.tier
     mine = replace(known, tiers={**known.tiers, tier: found.made})
     reason = difference(mine, store, found)
@@ -213,7 +215,7 @@ def _keep(
 
     def unit(connection: sa.Connection) -> None:
         current = identity.read(connection, lock=True) or known
-        if not again and current.tiers.get(tier) not in {None, found.made}:
+        if current.tiers.get(tier) not in {None, found.made}:
             elsewhere = difference(current, store, found) or ""
             raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
         after = replace(current, tiers={**current.tiers, tier: found.made})
@@ -241,8 +243,7 @@ def _require_seen(engine: Engine, tier: str) -> None:
         what = f"nothing is known that must be in {site}: {copies} copies are being written or deleted"
     else:
         what = f"it was marked in another place than {site}, and has no copies that could tell"
-    again = f"mount its place or mend its URL; else `tierkeeper init --adopt {tier} --lost --reason …`"
-    raise TierNotOurs(tier=tier, reason=f"it has no mark, and {what}: {again}")
+    raise TierNotOurs(tier=tier, reason=f"it has no mark, and {what}: {_OR_ELSE.format(tier=f'{tier} --lost')}")
 
 
 @contextmanager

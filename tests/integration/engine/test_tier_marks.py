@@ -19,6 +19,7 @@ from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
 from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3 import S3Store
 
 
@@ -49,6 +50,18 @@ class Led(Around):
             yield
         finally:
             self.inner = self.ours
+
+
+class Overtaken(Around):
+    """A store at which another host's init comes first, right before a mark is written."""
+
+    def __init__(self, inner: Store, other: House) -> None:
+        super().__init__(inner)
+        self.other = other
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        self.other.keeper.init()
+        return super().write_mark(mark)
 
 
 def led(house: House, tier: str) -> Led:
@@ -339,6 +352,57 @@ def test_an_upgrade_refuses_a_place_without_its_copies(house: House) -> None:
         assert house.keeper.engine.store("hot").mark() is None
     house.keeper.init()
     assert house.read() == CONTENT
+
+
+@contextmanager
+def copied_without_marks(
+    house: House, settings_factory: Callable[..., Settings], place: Path
+) -> Iterator[tuple[Keeper, Path]]:
+    """A second host, whose hot tier is a copy of the first one's without its mark."""
+    first = Path(house.settings.tiers["hot"].url.removeprefix("file://"))
+    shutil.copytree(first, place)
+    shutil.rmtree(place / ".tierkeeper", ignore_errors=True)
+    with Keeper.open(second(house, settings_factory, tiers={"hot": {"url": place.as_uri()}})) as keeper:
+        yield keeper, place / ".tierkeeper"
+
+
+def test_a_tier_that_has_a_mark_gets_no_second_one(
+    house: House, settings_factory: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Init marks no other place of a tier that was marked once, although copies are seen there: --adopt may."""
+    house.store(content=CONTENT)
+    with copied_without_marks(house, settings_factory, tmp_path / "copy") as (keeper, mark):
+        with pytest.raises(TierNotOurs, match="--adopt hot"):
+            keeper.init()
+        assert not mark.exists()
+        assert house.read() == CONTENT
+        keeper.adopt("hot", actor="tester", reason="it was moved", lost=False)
+        assert House(keeper, keeper.settings).read() == CONTENT
+        house.keeper.adopt("hot", actor="tester", reason="and back", lost=False)
+
+
+def test_of_two_inits_of_an_upgrade_one_marks(
+    house: House, settings_factory: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Who marks a place while another host marks its own as the same tier is refused, although copies are seen."""
+    house.store(content=CONTENT)
+    forget_marks(house)
+    with copied_without_marks(house, settings_factory, tmp_path / "copy") as (keeper, _):
+        stores = cast("dict[str, Store]", keeper.engine.stores)
+        stores["hot"] = Overtaken(stores["hot"], house)
+        with pytest.raises(TierNotOurs, match="another place has the mark"):
+            keeper.init()
+    assert house.read() == CONTENT
+
+
+def test_a_mark_that_the_catalog_did_not_note_is_noted(house: House) -> None:
+    """A crash between both leaves a mark that the catalog knows nothing of: the next init takes note of that one."""
+    house.store(content=CONTENT)
+    mark = house.keeper.engine.store("hot").mark()
+    house.sql("UPDATE switches SET value = value #- '{tiers,hot}' WHERE name = 'identity'")
+    house.keeper.engine.marks.refresh()
+    assert "mark in" in " ".join(house.keeper.init())
+    assert (house.keeper.engine.store("hot").mark(), house.read()) == (mark, CONTENT)
 
 
 def test_a_place_is_adopted_knowingly(house: House) -> None:
