@@ -122,7 +122,7 @@ class ContentCorrupt(TierkeeperError):
 
 
 class NoReadableCopy(TierkeeperError):
-    """No copy of {ref} could be read: {reasons}. `tierkeeper reconcile` looks for its bytes again."""
+    """No copy of {ref} could be read: {reasons}. Once its tiers answer, `tierkeeper reconcile` looks for it."""
 
     exit_code = 6
     retryable = True

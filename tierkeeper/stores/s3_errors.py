@@ -106,7 +106,7 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
     )
     if code == "NoSuchBucket":
-        return TierNotOurs(tier=tier, reason=f"{reason} (`tierkeeper init` makes a missing bucket)")
+        return TierNotOurs(tier=tier, reason=f"{reason}: mend its name; `tierkeeper init` makes new ones")
     if code in _OCCUPIED:
         return Occupied(tier=tier, location=location)
     if code in _FROZEN:

@@ -125,7 +125,7 @@ class Place:
         try:
             self.check()
         except ObjectNotFound as error:
-            reason = f"bucket {self.bucket} does not exist (`tierkeeper init` makes a missing bucket)"
+            reason = f"bucket {self.bucket} does not exist: mend its name; `tierkeeper init` makes new ones"
             raise TierNotOurs(tier=self.tier, reason=reason) from error
 
     def _create(self) -> str:

@@ -87,7 +87,9 @@ class Tree:
     def _elsewhere(self, error: OSError) -> StoreError:
         if error.errno not in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
             return translated(error, tier=self._tier, location=str(self.root))
-        reason = f"folder {self.root} is not there or not prepared (`tierkeeper init` prepares it)"
+        reason = (
+            f"folder {self.root} is not there or not prepared: mount it, mend its URL; `tierkeeper init` makes new ones"
+        )
         return TierNotOurs(tier=self._tier, reason=reason)
 
     @contextlib.contextmanager
