@@ -48,6 +48,18 @@ _R15 = (
     ),
     Mutant(
         "R15",
+        "a store dooms what nobody vouches for elsewhere",
+        (
+            Edit(
+                "tierkeeper/engine/storing.py",
+                "{p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers",
+                "{p.tier for p in copies[blob] if settlement.good(p)} | tiers",
+            ),
+        ),
+        (f"{_TESTS}test_a_store_under_another_name_dooms_no_copy_in_doubt",),
+    ),
+    Mutant(
+        "R15",
         "a copy that nobody vouches for serves ranges",
         (
             Edit(

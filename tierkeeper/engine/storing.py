@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Call, Ref, StoreResult, plain
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.database import now as catalog_now
@@ -247,7 +247,7 @@ def _settle(
     copies = placements.of_blobs(connection, needs)
     fates = {
         blob: settlement.settle(
-            {p.tier for p in copies[blob] if settlement.good(p)} | tiers,
+            {p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers,
             copies[blob],
             ours.get(blob, ()),
             token=token,

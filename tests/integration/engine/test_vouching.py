@@ -240,6 +240,17 @@ def test_store_joins_no_copy_that_nobody_vouches_for(house: House) -> None:
     house.settle()
 
 
+def test_a_store_under_another_name_dooms_no_copy_in_doubt(house: House) -> None:
+    """The only copy of an older artifact stays where it is, whatever a store brings to another tier."""
+    house.store(content=CONTENT, age=WEEK)
+    house.turn()
+    doubt(house, "warm")
+    house.collect()
+    assert house.store("b", CONTENT).outcome == "stored"
+    assert kept(house) == {"hot", "warm"}
+    house.settle()
+
+
 def test_an_unvouched_copy_serves_no_ranges(house: House) -> None:
     """A whole read is verified, so it may come from there; a part of it could not be."""
     house.store(content=CONTENT)
