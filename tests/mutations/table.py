@@ -7,6 +7,7 @@ from mutations.healing import HEALING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
 from mutations.steering import STEERING
+from mutations.surviving import SURVIVING
 from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *VOUCHING)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *SURVIVING, *VOUCHING)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine, key_of
-from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
 
 
@@ -52,3 +52,24 @@ def confirmed(
     if check(engine, copy, sha256, pinned=pinned, progressed=progressed) is None:
         return None
     return check(engine, copy, sha256, pinned=pinned, progressed=progressed)
+
+
+def look(engine: Engine, copy: PlacementRow) -> str | None:
+    """Ask what is at a copy's place, by its pin, and read nothing; return what is wrong with it, None if nothing is.
+
+    Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
+    """
+    try:
+        found = engine.store(copy.tier).head(key_of(copy))
+    except (ObjectNotFound, ContentMismatch) as error:
+        return str(error)
+    return difference(found, size=copy.stored_size, sha256=copy.stored_sha256) or None
+
+
+def difference(found: Stored, *, size: int | None, sha256: bytes | None) -> str:
+    """Return in words how what is there differs from what was committed; nothing where it does not."""
+    if size is not None and found.size != size:
+        return f"it has {found.size} bytes, not {size}"
+    if sha256 is not None and found.sha256 is not None and found.sha256 != sha256:
+        return f"its SHA-256 is {found.sha256.hex()}, not {sha256.hex()}"
+    return ""

@@ -1,19 +1,21 @@
 """Physically delete doomed copies whose time is over, and the intents that nobody will commit.
 
-1. pick: candidates by index; only reads.
+1. pick: candidates by index; only reads. Before the last other copy may go, those that stay are looked at
+   (:mod:`tierkeeper.engine.survivors`), outside of any transaction.
 2. mark (transaction): THE DECISION POINT OF A DELETE. Under the blob locks: is it ripe, unwanted or redundant (R11), is
-   all that is wanted of the content present, does nothing protect it, are deletes enabled? Then ``deleting``. A crash
-   leaves ``deleting`` rows; collect repeats them when their lease is over.
+   all that is wanted of the content present, are the copies that stay those that were seen (R21), does nothing protect
+   it, are deletes enabled? Then ``deleting``. A crash leaves ``deleting`` rows; collect repeats them when their lease
+   is over.
 3. delete: in the stores, by exact version; for stale intents every version and open upload. What is gone already
    counts as deleted, if the place has the tier's mark after that too (R19). A crash leaves the same rows.
 4. forget (transaction): the rows go; the blob with its last one (R13); the events. A crash before it leaves
    ``deleting`` rows of bytes that are gone; collect repeats them.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,8 +28,9 @@ from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import epoch, ripeness
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine import candidates, epoch, survivors
+from tierkeeper.engine.candidates import Marked, Seen
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
@@ -37,15 +40,6 @@ log = logs.get(__name__)
 _BATCH = 2000  # two bulk deletes of S3: the store works while the catalog does
 _REPEAT_SECONDS = 60.0  # a delete that failed is tried again after
 _LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such locks end in days, not seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A copy that is being deleted: its bytes' key, and what it was before."""
-
-    placement: PlacementRow
-    stale: bool  # an intent: all versions and open uploads of its key go
-    owner: ArtifactRow | None
 
 
 def collect(
@@ -63,11 +57,11 @@ def collect(
     """
     sweep = _Sweep(engine, actor, dry_run=dry_run)
     more = False
-    while candidates := step_1_pick(engine, sweep.passed):
+    while picked := step_1_pick(engine, sweep.passed):
         if over(deadline):
             more = True
             break
-        gone = sweep.try_batch(candidates)
+        gone = sweep.try_batch(picked)
         if progress is not None:
             progress(gone)
     return sweep.finish(more=more)
@@ -83,26 +77,29 @@ class _Sweep:
         self._counts: Counter[str] = Counter()
         self._bytes = self._errors = 0
 
-    def try_batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
+    def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
         """Take one batch; a fault in it is logged and counted, and the others go on."""
         try:
-            return self._batch(candidates)
+            return self._batch(picked)
         except TierkeeperError:
             raise  # deletes are switched off, or the catalog is away: that is no matter of this batch
         except Exception:
-            log.exception("a batch could not be collected", candidates=len(candidates))
-            self.passed.extend(placement for placement, _ in candidates)
-            self._errors += len(candidates)
+            log.exception("a batch could not be collected", candidates=len(picked))
+            self.passed.extend(placement for placement, _ in picked)
+            self._errors += len(picked)
             return 0
 
-    def _batch(self, candidates: Sequence[tuple[UUID, UUID]]) -> int:
-        """Take one batch through steps 2 to 4; return how many copies are gone."""
+    def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
+        """Take one batch through the look and steps 2 to 4; return how many copies are gone."""
         token = new_id()
         away = self.engine.not_ours()
-        marked, verdicts = step_2_mark(self.engine, token, candidates, dry_run=self.dry_run, away=away.keys())
-        counts = Counter(v.value for v in verdicts)
+        looked = survivors.look(self.engine, picked, away=away.keys(), actor=self.actor, dry_run=self.dry_run)
+        marked, verdicts = step_2_mark(
+            self.engine, token, picked, dry_run=self.dry_run, away=away.keys(), seen=looked.seen
+        )
+        counts = looked.counts + Counter(v.value for v in verdicts)
         going = set() if self.dry_run else {m.placement.id for m in marked}
-        self.passed.extend(placement for placement, _ in candidates if placement not in going)
+        self.passed.extend(placement for placement, _ in picked if placement not in going)
         if self.dry_run:
             self._counts += counts
             return 0
@@ -139,17 +136,18 @@ def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]
 def step_2_mark(
     engine: Engine,
     token: UUID,
-    candidates: Iterable[tuple[UUID, UUID]],
+    picked: Sequence[tuple[UUID, UUID]],
     *,
     dry_run: bool,
     away: Collection[str] = (),
+    seen: Seen = MappingProxyType({}),
 ) -> tuple[list[Marked], list[Verdict]]:
     """Decide about each candidate under its blob's lock, and mark what goes.
 
     A copy in a tier that is ``away`` (its place is not its own now) is left out, and is no other good copy either.
+    What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21).
     """
-    ids = {placement for placement, _ in candidates}
-    of = sorted({blob for _, blob in candidates})
+    of = sorted({blob for _, blob in picked})
 
     def unit(connection: sa.Connection) -> tuple[list[Marked], list[Verdict]]:
         blobs.lock(connection, of)
@@ -157,34 +155,11 @@ def step_2_mark(
         if reason is not None:
             raise DeletesDisabled(reason=reason)
         epoch.require_trusted(connection)
-        now = catalog_now(connection)
-        governance = engine.book.refresh(connection)
-        copies = placements.of_blobs(connection, of)
-        owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
-        for artifact in artifacts.of_blobs(connection, of):
-            owners[artifact.blob_id].append(artifact)
-        late = engine.settings.engine.lease
-        marked: list[Marked] = []
-        verdicts: list[Verdict] = []
-        for blob in of:
-            needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
-            staying = [copy for copy in copies[blob] if copy.tier not in away]
-            for copy in copies[blob]:
-                if copy.id not in ids:
-                    continue
-                if copy.tier in away:
-                    verdicts.append(Verdict.AWAY)
-                    continue
-                verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
-                verdicts.append(verdict)
-                if verdict.goes:
-                    staying.remove(copy)
-                    owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
-                    marked.append(Marked(copy, copy.stored_size is None, owner or next(iter(owners[blob]), None)))
+        judged = candidates.judge(connection, engine, picked, away=away, seen=seen)
         if not dry_run:
-            chosen = [m.placement.id for m in marked]
+            chosen = [m.placement.id for m in judged.marked]
             placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
-        return marked, verdicts
+        return judged.marked, judged.verdicts
 
     return engine.catalog.run(unit)
 

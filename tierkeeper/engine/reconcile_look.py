@@ -390,9 +390,4 @@ def _sighting(each: Stored) -> Sighting:
 
 
 def _difference(copy: Copy, stored: Stored) -> str:
-    """Return in words how what is there differs from what was committed; nothing where it does not."""
-    if copy.size is not None and stored.size != copy.size:
-        return f"it has {stored.size} bytes, not {copy.size}"
-    if copy.sha256 is not None and stored.sha256 is not None and stored.sha256 != copy.sha256:
-        return f"its SHA-256 is {stored.sha256.hex()}, not {copy.sha256.hex()}"
-    return ""
+    return checking.difference(stored, size=copy.size, sha256=copy.sha256)

@@ -23,6 +23,7 @@ class Verdict(Enum):
     WANTED = "kept: wanted"
     INCOMPLETE = "kept: not everything wanted is present"
     PROTECTED = "kept: protected"
+    UNSEEN = "kept: what stays was not seen"
     AWAY = "left out: the tier's place is not its own"
 
     @property

@@ -1,0 +1,285 @@
+"""Before the last other copy goes, those that stay are seen where they should be, on stores that are called (R21)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, BinaryIO, cast
+
+import pytest
+from faults.around import Around
+from integration.engine.reconciling import CONTENT
+from integration.engine.test_tier_marks import Led, damaged, led
+from integration.keeper.house import House
+
+from tierkeeper.base.ids import new_id
+from tierkeeper.engine import candidates, collect, survivors
+from tierkeeper.engine.ripeness import Verdict
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.s3 import S3Store
+
+LOOKS = survivors.LOOKS
+UNSEEN = Verdict.UNSEEN.value
+
+
+@pytest.fixture
+def s3_house(open_house: Callable[..., House], s3_endpoint: str) -> House:
+    """Warm and cold in buckets, at which each call goes where the name leads; hot is a folder."""
+    return open_house(
+        tiers={
+            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
+            "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
+        }
+    )
+
+
+@pytest.fixture
+def moved(s3_house: House) -> House:
+    """An artifact whose copy in hot is doomed, and ripe; the one in warm stays."""
+    s3_house.store(content=CONTENT, age=timedelta(days=10))
+    s3_house.turn()
+    assert (s3_house.tiers(), states(s3_house)) == ({"warm"}, {"hot": "doomed", "warm": "present"})
+    return s3_house
+
+
+def states(house: House) -> dict[str, str]:
+    """The state of each tier's copy."""
+    return {r.tier: r.state for r in house.sql("SELECT tier, state FROM placements ORDER BY made_at")}
+
+
+def bucket(house: House, tier: str = "warm") -> tuple[S3Store, str]:
+    """The store of a tier on S3, and the location of its copy."""
+    (row,) = house.sql("SELECT location FROM placements WHERE tier = :tier", tier=tier)
+    return cast("S3Store", house.keeper.engine.store(tier)), row.location
+
+
+def stand_before(house: House, tier: str, store: Store) -> None:
+    """Let ``store`` take a tier's calls."""
+    cast("dict[str, Store]", house.keeper.engine.stores)[tier] = store
+
+
+class Heads(Around):
+    """Counts the calls of HEAD, and may do something at one."""
+
+    def __init__(self, inner: Store, at_head: Callable[[], None] = lambda: None) -> None:
+        super().__init__(inner)
+        self.calls, self.at_head = 0, at_head
+
+    def head(self, key: ObjectKey) -> Stored:
+        self.calls += 1
+        found = self.inner.head(key)
+        self.at_head()
+        return found
+
+
+def counting(house: House, tier: str = "warm", at_head: Callable[[], None] = lambda: None) -> Heads:
+    """Count a tier's HEADs."""
+    store = Heads(house.keeper.engine.store(tier), at_head)
+    stand_before(house, tier, store)
+    return store
+
+
+def test_a_copy_that_is_there_lets_the_other_go(moved: House) -> None:
+    """It is one call for each blob that loses its last other copy, and it is counted."""
+    moved.store("b", b"another content", age=timedelta(days=10))
+    moved.turn()
+    store = counting(moved)
+    result = moved.collect()
+    assert (result.counts, result.errors, store.calls) == ({"collected": 2, LOOKS: 2}, 0, 2)
+    moved.settle()
+    assert (moved.tiers(), moved.read()) == ({"warm"}, CONTENT)
+
+
+def test_a_bucket_that_was_emptied_costs_nothing(moved: House) -> None:
+    """A lifecycle rule took the copy that stays: it is reported, the other is kept, and it is made anew."""
+    store, location = bucket(moved)
+    store.place.client.delete_object(**store.place.address(location, None))
+    result = moved.collect()
+    assert result.counts == {"damaged": 1, LOOKS: 2, "kept: not everything wanted is present": 1}
+    assert (damaged(moved), states(moved)) == (1, {"hot": "doomed", "warm": "present"})
+    assert "damaged" in moved.events()
+    assert moved.read() == CONTENT  # from hot
+    moved.settle()
+    assert (moved.tiers(), moved.read()) == ({"warm"}, CONTENT)
+
+
+def test_other_bytes_cost_nothing(moved: House) -> None:
+    """Something of equal length was written over the copy that stays."""
+    store, location = bucket(moved)
+    store.place.client.put_object(**store.place.address(location, None), Body=b"x" * len(CONTENT))
+    assert moved.collect().counts["damaged"] == 1
+    assert states(moved)["hot"] == "doomed"
+    moved.settle()
+    assert (moved.tiers(), moved.read()) == ({"warm"}, CONTENT)
+
+
+class Fleeting(Led):
+    """Its name leads elsewhere within a put, and back before its mark is read again: what no mark tells."""
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        with self.elsewhere():
+            return self.inner.put(location, content, info)
+
+
+def test_a_bucket_whose_mark_came_back(s3_house: House) -> None:
+    """An upload landed in another bucket and was believed: the source stays all the same."""
+    house = s3_house
+    house.store(content=CONTENT, age=timedelta(days=10))
+    place = led(house, "warm")
+    stand_before(house, "warm", Fleeting(place.ours, place.other))
+    house.turn()
+    stand_before(house, "warm", place)
+    assert states(house) == {"hot": "doomed", "warm": "present"}
+    assert house.collect().counts["damaged"] == 1
+    assert (states(house)["hot"], house.read()) == ("doomed", CONTENT)
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
+
+
+def test_what_is_seen_elsewhere_was_not_seen(moved: House) -> None:
+    """The name leads to another bucket by the time of the mark after: nothing is concluded from what was said."""
+    place = led(moved, "warm")
+    moved.keeper.engine.marks.confirm(place, before=True)
+
+    def leave() -> None:
+        place.inner = place.other
+
+    store = counting(moved, at_head=leave)
+    result = moved.collect()
+    assert (result.counts, store.calls, damaged(moved)) == ({UNSEEN: 1, LOOKS: 1}, 1, 0)
+    assert states(moved)["hot"] == "doomed"
+    place.inner = place.ours
+    stand_before(moved, "warm", place.ours)
+    moved.settle()
+    assert moved.tiers() == {"warm"}
+
+
+@contextmanager
+def silent(house: House, tier: str) -> Iterator[Heads]:
+    """A tier gives no answer to a HEAD."""
+
+    def refuse() -> None:
+        raise StoreTransient(tier=tier, reason="503 SlowDown")
+
+    before = house.keeper.engine.store(tier)
+    try:
+        yield counting(house, tier, refuse)
+    finally:
+        stand_before(house, tier, before)
+
+
+def test_no_answer_is_none(moved: House) -> None:
+    """Where the store of the copy that stays does not answer, the other is kept for later, and nothing is reported."""
+    with silent(moved, "warm"):
+        result = moved.collect()
+        assert (result.counts, result.errors) == ({UNSEEN: 1, LOOKS: 1}, 0)
+        assert (states(moved)["hot"], damaged(moved)) == ("doomed", 0)
+    assert moved.collect().counts["collected"] == 1
+    moved.settle()
+
+
+def test_a_silent_tier_is_not_asked_about_everything(moved: House) -> None:
+    """After some calls without an answer the others of the batch are kept without one."""
+    for number in range(60):
+        moved.store(f"more {number}", b"more %d" % number, age=timedelta(days=10))
+    moved.turn()
+    with silent(moved, "warm") as store:
+        result = moved.collect()
+    threads = moved.settings.engine.io_threads
+    assert (result.counts[UNSEEN], result.counts[LOOKS]) == (61, store.calls)
+    assert 20 <= store.calls < 20 + threads
+    moved.settle()
+
+
+def test_a_wrong_answer_once_is_none(moved: House) -> None:
+    """A store that says once that nothing is there, and then that it is, has the copy."""
+    inner = moved.keeper.engine.store("warm")
+    other = led(moved, "warm").other
+
+    class Once(Around):
+        def head(self, key: ObjectKey) -> Stored:
+            self.inner, before = inner, self.inner
+            return before.head(key)
+
+    once = Once(inner)
+    once.inner = other
+    once.mark = inner.mark  # type: ignore[method-assign]
+    stand_before(moved, "warm", once)
+    assert moved.collect().counts == {"collected": 1, LOOKS: 2}
+    assert damaged(moved) == 0
+    moved.settle()
+
+
+def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
+    """Under the lock the copies that stay must be those that were looked at, by the keys they have now."""
+    engine = moved.keeper.engine
+    picked = collect.step_1_pick(engine, [])
+    looked = survivors.look(engine, picked, away=(), actor="tester", dry_run=False)
+    ((copy, key),) = looked.seen.items()
+    others: list[candidates.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
+    for seen in others:
+        marked, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=False, seen=seen)
+        assert (marked, verdicts) == ([], [Verdict.UNSEEN])
+    moved.sql("UPDATE placements SET damaged_at = now() WHERE id = :id", id=copy)
+    _, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=False, seen=looked.seen)
+    assert verdicts == [Verdict.INCOMPLETE]
+    moved.sql("UPDATE placements SET damaged_at = NULL WHERE id = :id", id=copy)
+    _, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=True, seen=looked.seen)
+    assert verdicts == [Verdict.COLLECTED]
+    moved.settle()
+
+
+def test_a_dry_run_reports_nothing(moved: House) -> None:
+    """It looks, and says what would be kept."""
+    store, location = bucket(moved)
+    store.place.client.delete_object(**store.place.address(location, None))
+    assert moved.keeper.collect(dry_run=True).counts == {UNSEEN: 1, LOOKS: 2}
+    assert damaged(moved) == 0
+    assert moved.collect().counts["damaged"] == 1
+    moved.settle()
+
+
+def test_who_is_not_asked(moved: House) -> None:
+    """No call is made while deletes are off, for what is purged, nor where a copy stays in a folder."""
+    house = moved
+    house.keeper.steer.switch_deletes(enabled=False, by="tester", reason="a test")
+    warm, cold = counting(house), counting(house, "cold")
+    with pytest.raises(Exception, match="a test"):
+        house.collect()
+    house.keeper.steer.switch_deletes(enabled=True, by="tester", reason="a test")
+    assert warm.calls == 0
+    house.settle()
+    assert warm.calls == 1
+    house.promote("a", "hot")
+    house.settle()
+    assert (house.tiers(), warm.calls, cold.calls) == ({"hot"}, 1, 0)
+    house.purge("a")
+    house.days_pass(10)
+    house.settle()
+    assert (house.everything(), warm.calls, cold.calls) == ([], 1, 0)
+
+
+def test_a_bucket_that_keeps_versions_is_not_asked(open_house: Callable[..., House], s3_endpoint: str) -> None:
+    """A copy that is a version of its own cannot be written over, nor deleted by its name."""
+    house = open_house(tiers={"warm": {"url": f"s3://warm-bucket?endpoint={s3_endpoint}"}})
+    store = cast("S3Store", house.keeper.engine.store("warm"))
+    versions: Any = {"Status": "Enabled"}
+    store.place.client.put_bucket_versioning(Bucket="warm-bucket", VersioningConfiguration=versions)
+    store.place.became_versioned()
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.turn()
+    heads = counting(house)
+    assert house.collect().counts == {"collected": 1}
+    assert heads.calls == 0
+    house.settle()
+
+
+def test_copies_in_a_tier_that_is_gone_are_not_seen(
+    moved: House, settings_factory: Callable[..., Any], s3_endpoint: str
+) -> None:
+    """A tier that is no longer configured cannot be asked about the copy that stays there: the other is kept."""
+    stores = cast("dict[str, Store]", moved.keeper.engine.stores)
+    warm = stores.pop("warm")
+    assert moved.collect().counts == {UNSEEN: 1}
+    stores["warm"] = warm
+    moved.settle()

@@ -1,0 +1,79 @@
+"""R21, broken one at a time: what is looked at before the last other copy goes, and what is concluded."""
+
+from mutations.mutant import Edit, Mutant
+
+_TESTS = "tests/integration/engine/test_survivors.py::"
+_LOOK = "tierkeeper/engine/survivors.py"
+_CANDIDATES = "tierkeeper/engine/candidates.py"
+
+
+def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant("R21", how, (Edit(file, old, new),), tuple(f"{_TESTS}{test}" for test in tests))
+
+
+SURVIVING = (
+    _broken(
+        "the last other copy goes without a look",
+        _CANDIDATES,
+        "    return [] if any(_needs_no_look(engine, other) for other in staying) else staying\n",
+        "    return []\n",
+        "test_a_bucket_whose_mark_came_back",
+        "test_a_bucket_that_was_emptied_costs_nothing",
+    ),
+    _broken(
+        "the decision does not ask for what was seen",
+        _CANDIDATES,
+        "if seen is not None and any(",
+        "if seen is None and any(",
+        "test_no_answer_is_none",
+    ),
+    _broken(
+        "another copy than the one that was seen will do",
+        _CANDIDATES,
+        "seen.get(other.id) != key_of(other) for other in to_see",
+        "not seen for other in to_see",
+        "test_the_decision_asks_for_those_that_were_seen",
+    ),
+    _broken(
+        "a tier that is no longer configured needs no look",
+        _CANDIDATES,
+        "    return store is not None and (store.bound",
+        "    return store is None or (store.bound",
+        "test_copies_in_a_tier_that_is_gone_are_not_seen",
+    ),
+    _broken(
+        "what was seen counts without the mark after it",
+        _LOOK,
+        "    answers = _ask(engine, asked, found.counts)\n    tiers -= engine.refused(tiers).keys()",
+        "    answers = _ask(engine, asked, found.counts)\n",
+        "test_what_is_seen_elsewhere_was_not_seen",
+    ),
+    _broken(
+        "no answer is a right one",
+        _LOOK,
+        "            return 1, None\n",
+        '            return 1, ""\n',
+        "test_no_answer_is_none",
+    ),
+    _broken(
+        "one wrong answer is enough",
+        _LOOK,
+        '            return 2, checking.look(engine, copy) or ""  # again: a store may answer wrong once\n',
+        "            return 1, wrong\n",
+        "test_a_wrong_answer_once_is_none",
+    ),
+    _broken(
+        "other bytes of equal length are those that were committed",
+        "tierkeeper/engine/checking.py",
+        "        found = engine.store(copy.tier).head(key_of(copy))\n",
+        "        found = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
+        "test_other_bytes_cost_nothing",
+    ),
+    _broken(
+        "what is missing is not reported",
+        _LOOK,
+        "        elif not dry_run:\n",
+        "        elif dry_run:\n",
+        "test_a_bucket_that_was_emptied_costs_nothing",
+    ),
+)

@@ -1,0 +1,100 @@
+"""What becomes of collect's candidates: asked before the copies that stay are looked at, and under the blobs' locks."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import ripeness, settlement
+from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.ripeness import Verdict
+from tierkeeper.stores.base import ObjectKey
+
+#: the copies that were looked at and are right, and what they were looked at by
+Seen = Mapping[UUID, ObjectKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A copy that is being deleted: its bytes' key, and what it was before."""
+
+    placement: PlacementRow
+    stale: bool  # an intent: all versions and open uploads of its key go
+    owner: ArtifactRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict of each candidate, those that go, and the copies that must be seen before these go (R21)."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    marked: list[Marked] = field(default_factory=list)
+    to_see: dict[UUID, PlacementRow] = field(default_factory=dict)
+
+
+def judge(
+    connection: sa.Connection,
+    engine: Engine,
+    candidates: Iterable[tuple[UUID, UUID]],
+    *,
+    away: Collection[str],
+    seen: Seen | None,
+) -> Judged:
+    """Decide about each candidate (placement, blob).
+
+    A copy in a tier that is ``away`` (its place is not its own now) is left out, and is no other good copy either.
+    ``seen`` None: nothing was looked at yet, and what would go if all were right is told with ``to_see``.
+    """
+    chosen = {placement for placement, _ in candidates}
+    of = sorted({blob for _, blob in candidates})
+    now = catalog_now(connection)
+    governance = engine.book.refresh(connection)
+    copies = placements.of_blobs(connection, of)
+    owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
+    for artifact in artifacts.of_blobs(connection, of):
+        owners[artifact.blob_id].append(artifact)
+    late = engine.settings.engine.lease
+    judged = Judged()
+    for blob in of:
+        needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
+        staying = [copy for copy in copies[blob] if copy.tier not in away]
+        for copy in copies[blob]:
+            if copy.id not in chosen:
+                continue
+            if copy.tier in away:
+                judged.verdicts.append(Verdict.AWAY)
+                continue
+            verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
+            if verdict is Verdict.COLLECTED:
+                to_see = _to_see(engine, copy, staying)
+                judged.to_see.update((other.id, other) for other in to_see)
+                if seen is not None and any(seen.get(other.id) != key_of(other) for other in to_see):
+                    verdict = Verdict.UNSEEN
+            judged.verdicts.append(verdict)
+            if verdict.goes:
+                staying.remove(copy)
+                owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
+                owner = owner or next(iter(owners[blob]), None)
+                judged.marked.append(Marked(copy, copy.stored_size is None, owner))
+    return judged
+
+
+def _to_see(engine: Engine, copy: PlacementRow, others: Iterable[PlacementRow]) -> list[PlacementRow]:
+    """Return the copies that must be seen before this one goes: those that count and stay (R21).
+
+    None, where one stays in a bound store, which was written and marked beneath one root; or as a version of a bucket
+    that keeps them, which neither another write nor a delete by name takes away. A tier that is no longer configured
+    cannot be asked, so what lies there is never seen.
+    """
+    staying = [other for other in others if other.id != copy.id and settlement.good(other)]
+    return [] if any(_needs_no_look(engine, other) for other in staying) else staying
+
+
+def _needs_no_look(engine: Engine, copy: PlacementRow) -> bool:
+    store = engine.stores.get(copy.tier)
+    return store is not None and (store.bound or copy.store_version is not None)
