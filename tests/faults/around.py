@@ -64,7 +64,7 @@ class Around(Store):
     def write_mark(self, mark: TierMark) -> TierMark:
         return self.inner.write_mark(mark)
 
-    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         return self.inner.replace_mark(mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:

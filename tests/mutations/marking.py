@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_tier_marks.py::"
+_FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _ENGINE = "tierkeeper/engine/"
 
 MARKING = (
@@ -83,6 +84,24 @@ MARKING = (
         "init marks a second place of a tier in which some of its copies are",
         (Edit(f"{_ENGINE}marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
         (f"{_TESTS}test_a_tier_that_has_a_mark_gets_no_second_one",),
+    ),
+    Mutant(
+        "tier marks",
+        "a pipe where a mark belongs is waited for",
+        (Edit("tierkeeper/stores/tree_mark.py", " | os.O_NONBLOCK", ""),),
+        (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
+    ),
+    Mutant(
+        "tier marks",
+        "what cannot be read as a mark is replaced by who knows of another",
+        (
+            Edit(
+                "tierkeeper/stores/marks.py",
+                "        if over is None:\n            return True\n        raise\n",
+                "        return True\n",
+            ),
+        ),
+        (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
     ),
     Mutant(
         "tier marks",

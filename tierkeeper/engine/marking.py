@@ -9,9 +9,10 @@ knows of none. Two hosts with folders of their own under one name both write; wh
 between both leaves a mark that the catalog does not know of; the next ``init`` takes note of it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -26,7 +27,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import difference
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
+from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, TierNotOurs
 from tierkeeper.stores.marks import TierMark
 
 _LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
@@ -41,11 +42,13 @@ class Marked:
     refused: list[TierNotOurs] = field(default_factory=list)
 
     def check(self) -> None:
-        """Raise TierNotOurs where tiers were refused, one for all of them."""
+        """Raise what refused a tier; where that are several, one TierNotOurs for all of them."""
+        if len(self.refused) == 1:
+            raise self.refused[0]
         if self.refused:
             tiers = ", ".join(str(error.data["tier"]) for error in self.refused)
-            reasons = "; ".join(str(error.data["reason"]) for error in self.refused)
-            raise TierNotOurs(tier=tiers, reason=reasons)
+            told = (e.data["reason"] if type(e) is TierNotOurs else e for e in self.refused)
+            raise TierNotOurs(tier=tiers, reason="; ".join(map(str, told)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +89,20 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
     ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers.
     """
     store = engine.store(tier)
+    before: TierMark | None = None
+    write: Callable[[TierMark], TierMark] = store.write_mark
     try:
-        before = store.mark()
-    except TierNotOurs:
-        before = None
+        if (before := store.mark()) is not None:
+            write = partial(store.replace_mark, over=before)
+    except MarkUnreadable:
+        write = partial(store.replace_mark, over=None)
+    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
+        pass
     if not lost:
         _require_seen(engine, tier)
     mark, known = _fresh(engine, tier)
-    if before is None:
-        store.prepare()
-        there = store.write_mark(mark)
-    else:
-        there = store.replace_mark(mark, over=before)
-    if there != mark:
+    store.prepare()
+    if write(mark) != mark:
         raise TierNotOurs(tier=tier, reason="somebody else marked it at the same time: look at it again")
 
     def unit(connection: sa.Connection) -> None:
@@ -179,7 +183,9 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
     known = _identity(engine)
     try:
         found = store.mark()
-    except TierNotOurs:  # there is no place yet, or no mark in it that could be read: writing one tells
+    except MarkUnreadable:
+        raise
+    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
         found = None
     if found is not None:
         return _keep(engine, store, known, found, actor=actor)

@@ -171,7 +171,7 @@ class Store(ABC):
     def mark(self) -> TierMark | None:
         """Return the mark in the place, None where it has none; asks no guard.
 
-        Raises TierNotOurs where the place is missing, or what lies there is no mark.
+        Raises TierNotOurs where the place is missing, and MarkUnreadable where what lies there is no mark.
         """
 
     @abstractmethod
@@ -179,8 +179,11 @@ class Store(ABC):
         """Write the mark where there is none; return the one that is there then, read back: another may be faster."""
 
     @abstractmethod
-    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
-        """Write the mark instead of ``over``, and of no other; return the one that is there then, read back."""
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
+        """Write the mark instead of ``over``, and of no other; return the one that is there then, read back.
+
+        ``over`` None: instead of what :meth:`mark` calls unreadable.
+        """
 
     @abstractmethod
     def location(self, info: ObjectInfo) -> str:

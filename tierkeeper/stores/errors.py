@@ -49,6 +49,12 @@ class TierNotOurs(StoreError):
     retryable = True
 
 
+class MarkUnreadable(TierNotOurs):
+    """Tier {tier} cannot be used: {mark} is no mark that this version can read ({reason}). Mend it, or let `tierkeeper
+    init --adopt {tier} --reason …` replace it; until then nothing is concluded from what is there.
+    """
+
+
 class StoreFull(StoreError):
     """Tier {tier} is full: {reason}. Free space or enlarge it."""
 

@@ -106,18 +106,18 @@ class FilesystemStore(Store):
     def mark(self) -> TierMark | None:
         """Return the mark beneath the root."""
         with self._translated(layout.MARK), self._tree.bare() as root:
-            found = tree_mark.read(root, tier=self.config.tier)
+            found = tree_mark.read(self._tree, root)
         return None if found is None else found[1]
 
     def write_mark(self, mark: TierMark) -> TierMark:
         """Link the mark to its place unless something is there."""
         with self._translated(layout.MARK):
-            return tree_mark.write(self._tree, mark, over=None)
+            return tree_mark.write(self._tree, mark)
 
-    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         """Move the mark over exactly ``over``, under a lock of its folder."""
         with self._translated(layout.MARK):
-            return tree_mark.write(self._tree, mark, over=over)
+            return tree_mark.replace(self._tree, mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         """Return the location for a new placement."""
@@ -180,7 +180,7 @@ class FilesystemStore(Store):
         found = tree_mark.identity(root)
         if found is not None and found == self._admitted:
             return
-        mark = tree_mark.read(root, tier=self.config.tier)
+        mark = tree_mark.read(self._tree, root)
         if self.guard(None if mark is None else mark[1]) and mark is not None:
             self._admitted = mark[0]
 

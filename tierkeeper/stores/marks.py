@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from tierkeeper.base.clock import utc
-from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.stores.errors import MarkUnreadable
 
 FORMAT = 1
+#: bytes that a mark has at most; stores read one more, to know of those that are larger
+LARGEST = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,31 @@ class TierMark:
 Guard = Callable[[TierMark | None], bool]
 
 
-def parse(found: object, *, tier: str) -> TierMark:
-    """Return the mark that ``found`` is (bytes, or the JSON read from them); TierNotOurs where it is none."""
+def parse(found: object, *, tier: str, place: str) -> TierMark:
+    """Return the mark that ``found`` in ``place`` is (bytes, or their JSON); MarkUnreadable where it is none."""
+    if isinstance(found, bytes) and len(found) > LARGEST:
+        raise MarkUnreadable(tier=tier, mark=place, reason=f"it is larger than {LARGEST} bytes")
     try:
         document: Any = json.loads(found) if isinstance(found, bytes) else found
         if document["format"] != FORMAT:
-            reason = f"its mark has format {document['format']}, which this version of tierkeeper does not know"
-            raise TierNotOurs(tier=tier, reason=reason)
+            reason = f"its format is {document['format']!r:.40}, and {FORMAT} is the newest that is known"
+            raise MarkUnreadable(tier=tier, mark=place, reason=reason)
         return TierMark(
             catalog=UUID(document["catalog"]),
             line=UUID(document["line"]),
             tier=str(document["tier"]),
             made=utc(datetime.fromisoformat(document["made"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TierNotOurs(tier=tier, reason="what lies where its mark belongs is none") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise MarkUnreadable(tier=tier, mark=place, reason="it does not say what a mark says") from error
+
+
+def is_over(over: TierMark | None, read: Callable[[], TierMark | None]) -> bool:
+    """Whether what is ``read`` is exactly the mark ``over``; None: whether it cannot be read as a mark."""
+    try:
+        found = read()
+    except MarkUnreadable:
+        if over is None:
+            return True
+        raise
+    return over is not None and found == over

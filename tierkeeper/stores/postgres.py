@@ -166,11 +166,13 @@ class PostgresStore(Store):
             connection.execute(statement, [Jsonb(mark.as_json())])
             return self._written(connection)
 
-    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         """Update the mark where it is exactly ``over``."""
         statement = sql.SQL("UPDATE {} SET mark = %s WHERE mark = %s").format(self._mark)
         with self._session(self._schema) as connection:
-            if not connection.execute(statement, [Jsonb(mark.as_json()), Jsonb(over.as_json())]).rowcount:
+            there = postgres_schema.mark(connection, self._mark)
+            same = marks.is_over(over, lambda: self._parsed(there))
+            if not same or not connection.execute(statement, [Jsonb(mark.as_json()), Jsonb(there)]).rowcount:
                 raise StorePermanent(tier=self.config.tier, reason="its mark is another one by now: look at it again")
             return self._written(connection)
 
@@ -359,7 +361,11 @@ class PostgresStore(Store):
         connection.found = postgres_schema.mark(connection, self._mark)
 
     def _parsed(self, found: object) -> TierMark | None:
-        return None if found is None else marks.parse(found, tier=self.config.tier)
+        return (
+            None
+            if found is None
+            else marks.parse(found, tier=self.config.tier, place=f"the row of {self._schema}.tier_mark")
+        )
 
     def _written(self, connection: Connection[Any]) -> TierMark:
         found = self._parsed(postgres_schema.mark(connection, self._mark))

@@ -88,14 +88,13 @@ class S3Store(Store):
 
     def mark(self) -> TierMark | None:
         """Return the mark below the prefix."""
-        found = s3_mark.read(self.place)
-        return None if found is None else found.mark
+        return s3_mark.read(self.place)
 
     def write_mark(self, mark: TierMark) -> TierMark:
         """Write the mark with If-None-Match."""
         return s3_mark.write(self.place, mark)
 
-    def replace_mark(self, mark: TierMark, *, over: TierMark) -> TierMark:
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         """Write the mark with If-Match."""
         return s3_mark.replace(self.place, mark, over=over)
 

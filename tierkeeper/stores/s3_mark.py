@@ -1,34 +1,30 @@
 """The mark of a tier on S3: one small object below the prefix, written and replaced only under its conditions."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from tierkeeper.stores import marks, s3_errors
-from tierkeeper.stores.errors import ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
 from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3_place import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A mark, and the ETag under which it was read."""
+class _Found(NamedTuple):
+    """What lies where the mark belongs, and the ETag under which it was read."""
 
-    mark: TierMark
+    content: bytes
     etag: str
 
 
-def read(place: Place) -> Found | None:
-    """Return the mark, None where the bucket has none below the prefix; TierNotOurs where the bucket is missing."""
-    try:
-        with place.translating(MARK):
-            answer = place.client.get_object(**place.address(MARK, None))
-            return Found(marks.parse(answer["Body"].read(), tier=place.tier), answer["ETag"])
-    except ObjectNotFound:
-        place.require_bucket()  # not every server says which of both is missing
-        return None
+def read(place: Place) -> TierMark | None:
+    """Return the mark, None where the bucket has none below the prefix.
+
+    Raises MarkUnreadable where it is none, and TierNotOurs where the bucket is missing, or no mark can be got.
+    """
+    found = _look(place)
+    return None if found is None else _parsed(place, found)
 
 
 def write(place: Place, mark: TierMark) -> TierMark:
@@ -37,13 +33,37 @@ def write(place: Place, mark: TierMark) -> TierMark:
     return _there(place)
 
 
-def replace(place: Place, mark: TierMark, *, over: TierMark) -> TierMark:
-    """Write it instead of exactly ``over``; return the one that is there then."""
-    found = read(place)
-    if found is None or found.mark != over:
+def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
+    """Write it instead of exactly ``over``, None: what cannot be read as one; return the one that is there then."""
+    found = _look(place)
+    if found is None or not marks.is_over(over, lambda: _parsed(place, found)):
         raise StorePermanent(tier=place.tier, reason="its mark is another one by now: look at it again")
     _put(place, mark, IfMatch=found.etag)
     return _there(place)
+
+
+def _look(place: Place) -> _Found | None:
+    try:
+        with place.translating(MARK):
+            answer = place.client.get_object(**place.address(MARK, None))
+            content = b""
+            with answer["Body"] as body:
+                while len(content) <= marks.LARGEST and (piece := body.read(marks.LARGEST + 1 - len(content))):
+                    content += piece
+            return _Found(content, answer["ETag"])
+    except ObjectNotFound:
+        place.require_bucket()  # not every server says which of both is missing
+        return None
+    except (StorePermanent, ContentMismatch) as error:  # in an archive class, say: it is the fault of no other object
+        raise TierNotOurs(tier=place.tier, reason=f"{_url(place)} cannot be read: {error}") from error
+
+
+def _parsed(place: Place, found: _Found) -> TierMark:
+    return marks.parse(found.content, tier=place.tier, place=_url(place))
+
+
+def _url(place: Place) -> str:
+    return f"s3://{place.bucket}/{place.key(MARK)}"
 
 
 def _put(place: Place, mark: TierMark, **condition: Any) -> None:  # noqa: ANN401  an argument of boto3's
@@ -61,4 +81,4 @@ def _there(place: Place) -> TierMark:
     found = read(place)
     if found is None:
         raise StorePermanent(tier=place.tier, reason="its mark was removed while it was written")
-    return found.mark
+    return found

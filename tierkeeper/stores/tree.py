@@ -46,7 +46,7 @@ class Tree:
 
     def __init__(self, root: Path, *, tier: str, durable: bool, admit: Callable[[int], None]) -> None:
         self.root = root
-        self._tier = tier
+        self.tier = tier
         self._durable = durable
         self._admit = admit
 
@@ -55,7 +55,7 @@ class Tree:
         *folders, name = location.split("/")
         parts = [*folders, name]
         if parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
-            raise StorePermanent(tier=self._tier, reason=f"{location!r} is not a location of this store")
+            raise StorePermanent(tier=self.tier, reason=f"{location!r} is not a location of this store")
         return folders, name
 
     @contextlib.contextmanager
@@ -66,7 +66,8 @@ class Tree:
         """
         with self.bare() as fd:
             try:
-                os.stat(STAGING, dir_fd=fd, follow_symlinks=False)
+                if not stat.S_ISDIR(os.stat(STAGING, dir_fd=fd, follow_symlinks=False).st_mode):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             except OSError as error:
                 raise self._elsewhere(error) from error
             self._admit(fd)
@@ -85,12 +86,14 @@ class Tree:
             os.close(fd)
 
     def _elsewhere(self, error: OSError) -> StoreError:
-        if error.errno not in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
-            return translated(error, tier=self._tier, location=str(self.root))
-        reason = (
-            f"folder {self.root} is not there or not prepared: mount it, mend its URL; `tierkeeper init` makes new ones"
-        )
-        return TierNotOurs(tier=self._tier, reason=reason)
+        if error.errno in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
+            how = "mount it, mend its URL; `tierkeeper init` makes new ones"
+            reason = f"folder {self.root} is not there or not prepared: {how}"
+        elif error.errno in _PERMANENT:  # it is the fault of no object
+            reason = f"{self.root} with its {STAGING} is no folder: {os.strerror(error.errno or 0)}"
+        else:
+            return translated(error, tier=self.tier, location=str(self.root))
+        return TierNotOurs(tier=self.tier, reason=reason)
 
     @contextlib.contextmanager
     def folder(self, folders: list[str]) -> Iterator[int]:
@@ -117,11 +120,11 @@ class Tree:
                         os.stat(unfinished, dir_fd=staging, follow_symlinks=False)
                 except FileNotFoundError as error:
                     reason = f"the unfinished copy of {'/'.join(folders)} was collected while it was written"
-                    raise StoreTransient(tier=self._tier, reason=reason) from error
+                    raise StoreTransient(tier=self.tier, reason=reason) from error
                 self._move(files, staging, folders)
                 return
             time.sleep(0.001 * attempt)
-        raise StoreTransient(tier=self._tier, reason=f"{'/'.join(folders)} is removed again and again")
+        raise StoreTransient(tier=self.tier, reason=f"{'/'.join(folders)} is removed again and again")
 
     def _move(self, files: dict[str, str], staging: int, folders: list[str]) -> None:
         with self.opened() as root:

@@ -434,6 +434,20 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
     house.settle()
 
 
+def test_a_mark_that_cannot_be_read_is_replaced_by_adopting(house: House) -> None:
+    """A mark that was cut keeps its tier from being used, not from being adopted: init says how, and does not do it."""
+    house.store(content=CONTENT)
+    mark = Path(house.settings.tiers["hot"].url.removeprefix("file://")) / ".tierkeeper" / "tier.json"
+    mark.write_text('{"format": 1, "cata')
+    with pytest.raises(Exception, match=r"tier\.json is no mark"):
+        house.read()
+    with pytest.raises(TierNotOurs, match="init --adopt hot"):
+        house.keeper.init()
+    assert mark.read_text() == '{"format": 1, "cata'
+    house.keeper.adopt("hot", actor="tester", reason="it was cut", lost=False)
+    assert house.read() == CONTENT
+
+
 def test_of_two_copies_of_a_catalog_the_one_accepted_last_goes_on(house: House) -> None:
     """An accepted restore gives the tiers marks of a new line: what has the old one cannot use them any more."""
     house.store(content=CONTENT)

@@ -1,7 +1,9 @@
 """What every store must do about the mark of its tier: the part of the contract that adapters inherit beside it."""
 
 import io
+import json
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -10,7 +12,7 @@ import pytest
 from integration.stores.contract import info_of, put, read
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import StorePermanent, TierNotOurs
+from tierkeeper.stores.errors import MarkUnreadable, StorePermanent, TierNotOurs
 from tierkeeper.stores.marks import TierMark
 
 
@@ -21,6 +23,47 @@ def mark_of(store: Store) -> TierMark:
 
 class MarkContract:
     """The behaviour of the port, about marks."""
+
+    #: what may lie where a mark belongs, and is none
+    no_marks: Sequence[bytes] = (
+        b"",
+        b'{"format": 1, "cata',
+        b"[1]",
+        b'{"format": 2}',
+        b"[" * 60_000,
+        b" " * 70_000,
+        json.dumps(
+            {
+                "format": 1,
+                "catalog": str(uuid4()),
+                "line": str(uuid4()),
+                "tier": "hot",
+                "made": "0001-01-01T00:00:00+23:00",
+            }
+        ).encode(),
+    )
+
+    def spoil(self, store: Store, content: bytes) -> None:
+        """Let ``content`` lie where the mark belongs."""
+        raise NotImplementedError
+
+    def test_what_is_no_mark_is_replaced_only_knowingly(self, store: Store) -> None:
+        """What cannot be read as a mark keeps the tier from being used until it is replaced by who says so."""
+        for content in self.no_marks:
+            self.spoil(store, content)
+            mine = mark_of(store)
+            for call in (
+                store.mark,
+                lambda mine=mine: store.write_mark(mine),
+                lambda mine=mine: store.replace_mark(mine, over=mine),
+            ):
+                with pytest.raises(MarkUnreadable, match=f"init --adopt {store.config.tier}"):
+                    call()
+            assert store.replace_mark(mine, over=None) == mine
+            assert store.mark() == mine
+            with pytest.raises(StorePermanent):
+                store.replace_mark(mark_of(store), over=None)
+            assert store.mark() == mine
 
     def test_a_mark_is_written_once(self, store: Store) -> None:
         """A place has no mark until one is written; then it stays whatever comes, and is no object of the listing."""

@@ -17,6 +17,7 @@ from tierkeeper.base.states import Vouched
 from tierkeeper.stores import s3_about, s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
+from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_place import Place
 
@@ -48,6 +49,10 @@ class S3Suite(StoreContract, MarkContract):
             place.client.put_object(**place.address(key.location, None), Body=content)
         else:
             self.in_parts(place, key.location, content)
+
+    def spoil(self, store: Store, content: bytes) -> None:
+        place = cast("S3Store", store).place
+        place.client.put_object(**place.address(MARK, None), Body=content)
 
     def in_parts(self, place: Place, location: str, content: bytes) -> None:
         """Upload as a tool that knows of no checksums does."""

@@ -1,19 +1,33 @@
 """The filesystem store: the contract in both layouts, and what is its own."""
 
+import io
 import json
 import os
 import resource
+import shutil
+import signal
+import socket
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from integration.stores.contract import CREATED, MakeStore, StoreContract, info_of, put, read
-from integration.stores.contract_marks import MarkContract
+from integration.stores.contract_marks import MarkContract, mark_of
 
 from tierkeeper.base.values import plain
-from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, StoreError, StoreFull, StorePermanent, StoreTransient, TierNotOurs
+from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store
+from tierkeeper.stores.errors import (
+    MarkUnreadable,
+    ObjectNotFound,
+    StoreError,
+    StoreFull,
+    StorePermanent,
+    StoreTransient,
+    TierNotOurs,
+)
+from tierkeeper.stores.layout import MARK
 
 
 @pytest.fixture
@@ -39,6 +53,11 @@ class OnFolders(StoreContract, MarkContract):
     def overwrite(self, store: Store, key: ObjectKey, content: bytes) -> None:
         place = Path(unquote(urlsplit(store.config.url).path))
         (place / key.location).write_bytes(content)
+
+    def spoil(self, store: Store, content: bytes) -> None:
+        file = Path(unquote(urlsplit(store.config.url).path)) / MARK
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
 
 
 class TestReadable(OnFolders):
@@ -265,3 +284,105 @@ def test_a_copy_is_no_link(store: Store, root: Path, tmp_path: Path, make_store:
     copied = warm.copy(store, key, key.location, info)
     os.truncate(root / key.location, 0)
     assert read(warm, ObjectKey(copied.location)) == b"content"
+
+
+def _pipe(mark: Path) -> None:
+    os.mkfifo(mark)
+
+
+def _socket(mark: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(mark))
+
+
+def _link(mark: Path) -> None:
+    mark.with_name("elsewhere").write_text("{}")
+    mark.symlink_to("elsewhere")
+
+
+def _loop(mark: Path) -> None:
+    mark.symlink_to(mark)
+
+
+@pytest.mark.parametrize(
+    ("make", "replaced"), [(_pipe, True), (_socket, True), (_link, True), (_loop, True), (Path.mkdir, False)]
+)
+def test_a_mark_that_is_no_plain_file(
+    tmp_path: Path, make_store: MakeStore, make: Callable[[Path], None], *, replaced: bool
+) -> None:
+    """It makes every call say that the tier is not ours, at once: none hangs, none puts the blame on an object."""
+    root = tmp_path / "hot"
+    store = make_store(root.as_uri())
+    key, info, _ = put(store, b"x")
+    mark = root / MARK
+    mark.parent.mkdir()
+    make(mark)
+    refused_by_each_call(store, key, info)
+    mine = mark_of(store)
+    with pytest.raises(MarkUnreadable):
+        store.replace_mark(mine, over=mine)
+    if replaced:
+        assert store.replace_mark(mine, over=None) == mine
+        return
+    with pytest.raises(TierNotOurs, match=f"remove {mark}"):
+        store.replace_mark(mine, over=None)
+
+
+@pytest.mark.parametrize("how", ["link", "file"])
+def test_a_folder_of_the_mark_that_is_none(tmp_path: Path, make_store: MakeStore, how: str) -> None:
+    """Where it is a link or a file every call says that the tier is not ours; writing says what to remove."""
+    root = tmp_path / "hot"
+    store = make_store(root.as_uri())
+    key, info, _ = put(store, b"x")
+    store.write_mark(mark_of(store))
+    folder = (root / MARK).parent
+    folder.rename(root.with_name("moved"))
+    if how == "link":
+        folder.symlink_to(root.with_name("moved"))
+    else:
+        folder.touch()
+    refused_by_each_call(store, key, info)
+    with pytest.raises(TierNotOurs, match=f"remove {folder}"):
+        store.replace_mark(mark_of(store), over=None)
+
+
+@pytest.mark.parametrize("which", ["root", "staging"])
+def test_a_place_that_is_no_folder(tmp_path: Path, make_store: MakeStore, which: str) -> None:
+    """Where the tier's folder, or that of its unfinished files, is a file, no object is to blame for it."""
+    root = tmp_path / "hot"
+    store = make_store(root.as_uri())
+    key, info, _ = put(store, b"x")
+    broken = root if which == "root" else root / ".tmp"
+    shutil.rmtree(broken)
+    broken.touch()
+    refused_by_each_call(store, key, info)
+
+
+def refused_by_each_call(store: Store, key: ObjectKey, info: ObjectInfo) -> None:
+    """Every call raises TierNotOurs within seconds; a delete says that it failed."""
+    store.guard = lambda _: True
+    for call in (
+        store.check,
+        lambda: store.head(key),
+        lambda: list(store.list()),
+        lambda: store.put(store.location(info), io.BytesIO(b"x"), info),
+        lambda: store.open(key).__enter__(),
+    ):
+        signal.setitimer(signal.ITIMER_REAL, 5)
+        with pytest.raises(TierNotOurs):
+            call()
+    assert store.delete([key])[0].state is DeleteState.FAILED
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.fixture(autouse=True)
+def _in_time() -> Iterator[None]:
+    """A call that hangs fails its test."""
+
+    def late(*_: object) -> None:
+        pytest.fail("it hangs")
+
+    before = signal.signal(signal.SIGALRM, late)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
