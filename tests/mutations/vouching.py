@@ -143,6 +143,12 @@ _R16_AND_R17 = (
     ),
     Mutant(
         "R17",
+        "a pinned copy counts though its source was found bad meanwhile",
+        (Edit("tierkeeper/engine/commit.py", "    done = _founded(done, copies)\n", ""),),
+        (f"{_TESTS}test_a_pinned_copy_is_not_committed_when_its_source_was_found_bad_meanwhile",),
+    ),
+    Mutant(
+        "R17",
         "a server vouches without a SHA-256",
         (
             Edit(

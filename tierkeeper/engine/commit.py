@@ -16,7 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -28,7 +28,7 @@ from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision, Step
 from tierkeeper.policy.rules import Policy
-from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.errors import StoreError, StoreTransient
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
@@ -80,6 +80,7 @@ def batch(
     governance = engine.book.refresh(connection)
     wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
+    done = _founded(done, copies)
     items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
     items = _braked(connection, engine, governance, items, held, worker, now=now)
     items = _spared(connection, engine, items, now=now)
@@ -220,6 +221,24 @@ def _settle_blobs(
     }
     settlement.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
     return settled
+
+
+def _founded(done: Sequence[Transferred], copies: Mapping[UUID, Sequence[PlacementRow]]) -> list[Transferred]:
+    """Return what was done, without copies that are as good as a source that is not what it was (R17).
+
+    While they were made it was found damaged, healed with other bytes, or went: they are made again.
+    """
+    rows = {p.id: p for of_blob in copies.values() for p in of_blob}
+    found = []
+    for one in done:
+        source = one.upload.source if one.upload is not None and one.upload.vouched is Vouched.PINNED else None
+        now = None if source is None else rows.get(source.id)
+        if source is None or (now is not None and now.damaged_at is None and now.pin == source.pin):
+            found.append(one)
+        else:
+            reason = "what it was copied from was found damaged, or went, meanwhile; it is copied again"
+            found.append(replace(one, upload=None, error=StoreTransient(tier=source.tier, reason=reason)))
+    return found
 
 
 def _problems(

@@ -133,6 +133,30 @@ def test_a_pinned_copy_of_a_vouched_source_is_as_good_as_that(house: House) -> N
     house.settle()
 
 
+@pytest.mark.parametrize("change", ["damaged_at = now()", "pin = 'others'"])
+def test_a_pinned_copy_is_not_committed_when_its_source_was_found_bad_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """It is as good as its source, so that is looked at again under the lock; what healed has other bytes' pin."""
+    house.store(content=CONTENT, age=WEEK)
+    house.sql("UPDATE placements SET pin = 'theirs'")
+    warm, copied = server(house, "warm", Vouched.PINNED), Server.copy
+
+    def meanwhile(self: Server, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        stored = copied(self, source, key, location, info)
+        house.sql(f"UPDATE placements SET {change} WHERE tier = 'hot'")  # noqa: S608  constants of this test
+        return stored
+
+    monkeypatch.setattr(Server, "copy", meanwhile)
+    house.turn()
+    assert (warm.copied, kept(house)) == (1, {"hot"})
+    monkeypatch.undo()
+    house.sql("UPDATE placements SET damaged_at = NULL")
+    house.pass_time(timedelta(hours=2))
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
+
+
 @pytest.mark.parametrize("right", [True, False])
 def test_a_pinned_copy_of_an_unvouched_source_is_read(house: House, *, right: bool) -> None:
     """It is no better than its source, which nobody vouches for: it is read, and a wrong one is not committed."""
@@ -248,6 +272,8 @@ def test_a_store_under_another_name_dooms_no_copy_in_doubt(house: House) -> None
     house.collect()
     assert house.store("b", CONTENT).outcome == "stored"
     assert kept(house) == {"hot", "warm"}
+    house.keeper.verify()
+    house.pass_time(timedelta(hours=2))
     house.settle()
 
 
