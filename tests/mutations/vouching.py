@@ -107,6 +107,18 @@ _R16_AND_R17 = (
     ),
     Mutant(
         "R16",
+        "a read that meets other bytes than the pin names reports nothing",
+        (
+            Edit(
+                "tierkeeper/engine/reading.py",
+                "isinstance(error, (ObjectNotFound, ContentMismatch))",
+                "isinstance(error, ObjectNotFound)",
+            ),
+        ),
+        ("tests/integration/engine/test_pinned_reads.py::test_what_the_server_refuses_by_its_pin_is_reported",),
+    ),
+    Mutant(
+        "R16",
         "what heals keeps the pin of the bytes before",
         (
             Edit(

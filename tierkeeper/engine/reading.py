@@ -25,7 +25,7 @@ from tierkeeper.engine import checking, damage
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
-from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient
 
 log = logs.get(__name__)
 
@@ -73,8 +73,8 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 chunks = stream.__enter__()
             except TierkeeperError as error:
                 reasons.append(_why(copy, error))
-                if isinstance(error, ObjectNotFound):
-                    _report_if_still_missing(engine, row, copy)
+                if isinstance(error, (ObjectNotFound, ContentMismatch)):
+                    _report_if_still_wrong(engine, row, copy, error)
                 continue
             except Exception as error:  # noqa: BLE001  another copy may answer
                 reasons.append(_why(copy, fault(copy.tier, error)))
@@ -148,11 +148,12 @@ def _why(copy: PlacementRow, error: Exception) -> str:
     return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
 
 
-def _report_if_still_missing(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> None:
+def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> None:
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
+    reason = "nothing is at its location" if isinstance(error, ObjectNotFound) else str(error)
     if current and current[0].readable and _still_wrong(engine, row, copy):
-        damage.report(engine, copy, reason="nothing is at its location", actor=_ACTOR)
+        damage.report(engine, copy, reason=reason, actor=_ACTOR)
 
 
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
