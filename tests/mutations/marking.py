@@ -9,6 +9,24 @@ _ENGINE = "tierkeeper/engine/"
 MARKING = (
     Mutant(
         "tier marks",
+        "what was read of the catalog is good for ever",
+        (
+            Edit(
+                f"{_ENGINE}marks.py",
+                "self._identity if monotonic() - self._identity_at < KNOWN else None",
+                "self._identity",
+            ),
+        ),
+        (f"{_TESTS}test_a_worker_notices_that_another_place_was_adopted",),
+    ),
+    Mutant(
+        "tier marks",
+        "a folder's mark that was admitted once is admitted for ever",
+        (Edit("tierkeeper/stores/filesystem.py", "            self.guard(admitted[1])", "            pass"),),
+        (f"{_TESTS}test_a_worker_notices_that_another_place_was_adopted",),
+    ),
+    Mutant(
+        "tier marks",
         "a mark that was read once is good before every later batch",
         (
             Edit(

@@ -30,6 +30,8 @@ log = logs.get(__name__)
 
 #: seconds for which a mark that was read before a batch is good for the next ones
 RECENT: Final = 1.0
+#: seconds for which what was read of the catalog is good: another host may adopt another place, or accept a restore
+KNOWN: Final = 3.0
 _UNMARKED = "it has no mark in {site}: mount it, mend its URL, or let `tierkeeper init` mark a new place"
 
 
@@ -40,6 +42,7 @@ class Marks:
         self._catalog = catalog
         self._lock = Lock()
         self._identity: Identity | None = None
+        self._identity_at = -inf  # when its reading began
         self._assumed: Mapping[str, TierMark] = {}
         self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
 
@@ -55,9 +58,12 @@ class Marks:
     def judge(self, store: Store, found: TierMark | None) -> None:
         """Raise TierNotOurs unless this is the mark that the catalog knows of its tier.
 
-        One that differs is compared with the catalog as it is now: the mark may be newer than what was read of it.
+        What was read of the catalog serves a match for ``KNOWN`` seconds. A mark that differs is compared with the
+        catalog as it is now: the mark may be newer than what was read of it.
         """
-        if self._difference(self._identity, store, found) is None:
+        with self._lock:
+            known = self._identity if monotonic() - self._identity_at < KNOWN else None
+        if self._difference(known, store, found) is None:
             return
         reason = self._difference(self._read(), store, found)
         if reason is not None:
@@ -104,10 +110,11 @@ class Marks:
             self._seen.clear()
 
     def _read(self) -> Identity | None:
+        began = monotonic()
         with self._catalog.reading() as connection:
             known = identity.read(connection)
         with self._lock:
-            self._identity = known
+            self._identity, self._identity_at = known, began
         return known
 
     def _difference(self, known: Identity | None, store: Store, found: TierMark | None) -> str | None:

@@ -49,7 +49,7 @@ class FilesystemStore(Store):
         self._readable = readable
         self._durable = durable
         self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
-        self._admitted: tree_mark.Identity | None = None
+        self._admitted: tuple[tree_mark.Identity, TierMark] | None = None
 
     @classmethod
     def from_url(cls, config: StoreConfig) -> Self:
@@ -174,15 +174,16 @@ class FilesystemStore(Store):
                     yield _stored(location, status, None)
 
     def _admit(self, root: int) -> None:
-        """Ask the guard about the mark beneath a root, once for each mark file that is found: else a stat tells it."""
+        """Ask the guard about the mark beneath a root; it is read once for each mark file: else a stat tells it."""
         if self.guard is None:
             return
-        found = tree_mark.identity(root)
-        if found is not None and found == self._admitted:
+        found, admitted = tree_mark.identity(root), self._admitted
+        if found is not None and admitted is not None and found == admitted[0]:
+            self.guard(admitted[1])  # the file is the same; the catalog may know of another place by now
             return
         mark = tree_mark.read(self._tree, root)
         if self.guard(None if mark is None else mark[1]) and mark is not None:
-            self._admitted = mark[0]
+            self._admitted = mark
 
     def _write(self, location: str, pieces: Iterator[bytes], info: ObjectInfo) -> Stored:
         folders, name = self._tree.split(location)

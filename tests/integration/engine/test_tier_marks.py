@@ -448,6 +448,33 @@ def test_a_mark_that_cannot_be_read_is_replaced_by_adopting(house: House) -> Non
     assert house.read() == CONTENT
 
 
+def test_a_worker_notices_that_another_place_was_adopted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another host adopts another place for a tier: who knew the old place by its mark refuses it within seconds."""
+    house.store(content=CONTENT)
+    old = house.keeper.engine.store("hot")
+    old.check()
+    mark = old.mark()
+    assert mark is not None
+    made = (mark.made + timedelta(seconds=1)).isoformat()
+    house.sql(
+        "UPDATE switches SET value = jsonb_set(value, '{tiers,hot}', to_jsonb(CAST(:made AS text)))"
+        " WHERE name = 'identity'",
+        made=made,
+    )
+    later = time.monotonic() + 10
+    monkeypatch.setattr("tierkeeper.engine.marks.monotonic", lambda: later)
+    with pytest.raises(TierNotOurs, match="that of this tier was made"):
+        house.keeper.engine.marks.confirm(old, bound=True)
+    with pytest.raises(TierNotOurs, match="that of this tier was made"):
+        old.check()
+    house.sql(
+        "UPDATE switches SET value = jsonb_set(value, '{tiers,hot}', to_jsonb(CAST(:made AS text)))"
+        " WHERE name = 'identity'",
+        made=mark.made.isoformat(),
+    )
+    assert house.read() == CONTENT
+
+
 def test_of_two_copies_of_a_catalog_the_one_accepted_last_goes_on(house: House) -> None:
     """An accepted restore gives the tiers marks of a new line: what has the old one cannot use them any more."""
     house.store(content=CONTENT)
