@@ -161,6 +161,12 @@ _R16_AND_R17 = (
     ),
     Mutant(
         "R17",
+        "a dump that nobody vouches for is as good as read",
+        (Edit("tierkeeper/engine/dump.py", "if told is None and not each.vouched:", "if False:"),),
+        ("tests/integration/engine/test_dump.py::test_a_dump_that_nobody_vouches_for_deletes_nothing",),
+    ),
+    Mutant(
+        "R17",
         "a server vouches without a SHA-256",
         (
             Edit(

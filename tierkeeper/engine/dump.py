@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
 from tierkeeper.base.errors import DumpMissing
-from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.base.states import RunKind, RunState, Vouched
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import dumps, epochs, runs, switches
 from tierkeeper.catalog.dumps import Snapshot
@@ -32,6 +32,8 @@ from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 
 Progress = Callable[[int], None]
+#: writes an object: its location, content, time, mark and type
+_Put = Callable[[str, BinaryIO, datetime, UUID, str], None]
 _LEVEL = 6  # of gzip
 
 
@@ -46,14 +48,24 @@ class _File:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An object of the dump: what it should be, and whether its bytes were vouched for as they were written."""
+
+    location: str
+    sha256: str
+    vouched: bool
+
+
 def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> SweepResult:
     """Make one dump and check it; raises DumpMissing where there is no tier to keep it in."""
     store = home(engine)
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.DUMP, actor=actor))
     try:
         distrusted = epoch.advance(engine, actor=actor)
-        manifest, size = _write(engine, store, progress=progress or _silent)
-        _verify(store, manifest)
+        written: list[_Written] = []
+        manifest, size = _write(engine, partial(_put, store, written), progress=progress or _silent)
+        _verify(store, manifest, written)
         engine.marks.confirm(store)
         pruned = 0 if distrusted else _prune(engine, store, manifest.name)
     except BaseException:
@@ -86,11 +98,11 @@ def home(engine: Engine) -> Store:
     return store
 
 
-def _write(engine: Engine, store: Store, *, progress: Progress) -> tuple[Manifest, int]:
+def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, int]:
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
             line = epochs.standing(connection).epoch.line or UUID(int=0)
-        earlier = dumpfiles.chain(store, line)
+        earlier = dumpfiles.chain(home(engine), line)
         since = dumpfiles.next_start(earlier)
         with dumps.snapshot(engine.catalog) as snapshot:
             at = snapshot.at
@@ -98,11 +110,11 @@ def _write(engine: Engine, store: Store, *, progress: Progress) -> tuple[Manifes
             events = stack.enter_context(_copied(engine, snapshot, dumps.EVENTS, since=since))
             noted = epochs.standing(snapshot.connection).epoch
             revision = snapshot.revision
-        segment = _put_segment(store, line, events, since=since, until=at)
+        segment = _put_segment(put, line, events, since=since, until=at)
         name = dumpfiles.named(at, uuid4())
         parts = []
         for file in tables:
-            parts.append(_put_table(store, name, file, at=at))
+            parts.append(_put_table(put, name, file, at=at))
             progress(file.rows)
         manifest = Manifest(
             name=name,
@@ -116,7 +128,7 @@ def _write(engine: Engine, store: Store, *, progress: Progress) -> tuple[Manifes
         )
         content = io.BytesIO(manifest.as_json())
         location = dumpfiles.located(name, dumpfiles.MANIFEST)
-        reserved.put(store, location, content, made=at, mark=uuid4(), content_type="application/json")
+        put(location, content, at, uuid4(), "application/json")
         return manifest, sum(file.size for file in [*tables, events])
 
 
@@ -146,32 +158,48 @@ class _Hashed:
         self.file.flush()
 
 
-def _put_table(store: Store, name: str, file: _File, *, at: datetime) -> Part:
+def _put(
+    store: Store, written: list[_Written], location: str, content: BinaryIO, made: datetime, mark: UUID, type_: str
+) -> None:
+    stored, sha256 = reserved.put(store, location, content, made=made, mark=mark, content_type=type_)
+    written.append(_Written(location, sha256.hex(), stored.vouched is Vouched.WRITTEN))
+
+
+def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
     location = dumpfiles.located(name, f"{file.table}.copy.gz")
-    reserved.put(store, location, file.content, made=at, mark=uuid4(), content_type=GZIP)
+    put(location, file.content, at, uuid4(), GZIP)
     return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
 
 
-def _put_segment(store: Store, line: UUID, file: _File, *, since: datetime, until: datetime) -> Segment:
+def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> Segment:
     mark = uuid4()
     segment = Segment("", since, until, file.rows, file.sha256)
     segment = replace(segment, location=dumpfiles.segment_located(line, segment, mark))
-    reserved.put(store, segment.location, file.content, made=until, mark=mark, content_type=GZIP)
+    put(segment.location, file.content, until, mark, GZIP)
     return segment
 
 
-def _verify(store: Store, manifest: Manifest) -> None:
-    """Read back what was written; ContentMismatch where it is not that. Frozen classes are asked for their checksum."""
-    written = [(part.location, part.sha256) for part in manifest.parts]
-    for location, sha256 in [*written, *((s.location, s.sha256) for s in manifest.events[-1:])]:
+def _verify(store: Store, manifest: Manifest, written: Sequence[_Written]) -> None:
+    """Read back what was written; ContentMismatch where it is not that.
+
+    Frozen classes are asked for their checksum; where they tell none, the bytes must have been vouched for as they
+    were written.
+    """
+    copied = {part.location: part.sha256 for part in manifest.parts}
+    copied |= {segment.location: segment.sha256 for segment in manifest.events[-1:]}
+    for each in written:
+        sha256 = copied.get(each.location, each.sha256)  # what left the catalog, not what was sent of it
         try:
-            found = checking.sha256_of(store, ObjectKey(location)).hex()
+            found = checking.sha256_of(store, ObjectKey(each.location)).hex()
         except ThawNeeded:
-            told = store.head(ObjectKey(location)).sha256
-            found = sha256 if told is None else told.hex()  # what came in parts was checked part by part
+            told = store.head(ObjectKey(each.location)).sha256
+            if told is None and not each.vouched:
+                reason = "nobody vouches for them, and they cannot be read before they are thawed; older dumps stay"
+                raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason) from None
+            found = sha256 if told is None else told.hex()
         if found != sha256:
             reason = f"their SHA-256 is {found}, not {sha256}"
-            raise ContentMismatch(tier=store.config.tier, location=location, reason=reason)
+            raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason)
 
 
 def _prune(engine: Engine, store: Store, newest: str) -> int:

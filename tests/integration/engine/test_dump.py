@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from integration.keeper.house import House, OpenHouse
 
+from tierkeeper.base.states import Vouched
 from tierkeeper.engine import dump, dumpfiles
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
@@ -41,6 +42,18 @@ class Frozen(Flipping):
         del offset, length
         raise ThawNeeded(tier=self.config.tier, location=key.location, after="12 hours")
         yield
+
+
+class Mute(Frozen):
+    """An archive class whose server tells no SHA-256; ``vouched`` says who vouches for what was written."""
+
+    vouched: Vouched | None = None
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        return replace(FilesystemStore.put(self, location, content, info), vouched=self.vouched)
+
+    def head(self, key: ObjectKey) -> Stored:
+        return replace(FilesystemStore.head(self, key), sha256=None)
 
 
 def table_of(house: House, manifest: dumpfiles.Manifest, table: str) -> list[str]:
@@ -141,6 +154,26 @@ def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse, spoilt:
         dump.dump(engine, actor="tester")
     assert len(dump.listed(engine)) == 2
     assert house.keeper.runs(limit=1)[0].state.value == "failed"
+
+
+@pytest.mark.parametrize("vouched", [None, Vouched.WRITTEN])
+def test_a_dump_that_nobody_vouches_for_deletes_nothing(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch, vouched: Vouched | None
+) -> None:
+    """What cannot be read back, and has no SHA-256 at its server, must have been vouched for as it was written."""
+    house = open_house(dumps={"keep": 1})
+    engine = house.keeper.engine
+    dump.dump(engine, actor="tester")
+    stores = cast("dict[str, Store]", engine.stores)
+    stores["cold"] = Mute.from_url(stores["cold"].config)
+    monkeypatch.setattr(Mute, "vouched", vouched)
+    if vouched is None:
+        with pytest.raises(ContentMismatch, match="nobody vouches"):
+            dump.dump(engine, actor="tester")
+        assert len(dump.listed(engine)) == 2
+    else:
+        dump.dump(engine, actor="tester")
+    assert house.keeper.runs(limit=1)[0].state.value == ("failed" if vouched is None else "done")
 
 
 def test_the_manifest_is_readable_by_people(house: House) -> None:
