@@ -16,7 +16,9 @@ from tierkeeper.cli.session import Session, pass_session
 def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> None:
     """Read the copies of artifacts back and check their checksums; without conditions all of them."""
     if share is not None and (chosen.given or chosen.filter.tenant):
-        raise click.UsageError("--share goes over all copies, longest unverified first; leave out the conditions.")
+        raise click.UsageError(
+            "--share goes over all copies, those first that nobody vouches for; leave out the conditions."
+        )
     session.check_tier(chosen.filter.tier)
     selected = chosen.filter if chosen.given or chosen.filter.tenant else None
     with session.output.progress("verifying") as advance:
