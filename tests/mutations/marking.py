@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_tier_marks.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
+_FOUNDING = "tests/integration/engine/test_founding.py::"
 _ENGINE = "tierkeeper/engine/"
 
 MARKING = (
@@ -120,6 +121,36 @@ MARKING = (
             ),
         ),
         (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
+    ),
+    Mutant(
+        "tier marks",
+        "a first start that made one place made all",
+        (Edit(f"{_ENGINE}founding.py", "known is not None and known.founded", "known is not None and known.tiers"),),
+        (f"{_FOUNDING}test_an_interrupted_first_start_goes_on",),
+    ),
+    Mutant(
+        "tier marks",
+        "init stops at the first tier that does not answer",
+        (
+            Edit(
+                f"{_ENGINE}marking.py",
+                "        except StoreError as error:\n            done",
+                "        except TierNotOurs as error:\n            done",
+            ),
+        ),
+        (f"{_FOUNDING}test_a_tier_that_does_not_answer_hinders_no_other",),
+    ),
+    Mutant(
+        "tier marks",
+        "what lies below home by name is made, wherever it leads",
+        (Edit(f"{_ENGINE}marking.py", "Path(place.path).resolve()", "Path(place.path)"),),
+        (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
+    ),
+    Mutant(
+        "tier marks",
+        "the records of another server are made as the catalog's own",
+        (Edit(f"{_ENGINE}marking.py", " and options.keys() <= _OF_THE_STORE", ""),),
+        (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
         "tier marks",

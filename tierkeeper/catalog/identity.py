@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -35,12 +35,14 @@ class Identity:
     """The catalog's id, the line of it that goes on, and when the mark of each tier was made.
 
     ``was``: what ``init`` called an empty catalog, before a rebuild made it the one that its tiers belong to.
+    ``founded``: the places of its tiers were made once, all of them; a start makes none any more.
     """
 
     catalog: UUID
     line: UUID
     tiers: Mapping[str, datetime]
     was: UUID | None = None
+    founded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,13 @@ def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
         return None
     tiers = {tier: datetime.fromisoformat(made) for tier, made in value["tiers"].items()}
     was = value.get("was")
-    return Identity(UUID(value["catalog"]), UUID(value["line"]), tiers, None if was is None else UUID(was))
+    return Identity(
+        catalog=UUID(value["catalog"]),
+        line=UUID(value["line"]),
+        tiers=tiers,
+        was=None if was is None else UUID(was),
+        founded=value.get("founded", False),
+    )
 
 
 def write(connection: sa.Connection, identity: Identity, *, by: str, reason: str, now: datetime) -> None:
@@ -78,7 +86,14 @@ def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime
     known = read(connection, lock=True)
     if known is not None:
         tiers = dict.fromkeys(known.tiers, now)
-        write(connection, Identity(known.catalog, uuid4(), tiers), by=by, reason=reason, now=now)
+        write(connection, replace(known, line=uuid4(), tiers=tiers, was=None), by=by, reason=reason, now=now)
+
+
+def found(connection: sa.Connection, *, by: str, now: datetime) -> None:
+    """Take note that the places of its tiers were made."""
+    known = read(connection, lock=True)
+    if known is not None and not known.founded:
+        write(connection, replace(known, founded=True), by=by, reason="its places were made", now=now)
 
 
 def copies(connection: sa.Connection, tier: str) -> int:
@@ -99,5 +114,6 @@ def _told(identity: Identity) -> str:
         "line": str(identity.line),
         "tiers": {tier: made.isoformat() for tier, made in identity.tiers.items()},
         "was": None if identity.was is None else str(identity.was),
+        "founded": identity.founded,
     }
     return json.dumps(value)

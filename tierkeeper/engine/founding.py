@@ -19,25 +19,26 @@ def init(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
     Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
     """
     made = _catalog(engine, actor)
-    return made + _places(engine, tiers, marking.mark_all(engine, make=True, actor=actor))
+    return made + _places(engine, tiers, marking.mark_all(engine, make=True, actor=actor), actor=actor)
 
 
 def start(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
     """Make or upgrade an embedded catalog; return what was made.
 
-    Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. The
-    first start of this version on a catalog of the release before marks what was prepared then. Raises, when the rest
-    is done, what keeps a tier from being used.
+    Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. One
+    that was interrupted is done again by the next, until all are made and the catalog took note of it. The first start
+    of this version on a catalog of the release before marks what was prepared then. Raises, when the rest is done, what
+    keeps a tier from being used.
     """
     made = _catalog(engine, actor)
     with engine.catalog.reading() as connection:
         known = identity.read(connection)
-    if known is not None and known.tiers:
+    if known is not None and known.founded:
         made += _policies(engine, tiers)
         for store in engine.stores.values():
             engine.marks.confirm(store, bound=True)
         return made
-    return made + _places(engine, tiers, marking.mark_own(engine, actor=actor))
+    return made + _places(engine, tiers, marking.mark_own(engine, actor=actor), actor=actor)
 
 
 def _catalog(engine: Engine, actor: str) -> list[str]:
@@ -48,7 +49,7 @@ def _catalog(engine: Engine, actor: str) -> list[str]:
     return made
 
 
-def _places(engine: Engine, tiers: Tiers, marked: marking.Marked) -> list[str]:
+def _places(engine: Engine, tiers: Tiers, marked: marking.Marked, *, actor: str) -> list[str]:
     made = [*marked.made, *(f"staging: {what}" for what in content.prepare_staging(engine.settings))]
     try:
         made += _policies(engine, tiers)
@@ -56,6 +57,8 @@ def _places(engine: Engine, tiers: Tiers, marked: marking.Marked) -> list[str]:
         if not marked.refused:
             raise
     marked.check()
+    engine.catalog.run(lambda c: identity.found(c, by=actor, now=catalog_now(c)))
+    engine.marks.refresh()
     return made
 
 

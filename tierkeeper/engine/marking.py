@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,10 +26,12 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import difference
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import ObjectKey, Store
-from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, TierNotOurs
+from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, StoreError, TierNotOurs
 from tierkeeper.stores.marks import TierMark
 
 _LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
+#: options of ``postgres:`` that are not the server's, which could lead to another one
+_OF_THE_STORE = {"schema", "limit", "pool", "timeout", "statement_timeout"}
 _OR_ELSE = "mount its place or mend its URL; else `tierkeeper init --adopt {tier} --reason …`"
 
 
@@ -39,7 +40,7 @@ class Marked:
     """What was made, in words, and the tiers that were refused."""
 
     made: list[str] = field(default_factory=list)
-    refused: list[TierNotOurs] = field(default_factory=list)
+    refused: list[StoreError] = field(default_factory=list)
 
     def check(self) -> None:
         """Raise what refused a tier; where that are several, one TierNotOurs for all of them."""
@@ -47,7 +48,7 @@ class Marked:
             raise self.refused[0]
         if self.refused:
             tiers = ", ".join(str(error.data["tier"]) for error in self.refused)
-            told = (e.data["reason"] if type(e) is TierNotOurs else e for e in self.refused)
+            told: Iterator[object] = (e.data["reason"] if type(e) is TierNotOurs else e for e in self.refused)
             raise TierNotOurs(tier=tiers, reason="; ".join(map(str, told)))
 
 
@@ -68,13 +69,13 @@ def mark_all(engine: Engine, *, make: bool, actor: str) -> Marked:
         try:
             made = _mark(engine, tier.name, make=make, actor=actor)
             done.made += [f"tier {tier.name}: {what}" for what in made]
-        except TierNotOurs as error:
+        except StoreError as error:
             done.refused.append(error)
     return done
 
 
 def mark_own(engine: Engine, *, actor: str) -> Marked:
-    """Make and mark the tiers of an embedded catalog that was made just now; only mark those of an older one."""
+    """Make and mark the tiers of an embedded catalog that has no copies yet; only mark those of an older one."""
     with engine.catalog.reading() as connection:
         used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
     own = {tier.name for tier in engine.tiers if _is_own(engine, tier.name)}
@@ -286,12 +287,11 @@ def _identity(engine: Engine) -> Identity:
 
 def _is_own(engine: Engine, tier: str) -> bool:
     """Whether a tier lies in what an embedded catalog may make by itself: below its home or ``base_path``."""
-    url = engine.settings.tiers[tier].url
-    parts = urlsplit(url)
-    if parts.scheme == "postgres":
-        return not parts.netloc and "host" not in engine.settings.tiers[tier].options
-    if parts.scheme != "file":
+    place, options = factory.read(tier, engine.settings.tiers[tier])
+    if place.scheme == "postgres":
+        return not place.host and options.keys() <= _OF_THE_STORE
+    if place.scheme != "file":
         return False
-    folder = Path(unquote(parts.path))
+    folder = Path(place.path).resolve()
     roots = [engine.settings.home, engine.settings.base_path]
-    return any(root is not None and folder.is_relative_to(root) for root in roots)
+    return any(root is not None and folder.is_relative_to(root.resolve()) for root in roots)

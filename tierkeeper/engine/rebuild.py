@@ -192,6 +192,7 @@ def _take_over(
         line=heritage.line or (known.line if known else uuid4()),
         tiers={tier: mark.made for tier, mark in heritage.marks.items()},
         was=next(iter(heritage.own), None),
+        founded=known is not None and known.founded,
     )
     identity.write(connection, heir, by=by, reason="a rebuild", now=now)
 

@@ -18,11 +18,7 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     ``postgres:`` without a host means the catalog's server at ``catalog_url``. Raises :class:`UnknownScheme` and
     :class:`BadTierUrl`.
     """
-    try:
-        place = urls.parse(settings.url)
-    except urls.UnusableUrl as error:
-        raise BadTierUrl(setting=setting_of(tier), problem=error.problem, fix=error.fix) from None
-    options = _options(tier, place.options, settings.options)
+    place, options = read(tier, settings)
     adapter = _adapter(tier, place.scheme)
     url = settings.url.partition("?")[0]
     if place.scheme == "postgres" and not place.host and "host" not in options:
@@ -34,6 +30,15 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
             )
         url = catalog_url
     return adapter(StoreConfig(tier=tier, url=url, options=options, io_threads=io_threads))
+
+
+def read(tier: str, settings: TierSettings) -> tuple[urls.PlaceUrl, dict[str, str]]:
+    """Return a tier's URL in its parts, and its options from there and from beside it; raises BadTierUrl."""
+    try:
+        place = urls.parse(settings.url)
+    except urls.UnusableUrl as error:
+        raise BadTierUrl(setting=setting_of(tier), problem=error.problem, fix=error.fix) from None
+    return place, _options(tier, place.options, settings.options)
 
 
 def _options(tier: str, given: Mapping[str, str], more: dict[str, str]) -> dict[str, str]:
