@@ -116,6 +116,11 @@ def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoRe
     return NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
 
 
+def unasked(engine: Engine, row: ArtifactRow) -> bool:
+    """Whether a copy lies in a tier that is not configured here, so that nobody can say that the content is lost."""
+    return any(copy.kept and copy.tier not in engine.stores for copy in _all_copies(engine, row))
+
+
 def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     rank = {tier.name: tier.rank for tier in engine.tiers}
     readable = [copy for copy in _all_copies(engine, row) if _may_be_read(engine, copy)]

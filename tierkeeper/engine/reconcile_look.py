@@ -58,7 +58,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class _Others:
-    """A copy's own row, the other copies of its content in the tiers that there are, and an artifact that needs it."""
+    """A copy's own row, the other copies of its content, and an artifact that needs it."""
 
     mine: PlacementRow | None
     copies: Sequence[PlacementRow]
@@ -305,12 +305,16 @@ class Look:
         """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
         owner = others.owner
         ref = None if owner is None else owner.ref
-        heals = copy.damaged and not reason and owner is not None and self._reads_right(others.mine, owner.sha256)
-        lost = owner is not None and not heals and not self._any_right(others, owner)
+        mine = self._reads_right(others.mine, owner.sha256) if copy.damaged and not reason and owner else False
+        heals = mine is True
+        right = mine or owner is None or self._any_right(others, owner)
+        lost = right is False and mine is False
+        if not lost and not right:
+            self._unanswered += 1
         if heals:
             action, told = FindingAction.HEAL, "it was reported as damaged; its bytes are right"
         else:
-            repaired = not lost and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
+            repaired = right is True and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
             action = FindingAction.REPAIR if repaired else FindingAction.NONE
             told = reason or "it was reported as damaged"
             told += (
@@ -318,18 +322,26 @@ class Look:
             )
         return Finding(self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost)
 
-    def _any_right(self, others: "_Others", owner: ArtifactRow) -> bool:
-        """Whether another copy can be read; what is called damaged is read before the content is called lost."""
-        if any(copy.readable for copy in others.copies):
-            return True
-        return any(copy.kept and self._reads_right(copy, owner.sha256) for copy in others.copies)
+    def _any_right(self, others: "_Others", owner: ArtifactRow) -> bool | None:
+        """Whether another copy can be read; what is called damaged is read before the content is called lost.
 
-    def _reads_right(self, copy: PlacementRow | None, sha256: bytes) -> bool:
-        """Whether a copy's bytes are right now; an error of its store is no answer, and so no yes."""
-        try:
-            return copy is not None and checking.check(self._engine, copy, sha256, pinned=False) is None
-        except StoreError:
+        None: of none it is known that it is right, and not of all that they are not.
+        """
+        if any(copy.readable and copy.tier in self._engine.stores for copy in others.copies):
+            return True
+        answers = [self._reads_right(copy, owner.sha256) for copy in others.copies if copy.kept]
+        return True if True in answers else None if None in answers else False
+
+    def _reads_right(self, copy: PlacementRow | None, sha256: bytes) -> bool | None:
+        """Whether a copy's bytes are right now; None: its store fails, or its tier is not configured here."""
+        if copy is None:
             return False
+        if copy.tier not in self._engine.stores:
+            return None
+        try:
+            return checking.check(self._engine, copy, sha256, pinned=False) is None
+        except StoreError:
+            return None
 
     def _others(self, copies: Sequence[Copy]) -> "dict[UUID, _Others]":
         """Return by copy the other ones of the same content, and one artifact that needs it."""
@@ -340,11 +352,10 @@ class Look:
             found = placements.of_blobs(connection, blobs)
             owners = inventory.owners(connection, blobs)
             rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
-        tiers = self._engine.stores
         return {
             copy.id: _Others(
                 mine=next((p for p in found[copy.blob] if p.id == copy.id), None),
-                copies=[p for p in found[copy.blob] if p.id != copy.id and p.tier in tiers],
+                copies=[p for p in found[copy.blob] if p.id != copy.id],
                 owner=rows.get(owners.get(copy.blob, copy.id)),
             )
             for copy in copies

@@ -75,7 +75,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     good = []
     size = 0
     for row in [row for row, copy in batch if copy is None]:
-        counts["lost"] += 1
+        counts["left out" if reading.unasked(engine, row) else "lost"] += 1
         bad.append(ItemError(row.ref, reading.unreadable(engine, row, ()).as_dict()))
     pairs = [(row, copy) for row, copy in batch if copy is not None]
     tiers = {copy.tier for _, copy in pairs}

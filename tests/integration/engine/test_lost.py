@@ -6,6 +6,8 @@ from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import FindingAction
+from tierkeeper.engine import checking
+from tierkeeper.stores.errors import StoreTransient
 
 DOOMED = "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() + interval '1 hour'"
 DAMAGED = "UPDATE placements SET damaged_at = now()"
@@ -109,6 +111,22 @@ def test_verify_of_lost_content_says_so(doomed: House) -> None:
     result = doomed.keeper.verify()
     assert (result.counts, result.errors) == ({"lost": 1}, 1)
     assert result.failures[0].ref == doomed.show().ref
+    doomed.reset()
+
+
+def test_a_copy_that_cannot_be_asked_is_not_lost(doomed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tier that is not configured here and a store that fails say nothing of the bytes: neither calls them lost."""
+    doomed.sql("UPDATE placements SET tier = 'elsewhere'")
+    assert doomed.keeper.verify().counts == {"left out": 1}
+    doomed.sql("UPDATE placements SET tier = 'warm'")
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreTransient(tier="warm", reason="it is away")
+
+    monkeypatch.setattr(checking, "check", fails)
+    result, found = reconcile(doomed, dry_run=True)
+    assert (result.lost, [f.lost for f in found]) == (0, [])
+    assert sum(tier.unanswered for tier in result.tiers) == 1
     doomed.reset()
 
 
