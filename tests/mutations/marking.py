@@ -10,6 +10,18 @@ _ENGINE = "tierkeeper/engine/"
 MARKING = (
     Mutant(
         "tier marks",
+        "a tier that gives no answer has good copies all the same",
+        (
+            Edit(
+                f"{_ENGINE}collect.py",
+                "            for tier, error in self.engine.unconfirmed().items()\n",
+                "            for tier, error in self.engine.unconfirmed().items() if isinstance(error, TierNotOurs)\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_tier_that_does_not_confirm_is_no_other_copy",),
+    ),
+    Mutant(
+        "tier marks",
         "what was read of the catalog is good for ever",
         (
             Edit(

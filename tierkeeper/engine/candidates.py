@@ -1,7 +1,7 @@
 """What becomes of collect's candidates: asked before the copies that stay are looked at, and under the blobs' locks."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -42,12 +42,12 @@ def judge(
     engine: Engine,
     candidates: Iterable[tuple[UUID, UUID]],
     *,
-    away: Collection[str],
+    away: Mapping[str, Verdict],
     seen: Seen | None,
 ) -> Judged:
     """Decide about each candidate (placement, blob).
 
-    A copy in a tier that is ``away`` (its place is not its own now) is left out, and is no other good copy either.
+    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
     ``seen`` None: nothing was looked at yet, and what would go if all were right is told with ``to_see``.
     """
     chosen = {placement for placement, _ in candidates}
@@ -67,7 +67,7 @@ def judge(
             if copy.id not in chosen:
                 continue
             if copy.tier in away:
-                judged.verdicts.append(Verdict.AWAY)
+                judged.verdicts.append(away[copy.tier])
                 continue
             verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
             if verdict is Verdict.COLLECTED:

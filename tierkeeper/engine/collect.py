@@ -13,7 +13,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
@@ -34,6 +34,7 @@ from tierkeeper.engine.candidates import Marked, Seen
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
+from tierkeeper.stores.errors import TierNotOurs
 
 log = logs.get(__name__)
 
@@ -92,11 +93,12 @@ class _Sweep:
     def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
         """Take one batch through the look and steps 2 to 4; return how many copies are gone."""
         token = new_id()
-        away = self.engine.not_ours()
-        looked = survivors.look(self.engine, picked, away=away.keys(), actor=self.actor, dry_run=self.dry_run)
-        marked, verdicts = step_2_mark(
-            self.engine, token, picked, dry_run=self.dry_run, away=away.keys(), seen=looked.seen
-        )
+        away = {
+            tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
+            for tier, error in self.engine.unconfirmed().items()
+        }
+        looked = survivors.look(self.engine, picked, away=away, actor=self.actor, dry_run=self.dry_run)
+        marked, verdicts = step_2_mark(self.engine, token, picked, dry_run=self.dry_run, away=away, seen=looked.seen)
         counts = looked.counts + Counter(v.value for v in verdicts)
         going = set() if self.dry_run else {m.placement.id for m in marked}
         self.passed.extend(placement for placement, _ in picked if placement not in going)
@@ -139,12 +141,12 @@ def step_2_mark(
     picked: Sequence[tuple[UUID, UUID]],
     *,
     dry_run: bool,
-    away: Collection[str] = (),
+    away: Mapping[str, Verdict] = MappingProxyType({}),
     seen: Seen = MappingProxyType({}),
 ) -> tuple[list[Marked], list[Verdict]]:
     """Decide about each candidate under its blob's lock, and mark what goes.
 
-    A copy in a tier that is ``away`` (its place is not its own now) is left out, and is no other good copy either.
+    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
     What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21).
     """
     of = sorted({blob for _, blob in picked})

@@ -16,7 +16,7 @@ from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
-from tierkeeper.stores.errors import StoreError, TierNotOurs
+from tierkeeper.stores.errors import StoreError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,13 +64,9 @@ class Engine:
         stores = [self.stores[tier] for tier in sorted(set(tiers)) if tier in self.stores]
         return self.marks.refused(stores, before=before)
 
-    def not_ours(self) -> dict[str, StoreError]:
-        """Return why tiers cannot be used now, of those that have no mark, or another's: sweeps leave them out."""
-        return {
-            tier: error
-            for tier, error in self.marks.refused(self.stores.values(), bound=True).items()
-            if isinstance(error, TierNotOurs)
-        }
+    def unconfirmed(self) -> dict[str, StoreError]:
+        """Return why tiers cannot be used now, of all that do not confirm: sweeps leave them out."""
+        return self.marks.refused(self.stores.values(), bound=True)
 
     def in_parallel(self, call: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """Make one store call per item, some at once; results in the items' order, the first error raised."""

@@ -25,6 +25,7 @@ class Verdict(Enum):
     PROTECTED = "kept: protected"
     UNSEEN = "kept: what stays was not seen"
     AWAY = "left out: the tier's place is not its own"
+    UNCONFIRMED = "left out: the tier did not tell whether its place is its own"
 
     @property
     def goes(self) -> bool:

@@ -11,7 +11,7 @@ batch. It is no part of the transaction that decides: that one asks again whethe
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import candidates, checking, damage
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreError
@@ -43,7 +44,7 @@ def look(
     engine: Engine,
     picked: Sequence[tuple[UUID, UUID]],
     *,
-    away: Collection[str],
+    away: Mapping[str, Verdict],
     actor: str,
     dry_run: bool,
 ) -> Look:

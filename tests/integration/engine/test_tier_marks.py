@@ -17,7 +17,7 @@ from tierkeeper.base.health import Condition
 from tierkeeper.base.settings import Settings
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
+from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
 from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3 import S3Store
@@ -220,6 +220,23 @@ def test_a_delete_in_another_place_is_no_receipt(s3_house: House) -> None:
     house.settle()
     with pytest.raises(ObjectNotFound):
         place.head(ObjectKey(row.location))
+
+
+def test_a_tier_that_does_not_confirm_is_no_other_copy(s3_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep leaves out every tier whose mark it did not read, whatever kept it from that: no copy there counts."""
+    house = s3_house
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.turn()
+    house.promote("a", "cold")
+    house.pass_time(timedelta(days=8))
+
+    def refuse() -> TierMark | None:
+        raise StoreTransient(tier="warm", reason="timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.keeper.engine.store("warm"), "mark", refuse)
+        assert house.keeper.collect().counts["left out: the tier did not tell whether its place is its own"] == 1
+    house.settle()
 
 
 def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
