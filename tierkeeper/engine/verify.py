@@ -40,7 +40,9 @@ def verify(
     total: Counter[str] = Counter()
     failures: list[ItemError] = []
     size, more = 0, False
-    batches = _share(engine, share) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
+    batches = (
+        _share(engine, share, total) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
+    )
     for batch in batches:
         if over(deadline):
             more = True
@@ -118,18 +120,28 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
         after = rows[-1]
 
 
-def _share(engine: Engine, share: float) -> Iterator[list[Copy]]:
-    """Yield so much of all copies: what is never read would hide what was read long ago, were it always the first."""
+def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[Copy]]:
+    """Yield so much of all copies: what is never read would hide what was read long ago, were it always the first.
+
+    What nobody vouches for and cannot be read uses nothing of it, and is asked for half as many copies at most.
+    """
     with engine.catalog.reading() as connection:
         left = placements.count_present(connection)
         left = max(1, round(left * share)) if left else 0
         before = catalog_now(connection)
+    spare = math.ceil(left / 2)
     unvouched, unread, oldest = (_Queue(engine, order, before) for order in placements.Order)
     for queue, most in ((unvouched, 1.0), (unread, 0.5), (oldest, 1.0), (unread, 1.0)):
         end = left - math.ceil(left * most)
-        while left > end and (batch := queue.next(min(_BATCH, left - end))) is not None:
+        while left > end:
+            unread_before = total["unreadable"] + total["left out"]
+            limit = min(_BATCH, left - end, spare - unread_before) if queue is unvouched else min(_BATCH, left - end)
+            if limit <= 0 or (batch := queue.next(limit)) is None:
+                break
             yield batch
             left -= len(batch)
+            if queue is unvouched:
+                left += total["unreadable"] + total["left out"] - unread_before
 
 
 class _Queue:

@@ -373,6 +373,20 @@ def test_verify_takes_first_what_nobody_vouches_for(house: House) -> None:
     assert read() == {"n1", "n3"}
 
 
+def test_copies_in_doubt_that_cannot_be_read_leave_verify_its_share(house: House) -> None:
+    """They are asked at most half as often as copies are read, and use nothing of the share."""
+    for number in range(4):
+        house.store(f"n{number}", b"%d" % number, age=WEEK)
+    house.turn()
+    doubt(house, "warm")
+    for number in range(4):
+        house.store(f"m{number}", b"more %d" % number)
+    server(house, "warm").away = True
+    assert house.keeper.verify(share=0.5).counts == {"unreadable": 2, "verified": 4}
+    server(house, "warm")
+    house.keeper.verify()
+
+
 def test_the_copies_in_doubt_come_from_an_index(house: House) -> None:
     """What nobody vouches for, and what was never read, is not looked for among all placements."""
     for number in range(300):
