@@ -3,7 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _DAMAGE = "tierkeeper/engine/damage.py"
-_LOOK = "tierkeeper/engine/reconcile_look.py"
+_SIBLINGS = "tierkeeper/engine/siblings.py"
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
 _VERIFY = "tierkeeper/engine/verify.py"
 _LOST = "tests/integration/engine/test_lost.py::"
@@ -18,13 +18,13 @@ HEALING = (
     Mutant(
         "lost",
         "a damaged copy is called right unread",
-        (Edit(_LOOK, "checking.check(self._engine, copy, sha256, pinned=False) is None", "True"),),
+        (Edit(_SIBLINGS, "checking.check(engine, copy, sha256, pinned=False) is None", "True"),),
         (f"{_LOST}test_a_doomed_copy_with_other_bytes_stays_lost",),
     ),
     Mutant(
         "lost",
         "what another damaged copy has is not asked before content is called lost",
-        (Edit(_LOOK, "return any(copy.kept and ", "return any(False and "),),
+        (Edit(_SIBLINGS, " for copy in siblings.copies if copy.kept]", " for copy in ()]"),),
         (f"{_LOST}test_content_that_another_copy_heals_is_not_lost",),
     ),
     Mutant(

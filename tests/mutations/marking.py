@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_tier_marks.py::"
+_PLACES = "tests/integration/engine/test_tier_places.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _FOUNDING = "tests/integration/engine/test_founding.py::"
 _ENGINE = "tierkeeper/engine/"
@@ -30,13 +31,13 @@ MARKING = (
                 "self._identity",
             ),
         ),
-        (f"{_TESTS}test_a_worker_notices_that_another_place_was_adopted",),
+        (f"{_PLACES}test_a_worker_notices_that_another_place_was_adopted",),
     ),
     Mutant(
         "tier marks",
         "a folder's mark that was admitted once is admitted for ever",
         (Edit("tierkeeper/stores/filesystem.py", "            self.guard(admitted[1])", "            pass"),),
-        (f"{_TESTS}test_a_worker_notices_that_another_place_was_adopted",),
+        (f"{_PLACES}test_a_worker_notices_that_another_place_was_adopted",),
     ),
     Mutant(
         "tier marks",
@@ -108,13 +109,13 @@ MARKING = (
                 "    if False:\n        _require_seen(engine, tier)\n",
             ),
         ),
-        (f"{_TESTS}test_an_upgrade_refuses_a_place_without_its_copies",),
+        (f"{_PLACES}test_an_upgrade_refuses_a_place_without_its_copies",),
     ),
     Mutant(
         "tier marks",
         "init marks a second place of a tier in which some of its copies are",
         (Edit(f"{_ENGINE}marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
-        (f"{_TESTS}test_a_tier_that_has_a_mark_gets_no_second_one",),
+        (f"{_PLACES}test_a_tier_that_has_a_mark_gets_no_second_one",),
     ),
     Mutant(
         "tier marks",
@@ -168,6 +169,6 @@ MARKING = (
         "tier marks",
         "of two hosts that mark a tier at the same time the second one is believed",
         (Edit(f"{_ENGINE}marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
-        (f"{_TESTS}test_of_two_inits_of_an_upgrade_one_marks",),
+        (f"{_PLACES}test_of_two_inits_of_an_upgrade_one_marks",),
     ),
 )

@@ -20,12 +20,11 @@ from uuid import UUID
 
 from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.base.states import PlacementState
-from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine
+from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
-from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, reserved
+from tierkeeper.engine import checking, reserved, siblings
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when
@@ -54,15 +53,6 @@ class Suspect:
 
     placement: UUID
     reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Others:
-    """A copy's own row, the other copies of its content, and an artifact that needs it."""
-
-    mine: PlacementRow | None
-    copies: Sequence[PlacementRow]
-    owner: ArtifactRow | None
 
 
 class Look:
@@ -287,7 +277,7 @@ class Look:
         self._note_bad(bad)
 
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]]) -> None:
-        others = self._others([copy for copy, _, _ in bad])
+        others = siblings.of(self._engine, [copy for copy, _, _ in bad])
         for copy, kind, reason in bad:
             finding = self._judged(copy, kind, reason, others[copy.id])
             self._lost += finding.lost
@@ -301,13 +291,17 @@ class Look:
             if finding.lost or finding.action is FindingAction.HEAL:
                 self._tell(finding)
 
-    def _judged(self, copy: Copy, kind: FindingKind, reason: str, others: "_Others") -> Finding:
+    def _judged(self, copy: Copy, kind: FindingKind, reason: str, others: siblings.Siblings) -> Finding:
         """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
         owner = others.owner
         ref = None if owner is None else owner.ref
-        mine = self._reads_right(others.mine, owner.sha256) if copy.damaged and not reason and owner else False
+        mine = (
+            siblings.reads_right(self._engine, others.mine, owner.sha256)
+            if copy.damaged and not reason and owner
+            else False
+        )
         heals = mine is True
-        right = mine or owner is None or self._any_right(others, owner)
+        right = mine or owner is None or siblings.any_right(self._engine, others, owner.sha256)
         lost = right is False and mine is False
         if not lost and not right:
             self._unanswered += 1
@@ -321,45 +315,6 @@ class Look:
                 "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
             )
         return Finding(self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost)
-
-    def _any_right(self, others: "_Others", owner: ArtifactRow) -> bool | None:
-        """Whether another copy can be read; what is called damaged is read before the content is called lost.
-
-        None: of none it is known that it is right, and not of all that they are not.
-        """
-        if any(copy.readable and copy.tier in self._engine.stores for copy in others.copies):
-            return True
-        answers = [self._reads_right(copy, owner.sha256) for copy in others.copies if copy.kept]
-        return True if True in answers else None if None in answers else False
-
-    def _reads_right(self, copy: PlacementRow | None, sha256: bytes) -> bool | None:
-        """Whether a copy's bytes are right now; None: its store fails, or its tier is not configured here."""
-        if copy is None:
-            return False
-        if copy.tier not in self._engine.stores:
-            return None
-        try:
-            return checking.check(self._engine, copy, sha256, pinned=False) is None
-        except StoreError:
-            return None
-
-    def _others(self, copies: Sequence[Copy]) -> "dict[UUID, _Others]":
-        """Return by copy the other ones of the same content, and one artifact that needs it."""
-        blobs = {copy.blob for copy in copies}
-        if not blobs:
-            return {}
-        with self._engine.catalog.reading() as connection:
-            found = placements.of_blobs(connection, blobs)
-            owners = inventory.owners(connection, blobs)
-            rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
-        return {
-            copy.id: _Others(
-                mine=next((p for p in found[copy.blob] if p.id == copy.id), None),
-                copies=[p for p in found[copy.blob] if p.id != copy.id],
-                owner=rows.get(owners.get(copy.blob, copy.id)),
-            )
-            for copy in copies
-        }
 
     # -- what all of it needs
 

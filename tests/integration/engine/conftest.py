@@ -67,3 +67,15 @@ def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: 
                 yield House(keeper, settings)
 
     return opened
+
+
+@pytest.fixture
+def s3_house(request: pytest.FixtureRequest, open_house: Callable[..., House]) -> House:
+    """Warm and cold in buckets, at which each call goes where the name leads."""
+    endpoint = request.getfixturevalue("s3_endpoint")
+    return open_house(
+        tiers={
+            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={endpoint}"},
+            "cold": {"url": f"s3://cold-bucket?endpoint={endpoint}"},
+        }
+    )

@@ -7,8 +7,8 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 from faults.around import Around
+from integration.engine.leading import Led, damaged, led
 from integration.engine.reconciling import CONTENT
-from integration.engine.test_tier_marks import Led, damaged, led
 from integration.keeper.house import House
 
 from tierkeeper.base.ids import new_id

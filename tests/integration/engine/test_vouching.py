@@ -1,92 +1,18 @@
 """A copy that nobody vouches for is read before it counts, and until then nothing is removed on its word."""
 
-import hashlib
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from integration.engine.doubting import Server, doubt, kept, row_of, server, vouched
 from integration.keeper.house import House
 from integration.keeper.test_damage import CONTENT, file_of, flip
 
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.base.health import Condition
 from tierkeeper.base.states import Outcome, Vouched
-from tierkeeper.catalog import placements
-from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import damage, vouching
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, StoreTransient
-from tierkeeper.stores.filesystem import FilesystemStore
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
-
-
-class Server(FilesystemStore):
-    """A folder that copies on its own side without looking at the bytes, and says what it was told to say of them."""
-
-    says: Vouched | None = None
-    archive = False
-    away = False
-    copied = 0
-    etag: str | None = None  # of what lies here, where it refuses another pin
-
-    @property
-    def must_thaw(self) -> bool:
-        return self.archive
-
-    def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
-        self.copied += 1
-        with source.open(ObjectKey(key.location)) as pieces:
-            data = b"".join(pieces)
-        as_it_is = replace(info, sha256=hashlib.sha256(data).digest(), size=len(data))
-        stored = super().put(location, io.BytesIO(data), as_it_is)
-        return replace(stored, sha256=None, vouched=self.says, pin="ours")
-
-    @contextmanager
-    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
-        if self.away:
-            raise StoreTransient(tier=self.config.tier, reason="it is away")
-        if self.etag is not None and key.pin not in {None, self.etag}:
-            raise ContentMismatch(tier=self.config.tier, location=key.location, reason="others are there: 412")
-        with super().open(ObjectKey(key.location), offset=offset, length=length) as pieces:
-            yield pieces
-
-
-def server(house: House, tier: str, says: Vouched | None = None) -> Server:
-    """Put such a store in a tier's place."""
-    stores: Any = house.keeper.engine.stores
-    made = stores[tier] = Server.from_url(stores[tier].config)
-    made.says = says
-    return made
-
-
-def doubt(house: House, tier: str) -> None:
-    """Forget who vouches for the copies in a tier, as the migration does."""
-    house.sql("UPDATE placements SET vouched = NULL, pin = NULL, verified_at = NULL WHERE tier = :tier", tier=tier)
-
-
-def vouched(house: House, tier: str) -> tuple[str | None, str | None, bool]:
-    """Who vouches for the present copy in a tier, its pin, and whether it was read."""
-    (row,) = house.sql(
-        "SELECT vouched, pin, verified_at FROM placements WHERE tier = :tier AND state = 'present'", tier=tier
-    )
-    return row.vouched, row.pin, row.verified_at is not None
-
-
-def kept(house: House) -> set[str]:
-    """The tiers with a present copy, damaged ones too."""
-    return {row.tier for row in house.sql("SELECT tier FROM placements WHERE state = 'present'")}
-
-
-def row_of(house: House, tier: str) -> PlacementRow:
-    """The catalog's row of the copy in a tier."""
-    (row,) = house.sql("SELECT id FROM placements WHERE tier = :tier", tier=tier)
-    with house.keeper.engine.catalog.reading() as connection:
-        return placements.load(connection, [row.id])[0]
 
 
 @pytest.fixture
@@ -336,92 +262,3 @@ def test_healing_vouches_too(house: House) -> None:
     assert damage.heal(house.keeper.engine, copy, actor="tester")
     assert vouched(house, "hot") == ("read", None, True)
     house.settle()
-
-
-def test_verify_takes_first_what_nobody_vouches_for(house: House) -> None:
-    """Then what was never read and what was read longest ago, in halves."""
-    for number in range(6):
-        house.store(f"n{number}", b"%d" % number)
-    order = [
-        "vouched = 'read', verified_at = now() - interval '9 d'",
-        "vouched = 'read', verified_at = now() - interval '8 d'",
-        "vouched = 'written', verified_at = NULL",
-        "vouched = 'written', verified_at = NULL",
-        "vouched = NULL, verified_at = now() - interval '1 d'",  # by a process of the release before
-        "vouched = NULL, verified_at = NULL",
-    ]
-    for number, change in enumerate(order):
-        house.sql(
-            f"UPDATE placements SET {change} WHERE blob_id = (SELECT blob_id FROM artifacts WHERE id = :id)",  # noqa: S608
-            id=house.show(f"n{number}").id,
-        )
-
-    def read() -> set[str]:
-        """The artifacts whose copies were read by one call just now."""
-        house.sql("UPDATE placements SET made_at = now()")
-        assert house.keeper.verify(share=1 / 3).counts == {"verified": 2}
-        return {
-            row.name
-            for row in house.sql(
-                "SELECT n.name FROM placements p JOIN artifacts a ON a.blob_id = p.blob_id"
-                " JOIN names n ON n.id = a.name_id WHERE p.verified_at > p.made_at"
-            )
-        }
-
-    assert read() == {"n4", "n5"}
-    assert read() == {"n0", "n2"}
-    assert read() == {"n1", "n3"}
-
-
-def test_copies_in_doubt_that_cannot_be_read_leave_verify_its_share(house: House) -> None:
-    """They are asked at most half as often as copies are read, and use nothing of the share."""
-    for number in range(4):
-        house.store(f"n{number}", b"%d" % number, age=WEEK)
-    house.turn()
-    doubt(house, "warm")
-    for number in range(4):
-        house.store(f"m{number}", b"more %d" % number)
-    server(house, "warm").away = True
-    assert house.keeper.verify(share=0.5).counts == {"unreadable": 2, "verified": 4}
-    server(house, "warm")
-    house.keeper.verify()
-
-
-def test_the_copies_in_doubt_come_from_an_index(house: House) -> None:
-    """What nobody vouches for, and what was never read, is not looked for among all placements."""
-    for number in range(300):
-        house.store(f"n{number:04}", b"%d" % number)
-    house.sql("ANALYZE placements")
-    first = "00000000-0000-0000-0000-000000000000"
-    for condition, order, index in (
-        (f"vouched IS NULL AND id > '{first}'", "id", "ix_placements_unvouched"),
-        (
-            f"vouched IS NOT NULL AND verified_at IS NULL AND id > '{first}'",
-            "verified_at, id",
-            "ix_placements_verified",
-        ),
-    ):
-        plan = house.sql(
-            f"EXPLAIN SELECT id FROM placements WHERE state = 'present' AND damaged_at IS NULL AND {condition}"  # noqa: S608
-            f" ORDER BY {order} LIMIT 20"
-        )
-        assert any(index in str(line) for line in plan), plan
-
-
-def test_what_is_in_doubt_is_said(house: House) -> None:
-    """Stats, health, doctor and show tell of copies that nobody vouches for; nothing is bad because of them."""
-    house.store(content=CONTENT)
-    house.store("b", b"other")
-
-    def told() -> tuple[int, Condition, Condition, list[bool]]:
-        (doctor,) = [c for c in house.keeper.steer.recovery.examine() if c.check == "copies that nobody vouches for"]
-        hot = next(tier for tier in house.keeper.stats() if tier.tier == "hot")
-        vital = house.keeper.steer.health()["unvouched"]
-        return hot.unvouched, vital.condition, doctor.condition, [c.in_doubt for c in house.show().placements]
-
-    assert told() == (0, Condition.OK, Condition.OK, [False])
-    doubt(house, "hot")
-    assert told() == (2, Condition.ATTENTION, Condition.ATTENTION, [True])
-    assert house.keeper.verify(share=0.1).counts == {"verified": 1}
-    house.keeper.verify()
-    assert told() == (0, Condition.OK, Condition.OK, [False])
