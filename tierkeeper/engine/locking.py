@@ -49,9 +49,11 @@ def wanted(
 
 def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
     """Set these locks, some at once, and note what the stores hold; return those set. The rest is due again."""
-    ends = engine.in_parallel(lambda lock: _set(engine, lock), locks)
-    away = engine.refused(lock.tier for lock in locks)
-    pairs = zip(locks, ends, strict=True)
+    away = engine.refused({lock.tier for lock in locks}) if locks else {}
+    asked = [lock for lock in locks if lock.tier not in away]
+    ends = engine.in_parallel(lambda lock: _set(engine, lock), asked)
+    away |= engine.refused({lock.tier for lock in asked})
+    pairs = zip(asked, ends, strict=True)
     held = [(lock, until) for lock, until in pairs if until is not None and lock.tier not in away]
 
     def unit(connection: sa.Connection) -> None:

@@ -162,7 +162,12 @@ def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow,
 
 
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
-    """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more."""
+    """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more.
+
+    That is done between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
+    """
+    if engine.refused([copy.tier]):
+        return False
     try:
         return checking.check(engine, copy, row.sha256) is not None
     except Exception as error:  # noqa: BLE001  that says nothing of the bytes

@@ -62,6 +62,8 @@ def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: Artifact
         # the look read the mark after its last answer
         left = damage.report(engine, copy, reason=suspect.reason, actor=actor, confirmed=True)
         return "passed over" if left is None else "reported"
+    if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
+        return "still damaged"
     try:
         if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False) is None:
             return "healed" if damage.heal(engine, copy, actor=actor) else "passed over"

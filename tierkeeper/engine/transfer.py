@@ -236,7 +236,12 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
 
 
 def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> str | None:
-    """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment."""
+    """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment.
+
+    It is asked between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
+    """
+    if engine.refused([source.tier]):
+        return None
     try:
         return checking.confirmed(engine, source, sha256, progressed=renewal.progressed)
     except TierkeeperError:

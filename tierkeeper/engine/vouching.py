@@ -32,8 +32,11 @@ class Doubt:
 
 def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor: str) -> Mapping[UUID, TierkeeperError]:
     """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
+    before = engine.refused({doubt.copy.tier for doubt in doubts})
 
     def read(doubt: Doubt) -> tuple[Doubt, str | TierkeeperError | None]:
+        if doubt.copy.tier in before:
+            return doubt, before[doubt.copy.tier]
         try:
             return doubt, checking.confirmed(engine, doubt.copy, doubt.sha256, progressed=renewal.progressed)
         except TierkeeperError as error:

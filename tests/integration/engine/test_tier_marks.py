@@ -150,6 +150,22 @@ def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: 
     house.settle()
 
 
+def test_a_place_that_is_back_before_the_mark_is_read_after_has_no_missing_copy(s3_house: House) -> None:
+    """A read and its repetition ask another bucket, and the mark after them is right again: no copy is damaged."""
+    house = s3_house
+    house.store(content=CONTENT, age=timedelta(days=40))
+    house.turn()
+    house.restore(to_tier="warm")
+    house.settle()
+    place = led(house, "warm")
+    house.keeper.engine.marks.confirm(place)
+    place.inner, place.opens_elsewhere = place.other, 2
+    assert house.read() == CONTENT
+    place.inner = place.ours
+    assert damaged(house) == 0
+    house.settle()
+
+
 def test_another_bucket_holds_nothing(s3_house: House) -> None:
     """Reads, verify and reconcile that ask another bucket than the tier's call no copy missing or damaged."""
     house = s3_house
