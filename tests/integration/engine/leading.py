@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from faults.around import Around
@@ -29,20 +29,15 @@ class Led(Around):
             self.inner, self.leaves_at_delete = self.other, False
         return self.inner.delete(keys)
 
-    def open(
-        self, key: ObjectKey, *, offset: int = 0, length: int | None = None
-    ) -> AbstractContextManager[Iterator[bytes]]:
-        opened = self.inner.open(key, offset=offset, length=length)
-        self.opens_elsewhere -= 1
-        return opened if self.opens_elsewhere else self._entered_then_back(opened)
-
     @contextmanager
-    def _entered_then_back(self, opened: AbstractContextManager[Iterator[bytes]]) -> Iterator[Iterator[bytes]]:
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        self.opens_elsewhere -= 1
         try:
-            with opened as chunks:
+            with super().open(key, offset=offset, length=length) as chunks:
                 yield chunks
         finally:
-            self.inner = self.ours
+            if self.opens_elsewhere == 0:
+                self.inner = self.ours
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         stored = self.inner.put(location, content, info)
