@@ -23,17 +23,6 @@ UNSEEN = Verdict.UNSEEN.value
 
 
 @pytest.fixture
-def s3_house(open_house: Callable[..., House], s3_endpoint: str) -> House:
-    """Warm and cold in buckets, at which each call goes where the name leads; hot is a folder."""
-    return open_house(
-        tiers={
-            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
-            "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
-        }
-    )
-
-
-@pytest.fixture
 def moved(s3_house: House) -> House:
     """An artifact whose copy in hot is doomed, and ripe; the one in warm stays."""
     s3_house.store(content=CONTENT, age=timedelta(days=10))

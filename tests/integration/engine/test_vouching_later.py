@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from integration.engine.doubting import doubt, server
 from integration.keeper.house import House
 from integration.keeper.test_damage import CONTENT
@@ -10,20 +9,6 @@ from integration.keeper.test_damage import CONTENT
 from tierkeeper.base.health import Condition
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
-
-
-@pytest.fixture
-def twice(house: House) -> House:
-    """An artifact in hot and in cold."""
-    house.store(content=CONTENT, age=timedelta(days=40))
-    house.turn()
-    house.restore()
-    house.settle()
-    assert house.tiers() == {"hot", "cold"}
-    return house
-
-
-# -- what is committed, R17
 
 
 def test_verify_takes_first_what_nobody_vouches_for(house: House) -> None:
