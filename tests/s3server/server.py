@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from machine import Unavailable
+from pages import served
 from ports import free_ports
 
 from s3server import root
@@ -113,19 +112,9 @@ _pipes: list[IO[bytes] | None] = []  # held open: their end is what ends a serve
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_TIMEOUT
-    while not _answers(server.endpoint):
+    while not served(server.endpoint):
         if process.poll() is not None or time.monotonic() > until:
             last = server.log.read_text(errors="replace").strip().splitlines()[-5:]
             msg = f"it did not start: {' / '.join(last) or 'no words'} (all of it: {server.log})"
             raise Unavailable(msg)
         time.sleep(0.1)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310  the URL is ours, http to 127.0.0.1
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False

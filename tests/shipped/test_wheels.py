@@ -1,12 +1,9 @@
 """The wheels alone, with the newest and with the lowest versions that they declare, do what the README says."""
 
-import base64
 import json
 import os
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +11,7 @@ from pathlib import Path
 import pytest
 from acceptance.deployment import wait_for
 from packaging.version import Version
+from pages import status
 
 from shipped import alone
 from shipped.alone import Environment
@@ -60,26 +58,20 @@ def up(application: Environment) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            status = process.wait(alone.RUN_TIMEOUT)
+            ended = process.wait(alone.RUN_TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-    assert status in {0, 130}, log.read_text()
+    assert ended in {0, 130}, log.read_text()
     assert "Traceback" not in log.read_text()
 
 
 def flower(application: Environment, *, login: bool) -> int:
     """Return the HTTP status of Flower's first page; 0 while nobody answers."""
     url = f"http://127.0.0.1:{application.variables['TIERKEEPER_FLOWER__PORT']}/workers"
-    request = urllib.request.Request(url)
-    if login:
-        password = (application.place / ".tierkeeper" / "flower-password").read_text().strip()
-        request.add_header("Authorization", "Basic " + base64.b64encode(f"tierkeeper:{password}".encode()).decode())
+    password = (application.place / ".tierkeeper" / "flower-password").read_text().strip() if login else None
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  as above
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+        return status(url, login=password and f"tierkeeper:{password}")
     except OSError:
         return 0
 
