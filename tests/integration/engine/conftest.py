@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
 import services
 from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.reconciling import CONTENT
-from integration.keeper.house import AT_ONCE, House, OpenHouse, houses, initialized
+from integration.keeper.house import AT_ONCE, House, OpenHouse, houses, initialized, restored
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
@@ -46,12 +45,7 @@ def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> House:
 @pytest.fixture
 def twice(any_house: House) -> House:
     """An artifact in warm and in cold."""
-    any_house.store(content=CONTENT, age=timedelta(days=40))
-    any_house.turn()
-    any_house.restore(to_tier="warm")
-    any_house.settle()
-    assert any_house.tiers() == {"warm", "cold"}
-    return any_house
+    return restored(any_house, CONTENT, to_tier="warm")
 
 
 @pytest.fixture

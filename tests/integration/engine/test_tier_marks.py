@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from integration.engine.leading import away, damaged, led, vital
 from integration.engine.reconciling import CONTENT, reconcile
-from integration.keeper.house import LEASES_END, House
+from integration.keeper.house import LEASES_END, House, restored
 
 from tierkeeper.base.health import Condition
 from tierkeeper.stores.base import ObjectKey
@@ -152,11 +152,7 @@ def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: 
 
 def test_a_place_that_is_back_before_the_mark_is_read_after_has_no_missing_copy(s3_house: House) -> None:
     """A read and its repetition ask another bucket, and the mark after them is right again: no copy is damaged."""
-    house = s3_house
-    house.store(content=CONTENT, age=timedelta(days=40))
-    house.turn()
-    house.restore(to_tier="warm")
-    house.settle()
+    house = restored(s3_house, CONTENT, to_tier="warm")
     place = led(house, "warm")
     house.keeper.engine.marks.confirm(place)
     place.inner, place.opens_elsewhere = place.other, 2
@@ -168,11 +164,7 @@ def test_a_place_that_is_back_before_the_mark_is_read_after_has_no_missing_copy(
 
 def test_another_bucket_holds_nothing(s3_house: House) -> None:
     """Reads, verify and reconcile that ask another bucket than the tier's call no copy missing or damaged."""
-    house = s3_house
-    house.store(content=CONTENT, age=timedelta(days=40))
-    house.turn()
-    house.restore(to_tier="warm")
-    house.settle()
+    house = restored(s3_house, CONTENT, to_tier="warm")
     with led(house, "warm").elsewhere():
         assert house.read() == CONTENT
         result, found = reconcile(house)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.doubting import Server, doubt, kept, row_of, server, vouched
-from integration.keeper.house import House
+from integration.keeper.house import House, restored
 from integration.keeper.test_damage import CONTENT, file_of, flip
 
 from tierkeeper.base.errors import NoReadableCopy
@@ -13,17 +13,6 @@ from tierkeeper.engine import damage, vouching
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
-
-
-@pytest.fixture
-def twice(house: House) -> House:
-    """An artifact in hot and in cold."""
-    house.store(content=CONTENT, age=timedelta(days=40))
-    house.turn()
-    house.restore()
-    house.settle()
-    assert house.tiers() == {"hot", "cold"}
-    return house
 
 
 # -- what is committed, R17
@@ -135,36 +124,38 @@ def test_vouched_sources_come_first(house: House) -> None:
 # -- what counts, R15
 
 
-def test_on_the_word_of_an_unvouched_copy_nothing_is_doomed(twice: House) -> None:
+def test_on_the_word_of_an_unvouched_copy_nothing_is_doomed(house: House) -> None:
     """While the wanted copy cannot be read, the other one stays; once it is read and right, the other goes."""
-    doubt(twice, "cold")
-    cold = server(twice, "cold")
+    restored(house, CONTENT)
+    doubt(house, "cold")
+    cold = server(house, "cold")
     cold.away = True
-    twice.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")  # the restore is over
-    twice.due(twice.show().id)
-    twice.turn()
-    twice.collect()
-    assert twice.tiers() == {"hot", "cold"}
-    assert vouched(twice, "cold") == (None, None, False)
-    (due,) = twice.sql("SELECT due_at < now() + interval '1 minute' AS soon FROM schedule")
+    house.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")  # the restore is over
+    house.due(house.show().id)
+    house.turn()
+    house.collect()
+    assert house.tiers() == {"hot", "cold"}
+    assert vouched(house, "cold") == (None, None, False)
+    (due,) = house.sql("SELECT due_at < now() + interval '1 minute' AS soon FROM schedule")
     assert due.soon
     cold.away = False
-    twice.pass_time(timedelta(minutes=10))
-    twice.settle()
-    assert (twice.tiers(), vouched(twice, "cold")) == ({"cold"}, ("read", None, True))
+    house.pass_time(timedelta(minutes=10))
+    house.settle()
+    assert (house.tiers(), vouched(house, "cold")) == ({"cold"}, ("read", None, True))
 
 
-def test_a_wrong_unvouched_copy_is_made_anew_in_the_same_turn(twice: House) -> None:
+def test_a_wrong_unvouched_copy_is_made_anew_in_the_same_turn(house: House) -> None:
     """It is found by reading it, reported, and copied from the one that is right."""
-    doubt(twice, "cold")
-    flip(file_of(twice, "cold"))
-    twice.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")
-    twice.due(twice.show().id)
-    twice.turn()
-    assert "damaged" in twice.events()
-    twice.settle()
-    assert (twice.tiers(), twice.read()) == ({"cold"}, CONTENT)
-    assert vouched(twice, "cold")[0] == "written"
+    restored(house, CONTENT)
+    doubt(house, "cold")
+    flip(file_of(house, "cold"))
+    house.sql("UPDATE artifacts SET override_until = now() - interval '1 minute'")
+    house.due(house.show().id)
+    house.turn()
+    assert "damaged" in house.events()
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"cold"}, CONTENT)
+    assert vouched(house, "cold")[0] == "written"
 
 
 def test_a_doomed_unvouched_copy_is_read_before_it_is_rescued(house: House) -> None:

@@ -212,6 +212,16 @@ class House:
 OpenHouse = Callable[..., House]
 
 
+def restored(house: House, content: bytes, *, to_tier: str = "hot") -> House:
+    """Give it an artifact old enough for cold, and restored from there: one copy in cold, one in ``to_tier``."""
+    house.store(content=content, age=timedelta(days=40))
+    house.turn()
+    house.restore(to_tier=to_tier)
+    house.settle()
+    assert house.tiers() == {to_tier, "cold"}
+    return house
+
+
 def initialized(keeper: Keeper) -> None:
     """Initialize; tiers that have the marks of another catalog are left to a rebuild, as an operator would."""
     with suppress(TierNotOurs):

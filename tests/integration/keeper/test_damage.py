@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from integration.keeper.house import House, OpenHouse, without_bucket
+from integration.keeper.house import House, OpenHouse, restored, without_bucket
 
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 from tierkeeper.base.states import PlacementState
@@ -27,37 +27,28 @@ def flip(file: Path) -> None:
     file.write_bytes(data)
 
 
-@pytest.fixture
-def twice(house: House) -> House:
-    """An artifact in hot and in cold."""
-    house.store(content=CONTENT, age=timedelta(days=40))
-    house.turn()
-    house.restore()
-    house.settle()
-    assert house.tiers() == {"hot", "cold"}
-    return house
-
-
-def test_a_missing_copy_is_passed_over(twice: House) -> None:
+def test_a_missing_copy_is_passed_over(house: House) -> None:
     """A read takes the next copy where the hottest is gone; the gone one is made anew by the next turn."""
-    file_of(twice, "hot").unlink()
-    assert twice.read() == CONTENT
-    assert twice.events()[-1] == "damaged"
-    twice.settle()
-    assert file_of(twice, "hot").read_bytes() == CONTENT
+    restored(house, CONTENT)
+    file_of(house, "hot").unlink()
+    assert house.read() == CONTENT
+    assert house.events()[-1] == "damaged"
+    house.settle()
+    assert file_of(house, "hot").read_bytes() == CONTENT
 
 
-def test_a_damaged_copy_is_found_by_reading(twice: House, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_found_by_reading(house: House, tmp_path: Path) -> None:
     """A damaged copy is never given out as whole: a stream ends in an error, a fetch takes the next copy."""
-    flip(file_of(twice, "hot"))
+    restored(house, CONTENT)
+    flip(file_of(house, "hot"))
     with pytest.raises(ContentCorrupt):
-        twice.read()
+        house.read()
     target = tmp_path / "out"
-    twice.keeper.fetch(twice.ref(), target)
+    house.keeper.fetch(house.ref(), target)
     assert target.read_bytes() == CONTENT
-    twice.settle()
-    assert file_of(twice, "hot").read_bytes() == CONTENT
-    assert twice.read() == CONTENT
+    house.settle()
+    assert file_of(house, "hot").read_bytes() == CONTENT
+    assert house.read() == CONTENT
 
 
 def test_a_fetch_leaves_nothing_when_no_copy_is_good(house: House, tmp_path: Path) -> None:
@@ -75,17 +66,18 @@ def test_a_fetch_leaves_nothing_when_no_copy_is_good(house: House, tmp_path: Pat
     house.sql("UPDATE placements SET damaged_at = NULL")
 
 
-def test_verify_finds_flipped_bytes(twice: House) -> None:
+def test_verify_finds_flipped_bytes(house: House) -> None:
     """Verify reads every copy; the damaged one is reported by name and tier, and repaired by the next turn."""
-    twice.store("b", b"another")
-    assert twice.keeper.verify().counts == {"verified": 3}
-    flip(file_of(twice, "cold"))
-    result = twice.keeper.verify()
+    restored(house, CONTENT)
+    house.store("b", b"another")
+    assert house.keeper.verify().counts == {"verified": 3}
+    flip(file_of(house, "cold"))
+    result = house.keeper.verify()
     assert (result.counts, result.errors) == ({"verified": 2, "damaged": 1}, 1)
     assert result.failures[0].ref.name == "a"
     assert "cold" in result.failures[0].error["message"]
-    twice.settle()
-    assert twice.keeper.verify().counts == {"verified": 3}
+    house.settle()
+    assert house.keeper.verify().counts == {"verified": 3}
 
 
 def test_verify_takes_a_share_in_turns(house: House) -> None:
