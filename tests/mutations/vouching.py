@@ -6,6 +6,8 @@ from mutations.places import CONVERGE, INGEST, PLACEMENTS, SETTLEMENT, TRANSFER
 
 _TESTS = places.VOUCHING
 _LATER = "tests/integration/engine/test_vouching_later.py::"
+_REFUTED = "tests/integration/engine/test_refuted_sources.py::"
+_DAMAGE = "tierkeeper/engine/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
 _UNIT = "tests/unit/engine/test_settlement.py::"
 
@@ -159,6 +161,24 @@ _R16_AND_R17 = (
         "a pinned copy counts though its source was found bad meanwhile",
         (Edit("tierkeeper/engine/commit.py", "    done = _founded(done, copies)\n", ""),),
         (f"{_TESTS}test_a_pinned_copy_is_not_committed_when_its_source_was_found_bad_meanwhile",),
+    ),
+    Mutant(
+        "R17",
+        "copies stay vouched for when what they may be made from is refuted",
+        (Edit(_DAMAGE, "doubted = set() if missing else ", "doubted = set() if others else "),),
+        (f"{_REFUTED}test_what_was_copied_from_a_refuted_source_is_no_longer_believed",),
+    ),
+    Mutant(
+        "R17",
+        "a missing copy refutes bytes",
+        (Edit(_DAMAGE, "doubted = set() if missing else ", "doubted = "),),
+        (f"{_REFUTED}test_what_was_copied_from_a_source_that_went_missing_stays_believed",),
+    ),
+    Mutant(
+        "R17",
+        "what was read itself comes into doubt with its source",
+        (Edit(PLACEMENTS, " AND vouched = 'pinned' AND verified_at IS NULL", " AND vouched = 'pinned'"),),
+        (f"{_REFUTED}test_what_was_read_since_stays_believed",),
     ),
     Mutant(
         "R17",

@@ -72,6 +72,10 @@ _GIVE_BACK = sa.text(
     " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
 )
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL")
+_DOUBTED = sa.text(
+    "UPDATE placements SET vouched = NULL, pin = NULL WHERE id = ANY(:ids) AND state IN ('present', 'doomed')"
+    " AND vouched = 'pinned' AND verified_at IS NULL RETURNING id"
+)
 # an exact version is named by its id whoever reads it; another pin may be that of the bytes that were bad
 _HEALED = sa.text(
     "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version"
@@ -238,6 +242,14 @@ def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, 
 def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
     """Note that a copy's bytes are bad."""
     connection.execute(_DAMAGED, {"id": placement, "now": now})
+
+
+def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Vouch no more for those of these copies that are only as good as their sources; return them (R17).
+
+    Those are the ones that a server made and nobody has read since. Their blobs are locked.
+    """
+    return set(connection.execute(_DOUBTED, {"ids": list(ids)}).scalars())
 
 
 def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:

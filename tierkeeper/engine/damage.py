@@ -3,6 +3,9 @@
 The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
 and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy. A
 doomed copy heals as a present one does: it may be the last, and then converge rescues it.
+
+Copies that a server made are as good as what they were made from, and when that went bad nobody knows: once a copy has
+other bytes than it should, nobody vouches any more for those siblings that were never read (R17).
 """
 
 import sqlalchemy as sa
@@ -21,11 +24,20 @@ log = logs.get(__name__)
 _TOLD = 100
 
 
-def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str, confirmed: bool = False) -> int | None:
+def report(
+    engine: Engine,
+    placement: PlacementRow,
+    *,
+    reason: str,
+    actor: str,
+    confirmed: bool = False,
+    missing: bool = False,
+) -> int | None:
     """Note that this copy is bad; return how many others can be read.
 
     None: it was known, the copy is going, or what its store said is not of the tier's own place (R19), which the caller
-    may have ``confirmed`` for many copies at once.
+    may have ``confirmed`` for many copies at once. ``missing``: nothing is there, so no bytes of it were seen to be
+    wrong, and its siblings stay vouched for.
     """
     if not confirmed and engine.refused([placement.tier]):
         return None
@@ -38,13 +50,17 @@ def report(engine: Engine, placement: PlacementRow, *, reason: str, actor: str, 
         if current is None or not current.readable:
             return None
         rows = _owners(connection, placement)
-        left = sum(copy.readable for copy in copies if copy.id != placement.id)
-        if current.state is PlacementState.PRESENT:
+        others = [copy for copy in copies if copy.id != placement.id]
+        left = sum(copy.readable for copy in others)
+        doubted = set() if missing else placements.doubt(connection, [copy.id for copy in others])
+        if doubted or current.state is PlacementState.PRESENT:
             step = f"repair the copy in {placement.tier}"
             schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_damaged(connection, placement.id, now=now)
         before = {"tier": placement.tier, "location": placement.location}
-        after = {"reason": reason, "copies_left": left}
+        after: dict[str, object] = {"reason": reason, "copies_left": left}
+        if doubted:
+            after["unvouched"] = sorted({copy.tier for copy in others if copy.id in doubted})
         record(connection, rows, "damaged", now=now, actor=actor, before=before, after=after)
         return left, rows
 

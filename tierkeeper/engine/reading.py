@@ -156,9 +156,10 @@ def _why(copy: PlacementRow, error: Exception) -> str:
 def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> None:
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
-    reason = "nothing is at its location" if isinstance(error, ObjectNotFound) else str(error)
+    missing = isinstance(error, ObjectNotFound)
+    reason = "nothing is at its location" if missing else str(error)
     if current and current[0].readable and _still_wrong(engine, row, copy):
-        damage.report(engine, copy, reason=reason, actor=_ACTOR)
+        damage.report(engine, copy, reason=reason, actor=_ACTOR, missing=missing)
 
 
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
