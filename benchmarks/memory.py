@@ -19,7 +19,6 @@ from benchmarks.harness import services
 from benchmarks.harness.scene import Scene
 from benchmarks.harness.worker import ROOT, Worker
 from tierkeeper.base.sizes import parse_size
-from tierkeeper.keeper import Keeper
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef
 from tierkeeper_client.handle import Handle
@@ -60,8 +59,7 @@ class Journey:
             "TMPDIR": str(source.parent),
         }
         self.env = services.environment(scene.place, catalog=scene.catalog, tiers=tiers) | more
-        with Keeper.open(services.settings(self.env)) as keeper:
-            keeper.init()
+        services.init(self.env)
         self.worker = Worker("worker.app", self.env, scene.place / "worker.log")
         self.client = TierkeeperClient(broker, broker)
 

@@ -131,13 +131,13 @@ def main() -> None:
     with ExitStack() as stack:
         place = stack.enter_context(services.folder())
         server = stack.enter_context(services.postgres(place))
-        services.template(place, server)
         environments = services.Environments(place)
         sides: list[Side] = []
         for size in options.sizes:
             for scattered in (False, True):
                 name = f"bench_{size}_{'scattered' if scattered else 'together'}"
-                server.create_database(name, template=services.TEMPLATE)
+                server.create_database(name)
+                services.init(environments(server.url(name)))
                 made = Catalog(environments, server.url(name), size=size, due=options.items, scattered=scattered)
                 stack.callback(made.keeper.close)
                 sides.extend(made.sides())

@@ -77,6 +77,8 @@ class Figure:
         self.scene.fresh_catalog()
         queue = {"TIERKEEPER_BROKER__URL": self.broker, "TIERKEEPER_LOG__LEVEL": "warning"}
         env = services.environment(self.scene.place, catalog=self.scene.catalog, tiers=tiers, **more) | queue
+        if tiers:
+            services.init(env)
         self.worker = Worker(app, env, self.scene.place / "worker.log")
         self.worker.wait(self.sender)
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
@@ -27,7 +27,6 @@ sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
 
 NO_TIME = timedelta()
-TEMPLATE = "bench_template"
 TUNING = (
     ("shared_buffers", "512MB"),
     ("max_wal_size", "4GB"),
@@ -91,9 +90,12 @@ def tier(access: Access, bucket: str, **options: str) -> str:
 
 
 def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the settings of a process of ours as its environment; nothing else is to be in it but PATH and HOME."""
+    """Return the settings of a process of ours as its environment; nothing else is to be in it but PATH and HOME.
+
+    Each catalog has a home of its own, as the tiers below it are marked.
+    """
     return {
-        "TIERKEEPER_HOME": str(place / "home"),
+        "TIERKEEPER_HOME": str(place / f"home-{urlsplit(catalog).path.strip('/')}"),
         "TIERKEEPER_CATALOG__URL": catalog,
         "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",  # where the queue is not what is measured
         **{f"TIERKEEPER_TIERS__{name.upper()}__URL": url for name, url in tiers.items()},
@@ -117,28 +119,26 @@ def settings(env: Mapping[str, str]) -> Settings:
     return load(environ=env)
 
 
-def template(place: Path, server: Postgres, **more: str) -> None:
-    """Make the database that fresh catalogs are copied from: all tables, the built-in policies."""
-    server.create_database(TEMPLATE)
-    env = environment(place, catalog=server.url(TEMPLATE), tiers={}, **more)
+def init(env: Mapping[str, str]) -> None:
+    """Make the catalog and mark the tiers of such an environment."""
     with Keeper.open(settings(env)) as keeper:
         keeper.init()
 
 
 @dataclass(slots=True)
 class Databases:
-    """Fresh catalogs, copied from a template that was made once."""
+    """Databases, one at a time, with nothing in them."""
 
     server: Postgres
     _number: int = 0
     _current: str | None = None
 
-    def fresh(self, *, template: str | None = TEMPLATE) -> str:
+    def fresh(self) -> str:
         """Return the URL of a new database; the one given before is dropped."""
         self.drop()
         self._number += 1
         self._current = f"bench_{self._number}"
-        self.server.create_database(self._current, template=template)
+        self.server.create_database(self._current)
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
             connection.execute("CHECKPOINT")  # what was written before is not paid by what is measured next
         return self.server.url(self._current)
