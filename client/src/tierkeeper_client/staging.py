@@ -55,7 +55,10 @@ class Staging(ABC):
 
 
 class FolderStaging(Staging):
-    """A folder that producers and workers share; made if it is missing."""
+    """A folder that producers and workers share.
+
+    Only ``tierkeeper init`` makes it: one that is missing may not be mounted, and what were left there no worker finds.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -65,7 +68,6 @@ class FolderStaging(Staging):
         name = str(uuid4())
         partial = self._folder / (name + PARTIAL)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("xb") as target:
                     while chunk := upload.read():
@@ -77,6 +79,9 @@ class FolderStaging(Staging):
                 partial.unlink(missing_ok=True)
                 raise
             _sync(self._folder)
+        except FileNotFoundError as error:
+            reason = "there is no such folder; if it is not mounted, mount it, else `tierkeeper init` makes it"
+            raise StagingUnavailable(url=self._folder.as_uri(), reason=reason) from error
         except OSError as error:
             raise StagingUnavailable(url=self._folder.as_uri(), reason=str(error)) from error
         return name

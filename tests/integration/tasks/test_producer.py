@@ -57,8 +57,9 @@ def black_hole() -> Iterator[int]:
 @pytest.fixture
 def client(valkey_url: str, tmp_path: Path) -> Iterator[TierkeeperClient]:
     """A producer whose limit for inline content is ten bytes."""
-    staging = (tmp_path / "staging").as_uri()
-    with TierkeeperClient(valkey_url, valkey_url, staging, inline_limit=10, actor="reporting") as client:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    with TierkeeperClient(valkey_url, valkey_url, staging.as_uri(), inline_limit=10, actor="reporting") as client:
         yield client
 
 
@@ -91,7 +92,7 @@ def test_small_content_travels_in_the_message(client: TierkeeperClient, valkey_u
     for _headers, arguments in sent(valkey_url, "ingest"):
         assert arguments["content"] == {"kind": "inline", "data": base64.b64encode(b"0123456789").decode()}
         assert arguments["sha256"] == hashlib.sha256(b"0123456789").hexdigest()
-    assert not (tmp_path / "staging").exists()
+    assert not list((tmp_path / "staging").iterdir())
 
 
 def test_larger_content_is_staged(client: TierkeeperClient, valkey_url: str, tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_refused_name_stages_and_sends_nothing(client: TierkeeperClient, valke
     with pytest.raises(InvalidInput):
         client.store(b"x" * 100, **NAMES, created=datetime(2026, 1, 1))  # noqa: DTZ001  that is the point
     assert not sent(valkey_url, "ingest")
-    assert not (tmp_path / "staging").exists()
+    assert not list((tmp_path / "staging").iterdir())
 
 
 def test_headers_and_keys(client: TierkeeperClient, valkey_url: str) -> None:

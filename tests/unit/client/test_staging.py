@@ -33,9 +33,9 @@ def test_an_upload_is_one_complete_file(tmp_path: Path) -> None:
     """What was staged is there under its name, byte for byte, and nothing else is."""
     content = bytes(range(256)) * (CHUNK // 100)
     upload = Upload(BytesIO(content[10:]), content[:10])
-    name = FolderStaging(tmp_path / "made" / "on demand").put(upload)
-    assert [f.name for f in (tmp_path / "made" / "on demand").iterdir()] == [name]
-    assert (tmp_path / "made" / "on demand" / name).read_bytes() == content
+    name = FolderStaging(tmp_path).put(upload)
+    assert [f.name for f in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == content
     assert upload.sha256 == hashlib.sha256(content).hexdigest()
 
 
@@ -46,11 +46,19 @@ def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
-    """A staging folder that cannot be used is an error of its own kind."""
+def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
+    """It may be a share that is not mounted, where no worker would look: an error that says what to do."""
+    staging = open_staging((tmp_path / "share" / "staging").as_uri())
+    with pytest.raises(StagingUnavailable, match=r"not mounted.*`tierkeeper init`"):
+        staging.put(Upload(BytesIO(b"x")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
+    """A staging place that is no folder is an error of its own kind."""
     (tmp_path / "file").touch()
     with pytest.raises(StagingUnavailable):
-        open_staging((tmp_path / "file" / "below").as_uri()).put(Upload(BytesIO(b"x")))
+        open_staging((tmp_path / "file").as_uri()).put(Upload(BytesIO(b"x")))
 
 
 def test_a_pipe_is_read_to_the_size_asked_for() -> None:
