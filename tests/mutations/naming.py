@@ -16,8 +16,32 @@ _R16 = (
     Mutant(
         "R16",
         "a read by a pin takes whatever is there",
-        (Edit(_LOOK, "    if etag is not None and found is not None and found != etag:\n", "    if False:\n"),),
+        (Edit(_LOOK, "    if found != etag:\n", "    if False:\n"),),
         (f"{_NAMING}test_something_else_right_after_a_write",),
+    ),
+    Mutant(
+        "R16",
+        "no ETag is the right one",
+        (Edit(_LOOK, "        raise s3_errors.Unnamed(tier=place.tier, location=location)\n", "        return\n"),),
+        (f"{_NAMING}test_without_an_etag_nobody_knows_what_is_there",),
+    ),
+    Mutant(
+        "R16",
+        "what a server can do is good for ever in a process",
+        (Edit(_PROBE, "            if time.monotonic() >= self._until:\n", "            if not self._known:\n"),),
+        ("tests/integration/stores/test_s3_memory.py::test_what_was_seen_is_kept",),
+    ),
+    Mutant(
+        "time-outs",
+        "parts that a server copies tell no progress",
+        (Edit(_MULTIPART, "        told()\n", ""),),
+        (f"{_SLOW}test_slow_parts_are_copied_once",),
+    ),
+    Mutant(
+        "time-outs",
+        "a copy is waited for once",
+        (Edit("tierkeeper/base/settings_order.py", " + pauses + 2 * seconds + ", " + seconds + "),),
+        ("tests/unit/base/test_time_outs.py",),
     ),
     Mutant(
         "R16",
@@ -120,7 +144,7 @@ _ASKED_ONCE = (
     Mutant(
         "once",
         "a copy that may be under way is begun again",
-        (Edit(_ONCE, "            if found is None and took > seconds * _SOON:\n", "            if False:\n"),),
+        (Edit(_ONCE, "            if found is None and took > seconds * SOON:\n", "            if False:\n"),),
         (f"{_SLOW}test_a_copy_that_never_comes",),
     ),
     Mutant(

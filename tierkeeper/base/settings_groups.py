@@ -130,7 +130,7 @@ class EngineSettings(Group):
 
     lease: Positive = timedelta(seconds=60)
     renew_every: Positive = timedelta(seconds=20)
-    lease_cap: Positive = timedelta(hours=1)
+    lease_cap: Positive = timedelta(hours=2)
     grace: Duration = timedelta(hours=1)  # from doomed to collected; longer than the longest copy or read
     undo: Duration = timedelta(days=7)  # where a policy says nothing else
     batch: Annotated[int, Field(ge=1, le=10_000)] = 500

@@ -15,6 +15,9 @@ from tierkeeper_client import urls
 
 COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say
 COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second that the slowest server copies which is waited for
+SOON: Final = 0.25  # of the time that a copy has: what failed sooner is not under way on the server
+PAUSE: Final = 20.0  # seconds at most between two attempts of a copy
+ATTEMPTS: Final = 5  # the S3 adapter's own, where a tier does not say
 #: the S3 adapter's own where a tier does not say (see its options)
 S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
     "connect_timeout": timedelta(seconds=5),
@@ -36,6 +39,22 @@ def copy_seconds(size: int, *, read_timeout: float) -> float:
     while step < size:
         step *= 2
     return read_timeout + step / COPY_RATE
+
+
+def copy_waits(size: int, *, read_timeout: float, attempts: int) -> float:
+    """Return how long one copy on S3's side may be waited for in all.
+
+    Tries that failed soon, with their pauses; then one that takes all of its time, and is looked for as long again. The
+    last look may be as slow as any call.
+    """
+    seconds = copy_seconds(size, read_timeout=read_timeout)
+    pauses = sum(pause(tries) for tries in range(1, attempts))
+    return (attempts - 1) * SOON * seconds + pauses + 2 * seconds + (attempts + 1) * read_timeout
+
+
+def pause(tries: int) -> float:
+    """Return how many seconds at most are waited after so many tries of a copy."""
+    return min(2.0 ** (tries - 1), PAUSE)
 
 
 def chains(
@@ -72,15 +91,17 @@ def check(found: Iterator[tuple[Limit, Limit]]) -> None:
 
 
 def _copies(tier: TierSettings) -> Iterator[timedelta]:
-    """Yield how long the largest copy in one call of S3 is waited for."""
+    """Yield how long the largest copy in one call of S3 is waited for, with all that its adapter does about it."""
     try:
         place = urls.parse(tier.url)
-        size = parse_size({**place.options, **tier.options}.get("copy_threshold") or COPY_THRESHOLD)
-    except (urls.UnusableUrl, Unusable):
+        given = {**place.options, **tier.options}
+        size = parse_size(given.get("copy_threshold") or COPY_THRESHOLD)
+        attempts = int(given.get("attempts") or ATTEMPTS)
+    except (urls.UnusableUrl, Unusable, ValueError):
         return  # its store says so, and better
     if place.scheme == "s3":
         read = dict(_s3(tier)).get("read_timeout", S3_DEFAULTS["read_timeout"])
-        yield timedelta(seconds=copy_seconds(size, read_timeout=read.total_seconds()))
+        yield timedelta(seconds=copy_waits(size, read_timeout=read.total_seconds(), attempts=attempts))
 
 
 def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:

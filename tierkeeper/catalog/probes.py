@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-_KEPT: Final = "30 days"  # a server can be replaced behind its name; then it is asked again
+_KEPT: Final = "1 day"  # a server can be replaced behind its name; then it is asked again
 _READ = sa.text(
     "SELECT value FROM switches WHERE name = :name AND value ->> 'server' = :server"
     " AND at > clock_timestamp() - CAST(:kept AS interval)"

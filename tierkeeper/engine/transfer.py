@@ -24,6 +24,7 @@ from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking, streams
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
 
@@ -56,7 +57,7 @@ class Transferred:
 
 
 class Renewal:
-    """Calls ``renew`` when something moved and ``every`` seconds are over, up to ``cap`` seconds an item."""
+    """Calls ``renew`` when something moved and ``every`` seconds are over, up to ``cap`` seconds an item or part."""
 
     def __init__(self, renew: Callable[[], None], *, every: float, cap: float) -> None:
         self.every = every
@@ -73,7 +74,7 @@ class Renewal:
             self._renew()
 
     def item_done(self) -> None:
-        """Tell that an item is finished: the cap is each item's own."""
+        """Tell that an item is finished, or a part of one that a server copies: the cap is each one's own."""
         self._end = time.monotonic() + self._cap
         self.progressed()
 
@@ -226,7 +227,7 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
     origin, target = engine.store(source.tier), engine.store(intent.tier)
     key = key_of(source)
     if _copies_itself(origin, target, source):
-        with renewal.silent():
+        with renewal.silent(), progress.told_to(renewal.item_done):
             return target.copy(origin, key, intent.location, intent.info)
     with origin.open(key) as chunks:
         stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)

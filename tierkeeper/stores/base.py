@@ -94,6 +94,21 @@ class DeleteResult:
     detail: str = ""
 
 
+class Content(Iterator[bytes]):
+    """The pieces of an object, and the pin of the very answer that they come in; None where it has none (R16)."""
+
+    def __init__(self, pieces: Iterator[bytes], pin: str | None) -> None:
+        self._pieces, self.pin = pieces, pin
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+
+def pin_of(pieces: Iterator[bytes]) -> str | None:
+    """Return the pin of what was opened, where its store told one."""
+    return pieces.pin if isinstance(pieces, Content) else None
+
+
 class Memory(Protocol):
     """Keeps for a tier, beyond one process, what its store found out about its server."""
 
@@ -226,7 +241,10 @@ class Store(ABC):
     def open(
         self, key: ObjectKey, *, offset: int = 0, length: int | None = None
     ) -> AbstractContextManager[Iterator[bytes]]:
-        """Stream the bytes from ``offset``; chunks of at most 1 MiB. ObjectNotFound is raised on entering."""
+        """Stream the bytes from ``offset``; chunks of at most 1 MiB. ObjectNotFound is raised on entering.
+
+        A store whose answer names its bytes gives them as :class:`Content`, with their pin.
+        """
 
     @abstractmethod
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:

@@ -8,7 +8,7 @@ SHA-256 that goes with it, and refused where something is already there.
 import base64
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, Self, cast
 
@@ -18,11 +18,11 @@ from botocore.response import StreamingBody
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark
-from tierkeeper.stores.base import DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
+from tierkeeper.stores.base import Content, DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
-    ContentMismatch,
     ObjectNotFound,
+    StoreError,
     StorePermanent,
     StoreTransient,
 )
@@ -140,13 +140,13 @@ class S3Store(Store):
             self.head(key)
             yield iter(())
             return
-        body = self._get(key, offset, length)
-        if body is None:  # the range begins behind the end
+        answer = self._get(key, offset, length)
+        if answer is None:  # the range begins behind the end
             self.head(key)
             yield iter(())
             return
-        with contextlib.closing(body):
-            yield self._pieces(key, body)
+        with contextlib.closing(answer["Body"]) as body:
+            yield Content(self._pieces(key, body), s3_answers.pin(answer))
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         """Delete, in bulk."""
@@ -243,25 +243,24 @@ class S3Store(Store):
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
         return stored
 
-    def _get(self, key: ObjectKey, offset: int, length: int | None) -> StreamingBody | None:
+    def _get(self, key: ObjectKey, offset: int, length: int | None) -> Mapping[str, Any] | None:
         version, etag = s3_answers.named(key)
         address = self.place.address(key.location, version)
         if offset or length is not None:
             address["Range"] = f"bytes={offset}-" if length is None else f"bytes={offset}-{offset + length - 1}"
         with thawing(self.place, key), self.place.translating(key.location):
             try:
-                answer = self.place.client.get_object(**address)
+                answer: Mapping[str, Any] = self.place.client.get_object(**address)
             except ClientError as error:
                 if s3_errors.code_of(error) == "InvalidRange":
                     return None
                 raise
-        body = answer["Body"]
         try:
-            s3_look.require(self.place, key.location, etag, answer)
-        except ContentMismatch:
-            body.close()
+            s3_look.require(self.place, key.location, etag, answer, read_whole="Range" not in address)
+        except StoreError:
+            answer["Body"].close()
             raise
-        return body
+        return answer
 
     def _pieces(self, key: ObjectKey, body: StreamingBody) -> Iterator[bytes]:
         with self.place.translating(key.location):

@@ -106,7 +106,7 @@ def parse(config: StoreConfig) -> S3Options:
         concurrency=options.number("concurrency", default=4, most=64),
         connect_timeout=options.seconds("connect_timeout", default=5),
         read_timeout=options.seconds("read_timeout", default=30),
-        attempts=options.number("attempts", default=5, most=20),
+        attempts=options.number("attempts", default=settings_order.ATTEMPTS, most=20),
         readable=options.choice("layout", "cas", "readable") == "readable",
         lock=options.flag("lock"),
         thaw_days=options.number("thaw_days", default=1),

@@ -77,6 +77,10 @@ class Frozen(StorePermanent):
     """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
 
 
+class Unnamed(StorePermanent):
+    """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+
+
 def code_of(error: ClientError) -> str:
     """Return S3's code of the error, such as ``NoSuchKey``; for a HEAD it is the HTTP status."""
     return str(error.response.get("Error", {}).get("Code", ""))

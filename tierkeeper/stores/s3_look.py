@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tierkeeper.stores import s3_answers
+from tierkeeper.stores import s3_answers, s3_errors
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
 from tierkeeper.stores.s3_place import Place
 
 
 def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
-    """Return what the server says of these bytes; ContentMismatch where others are there."""
+    """Return what the server says of these bytes; ContentMismatch where others are there, Unnamed where it is mute."""
     version, etag = s3_answers.named(key)
     try:
         with place.translating(key.location):
@@ -23,10 +23,19 @@ def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
     return found
 
 
-def require(place: Place, location: str, etag: str | None, answer: Mapping[str, Any]) -> None:
-    """Raise ContentMismatch where ``answer`` is about other bytes than those of ``etag``."""
+def require(
+    place: Place, location: str, etag: str | None, answer: Mapping[str, Any], *, read_whole: bool = False
+) -> None:
+    """Raise ContentMismatch where ``answer`` is about other bytes than those of ``etag``, Unnamed where it has none.
+
+    What is ``read_whole`` needs no ETag: who reads it compares its SHA-256.
+    """
     found = s3_answers.etag(answer)
-    if etag is not None and found is not None and found != etag:
+    if etag is None or (found is None and read_whole):
+        return
+    if found is None:
+        raise s3_errors.Unnamed(tier=place.tier, location=location)
+    if found != etag:
         raise changed(place, location, f"ETag {found}, not {etag}")
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tierkeeper.stores import s3_delete, s3_look, s3_once
+from tierkeeper.stores import progress, s3_delete, s3_look, s3_once
 from tierkeeper.stores.base import ObjectInfo, Stored
 from tierkeeper.stores.content import Digest, pieces_of
 from tierkeeper.stores.errors import StoreError
@@ -77,12 +77,13 @@ class Multipart:
     def copy(self, source: Origin, size: int, location: str, about: dict[str, Any]) -> Finished:
         """Copy ``size`` bytes of ``source`` on the server's side, in parts; ContentMismatch as its own words say."""
         found: list[int] = []  # the parts whose answers were lost
+        told = progress.listener()
         chunk = max(min(COPIED_PART, self._place.options.copy_threshold), -(-size // MOST_PARTS))
 
         def jobs(upload: dict[str, Any]) -> Iterator[Callable[[], "CompletedPartTypeDef"]]:
             for number, start in enumerate(range(0, size, chunk), start=1):
                 part = _Part(number, start, min(chunk, size - start))
-                yield lambda part=part: self._copy_part(upload, part, source, found)  # type: ignore[misc]  # early binding
+                yield lambda part=part: self._copy_part(upload, part, source, found, told)  # type: ignore[misc]  # early binding
 
         finished = self._run(location, size, about, jobs)
         return replace(finished, sure=not found)
@@ -163,7 +164,7 @@ class Multipart:
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def _copy_part(
-        self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int]
+        self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int], told: Callable[[], None]
     ) -> "CompletedPartTypeDef":
         def call(client: "S3Client") -> "CompletedPartTypeDef":
             with source.exactly():
@@ -181,7 +182,9 @@ class Multipart:
                     return _completed(part.number, each)
             return None
 
-        return s3_once.once(self._place, source.key.location, part.size, call, look)
+        completed = s3_once.once(self._place, source.key.location, part.size, call, look)
+        told()
+        return completed
 
 
 @dataclass(frozen=True, slots=True)

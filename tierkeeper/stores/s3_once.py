@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from tierkeeper.base.settings_order import SOON, pause
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3_place import Place
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F")
 
-_SOON = 0.25  # of the time that a call has: what failed sooner is not under way on the server
-_PAUSE = 20  # seconds at most between two attempts
 _LOOKS = 10  # how often a copy that may be under way is looked for
 
 
@@ -44,22 +43,21 @@ def once(
             took = time.monotonic() - began
             tried += 1
             found = look()
-            if found is None and took > seconds * _SOON:
+            if found is None and took > seconds * SOON:
                 found = _watch(look, seconds)
                 tried = place.options.attempts
             if found is not None:
                 return found
             if tried >= place.options.attempts:
                 raise
-        time.sleep(random.random() * min(2 ** (tried - 1), _PAUSE))  # noqa: S311  a pause, as botocore's
+        time.sleep(random.random() * pause(tried))  # noqa: S311  a pause, as botocore's
 
 
 def _watch(look: Callable[[], F | None], seconds: float) -> F | None:
     """Look for what may be under way, for ``seconds``."""
+    end = time.monotonic() + seconds
     found = None
-    for _ in range(_LOOKS):
-        time.sleep(seconds / _LOOKS)
+    while found is None and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, seconds / _LOOKS))
         found = look()
-        if found is not None:
-            break
     return found

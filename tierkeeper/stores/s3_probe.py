@@ -1,4 +1,4 @@
-"""What an S3 server does that not all of them do: seen once, on an object of ours below ``.tierkeeper/probe/``.
+"""What an S3 server does that not all of them do: seen each day, on an object of ours below ``.tierkeeper/probe/``.
 
 There are servers that take a condition and do not ask it. What was not seen to be done counts as not done.
 """
@@ -29,7 +29,7 @@ log = logs.get(__name__)
 FOLDER = f"{layout.RESERVED}/probe/"
 COPIES, PARTS = "copy_if_match", "part_copy_if_match"
 _WRONG = f'"{"0" * 32}"'
-_AGAIN = 600  # seconds until a server that could not be asked is asked again
+_LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
 _OK, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 412, 500, 501
 
 
@@ -41,7 +41,7 @@ class Abilities:
         self._lock = Lock()
         self._known: Mapping[str, bool] = {}
         self._memory: Memory | None = None
-        self._not_before = 0.0
+        self._until = 0.0
 
     def remember(self, memory: Memory) -> None:
         """Take the memory that outlives this process."""
@@ -50,12 +50,13 @@ class Abilities:
     def refuses_wrong_source(self, *, parts: bool) -> bool:
         """Whether the server copies nothing from an ETag that is not there; ``parts``: into an upload in parts."""
         with self._lock:
-            if not self._known and time.monotonic() >= self._not_before:
+            if time.monotonic() >= self._until:
                 try:
                     self._known = self._find_out()
                 except TierkeeperError as error:
-                    self._not_before = time.monotonic() + _AGAIN
+                    self._known = {}
                     log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
+                self._until = time.monotonic() + _LIFE
             return self._known.get(PARTS if parts else COPIES, False)
 
     def _find_out(self) -> Mapping[str, bool]:

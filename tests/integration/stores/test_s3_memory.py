@@ -1,5 +1,6 @@
 """What a server was seen to do is asked once, kept in the catalog, and asked again of another server or after long."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -44,9 +45,15 @@ def test_what_was_seen_is_kept(
             assert probes.seen(connection, "warm", server=moto_endpoint) == {COPIES: seen[False], PARTS: seen[True]}
             assert probes.seen(connection, "warm", server="http://another") == {}
             assert probes.seen(connection, "cold", server=moto_endpoint) == {}
-        house.sql("UPDATE switches SET at = at - INTERVAL '31 days' WHERE name = 'probe:warm' RETURNING name")
+        house.sql("UPDATE switches SET at = at - INTERVAL '25 hours' WHERE name = 'probe:warm' RETURNING name")
         with catalog.reading() as connection:
             assert probes.seen(connection, "warm", server=moto_endpoint) == {}
+
+        later = time.monotonic() + 601  # a process asks again too: another server may answer by that name
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert found[0].refuses_wrong_source(parts=False) == seen[False]
+        assert found[1].refuses_wrong_source(parts=False) == seen[False]
+        assert asked == ["warm", "warm"]
 
         def away(place: Place) -> Mapping[str, bool]:
             asked.append(place.tier)
@@ -54,4 +61,8 @@ def test_what_was_seen_is_kept(
 
         monkeypatch.setattr(s3_probe, "probe", away)
         assert [found[2].refuses_wrong_source(parts=False) for _ in range(2)] == [False, False]
-        assert asked == ["warm", "warm"]
+        assert asked == ["warm", "warm", "warm"]
+        house.sql("UPDATE switches SET at = at - INTERVAL '25 hours' WHERE name = 'probe:warm' RETURNING name")
+        much_later = later + 601
+        monkeypatch.setattr(time, "monotonic", lambda: much_later)
+        assert found[0].refuses_wrong_source(parts=False) is False  # what cannot be asked now is not known any more

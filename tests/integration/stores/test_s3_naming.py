@@ -17,8 +17,8 @@ from integration.stores.test_s3 import KEYS
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
+from tierkeeper.stores.errors import ContentMismatch, StoreError
 from tierkeeper.stores.s3 import S3Store
 
 _CHECKSUM = re.compile(rb"<Checksum(\w+)>[^<]*</Checksum\1>")
@@ -29,6 +29,7 @@ class PlainFront(Front):
     """A server without checksums; it asks the condition of a copy if it ``asks``."""
 
     asks = True
+    tells_etags = True
 
     def instead(self, request: Request) -> Answer | None:
         """Refuse the copy of another ETag; count the requests by their methods."""
@@ -43,7 +44,8 @@ class PlainFront(Front):
 
     def passed(self, answer: Answer) -> Answer:
         """Leave the checksums out."""
-        headers = [(name, value) for name, value in answer.headers if not name.lower().startswith("x-amz-checksum")]
+        left_out = ("x-amz-checksum",) if self.tells_etags else ("x-amz-checksum", "etag")
+        headers = [(name, value) for name, value in answer.headers if not name.lower().startswith(left_out)]
         return Answer(answer.status, headers, _CHECKSUM.sub(b"", answer.body))
 
 
@@ -122,6 +124,32 @@ def test_a_source_that_changes_while_it_is_copied(store: Store, monkeypatch: pyt
 
     monkeypatch.setattr(multipart, "copy", overtaken)
     with pytest.raises(ContentMismatch, match="refuses to copy"):
+        copied(store, key, info)
+
+
+def test_without_an_etag_nobody_knows_what_is_there(store: Store, front: PlainFront) -> None:
+    """What a look by a pin meets then is neither right nor wrong; its SHA-256 judges a whole read, no range."""
+    key, _, _ = pinned(store, b"small")
+    front.tells_etags = False
+    with pytest.raises(StoreError, match="is not known") as caught:
+        store.head(key)
+    assert not isinstance(caught.value, ContentMismatch)
+    with pytest.raises(StoreError, match="is not known"):
+        store.open(key, offset=1, length=2).__enter__()
+    with store.open(key) as pieces:
+        assert (b"".join(pieces), pin_of(pieces)) == (b"small", None)
+
+
+def test_what_was_opened_has_the_pin_of_its_answer(store: Store) -> None:
+    """It names the bytes that are read, and no others; whatever came since is refused by it."""
+    key, info, stored = pinned(store, b"small")
+    with store.open(ObjectKey(key.location)) as pieces:
+        assert (b"".join(pieces), pin_of(pieces)) == (b"small", stored.pin)
+    overwrite(store, key.location, b"other")
+    with store.open(ObjectKey(key.location)) as pieces:
+        assert b"".join(pieces) == b"other"
+        assert pin_of(pieces) not in {None, stored.pin}
+    with pytest.raises(ContentMismatch):
         copied(store, key, info)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import cast
@@ -13,6 +14,8 @@ from faults.s3_front import Front, Request, Trick
 from integration.stores.contract import MIB, MakeStore, info_of, put, read
 from integration.stores.test_s3 import KEYS
 
+from tierkeeper.base.settings_order import copy_waits
+from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3 import S3Store
@@ -70,7 +73,10 @@ def test_slow_parts_are_copied_once(slow: Store, front: SlowFront) -> None:
     key, info, _ = put(slow, content)
     assert key.version is not None  # so that all parts are named
     front.patience = 3
-    copied = slow.copy(slow, key, slow.location(info_of(content)), info)
+    done: list[float] = []
+    with progress.told_to(lambda: done.append(time.monotonic())):
+        copied = slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert len(done) == 2  # each part tells that it is done
     assert (copied.size, copied.vouched) == (10 * MIB, None)
     assert read(slow, ObjectKey(copied.location)) == content
     assert sum(times for what, times in front.met.items() if what.startswith("part")) == 2
@@ -81,8 +87,11 @@ def test_a_copy_that_never_comes(slow: Store, front: SlowFront) -> None:
     content = os.urandom(5000)
     key, info, _ = put(slow, content)
     front.patience = 4
+    began, options = time.monotonic(), cast("S3Store", slow).place.options
     with pytest.raises(StoreTransient, match="the outcome of a write is unknown"):
         slow.copy(slow, key, slow.location(info_of(content)), info)
+    longest = copy_waits(5000, read_timeout=options.read_timeout, attempts=options.attempts)
+    assert 2 * options.copy_seconds(5000) <= time.monotonic() - began <= longest
     assert sum(front.met.values()) == 1
 
 

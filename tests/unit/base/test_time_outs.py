@@ -8,7 +8,7 @@ import pytest
 
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.settings import Settings, load
-from tierkeeper.base.settings_order import S3_DEFAULTS, chains
+from tierkeeper.base.settings_order import ATTEMPTS, S3_DEFAULTS, chains, copy_waits
 from tierkeeper.stores import s3_client
 from tierkeeper.stores.base import StoreConfig
 from worker.config import celery_settings
@@ -47,6 +47,7 @@ def test_a_copy_has_time_for_its_size() -> None:
     gib = 1024**3
     assert [options.copy_seconds(size) for size in (0, 4 << 20, 5 << 20, gib // 4, 5 * gib)] == [31, 31, 32, 94, 2078]
     assert options.copy_threshold == gib // 4
+    assert [copy_waits(size, read_timeout=30, attempts=5) for size in (gib // 4, 5 * gib)] == [477, 6429]
     load(environ={}, tiers={"cold": {"url": "s3://bucket?copy_threshold=5GiB"}})
 
 
@@ -56,6 +57,7 @@ def test_the_order_knows_the_adapter() -> None:
     assert {name: getattr(options, name) for name in S3_DEFAULTS} == {
         name: value.total_seconds() for name, value in S3_DEFAULTS.items()
     }
+    assert options.attempts == ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,12 @@ def test_the_order_knows_the_adapter() -> None:
         ({"tiers": {"cold": {"url": "s3://bucket?read_timeout=2m"}}}, "engine.lease", "tiers.cold"),
         ({"tiers": {"cold": {"url": "s3://bucket", "options": {"connect_timeout": "90"}}}}, "engine.lease", "connect"),
         ({"tiers": COLD, "engine": {"lease_cap": "90s"}}, "engine.lease_cap", "copy_threshold"),
+        ({"tiers": COLD, "engine": {"lease_cap": "7m"}}, "engine.lease_cap", "copy_threshold"),
+        (
+            {"tiers": {"cold": {"url": "s3://bucket?attempts=20"}}, "engine": {"lease_cap": "10m"}},
+            "engine.lease_cap",
+            "copy_threshold",
+        ),
         (
             {"tiers": {"cold": {"url": "s3://b?copy_threshold=3GiB"}}, "engine": {"lease_cap": "10m"}},
             "engine.lease_cap",
