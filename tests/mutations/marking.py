@@ -6,6 +6,7 @@ _TESTS = "tests/integration/engine/test_tier_marks.py::"
 _PLACES = "tests/integration/engine/test_tier_places.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _FOUNDING = "tests/integration/engine/test_founding.py::"
+_CLONES = "tests/integration/engine/test_clones.py::"
 _ENGINE = "tierkeeper/engine/"
 
 MARKING = (
@@ -170,5 +171,53 @@ MARKING = (
         "of two hosts that mark a tier at the same time the second one is believed",
         (Edit(f"{_ENGINE}marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
         (f"{_PLACES}test_of_two_inits_of_an_upgrade_one_marks",),
+    ),
+    Mutant(
+        "tier marks",
+        "right bytes in another place heal",
+        (Edit(f"{_ENGINE}damage.py", "    if engine.refused([placement.tier]):\n        return False\n", ""),),
+        (f"{_CLONES}test_a_clone_heals_nothing",),
+    ),
+    Mutant(
+        "tier marks",
+        "a lock is asked for wherever the name leads",
+        (
+            Edit(
+                f"{_ENGINE}locking.py",
+                "    away = engine.refused({lock.tier for lock in locks}) if locks else {}\n",
+                "    away = {}\n",
+            ),
+        ),
+        (f"{_CLONES}test_a_lock_in_a_clone_is_none",),
+    ),
+    Mutant(
+        "tier marks",
+        "a lock in another place is noted",
+        (Edit(f"{_ENGINE}locking.py", "    away |= engine.refused({lock.tier for lock in asked})\n", ""),),
+        (f"{_CLONES}test_a_lock_in_a_clone_is_none",),
+    ),
+    Mutant(
+        "tier marks",
+        "a dump in another place is one",
+        (
+            Edit(
+                f"{_ENGINE}dump.py",
+                "        engine.marks.confirm(store)\n        pruned",
+                "        pruned",
+            ),
+        ),
+        (f"{_CLONES}test_a_dump_in_a_clone_is_none",),
+    ),
+    Mutant(
+        "tier marks",
+        "a place without twins trusts the catalog",
+        (Edit(f"{_ENGINE}epoch.py", "engine.marks.confirm(store)  # another place has no twins", "pass  # no twins"),),
+        (f"{_CLONES}test_a_place_without_twins_trusts_no_catalog",),
+    ),
+    Mutant(
+        "tier marks",
+        "objects of another place are taken over",
+        (Edit(f"{_ENGINE}adopt.py", "    away = engine.refused(one.tier for one in candidates)\n", "    away = {}\n"),),
+        (f"{_CLONES}test_objects_of_a_clone_are_not_taken_over",),
     ),
 )
