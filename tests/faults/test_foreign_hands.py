@@ -1,4 +1,4 @@
-"""Foreign hands on the tiers, and copies that nobody vouches for: no bad copy ever replaces a good one."""
+"""Scenario 16: foreign hands, and copies that nobody vouches for: no bad copy ever replaces a good one."""
 
 import hypothesis
 from faults import scale, unheeding
