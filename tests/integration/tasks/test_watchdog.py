@@ -161,8 +161,10 @@ def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultP
 
 
 def children(word: bytes) -> list[int]:
-    """The processes that this one started and whose command line has ``word``."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, check=True)
+    """The processes that this one started and whose command line, at its full width, has ``word``."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, check=True
+    )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if word in line]
 
 
