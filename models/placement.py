@@ -41,6 +41,7 @@ class Placement(Base):
         Index("ix_placements_leased", "lease_until", postgresql_where=text("state IN ('copying', 'deleting')")),
         Index("ix_placements_verified", "verified_at", "id", postgresql_where=text("state = 'present'")),
         Index("ix_placements_unvouched", "id", postgresql_where=text("state = 'present' AND vouched IS NULL")),
+        Index("ix_placements_missed", "missed_at", "id", postgresql_where=text("missed_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -66,6 +67,7 @@ class Placement(Base):
     vouched: Mapped[str | None]  # why its bytes are known to be right; null: nobody vouches for it, it does not count
     pin: Mapped[str | None]  # what names these bytes and no others: the version id, else the ETag
     verified_at: Mapped[datetime | None]  # its bytes were read, or a server's SHA-256 of the whole agreed
+    missed_at: Mapped[datetime | None]  # it was not found, once: a suspect, which does not count until it is found
     damaged_at: Mapped[datetime | None]  # a read or verify found bad bytes: never a source, never rescued
     doomed_at: Mapped[datetime | None]
     delete_after: Mapped[datetime | None]

@@ -83,12 +83,12 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
             if copy.location not in overwritten and _should_be_right(copy):
                 wrong = checking.check(engine, copy, row.sha256)
                 if wrong is not None:
-                    yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong}"
+                    yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong.reason}"
     yield from _unknown_bytes(engine)
 
 
 def _should_be_right(copy: PlacementRow) -> bool:
-    return copy.state is PlacementState.PRESENT and copy.damaged_at is None and copy.vouched is not None
+    return copy.state is PlacementState.PRESENT and settlement.good(copy)
 
 
 def _unreadable(engine: Engine, row: ArtifactRow) -> Iterator[str]:

@@ -100,8 +100,8 @@ _R3_TO_R6 = (
         (
             Edit(
                 "tierkeeper/engine/reading.py",
-                "    if current and current[0].readable and _still_wrong(engine, row, copy):\n",
-                "    if True:\n",
+                "    if current and current[0].readable and (wrong :=",
+                "    if (wrong :=",
             ),
             Edit(
                 "tierkeeper/engine/damage.py",

@@ -23,8 +23,8 @@ _BYTES = (
         (
             Edit(
                 "tierkeeper/engine/reading.py",
-                "    if digest.digest() != row.sha256:\n        if not _still_wrong(",
-                "    if False:\n        if not _still_wrong(",
+                "    if digest.digest() != row.sha256:\n        wrong = _still_wrong(",
+                "    if False:\n        wrong = _still_wrong(",
             ),
         ),
         (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_found_by_reading",),

@@ -18,7 +18,7 @@ HEALING = (
     Mutant(
         "lost",
         "a damaged copy is called right unread",
-        (Edit(_SIBLINGS, "checking.check(engine, copy, sha256, pinned=False) is None", "True"),),
+        (Edit(_SIBLINGS, " else wrong is None\n", " else True\n"),),
         (f"{_LOST}test_a_doomed_copy_with_other_bytes_stays_lost",),
     ),
     Mutant(
@@ -42,7 +42,7 @@ HEALING = (
     Mutant(
         "lost",
         "healing makes the first hundred artifacts due, and no others",
-        (Edit(_DAMAGE, "        schedule.start_afresh(connection, [placement.blob_id], now=now)\n", ""),),
+        (Edit(_DAMAGE, "    schedule.start_afresh(connection, [copy.blob_id], now=now)\n", ""),),
         (f"{_LOST}test_all_who_need_healed_content_are_due",),
     ),
 )

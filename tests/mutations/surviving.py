@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_survivors.py::"
 _LOOK = "tierkeeper/engine/survivors.py"
+_LOOKING = "tierkeeper/engine/looking.py"
 _CANDIDATES = "tierkeeper/engine/candidates.py"
 
 
@@ -43,23 +44,23 @@ SURVIVING = (
     ),
     _broken(
         "what was seen counts without the mark after it",
-        _LOOK,
-        "    answers = _ask(engine, asked, found.counts)\n    tiers -= engine.refused(tiers).keys()",
-        "    answers = _ask(engine, asked, found.counts)\n",
+        _LOOKING,
+        "    tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing\n",
+        "",
         "test_what_is_seen_elsewhere_was_not_seen",
     ),
     _broken(
         "no answer is a right one",
-        _LOOK,
+        _LOOKING,
+        "            return 1, told\n",
         "            return 1, None\n",
-        '            return 1, ""\n',
         "test_no_answer_is_none",
     ),
     _broken(
         "one wrong answer is enough",
-        _LOOK,
-        '            return 2, checking.look(engine, copy) or ""  # again: a store may answer wrong once\n',
-        "            return 1, wrong\n",
+        _LOOKING,
+        "            return 2, checking.look(engine, copy)  # again: a store may answer wrong once\n",
+        '            return 1, Wrong("once", missing=True)\n',
         "test_a_wrong_answer_once_is_none",
     ),
     _broken(

@@ -8,6 +8,7 @@ from mutations.marking import MARKING
 from mutations.naming import NAMING
 from mutations.steering import STEERING
 from mutations.surviving import SURVIVING
+from mutations.suspecting import SUSPECTING
 from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *SURVIVING, *VOUCHING)
+MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *SURVIVING, *SUSPECTING, *VOUCHING)

@@ -18,8 +18,8 @@ _R15 = (
         (
             Edit(
                 SETTLEMENT,
-                " and placement.vouched is not None and not placement.name_purged\n",
-                " and not placement.name_purged\n",
+                " and placement.missed_at is None and placement.vouched is not None\n",
+                " and placement.missed_at is None\n",
             ),
         ),
         (f"{_TESTS}test_on_the_word_of_an_unvouched_copy_nothing_is_doomed",),
@@ -33,7 +33,7 @@ _R15 = (
                 "    return placement.state is PlacementState.DOOMED and _sound(placement)\n",
                 "    return placement.state is PlacementState.DOOMED and placement.damaged_at is None\n",
             ),
-            Edit(PLACEMENTS, ' AND damaged_at IS NULL AND vouched IS NOT NULL"\n', ' AND damaged_at IS NULL"\n'),
+            Edit(PLACEMENTS, ' AND missed_at IS NULL AND vouched IS NOT NULL"\n', '"\n'),
         ),
         (f"{_TESTS}test_a_doomed_unvouched_copy_is_read_before_it_is_rescued",),
     ),
@@ -165,13 +165,13 @@ _R16_AND_R17 = (
     Mutant(
         "R17",
         "copies stay vouched for when what they may be made from is refuted",
-        (Edit(_DAMAGE, "doubted = set() if missing else ", "doubted = set() if others else "),),
+        (Edit(_DAMAGE, "doubted = set() if wrong.missing else ", "doubted = set() if others else "),),
         (f"{_REFUTED}test_what_was_copied_from_a_refuted_source_is_no_longer_believed",),
     ),
     Mutant(
         "R17",
         "a missing copy refutes bytes",
-        (Edit(_DAMAGE, "doubted = set() if missing else ", "doubted = "),),
+        (Edit(_DAMAGE, "doubted = set() if wrong.missing else ", "doubted = "),),
         (f"{_REFUTED}test_what_was_copied_from_a_source_that_went_missing_stays_believed",),
     ),
     Mutant(

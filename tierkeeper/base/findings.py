@@ -23,9 +23,10 @@ class FindingKind(StrEnum):
 class FindingAction(StrEnum):
     """What is done about one finding; in a dry run, what would be."""
 
-    QUARANTINE = "quarantine"  # seen for the first time, or not long enough ago
+    QUARANTINE = "quarantine"  # seen, or missed in a store that is called, for the first time, or not long enough ago
     DELETE = "delete"  # an orphan that was seen before, long enough ago
     REPAIR = "repair"  # from another tier, by the next turn
+    FOUND = "found again"  # a copy that was not found before is where it should be
     HEAL = "heal"  # a copy that was called damaged was read just now, and its bytes are right
     NONE = "none"  # nothing can or may be done
 

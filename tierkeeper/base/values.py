@@ -101,12 +101,19 @@ class PlacementView:
     locked_until: datetime | None = None
     damaged_at: datetime | None = None
     vouched: Vouched | None = None
+    missed_at: datetime | None = None  # it was not found then: a suspect
+    looked_for_after: datetime | None = None
 
     @property
     def in_doubt(self) -> bool:
         """Whether nobody vouches for its bytes, though they were committed: they will be read."""
         kept = self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
         return kept and self.vouched is None and self.damaged_at is None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it was not found where it should be, and is looked for again: it does not count until then."""
+        return self.missed_at is not None and self.damaged_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class TierStats:
-    """One tier's copies, present and doomed apart; bytes as stored. ``unvouched`` present ones do not count yet."""
+    """One tier's copies, present and doomed apart; bytes as stored.
+
+    Of the present ones ``unvouched`` do not count yet, and ``missed`` were not found once.
+    """
 
     tier: str
     temperature: str
@@ -187,6 +197,7 @@ class TierStats:
     doomed_bytes: int
     tenants: int
     unvouched: int
+    missed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ _PRESENT = "EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id AND p.t
 _BARE_TYPE = "lower(split_part(a.content_type, ';', 1))"  # without parameters, as policies compare it
 _STATS = sa.text(
     "SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,"
-    " count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE p.vouched IS NULL) AS unvouched"
+    " count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE p.vouched IS NULL) AS unvouched,"
+    " count(*) FILTER (WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL) AS missed"
     " FROM placements p JOIN blobs b ON b.id = p.blob_id"
     " WHERE p.state IN ('present', 'doomed') AND (CAST(:tenant AS text) IS NULL OR b.scope ="
     " (SELECT scope FROM tenants WHERE id = :tenant)) GROUP BY p.tier, p.state"
@@ -79,10 +80,10 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
 
 def tier_stats(
     connection: sa.Connection, *, tenant: str | None
-) -> dict[tuple[str, PlacementState], tuple[int, int, int, int]]:
-    """Return (copies, bytes as stored, tenants, copies that nobody vouches for) by tier and state."""
+) -> dict[tuple[str, PlacementState], tuple[int, int, int, int, int]]:
+    """Return (copies, bytes as stored, tenants, copies that nobody vouches for, suspects) by tier and state."""
     rows = connection.execute(_STATS, {"tenant": tenant})
-    return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants, r.unvouched) for r in rows}
+    return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants, r.unvouched, r.missed) for r in rows}
 
 
 def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[UUID]:

@@ -51,6 +51,10 @@ _UNVOUCHED = (
     "SELECT p.tier || '/' || p.location FROM placements p"
     " WHERE p.state = 'present' AND p.vouched IS NULL AND p.damaged_at IS NULL"
 )
+_MISSED = (
+    "SELECT p.tier || '/' || p.location FROM placements p"
+    " WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL AND p.state IN ('present', 'doomed')"
+)
 _DAMAGED = "SELECT p.tier || '/' || p.location FROM placements p WHERE p.damaged_at IS NOT NULL AND p.state = 'present'"
 _PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
 _OVERDUE = (
@@ -72,6 +76,7 @@ QUESTIONS: Mapping[str, str] = {
     "deleted and never due": _UNWATCHED,
     "damaged copies": _DAMAGED,
     "copies that nobody vouches for": _UNVOUCHED,
+    "copies that were not found": _MISSED,
     "parked": _PARKED,
     "overdue": _OVERDUE,
     "awaiting approval": _WAITING,

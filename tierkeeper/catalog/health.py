@@ -18,7 +18,9 @@ _LOOK = sa.text(
     " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL AND skipped_by IS NULL) AS parked_deliveries,"
     " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,"
     " (SELECT count(*) FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u)"
-    " AS unvouched"
+    " AS unvouched,"
+    " (SELECT count(*) FROM (SELECT FROM placements WHERE missed_at IS NOT NULL AND damaged_at IS NULL"
+    " AND state IN ('present', 'doomed') LIMIT :most) AS m) AS missed"
 )
 
 
@@ -33,6 +35,7 @@ class Look:
     parked_deliveries: int
     awaiting: int  # runs
     unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED
+    missed: int  # copies that were not found once, and do not count until they are; at most MOST_COUNTED
 
 
 def look(connection: sa.Connection) -> Look:

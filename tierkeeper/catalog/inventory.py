@@ -9,7 +9,10 @@ import sqlalchemy as sa
 
 from tierkeeper.base.states import PlacementState
 
-_COLUMNS = "id, blob_id, location, state, store_version, stored_size, stored_sha256, damaged_at IS NOT NULL AS damaged"
+_COLUMNS = (
+    "id, blob_id, location, state, store_version, stored_size, stored_sha256,"
+    " damaged_at IS NOT NULL AS damaged, missed_at"
+)
 _AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
 _THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
 # a page is so many rows of all tiers: however few of them a tier has, one look goes no further
@@ -37,6 +40,7 @@ class Copy:
     size: int | None
     sha256: bytes | None
     damaged: bool
+    missed_at: datetime | None  # since when it is a suspect
 
     @property
     def settled(self) -> bool:
@@ -84,4 +88,5 @@ def _copy(row: sa.Row[tuple[object, ...]]) -> Copy:
         size=v["stored_size"],
         sha256=None if v["stored_sha256"] is None else bytes(v["stored_sha256"]),
         damaged=v["damaged"],
+        missed_at=v["missed_at"],
     )

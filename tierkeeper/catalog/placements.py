@@ -20,7 +20,7 @@ COLUMNS = """
     p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
     p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
     coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged,
-    p.vouched, p.pin
+    p.vouched, p.pin, p.missed_at
 """
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
 _LOAD = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
@@ -44,7 +44,7 @@ _DOOM = sa.text(
 )
 _RESCUE = sa.text(
     "UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL"
-    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL AND vouched IS NOT NULL"
+    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL AND missed_at IS NULL AND vouched IS NOT NULL"
 )
 _RENAME = sa.text("UPDATE placements SET artifact_id = :artifact WHERE id = ANY(:ids) AND artifact_id IS NOT NULL")
 _RENEW = sa.text(
@@ -71,15 +71,22 @@ _GIVE_BACK = sa.text(
     "UPDATE placements SET lease_until = clock_timestamp() + CAST(:backoff AS interval)"
     " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
 )
-_DAMAGED = sa.text("UPDATE placements SET damaged_at = :now WHERE id = :id AND damaged_at IS NULL")
+_DAMAGED = sa.text("UPDATE placements SET damaged_at = :now, missed_at = NULL WHERE id = :id AND damaged_at IS NULL")
 _DOUBTED = sa.text(
     "UPDATE placements SET vouched = NULL, pin = NULL WHERE id = ANY(:ids) AND state IN ('present', 'doomed')"
     " AND vouched = 'pinned' AND verified_at IS NULL RETURNING id"
 )
+_MISSED = sa.text("UPDATE placements SET missed_at = :now WHERE id = :id AND missed_at IS NULL AND damaged_at IS NULL")
+_FOUND_AGAIN = sa.text("UPDATE placements SET missed_at = NULL WHERE id = :id AND missed_at = :missed")
+_SUSPECTS = sa.text(
+    f"SELECT {COLUMNS} FROM placements p WHERE p.missed_at <= :before"
+    " AND (p.missed_at, p.id) > (:after_time, :after_id) AND p.state IN ('present', 'doomed')"
+    " AND p.damaged_at IS NULL ORDER BY p.missed_at, p.id LIMIT :limit"
+)
 # an exact version is named by its id whoever reads it; another pin may be that of the bytes that were bad
 _HEALED = sa.text(
     "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version"
-    " WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL"
+    ", missed_at = NULL WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL"
 )
 _VERIFIED = sa.text(
     "UPDATE placements SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(pin, store_version)"
@@ -195,7 +202,7 @@ def doom(connection: sa.Connection, ids: Collection[UUID], *, now: datetime, del
 
 
 def rescue(connection: sa.Connection, ids: Collection[UUID]) -> int:
-    """Make doomed, undamaged copies that somebody vouches for present again; return how many were."""
+    """Make doomed copies present again that are no suspects, undamaged and vouched for; return how many were."""
     return connection.execute(_RESCUE, {"ids": list(ids)}).rowcount if ids else 0
 
 
@@ -250,6 +257,22 @@ def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
     Those are the ones that a server made and nobody has read since. Their blobs are locked.
     """
     return set(connection.execute(_DOUBTED, {"ids": list(ids)}).scalars())
+
+
+def mark_missed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
+    """Note that a copy was not found, for the first time (R20); its blob is locked."""
+    connection.execute(_MISSED, {"id": placement, "now": now})
+
+
+def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: datetime) -> bool:
+    """Note that a copy that was missed then is where it should be; False if it was missed anew since. Blob locked."""
+    return connection.execute(_FOUND_AGAIN, {"id": placement, "missed": missed}).rowcount > 0
+
+
+def suspects(connection: sa.Connection, *, before: datetime, after: "Mark", limit: int) -> list[PlacementRow]:
+    """Return the next copies that were missed before a moment, those first that were missed first."""
+    arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
+    return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
 
 
 def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:

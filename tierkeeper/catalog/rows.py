@@ -106,7 +106,7 @@ class PlacementRow:
     """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged.
 
     ``vouched`` None: nobody vouches for its bytes, and it counts for nothing until they were read (R15). ``pin`` names
-    these bytes and no others, None where that is not known (R16).
+    these bytes and no others, None where that is not known (R16). ``missed_at``: since when it is a suspect (R20).
     """
 
     id: UUID
@@ -134,6 +134,7 @@ class PlacementRow:
     name_purged: bool
     vouched: Vouched | None
     pin: str | None
+    missed_at: datetime | None
 
     @property
     def kept(self) -> bool:
@@ -144,3 +145,8 @@ class PlacementRow:
     def readable(self) -> bool:
         """Whether its bytes may be read: written once, not found damaged, not being deleted."""
         return self.kept and self.damaged_at is None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it was not found where it should be, once: neither believed to be there nor to be gone (R20)."""
+        return self.readable and self.missed_at is not None

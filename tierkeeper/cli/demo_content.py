@@ -123,6 +123,7 @@ def _stats(tier: TierInfo, copies: Sequence[tuple[str, PlacementView]]) -> TierS
         doomed_bytes=sum(one.stored_size or 0 for one in doomed),
         tenants=len({tenant for tenant, _one in copies}),
         unvouched=sum(one.in_doubt for one in present),
+        missed=sum(one.suspect for one in present),
     )
 
 

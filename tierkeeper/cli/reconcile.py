@@ -73,9 +73,8 @@ def _print(session: Session, result: ReconcileResult, found: list[Finding], *, m
     if more:
         out.say(f"and {more} more; -o json lists them all")
     out.print(_tiers(result))
-    done = ", ".join(
-        f"{what} {count}" for what in ("reported", "healed", "orphans deleted") if (count := result.counts.get(what))
-    )
+    words = "reported", "not found", "found again", "healed", "orphans deleted"
+    done = ", ".join(f"{what} {count}" for what in words if (count := result.counts.get(what)))
     if done:
         out.print("", done)
     if result.lost:

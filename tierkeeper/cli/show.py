@@ -64,6 +64,12 @@ def copies(view: ArtifactView) -> Table | str:
         state = output.word(one.state.value)
         if one.damaged_at is not None:
             state = Text("damaged", style="red")
+        elif one.suspect:
+            again = output.moment(one.looked_for_after)
+            state = Text(
+                f"{one.state.value}, not found at {output.moment(one.missed_at)}: looked for again after {again}",
+                style="yellow",
+            )
         elif one.in_doubt:
             state = Text(f"{one.state.value}, not vouched for: will be read", style="yellow")
         made.add_row(output.word(one.tier), state, output.size(one.stored_size), output.moment(one.since), one.location)

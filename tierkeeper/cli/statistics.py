@@ -10,7 +10,7 @@ from tierkeeper.cli import output
 
 def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table:
     """Return the copies in each tier, present and doomed apart, with a line for their sum."""
-    columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched")
+    columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched", "not found")
     made = output.table(*columns, title=title, right=[*columns[2:]])
     found = list(stats)
     for one in found:
@@ -23,6 +23,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
             output.size(one.doomed_bytes) if one.doomed else "-",
             str(one.tenants),
             str(one.unvouched) if one.unvouched else "-",
+            str(one.missed) if one.missed else "-",
         )
     made.add_section()
     made.add_row(
@@ -34,6 +35,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
         output.size(sum(one.doomed_bytes for one in found)),
         "",
         str(sum(one.unvouched for one in found)),
+        str(sum(one.missed for one in found)),
     )
     return made
 

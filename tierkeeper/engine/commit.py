@@ -26,7 +26,7 @@ from tierkeeper.engine.policybook import Governance
 from tierkeeper.engine.record import record
 from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decide import decide
-from tierkeeper.policy.decision import Action, Decision, Step
+from tierkeeper.policy.decision import Action, Decision, Step, when
 from tierkeeper.policy.rules import Policy
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
@@ -108,7 +108,8 @@ def batch(
         if fate is not None and not fate.complete:
             failed, _ = history.get(item.row.id, (0, 0))
             lost = not any(p.readable for p in here)
-            retry = _Retry(failed, foreign=blob in foreign, problem=problems.get(blob), lost=lost)
+            again = None if fate.missed is None else fate.missed + engine.settings.reconcile.quarantine
+            retry = _Retry(failed, foreign=blob in foreign, problem=problems.get(blob), lost=lost, again=again)
         results[item.row.id], following = _outcome(
             engine, item, made, retry, held.get(item.row.id), locks=bool(missing), now=now
         )
@@ -290,6 +291,7 @@ class _Retry:
     foreign: bool
     problem: TierkeeperError | None
     lost: bool  # no copy is readable
+    again: datetime | None = None  # it waits for a second look at a copy, which may be taken from then on (R20)
 
     @property
     def unforeseen(self) -> bool:
@@ -304,9 +306,13 @@ class _Retry:
             return "another worker is copying it"
         if self.lost:
             return "no readable copy: `tierkeeper reconcile` looks for one"
+        if self.again is not None:
+            return f"a copy was not found; it is looked for again after {when(self.again)}"
         return "a tier that it needs is not configured, or the copy came too late"
 
     def next(self, item: _Item, now: datetime) -> schedule.Next:
+        if self.again is not None and self.again > now and self.problem is None and not self.foreign:
+            return schedule.Next(item.row.id, self.again, self.detail)
         waits = self.foreign and self.problem is None
         seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
         due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret

@@ -27,7 +27,7 @@ from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import brake, commit, damage, locking, settlement, vouching
+from tierkeeper.engine import brake, commit, damage, locking, settlement, suspects, vouching
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.policy.decide import decide
@@ -60,6 +60,7 @@ class Plan:
     rule: dict[UUID, str]  # by blob: of the artifact whose name a new copy carries
     owner: dict[UUID, ArtifactRow]  # by blob
     lacking: frozenset[UUID]  # blobs that need a new copy
+    suspects: tuple[PlacementRow, ...] = ()  # of these blobs: looked at first
     doubts: tuple[vouching.Doubt, ...] = ()  # what is to be read first: it may be all that is lacking
     unread: Mapping[UUID, TierkeeperError] = field(default_factory=dict)  # why such copies could not be, by their ids
 
@@ -87,6 +88,9 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     if not ids:
         return report
     plan = step_2_decide(engine, ids)
+    if plan.suspects:
+        suspects.look_again(engine, plan.suspects, actor=worker.actor)
+        plan = step_2_decide(engine, ids)
     if plan.doubts:
         plan = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, plan.doubts))
     intents, foreign = step_3_intend(engine, worker, plan) if plan.lacking else ([], set())
@@ -165,6 +169,7 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
         rule=rule,
         owner=owner,
         lacking=frozenset(lacking),
+        suspects=tuple(p for blob in sorted(lacking) for p in copies[blob] if p.suspect and p.tier in engine.stores),
         doubts=tuple(doubts),
         unread=passed,
     )
@@ -191,8 +196,9 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
                 continue  # nothing to copy from, or the content itself is gone since step 2: the commit says so
-            reading = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
-            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - reading):
+            left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
+            left |= settlement.held_up(copies[blob])
+            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - left):
                 if tier not in engine.stores:  # no longer configured: the commit says so
                     continue
                 if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
@@ -228,7 +234,7 @@ def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Se
     alarm(done)
     for transferred in done:
         for source, wrong in transferred.bad_sources:
-            damage.report(engine, source, reason=wrong, actor=worker.actor)
+            damage.report(engine, source, wrong, actor=worker.actor)
     return done
 
 

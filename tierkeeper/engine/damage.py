@@ -1,5 +1,10 @@
 """Reporting a copy whose bytes are missing or bad, so that converge makes it anew; and taking that back.
 
+Where each call of a store goes where the name leads (S3) "missing" takes two looks, the second after the quarantine
+(R20): a bucket may be led elsewhere or answer wrongly for a moment, its mark back before it is read. After the first
+look the copy is a suspect: it counts for nothing, so nothing goes on its word, and it is not made anew either. Its
+artifacts come due when the quarantine is over, and converge looks at it again; so do verify, reconcile and readers.
+
 The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
 and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy. A
 doomed copy heals as a present one does: it may be the last, and then converge rescues it.
@@ -8,6 +13,9 @@ Copies that a server made are as good as what they were made from, and when that
 other bytes than it should, nobody vouches any more for those siblings that were never read (R17).
 """
 
+from datetime import datetime, timedelta
+from enum import Enum
+
 import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
@@ -15,6 +23,7 @@ from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
 
@@ -24,25 +33,25 @@ log = logs.get(__name__)
 _TOLD = 100
 
 
-def report(
-    engine: Engine,
-    placement: PlacementRow,
-    *,
-    reason: str,
-    actor: str,
-    confirmed: bool = False,
-    missing: bool = False,
-) -> int | None:
-    """Note that this copy is bad; return how many others can be read.
+class Reported(Enum):
+    """What became of a copy that was reported; the words are what runs count."""
 
-    None: it was known, the copy is going, or what its store said is not of the tier's own place (R19), which the caller
-    may have ``confirmed`` for many copies at once. ``missing``: nothing is there, so no bytes of it were seen to be
-    wrong, and its siblings stay vouched for.
+    DAMAGED = "damaged"
+    SUSPECT = "not found"  # looked for again when the quarantine is over
+
+
+def report(
+    engine: Engine, placement: PlacementRow, wrong: Wrong, *, actor: str, confirmed: bool = False
+) -> Reported | None:
+    """Note what is wrong with this copy; return what it is now.
+
+    None: it was damaged before, the copy is going, or what its store said is not of the tier's own place (R19), which
+    the caller may have ``confirmed`` for many copies at once.
     """
     if not confirmed and engine.refused([placement.tier]):
         return None
 
-    def unit(connection: sa.Connection) -> tuple[int, list[ArtifactRow]] | None:
+    def unit(connection: sa.Connection) -> tuple[Reported, int, list[ArtifactRow]] | None:
         blobs.lock(connection, [placement.blob_id])
         now = catalog_now(connection)
         copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
@@ -52,26 +61,52 @@ def report(
         rows = _owners(connection, placement)
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
-        doubted = set() if missing else placements.doubt(connection, [copy.id for copy in others])
+        if _first_look(engine, current, wrong, now=now):
+            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=now)
+            return Reported.SUSPECT, left, rows
+        # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
+        doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
         if doubted or current.state is PlacementState.PRESENT:
             step = f"repair the copy in {placement.tier}"
             schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
         placements.mark_damaged(connection, placement.id, now=now)
         before = {"tier": placement.tier, "location": placement.location}
-        after: dict[str, object] = {"reason": reason, "copies_left": left}
+        after: dict[str, object] = {"reason": wrong.reason, "copies_left": left}
         if doubted:
             after["unvouched"] = sorted({copy.tier for copy in others if copy.id in doubted})
         record(connection, rows, "damaged", now=now, actor=actor, before=before, after=after)
-        return left, rows
+        return Reported.DAMAGED, left, rows
 
     found = engine.catalog.run(unit)
     if found is None:
         return None
-    left, rows = found
-    if rows and not left:
-        lost = ", ".join(str(row.ref) for row in rows[:3])
-        log.error("no readable copy is left", tier=placement.tier, location=placement.location, of=lost, reason=reason)
-    return left
+    reported, left, rows = found
+    where = {"tier": placement.tier, "location": placement.location, "reason": wrong.reason}
+    if reported is Reported.SUSPECT:
+        log.warning("a copy was not found; it is looked for again after the quarantine", **where)
+    elif rows and not left:
+        log.error("no readable copy is left", of=", ".join(str(row.ref) for row in rows[:3]), **where)
+    return reported
+
+
+def found_again(engine: Engine, placement: PlacementRow, *, actor: str, confirmed: bool = False) -> bool:
+    """Take back that a suspect was not found: it was seen where it should be, since it was loaded.
+
+    False if it is none, was missed anew meanwhile, or is not in the tier's own place (see :func:`report`).
+    """
+    missed = placement.missed_at
+    if missed is None or (not confirmed and engine.refused([placement.tier])):
+        return False
+
+    def unit(connection: sa.Connection) -> bool:
+        blobs.lock(connection, [placement.blob_id])
+        now = catalog_now(connection)
+        if not placements.mark_found_again(connection, placement.id, missed=missed):
+            return False
+        _good_again(connection, placement, "found again", now=now, actor=actor)
+        return True
+
+    return engine.catalog.run(unit)
 
 
 def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
@@ -85,16 +120,55 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
         current = placements.load(connection, [placement.id])
         if not current or not current[0].kept or current[0].damaged_at is None:
             return False
-        rows = _owners(connection, placement)
-        step = f"the copy in {placement.tier} is good again"
-        schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
-        schedule.start_afresh(connection, [placement.blob_id], now=now)
         placements.mark_healed(connection, placement.id, now=now)
-        after = {"tier": placement.tier, "location": placement.location}
-        record(connection, rows, "healed", now=now, actor=actor, after=after)
+        _good_again(connection, placement, "healed", now=now, actor=actor)
         return True
 
     return engine.catalog.run(unit)
+
+
+def _first_look(engine: Engine, current: PlacementRow, wrong: Wrong, *, now: datetime) -> bool:
+    """Whether this look makes a suspect of the copy, or leaves it one (R20): the second begins after the quarantine."""
+    if not wrong.missing or engine.store(current.tier).bound:
+        return False
+    if current.missed_at is None:
+        return True
+    looked = now - timedelta(seconds=wrong.ago)
+    return looked < current.missed_at + engine.settings.reconcile.quarantine
+
+
+def _miss(
+    connection: sa.Connection,
+    engine: Engine,
+    copy: PlacementRow,
+    rows: list[ArtifactRow],
+    wrong: Wrong,
+    *,
+    left: int,
+    actor: str,
+    now: datetime,
+) -> None:
+    if copy.suspect:
+        return
+    again, step = now + engine.settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
+    if copy.state is PlacementState.PRESENT:
+        coming = [schedule.Coming(a.id, a.tenant, again, step) for a in rows]
+        schedule.put_if_missing(connection, coming)
+        schedule.hasten(connection, coming)
+    placements.mark_missed(connection, copy.id, now=now)
+    before = {"tier": copy.tier, "location": copy.location}
+    after = {"reason": wrong.reason, "copies_left": left, "looked_for_after": again.isoformat()}
+    record(connection, rows, "not found", now=now, actor=actor, before=before, after=after)
+
+
+def _good_again(connection: sa.Connection, copy: PlacementRow, event: str, *, now: datetime, actor: str) -> None:
+    """Make due who needs this copy, all attempts given back, and tell."""
+    rows = _owners(connection, copy)
+    step = f"the copy in {copy.tier} is good again"
+    schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
+    schedule.start_afresh(connection, [copy.blob_id], now=now)
+    after = {"tier": copy.tier, "location": copy.location}
+    record(connection, rows, event, now=now, actor=actor, after=after)
 
 
 def _owners(connection: sa.Connection, placement: PlacementRow) -> list[ArtifactRow]:

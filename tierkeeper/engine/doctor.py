@@ -35,6 +35,8 @@ _ADVICE = {
     "damaged copies": "Converge makes them anew from another tier; `tierkeeper parked list` shows where it cannot.",
     "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
     " a share of all copies each day.",
+    "copies that were not found": "They are looked for again after `reconcile.quarantine`, and count for nothing until"
+    " then. Is the bucket what it should be? `tierkeeper reconcile` looks now.",
     "parked": "`tierkeeper parked list` says why; then `parked retry` or `parked skip`.",
     "overdue": "See `tierkeeper health`: are workers and Beat running?",
     "awaiting approval": "`tierkeeper runs list`, then `runs approve` or `runs reject`.",
@@ -43,6 +45,7 @@ _ADVICE = {
 _NOTED = {
     "damaged copies",
     "copies that nobody vouches for",
+    "copies that were not found",
     "parked",
     "overdue",
     "awaiting approval",

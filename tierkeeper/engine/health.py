@@ -131,6 +131,7 @@ def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
         ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
         ("unvouched", look.unvouched, "copies count only once they were read: `tierkeeper verify` reads these first"),
+        ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
     ):
         yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
     off = "" if refused is None else f"nothing is deleted: {refused}"

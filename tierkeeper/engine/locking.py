@@ -40,6 +40,7 @@ def wanted(
         Lock(p.id, p.tier, ObjectKey(p.location, p.store_version), until, policy.retention.mode)
         for p in copies
         if p.state is PlacementState.PRESENT
+        and not p.suspect
         and p.tier in policy.retention.tiers
         and p.tier in engine.stores
         and engine.store(p.tier).can_lock

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierkeeper.base import log as logs
@@ -21,7 +21,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage
+from tierkeeper.engine import checking, damage, suspects
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
@@ -112,7 +112,8 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
 
 def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoReadableCopy:
     """Return the error that says why no copy could be read: what was tried, and what of the others is known."""
-    told = [*reasons, *(_known(copy) for copy in _all_copies(engine, row) if not _may_be_read(engine, copy))]
+    known = [copy for copy in _all_copies(engine, row) if copy.suspect or not _may_be_read(engine, copy)]
+    told = [*reasons, *(_known(engine, copy) for copy in known)]
     return NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
 
 
@@ -124,7 +125,7 @@ def unasked(engine: Engine, row: ArtifactRow) -> bool:
 def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     rank = {tier.name: tier.rank for tier in engine.tiers}
     readable = [copy for copy in _all_copies(engine, row) if _may_be_read(engine, copy)]
-    return sorted(readable, key=lambda p: (p.state is not PlacementState.PRESENT, rank[p.tier]))
+    return sorted(readable, key=lambda p: (p.suspect, p.state is not PlacementState.PRESENT, rank[p.tier]))
 
 
 def _all_copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
@@ -138,14 +139,17 @@ def _may_be_read(engine: Engine, copy: PlacementRow) -> bool:
     return copy.readable and copy.tier in engine.stores
 
 
-def _known(copy: PlacementRow) -> str:
-    """Return why a copy is not even tried."""
+def _known(engine: Engine, copy: PlacementRow) -> str:
+    """Return why a copy is not even tried, or is a suspect."""
     if copy.state is PlacementState.COPYING:
         return f"{copy.tier}: it is not written yet"
     if copy.state is PlacementState.DELETING:
         return f"{copy.tier}: it is being deleted"
     if copy.damaged_at is not None:
         return f"{copy.tier}: it was found damaged at {when(copy.damaged_at)}"
+    if copy.missed_at is not None and copy.tier in engine.stores:
+        again = copy.missed_at + engine.settings.reconcile.quarantine
+        return f"{copy.tier}: it was not found at {when(copy.missed_at)}, and is looked for again after {when(again)}"
     return f"{copy.tier}: this tier is not configured"
 
 
@@ -156,26 +160,25 @@ def _why(copy: PlacementRow, error: Exception) -> str:
 def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> None:
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
-    missing = isinstance(error, ObjectNotFound)
-    reason = "nothing is at its location" if missing else str(error)
-    if current and current[0].readable and _still_wrong(engine, row, copy):
-        damage.report(engine, copy, reason=reason, actor=_ACTOR, missing=missing)
+    reason = "nothing is at its location" if isinstance(error, ObjectNotFound) else str(error)
+    if current and current[0].readable and (wrong := _still_wrong(engine, row, copy)) is not None:
+        damage.report(engine, copy, replace(wrong, reason=reason), actor=_ACTOR)
 
 
-def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
+def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checking.Wrong | None:
     """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more.
 
     That is done between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
     """
     if engine.refused([copy.tier]):
-        return False
+        return None
     try:
-        return checking.check(engine, copy, row.sha256) is not None
+        return checking.check(engine, copy, row.sha256)
     except Exception as error:  # noqa: BLE001  that says nothing of the bytes
         log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
-        return False
+        return None
 
 
 def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -186,8 +189,11 @@ def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iter
         digest.update(chunk)
         last = chunk
     if digest.digest() != row.sha256:
-        if not _still_wrong(engine, row, copy):
+        wrong = _still_wrong(engine, row, copy)
+        if wrong is None:
             raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
-        damage.report(engine, copy, reason=f"its SHA-256 is {digest.hexdigest()}", actor=_ACTOR)
+        damage.report(engine, copy, replace(wrong, reason=f"its SHA-256 is {digest.hexdigest()}"), actor=_ACTOR)
         raise ContentCorrupt(ref=row.ref, tier=copy.tier)
+    if copy.suspect:
+        suspects.look_again(engine, [copy], actor=_ACTOR)
     yield last

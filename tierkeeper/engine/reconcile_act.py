@@ -26,9 +26,9 @@ from tierkeeper.catalog import artifacts, events, inventory, placements, quarant
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, epoch
+from tierkeeper.engine import checking, damage, epoch, suspects
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.reconcile_look import Look, Suspect
+from tierkeeper.engine.reconcile_look import Bad, Look
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import StoreError
 
@@ -42,26 +42,29 @@ def repair(
 ) -> Counter[str]:
     """Report a tier's bad copies, and heal those whose bytes are right again; return what was done."""
     counts: Counter[str] = Counter()
-    suspects = look.suspects()
-    while batch := list(islice(suspects, _BATCH)):
+    found = look.bad()
+    while batch := list(islice(found, _BATCH)):
         with engine.catalog.reading() as connection:
             copies = {copy.id: copy for copy in placements.load(connection, [each.placement for each in batch])}
             owners = inventory.owners(connection, {copy.blob_id for copy in copies.values()})
             rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
-        for suspect in batch:
-            copy = copies.get(suspect.placement)
-            if copy is not None:
-                counts[_about(engine, suspect, copy, rows.get(owners.get(copy.blob_id, copy.id)), actor=actor)] += 1
+        there = [copies[each.placement] for each in batch if each.wrong is None and each.placement in copies]
+        counts += suspects.look_again(engine, [copy for copy in there if copy.suspect], actor=actor)
+        for each in batch:
+            copy = copies.get(each.placement)
+            if copy is not None and (each.wrong is not None or copy.damaged_at is not None):
+                counts[_about(engine, each, copy, rows.get(owners.get(copy.blob_id, copy.id)), actor=actor)] += 1
         progress(0)
     return +counts
 
 
-def _about(engine: Engine, suspect: Suspect, copy: PlacementRow, owner: ArtifactRow | None, *, actor: str) -> str:
-    """Do what is to be done about one suspect; return the word it is counted as."""
-    if suspect.reason is not None:
+def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | None, *, actor: str) -> str:
+    """Do what is to be done about one bad copy; return the word it is counted as."""
+    if bad.wrong is not None:
         # the look read the mark after its last answer
-        left = damage.report(engine, copy, reason=suspect.reason, actor=actor, confirmed=True)
-        return "passed over" if left is None else "reported"
+        reported = damage.report(engine, copy, bad.wrong, actor=actor, confirmed=True)
+        words = {None: "passed over", damage.Reported.DAMAGED: "reported"}
+        return words.get(reported) or damage.Reported.SUSPECT.value
     if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
         return "still damaged"
     try:

@@ -9,9 +9,10 @@ of the tier was read after the answers (R19).
 
 import json
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from enum import Enum
 from itertools import islice
@@ -25,6 +26,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
 from tierkeeper.engine import checking, reserved, siblings
+from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when
@@ -48,15 +50,15 @@ class _Origin(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """A copy to be reported, and what is wrong with it; ``reason`` None: it is known, and its bytes may be back."""
+class Bad:
+    """A copy to be reported, and what is wrong with it; None: it is known, and its bytes may be back."""
 
     placement: UUID
-    reason: str | None
+    wrong: Wrong | None
 
 
 class Look:
-    """One tier, looked at once; its suspects stay on disk until it is closed."""
+    """One tier, looked at once; its bad copies stay on disk until it is closed."""
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class Look:
         self._engine, self.tier, self._limits = engine, tier, limits
         self._record, self._tell, self._progress = record, found, progress
         self._store = engine.store(tier)
-        self._suspects: TextIO = tempfile.TemporaryFile("w+", prefix="tierkeeper-")  # noqa: SIM115  see close
+        self._bad: TextIO = tempfile.TemporaryFile("w+", prefix="tierkeeper-")  # noqa: SIM115  see close
         self._found: Counter[FindingKind] = Counter()
         self._listed = self._known = self._known_damaged = self._lost = self._unanswered = 0
         self._away: str | None = None
@@ -79,8 +81,8 @@ class Look:
             self.began = catalog_now(connection)
 
     def close(self) -> None:
-        """Forget the suspects."""
-        self._suspects.close()
+        """Forget the bad copies."""
+        self._bad.close()
 
     def take(self) -> TierFindings:
         """Look; a store that does not answer leaves the tier ``away``, and nothing is concluded from what it said."""
@@ -103,12 +105,12 @@ class Look:
             away=self._away,
         )
 
-    def suspects(self) -> Iterator[Suspect]:
+    def bad(self) -> Iterator[Bad]:
         """Return the copies to be reported, and those whose bytes may be good again."""
-        self._suspects.seek(0)
-        for line in self._suspects:
-            placement, reason = json.loads(line)
-            yield Suspect(UUID(placement), reason)
+        self._bad.seek(0)
+        for line in self._bad:
+            placement, wrong = json.loads(line)
+            yield Bad(UUID(placement), None if wrong is None else Wrong(*wrong))
 
     # -- what is listed
 
@@ -128,7 +130,7 @@ class Look:
                     strangers.append(each)
                 elif copy.settled:
                     seen.add([copy.id])
-                    if copy.damaged or _difference(copy, each):
+                    if copy.damaged or copy.missed_at or _difference(copy, each):
                         doubtful[copy.id] = copy
             self._note_strangers(strangers, copies)
             self._doubt(list(doubtful.values()))
@@ -254,9 +256,10 @@ class Look:
 
     def _doubt(self, copies: Sequence[Copy]) -> None:
         """Ask the store about these copies, then read their rows again: who is still at fault is a finding."""
-        answers = self._heads([ObjectKey(copy.location, copy.version) for copy in copies])
         if not copies:
             return
+        at = time.monotonic()
+        answers = self._heads([ObjectKey(copy.location, copy.version) for copy in copies])
         with self._engine.catalog.reading() as connection:
             rows = inventory.these(connection, [copy.id for copy in copies])
         bad: list[tuple[Copy, FindingKind, str]] = []
@@ -270,24 +273,28 @@ class Look:
                 self._unanswered += 1
             elif difference := _difference(row, answer):
                 bad.append((row, FindingKind.MISMATCHED, difference))
-            elif row.damaged:
-                bad.append((row, FindingKind.MISMATCHED, ""))
+            elif row.damaged or row.missed_at is not None:
+                bad.append((row, FindingKind.MISMATCHED if row.damaged else FindingKind.MISSING, ""))
         if bad:
             self._confirm()
-        self._note_bad(bad)
+        self._note_bad(bad, at)
 
-    def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]]) -> None:
+    def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]], at: float) -> None:
         others = siblings.of(self._engine, [copy for copy, _, _ in bad])
         for copy, kind, reason in bad:
+            if not copy.damaged and not reason:
+                self._keep(copy, None)
+                self._tell(self._of(copy, kind, FindingAction.FOUND, "it was not found before; it is there"))
+                continue
             finding = self._judged(copy, kind, reason, others[copy.id])
             self._lost += finding.lost
             if not copy.damaged:
-                self._suspect(copy, reason)
+                self._keep(copy, Wrong(reason, kind is FindingKind.MISSING, at))
                 self._add(finding)
                 continue
             self._known_damaged += 1
             if finding.action is FindingAction.HEAL:
-                self._suspect(copy, None)
+                self._keep(copy, None)
             if finding.lost or finding.action is FindingAction.HEAL:
                 self._tell(finding)
 
@@ -302,11 +309,15 @@ class Look:
         )
         heals = mine is True
         right = mine or owner is None or siblings.any_right(self._engine, others, owner.sha256)
-        lost = right is False and mine is False
+        again = self._again(copy, kind)
+        lost = right is False and mine is False and again is None
         if not lost and not right:
             self._unanswered += 1
         if heals:
             action, told = FindingAction.HEAL, "it was reported as damaged; its bytes are right"
+        elif again is not None:
+            action, told = FindingAction.QUARANTINE, f"{reason}; it is looked for again after {when(again)}"
+            told += "" if right else "; no other copy can be read"
         else:
             repaired = right is True and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
             action = FindingAction.REPAIR if repaired else FindingAction.NONE
@@ -314,7 +325,14 @@ class Look:
             told += (
                 "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
             )
-        return Finding(self.tier, copy.location, copy.version, kind, action, told, size=copy.size, ref=ref, lost=lost)
+        return replace(self._of(copy, kind, action, told), ref=ref, lost=lost)
+
+    def _again(self, copy: Copy, kind: FindingKind) -> datetime | None:
+        """Return when a copy that was not found is looked for again: until then it is a suspect (R20)."""
+        if kind is not FindingKind.MISSING or copy.damaged or self._store.bound:
+            return None
+        again = (copy.missed_at or self.began) + self._limits.quarantine
+        return again if copy.missed_at is None or again > self.began else None
 
     # -- what all of it needs
 
@@ -331,11 +349,14 @@ class Look:
 
         return self._engine.in_parallel(head, keys) if keys else []
 
-    def _suspect(self, copy: Copy, reason: str | None) -> None:
-        self._suspects.write(json.dumps([str(copy.id), reason]) + "\n")
+    def _keep(self, copy: Copy, wrong: Wrong | None) -> None:
+        self._bad.write(json.dumps([str(copy.id), None if wrong is None else astuple(wrong)]) + "\n")
 
     def _finding(self, each: Stored | Sighting, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
         return Finding(self.tier, each.location, each.version, kind, action, reason, size=each.size)
+
+    def _of(self, copy: Copy, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
+        return Finding(self.tier, copy.location, copy.version, kind, action, reason, size=copy.size)
 
     def _add(self, finding: Finding) -> None:
         self._found[finding.kind] += 1

@@ -14,7 +14,7 @@ from tierkeeper.catalog.rows import PlacementRow
 
 
 def good(placement: PlacementRow) -> bool:
-    """A copy that counts (R15): present, and sound."""
+    """A copy that counts (R15, R20): present, and sound."""
     return placement.state is PlacementState.PRESENT and _sound(placement)
 
 
@@ -31,18 +31,25 @@ def lacking(wanted: Collection[str], copies: Iterable[PlacementRow]) -> set[str]
 def doubtful(wanted: Collection[str], copies: Sequence[PlacementRow]) -> list[PlacementRow]:
     """Return the copies in lacking tiers that would count, or could be rescued, if somebody vouched for them."""
     missing = lacking(wanted, copies)
-    return [p for p in copies if p.tier in missing and p.readable and p.vouched is None and not p.name_purged]
+    readable = [p for p in copies if p.tier in missing and p.readable and not p.suspect]
+    return [p for p in readable if p.vouched is None and not p.name_purged]
+
+
+def held_up(copies: Iterable[PlacementRow]) -> set[str]:
+    """Return the tiers whose present copy is a suspect, which is not replaced before the second look (R20)."""
+    return {p.tier for p in copies if p.suspect and p.state is PlacementState.PRESENT}
 
 
 def sources(copies: Iterable[PlacementRow]) -> list[PlacementRow]:
-    """Return what a copy can be made from: vouched ones first, then present ones; doomed ones too."""
-    readable = [p for p in copies if p.readable]
+    """Return what a copy can be made from: vouched ones first, then present ones; doomed ones too, and no suspects."""
+    readable = [p for p in copies if p.readable and not p.suspect]
     return sorted(readable, key=lambda p: (p.vouched is None, p.state is not PlacementState.PRESENT))
 
 
 def _sound(placement: PlacementRow) -> bool:
-    """Undamaged, vouched for, and under a name that was not purged."""
-    return placement.damaged_at is None and placement.vouched is not None and not placement.name_purged
+    """Undamaged, no suspect, vouched for, and under a name that was not purged."""
+    undoubted = placement.damaged_at is None and placement.missed_at is None and placement.vouched is not None
+    return undoubted and not placement.name_purged
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Settlement:
     complete: bool
     before: frozenset[str]  # tiers with a present copy
     present: frozenset[str]  # the same afterwards
+    missed: datetime | None = None  # what is lacking waits for the second look at a copy that was missed then
 
 
 def settle(
@@ -80,7 +88,7 @@ def settle(
         if wins:
             counts.add(upload.tier)
             added.add(upload.tier)
-            replaced = present.pop(upload.tier, None)  # damaged, not vouched for, or under a purged name
+            replaced = present.pop(upload.tier, None)  # damaged, a suspect, not vouched for, or under a purged name
             if replaced is not None:
                 doomed.append(replaced.id)
         fates.append((upload, PlacementState.PRESENT if wins else PlacementState.DOOMED))
@@ -105,7 +113,15 @@ def settle(
         complete=complete,
         before=before,
         present=frozenset(kept | added),
+        missed=None if complete else _missed(set(wanted) - counts, copies),
     )
+
+
+def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow]) -> datetime | None:
+    """Return since when suspects are all that is lacking, or all that it can be made from; None where they are not."""
+    if sources(copies) and not held_up(copies) >= set(lacking_):
+        return None
+    return min((p.missed_at for p in copies if p.suspect and p.missed_at is not None), default=None)
 
 
 def write(

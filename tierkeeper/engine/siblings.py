@@ -41,23 +41,27 @@ def of(engine: Engine, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
 
 
 def any_right(engine: Engine, siblings: Siblings, sha256: bytes) -> bool | None:
-    """Whether another copy can be read; what is called damaged is read before the content is called lost.
+    """Whether another copy can be read; what is damaged or a suspect is read before the content is called lost.
 
     None: of none it is known that it is right, and not of all that they are not.
     """
-    if any(copy.readable and copy.tier in engine.stores for copy in siblings.copies):
+    if any(copy.readable and not copy.suspect and copy.tier in engine.stores for copy in siblings.copies):
         return True
     answers = [reads_right(engine, copy, sha256) for copy in siblings.copies if copy.kept]
     return True if True in answers else None if None in answers else False
 
 
 def reads_right(engine: Engine, copy: PlacementRow | None, sha256: bytes) -> bool | None:
-    """Whether a copy's bytes are right now; None: its store fails, or its tier is not configured here."""
+    """Whether a copy's bytes are right now; None: nobody can say.
+
+    Its store fails, its tier is not configured here, or it is a suspect that is still not found.
+    """
     if copy is None:
         return False
     if copy.tier not in engine.stores:
         return None
     try:
-        return checking.check(engine, copy, sha256, pinned=False) is None
+        wrong = checking.check(engine, copy, sha256, pinned=False)
     except StoreError:
         return None
+    return None if wrong is not None and wrong.missing and copy.suspect else wrong is None

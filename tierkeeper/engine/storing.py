@@ -258,7 +258,7 @@ def _settle(
     healed = [
         blob
         for blob, fate in fates.items()
-        if (fate.uploads or fate.rescued) and any(p.damaged_at for p in copies[blob])
+        if (fate.uploads or fate.rescued) and any(p.damaged_at or p.missed_at for p in copies[blob])
     ]
     if healed:
         schedule.start_afresh(connection, healed, now=now)

@@ -53,7 +53,7 @@ class Transferred:
     intent: Intent
     upload: Upload | None
     error: TierkeeperError | None
-    bad_sources: tuple[tuple[PlacementRow, str], ...] = ()  # with what is wrong with each
+    bad_sources: tuple[tuple[PlacementRow, checking.Wrong], ...] = ()  # with what is wrong with each
 
 
 class Renewal:
@@ -118,7 +118,7 @@ def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Re
 
 def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
     """Copy from the first source that has the right bytes."""
-    bad: list[tuple[PlacementRow, str]] = []
+    bad: list[tuple[PlacementRow, checking.Wrong]] = []
     error: TierkeeperError | None = None
     for source in intent.sources:
         try:
@@ -236,7 +236,7 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> str | None:
+def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> checking.Wrong | None:
     """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment.
 
     It is asked between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).

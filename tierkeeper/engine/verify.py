@@ -13,7 +13,7 @@ from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, reading, vouching
+from tierkeeper.engine import checking, damage, reading, suspects, vouching
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.errors import TierNotOurs
@@ -33,13 +33,20 @@ def verify(
     """Verify every copy of what matches that counts or could, or a ``share`` (0 to 1) of all copies.
 
     Of a share, first what nobody vouches for; half of the rest are copies that were never read, half those read longest
-    ago. What matches is judged by artifact: of one that is called lost all that is there is read, and heals if it is
-    right; one without any copy is reported as lost.
+    ago. Before it all suspects are looked at whose quarantine is over (R20), which uses nothing of it. What matches is
+    judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
+    copy is reported as lost.
     """
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.VERIFY, actor=actor))
     total: Counter[str] = Counter()
     failures: list[ItemError] = []
     size, more = 0, False
+    for missed in suspects.ripe(engine) if share is not None else ():
+        if over(deadline):
+            more = True
+            break
+        total += (counts := suspects.look_again(engine, missed, actor=actor))
+        engine.catalog.run(partial(runs.add, run=run, counts=counts))
     batches = (
         _share(engine, share, total) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
     )
@@ -63,7 +70,7 @@ Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
-    def one(pair: tuple[ArtifactRow, PlacementRow]) -> str | TierkeeperError | None:
+    def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | TierkeeperError | None:
         try:
             # right bytes that came back after damage lie under a pin that nobody knows
             return checking.confirmed(engine, pair[1], pair[0].sha256, pinned=pair[1].damaged_at is None)
@@ -90,6 +97,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
         if found is None:
             if copy.damaged_at is None:
                 counts["verified"] += 1
+                counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, actor=actor, confirmed=True)
                 good.append(copy)
             else:
                 counts["healed" if damage.heal(engine, copy, actor=actor) else "passed over"] += 1
@@ -99,11 +107,12 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
             counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
-        counts["damaged" if copy.damaged_at is None else "still damaged"] += 1
-        damage.report(engine, copy, reason=found, actor=actor, confirmed=True)
-        bad.append(ItemError(row.ref, {"error": "ContentCorrupt", "message": f"{copy.tier}: {found}"}))
+        reported = damage.report(engine, copy, found, actor=actor, confirmed=True) or damage.Reported.DAMAGED
+        counts[reported.value if copy.damaged_at is None else "still damaged"] += 1
+        kind = "ContentCorrupt" if reported is damage.Reported.DAMAGED else "ObjectNotFound"
+        bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
     vouching.vouch(engine, good)
-    return counts, size, bad
+    return +counts, size, bad
 
 
 def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:

@@ -1,6 +1,7 @@
 """Artifacts as users see them: with their copies, and why they are where they are."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
+from tierkeeper.policy.decision import when
 
 _HISTORY = 50  # events that an explanation tells
 
@@ -23,15 +25,16 @@ def show(engine: Engine, ref: Ref) -> ArtifactView:
         row = artifacts.by_ref(connection, ref)
         if row is None:
             raise ArtifactNotFound(ref=ref)
-        return views(connection, [row])[0]
+        return views(engine, connection, [row])[0]
 
 
-def views(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
+def views(engine: Engine, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
     """Return these artifacts with their copies and what is next."""
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
     due = schedule.of_many(connection, [row.id for row in rows])
     labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
-    return [_view(row, copies.get(row.blob_id, []) if row.blob_id else [], due.get(row.id), labels) for row in rows]
+    of = {b: tuple(_placement(copy, engine.settings.reconcile.quarantine) for copy in copies[b]) for b in copies}
+    return [_view(row, of.get(row.blob_id, ()) if row.blob_id else (), due.get(row.id), labels) for row in rows]
 
 
 def explain(engine: Engine, ref: Ref) -> Explanation:
@@ -43,7 +46,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         now = catalog_now(connection)
         policy = engine.book.refresh(connection).of(row.subject)
         copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
-        view = views(connection, [row])[0]
+        view = views(engine, connection, [row])[0]
         due = schedule.of_many(connection, [row.id]).get(row.id)
         history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
     decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
@@ -52,13 +55,19 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
     parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
     braked = (f"the brake: run {due.braked_by} awaits approval",) if due is not None and due.braked_by else ()
+    missed = tuple(
+        f"the copy in {p.tier} was not found at {when(p.missed_at)}; it is looked for again after"
+        f" {when(p.looked_for_after)}, and nothing else is removed until then"
+        for p in view.placements
+        if p.suspect and p.state is PlacementState.PRESENT
+    )
     overdue = view.due_at is not None and view.due_at <= now
     return Explanation(
         artifact=view,
         rule=decision.rule,
         reason=decision.reason,
         placed_by=placed_by,
-        blocked=(*decision.blocked, *parked, *braked),
+        blocked=(*decision.blocked, *missed, *parked, *braked),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
         history=history,
@@ -71,8 +80,8 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
         found = browse.tier_stats(connection, tenant=tenant)
     result = []
     for tier in engine.tiers:
-        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0))
-        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0))
+        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0, 0))
+        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0, 0))
         result.append(
             TierStats(
                 tier=tier.name,
@@ -83,6 +92,7 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
                 doomed_bytes=doomed[1],
                 tenants=present[2],
                 unvouched=present[3],
+                missed=present[4],
             )
         )
     return result
@@ -110,7 +120,7 @@ def _ended(history: Sequence[EventView]) -> str:
 
 def _view(
     row: ArtifactRow,
-    copies: Sequence[PlacementRow],
+    copies: tuple[PlacementView, ...],
     due: schedule.Due | None,
     labels: dict[UUID, str],
 ) -> ArtifactView:
@@ -128,7 +138,7 @@ def _view(
         accessed_at=row.accessed_at,
         policy=None if row.policy_id is None else labels.get(row.policy_id),
         wanted=tuple(sorted(row.wanted)),
-        placements=tuple(_placement(copy) for copy in copies),
+        placements=copies,
         purge_at=row.purge_at,
         purged_at=row.purged_at,
         retain_until=row.retain_until,
@@ -138,7 +148,7 @@ def _view(
     )
 
 
-def _placement(copy: PlacementRow) -> PlacementView:
+def _placement(copy: PlacementRow, quarantine: timedelta) -> PlacementView:
     return PlacementView(
         tier=copy.tier,
         state=copy.state,
@@ -149,6 +159,8 @@ def _placement(copy: PlacementRow) -> PlacementView:
         locked_until=copy.locked_until,
         damaged_at=copy.damaged_at,
         vouched=copy.vouched,
+        missed_at=copy.missed_at,
+        looked_for_after=None if copy.missed_at is None else copy.missed_at + quarantine,
     )
 
 
@@ -159,7 +171,7 @@ def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[Ar
     while left is None or left > 0:
         with engine.catalog.reading() as connection:
             rows = browse.page(connection, filter_, after=after, limit=left)
-            page = views(connection, rows)
+            page = views(engine, connection, rows)
         yield from page
         if len(rows) < browse.PAGE:
             return

@@ -34,7 +34,7 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
     """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
     before = engine.refused({doubt.copy.tier for doubt in doubts})
 
-    def read(doubt: Doubt) -> tuple[Doubt, str | TierkeeperError | None]:
+    def read(doubt: Doubt) -> tuple[Doubt, checking.Wrong | TierkeeperError | None]:
         if doubt.copy.tier in before:
             return doubt, before[doubt.copy.tier]
         try:
@@ -53,7 +53,7 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
             unread[doubt.copy.id] = found
             log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
         else:
-            damage.report(engine, doubt.copy, reason=found, actor=actor)
+            damage.report(engine, doubt.copy, found, actor=actor)
     away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
     vouch(engine, [copy for copy in right if copy.tier not in away])

@@ -124,3 +124,16 @@ def test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade(postgres_url
         command.downgrade(migrate._config(connection), "0003")
         (missing,) = connection.execute(sa.text("SELECT count(*) FROM placements WHERE verified_at IS NULL")).one()
     assert missing == 0
+
+
+def test_nothing_is_a_suspect_after_the_upgrade(postgres_url: str) -> None:
+    """The column is there, and goes again."""
+    engine = connected(postgres_url)
+    told = sa.text("SELECT count(*) FROM information_schema.columns WHERE column_name = 'missed_at'")
+    for revision, columns in (("0004", 0), ("0005", 1)):
+        with engine.begin() as connection:
+            command.upgrade(migrate._config(connection), revision)
+            assert connection.execute(told).scalar_one() == columns
+    with engine.begin() as connection:
+        command.downgrade(migrate._config(connection), "0004")
+        assert connection.execute(told).scalar_one() == 0

@@ -31,6 +31,13 @@ def short(found: list[Finding]) -> list[tuple[str, str, str]]:
     return sorted((f.tier, f.kind.value, f.action.value) for f in found)
 
 
+def missed_once(house: House, tier: str) -> None:
+    """Take the first look at what is missing in a tier that is called, a day ago (R20); a bound one needs but one."""
+    if not house.keeper.engine.store(tier).bound:
+        assert short(reconcile(house)[1]) == [(tier, "missing", "quarantine")]
+        house.pass_time(QUARANTINE)
+
+
 def late(house: House, tier: str = "warm", content: bytes = b"nobody knows") -> str:
     """Write bytes that no placement knows any more, as a write after its time-out leaves them; return their location.
 

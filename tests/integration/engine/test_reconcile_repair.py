@@ -11,6 +11,7 @@ from integration.engine.reconciling import (
     copy_of,
     drop,
     late,
+    missed_once,
     overwrite,
     reconcile,
     short,
@@ -32,6 +33,7 @@ def test_a_missing_copy_is_made_anew(twice: House) -> None:
     """A copy whose bytes are gone is found, and the next turn makes it anew from the other tier."""
     for tier in ("warm", "cold"):
         drop(twice, tier)
+        missed_once(twice, tier)
         result, found = reconcile(twice)
         assert short(found) == [(tier, "missing", "repair")]
         assert (found[0].ref, found[0].lost, result.counts["reported"]) == (twice.show().ref, False, 1)
@@ -115,6 +117,7 @@ def test_a_lost_copy_is_said_aloud_until_it_is_back(any_house: House) -> None:
     any_house.settle()
     store, key = copy_of(any_house, "warm")
     drop(any_house, "warm")
+    missed_once(any_house, "warm")
     result, found = reconcile(any_house)
     assert short(found) == [("warm", "missing", "none")]
     assert (result.lost, found[0].lost, found[0].ref) == (1, True, any_house.show().ref)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from faults.around import Around
 from integration.engine.leading import Led, damaged, led
-from integration.engine.reconciling import CONTENT
+from integration.engine.reconciling import CONTENT, QUARANTINE
 from integration.keeper.house import House
 
 from tierkeeper.base.ids import new_id
@@ -80,14 +80,15 @@ def test_a_copy_that_is_there_lets_the_other_go(moved: House) -> None:
 
 
 def test_a_bucket_that_was_emptied_costs_nothing(moved: House) -> None:
-    """A lifecycle rule took the copy that stays: it is reported, the other is kept, and it is made anew."""
+    """A lifecycle rule took the copy that stays: it is a suspect, the other is kept; then it is made anew (R20)."""
     store, location = bucket(moved)
     store.place.client.delete_object(**store.place.address(location, None))
     result = moved.collect()
-    assert result.counts == {"damaged": 1, LOOKS: 2, "kept: not everything wanted is present": 1}
-    assert (damaged(moved), states(moved)) == (1, {"hot": "doomed", "warm": "present"})
-    assert "damaged" in moved.events()
+    assert result.counts == {"not found": 1, LOOKS: 2, "kept: not everything wanted is present": 1}
+    assert (damaged(moved), states(moved)) == (0, {"hot": "doomed", "warm": "present"})
+    assert moved.events()[-1] == "not found"
     assert moved.read() == CONTENT  # from hot
+    moved.pass_time(QUARANTINE)
     moved.settle()
     assert (moved.tiers(), moved.read()) == ({"warm"}, CONTENT)
 
@@ -119,8 +120,9 @@ def test_a_bucket_whose_mark_came_back(s3_house: House) -> None:
     house.turn()
     stand_before(house, "warm", place)
     assert states(house) == {"hot": "doomed", "warm": "present"}
-    assert house.collect().counts["damaged"] == 1
+    assert house.collect().counts["not found"] == 1
     assert (states(house)["hot"], house.read()) == ("doomed", CONTENT)
+    house.pass_time(QUARANTINE)
     house.settle()
     assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
 
@@ -223,8 +225,9 @@ def test_a_dry_run_reports_nothing(moved: House) -> None:
     store, location = bucket(moved)
     store.place.client.delete_object(**store.place.address(location, None))
     assert moved.keeper.collect(dry_run=True).counts == {UNSEEN: 1, LOOKS: 2}
-    assert damaged(moved) == 0
-    assert moved.collect().counts["damaged"] == 1
+    assert "not found" not in moved.events()
+    assert moved.collect().counts["not found"] == 1
+    moved.pass_time(QUARANTINE)
     moved.settle()
 
 

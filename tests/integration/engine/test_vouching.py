@@ -10,6 +10,7 @@ from integration.keeper.test_damage import CONTENT, file_of, flip
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched
 from tierkeeper.engine import damage, vouching
+from tierkeeper.engine.checking import Wrong
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
@@ -249,7 +250,7 @@ def test_healing_vouches_too(house: House) -> None:
     house.store(content=CONTENT)
     house.sql("UPDATE placements SET vouched = 'pinned', pin = 'before'")
     copy = row_of(house, "hot")
-    damage.report(house.keeper.engine, copy, reason="a test", actor="tester")
+    damage.report(house.keeper.engine, copy, Wrong("a test", missing=False), actor="tester")
     assert damage.heal(house.keeper.engine, copy, actor="tester")
     assert vouched(house, "hot") == ("read", None, True)
     house.settle()

@@ -37,15 +37,18 @@ def wanting(*tiers: str) -> Needs:
         (DOOMED, [copy("hot", PlacementState.DOOMED)], wanting("hot"), Verdict.WANTED),
         (DOOMED, [replace(copy("hot"), damaged_at=NOW)], wanting("hot"), Verdict.WANTED),
         (DOOMED, [replace(copy("hot"), vouched=None)], wanting("hot"), Verdict.WANTED),
+        (DOOMED, [replace(copy("hot"), missed_at=NOW)], wanting("hot"), Verdict.WANTED),
         # it stays while something wanted is missing elsewhere: it may be the source
         (DOOMED, [], wanting("warm"), Verdict.INCOMPLETE),
         (DOOMED, [copy("warm", PlacementState.COPYING)], wanting("warm"), Verdict.INCOMPLETE),
         (DOOMED, [copy("warm")], wanting("warm"), Verdict.COLLECTED),
         (DOOMED, [replace(copy("warm"), vouched=None)], wanting("warm"), Verdict.INCOMPLETE),
+        (DOOMED, [replace(copy("warm"), missed_at=NOW)], wanting("warm"), Verdict.INCOMPLETE),
         # protected content keeps its last copy, and those in the tiers that guard it
         (DOOMED, [], HELD, Verdict.PROTECTED),
         (DOOMED, [copy("cold")], HELD, Verdict.COLLECTED),
         (DOOMED, [replace(copy("cold"), vouched=None)], HELD, Verdict.PROTECTED),
+        (DOOMED, [replace(copy("cold"), missed_at=NOW)], HELD, Verdict.PROTECTED),
         (DOOMED, [copy("warm")], GUARDED, Verdict.PROTECTED),
         (DOOMED, [copy("warm"), copy("hot")], GUARDED, Verdict.COLLECTED),
         # a lock of the store is honoured before the store has to refuse

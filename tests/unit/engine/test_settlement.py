@@ -43,6 +43,7 @@ def copy(tier: str, state: PlacementState = PlacementState.PRESENT) -> Placement
         name_purged=False,
         vouched=None if intent else Vouched.WRITTEN,
         pin=None,
+        missed_at=None,
     )
 
 
@@ -171,3 +172,29 @@ def test_in_doubt_is_what_would_count_if_somebody_vouched_for_it() -> None:
     rows = [present, doomed, bad, named, going, in_doubt("cold")]
     assert settlement.doubtful({"hot", "warm"}, rows) == [present, doomed]
     assert settlement.doubtful({"hot"}, [*rows, copy("hot")]) == []
+
+
+def missed(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
+    """A copy that was not found once."""
+    return replace(copy(tier, state), missed_at=NOW)
+
+
+def test_a_suspect_neither_counts_nor_is_a_source_nor_is_rescued() -> None:
+    """Nothing goes, and nothing is made, on the word of a copy that was not found (R20)."""
+    suspect, other = missed("warm"), copy("hot")
+    found = settled({"warm"}, [suspect, other])
+    assert (found.complete, found.doomed, found.missed) == (False, (), NOW)
+    assert settlement.sources([suspect, other]) == [other]
+    assert settlement.doubtful({"warm"}, [replace(suspect, vouched=None)]) == []
+    assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), other]).rescued == ()
+    assert settlement.lacking({"warm", "hot"}, [suspect, other]) == {"warm"}
+
+
+def test_what_waits_for_a_second_look() -> None:
+    """Only what lacks nothing but suspects, or has no other source; a doomed suspect keeps no tier."""
+    assert settlement.held_up([missed("warm"), missed("cold", PlacementState.DOOMED), copy("hot")]) == {"warm"}
+    assert settled({"warm", "cold"}, [missed("warm"), copy("hot")]).missed is None
+    assert settled({"warm", "cold"}, [missed("warm")]).missed == NOW
+    assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), copy("hot")]).missed is None
+    assert settled({"cold"}, [copy("hot")]).missed is None
+    assert settled({"warm"}, [missed("warm"), copy("warm", PlacementState.DOOMED)]).missed is None

@@ -1,0 +1,31 @@
+"""Since when a copy is a suspect: not found where it should be, once, in a store that is called (R20).
+
+Nothing is a suspect after the upgrade. Processes of the release before do not know of the column: to them a suspect is
+a copy like others, and what they do not find is damaged at once.
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+UP = """
+ALTER TABLE placements ADD COLUMN missed_at TIMESTAMPTZ;
+CREATE INDEX ix_placements_missed ON placements (missed_at, id) WHERE missed_at IS NOT NULL;
+"""
+DOWN = """
+DROP INDEX ix_placements_missed;
+ALTER TABLE placements DROP COLUMN missed_at;
+"""
+
+
+def upgrade() -> None:
+    """Go to this revision."""
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    """Go back to the revision before."""
+    op.execute(DOWN)

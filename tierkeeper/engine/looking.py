@@ -1,0 +1,54 @@
+"""Looks at many copies: a HEAD for each, by its pin, some at once, between two readings of each tier's mark (R19)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tierkeeper.base import log as logs
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import checking
+from tierkeeper.engine.checking import Wrong
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.transfer import fault
+from tierkeeper.stores.errors import StoreError, StoreTransient
+
+log = logs.get(__name__)
+
+_GIVEN_UP = 20  # so many calls of a batch that a tier did not answer are enough: the others would wait as long
+
+
+@dataclass(slots=True)
+class Looked:
+    """The copies that their own tiers told something of: None where a copy is right; and how many calls that took."""
+
+    told: list[tuple[PlacementRow, Wrong | None]] = field(default_factory=list)
+    calls: int = 0
+
+
+def at(engine: Engine, copies: Sequence[PlacementRow]) -> Looked:
+    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told."""
+    tiers = {copy.tier for copy in copies} & engine.stores.keys()
+    tiers -= engine.refused(tiers).keys()
+    asked = [copy for copy in copies if copy.tier in tiers]
+    unanswered: Counter[str] = Counter()
+
+    def ask(copy: PlacementRow) -> tuple[int, Wrong | StoreError | None]:
+        if unanswered[copy.tier] >= _GIVEN_UP:
+            return 0, StoreTransient(tier=copy.tier, reason="it was not asked again")
+        try:
+            if checking.look(engine, copy) is None:
+                return 1, None
+            return 2, checking.look(engine, copy)  # again: a store may answer wrong once
+        except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
+            unanswered[copy.tier] += 1
+            told = error if isinstance(error, StoreError) else fault(copy.tier, error)
+            log.warning("a copy cannot be looked at", tier=copy.tier, location=copy.location, error=str(told))
+            return 1, told
+
+    answers = engine.in_parallel(ask, asked)
+    tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing
+    found = Looked(calls=sum(calls for calls, _ in answers))
+    for copy, (_, answer) in zip(asked, answers, strict=True):
+        if copy.tier in tiers and not isinstance(answer, StoreError):
+            found.told.append((copy, answer))
+    return found

@@ -1,0 +1,46 @@
+"""Second looks at suspects: copies that were not found, once, in a store that is called (R20).
+
+Whoever has to do with one looks at it: converge, where its artifact is due; readers, verify and reconcile. So that none
+waits for ever, its artifacts come due when its quarantine is over, and every verify first looks at all whose is.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tierkeeper.catalog import placements
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import damage, looking
+from tierkeeper.engine.context import Engine
+
+#: what runs count, besides what a report makes of a copy
+FOUND_AGAIN = "found again"
+_BATCH = 200
+
+
+def look_again(engine: Engine, copies: Sequence[PlacementRow], *, actor: str) -> Counter[str]:
+    """Look at suspects where they should be; return what became of them. No answer leaves them as they are."""
+    counts: Counter[str] = Counter()
+    for copy, wrong in looking.at(engine, copies).told:
+        if wrong is not None:
+            reported = damage.report(engine, copy, wrong, actor=actor, confirmed=True)
+            if reported is not None:
+                counts[reported.value] += 1
+        elif damage.found_again(engine, copy, actor=actor, confirmed=True):
+            counts[FOUND_AGAIN] += 1
+    return counts
+
+
+def ripe(engine: Engine) -> Iterator[list[PlacementRow]]:
+    """Yield the suspects whose quarantine is over, a batch at a time."""
+    with engine.catalog.reading() as connection:
+        before = catalog_now(connection) - engine.settings.reconcile.quarantine
+    after = placements.BEGINNING
+    while True:
+        with engine.catalog.reading() as connection:
+            batch = placements.suspects(connection, before=before, after=after, limit=_BATCH)
+        if not batch:
+            return
+        after = (batch[-1].missed_at, batch[-1].id)
+        if here := [copy for copy in batch if copy.tier in engine.stores]:
+            yield here
