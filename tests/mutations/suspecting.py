@@ -81,7 +81,7 @@ SUSPECTING = (
         "tierkeeper/engine/verify.py",
         " if share is not None else ():\n        if over",
         " if False else ():\n        if over",
-        "test_a_copy_that_is_gone_is_made_anew_after_the_second_look[share-verify]",
+        "test_verify_looks_at_suspects_besides_its_share",
     ),
     _broken(
         "what was missed anew since is taken back",

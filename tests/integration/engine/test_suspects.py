@@ -345,3 +345,13 @@ def test_what_is_lacking_besides_is_copied(moved: House) -> None:
     moved.pass_time(QUARANTINE)
     moved.settle()
     assert moved.keeper.verify().counts == {"verified": 4}  # two artifacts, each in warm and cold
+
+
+def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:
+    """The second look comes with every daily verify, whatever copies that one has to read."""
+    delete(apart)
+    reconcile(apart)
+    apart.sql("UPDATE placements SET verified_at = CASE tier WHEN 'cold' THEN made_at ELSE now() END")
+    apart.pass_time(QUARANTINE)
+    assert apart.keeper.verify(share=0.001).counts == {"damaged": 1, "verified": 1}
+    apart.settle()
