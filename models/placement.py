@@ -42,6 +42,7 @@ class Placement(Base):
         Index("ix_placements_verified", "verified_at", "id", postgresql_where=text("state = 'present'")),
         Index("ix_placements_unvouched", "id", postgresql_where=text("state = 'present' AND vouched IS NULL")),
         Index("ix_placements_missed", "missed_at", "id", postgresql_where=text("missed_at IS NOT NULL")),
+        Index("ix_placements_damaged", "damaged_at", "id", postgresql_where=text("damaged_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -15,6 +15,7 @@ __all__ = [
     "ArtifactPurged",
     "BrakeOn",
     "BrokerUnavailable",
+    "BrokerUnreachable",
     "CatalogInUse",
     "CatalogNotReady",
     "CatalogRestored",
@@ -22,6 +23,7 @@ __all__ = [
     "CommandConflict",
     "ContentCorrupt",
     "ContentDiffers",
+    "ContentLost",
     "DeletesDisabled",
     "DumpMissing",
     "DumpUnusable",
@@ -128,6 +130,20 @@ class NoReadableCopy(TierkeeperError):
     retryable = True
 
 
+class ContentLost(NoReadableCopy):
+    """No copy of {ref} could be read: {reasons}. Every copy was found damaged or is gone: `tierkeeper reconcile` reads
+    them once more; otherwise only storing it again brings the content back.
+    """
+
+    exit_code = 7
+    retryable = False
+
+    @property
+    def code(self) -> str:
+        """The name of the wider error: whoever knows that one knows this."""
+        return NoReadableCopy.__name__
+
+
 class SourceRefused(TierkeeperError):
     """Source {url} is refused: {problem}. {fix}"""
 
@@ -172,6 +188,13 @@ class SettingInvalid(TierkeeperError):
 
 class CatalogUnavailable(TierkeeperError):
     """The catalog did not answer: {reason}. Check the database and try again."""
+
+    exit_code = 6
+    retryable = True
+
+
+class BrokerUnreachable(TierkeeperError):
+    """The broker did not answer: {reason}. Check it, and TIERKEEPER_BROKER__URL with its password, and try again."""
 
     exit_code = 6
     retryable = True

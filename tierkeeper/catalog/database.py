@@ -31,6 +31,8 @@ _UNAVAILABLE = (
 )
 #: a limit of the server's that this statement would exceed again
 _OVER_A_LIMIT = psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex, psycopg.errors.TooManyColumns
+#: raised as they are: of the pool, and by the driver itself during a COPY, whose source cannot be read again
+_OTHERS = sa.exc.TimeoutError, psycopg.Error
 _UTC = "-c timezone=UTC"
 HOURS = 6 * 3600.0  # see `take_time`
 
@@ -90,11 +92,11 @@ class Database:
                     return unit(connection)
             except sa.exc.DBAPIError as error:
                 if attempt == _TRIES - 1 or not _worth_again(error):
-                    raise _translated(error) from error
+                    raise translated(error) from error
                 # a deadlock's other party needs a moment; a lost server a little more
                 time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  jitter, no secret
-            except sa.exc.TimeoutError as error:
-                raise _translated(error) from error
+            except _OTHERS as error:
+                raise translated(error) from error
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
@@ -103,8 +105,8 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise _translated(error) from error
+        except (sa.exc.DBAPIError, *_OTHERS) as error:
+            raise translated(error) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -133,9 +135,16 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
     return state in _RETRIED_STATES
 
 
-def _translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Exception:
+def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -> Exception:
+    """Return what to raise instead: CatalogUnavailable where the server is away or refuses, else the error itself."""
     if isinstance(error, sa.exc.TimeoutError):
         return CatalogUnavailable(reason="every connection of this process is in use")
-    if isinstance(error.orig, _UNAVAILABLE) and not isinstance(error.orig, _OVER_A_LIMIT):
-        return CatalogUnavailable(reason=str(error.orig).strip().splitlines()[0] if str(error.orig) else "no answer")
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, _UNAVAILABLE) and not isinstance(cause, _OVER_A_LIMIT):
+        return unavailable(cause)
     return error
+
+
+def unavailable(cause: BaseException) -> CatalogUnavailable:
+    """Return the error that says in the driver's first line why the catalog cannot be used."""
+    return CatalogUnavailable(reason=(str(cause).strip().splitlines() or ["no answer"])[0])

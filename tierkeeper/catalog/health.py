@@ -1,5 +1,6 @@
 """What the health of the whole is read from: one look at the catalog, by indexes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,11 @@ import sqlalchemy as sa
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
 
-_LOOK = sa.text(
+_DAMAGED = (
+    "SELECT blob_id FROM placements WHERE damaged_at IS NOT NULL AND state IN ('present', 'doomed')"
+    " ORDER BY damaged_at, id LIMIT :most"
+)
+LOOK = sa.text(
     "SELECT clock_timestamp() AS now,"
     " (SELECT min(due_at) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
     " AND due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until <= clock_timestamp())) AS oldest,"
@@ -20,7 +25,13 @@ _LOOK = sa.text(
     " (SELECT count(*) FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u)"
     " AS unvouched,"
     " (SELECT count(*) FROM (SELECT FROM placements WHERE missed_at IS NOT NULL AND damaged_at IS NULL"
-    " AND state IN ('present', 'doomed') LIMIT :most) AS m) AS missed"
+    " AND state IN ('present', 'doomed') LIMIT :most) AS m) AS missed,"
+    f" (SELECT count(*) FROM ({_DAMAGED}) AS d) AS damaged,"
+    # what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
+    f" (SELECT count(DISTINCT d.blob_id) FROM ({_DAMAGED}) AS d WHERE NOT EXISTS (SELECT FROM placements o"
+    " WHERE o.blob_id = d.blob_id AND (o.state = 'copying' OR (o.state IN ('present', 'doomed')"
+    " AND (o.damaged_at IS NULL OR NOT o.tier = ANY(:tiers)))))"
+    " AND EXISTS (SELECT FROM artifacts a WHERE a.blob_id = d.blob_id AND a.state IN ('live', 'deleted'))) AS lost"
 )
 
 
@@ -36,8 +47,11 @@ class Look:
     awaiting: int  # runs
     unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED
     missed: int  # copies that were not found once, and do not count until they are; at most MOST_COUNTED
+    damaged: int  # copies that were found damaged; at most MOST_COUNTED
+    lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 
 
-def look(connection: sa.Connection) -> Look:
-    """Return it."""
-    return Look(**connection.execute(_LOOK, {"most": MOST_COUNTED}).one()._mapping)  # noqa: SLF001  SQLAlchemy's public name
+def look(connection: sa.Connection, *, tiers: Iterable[str]) -> Look:
+    """Return it; ``tiers``: those that are configured here, the copies in others cannot be asked."""
+    found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers)})
+    return Look(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 
 import models.migrations
 from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.catalog.database import translated, unavailable
 from tierkeeper.connections import KEEPALIVES
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
@@ -48,7 +49,10 @@ def check(connection: sa.Connection) -> None:
 
 
 def upgrade(url: str) -> list[str]:
-    """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words."""
+    """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words.
+
+    Raises CatalogUnavailable where it does not answer, or does not let this user in or make tables.
+    """
     made = sa.make_url(url).set(drivername="postgresql+psycopg")
     # an upgrade may take long, and wait long for another one: only a server that is gone is given up
     limits = {name: value for name, value in {**KEEPALIVES, "connect_timeout": "10"}.items() if name not in made.query}
@@ -57,9 +61,11 @@ def upgrade(url: str) -> list[str]:
         for attempt in range(_TRIES):
             try:
                 return _upgraded(engine)
-            except sa.exc.OperationalError as error:
+            except sa.exc.DBAPIError as error:
+                if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                    raise unavailable(error.orig) from error
                 if not isinstance(error.orig, psycopg.errors.DeadlockDetected) or attempt == _TRIES - 1:
-                    raise
+                    raise translated(error) from error
                 time.sleep(random.uniform(0.1, 0.5))  # noqa: S311  jitter, no secret
         raise AssertionError  # the loop returns or raises
     finally:

@@ -18,6 +18,7 @@ from tierkeeper.base.values import Call
 from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
 from tierkeeper.embedded import services
+from tierkeeper.engine import broker
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.errors import StoreError
 from tierkeeper_client import TierkeeperClient
@@ -81,6 +82,11 @@ class Session:
                 raise
             self.output.warn(f"not prepared: {error}")
             return []
+
+    def reach(self) -> None:
+        """Raise unless the catalog answers, as this version needs it, and the broker lets us in."""
+        self.keeper.runs(limit=1)
+        broker.ask(str(self.resolved.broker.url), seconds=self.settings.health.probe.total_seconds())
 
     def initialize(self) -> list[str]:
         """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""

@@ -36,12 +36,14 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     """Run worker, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
 
     Their logs come together on stderr. One that dies or hangs is started again. The first Ctrl-C lets tasks under way
-    end, the second kills them, which is safe too.
+    end, the second kills them, which is safe too. Where the catalog or the broker does not answer, nothing is started;
+    the exit code is 6.
     """
     settings = session.settings
     with hold_home(settings.home, by="tierkeeper up"):
         for line in session.start():
             session.output.say(line)
+        session.reach()
         programs = [celery(session, "worker", *_concurrency(concurrency))]
         if not no_beat:
             programs.append(celery(session, "beat"))

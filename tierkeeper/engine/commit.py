@@ -20,7 +20,7 @@ from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, Vouch
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import brake, change, locking, settlement
+from tierkeeper.engine import brake, change, locking, lost, settlement
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.policybook import Governance
 from tierkeeper.engine.record import record
@@ -107,9 +107,12 @@ def batch(
         retry = None
         if fate is not None and not fate.complete:
             failed, _ = history.get(item.row.id, (0, 0))
-            lost = not any(p.readable for p in here)
+            unreadable = not any(p.readable for p in here)
+            gone = lost.is_lost(here, engine.stores)
             again = None if fate.missed is None else fate.missed + engine.settings.reconcile.quarantine
-            retry = _Retry(failed, foreign=blob in foreign, problem=problems.get(blob), lost=lost, again=again)
+            retry = _Retry(
+                failed, foreign=blob in foreign, problem=problems.get(blob), lost=unreadable, gone=gone, again=again
+            )
         results[item.row.id], following = _outcome(
             engine, item, made, retry, held.get(item.row.id), locks=bool(missing), now=now
         )
@@ -291,6 +294,7 @@ class _Retry:
     foreign: bool
     problem: TierkeeperError | None
     lost: bool  # no copy is readable
+    gone: bool  # and none could be, as far as the catalog knows
     again: datetime | None = None  # it waits for a second look at a copy, which may be taken from then on (R20)
 
     @property
@@ -305,7 +309,7 @@ class _Retry:
         if self.foreign:
             return "another worker is copying it"
         if self.lost:
-            return "no readable copy: `tierkeeper reconcile` looks for one"
+            return lost.STEP if self.gone else "no readable copy: `tierkeeper reconcile` looks for one"
         if self.again is not None:
             return f"a copy was not found; it is looked for again after {when(self.again)}"
         return "a tier that it needs is not configured, or the copy came too late"

@@ -9,8 +9,9 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from tierkeeper.base.health import Condition, Health, Vital
@@ -19,10 +20,11 @@ from tierkeeper.base.sizes import format_duration
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
 from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import broker
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import StoreError
 from tierkeeper_client.contract import Queue
+from tierkeeper_client.errors import TierkeeperError
 
 HOUR: Final = 3600.0
 RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
@@ -50,7 +52,7 @@ def quiet(engine: Engine) -> timedelta | None:
 def health(engine: Engine, *, tiers: bool = True) -> Health:
     """Look at all of it; ``tiers``: ask the stores too, each for as long as ``health.probe``. CatalogUnavailable."""
     with engine.catalog.reading() as connection:
-        look = catalog_health.look(connection)
+        look = catalog_health.look(connection, tiers=engine.stores)
         canaries = heartbeats.canaries(connection)
         slots = heartbeats.lately(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
@@ -59,7 +61,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         _beat(engine, look.now, canaries),
         *_canaries(engine, look.now, canaries),
         *_waiting(look, refused),
-        *(_tiers(engine) if tiers else ()),
+        *_asked(engine, tiers=tiers),
     ]
     for vital in found:
         if vital.value is not None:
@@ -131,35 +133,51 @@ def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
         ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
         ("unvouched", look.unvouched, "copies count only once they were read: `tierkeeper verify` reads these first"),
+        ("damaged", look.damaged, "copies were found damaged; where a good one is left they are made anew from it"),
         ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
     ):
         yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
+    lost = (
+        "contents have no readable copy left: `tierkeeper reconcile` names them and reads their copies once more;"
+        " otherwise only storing them again brings them back"
+    )
+    yield Vital("lost", Condition.BAD if look.lost else Condition.OK, look.lost, "", lost if look.lost else "")
     off = "" if refused is None else f"nothing is deleted: {refused}"
     yield Vital("deletes", Condition.ATTENTION if off else Condition.OK, None, "", off)
 
 
-def _tiers(engine: Engine) -> list[Vital]:
-    """Ask every store, all at once; one that has not answered in time is left to its own time-outs."""
+def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
+    """Ask the broker and every store, all at once; one that has not answered in time is left to its own time-outs."""
+    within = engine.settings.health.probe
+    calls: dict[str, Callable[[], None]] = {}
+    if (url := engine.settings.broker.url) is not None:
+        calls["broker"] = partial(broker.ask, url, seconds=within.total_seconds())
+    if tiers:
+        calls |= {f"tier {tier.name}": partial(_confirmed, engine, engine.store(tier.name)) for tier in engine.tiers}
     # threads that nobody waits for, not even the end of the process: this is to be told in time
-    answers: dict[str, queue.Queue[str]] = {tier.name: queue.Queue() for tier in engine.tiers}
+    answers: dict[str, queue.Queue[str]] = {name: queue.Queue() for name in calls}
     for name, answer in answers.items():
-        threading.Thread(target=_ask, args=(engine, engine.store(name), answer), daemon=True).start()
-    until = time.monotonic() + engine.settings.health.probe.total_seconds()
+        threading.Thread(target=_ask, args=(calls[name], answer), daemon=True).start()
+    until = time.monotonic() + within.total_seconds()
     found = []
     for name, answer in answers.items():
         try:
             detail = answer.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            detail = f"it has not answered within {format_duration(engine.settings.health.probe)}"
-        found.append(Vital(f"tier {name}", Condition.BAD if detail else Condition.OK, None, "", detail))
+            detail = f"it has not answered within {format_duration(within)}"
+        found.append(Vital(name, Condition.BAD if detail else Condition.OK, None, "", detail))
     return found
 
 
-def _ask(engine: Engine, store: Store, answer: "queue.Queue[str]") -> None:
+def _confirmed(engine: Engine, store: Store) -> None:
+    store.check()
+    engine.marks.confirm(store)
+
+
+def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:
     try:
-        store.check()
-        engine.marks.confirm(store)
-    except StoreError as error:
+        call()
+    except TierkeeperError as error:
         answer.put(str(error))
     except Exception as error:  # noqa: BLE001  a defect of an adapter is to be told, not to end a thread in silence
         answer.put(f"{type(error).__name__}: {error}")

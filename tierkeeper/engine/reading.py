@@ -14,6 +14,7 @@ from tierkeeper.base.errors import (
     ArtifactNotFound,
     ArtifactPurged,
     ContentCorrupt,
+    ContentLost,
     NoReadableCopy,
     TierkeeperError,
 )
@@ -21,7 +22,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, suspects
+from tierkeeper.engine import checking, damage, lost, suspects
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
@@ -112,9 +113,11 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
 
 def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoReadableCopy:
     """Return the error that says why no copy could be read: what was tried, and what of the others is known."""
-    known = [copy for copy in _all_copies(engine, row) if copy.suspect or not _may_be_read(engine, copy)]
+    copies = _all_copies(engine, row)
+    known = [copy for copy in copies if copy.suspect or not _may_be_read(engine, copy)]
     told = [*reasons, *(_known(engine, copy) for copy in known)]
-    return NoReadableCopy(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
+    kind = ContentLost if lost.is_lost(copies, engine.stores) and not _away(engine, copies) else NoReadableCopy
+    return kind(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
 
 
 def unasked(engine: Engine, row: ArtifactRow) -> bool:
@@ -137,6 +140,12 @@ def _all_copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
 
 def _may_be_read(engine: Engine, copy: PlacementRow) -> bool:
     return copy.readable and copy.tier in engine.stores
+
+
+def _away(engine: Engine, copies: Iterable[PlacementRow]) -> bool:
+    """Whether a tier in which a copy should lie does not answer now, or is not ours: what lies there nobody can say."""
+    stores = [engine.store(tier) for tier in sorted({copy.tier for copy in copies if copy.kept})]
+    return bool(engine.marks.refused(stores, bound=True))
 
 
 def _known(engine: Engine, copy: PlacementRow) -> str:

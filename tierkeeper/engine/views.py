@@ -12,6 +12,7 @@ from tierkeeper.base.values import ArtifactView, EventView, Explanation, Filter,
 from tierkeeper.catalog import artifacts, browse, events, placements, policies, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import lost
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import when
@@ -61,13 +62,14 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         for p in view.placements
         if p.suspect and p.state is PlacementState.PRESENT
     )
+    gone = (lost.BLOCKED,) if lost.is_lost(copies, engine.stores) else ()
     overdue = view.due_at is not None and view.due_at <= now
     return Explanation(
         artifact=view,
         rule=decision.rule,
         reason=decision.reason,
         placed_by=placed_by,
-        blocked=(*decision.blocked, *missed, *parked, *braked),
+        blocked=(*gone, *decision.blocked, *missed, *parked, *braked),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
         history=history,

@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import services
 import sqlalchemy as sa
@@ -55,6 +56,23 @@ def test_a_killed_connection_is_run_again(house: House) -> None:
 
     assert house.keeper.engine.catalog.run(unit) == 42
     assert len(tries) == 2
+
+
+def test_a_copy_that_the_server_ends(house: House) -> None:
+    """What the driver itself raises, as during a dump's COPY, is CatalogUnavailable too."""
+
+    def copied(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SET statement_timeout = '100ms'"))
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        with driver.cursor() as cursor, cursor.copy("COPY (SELECT pg_sleep(5)) TO STDOUT") as rows:
+            list(rows)
+
+    catalog = house.keeper.engine.catalog
+    with pytest.raises(CatalogUnavailable, match="statement timeout"):
+        catalog.run(copied)
+    with pytest.raises(CatalogUnavailable, match="statement timeout"), catalog.reading() as connection:
+        copied(connection)
 
 
 def test_a_catalog_that_is_not_there() -> None:

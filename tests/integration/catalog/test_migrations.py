@@ -10,8 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from models.base import Base
-from tierkeeper.base.errors import CatalogNotReady
+from tierkeeper.base.errors import CatalogNotReady, CatalogUnavailable
 from tierkeeper.catalog import migrate
+from tierkeeper.embedded.postgres import Postgres
 
 
 def connected(url: str) -> sa.Engine:
@@ -47,6 +48,33 @@ def test_an_upgrade_that_loses_a_deadlock_is_tried_again(postgres_url: str) -> N
                 time.sleep(0.01)
             worker.execute(sa.text("SELECT count(*) FROM schedule"))
         assert upgrading.result() == [f"catalog upgraded from 0002 at revision {migrate.head()}"]
+
+
+def test_a_catalog_that_does_not_let_us_in(postgres_server: Postgres) -> None:
+    """No server, no socket, no such database or user: one error that says what, and what to do."""
+    other = sa.make_url(postgres_server.url("postgres")).set(username="nobody_here")
+    for url, reason in (
+        ("postgresql://bad:bad@127.0.0.1:1/x", "Connection refused"),
+        ("postgresql://postgres@/x?host=/nowhere/at/all", "No such file or directory"),
+        (postgres_server.url("no_such_database"), 'database "no_such_database" does not exist'),
+        (other.render_as_string(hide_password=False), 'role "nobody_here" does not exist'),
+    ):
+        with pytest.raises(CatalogUnavailable, match=reason) as caught:
+            migrate.upgrade(url)
+        assert "\n" not in str(caught.value)
+        assert "sqlalche.me" not in str(caught.value)
+
+
+def test_a_user_who_may_not_make_tables(postgres_url: str) -> None:
+    """Whoever may come in and make nothing is told so."""
+    with connected(postgres_url).begin() as connection:
+        connection.execute(sa.text("CREATE ROLE weak LOGIN"))
+    try:
+        with pytest.raises(CatalogUnavailable, match="permission denied for schema public"):
+            migrate.upgrade(sa.make_url(postgres_url).set(username="weak").render_as_string(hide_password=False))
+    finally:
+        with connected(postgres_url).begin() as connection:
+            connection.execute(sa.text("DROP ROLE weak"))
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:

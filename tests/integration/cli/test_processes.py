@@ -14,7 +14,10 @@ from pathlib import Path
 
 import ports
 import pytest
+import redis
 import services
+
+from tierkeeper.embedded.valkey import Valkey
 
 KEYS = f"k1:{base64.b64encode(bytes(range(32))).decode()}"
 TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
@@ -80,6 +83,47 @@ def test_errors_are_one_line_and_an_exit_code(home: Path) -> None:
     assert (setting.returncode, "TIERKEEPER_HOT" in setting.stderr) == (4, True)
     away = _run(home, "ls", TIERKEEPER_CATALOG__URL="postgresql://127.0.0.1:1/x", TIERKEEPER_BROKER__URL="redis://x")
     assert (away.returncode, away.stderr.count("\n")) == (6, 1)
+
+
+def test_init_of_a_catalog_that_is_away(home: Path) -> None:
+    """It is one line that says what does not answer, and exit code 6, whatever is to be made there."""
+    for url in ("postgresql://bad:bad@127.0.0.1:1/x", "postgresql://x@/x?host=/nowhere"):
+        away = _run(home, "init", TIERKEEPER_CATALOG__URL=url, TIERKEEPER_BROKER__URL="redis://x")
+        assert (away.returncode, away.stderr.count("\n")) == (6, 1), away.stderr
+        assert "The catalog did not answer" in away.stderr
+
+
+def _ended(home: Path, *arguments: str, **more: str) -> tuple[int | None, str]:
+    """The exit code of a command that is to end by itself, and what it said; one that goes on is stopped."""
+    with subprocess.Popen(
+        [TIERKEEPER, *arguments], cwd=home, env=_environment(**more), stderr=subprocess.PIPE, text=True
+    ) as going:
+        try:
+            said = going.communicate(timeout=30)[1]
+        except subprocess.TimeoutExpired:
+            going.terminate()
+            return None, going.communicate(timeout=60)[1]
+        return going.returncode, said
+
+
+def test_up_starts_nothing_without_catalog_and_broker(home: Path, database_url: str, valkey_server: Valkey) -> None:
+    """What does not answer, or does not let us in, is said at once with exit code 6; no process is started."""
+    broker = valkey_server.url
+    with redis.Redis(unix_socket_path=str(valkey_server.socket)) as client:
+        for catalog, url, said in (
+            ("postgresql://bad:bad@127.0.0.1:1/x", broker, "The catalog did not answer"),
+            (database_url, "redis://127.0.0.1:1/0", "The broker did not answer"),
+            (database_url, broker, "The broker did not answer: Authentication required"),
+        ):
+            if "Authentication" in said:
+                client.config_set("requirepass", "another")
+            try:
+                code, told = _ended(
+                    home, "up", "--no-flower", TIERKEEPER_CATALOG__URL=catalog, TIERKEEPER_BROKER__URL=url
+                )
+            finally:
+                client.config_set("requirepass", "")
+            assert (code, said in told, "ready" in told) == (6, True, False), told
 
 
 def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 import sqlalchemy as sa
-from integration.keeper.house import House
+from integration.keeper.house import House, restored
 
 from tierkeeper.base.health import Condition, Health
 from tierkeeper.base.metrics import METRICS
 from tierkeeper.base.settings_groups import HealthSettings
+from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats
+from tierkeeper.embedded.valkey import Valkey
 from tierkeeper.engine.health import health as look
 from tierkeeper.engine.health import percentile, waits
 from tierkeeper.stores.filesystem import FilesystemStore
@@ -115,6 +118,76 @@ def test_a_tier_that_does_not_answer_is_bad(house: House) -> None:
     assert house.keeper.steer.health(tiers=False).healthy
     shutil.rmtree(folder, ignore_errors=True)
     away.rename(folder)
+
+
+@pytest.mark.parametrize("wrong", ["port", "password"])
+def test_a_broker_that_does_not_let_us_in_is_bad(house: House, valkey_server: Valkey, wrong: str) -> None:
+    """Nobody listens, or the password is another: the broker is bad, by its own words."""
+    come_through(house)
+    assert house.keeper.steer.health(tiers=False)["broker"].condition is Condition.OK
+    url = "redis://127.0.0.1:1/0" if wrong == "port" else house.settings.broker.url
+    broker = house.settings.broker.model_copy(update={"url": url})
+    engine = replace(house.keeper.engine, settings=house.settings.model_copy(update={"broker": broker}))
+    with redis.Redis(unix_socket_path=str(valkey_server.socket)) as client:
+        client.config_set("requirepass", "another" if wrong == "password" else "")
+        try:
+            found = look(engine, tiers=False)
+        finally:
+            client.config_set("requirepass", "")
+    assert bad(found) == {"broker"}
+    assert "The broker did not answer: " in found["broker"].detail
+
+
+def told(house: House) -> tuple[float | None, float | None, set[str]]:
+    """How many copies are damaged and contents lost, and what is bad."""
+    health = house.keeper.steer.health(tiers=False)
+    return health["damaged"].value, health["lost"].value, bad(health)
+
+
+def test_lost_content_is_bad_and_damage_is_told(house: House) -> None:
+    """Content without a readable copy is bad; not where one is good, a suspect or unasked, or nobody needs it."""
+    come_through(house)
+    restored(house, b"two copies", to_tier="warm")
+    assert told(house) == (0, 0, set())
+    write(house, "UPDATE placements SET damaged_at = now() WHERE tier = 'warm'")
+    assert told(house) == (1, 0, set())
+    assert house.keeper.steer.health()["damaged"].condition is Condition.ATTENTION
+    write(house, "UPDATE placements SET missed_at = now() WHERE tier = 'cold'")
+    assert told(house) == (1, 0, set())
+    write(house, "UPDATE placements SET damaged_at = now(), missed_at = NULL WHERE tier = 'cold'")
+    assert told(house) == (2, 1, {"lost"})
+    assert "tierkeeper reconcile" in house.keeper.steer.health()["lost"].detail
+    write(house, "UPDATE placements SET tier = 'elsewhere' WHERE tier = 'cold'")
+    assert told(house) == (2, 0, set())
+    write(house, "DELETE FROM placements WHERE tier = 'elsewhere'")
+    assert told(house) == (1, 1, {"lost"})
+    write(house, "UPDATE artifacts SET state = 'deleted', purge_at = now()")
+    assert told(house) == (1, 1, {"lost"})
+    write(house, "UPDATE artifacts SET state = 'purged', purged_at = now(), wanted = '{}'")
+    assert told(house) == (1, 0, set())
+    house.reset()
+
+
+def test_damaged_copies_are_counted_by_their_index(house: House) -> None:
+    """However many placements there are, only the damaged ones and their siblings are looked at."""
+    write(
+        house,
+        "INSERT INTO blobs (id, scope, sha256, size) SELECT gen_random_uuid(), 'acme',"
+        " sha256(CAST(CAST(n AS text) AS bytea)), 1 FROM generate_series(1, 20000) n",
+    )
+    write(
+        house,
+        "INSERT INTO placements (id, blob_id, tier, location, state, stored_size, vouched, verified_at, damaged_at)"
+        " SELECT gen_random_uuid(), id, 'warm', CAST(id AS text), 'present', 1, 'written', now(),"
+        " CASE WHEN get_byte(sha256, 0) = 0 THEN now() END FROM blobs",
+    )
+    write(house, "ANALYZE placements")
+    plan = house.sql(f"EXPLAIN {catalog_health.LOOK}", most=100_000, tiers=["warm"])
+    text = "\n".join(str(line) for line in plan)
+    assert text.count("ix_placements_damaged") == 2, text
+    assert "ix_placements_blob_id" in text, text
+    assert 50 < (told(house)[0] or 0) < 120
+    house.reset()
 
 
 class Hanging(FilesystemStore):

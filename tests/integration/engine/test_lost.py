@@ -1,12 +1,15 @@
 """Content that is called lost: what is readable counts, and who asks is told the truth and what to do next."""
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 from integration.engine.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import FindingAction
-from tierkeeper.engine import checking
+from tierkeeper.engine import checking, lost
 from tierkeeper.stores.errors import StoreTransient
 
 DOOMED = "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() + interval '1 hour'"
@@ -96,6 +99,41 @@ def test_a_read_of_lost_content_says_what_is_known(doomed: House) -> None:
         doomed.read()
     assert "warm: it was found damaged at " in str(caught.value)
     assert "tierkeeper reconcile" in str(caught.value)
+    doomed.reset()
+
+
+def test_what_is_lost_is_called_so(house: House) -> None:
+    """After every copy was looked for in vain nobody is told to wait for tiers: only storing it again helps."""
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    drop(house, "warm")
+    assert [reconcile(house)[0].lost for _ in range(2)] == [1, 1]
+    with pytest.raises(NoReadableCopy, match="only storing it again brings the content back") as caught:
+        house.read()
+    assert "Once its tiers answer" not in str(caught.value)
+    answer = caught.value.as_dict()
+    assert (caught.value.exit_code, caught.value.retryable, answer["error"]) == (7, False, "NoReadableCopy")
+    assert set(answer) == {"error", "message", "ref", "reasons"}
+    house.turn()
+    assert house.show().next_step == lost.STEP
+    assert "the content is lost" in house.keeper.explain(house.ref()).blocked[0]
+    house.store(content=CONTENT, age=WEEK)
+    house.settle()
+    assert (house.read(), house.keeper.explain(house.ref()).blocked) == (CONTENT, ())
+
+
+def test_what_lies_in_a_tier_that_is_away_is_not_called_lost(doomed: House) -> None:
+    """Its copy was found damaged, and its tier is away or not configured: it is looked for once the tier answers."""
+    folder = Path(urlsplit(doomed.settings.tiers["warm"].url).path)
+    away = folder.rename(folder.with_name("away"))
+    with pytest.raises(NoReadableCopy, match="Once its tiers answer") as caught:
+        doomed.read()
+    assert caught.value.exit_code == 6
+    away.rename(folder)
+    doomed.sql("UPDATE placements SET tier = 'elsewhere'")
+    with pytest.raises(NoReadableCopy, match="Once its tiers answer"):
+        doomed.read()
+    assert not any("lost" in one for one in doomed.keeper.explain(doomed.ref()).blocked)
     doomed.reset()
 
 
