@@ -4,25 +4,24 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import click
-from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.style import StyleType
-from rich.table import Table
 from rich.text import Text
 
 from tierkeeper.base.sizes import format_size
 from tierkeeper.base.values import plain
+from tierkeeper.cli import tables
 from tierkeeper_client.errors import TierkeeperError
 
+table, pairs = tables.table, tables.pairs  # commands print with one module
 PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
 SHORT_ID: Final = 8  # characters of the end of an id: its random part
 PLAIN_PROGRESS_SECONDS: Final = 2.0
@@ -154,58 +153,6 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
     return Console(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
-
-
-class PlainTable(Table):
-    """A table whose texts are what they are: brackets in a name are no markup."""
-
-    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
-        """Add a row; a string is taken literally."""
-        literal = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
-        super().add_row(*literal, style=style, end_section=end_section)
-
-
-def table(
-    *columns: str,
-    title: str | None = None,
-    right: Sequence[str] = (),
-    fold: Sequence[str] = (),
-    least: Mapping[str, int] | None = None,
-) -> Table:
-    """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines.
-
-    ``least``: so many characters of a column stay, however narrow the terminal is.
-    """
-    made = PlainTable(
-        title=None if title is None else escape(title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for column in columns:
-        width = None if least is None else least.get(column)
-        if column in right:
-            made.add_column(column, justify="right", no_wrap=True, min_width=width)
-        elif column in fold:
-            made.add_column(column, overflow="fold", min_width=width)
-        else:
-            made.add_column(column, no_wrap=True, overflow="ellipsis", min_width=width)
-    return made
-
-
-def pairs(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
-    """Return names beside values, without a frame; values of None are left out."""
-    made = PlainTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    made.add_column(style="bright_black", no_wrap=True)
-    made.add_column(overflow="fold")
-    for name, value in rows:
-        if value is not None:
-            made.add_row(name, value)
-    return made
 
 
 def word(value: str) -> Text:

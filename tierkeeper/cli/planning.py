@@ -88,7 +88,7 @@ def plans(session: Session) -> None:
         session.output.document(found)
         return
     columns = ("plan", "as of", "by", "until", "applied by", "would")
-    made = output.table(*columns, fold=["by", "applied by", "would"], least={"plan": output.SHORT_ID})
+    made = output.table(*columns, fold=["by", "applied by", "would"])
     for one in found:
         would = Counter[str]()
         for line in one.summary.get("rules", ()):

@@ -59,7 +59,7 @@ def copies(view: ArtifactView) -> Table | str:
     """Return the copies of an artifact, one a line."""
     if not view.placements:
         return "no copies"
-    made = output.table("copy in", "state", "stored", "since", "location", right=["stored"], fold=["location"])
+    made = output.table("copy in", "state", "stored", "since", "location", right=["stored"], fold=["state", "location"])
     for one in view.placements:
         state = output.word(one.state.value)
         if one.damaged_at is not None:

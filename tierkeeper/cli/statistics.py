@@ -43,7 +43,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
 def run_table(runs: Iterable[RunView]) -> Table:
     """Return runs, one a line, by the end of their ids, which `runs show` takes too."""
     columns = ("run", "kind", "state", "started", "took", "errors", "did")
-    made = output.table(*columns, right=["errors"], fold=["did"], least={"run": output.SHORT_ID})
+    made = output.table(*columns, right=["errors"], fold=["did"])
     for run in runs:
         took = None if run.finished_at is None else run.finished_at - run.started_at
         made.add_row(

@@ -1,5 +1,7 @@
 """catalog and doctor: a lost catalog is made again from the command line, and looked over."""
 
+from pathlib import Path
+
 import pytest
 import services
 from integration.cli.terminal import Stored, Tierkeeper
@@ -21,6 +23,27 @@ def test_a_healthy_catalog(tk: Tierkeeper, stored: Stored) -> None:
     assert dump["complete"] is True
     assert dump["name"] in tk("catalog", "dumps").out
     assert {line["condition"] for line in tk("-o", "json", "doctor").json} == {"ok"}
+
+
+def test_a_narrow_terminal_shows_what_is_needed(
+    tk: Tierkeeper, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns no table cuts anything: the name that --dump wants, the columns of reconcile."""
+    ref = stored("a-report-with-a-rather-long-name-of-the-year-2024.txt")
+    assert tk("catalog", "dump").code == 0
+    (dump,) = tk("-o", "json", "catalog", "dumps").json
+    monkeypatch.setenv("COLUMNS", "80")
+    assert dump["name"] in tk("catalog", "dumps").out
+    assert {"listed", "mismatched", "damaged", "before", "lost"} <= set(tk("reconcile").out.split())
+    (tmp_path / "home" / "tiers" / "hot" / tk("-o", "json", "show", ref).json["placements"][0]["location"]).unlink()
+    for command in (
+        ("reconcile",), ("reconcile", "--dry-run"), ("stats",), ("ls",), ("show", ref), ("explain", ref), ("events",),
+        ("runs", "list"), ("health",), ("doctor", "--all"), ("policy", "list"), ("settings",), ("parked", "list"),
+        ("lifecycle", "summary"), ("lifecycle", "plan"), ("lifecycle", "plans"), ("verify",), ("lifecycle", "run"),
+    ):  # fmt: skip
+        shown = tk(*command)
+        assert "…" not in shown.out, shown.out
+        assert all(len(line) <= 80 for line in shown.out.splitlines() if "─" in line), shown.out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""Tables of the command line: what stands in them is whole, however narrow the terminal is."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.markup import escape
+from rich.style import StyleType
+from rich.table import Table
+from rich.text import Text
+
+FOLD_WIDTH: Final = 12  # characters that a column of longer texts keeps on one line
+
+
+class PlainTable(Table):
+    """A table whose texts are what they are: brackets in a name are no markup."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
+        """Add a row; a string is taken literally."""
+        literal = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*literal, style=style, end_section=end_section)
+
+
+class WholeTable(PlainTable):
+    """A table of which nothing is cut, ids and headings least of all.
+
+    Where the place is narrow the ``folded`` columns take more lines, down to so many characters each; then headings of
+    several words take more lines, and the columns stand closer. What is still too wide is printed a block a row.
+    """
+
+    def __init__(self, title: str | None, folded: Mapping[str, int]) -> None:
+        super().__init__(
+            title=None if title is None else escape(title),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            header_style="bold",
+            pad_edge=False,
+            show_edge=False,
+        )
+        self._headings: list[str] = []
+        self._folded = folded
+
+    def head(self, heading: str, *, number: bool) -> None:
+        """Add a column."""
+        self._headings.append(heading)
+        self.add_column(heading, justify="right" if number else "left", overflow="fold")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Print it as the place allows."""
+        for gap, stacked in ((2, False), (2, True), (1, True)):
+            heads = ["\n".join(one.split()) if stacked else one for one in self._headings]
+            widths = self._widths(console, heads, options.max_width - gap * len(heads) + 1)
+            if widths is not None:
+                self.padding = (0, gap - 1, 0, 0)  # the box has a space between columns
+                for column, head, width in zip(self.columns, heads, widths, strict=True):
+                    column.header, column.width = Text(head), width
+                yield from super().__rich_console__(console, options)
+                return
+        yield from self._blocks()
+
+    def _widths(self, console: Console, heads: Sequence[str], room: int) -> list[int] | None:
+        """Return how wide each column is to be; None if they do not fit into so many characters."""
+        whole, least = [], []
+        for heading, head, column in zip(self._headings, heads, self.columns, strict=True):
+            cells = [console.measure(cell).maximum for cell in column.cells]
+            whole.append(max([cell_len(line) for line in head.split("\n")] + cells))
+            word = max((cell_len(one) for one in heading.split()), default=0)
+            least.append(min(whole[-1], max(word, self._folded.get(heading, whole[-1]))))
+        widths, left = list(least), room - sum(least)
+        if left < 0:
+            return None
+        wanting = sorted(range(len(whole)), key=lambda at: whole[at] - least[at])
+        for number, at in enumerate(wanting):
+            more = min(whole[at] - least[at], left // (len(wanting) - number))
+            widths[at] += more
+            left -= more
+        return widths
+
+    def _blocks(self) -> Iterator[RenderableType]:
+        if self.title is not None:
+            yield Text.from_markup(str(self.title), style="bold")
+        for number, row in enumerate(zip(*(column.cells for column in self.columns), strict=True)):
+            if number:
+                yield ""
+            told = [one for one in zip(self._headings, row, strict=True) if str(one[1])]
+            yield pairs((f"{heading}:" if heading else "", cell) for heading, cell in told)
+
+
+def table(
+    *columns: str,
+    title: str | None = None,
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+    least: Mapping[str, int] | None = None,
+) -> Table:
+    """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines.
+
+    ``least``: so many characters of such a column stay on one line, however narrow the terminal is.
+    """
+    made = WholeTable(title, {column: (least or {}).get(column, FOLD_WIDTH) for column in fold})
+    for column in columns:
+        made.head(column, number=column in right)
+    return made
+
+
+def pairs(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
+    """Return names beside values, without a frame; values of None are left out."""
+    made = PlainTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    made.add_column(style="bright_black", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        if value is not None:
+            made.add_row(name, value)
+    return made
