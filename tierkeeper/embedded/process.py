@@ -1,5 +1,6 @@
 """Processes that outlive the one that started them, and the short folder for their sockets."""
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from tierkeeper_client.errors import InvalidInput
 # sun_path holds 108 bytes on Linux, 104 on macOS, with its NUL; the longest name below the folder is .s.PGSQL.5432.lock
 MAX_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432.lock")
 POLL = 0.02  # seconds
+FULL = os.strerror(errno.ENOSPC)  # "No space left on device"
 
 
 def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) -> None:
@@ -38,9 +40,14 @@ def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) ->
     if code:
         raise EmbeddedUnavailable(
             service=service,
-            reason=f"{Path(command[-1] if not text else command[0]).name} ended with {code}: {text[-800:]}",
+            reason=full_first(f"{Path(command[-1] if not text else command[0]).name} ended with {code}: {text[-800:]}"),
             fix="Mend that, or use a server of yours.",
         )
+
+
+def full_first(text: str) -> str:
+    """Return what a server or a program said, a full disk first: it is the cause of whatever else is said."""
+    return f"{FULL}: {text}" if FULL in text and not text.startswith(FULL) else text
 
 
 def alive(pid_file: Path, *words: str) -> int | None:

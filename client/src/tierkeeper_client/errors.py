@@ -53,6 +53,12 @@ class OversizedContent(InvalidInput):
     """Inline content of {size} bytes is over the limit of {limit}. Stage it, or send a source URL, instead."""
 
 
+class NoStaging(OversizedContent):
+    """Content of {size} bytes is over the limit of {limit} for a message, and this client has no staging area. Give
+    TierkeeperClient its staging_url=, the one that the workers have, or send a source URL instead.
+    """
+
+
 class BrokerUnavailable(TierkeeperError):
     """The broker did not take the message: {reason}. Check the broker URL and send it again, with the same key."""
 

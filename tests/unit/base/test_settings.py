@@ -160,6 +160,8 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         # no such name
         ({"TIERKEEPER_ENGINE__LESE": "1"}, "(env): there is no such setting. Did you mean TIERKEEPER_ENGINE__LEASE?"),
         ({"TIERKEEPER_TIERS__HOT__URLX": "1"}, "Did you mean TIERKEEPER_TIERS__HOT__URL?"),
+        ({"TIERKEEPER_TEIRS": "{}"}, "Did you mean TIERKEEPER_TIERS?"),
+        ({"TIERKEEPER_ENGIN": "{}"}, "Did you mean TIERKEEPER_ENGINE?"),
         ({"TIERKEEPER_HOME__X": "1"}, "there is no such setting"),
         ({"STORAGE__S3_BUKET": "b"}, "Did you mean STORAGE__S3_BUCKET?"),
         # unusable values
