@@ -100,7 +100,7 @@ _R3_TO_R6 = (
         (
             Edit(
                 "tierkeeper/engine/reading.py",
-                "    if current and current[0].readable and (wrong :=",
+                "    if not current or not current[0].readable or (wrong :=",
                 "    if (wrong :=",
             ),
             Edit(

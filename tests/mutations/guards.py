@@ -47,7 +47,7 @@ _BYTES = (
         (
             Edit(
                 "tierkeeper/engine/checking.py",
-                "    if check(engine, copy, sha256, pinned=pinned, progressed=progressed) is None:\n"
+                "    if check(engine, copy, sha256, pinned=pinned, progressed=progressed, named=named) is None:\n"
                 "        return None\n",
                 "",
             ),

@@ -59,7 +59,8 @@ SURVIVING = (
     _broken(
         "one wrong answer is enough",
         _LOOKING,
-        "            return 2, checking.look(engine, copy)  # again: a store may answer wrong once\n",
+        "            return 2, checking.look(engine, copy, renaming=renaming)  # again: a store may answer wrong once"
+        "\n",
         '            return 1, Wrong("once", missing=True)\n',
         "test_a_wrong_answer_once_is_none",
     ),

@@ -7,6 +7,9 @@ from mutations.places import CONVERGE, INGEST, PLACEMENTS, SETTLEMENT, TRANSFER
 _TESTS = places.VOUCHING
 _LATER = "tests/integration/engine/test_vouching_later.py::"
 _REFUTED = "tests/integration/engine/test_refuted_sources.py::"
+_MOVED = "tests/integration/engine/test_moved_buckets.py::"
+_CHECKING = "tierkeeper/engine/checking.py"
+_READING = "tierkeeper/engine/reading.py"
 _DAMAGE = "tierkeeper/engine/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
 _UNIT = "tests/unit/engine/test_settlement.py::"
@@ -106,7 +109,7 @@ _R16_AND_R17 = (
                 "    return ObjectKey(copy.location, copy.store_version)\n",
             ),
         ),
-        (f"{_TESTS}test_other_bytes_than_the_pin_names_are_damage",),
+        (f"{_MOVED}test_verify_names_right_bytes_anew",),
     ),
     Mutant(
         "R16",
@@ -126,11 +129,47 @@ _R16_AND_R17 = (
         (
             Edit(
                 PLACEMENTS,
-                "damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version\"\n",
+                "damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)\"\n",
                 "damaged_at = NULL, verified_at = :now, vouched = 'read'\"\n",
             ),
         ),
         (f"{_TESTS}test_healing_vouches_too",),
+    ),
+    Mutant(
+        "R16",
+        "a pin that is refused is not read without",
+        (Edit(_CHECKING, "        right = pinned and _right_by", "        right = False and _right_by"),),
+        (f"{_MOVED}test_a_reader_names_right_bytes_anew",),
+    ),
+    Mutant(
+        "R16",
+        "a dry run names bytes anew",
+        (Edit("tierkeeper/engine/survivors.py", "renaming=not dry_run", "renaming=True"),),
+        (f"{_MOVED}test_a_dry_run_names_nothing_anew",),
+    ),
+    Mutant(
+        "R16",
+        "what a store tells between chunks counts for nothing",
+        (Edit(_READING, "pieces = _told(engine, row, copy, chunks)", "pieces = chunks"),),
+        ("tests/integration/engine/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
+    ),
+    Mutant(
+        "R18",
+        "what is read to vouch for it has no pin",
+        (Edit(PLACEMENTS, "coalesce(p.pin, p.store_version, w.pin)", "coalesce(p.pin, p.store_version)"),),
+        (f"{_MOVED}test_what_was_read_to_vouch_for_it_is_named_by_that_read",),
+    ),
+    Mutant(
+        "R18",
+        "what heals has not the pin of its read",
+        (
+            Edit(
+                PLACEMENTS,
+                "vouched = 'read', pin = coalesce(store_version, :pin)\"\n    \", missed",
+                "vouched = 'read', pin = store_version\"\n    \", missed",
+            ),
+        ),
+        (f"{_MOVED}test_what_heals_is_named_by_that_read",),
     ),
     Mutant(
         "R17",
@@ -219,8 +258,8 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id\"\n",
-                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') RETURNING id\"\n",
+                " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id\"\n",
+                " WHERE p.id = w.id AND state IN ('present', 'doomed') RETURNING p.id\"\n",
             ),
         ),
         (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),
@@ -231,8 +270,8 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id\"\n",
-                ' WHERE id = ANY(:ids) AND damaged_at IS NULL RETURNING id"\n',
+                " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id\"\n",
+                ' WHERE p.id = w.id AND damaged_at IS NULL RETURNING p.id"\n',
             ),
         ),
         (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),

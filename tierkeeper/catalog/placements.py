@@ -83,14 +83,20 @@ _SUSPECTS = sa.text(
     " AND (p.missed_at, p.id) > (:after_time, :after_id) AND p.state IN ('present', 'doomed')"
     " AND p.damaged_at IS NULL ORDER BY p.missed_at, p.id LIMIT :limit"
 )
-# an exact version is named by its id whoever reads it; another pin may be that of the bytes that were bad
+# an exact version is named by its id whoever reads it; another pin is that of the read, not of the bytes that were bad
 _HEALED = sa.text(
-    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = store_version"
+    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)"
     ", missed_at = NULL WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL"
 )
 _VERIFIED = sa.text(
-    "UPDATE placements SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(pin, store_version)"
-    " WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING id"
+    "UPDATE placements p SET verified_at = :now, vouched = coalesce(vouched, 'read'),"
+    " pin = coalesce(p.pin, p.store_version, w.pin)"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:pins AS text[])) AS w(id, pin)"
+    " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id"
+)
+_REPINNED = sa.text(
+    "UPDATE placements SET verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)"
+    " WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NULL"
 )
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
@@ -275,17 +281,24 @@ def suspects(connection: sa.Connection, *, before: datetime, after: "Mark", limi
     return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
 
 
-def mark_healed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
-    """Note that a kept copy's bytes, which were bad, were read and are good (R18); its blob is locked."""
-    connection.execute(_HEALED, {"id": placement, "now": now})
+def mark_healed(connection: sa.Connection, placement: UUID, *, pin: str | None, now: datetime) -> None:
+    """Note that a kept copy's bytes, which were bad, were read by this pin and are good (R18); its blob is locked."""
+    connection.execute(_HEALED, {"id": placement, "pin": pin, "now": now})
 
 
-def mark_verified(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> set[UUID]:
+def mark_verified(connection: sa.Connection, pins: Mapping[UUID, str | None], *, now: datetime) -> set[UUID]:
     """Note that these copies were read and are good, which vouches for them (R18); their blobs are locked.
 
-    Return those it was noted of: what was found damaged meanwhile stays so, and what is going goes.
+    ``pins``: what was read, by its copy; one that has a pin keeps it, since it was read by it. Return those it was
+    noted of: what was found damaged meanwhile stays so, and what is going goes.
     """
-    return set(connection.execute(_VERIFIED, {"ids": list(ids), "now": now}).scalars())
+    arguments = {"ids": list(pins), "pins": list(pins.values()), "now": now}
+    return set(connection.execute(_VERIFIED, arguments).scalars())
+
+
+def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, now: datetime) -> None:
+    """Note that a copy was read and is good, by another pin than it had; its blob is locked."""
+    connection.execute(_REPINNED, {"id": placement, "pin": pin, "now": now})
 
 
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:

@@ -137,6 +137,7 @@ class Described:
 
     info: ObjectInfo
     vouched: Vouched | None
+    pin: str | None = None
 
 
 def _described(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
@@ -156,24 +157,29 @@ def _seen(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
             return Adoption.UNKNOWN
         if info.size != one.size:
             return Adoption.DAMAGED
-        vouched = _vouched(engine, one, info) if read else None
+        vouched, pin = _vouched(engine, one, info) if read else (None, None)
     except ObjectNotFound:
         return Adoption.GONE
     except ContentMismatch:
         return Adoption.DAMAGED
     except StoreError:
         return Adoption.UNREAD
-    return Described(info, vouched) if vouched is not None or not read else Adoption.DAMAGED
+    return Described(info, vouched, pin) if vouched is not None or not read else Adoption.DAMAGED
 
 
-def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> Vouched | None:
-    """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one."""
+def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> tuple[Vouched | None, str | None]:
+    """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one.
+
+    With who vouches for it comes what names its bytes.
+    """
     store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
     try:
-        return Vouched.READ if checking.sha256_of(store, key) == info.sha256 else None
+        pins: list[str | None] = []
+        right = checking.sha256_of(store, key, named=pins.append) == info.sha256
+        return (Vouched.READ, one.version or pins[-1]) if right else (None, None)
     except ThawNeeded:
         if store.head(key).sha256 == info.sha256:
-            return Vouched.SERVER
+            return Vouched.SERVER, one.version
         raise
 
 
@@ -263,7 +269,7 @@ def _place(
             "placed_by": "found in the store",
             "made_at": now,
             "vouched": None if found.vouched is None else found.vouched.value,
-            "pin": None if found.vouched is None else one.version,
+            "pin": found.pin,
             "verified_at": now,
             "doomed_at": now if better else None,
             "delete_after": now + engine.grace if better else None,

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
-from tierkeeper.stores.base import ObjectKey, Store, Stored
+from tierkeeper.stores.base import ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+
+#: takes the pin of what was read, None where its store told none
+Named = Callable[[str | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,17 @@ class Wrong:
         return time.monotonic() - self.at
 
 
-def sha256_of(store: Store, key: ObjectKey, *, progressed: Callable[[], None] = lambda: None) -> bytes:
-    """Read an object whole; return the hash of what came."""
+def sha256_of(
+    store: Store,
+    key: ObjectKey,
+    *,
+    progressed: Callable[[], None] = lambda: None,
+    named: Named = lambda _pin: None,
+) -> bytes:
+    """Read an object whole; return the hash of what came, and tell ``named`` what its bytes are named by."""
     digest = hashlib.sha256()
     with store.open(key) as chunks:
+        named(pin_of(chunks))
         for chunk in chunks:
             digest.update(chunk)
             progressed()
@@ -42,17 +53,22 @@ def check(
     *,
     pinned: bool = True,
     progressed: Callable[[], None] = lambda: None,
+    named: Named = lambda _pin: None,
 ) -> Wrong | None:
     """Read a copy and compare the hash of its bytes; return what is wrong with it, None if nothing is.
 
-    Other bytes than its pin names are wrong; not so where ``pinned`` is false, to find that right ones came back.
+    Where its pin is refused it is read without: right bytes get the pin of that read, others are wrong. Where
+    ``pinned`` is false the pin is not asked for, to find that right ones came back.
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
     key, at = key_of(copy) if pinned else ObjectKey(copy.location, copy.store_version), time.monotonic()
     try:
-        found = sha256_of(engine.store(copy.tier), key, progressed=progressed)
-    except (ObjectNotFound, ContentMismatch) as error:
-        return Wrong(str(error), isinstance(error, ObjectNotFound), at)
+        found = sha256_of(engine.store(copy.tier), key, progressed=progressed, named=named)
+    except ContentMismatch as error:
+        right = pinned and _right_by_another_pin(engine, copy, sha256, progressed)
+        return None if right else Wrong(str(error), missing=False, at=at)
+    except ObjectNotFound as error:
+        return Wrong(str(error), missing=True, at=at)
     return None if found == sha256 else Wrong(f"its SHA-256 is {found.hex()}, not {sha256.hex()}", missing=False, at=at)
 
 
@@ -63,23 +79,41 @@ def confirmed(
     *,
     pinned: bool = True,
     progressed: Callable[[], None] = lambda: None,
+    named: Named = lambda _pin: None,
 ) -> Wrong | None:
     """Read again where a copy is wrong: a store may answer wrong once, and what is called damaged is not read."""
-    if check(engine, copy, sha256, pinned=pinned, progressed=progressed) is None:
+    if check(engine, copy, sha256, pinned=pinned, progressed=progressed, named=named) is None:
         return None
-    return check(engine, copy, sha256, pinned=pinned, progressed=progressed)
+    return check(engine, copy, sha256, pinned=pinned, progressed=progressed, named=named)
 
 
-def look(engine: Engine, copy: PlacementRow) -> Wrong | None:
-    """Ask what is at a copy's place, by its pin, and read nothing; return what is wrong with it, None if nothing is.
+def _right_by_another_pin(
+    engine: Engine, copy: PlacementRow, sha256: bytes, progressed: Callable[[], None] = lambda: None
+) -> bool:
+    """Read once without the pin that was refused; note the pin of that read where the bytes are right."""
+    if copy.pin is None or copy.pin == copy.store_version:
+        return False  # what a version's name names does not change
+    pins: list[str | None] = []
+    unpinned = check(engine, copy, sha256, pinned=False, progressed=progressed, named=pins.append)
+    return unpinned is None and repinning.note(engine, copy, pin=pins[-1])
 
+
+def look(engine: Engine, copy: PlacementRow, *, renaming: bool) -> Wrong | None:
+    """Ask what is at a copy's place, by its pin; return what is wrong with it, None if nothing is.
+
+    Where the pin is refused and ``renaming`` it is read whole: right bytes get the pin of that read, so they were not
+    seen by that of ``copy``. Without it nothing is read nor noted.
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
     at = time.monotonic()
     try:
         found = engine.store(copy.tier).head(key_of(copy))
-    except (ObjectNotFound, ContentMismatch) as error:
-        return Wrong(str(error), isinstance(error, ObjectNotFound), at)
+    except ContentMismatch as error:
+        sha256 = copy.stored_sha256
+        right = renaming and sha256 is not None and _right_by_another_pin(engine, copy, sha256)
+        return None if right else Wrong(str(error), missing=False, at=at)
+    except ObjectNotFound as error:
+        return Wrong(str(error), missing=True, at=at)
     told = difference(found, size=copy.stored_size, sha256=copy.stored_sha256)
     return Wrong(told, missing=False, at=at) if told else None
 

@@ -109,8 +109,11 @@ def found_again(engine: Engine, placement: PlacementRow, *, actor: str, confirme
     return engine.catalog.run(unit)
 
 
-def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
-    """Take back that a copy is bad: its bytes were just read and are right. False if it is not damaged or is going."""
+def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None = None) -> bool:
+    """Take back that a copy is bad: its bytes were just read, by this ``pin``, and are right.
+
+    False if it is not damaged or is going.
+    """
     if engine.refused([placement.tier]):
         return False
 
@@ -120,7 +123,7 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str) -> bool:
         current = placements.load(connection, [placement.id])
         if not current or not current[0].kept or current[0].damaged_at is None:
             return False
-        placements.mark_healed(connection, placement.id, now=now)
+        placements.mark_healed(connection, placement.id, pin=pin, now=now)
         _good_again(connection, placement, "healed", now=now, actor=actor)
         return True
 

@@ -25,8 +25,11 @@ class Looked:
     calls: int = 0
 
 
-def at(engine: Engine, copies: Sequence[PlacementRow]) -> Looked:
-    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told."""
+def at(engine: Engine, copies: Sequence[PlacementRow], *, renaming: bool = True) -> Looked:
+    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told.
+
+    ``renaming``: whether right bytes under another pin are named anew (see :func:`checking.look`).
+    """
     tiers = {copy.tier for copy in copies} & engine.stores.keys()
     tiers -= engine.refused(tiers).keys()
     asked = [copy for copy in copies if copy.tier in tiers]
@@ -36,9 +39,9 @@ def at(engine: Engine, copies: Sequence[PlacementRow]) -> Looked:
         if unanswered[copy.tier] >= _GIVEN_UP:
             return 0, StoreTransient(tier=copy.tier, reason="it was not asked again")
         try:
-            if checking.look(engine, copy) is None:
+            if checking.look(engine, copy, renaming=renaming) is None:
                 return 1, None
-            return 2, checking.look(engine, copy)  # again: a store may answer wrong once
+            return 2, checking.look(engine, copy, renaming=renaming)  # again: a store may answer wrong once
         except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
             unanswered[copy.tier] += 1
             told = error if isinstance(error, StoreError) else fault(copy.tier, error)

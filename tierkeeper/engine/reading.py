@@ -26,7 +26,7 @@ from tierkeeper.engine import checking, damage, lost, suspects
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
 
 log = logs.get(__name__)
 
@@ -81,7 +81,8 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 reasons.append(_why(copy, fault(copy.tier, error)))
                 continue
             try:
-                yield Reading(row, copy.tier, _verified(engine, row, copy, chunks) if whole else chunks)
+                pieces = _told(engine, row, copy, chunks)
+                yield Reading(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
             finally:
                 stream.__exit__(None, None, None)
             return
@@ -90,7 +91,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
 
 def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
     """Write the artifact to a file, whole and verified or not at all; a bad copy is followed by the next."""
-    bad: ContentCorrupt | StoreTransient | None = None
+    bad: ContentCorrupt | StoreError | None = None
     for _ in engine.tiers:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
@@ -100,7 +101,7 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
                     if progress is not None:
                         progress(len(chunk))
             Path(name).replace(target)
-        except (ContentCorrupt, StoreTransient) as error:
+        except (ContentCorrupt, StoreError) as error:
             Path(name).unlink()
             bad = error
         except BaseException:
@@ -166,12 +167,15 @@ def _why(copy: PlacementRow, error: Exception) -> str:
     return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
 
 
-def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> None:
+def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> bool:
+    """Report the copy if another read finds it wrong too; return whether it did."""
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
     reason = "nothing is at its location" if isinstance(error, ObjectNotFound) else str(error)
-    if current and current[0].readable and (wrong := _still_wrong(engine, row, copy)) is not None:
-        damage.report(engine, copy, replace(wrong, reason=reason), actor=_ACTOR)
+    if not current or not current[0].readable or (wrong := _still_wrong(engine, row, copy)) is None:
+        return False
+    damage.report(engine, copy, replace(wrong, reason=reason), actor=_ACTOR)
+    return True
 
 
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checking.Wrong | None:
@@ -188,6 +192,16 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checki
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
         return None
+
+
+def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Give the chunks; what a store tells of wrong bytes in between counts as what it tells on opening."""
+    try:
+        yield from chunks
+    except (ObjectNotFound, ContentMismatch) as error:
+        if _report_if_still_wrong(engine, row, copy, error):
+            raise ContentCorrupt(ref=row.ref, tier=copy.tier) from error
+        raise StoreTransient(tier=copy.tier, reason=str(error)) from error
 
 
 def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -67,9 +67,10 @@ def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | No
         return words.get(reported) or damage.Reported.SUSPECT.value
     if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
         return "still damaged"
+    pins: list[str | None] = []
     try:
-        if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False) is None:
-            return "healed" if damage.heal(engine, copy, actor=actor) else "passed over"
+        if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False, named=pins.append) is None:
+            return "healed" if damage.heal(engine, copy, actor=actor, pin=pins[-1]) else "passed over"
     except StoreError as error:
         log.warning("a damaged copy could not be read again", tier=copy.tier, location=copy.location, error=str(error))
     return "still damaged"

@@ -53,7 +53,7 @@ def look(
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing goes: it is the decision that says so
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
-    looked = looking.at(engine, staying)
+    looked = looking.at(engine, staying, renaming=not dry_run)
     found.counts[LOOKS] += looked.calls
     for copy, wrong in looked.told:
         if wrong is None:

@@ -186,11 +186,12 @@ def uploaded(
     vouched, pin = _vouched(stored, source), stored.pin
     if vouched is None:
         key = ObjectKey(intent.location, stored.version, stored.pin)
-        found = checking.sha256_of(engine.store(intent.tier), key, progressed=progressed)
+        pins: list[str | None] = []
+        found = checking.sha256_of(engine.store(intent.tier), key, progressed=progressed, named=pins.append)
         if found != info.sha256:
             reason = f"its SHA-256 is {found.hex()}, not {info.sha256.hex()}"
             raise ContentMismatch(tier=intent.tier, location=intent.location, reason=reason)
-        vouched, pin = Vouched.READ, stored.pin or stored.version
+        vouched, pin = Vouched.READ, stored.pin or stored.version or pins[-1]
     return Upload(
         placement=intent.placement,
         blob=intent.blob,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
@@ -73,7 +74,8 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | TierkeeperError | None:
         try:
             # right bytes that came back after damage lie under a pin that nobody knows
-            return checking.confirmed(engine, pair[1], pair[0].sha256, pinned=pair[1].damaged_at is None)
+            named = partial(pins.__setitem__, pair[1].id)
+            return checking.confirmed(engine, pair[1], pair[0].sha256, pinned=pair[1].damaged_at is None, named=named)
         except TierkeeperError as error:
             return error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -81,6 +83,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
 
     counts: Counter[str] = Counter()
     bad: list[ItemError] = []
+    pins: dict[UUID, str | None] = {}
     good = []
     size = 0
     for row in [row for row, copy in batch if copy is None]:
@@ -100,7 +103,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
                 counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, actor=actor, confirmed=True)
                 good.append(copy)
             else:
-                counts["healed" if damage.heal(engine, copy, actor=actor) else "passed over"] += 1
+                counts["healed" if damage.heal(engine, copy, actor=actor, pin=pins[copy.id]) else "passed over"] += 1
             size += row.size
             continue
         if isinstance(found, TierkeeperError):
@@ -111,7 +114,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
         counts[reported.value if copy.damaged_at is None else "still damaged"] += 1
         kind = "ContentCorrupt" if reported is damage.Reported.DAMAGED else "ObjectNotFound"
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
-    vouching.vouch(engine, good)
+    vouching.vouch(engine, good, pins)
     return +counts, size, bad
 
 

@@ -6,6 +6,7 @@ after the read leaves the copy as it was: its artifact is due, and it is read ag
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -33,12 +34,16 @@ class Doubt:
 def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor: str) -> Mapping[UUID, TierkeeperError]:
     """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
     before = engine.refused({doubt.copy.tier for doubt in doubts})
+    pins: dict[UUID, str | None] = {}
 
     def read(doubt: Doubt) -> tuple[Doubt, checking.Wrong | TierkeeperError | None]:
         if doubt.copy.tier in before:
             return doubt, before[doubt.copy.tier]
         try:
-            return doubt, checking.confirmed(engine, doubt.copy, doubt.sha256, progressed=renewal.progressed)
+            named = partial(pins.__setitem__, doubt.copy.id)
+            return doubt, checking.confirmed(
+                engine, doubt.copy, doubt.sha256, progressed=renewal.progressed, named=named
+            )
         except TierkeeperError as error:
             return doubt, error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -56,15 +61,17 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
             damage.report(engine, doubt.copy, found, actor=actor)
     away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
-    vouch(engine, [copy for copy in right if copy.tier not in away])
+    vouch(engine, [copy for copy in right if copy.tier not in away], pins)
     return unread
 
 
-def vouch(engine: Engine, copies: Sequence[PlacementRow]) -> set[UUID]:
-    """Note that these copies were read and are right; return those that are still there and not damaged."""
+def vouch(engine: Engine, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]) -> set[UUID]:
+    """Note that these copies were read, by these pins, and are right; return those that are there and not damaged."""
 
     def unit(connection: sa.Connection) -> set[UUID]:
         blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
-        return placements.mark_verified(connection, [copy.id for copy in copies], now=catalog_now(connection))
+        return placements.mark_verified(
+            connection, {copy.id: pins.get(copy.id) for copy in copies}, now=catalog_now(connection)
+        )
 
     return engine.catalog.run(unit) if copies else set()

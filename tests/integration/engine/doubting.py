@@ -10,6 +10,7 @@ from typing import Any
 
 from integration.keeper.house import House
 
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
@@ -28,6 +29,7 @@ class Server(FilesystemStore):
     away = False
     copied = 0
     etag: str | None = None  # of what lies here, where it refuses another pin
+    tells: type[TierkeeperError] | None = None  # what it raises after the first chunk
 
     @property
     def must_thaw(self) -> bool:
@@ -48,7 +50,11 @@ class Server(FilesystemStore):
         if self.etag is not None and key.pin not in {None, self.etag}:
             raise ContentMismatch(tier=self.config.tier, location=key.location, reason="others are there: 412")
         with super().open(ObjectKey(key.location), offset=offset, length=length) as pieces:
-            yield pieces
+            yield pieces if self.tells is None else self._broken(pieces, key, self.tells)
+
+    def _broken(self, pieces: Iterator[bytes], key: ObjectKey, told: type[TierkeeperError]) -> Iterator[bytes]:
+        yield next(pieces)
+        raise told(tier=self.config.tier, location=key.location, reason="others are there since")
 
 
 def server(house: House, tier: str, says: Vouched | None = None) -> Server:

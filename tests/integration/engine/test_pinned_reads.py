@@ -1,8 +1,12 @@
 """Reads through S3 that meet other bytes than those that a copy's pin names."""
 
 import pytest
+from integration.engine.doubting import server
 from integration.engine.reconciling import CONTENT, overwrite
 from integration.keeper.house import House, OpenHouse
+
+from tierkeeper.base.errors import ContentCorrupt
+from tierkeeper.stores.errors import ContentMismatch, StoreTransient
 
 
 @pytest.fixture
@@ -25,3 +29,29 @@ def test_what_the_server_refuses_by_its_pin_is_reported(buckets: House) -> None:
     assert "damaged" in buckets.events()
     buckets.settle()
     assert (buckets.tiers(), buckets.read()) == ({"warm", "cold"}, CONTENT)
+
+
+def test_what_is_told_between_chunks_is_reported(house: House) -> None:
+    """As on opening, where the store tells it again; of a range too."""
+    house.store(content=CONTENT)
+    store = server(house, "hot")
+    store.tells = ContentMismatch
+    with pytest.raises(ContentCorrupt), house.keeper.open_artifact(house.ref(), offset=1) as reading:
+        list(reading.chunks)
+    assert house.events().count("damaged") == 1
+    store.tells = None
+    assert house.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
+    house.settle()
+
+
+def test_what_is_told_once_between_chunks_is_no_damage(house: House) -> None:
+    """The reader tries again, and nothing is reported."""
+    house.store(content=CONTENT)
+    store = server(house, "hot")
+    store.tells = ContentMismatch
+    with house.keeper.open_artifact(house.ref()) as reading:
+        store.tells = None  # the reader's stream has begun, and breaks; the look after it does not
+        with pytest.raises(StoreTransient):
+            list(reading.chunks)
+    assert "damaged" not in house.events()
+    assert house.read() == CONTENT

@@ -228,10 +228,10 @@ def test_what_changed_while_it_was_read_is_not_vouched_for(house: House, change:
     doubt(house, "hot")
     copy = row_of(house, "hot")
     house.sql(f"UPDATE placements SET {change}")  # noqa: S608  constants of this test
-    assert vouching.vouch(house.keeper.engine, [copy]) == set()
+    assert vouching.vouch(house.keeper.engine, [copy], {}) == set()
     assert row_of(house, "hot").vouched is None
     house.sql("UPDATE placements SET damaged_at = NULL, state = 'present', lease_until = NULL")
-    assert vouching.vouch(house.keeper.engine, [copy]) == {copy.id}
+    assert vouching.vouch(house.keeper.engine, [copy], {}) == {copy.id}
 
 
 def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:
@@ -239,7 +239,9 @@ def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:
     house.store(content=CONTENT)
     server(house, "hot").etag = "theirs"
     house.sql("UPDATE placements SET pin = 'ours'")
+    flip(file_of(house, "hot"))
     assert house.keeper.verify().counts == {"damaged": 1}
+    flip(file_of(house, "hot"))
     assert house.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
     assert vouched(house, "hot") == ("read", None, True)
     house.settle()
