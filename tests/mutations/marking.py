@@ -12,6 +12,18 @@ _ENGINE = "tierkeeper/engine/"
 MARKING = (
     Mutant(
         "tier marks",
+        "a copy in a folder that is away acknowledges a store",
+        (Edit(f"{_ENGINE}ingest.py", "    away |= engine.marks.refused((s for", "    engine.marks.refused((s for"),),
+        ("tests/integration/engine/test_store_rests.py::test_a_copy_in_a_tier_that_is_away_acknowledges_nothing",),
+    ),
+    Mutant(
+        "tier marks",
+        "another catalog's place is adopted by a tier that has no copies yet",
+        (Edit(f"{_ENGINE}marking.py", "    if whose is None and not copies and", "    if not copies and"),),
+        (f"{_PLACES}test_a_living_installations_place_is_not_adopted_unseen",),
+    ),
+    Mutant(
+        "tier marks",
         "a tier that gives no answer has good copies all the same",
         (
             Edit(

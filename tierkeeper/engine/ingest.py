@@ -4,8 +4,9 @@
 2. intend (transaction): what was delivered before is answered from ``commands``; blob rows are taken (R13);
    ``copying`` rows for the tiers that must have a copy before store returns and have none (R1). A crash leaves intents;
    collect removes them.
-3. write: the bytes, verified, and in places that have the tier's mark after that too (R19). A crash leaves bytes under
-   intents; collect removes both.
+3. write: the bytes, verified, and in places that have the tier's mark after that too (R19). A copy that was there
+   already counts only if its tier's mark is read now: else the item is refused as new bytes are. A crash leaves bytes
+   under intents; collect removes both.
 4. commit (transaction): THE COMMIT POINT. Blobs, names, then the rest (R14); uploads become present, or doomed where
    somebody was faster (R5); versions, schedule, ``commands``, events. A lost reply is resolved by running it again:
    ``commands`` has the result. An item whose copy vanished since step 2 starts again there.
@@ -162,7 +163,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
         governance = engine.book.refresh(connection)
         copies = placements.of_blobs(connection, sorted(set(taken.values())))
         latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
-        prepared = storing.Prepared(token=token, items=list(items), scopes=scopes, intents={})
+        prepared = storing.Prepared(token=token, items=list(items), scopes=scopes, intents={}, first={})
         rows = []
         begun: set[tuple[object, str]] = set()
         for item in items:
@@ -172,6 +173,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             first = first_written(policy, entry, engine.tiers)
             held = {p.tier for p in copies[blob] if settlement.good(p)}
             prepared.intents[item.position] = []
+            prepared.first[item.position] = first
             for tier in sorted(first - held):
                 if (blob, tier) in begun:
                     continue
@@ -200,7 +202,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
 
 
 def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Written]:
-    """Write the bytes of every item into its tiers, some items at once."""
+    """Write the bytes of every item into its tiers, some items at once; refuse what rests on a tier that is away."""
     numbers = engine.settings.engine
 
     def renew() -> None:
@@ -225,9 +227,13 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
             return Written(tuple(uploads), fault(tier, error))
         return Written(tuple(uploads))
 
-    tiers = {item.position: {i.tier for i in prepared.intents[item.position]} for item in prepared.items}
-    used = set().union(*tiers.values())
-    away = engine.refused(used, before=True)
+    tiers = prepared.first
+    used = {i.tier for intents in prepared.intents.values() for i in intents}
+    relied = set().union(*tiers.values())
+    away = engine.refused(relied, before=True)
+    # a bound store tells of its place within each call: where an item writes nothing it is asked here
+    held = {t for p, its in tiers.items() for t in its - {i.tier for i in prepared.intents[p]}}
+    away |= engine.marks.refused((s for s in map(engine.store, sorted(held)) if s.bound), bound=True)
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
     away |= engine.refused(used - away.keys())

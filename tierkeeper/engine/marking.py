@@ -32,6 +32,7 @@ from tierkeeper.stores.marks import TierMark
 _LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
 #: options of ``postgres:`` that are not the server's, which could lead to another one
 _OF_THE_STORE = {"schema", "limit", "pool", "timeout", "statement_timeout"}
+_TAKEN = "which can no longer use the place once it is adopted here"
 _OR_ELSE = "mount its place or mend its URL; else `tierkeeper init --adopt {tier} --reason …`"
 
 
@@ -91,16 +92,20 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
     """
     store = engine.store(tier)
     before: TierMark | None = None
+    whose: str | None = None
     write: Callable[[TierMark], TierMark] = store.write_mark
     try:
         if (before := store.mark()) is not None:
             write = partial(store.replace_mark, over=before)
+            if before.catalog != _identity(engine).catalog:
+                whose = f"{store.site} belongs to another catalog ({before.catalog}), {_TAKEN}"
     except MarkUnreadable:
         write = partial(store.replace_mark, over=None)
+        whose = f"the mark in {store.site} is unreadable: if it belongs to another catalog, {_TAKEN}"
     except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
         pass
     if not lost:
-        _require_seen(engine, tier)
+        _require_seen(engine, tier, whose=whose)
     mark, known = _fresh(engine, tier)
     store.prepare()
     if write(mark) != mark:
@@ -213,7 +218,7 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, act
     if reason is not None:
         what_next = (
             f"an empty catalog becomes the one that its tiers belong to by `tierkeeper catalog rebuild`; to take the "
-            f"place over: `tierkeeper init --adopt {tier} --reason …`"
+            f"place over, so that the other catalog loses it: `tierkeeper init --adopt {tier} --reason …`"
         )
         raise TierNotOurs(tier=tier, reason=f"{reason}; {what_next}")
     made = store.prepare()
@@ -233,12 +238,15 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, act
     return [*made, f"mark in {store.site}"]
 
 
-def _require_seen(engine: Engine, tier: str) -> None:
-    """Raise TierNotOurs unless one of the copies that a tier should have is at its location, with its size."""
+def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> None:
+    """Raise TierNotOurs unless one of the copies that a tier should have is at its location, with its size.
+
+    ``whose``: says that the place has a mark which is not this catalog's; then a tier without copies is no exception.
+    """
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
         some = identity.some(connection, tier, at_most=_LOOKED_AT)
-    if not copies and tier not in _identity(engine).tiers:
+    if whose is None and not copies and tier not in _identity(engine).tiers:
         return
     site = engine.store(tier).site
     with _bare(engine, tier) as bare:
@@ -248,9 +256,12 @@ def _require_seen(engine: Engine, tier: str) -> None:
         what = f"none of {len(some)} copies that it should have is in {site}, such as {some[0].location}"
     elif copies:
         what = f"nothing is known that must be in {site}: {copies} copies are being written or deleted"
+    elif whose is not None:
+        what = f"this catalog knows of no copy in {site}"
     else:
         what = f"it was marked in another place than {site}, and has no copies that could tell"
-    raise TierNotOurs(tier=tier, reason=f"it has no mark, and {what}: {_OR_ELSE.format(tier=f'{tier} --lost')}")
+    way_out = _OR_ELSE.format(tier=f"{tier} --lost")
+    raise TierNotOurs(tier=tier, reason=f"{whose or 'it has no mark'}, and {what}: {way_out}")
 
 
 @contextmanager

@@ -75,12 +75,13 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Step 2's result: whose token the intents carry, and each item's intents by position."""
+    """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on."""
 
     token: UUID
     items: list[Incoming]
     scopes: dict[str, str]
     intents: dict[int, list[Intent]]
+    first: dict[int, frozenset[str]]
 
 
 def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: bytes | None = None) -> commands.Delivery:

@@ -195,6 +195,27 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
     house.settle()
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_living_installations_place_is_not_adopted_unseen(house: House, *, readable: bool) -> None:
+    """A mark that is not ours is not taken over by a tier without copies, unless somebody says that they are lost."""
+    store = house.keeper.engine.store("hot")
+    mark = store.mark()
+    assert mark is not None
+    store.replace_mark(type(mark)(mark.line, mark.line, "hot", mark.made), over=mark)
+    file = Path(house.settings.tiers["hot"].url.removeprefix("file://")) / ".tierkeeper" / "tier.json"
+    if not readable:
+        file.write_text("{")
+    before = file.read_text()
+    house.sql("UPDATE switches SET value = value #- '{tiers,hot}' WHERE name = 'identity'")
+    house.keeper.engine.marks.refresh()
+    with pytest.raises(TierNotOurs, match="can no longer use the place"):
+        house.keeper.adopt("hot", actor="tester", reason="it looked free", lost=False)
+    assert file.read_text() == before
+    house.keeper.adopt("hot", actor="tester", reason="the other was given up", lost=True)
+    house.store(content=CONTENT)
+    assert house.read() == CONTENT
+
+
 def test_a_mark_that_cannot_be_read_is_replaced_by_adopting(house: House) -> None:
     """A mark that was cut keeps its tier from being used, not from being adopted: init says how, and does not do it."""
     house.store(content=CONTENT)

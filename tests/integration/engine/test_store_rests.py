@@ -1,0 +1,31 @@
+"""What an acknowledged store rests on: copies in tiers whose mark is read now, never the catalog's word alone (R19)."""
+
+import pytest
+from integration.engine.leading import away
+from integration.keeper.house import House
+
+from tierkeeper.base.values import ItemError
+from tierkeeper.stores.errors import StoreError
+from tierkeeper_client.contract import StoreArgs
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_copy_in_a_tier_that_is_away_acknowledges_nothing(house: House, how: str, name: str) -> None:
+    """The same bytes again, under the same name or another, are refused as new bytes are; then stored."""
+    house.store("a", b"bytes")
+    with away(house, "hot", how):
+        for content in (b"new bytes", b"bytes"):
+            with pytest.raises(StoreError):
+                house.store(name, content)
+    house.store(name, b"bytes")
+    assert house.read(name) == b"bytes"
+
+
+def test_a_batch_acknowledges_nothing_of_a_tier_that_is_away(house: House) -> None:
+    """An item of known bytes in a batch is refused too, beside one of new bytes."""
+    house.store("a", b"bytes")
+    items: list[StoreArgs | ItemError] = [house.args("b", b"bytes"), house.args("c", b"new bytes")]
+    with away(house, "hot", "empty"):
+        assert all(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+    assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
