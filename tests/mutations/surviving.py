@@ -16,8 +16,8 @@ SURVIVING = (
     _broken(
         "the last other copy goes without a look",
         _CANDIDATES,
-        "    return [] if any(_needs_no_look(engine, other) for other in staying) else staying\n",
-        "    return []\n",
+        "if other.id != copy.id and settlement.good(other)]",
+        "if other.id == copy.id and False]",
         "test_a_bucket_whose_mark_came_back",
         "test_a_bucket_that_was_emptied_costs_nothing",
     ),
@@ -38,9 +38,23 @@ SURVIVING = (
     _broken(
         "a tier that is no longer configured needs no look",
         _CANDIDATES,
-        "    return store is not None and (store.bound",
-        "    return store is None or (store.bound",
+        "if other.id != copy.id and settlement.good(other)]",
+        "if other.id != copy.id and settlement.good(other) and other.tier in engine.stores]",
         "test_copies_in_a_tier_that_is_gone_are_not_seen",
+    ),
+    _broken(
+        "a bound store needs no look",
+        _CANDIDATES,
+        "if other.id != copy.id and settlement.good(other)]",
+        "if other.id != copy.id and settlement.good(other) and not engine.store(other.tier).bound]",
+        "test_a_folder_that_was_put_back_from_an_older_copy_costs_nothing",
+    ),
+    _broken(
+        "a version needs no look",
+        _CANDIDATES,
+        "if other.id != copy.id and settlement.good(other)]",
+        "if other.id != copy.id and settlement.good(other) and other.store_version is None]",
+        "test_a_version_that_was_deleted_by_its_id_costs_nothing",
     ),
     _broken(
         "what was seen counts without the mark after it",

@@ -30,7 +30,11 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict of each candidate, those that go, and the copies that must be seen before these go (R21)."""
+    """The verdict of each candidate, those that go, and the copies that must be seen before these go (R21).
+
+    Those are all that count and stay, whatever store they are in. A tier that is no longer configured cannot be asked,
+    so what lies there is never seen.
+    """
 
     verdicts: list[Verdict] = field(default_factory=list)
     marked: list[Marked] = field(default_factory=list)
@@ -71,7 +75,7 @@ def judge(
                 continue
             verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
             if verdict is Verdict.COLLECTED:
-                to_see = _to_see(engine, copy, staying)
+                to_see = [other for other in staying if other.id != copy.id and settlement.good(other)]
                 judged.to_see.update((other.id, other) for other in to_see)
                 if seen is not None and any(seen.get(other.id) != key_of(other) for other in to_see):
                     verdict = Verdict.UNSEEN
@@ -82,19 +86,3 @@ def judge(
                 owner = owner or next(iter(owners[blob]), None)
                 judged.marked.append(Marked(copy, copy.stored_size is None, owner))
     return judged
-
-
-def _to_see(engine: Engine, copy: PlacementRow, others: Iterable[PlacementRow]) -> list[PlacementRow]:
-    """Return the copies that must be seen before this one goes: those that count and stay (R21).
-
-    None, where one stays in a bound store, which was written and marked beneath one root; or as a version of a bucket
-    that keeps them, which neither another write nor a delete by name takes away. A tier that is no longer configured
-    cannot be asked, so what lies there is never seen.
-    """
-    staying = [other for other in others if other.id != copy.id and settlement.good(other)]
-    return [] if any(_needs_no_look(engine, other) for other in staying) else staying
-
-
-def _needs_no_look(engine: Engine, copy: PlacementRow) -> bool:
-    store = engine.stores.get(copy.tier)
-    return store is not None and (store.bound or copy.store_version is not None)

@@ -1,13 +1,14 @@
 """Looks at the copies that stay, before the last other one goes (R21).
 
-Where each call of a store goes where the name leads (S3), a commit can believe an upload that landed elsewhere: the
-place was away and back between the two readings of its mark. Others empty buckets too, by a lifecycle rule or by hand.
-So before collect's decision point every copy that would be left is looked at: a HEAD by its pin, and the tier's mark
-read after all of them. What is different is damaged, and converge makes it anew from the copy that was to go; what is
-missing is a suspect first (R20). Where nobody answers nothing is concluded. Either way the other copy stays until a
-later collect.
+Any place may have lost what was committed there. A folder or a database is put back from an older copy, mark and all;
+somebody empties a bucket, or deletes versions by their ids; an upload landed elsewhere, the place away and back between
+the two readings of its mark. So before collect's decision point every copy that would be left is looked at, in every
+store: a HEAD by its pin, a stat, a row without its content; and the tier's mark is read with it or after it. What is
+different is damaged, and converge makes it anew from the copy that was to go; so is what is missing, but in stores that
+are called, where it is a suspect first (R20). Where nobody answers nothing is concluded. Either way the other copy
+stays until a later collect.
 
-It costs a HEAD for each blob that loses its last other copy, some at once, and two readings of the mark a tier and
+It costs a look for each blob that loses its last other copy, some at once, and two readings of the mark a tier and
 batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
 """
 
@@ -42,13 +43,8 @@ def look(
     actor: str,
     dry_run: bool,
 ) -> Look:
-    """Look at the copies that would stay of these candidates; report what is missing or different, unless ``dry_run``.
-
-    No store is asked, nor the catalog, where all are bound.
-    """
+    """Look at the copies that would stay of these; report what is missing or different, unless ``dry_run``."""
     found = Look()
-    if all(store.bound for store in engine.stores.values()):
-        return found
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing goes: it is the decision that says so

@@ -117,7 +117,7 @@ class Marking(World[State]):
     def _moved(self, state: State) -> Steps:
         if state.other == "present":
             yield Step("COMMIT: the other copy is doomed", state._replace(other="doomed"))
-        elif state.other == "doomed" and self.rules.r21_survivor and not self._bound:
+        elif state.other == "doomed" and self.rules.r21_survivor:
             yield Step("collect: looks at what stays", state._replace(job=Job("survivor")))
         elif state.other == "doomed":
             yield self._other_goes(state)

@@ -54,7 +54,7 @@ class Rules:
     r19_mark_after: bool = True  # what a store said is used only if its mark was read after that
     r19_one_root: bool = True  # a store that can be bound does all beneath the root that it opened
     r20_two_looks: bool = True  # called stores: a copy is a suspect first, and missing when it was missed twice
-    r21_survivor: bool = True  # called stores: the last other copy goes after a look at the one that stays
+    r21_survivor: bool = True  # the last other copy goes after a look at the one that stays
     r22_copies_seen: bool = True  # init makes no mark where copies are known and none of them is seen
     r22_noted: bool = True  # nor where the catalog knows that the tier got one, copies or none
     r22_if_none_match: bool = True  # a mark is written only where none is

@@ -1,5 +1,6 @@
-"""Before the last other copy goes, those that stay are seen where they should be, on stores that are called (R21)."""
+"""Before the last other copy goes, those that stay are seen where they should be, whatever store they are in (R21)."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from faults.around import Around
 from integration.engine.leading import Led, damaged, led
-from integration.engine.reconciling import CONTENT, QUARANTINE
+from integration.engine.reconciling import CONTENT, QUARANTINE, copy_of, drop
 from integration.keeper.house import House
 
 from tierkeeper.base.ids import new_id
@@ -16,6 +17,7 @@ from tierkeeper.engine import candidates, collect, survivors
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper.stores.s3 import S3Store
 
 LOOKS = survivors.LOOKS
@@ -232,7 +234,7 @@ def test_a_dry_run_reports_nothing(moved: House) -> None:
 
 
 def test_who_is_not_asked(moved: House) -> None:
-    """No call is made while deletes are off, for what is purged, nor where a copy stays in a folder."""
+    """No call is made while deletes are off, nor for what is purged."""
     house = moved
     house.keeper.steer.switch_deletes(enabled=False, by="tester", reason="a test")
     warm, cold = counting(house), counting(house, "cold")
@@ -242,17 +244,45 @@ def test_who_is_not_asked(moved: House) -> None:
     assert warm.calls == 0
     house.settle()
     assert warm.calls == 1
-    house.promote("a", "hot")
-    house.settle()
-    assert (house.tiers(), warm.calls, cold.calls) == ({"hot"}, 1, 0)
     house.purge("a")
     house.days_pass(10)
     house.settle()
     assert (house.everything(), warm.calls, cold.calls) == ([], 1, 0)
 
 
-def test_a_bucket_that_keeps_versions_is_not_asked(open_house: Callable[..., House], s3_endpoint: str) -> None:
-    """A copy that is a version of its own cannot be written over, nor deleted by its name."""
+def test_a_folder_that_was_put_back_from_an_older_copy_costs_nothing(house: House) -> None:
+    """A snapshot or a backup is put back, mark and all: what came after it is made anew from the other copy."""
+    root = cast("FilesystemStore", house.keeper.engine.store("warm"))._tree.root
+    older = root.with_name("older")
+    shutil.copytree(root, older)
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.turn()
+    root.rename(root.with_name("newer"))
+    older.rename(root)
+    result = house.collect()
+    assert result.counts == {"damaged": 1, LOOKS: 2, "kept: not everything wanted is present": 1}
+    assert (states(house)["hot"], house.read()) == ("doomed", CONTENT)
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
+
+
+def test_a_table_that_was_put_back_from_an_older_dump_costs_nothing(house: House) -> None:
+    """A row that is gone from a database is seen to be, and nothing of the others is read."""
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.settle()
+    house.promote("a", "records")
+    house.turn()
+    assert states(house) == {"warm": "doomed", "records": "present"}
+    store, key = copy_of(house, "records")
+    store.delete([key])
+    assert house.collect().counts["damaged"] == 1
+    assert (states(house)["warm"], house.read()) == ("doomed", CONTENT)
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"records"}, CONTENT)
+
+
+def test_a_version_that_was_deleted_by_its_id_costs_nothing(open_house: Callable[..., House], s3_endpoint: str) -> None:
+    """A rule, or somebody, deletes versions: the copy that stays is a suspect, and the other is kept."""
     house = open_house(tiers={"warm": {"url": f"s3://warm-bucket?endpoint={s3_endpoint}"}})
     store = cast("S3Store", house.keeper.engine.store("warm"))
     versions: Any = {"Status": "Enabled"}
@@ -260,10 +290,12 @@ def test_a_bucket_that_keeps_versions_is_not_asked(open_house: Callable[..., Hou
     store.place.became_versioned()
     house.store(content=CONTENT, age=timedelta(days=10))
     house.turn()
-    heads = counting(house)
-    assert house.collect().counts == {"collected": 1}
-    assert heads.calls == 0
+    drop(house, "warm")
+    assert house.collect().counts == {"not found": 1, LOOKS: 2, "kept: not everything wanted is present": 1}
+    assert (states(house)["hot"], house.read()) == ("doomed", CONTENT)
+    house.pass_time(QUARANTINE)
     house.settle()
+    assert (house.tiers(), house.read()) == ({"warm"}, CONTENT)
 
 
 def test_copies_in_a_tier_that_is_gone_are_not_seen(

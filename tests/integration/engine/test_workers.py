@@ -14,7 +14,7 @@ from integration.keeper.house import LEASES_END, House
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
 from tierkeeper.base.values import SweepResult
-from tierkeeper.engine import collect, converge
+from tierkeeper.engine import collect, converge, survivors
 from tierkeeper.engine.commit import Result
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.transfer import Intent, Transferred
@@ -202,7 +202,7 @@ def test_a_dry_collect_deletes_nothing(aged: House) -> None:
     """A dry run of collect counts what would go, and leaves it all."""
     aged.turn()
     before = aged.everything(), aged.sql("SELECT id, state FROM placements ORDER BY id")
-    assert aged.keeper.collect(dry_run=True).counts == {"collected": 1}
+    assert aged.keeper.collect(dry_run=True).counts == {"collected": 1, survivors.LOOKS: 1}
     assert (aged.everything(), aged.sql("SELECT id, state FROM placements ORDER BY id")) == before
     assert aged.collect().counts["collected"] == 1
 
@@ -212,7 +212,8 @@ def test_collects_at_once_delete_once(aged: House) -> None:
     aged.turn()
     engine = aged.keeper.engine
     candidates = collect.step_1_pick(engine, [])
-    marked, _ = collect.step_2_mark(engine, new_id(), candidates, dry_run=False)
+    seen = survivors.look(engine, candidates, away={}, actor="tester", dry_run=False).seen
+    marked, _ = collect.step_2_mark(engine, new_id(), candidates, dry_run=False, seen=seen)
     assert len(marked) == 1
     assert aged.collect().counts == {}
     aged.pass_time(LEASES_END)
