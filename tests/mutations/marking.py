@@ -232,4 +232,28 @@ MARKING = (
         (Edit(f"{_ENGINE}adopt.py", "    away = engine.refused(one.tier for one in candidates)\n", "    away = {}\n"),),
         (f"{_CLONES}test_objects_of_a_clone_are_not_taken_over",),
     ),
+    Mutant(
+        "tier marks",
+        "a store may fail in a way of its own at its mark",
+        (
+            Edit(
+                f"{_ENGINE}marks.py",
+                "        self.judge(store, read(store))\n",
+                "        self.judge(store, store.mark())\n",
+            ),
+        ),
+        ("tests/integration/engine/test_odd_answers.py::test_a_store_of_somebody_elses_that_fails_in_its_own_way",),
+    ),
+    Mutant(
+        "tier marks",
+        "an answer that cannot be understood is the library's matter",
+        (
+            Edit(
+                "tierkeeper/stores/s3_errors.py",
+                "    except _GARBLED as error:\n",
+                "    except ZeroDivisionError as error:\n",
+            ),
+        ),
+        ("tests/unit/stores/test_s3_errors.py::test_an_answer_that_cannot_be_understood_is_the_tiers_fault[raised0]",),
+    ),
 )

@@ -49,6 +49,27 @@ SUSPECTING = (
         "test_the_second_look_begins_after_the_quarantine",
     ),
     _broken(
+        "a first look in the time to come is believed",
+        _DAMAGE,
+        "    if current.missed_at is None or current.missed_at > now:",
+        "    if current.missed_at is None:",
+        "test_a_first_look_in_the_time_to_come_is_none",
+    ),
+    _broken(
+        "verify waits for the time to come",
+        "tierkeeper/catalog/placements.py",
+        "(p.missed_at <= :before OR p.missed_at > clock_timestamp())",
+        "p.missed_at <= :before",
+        "test_a_first_look_in_the_time_to_come_is_none",
+    ),
+    _broken(
+        "a read in the time to come is fresh",
+        "tierkeeper/engine/verify.py",
+        "        engine.catalog.run(placements.forget_reads_to_come)\n",
+        "        pass\n",
+        "test_what_was_read_in_the_time_to_come_is_read",
+    ),
+    _broken(
         "a suspect counts",
         _SETTLEMENT,
         "placement.damaged_at is None and placement.missed_at is None and",

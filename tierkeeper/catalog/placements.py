@@ -76,10 +76,13 @@ _DOUBTED = sa.text(
     "UPDATE placements SET vouched = NULL, pin = NULL WHERE id = ANY(:ids) AND state IN ('present', 'doomed')"
     " AND vouched = 'pinned' AND verified_at IS NULL RETURNING id"
 )
-_MISSED = sa.text("UPDATE placements SET missed_at = :now WHERE id = :id AND missed_at IS NULL AND damaged_at IS NULL")
+_MISSED = sa.text(
+    "UPDATE placements SET missed_at = :now"
+    " WHERE id = :id AND (missed_at IS NULL OR missed_at > :now) AND damaged_at IS NULL"
+)
 _FOUND_AGAIN = sa.text("UPDATE placements SET missed_at = NULL WHERE id = :id AND missed_at = :missed")
 _SUSPECTS = sa.text(
-    f"SELECT {COLUMNS} FROM placements p WHERE p.missed_at <= :before"
+    f"SELECT {COLUMNS} FROM placements p WHERE (p.missed_at <= :before OR p.missed_at > clock_timestamp())"
     " AND (p.missed_at, p.id) > (:after_time, :after_id) AND p.state IN ('present', 'doomed')"
     " AND p.damaged_at IS NULL ORDER BY p.missed_at, p.id LIMIT :limit"
 )
@@ -101,6 +104,7 @@ _REPINNED = sa.text(
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
 )
+_UNREAD_AGAIN = sa.text("UPDATE placements SET verified_at = NULL WHERE verified_at > clock_timestamp()")
 _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
 # an order of these each has an index of its own
 _TO_VERIFY = (
@@ -266,7 +270,10 @@ def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
 
 
 def mark_missed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
-    """Note that a copy was not found, for the first time (R20); its blob is locked."""
+    """Note that a copy was not found, for the first time (R20); its blob is locked.
+
+    What was noted for a time to come is no time: it was a clock that was ahead.
+    """
     connection.execute(_MISSED, {"id": placement, "now": now})
 
 
@@ -276,7 +283,10 @@ def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: date
 
 
 def suspects(connection: sa.Connection, *, before: datetime, after: "Mark", limit: int) -> list[PlacementRow]:
-    """Return the next copies that were missed before a moment, those first that were missed first."""
+    """Return the next copies that were missed before a moment, those first that were missed first.
+
+    With them come those that were missed by a clock that was ahead.
+    """
     arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
     return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
 
@@ -304,6 +314,11 @@ def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, now: d
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:
     """Note the lock that the store holds on a copy."""
     connection.execute(_LOCKED, {"id": placement, "until": until})
+
+
+def forget_reads_to_come(connection: sa.Connection) -> int:
+    """Forget when copies were read, where that is still to come: a clock was ahead. Return how many there are."""
+    return connection.execute(_UNREAD_AGAIN).rowcount
 
 
 def count_present(connection: sa.Connection) -> int:

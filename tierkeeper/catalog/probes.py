@@ -9,7 +9,7 @@ import sqlalchemy as sa
 _KEPT: Final = "1 day"  # a server can be replaced behind its name; then it is asked again
 _READ = sa.text(
     "SELECT value FROM switches WHERE name = :name AND value ->> 'server' = :server"
-    " AND at > clock_timestamp() - CAST(:kept AS interval)"
+    " AND at > clock_timestamp() - CAST(:kept AS interval) AND at <= clock_timestamp()"
 )
 _KEEP = sa.text(
     "INSERT INTO switches (name, value, by, reason, at)"

@@ -14,8 +14,9 @@ _SIGHTED = sa.text(
     " CAST(:versions AS text[]), CAST(:sizes AS bigint[])) AS w(location, version, size)"
     " ORDER BY w.location, w.version"
     " ON CONFLICT (tier, location, store_version) DO UPDATE SET size = excluded.size, seen_again = :now,"
-    # other bytes than before: they have not been there long
-    " first_seen = CASE WHEN q.size = excluded.size THEN q.first_seen ELSE excluded.first_seen END,"
+    # other bytes than before have not been there long; a time to come is none: it was a clock that was ahead
+    " first_seen = CASE WHEN q.size = excluded.size THEN least(q.first_seen, excluded.first_seen)"
+    " ELSE excluded.first_seen END,"
     " deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END"
     " RETURNING location, store_version, first_seen"
 )

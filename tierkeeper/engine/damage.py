@@ -134,7 +134,7 @@ def _first_look(engine: Engine, current: PlacementRow, wrong: Wrong, *, now: dat
     """Whether this look makes a suspect of the copy, or leaves it one (R20): the second begins after the quarantine."""
     if not wrong.missing or engine.store(current.tier).bound:
         return False
-    if current.missed_at is None:
+    if current.missed_at is None or current.missed_at > now:  # a time to come is none: a clock was put right
         return True
     looked = now - timedelta(seconds=wrong.ago)
     return looked < current.missed_at + engine.settings.reconcile.quarantine
@@ -151,7 +151,7 @@ def _miss(
     actor: str,
     now: datetime,
 ) -> None:
-    if copy.suspect:
+    if copy.missed_at is not None and copy.missed_at <= now:
         return
     again, step = now + engine.settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
     if copy.state is PlacementState.PRESENT:

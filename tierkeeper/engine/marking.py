@@ -22,6 +22,7 @@ from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.identity import Identity, Known
+from tierkeeper.engine import marks
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import difference
 from tierkeeper.stores import factory
@@ -95,7 +96,7 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
     whose: str | None = None
     write: Callable[[TierMark], TierMark] = store.write_mark
     try:
-        if (before := store.mark()) is not None:
+        if (before := marks.read(store)) is not None:
             write = partial(store.replace_mark, over=before)
             if before.catalog != _identity(engine).catalog:
                 whose = f"{store.site} belongs to another catalog ({before.catalog}), {_TAKEN}"
@@ -161,7 +162,7 @@ def found(engine: Engine) -> dict[str, TierMark]:
     there = {}
     for tier in engine.tiers:
         with suppress(TierNotOurs):
-            if (mark := engine.store(tier.name).mark()) is not None:
+            if (mark := marks.read(engine.store(tier.name))) is not None:
                 there[tier.name] = mark
     return there
 
@@ -188,7 +189,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
     store = engine.store(tier)
     known = _identity(engine)
     try:
-        found = store.mark()
+        found = marks.read(store)
     except MarkUnreadable:
         raise
     except TierNotOurs:  # there is no place yet, or writing to it says what is wrong

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Final
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.identity import Identity
@@ -79,7 +80,7 @@ class Marks:
         if (store.bound and not bound) or (before and now - self._seen.get(tier, -inf) < RECENT):
             return
         self._seen.pop(tier, None)
-        self.judge(store, store.mark())
+        self.judge(store, read(store))
         self._seen[tier] = now
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
@@ -126,6 +127,19 @@ class Marks:
         if found is None:
             return _UNMARKED.format(site=store.site)
         return difference(known, store, found)
+
+
+def read(store: Store) -> TierMark | None:
+    """Return the mark in a store's place; whatever it raises that is no error of the port's is TierNotOurs."""
+    try:
+        return store.mark()
+    except TierkeeperError:
+        raise
+    except Exception as error:
+        tier = store.config.tier
+        log.exception("a store failed in a way of its own", tier=tier)
+        reason = f"the mark in {store.site} cannot be read ({type(error).__name__}: {error}): look at its server"
+        raise TierNotOurs(tier=tier, reason=reason) from error
 
 
 def difference(known: Identity, store: Store, found: TierMark) -> str | None:

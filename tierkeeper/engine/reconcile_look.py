@@ -331,8 +331,9 @@ class Look:
         """Return when a copy that was not found is looked for again: until then it is a suspect (R20)."""
         if kind is not FindingKind.MISSING or copy.damaged or self._store.bound:
             return None
-        again = (copy.missed_at or self.began) + self._limits.quarantine
-        return again if copy.missed_at is None or again > self.began else None
+        missed = copy.missed_at if copy.missed_at is not None and copy.missed_at <= self.began else None
+        again = (missed or self.began) + self._limits.quarantine
+        return again if missed is None or again > self.began else None
 
     # -- what all of it needs
 

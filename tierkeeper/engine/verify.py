@@ -42,6 +42,8 @@ def verify(
     total: Counter[str] = Counter()
     failures: list[ItemError] = []
     size, more = 0, False
+    if share is not None:
+        engine.catalog.run(placements.forget_reads_to_come)
     for missed in suspects.ripe(engine) if share is not None else ():
         if over(deadline):
             more = True

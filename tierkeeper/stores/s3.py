@@ -131,7 +131,7 @@ class S3Store(Store):
         with self.place.translating(key.location):
             version, _ = s3_answers.named(key)
             found = self.place.client.head_object(**self.place.address(key.location, version))
-        return s3_about.read_back(found["Metadata"], content_type=found["ContentType"], location=key.location)
+            return s3_about.read_back(found["Metadata"], content_type=found["ContentType"], location=key.location)
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:

@@ -1,6 +1,7 @@
 """What S3's answers say of an object, and what names its bytes."""
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,9 +47,13 @@ def whole_sha256(found: Mapping[str, Any]) -> bytes | None:
     """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
 
     The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
-    and calls it that of the whole.
+    and calls it that of the whole. What is no SHA-256 is none.
     """
     checksum = found.get("ChecksumSHA256")
     if checksum is None or "-" in checksum or "-" in found.get("ETag", "") or found.get("ChecksumType") == "COMPOSITE":
         return None
-    return base64.b64decode(checksum)
+    try:
+        given = base64.b64decode(checksum, validate=True)
+    except ValueError:
+        return None
+    return given if len(given) == hashlib.sha256().digest_size else None

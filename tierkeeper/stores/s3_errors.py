@@ -66,6 +66,8 @@ _UNUSABLE = {
 PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
+#: what reading an answer ends in that lacks something, or has it in a form of its own
+_GARBLED = (LookupError, ValueError, TypeError, AttributeError)
 _INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 
 
@@ -79,6 +81,10 @@ class Frozen(StorePermanent):
 
 class Unnamed(StorePermanent):
     """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+
+
+class Garbled(StorePermanent):
+    """Tier {tier} cannot be understood about {location}: {reason}. Look at its server, and at what stands before it."""
 
 
 def code_of(error: ClientError) -> str:
@@ -138,8 +144,11 @@ def _is_delete_marker(error: ClientError) -> bool:
 
 @contextlib.contextmanager
 def translating(*, tier: str, location: str) -> Iterator[None]:
-    """Translate what boto3 and the connection below it raise."""
+    """Translate what boto3 and the connection below it raise, and what reading an odd answer ends in."""
     try:
         yield
     except (ClientError, BotoCoreError, *_INTERRUPTED) as error:
         raise translated(error, tier=tier, location=location) from error
+    except _GARBLED as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise Garbled(tier=tier, location=location, reason=reason) from error

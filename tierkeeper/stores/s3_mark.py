@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tierkeeper.stores import marks, s3_errors
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
+from tierkeeper.stores import marks, s3_answers, s3_errors
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, StoreUnusable, TierNotOurs
 from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3_place import Place
@@ -15,7 +15,7 @@ class _Found(NamedTuple):
     """What lies where the mark belongs, and the ETag under which it was read."""
 
     content: bytes
-    etag: str
+    etag: str | None
 
 
 def read(place: Place) -> TierMark | None:
@@ -38,6 +38,8 @@ def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
     found = _look(place)
     if found is None or not marks.is_over(over, lambda: _parsed(place, found)):
         raise StorePermanent(tier=place.tier, reason="its mark is another one by now: look at it again")
+    if found.etag is None:
+        raise StoreUnusable(tier=place.tier, reason=f"{_url(place)} has no ETag, by which alone it is replaced")
     _put(place, mark, IfMatch=found.etag)
     return _there(place)
 
@@ -50,7 +52,7 @@ def _look(place: Place) -> _Found | None:
             with answer["Body"] as body:
                 while len(content) <= marks.LARGEST and (piece := body.read(marks.LARGEST + 1 - len(content))):
                     content += piece
-            return _Found(content, answer["ETag"])
+            return _Found(content, s3_answers.etag(answer))
     except ObjectNotFound:
         place.require_bucket()  # not every server says which of both is missing
         return None

@@ -99,7 +99,7 @@ class Multipart:
         client, address = self._place.client, self._place.address(location, None)
         with self._place.translating(location):
             begun = client.create_multipart_upload(**address, **about, ChecksumAlgorithm="SHA256")
-        upload = {**address, "UploadId": begun["UploadId"]}
+            upload = {**address, "UploadId": begun["UploadId"]}
         if begun["ResponseMetadata"]["RetryAttempts"]:  # the answer that was lost may have begun one too
             with contextlib.suppress(StoreError):
                 s3_delete.abort_uploads(self._place, {address["Key"]}, but=begun["UploadId"])

@@ -75,3 +75,15 @@ def test_names_in_headers(text: str, header: str) -> None:
 def test_the_longest_names_fit() -> None:
     """Tenant, workflow and name at their limits stay within the 2 KB that S3 takes."""
     assert len(s3_about.header("ü" * 127)) * 2 + len(s3_about.header("ü" * 350)) < 1800
+
+
+@pytest.mark.parametrize("raised", [KeyError("ETag"), ValueError("never"), TypeError("none"), AttributeError("x")])
+def test_an_answer_that_cannot_be_understood_is_the_tiers_fault(raised: Exception) -> None:
+    """What reading an odd answer ends in does not pass the store's boundary."""
+    with pytest.raises(s3_errors.Garbled, match="warm"), s3_errors.translating(tier="warm", location="x"):
+        raise raised
+    with (
+        pytest.raises(errors.ObjectNotFound),
+        s3_errors.translating(tier="warm", location="x"),
+    ):
+        raise errors.ObjectNotFound(tier="warm", location="x")

@@ -1,0 +1,92 @@
+"""A server, or what stands before it, that answers in a way of its own stops no other tier (B13)."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from faults import s3_front
+from integration.engine.reconciling import reconcile
+from integration.keeper.house import House
+
+from tierkeeper.stores import s3_answers
+from tierkeeper.stores.errors import StoreError
+
+
+@dataclass(slots=True)
+class Odd(s3_front.Front):
+    """Changes one header of all answers, or leaves it out."""
+
+    header: str = ""
+    instead_of_it: str | None = None
+
+    def passed(self, answer: s3_front.Answer) -> s3_front.Answer:
+        if not self.header:
+            return answer
+        kept = [(name, value) for name, value in answer.headers if name.lower() != self.header]
+        if len(kept) < len(answer.headers) and self.instead_of_it is not None:
+            kept.append((self.header, self.instead_of_it))
+        return replace(answer, headers=kept)
+
+
+@pytest.fixture
+def front(s3_endpoint: str) -> Iterator[Odd]:
+    """What stands before the server of cold."""
+    with s3_front.in_front_of(s3_endpoint, random.Random(0), patience=5, kind=Odd) as found:  # noqa: S311  no secret
+        assert isinstance(found, Odd)
+        yield found
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # botocore leaves a connection open
+@pytest.mark.parametrize(
+    ("header", "instead"),
+    [("etag", None), ("last-modified", "never"), ("last-modified", None), ("x-amz-checksum-sha256", "!!!")],
+)
+def test_other_tiers_go_on(open_house: Callable[..., House], front: Odd, header: str, instead: str | None) -> None:
+    """What is due in warm is done, in every sweep; what is in cold is there when the answers are right again."""
+    house = open_house(tiers={"cold": {"url": f"s3://cold-bucket?endpoint={front.endpoint}"}})
+    house.store("there", b"cold already", age=timedelta(days=40))
+    house.settle()
+    house.store("warm", b"to warm", age=timedelta(days=10))
+    house.store("cold", b"to cold", age=timedelta(days=40))
+    front.header, front.instead_of_it = header, instead
+    house.turn()
+    assert house.collect().errors == 0
+    assert (house.tiers("warm"), house.tiers("there")) == ({"warm"}, {"cold"})
+    result, _ = reconcile(house)
+    assert {tier.tier for tier in result.tiers if tier.away is None} >= {"hot", "warm"}
+    house.keeper.verify()
+    try:
+        house.keeper.init()
+    except StoreError as error:
+        assert "cold" in str(error)  # noqa: PT017  what it says, if it is raised
+    front.header = ""
+    house.pass_time(timedelta(days=2))
+    house.settle()
+    assert {name: house.read(name) for name in ("there", "warm", "cold")} == {
+        "there": b"cold already",
+        "warm": b"to warm",
+        "cold": b"to cold",
+    }
+    assert house.tiers("cold") == {"cold"}
+
+
+def test_a_store_of_somebody_elses_that_fails_in_its_own_way(open_house: Callable[..., House]) -> None:
+    """Whatever reading a mark raises is told as the tier's fault."""
+    house = open_house()
+    store = house.keeper.engine.store("cold")
+
+    def fails() -> None:
+        raise KeyError("ETag")
+
+    store.mark = fails  # type: ignore[method-assign]
+    (refused,) = house.keeper.engine.unconfirmed().values()
+    assert "KeyError: 'ETag'" in str(refused)
+    del store.mark
+
+
+@pytest.mark.parametrize("said", ["!!!", "", "AAAA", "not base64"])
+def test_what_is_no_sha256_is_none(said: str) -> None:
+    """A checksum that cannot be read says nothing of the bytes."""
+    assert s3_answers.whole_sha256({"ChecksumSHA256": said}) is None
