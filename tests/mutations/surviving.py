@@ -57,6 +57,27 @@ SURVIVING = (
         "test_a_version_that_was_deleted_by_its_id_costs_nothing",
     ),
     _broken(
+        "a HEAD is enough where nothing names the bytes",
+        _LOOK,
+        "    return store is not None and not store.bound and copy.pin is None and copy.store_version is None\n",
+        "    return False\n",
+        "test_other_bytes_of_what_nobody_named_cost_nothing",
+    ),
+    _broken(
+        "what a batch has no time to read was seen",
+        _LOOK,
+        "        if copy.stored_sha256 is None or time.monotonic() > self.until:\n",
+        "        if time.monotonic() > self.until:\n            return None\n        if copy.stored_sha256 is None:\n",
+        "test_what_cannot_be_read_now_was_not_seen",
+    ),
+    _broken(
+        "what was read keeps no pin",
+        _LOOK,
+        "    noted = vouching.vouch(engine, copies, reading.pins)\n",
+        "    noted = vouching.vouch(engine, copies, {})\n",
+        "test_what_was_read_has_a_name_then",
+    ),
+    _broken(
         "what was seen counts without the mark after it",
         _LOOKING,
         "    tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing\n",
@@ -73,8 +94,7 @@ SURVIVING = (
     _broken(
         "one wrong answer is enough",
         _LOOKING,
-        "            return 2, checking.look(engine, copy, renaming=renaming)  # again: a store may answer wrong once"
-        "\n",
+        "            return 2, how(engine, copy)  # again: a store may answer wrong once\n",
         '            return 1, Wrong("once", missing=True)\n',
         "test_a_wrong_answer_once_is_none",
     ),

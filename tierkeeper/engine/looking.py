@@ -1,7 +1,7 @@
-"""Looks at many copies: a HEAD for each, by its pin, some at once, between two readings of each tier's mark (R19)."""
+"""Looks at many copies, some at once, between two readings of each tier's mark (R19): a HEAD for each, by its pin."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tierkeeper.base import log as logs
@@ -14,6 +14,9 @@ from tierkeeper.stores.errors import StoreError, StoreTransient
 
 log = logs.get(__name__)
 
+#: how one copy is looked at; returns what is wrong with it, and raises where that cannot be told
+How = Callable[[Engine, PlacementRow], Wrong | None]
+
 _GIVEN_UP = 20  # so many calls of a batch that a tier did not answer are enough: the others would wait as long
 
 
@@ -25,11 +28,8 @@ class Looked:
     calls: int = 0
 
 
-def at(engine: Engine, copies: Sequence[PlacementRow], *, renaming: bool = True) -> Looked:
-    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told.
-
-    ``renaming``: whether right bytes under another pin are named anew (see :func:`checking.look`).
-    """
+def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How = checking.look) -> Looked:
+    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told."""
     tiers = {copy.tier for copy in copies} & engine.stores.keys()
     tiers -= engine.refused(tiers).keys()
     asked = [copy for copy in copies if copy.tier in tiers]
@@ -39,9 +39,9 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, renaming: bool = True)
         if unanswered[copy.tier] >= _GIVEN_UP:
             return 0, StoreTransient(tier=copy.tier, reason="it was not asked again")
         try:
-            if checking.look(engine, copy, renaming=renaming) is None:
+            if how(engine, copy) is None:
                 return 1, None
-            return 2, checking.look(engine, copy, renaming=renaming)  # again: a store may answer wrong once
+            return 2, how(engine, copy)  # again: a store may answer wrong once
         except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
             unanswered[copy.tier] += 1
             told = error if isinstance(error, StoreError) else fault(copy.tier, error)

@@ -8,23 +8,34 @@ different is damaged, and converge makes it anew from the copy that was to go; s
 are called, where it is a suspect first (R20). Where nobody answers nothing is concluded. Either way the other copy
 stays until a later collect.
 
+Where a store is called and nobody knows a copy's pin, a HEAD cannot tell other bytes of equal length. Such a copy is
+read whole, and has the pin of that read from then on (R18). Copies of the release before are like that, and those that
+were taken over or healed by it.
+
 It costs a look for each blob that loses its last other copy, some at once, and two readings of the mark a tier and
 batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from tierkeeper.catalog import epochs, switches
-from tierkeeper.engine import candidates, damage, looking
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine import candidates, checking, damage, looking, vouching
+from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import StoreTransient
 
 #: what runs count: the calls made; besides, the copies that were reported, by what they are now
-LOOKS = "looks at copies that stay"
+LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
+_READING: Final = 60.0  # seconds of a batch after which no other copy is read: the rest is left to later collects
 
 
 @dataclass(slots=True)
@@ -49,14 +60,46 @@ def look(
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing goes: it is the decision that says so
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
-    looked = looking.at(engine, staying, renaming=not dry_run)
-    found.counts[LOOKS] += looked.calls
-    for copy, wrong in looked.told:
-        if wrong is None:
-            found.seen[copy.id] = key_of(copy)
-        elif not dry_run:
+    reading, by_pin = _Reading(), partial(checking.look, renaming=not dry_run)
+    looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
+    read = looking.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
+    found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
+    found.seen |= {copy.id: key_of(copy) for copy, wrong in looked.told if wrong is None}
+    found.seen |= _named(engine, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
+    for copy, wrong in [*looked.told, *read.told]:
+        if wrong is not None and not dry_run:
             told = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
             reported = damage.report(engine, copy, told, actor=actor, confirmed=True)
             if reported is not None:
                 found.counts[reported.value] += 1
     return found
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Reads copies whole; keeps what their bytes are named by."""
+
+    pins: dict[UUID, str | None] = field(default_factory=dict)
+    until: float = field(default_factory=lambda: time.monotonic() + _READING)
+
+    def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
+        """Return what is wrong with a copy; raises what its store raises, and StoreTransient where the time is over."""
+        if copy.stored_sha256 is None or time.monotonic() > self.until:
+            raise StoreTransient(tier=copy.tier, reason=f"{copy.location} was not read now, which a later collect does")
+        return checking.check(engine, copy, copy.stored_sha256, named=lambda pin: self.pins.__setitem__(copy.id, pin))
+
+
+def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:
+    """Whether a HEAD would not tell other bytes of equal length: nothing names those of the copy."""
+    store = engine.stores.get(copy.tier)
+    return store is not None and not store.bound and copy.pin is None and copy.store_version is None
+
+
+def _named(
+    engine: Engine, copies: Sequence[PlacementRow], reading: _Reading, *, dry_run: bool
+) -> Mapping[UUID, ObjectKey]:
+    """Note the pins of copies that were read and are right; return by which key each was seen."""
+    if dry_run:
+        return {copy.id: key_of(copy) for copy in copies}
+    noted = vouching.vouch(engine, copies, reading.pins)
+    return {copy.id: replace(key_of(copy), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}

@@ -307,3 +307,83 @@ def test_copies_in_a_tier_that_is_gone_are_not_seen(
     assert moved.collect().counts == {UNSEEN: 1}
     stores["warm"] = warm
     moved.settle()
+
+
+@pytest.fixture
+def nameless(moved: House) -> House:
+    """The copy that stays is one of the release before, which noted no pin."""
+    moved.sql("UPDATE placements SET pin = NULL WHERE tier = 'warm'")
+    return moved
+
+
+def pins(house: House, tier: str = "warm") -> list[str | None]:
+    """What names the bytes of a tier's copies."""
+    return [row.pin for row in house.sql("SELECT pin FROM placements WHERE tier = :tier", tier=tier)]
+
+
+def test_other_bytes_of_what_nobody_named_cost_nothing(nameless: House) -> None:
+    """A HEAD would not tell them where their length is the same: the copy is read."""
+    store, location = bucket(nameless)
+    store.place.client.put_object(**store.place.address(location, None), Body=b"x" * len(CONTENT))
+    counts = nameless.collect().counts
+    assert counts == {"damaged": 1, survivors.READS: 2, "kept: not everything wanted is present": 1}
+    assert (states(nameless)["hot"], nameless.read()) == ("doomed", CONTENT)
+    nameless.settle()
+    assert (nameless.tiers(), nameless.read()) == ({"warm"}, CONTENT)
+
+
+def test_what_was_read_has_a_name_then(nameless: House) -> None:
+    """It is read once; a dry run reads it and notes nothing."""
+    assert nameless.keeper.collect(dry_run=True).counts == {"collected": 1, survivors.READS: 1}
+    assert pins(nameless) == [None]
+    assert nameless.collect().counts == {"collected": 1, survivors.READS: 1}
+    (pin,) = pins(nameless)
+    assert pin is not None
+    assert nameless.read() == CONTENT
+
+
+def test_verify_names_what_it_reads(nameless: House) -> None:
+    """So a catalog of the release before needs no reads of collect's own in the end."""
+    nameless.keeper.verify()
+    assert None not in pins(nameless)
+    assert nameless.collect().counts == {"collected": 1, LOOKS: 1}
+    nameless.settle()
+
+
+def test_what_cannot_be_read_now_was_not_seen(nameless: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a read fails, or a batch has read long enough, the other copy stays; a later collect goes on."""
+
+    class Mute(Around):
+        def open(self, *_args: object, **_more: object) -> Any:  # noqa: ANN401  it never returns
+            raise StoreTransient(tier="warm", reason="503 SlowDown")
+
+    inner = nameless.keeper.engine.store("warm")
+    stand_before(nameless, "warm", Mute(inner))
+    assert nameless.collect().counts == {UNSEEN: 1, survivors.READS: 1}
+    stand_before(nameless, "warm", inner)
+    monkeypatch.setattr(survivors, "_READING", -1.0)
+    assert nameless.collect().counts[UNSEEN] == 1
+    assert (states(nameless)["hot"], damaged(nameless), pins(nameless)) == ("doomed", 0, [None])
+    monkeypatch.undo()
+    assert nameless.collect().counts["collected"] == 1
+    nameless.settle()
+
+
+def test_what_was_read_elsewhere_was_not_seen(nameless: House) -> None:
+    """A read between whose marks the name led to another bucket names nothing."""
+    place = led(nameless, "warm")
+
+    class Leaving(Around):
+        def open(self, *args: Any, **more: Any) -> Any:  # noqa: ANN401  the store's
+            opened = self.inner.open(*args, **more)
+            place.inner = place.other
+            return opened
+
+        def mark(self) -> Any:  # noqa: ANN401  the store's
+            return place.mark()
+
+    stand_before(nameless, "warm", Leaving(place.ours))
+    assert nameless.collect().counts == {UNSEEN: 1, survivors.READS: 1}
+    assert pins(nameless) == [None]
+    stand_before(nameless, "warm", place.ours)
+    nameless.settle()
