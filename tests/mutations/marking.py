@@ -256,4 +256,28 @@ MARKING = (
         ),
         ("tests/unit/stores/test_s3_errors.py::test_an_answer_that_cannot_be_understood_is_the_tiers_fault[raised0]",),
     ),
+    Mutant(
+        "tier marks",
+        "a catalog is accepted twice at once",
+        (
+            Edit(
+                f"{_ENGINE}acceptance.py",
+                "    if known is not None and known.line != line:\n",
+                "    if known is None:\n",
+            ),
+        ),
+        ("tests/integration/engine/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
+    ),
+    Mutant(
+        "tier marks",
+        "who accepts a catalog second is not told so",
+        (
+            Edit(
+                f"{_ENGINE}acceptance.py",
+                "            if _line(engine) != line:\n",
+                "            if _line(engine) is None:\n",
+            ),
+        ),
+        ("tests/integration/engine/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
+    ),
 )

@@ -108,8 +108,8 @@ SURVIVING = (
     _broken(
         "what is missing is not reported",
         _LOOK,
-        "        elif not dry_run:\n",
-        "        elif dry_run:\n",
+        "        if wrong is not None and not dry_run:\n",
+        "        if wrong is not None and dry_run:\n",
         "test_a_bucket_that_was_emptied_costs_nothing",
     ),
 )

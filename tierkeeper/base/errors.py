@@ -214,6 +214,12 @@ class DeletesDisabled(TierkeeperError):
     exit_code = 5
 
 
+class AcceptedMeanwhile(TierkeeperError):
+    """The catalog was accepted meanwhile by somebody else; nothing is left to do. See `tierkeeper doctor`."""
+
+    exit_code = 5
+
+
 class CatalogRestored(TierkeeperError):
     """The catalog may be an older copy of itself: {reason}. Nothing is deleted until an operator has looked
     (`tierkeeper doctor`) and says `tierkeeper doctor --accept-restore`.

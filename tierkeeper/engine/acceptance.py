@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, rebuilding, runs, schedule
@@ -23,6 +23,7 @@ from tierkeeper.engine import adopt, epoch, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
+from tierkeeper.stores.errors import TierNotOurs
 
 _BATCH = 500
 _LEASES = 1.5  # after so many of them what nobody renews has ended
@@ -41,17 +42,32 @@ def accept(
 
     The catalog gets a new line then, and so do the marks of its tiers: of two copies of one catalog the one that was
     accepted last can use them. Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does
-    not answer.
+    not answer, and AcceptedMeanwhile where somebody else was faster.
     """
+    line = _line(engine)
     with engine.marks.assuming(marking.of_this_catalog(engine)):
-        accepted = _accept(engine, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress)
+        try:
+            accepted = _accept(
+                engine, line, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress
+            )
+        except TierNotOurs as error:  # the marks are of the line that somebody else began
+            if _line(engine) != line:
+                raise AcceptedMeanwhile from error
+            raise
     if not dry_run:
         marking.renew(engine)
     return accepted
 
 
+def _line(engine: Engine) -> UUID | None:
+    with engine.catalog.reading() as connection:
+        known = identity.read(connection)
+    return None if known is None else known.line
+
+
 def _accept(
     engine: Engine,
+    line: UUID | None,
     *,
     actor: str,
     reason: str,
@@ -74,7 +90,7 @@ def _accept(
     try:
         intents = _forget_intents(engine)
         counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
-        here = engine.catalog.run(partial(_accepted, highest=highest, actor=actor, reason=reason))
+        here = engine.catalog.run(partial(_accepted, line=line, highest=highest, actor=actor, reason=reason))
         epoch.write_twin(engine, here)
     except BaseException:
         engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
@@ -110,8 +126,11 @@ def _forget_intents(engine: Engine) -> list[Intent]:
     return engine.catalog.run(unit)
 
 
-def _accepted(connection: sa.Connection, *, highest: int, actor: str, reason: str) -> Epoch:
+def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, actor: str, reason: str) -> Epoch:
     epochs.lock(connection)
+    known = identity.read(connection)
+    if known is not None and known.line != line:
+        raise AcceptedMeanwhile
     now = catalog_now(connection)
     number = max(highest, epochs.standing(connection).epoch.number) + 1
     here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))

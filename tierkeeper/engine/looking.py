@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from tierkeeper.base import log as logs
 from tierkeeper.catalog.rows import PlacementRow
@@ -16,6 +17,7 @@ log = logs.get(__name__)
 
 #: how one copy is looked at; returns what is wrong with it, and raises where that cannot be told
 How = Callable[[Engine, PlacementRow], Wrong | None]
+_BY_PIN: How = partial(checking.look, renaming=True)
 
 _GIVEN_UP = 20  # so many calls of a batch that a tier did not answer are enough: the others would wait as long
 
@@ -28,7 +30,7 @@ class Looked:
     calls: int = 0
 
 
-def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How = checking.look) -> Looked:
+def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How = _BY_PIN) -> Looked:
     """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told."""
     tiers = {copy.tier for copy in copies} & engine.stores.keys()
     tiers -= engine.refused(tiers).keys()

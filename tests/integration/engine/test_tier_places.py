@@ -2,18 +2,22 @@
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from integration.engine.leading import Overtaken, away, damaged
 from integration.engine.reconciling import CONTENT, reconcile
 from integration.keeper.house import LEASES_END, House
 
+from tierkeeper.base.errors import AcceptedMeanwhile
 from tierkeeper.base.settings import Settings
+from tierkeeper.engine import stocktaking
+from tierkeeper.engine.context import Engine
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import TierNotOurs
@@ -275,3 +279,25 @@ def test_of_two_copies_of_a_catalog_the_one_accepted_last_goes_on(house: House) 
     with pytest.raises(TierNotOurs, match="another copy of this catalog"), Keeper.open(house.settings) as clone:
         clone.engine.store("hot").check()
     house.sql("UPDATE switches SET value = CAST(:v AS jsonb) WHERE name = 'identity'", v=after.value)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_accepts_a_catalog_second_is_told_so(house: House, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> None:
+    """Somebody else accepts it while the stores are compared: before the marks are read again, or after all of it."""
+    house.store(content=CONTENT)
+    house.sql("INSERT INTO switches (name, value, by, reason) VALUES ('trust', '\"restored\"', 'tester', 'a test')")
+    take_stock = stocktaking.take_stock
+
+    def overtaken(engine: Engine, **more: Any) -> Counter[str]:  # noqa: ANN401  as the step's
+        monkeypatch.setattr(stocktaking, "take_stock", take_stock)
+        counts = take_stock(engine, **more) if late else None
+        with Keeper.open(house.settings) as other:
+            other.steer.recovery.accept_restore(actor="other", reason="a test")
+        return take_stock(engine, **more) if counts is None else counts
+
+    monkeypatch.setattr(stocktaking, "take_stock", overtaken)
+    with pytest.raises(AcceptedMeanwhile):
+        house.keeper.steer.recovery.accept_restore(actor="tester", reason="a test")
+    assert len(list(house.keeper.events(type="restore accepted"))) == 1
+    house.keeper.engine.marks.refresh()
+    assert house.read() == CONTENT
