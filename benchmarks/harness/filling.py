@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ class Made:
     blob: UUID
     placement: UUID
     sha256: bytes
+    etag: str
     size: int
     location: str
     created: datetime
@@ -52,24 +53,26 @@ class Made:
 def make(count: int, *, age: timedelta) -> list[Made]:
     """Return ``count`` artifacts of this age, due since an hour, each with content of its own."""
     now = datetime.now(UTC)
-    return [_made(n, lambda p: sha256(content(p)).digest(), now - age, now - timedelta(hours=1)) for n in range(count)]
+    return [_made(n, content, now - age, now - timedelta(hours=1)) for n in range(count)]
 
 
 def imagine(numbers: range, ages: Callable[[int], timedelta], dues: Callable[[int], timedelta]) -> list[Made]:
     """Return artifacts without bytes anywhere, of these ages, due after (negative: since) these times."""
     now = datetime.now(UTC)
-    return [_made(n, lambda p: sha256(p.bytes).digest(), now - ages(n), now + dues(n)) for n in numbers]
+    return [_made(n, lambda p: p.bytes, now - ages(n), now + dues(n)) for n in numbers]
 
 
-def _made(number: int, digest_of: Callable[[UUID], bytes], created: datetime, due: datetime) -> Made:
+def _made(number: int, content_of: Callable[[UUID], bytes], created: datetime, due: datetime) -> Made:
     placement = new_id()
-    digest = digest_of(placement)
+    given = content_of(placement)
+    digest = sha256(given).digest()
     return Made(
         artifact=new_id(),
         name=f"item-{number:08}",
         blob=new_id(),
         placement=placement,
         sha256=digest,
+        etag=f'"{md5(given, usedforsecurity=False).hexdigest()}"',
         size=SIZE,
         location=f"cas/{digest.hex()[:2]}/{digest.hex()}/{placement}",
         created=created,
@@ -120,7 +123,7 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
                 for m in rows
             ),
             "placements (id, blob_id, tier, location, state, token, stored_size, stored_sha256, checksum, placed_by,"
-            " vouched, verified_at)": (
+            " vouched, pin, verified_at)": (
                 (
                     m.placement,
                     m.blob,
@@ -133,6 +136,7 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
                     f"sha256:{m.sha256.hex()}",
                     "default v1: phase 0d",
                     "written",
+                    m.etag,
                     m.created,
                 )
                 for m in rows

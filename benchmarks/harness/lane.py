@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TypedDict
 from uuid import UUID
@@ -139,11 +140,12 @@ _VERBS: dict[str, Callable[..., Callable[[str], None]]] = {"converge": converge,
 
 
 def main() -> None:
-    """Get ready, wait, work."""
-    work = _VERBS[sys.argv[1]](*sys.argv[2:])
-    print("ready", flush=True)
-    work(sys.stdin.readline().strip())
-    print("done", flush=True)
+    """Get ready, wait, work; what is logged is no answer."""
+    with redirect_stdout(sys.stderr):
+        work = _VERBS[sys.argv[1]](*sys.argv[2:])
+        print("ready", file=sys.__stdout__, flush=True)
+        work(sys.stdin.readline().strip())
+        print("done", file=sys.__stdout__, flush=True)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,24 @@ _R16 = (
     ),
     Mutant(
         "R16",
+        "a copy by no pin is believed without a look",
+        (Edit(_ORIGIN, "        return self.by_etag and etag is not None and ", "        return "),),
+        (f"{_NAMING}test_an_answer_names_the_source",),
+    ),
+    Mutant(
+        "R16",
+        "a copy whose answer names another version is believed without a look",
+        (Edit(_ORIGIN, 'return answer.get("CopySourceVersionId") == version', "return True"),),
+        (f"{_NAMING}test_an_answer_names_the_source",),
+    ),
+    Mutant(
+        "R16",
+        "a copy whose answer has another SHA-256 is believed",
+        (Edit(_COPY, "            return s3_look.checked(self._place, told, info)\n", "            return told\n"),),
+        ("tests/integration/stores/test_s3_signed.py::test_a_copy_whose_answer_has_another_sha256",),
+    ),
+    Mutant(
+        "R16",
         "what a look finds after a lost answer is vouched for",
         (
             Edit(

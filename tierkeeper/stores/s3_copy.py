@@ -2,6 +2,9 @@
 
 Who vouches for a copy: the server by its own SHA-256 of the whole, or else its source, where that was named by its
 version id, or by its ETag to a server that was seen to refuse a wrong one. Of all else nobody knows what was copied.
+
+A copy in one call whose answer says that much is not looked at: it has the SHA-256 in it, or names the very bytes that
+were asked for. Who deletes the last other copy looks then (R21). Any other answer is followed by a HEAD.
 """
 
 from collections.abc import Mapping
@@ -19,6 +22,9 @@ from tierkeeper.stores.s3_thaw import thawing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+#: what stands beside the result: the id of the version that was made, and of the one that it was made from
+_NAMES = ("VersionId", "CopySourceVersionId")
 
 
 class Copier:
@@ -39,6 +45,8 @@ class Copier:
             answer, sure = self._in_parts(origin, location, info) if large else self._whole(origin, location, info)
         if isinstance(answer, Stored):
             return answer
+        if not large and (told := _told(answer, origin, location, info)) is not None:
+            return s3_look.checked(self._place, told, info)
         stored, _ = s3_look.after(self._place, location, info, answer)
         vouched = _vouched(stored, answer, named=origin.is_named and sure)
         return replace(stored, vouched=vouched, pin=s3_answers.pin(answer))
@@ -54,7 +62,7 @@ class Copier:
         def call(client: "S3Client") -> Mapping[str, Any]:
             with origin.exactly():
                 answer = place.copy_object(client, **arguments)
-            return {"VersionId": answer.get("VersionId"), "ETag": answer["CopyObjectResult"].get("ETag")}
+            return {**answer["CopyObjectResult"], **{name: answer.get(name) for name in _NAMES}}
 
         def look() -> Stored | None:
             return s3_look.there(place, location, info.size)
@@ -67,6 +75,15 @@ class Copier:
         )
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure
+
+
+def _told(answer: Mapping[str, Any], origin: Origin, location: str, info: ObjectInfo) -> Stored | None:
+    """Return what the answer of a copy says is there and who vouches for it; None where it does not say enough."""
+    pin, sha256 = s3_answers.pin(answer), s3_answers.whole_sha256(answer)
+    if pin is None or not (sha256 is not None or origin.is_said_by(answer)):
+        return None
+    stored = Stored(location, info.size, version=s3_answers.version(answer["VersionId"]), sha256=sha256, pin=pin)
+    return replace(stored, vouched=Vouched.PINNED if sha256 is None else Vouched.SERVER)
 
 
 def _vouched(stored: Stored, answer: Mapping[str, Any], *, named: bool) -> Vouched | None:

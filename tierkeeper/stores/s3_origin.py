@@ -27,6 +27,16 @@ class Origin:
         """Whether exactly the bytes of the pin are copied, or none."""
         return self.by_etag or s3_answers.named(self.key)[0] is not None
 
+    def is_said_by(self, answer: Mapping[str, Any]) -> bool:
+        """Whether the answer of a copy names the bytes of the pin: by the version's id, or by an ETag that is an MD5.
+
+        The ETag of an upload in parts is none, and that of a server's own encryption is another one each time.
+        """
+        version, etag = s3_answers.named(self.key)
+        if version is not None:
+            return answer.get("CopySourceVersionId") == version
+        return self.by_etag and etag is not None and "-" not in etag and s3_answers.etag(answer) == etag
+
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The arguments of boto3 that name it in a copy."""

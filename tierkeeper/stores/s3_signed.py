@@ -48,6 +48,7 @@ _HEADERS = {
 }
 _ANSWERED = {
     "x-amz-version-id": "VersionId",
+    "x-amz-copy-source-version-id": "CopySourceVersionId",
     "x-amz-checksum-sha256": "ChecksumSHA256",
     "x-amz-checksum-type": "ChecksumType",
     "etag": "ETag",

@@ -183,7 +183,7 @@ class S3Suite(StoreContract, MarkContract):
                 assert store.copy(store, pinned, store.location(info_of(b"")), info).vouched is None
 
     def test_something_else_right_after_a_copy(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What comes between a copy and the look at it is not taken for the copy."""
+        """What comes right after a copy is not taken for the copy, and never read by its pin."""
         content = os.urandom(5000)
         key, info, stored = put(store, content)
         place = cast("S3Store", store).place
@@ -196,8 +196,10 @@ class S3Suite(StoreContract, MarkContract):
             return answer
 
         monkeypatch.setattr(place, "copy_object", overtaken)
-        with pytest.raises(ContentMismatch):
-            store.copy(store, replace(key, pin=stored.pin), target, info)
+        with suppress(ContentMismatch):  # where its answer did not say enough, it was looked at
+            copied = store.copy(store, replace(key, pin=stored.pin), target, info)
+            with pytest.raises(ContentMismatch):
+                store.head(ObjectKey(target, copied.version, copied.pin))
 
     @pytest.mark.parametrize("threshold", ["5GiB", "5MiB"])
     def test_foreign_objects_are_not_vouched_for(

@@ -20,6 +20,7 @@ from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
 from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3_origin import Origin
 
 _CHECKSUM = re.compile(rb"<Checksum(\w+)>[^<]*</Checksum\1>")
 _CONDITION, _SOURCE = "x-amz-copy-source-if-match", "x-amz-copy-source"
@@ -95,13 +96,43 @@ def test_a_server_that_asks(store: Store, size: int) -> None:
         copied(store, key, info)
 
 
-def test_a_small_copy_costs_two_calls(store: Store, front: PlainFront) -> None:
-    """Once the server is known, a copy by a pin is one request, and one look at what it made."""
-    key, info, _ = pinned(store, b"small")
+def test_a_small_copy_costs_one_call(store: Store, front: PlainFront) -> None:
+    """Once the server is known, a copy by a pin whose answer names the same bytes is one request."""
+    key, info, stored = pinned(store, b"small")
     copied(store, key, info)
     front.met.clear()
-    assert copied(store, key, info).vouched is Vouched.PINNED
+    made = copied(store, key, info)
+    assert (made.vouched, made.pin, made.size) == (Vouched.PINNED, stored.pin, len(b"small"))
+    assert front.met == {"PUT": 1}
+
+
+def test_a_copy_by_no_pin_is_looked_at(store: Store, front: PlainFront) -> None:
+    """What was not named may have been anything: a HEAD follows."""
+    key, info, _ = pinned(store, b"small")
+    front.met.clear()
+    assert copied(store, ObjectKey(key.location), info).vouched is None
     assert front.met == {"PUT": 1, "HEAD": 1}
+
+
+@pytest.mark.parametrize(
+    ("pin", "answer", "said"),
+    [
+        ('"a1"', {"ETag": '"a1"'}, True),
+        ('"a1"', {"ETag": "a1"}, True),
+        ('"a1"', {"ETag": '"b2"'}, False),  # a server's own encryption, or other bytes
+        ('"a1"', {}, False),
+        ('"a1-2"', {"ETag": '"a1-2"'}, False),  # no MD5
+        ("v1", {"ETag": '"a1"', "CopySourceVersionId": "v1"}, True),
+        ("v1", {"ETag": '"a1"', "CopySourceVersionId": "v2"}, False),
+        ("v1", {"ETag": '"a1"'}, False),
+        (None, {"ETag": '"a1"'}, False),
+    ],
+)
+def test_an_answer_names_the_source(store: Store, pin: str | None, answer: dict[str, str], said: bool) -> None:  # noqa: FBT001
+    """A copy is not looked at only where its answer says that the bytes are those of the pin."""
+    place = cast("S3Store", store).place
+    assert Origin(place, ObjectKey("cas/ab/x", pin=pin), by_etag=True).is_said_by(answer) is said
+    assert not Origin(place, ObjectKey("cas/ab/x", pin='"a1"'), by_etag=False).is_said_by({"ETag": '"a1"'})
 
 
 @pytest.mark.parametrize("size", [5000, 9 * MIB])
@@ -198,7 +229,7 @@ def test_something_else_right_after_a_write(
 
 
 def test_something_else_right_after_a_copy(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes between a copy and the look at it is not taken for the copy."""
+    """What comes right after a copy is not taken for the copy: by the look at it, or by the pin of its answer."""
     key, info, _ = pinned(store, os.urandom(5000))
     target = store.location(replace(info, placement=new_id()))
     place = cast("S3Store", store).place
@@ -211,7 +242,10 @@ def test_something_else_right_after_a_copy(store: Store, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(place, "copy_object", overtaken)
     with pytest.raises(ContentMismatch, match="something else was written there since"):
-        store.copy(store, key, target, info)
+        store.copy(store, ObjectKey(key.location), target, info)
+    made = store.copy(store, key, target, info)
+    with pytest.raises(ContentMismatch, match="something else was written there since"):
+        store.head(ObjectKey(target, pin=made.pin))
 
 
 def test_what_may_be_ours(store: Store) -> None:

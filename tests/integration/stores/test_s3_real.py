@@ -60,7 +60,7 @@ class TestRealServer(S3Suite):
     def test_who_vouches_for_copies(self, server: str, bucket: str, store: Store, make_store: MakeStore) -> None:
         """A copy in one call is as good as its source by the pin; one in parts is not where any ETag is taken."""
         for threshold, size, expected in (
-            ("5GiB", 5000, Vouched.SERVER),
+            ("5GiB", 5000, Vouched.PINNED),
             ("5GiB", 17 * MIB, Vouched.PINNED),
             ("5MiB", 17 * MIB, None),
         ):

@@ -14,7 +14,7 @@ from integration.stores.s3_suite import S3Suite
 from integration.stores.test_s3 import KEYS, answer, answering, serving
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ObjectNotFound, TierNotOurs
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, TierNotOurs
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_signed import SignedClient
 
@@ -76,7 +76,8 @@ def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) ->
     with asked_of_boto3(store, sibling) as asked:
         key, info, stored = put(store, b"content", info_of(b"content", name=name))
         copied = sibling.copy(store, key, sibling.location(info), info)
-        assert sibling.head(ObjectKey(copied.location)) == replace(copied, vouched=None, pin=None)
+        looked = sibling.head(ObjectKey(copied.location))
+        assert replace(looked, modified=None) == replace(copied, vouched=None, pin=None, modified=None)
         assert (stored.size, stored.sha256) == (7, info.sha256)
         hot, bucket = cast("S3Store", store).place.hot, cast("S3Store", store).place.bucket
         answered = hot.delete_objects(
@@ -88,6 +89,15 @@ def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) ->
     with pytest.raises(ObjectNotFound):
         store.head(key)
     assert read(sibling, ObjectKey(copied.location)) == b"content"
+
+
+def test_a_copy_whose_answer_has_another_sha256(server: str, make_store: MakeStore) -> None:
+    """It is a mismatch at once, without a look."""
+    store = make_store(f"s3://tk-signed?{server}")
+    key, _, _ = put(store, b"what is there")
+    info = info_of(b"what it should")
+    with pytest.raises(ContentMismatch, match="another SHA-256"):
+        store.copy(store, key, store.location(info), replace(info, size=len(b"what is there")))
 
 
 def test_versions(server: str, make_store: MakeStore) -> None:
