@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_suspects.py::"
 _DAMAGE = "tierkeeper/engine/damage.py"
+_COMMIT = "tierkeeper/engine/commit.py"
 _SETTLEMENT = "tierkeeper/engine/settlement.py"
 _UNIT = "tests/unit/engine/test_settlement.py::"
 
@@ -16,7 +17,7 @@ SUSPECTING = (
     _broken(
         "one look is enough",
         _DAMAGE,
-        "    if not wrong.missing or engine.store(current.tier).bound:\n",
+        "    if not wrong.missing or engine.store(tier).bound:\n",
         "    if True:\n",
         "test_the_other_copy_stays_meanwhile",
     ),
@@ -30,15 +31,15 @@ SUSPECTING = (
     _broken(
         "a folder takes two looks",
         _DAMAGE,
-        "    if not wrong.missing or engine.store(current.tier).bound:\n",
+        "    if not wrong.missing or engine.store(tier).bound:\n",
         "    if not wrong.missing:\n",
         "test_what_lies_in_a_folder_is_damaged_at_once",
     ),
     _broken(
         "the second look needs no quarantine",
         _DAMAGE,
-        "    return looked < current.missed_at + engine.settings.reconcile.quarantine\n",
-        "    return looked < current.missed_at\n",
+        "    again = missed + engine.settings.reconcile.quarantine\n",
+        "    again = missed\n",
         "test_the_only_copy_is_a_suspect",
     ),
     _broken(
@@ -51,8 +52,8 @@ SUSPECTING = (
     _broken(
         "a first look in the time to come is believed",
         _DAMAGE,
-        "    if current.missed_at is None or current.missed_at > now:",
-        "    if current.missed_at is None:",
+        "    if missed is None or missed > now:",
+        "    if missed is None:",
         "test_a_first_look_in_the_time_to_come_is_none",
     ),
     _broken(
@@ -103,6 +104,62 @@ SUSPECTING = (
         " if share is not None else ():\n        if over",
         " if False else ():\n        if over",
         "test_verify_looks_at_suspects_besides_its_share",
+    ),
+    _broken(
+        "the wait for the second look puts the next step off",
+        _COMMIT,
+        "or not now < natural < waiting.due_at",
+        "or waiting.failed is False or not now < natural < waiting.due_at",
+        "test_the_wait_for_a_second_look_puts_no_step_off",
+    ),
+    _broken(
+        "the wait after a failure puts the next step off",
+        _COMMIT,
+        "or not now < natural < waiting.due_at",
+        "or waiting.failed or not now < natural < waiting.due_at",
+        "test_no_failure_puts_a_step_off",
+    ),
+    _broken(
+        "the brake does not count what comes before the second look",
+        _COMMIT,
+        "    deletes = item.policy.name if item.decision.step is Step.PURGE else None\n",
+        "    deletes = None\n",
+        "test_the_wait_for_a_second_look_puts_no_step_off",
+    ),
+    _broken(
+        "a suspect that nobody can look at is waited for",
+        _SETTLEMENT,
+        "    seen = [p for p in copies if p.suspect and p.tier in here]\n",
+        "    seen = [p for p in copies if p.suspect]\n",
+        "tests/unit/engine/test_settlement.py::test_nobody_waits_for_what_nobody_can_look_at",
+    ),
+    _broken(
+        "what is found is judged by when the look at the tier began",
+        "tierkeeper/engine/reconcile_look.py",
+        "wrong, missed=copy.missed_at, now=now)",
+        "Wrong(reason, wrong.missing), missed=copy.missed_at, now=self.began)",
+        "test_what_is_found_is_what_is_done",
+    ),
+    _broken(
+        "a suspect is another copy",
+        "tierkeeper/engine/siblings.py",
+        "copy.readable and not copy.suspect and",
+        "copy.readable and",
+        "test_a_suspect_is_no_other_copy",
+    ),
+    _broken(
+        "a suspect is locked",
+        "tierkeeper/engine/locking.py",
+        "        and not p.suspect\n",
+        "",
+        "tests/unit/engine/test_locking.py::test_wanted",
+    ),
+    _broken(
+        "a suspect is read first",
+        "tierkeeper/engine/reading.py",
+        "key=lambda p: (p.suspect, p.state",
+        "key=lambda p: (p.state",
+        "test_a_reader_takes_another_copy_first",
     ),
     _broken(
         "what was missed anew since is taken back",

@@ -109,7 +109,8 @@ def batch(
             failed, _ = history.get(item.row.id, (0, 0))
             unreadable = not any(p.readable for p in here)
             gone = lost.is_lost(here, engine.stores)
-            again = None if fate.missed is None else fate.missed + engine.settings.reconcile.quarantine
+            # a first look in the time to come is none, and is taken again by then
+            again = None if fate.missed is None else min(fate.missed, now) + engine.settings.reconcile.quarantine
             retry = _Retry(
                 failed, foreign=blob in foreign, problem=problems.get(blob), lost=unreadable, gone=gone, again=again
             )
@@ -221,7 +222,10 @@ def _settle_blobs(
             union[item.row.blob_id] |= item.decision.tiers
     uploads = placements.by_blob(t.upload for t in done if t.upload is not None)
     settled = {
-        blob: settlement.settle(union[blob], copies[blob], uploads.get(blob, ()), token=worker.token) for blob in copies
+        blob: settlement.settle(
+            union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, here=engine.stores
+        )
+        for blob in copies
     }
     settlement.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
     return settled
@@ -346,8 +350,18 @@ def _outcome(
         result = Result(Outcome.REFUSED, "refused", made.detail)
     else:
         label = made.label if made.event else "retried"
-        return Result(Outcome.RETRY, label, retry.detail), retry.next(item, now)
+        return Result(Outcome.RETRY, label, retry.detail), _hastened(retry.next(item, now), item, now=now)
     return result, _next(engine, item, made, held, locks=locks, now=now)
+
+
+def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule.Next:
+    """Return when it is looked at again, or its own next step comes, where that is sooner: no wait puts it off."""
+    natural = item.decision.next_due
+    if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
+        return waiting
+    deletes = item.policy.name if item.decision.step is Step.PURGE else None
+    step = waiting.step if waiting.permanent else item.decision.next_step
+    return replace(waiting, due_at=natural, step=step, deletes=deletes)
 
 
 def _next(

@@ -61,7 +61,7 @@ def report(
         rows = _owners(connection, placement)
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
-        if _first_look(engine, current, wrong, now=now):
+        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
             _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=now)
             return Reported.SUSPECT, left, rows
         # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
@@ -130,14 +130,20 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None
     return engine.catalog.run(unit)
 
 
-def _first_look(engine: Engine, current: PlacementRow, wrong: Wrong, *, now: datetime) -> bool:
-    """Whether this look makes a suspect of the copy, or leaves it one (R20): the second begins after the quarantine."""
-    if not wrong.missing or engine.store(current.tier).bound:
-        return False
-    if current.missed_at is None or current.missed_at > now:  # a time to come is none: a clock was put right
-        return True
+def looked_for_after(
+    engine: Engine, tier: str, wrong: Wrong, *, missed: datetime | None, now: datetime
+) -> datetime | None:
+    """Return when a copy of which this is wrong is looked for again, where this look leaves it a suspect (R20).
+
+    None: it is damaged. ``missed``: when its first look was. The second begins after the quarantine.
+    """
+    if not wrong.missing or engine.store(tier).bound:
+        return None
+    if missed is None or missed > now:  # a time to come is none: a clock was put right
+        return now + engine.settings.reconcile.quarantine
+    again = missed + engine.settings.reconcile.quarantine
     looked = now - timedelta(seconds=wrong.ago)
-    return looked < current.missed_at + engine.settings.reconcile.quarantine
+    return again if looked < again else None
 
 
 def _miss(

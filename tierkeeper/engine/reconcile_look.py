@@ -25,7 +25,7 @@ from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
-from tierkeeper.engine import checking, reserved, siblings
+from tierkeeper.engine import checking, damage, reserved, siblings
 from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.seen import Seen
@@ -281,15 +281,18 @@ class Look:
 
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]], at: float) -> None:
         others = siblings.of(self._engine, [copy for copy, _, _ in bad])
+        with self._engine.catalog.reading() as connection:
+            now = catalog_now(connection)
         for copy, kind, reason in bad:
             if not copy.damaged and not reason:
                 self._keep(copy, None)
                 self._tell(self._of(copy, kind, FindingAction.FOUND, "it was not found before; it is there"))
                 continue
-            finding = self._judged(copy, kind, reason, others[copy.id])
+            wrong = Wrong(reason, kind is FindingKind.MISSING, at)
+            finding = self._judged(copy, kind, wrong, others[copy.id], now=now)
             self._lost += finding.lost
             if not copy.damaged:
-                self._keep(copy, Wrong(reason, kind is FindingKind.MISSING, at))
+                self._keep(copy, wrong)
                 self._add(finding)
                 continue
             self._known_damaged += 1
@@ -298,9 +301,13 @@ class Look:
             if finding.lost or finding.action is FindingAction.HEAL:
                 self._tell(finding)
 
-    def _judged(self, copy: Copy, kind: FindingKind, reason: str, others: siblings.Siblings) -> Finding:
+    def _judged(
+        self, copy: Copy, kind: FindingKind, wrong: Wrong, others: siblings.Siblings, *, now: datetime
+    ) -> Finding:
         """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
-        owner = others.owner
+        owner, reason, again = others.owner, wrong.reason, None
+        if not copy.damaged:  # as is judged when it is reported
+            again = damage.looked_for_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
         ref = None if owner is None else owner.ref
         mine = (
             siblings.reads_right(self._engine, others.mine, owner.sha256)
@@ -309,7 +316,6 @@ class Look:
         )
         heals = mine is True
         right = mine or owner is None or siblings.any_right(self._engine, others, owner.sha256)
-        again = self._again(copy, kind)
         lost = right is False and mine is False and again is None
         if not lost and not right:
             self._unanswered += 1
@@ -326,14 +332,6 @@ class Look:
                 "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
             )
         return replace(self._of(copy, kind, action, told), ref=ref, lost=lost)
-
-    def _again(self, copy: Copy, kind: FindingKind) -> datetime | None:
-        """Return when a copy that was not found is looked for again: until then it is a suspect (R20)."""
-        if kind is not FindingKind.MISSING or copy.damaged or self._store.bound:
-            return None
-        missed = copy.missed_at if copy.missed_at is not None and copy.missed_at <= self.began else None
-        again = (missed or self.began) + self._limits.quarantine
-        return again if missed is None or again > self.began else None
 
     # -- what all of it needs
 

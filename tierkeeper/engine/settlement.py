@@ -66,9 +66,14 @@ class Settlement:
 
 
 def settle(
-    wanted: Collection[str], copies: Sequence[PlacementRow], uploads: Iterable[Upload], *, token: UUID
+    wanted: Collection[str],
+    copies: Sequence[PlacementRow],
+    uploads: Iterable[Upload],
+    *,
+    token: UUID,
+    here: Collection[str],
 ) -> Settlement:
-    """Decide the fate of our vouched uploads and of every other copy of the blob.
+    """Decide the fate of our vouched uploads and of every other copy of the blob; ``here``: the configured tiers.
 
     An upload that is no longer ``copying`` with our token was taken away (collected) or committed by an earlier try
     of this transaction: it is left as it is (R2).
@@ -113,15 +118,19 @@ def settle(
         complete=complete,
         before=before,
         present=frozenset(kept | added),
-        missed=None if complete else _missed(set(wanted) - counts, copies),
+        missed=None if complete else _missed(set(wanted) - counts, copies, here=here),
     )
 
 
-def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow]) -> datetime | None:
-    """Return since when suspects are all that is lacking, or all that it can be made from; None where they are not."""
+def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: Collection[str]) -> datetime | None:
+    """Return since when suspects are all that is lacking, or all that it can be made from; None where they are not.
+
+    One in a tier that is not configured is waited for by nobody: nobody can look at it.
+    """
     if sources(copies) and not held_up(copies) >= set(lacking_):
         return None
-    return min((p.missed_at for p in copies if p.suspect and p.missed_at is not None), default=None)
+    seen = [p for p in copies if p.suspect and p.tier in here]
+    return min((p.missed_at for p in seen if p.missed_at is not None), default=None)
 
 
 def write(

@@ -252,6 +252,7 @@ def _settle(
             copies[blob],
             ours.get(blob, ()),
             token=token,
+            here=engine.stores,
         )
         for blob, tiers in needs.items()
     }

@@ -13,11 +13,12 @@ from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile,
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
+from tierkeeper.base.findings import Finding, ReconcileLimits
 from tierkeeper.catalog import placements, probes
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import checking, damage, survivors, suspects
+from tierkeeper.engine import checking, damage, reading, reconcile_act, reconcile_look, survivors, suspects
 from tierkeeper.stores.base import ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ObjectNotFound
+from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
 from tierkeeper.stores.s3 import S3Store
 
 Doing = Callable[[House], None]
@@ -44,6 +45,16 @@ class Emptied(Around):
             yield chunks
 
 
+class Busy(Around):
+    """A store that takes nothing for a while."""
+
+    def put(self, *_args: object, **_more: object) -> Stored:
+        raise StoreTransient(tier=self.config.tier, reason="busy")
+
+    def copy(self, *_args: object, **_more: object) -> Stored:
+        raise StoreTransient(tier=self.config.tier, reason="busy")
+
+
 def stand_before(house: House, tier: str, store: Store) -> None:
     """Let ``store`` take a tier's calls."""
     cast("dict[str, Store]", house.keeper.engine.stores)[tier] = store
@@ -62,6 +73,13 @@ def delete(house: House, tier: str = "warm") -> None:
     store = cast("S3Store", house.keeper.engine.store(tier))
     for row in house.sql("SELECT location FROM placements WHERE tier = :tier", tier=tier):
         store.place.client.delete_object(**store.place.address(row.location, None))
+
+
+def write_over(house: House, tier: str = "warm", content: bytes = b"x" * len(CONTENT)) -> None:
+    """Somebody writes these bytes over a tier's copy."""
+    store = cast("S3Store", house.keeper.engine.store(tier))
+    location = copy_in(house, tier).location
+    store.place.client.put_object(**store.place.address(location, None), Body=content)
 
 
 def contents(house: House) -> list[str]:
@@ -99,7 +117,7 @@ def moved(s3_house: House) -> House:
     return s3_house
 
 
-def read(house: House) -> None:
+def read_it(house: House) -> None:
     """A reader passes over the copy that is not found."""
     assert house.read() == CONTENT
 
@@ -124,7 +142,7 @@ def turn(house: House) -> None:
     house.turn()
 
 
-@pytest.mark.parametrize("first", [read, verify, compare])
+@pytest.mark.parametrize("first", [read_it, verify, compare])
 @pytest.mark.parametrize("then", [verify, compare, share, turn])
 def test_a_bucket_that_is_empty_for_a_moment_loses_no_copy(apart: House, first: Doing, then: Doing) -> None:
     """What is not found is a suspect; who finds it again says so, and nothing was damaged or made anew."""
@@ -145,7 +163,7 @@ def test_a_bucket_that_is_empty_for_a_moment_loses_no_copy(apart: House, first: 
     apart.settle()
 
 
-@pytest.mark.parametrize("first", [read, verify, compare])
+@pytest.mark.parametrize("first", [read_it, verify, compare])
 @pytest.mark.parametrize("then", [verify, compare, share, turn])
 def test_a_copy_that_is_gone_is_made_anew_after_the_second_look(apart: House, first: Doing, then: Doing) -> None:
     """It is a suspect for a day, and damaged then; converge makes it from the other copy."""
@@ -198,9 +216,7 @@ def test_what_was_found_again_lets_the_other_go(moved: House) -> None:
 
 def test_other_bytes_are_damaged_at_once(apart: House) -> None:
     """What was written over is not missing: one look, taken twice, is enough."""
-    location = copy_in(apart).location
-    store = cast("S3Store", apart.keeper.engine.store("warm"))
-    store.place.client.put_object(**store.place.address(location, None), Body=b"x" * len(CONTENT))
+    write_over(apart)
     assert apart.keeper.verify().counts == {"verified": 1, "damaged": 1}
     assert (missed(apart), damaged(apart)) == (0, 1)
     apart.settle()
@@ -345,6 +361,106 @@ def test_what_is_lacking_besides_is_copied(moved: House) -> None:
     moved.pass_time(QUARANTINE)
     moved.settle()
     assert moved.keeper.verify().counts == {"verified": 4}  # two artifacts, each in warm and cold
+
+
+def due(house: House) -> tuple[timedelta, str, str | None]:
+    """How long it is until the artifact is looked at, for what, and which policy deletes it then."""
+    (row,) = house.sql("SELECT due_at - now() AS wait, step, deletes FROM schedule")
+    return row.wait, row.step, row.deletes
+
+
+def make_due(house: House) -> None:
+    """Something is asked of the artifact: it is looked at."""
+    house.sql("UPDATE schedule SET due_at = now()")
+    house.turn()
+
+
+@pytest.mark.parametrize(("age", "step", "deletes"), [(10, "move to cold", None), (40, "purge", "default")])
+def test_the_wait_for_a_second_look_puts_no_step_off(s3_house: House, age: int, step: str, deletes: str | None) -> None:
+    """What an artifact's policy does next comes when it should, and the brake counts what is to be deleted then."""
+    s3_house.store(content=CONTENT, age=timedelta(days=age))
+    s3_house.settle()
+    (tier,) = s3_house.tiers()
+    s3_house.pass_time(due(s3_house)[0] - timedelta(hours=1))
+    store = emptied(s3_house, tier)
+    s3_house.keeper.verify()
+    assert missed(s3_house) == 1
+    make_due(s3_house)
+    wait, *what = due(s3_house)
+    assert (wait < timedelta(hours=1), what) == (True, [step, deletes])
+    s3_house.pass_time(wait - timedelta(hours=30))  # long before it, the second look comes first
+    make_due(s3_house)
+    assert timedelta(hours=20) < due(s3_house)[0] < QUARANTINE
+    store.empty = False
+    stand_before(s3_house, tier, store.inner)
+    s3_house.keeper.verify()
+
+
+def test_no_failure_puts_a_step_off(s3_house: House) -> None:
+    """A store that fails is asked again after a while, and before that when something else comes."""
+    s3_house.store(content=CONTENT, age=timedelta(days=10))
+    s3_house.settle()
+    s3_house.pass_time(due(s3_house)[0] - timedelta(minutes=1))
+    inner = s3_house.keeper.engine.store("cold")
+    stand_before(s3_house, "cold", Busy(inner))
+    s3_house.promote("a", "cold")  # until the next phase begins
+    s3_house.sql("UPDATE schedule SET failures = 16")
+    make_due(s3_house)
+    assert s3_house.sql("SELECT failures FROM schedule")[0].failures == 17
+    assert timedelta() < due(s3_house)[0] < timedelta(minutes=1)
+    stand_before(s3_house, "cold", inner)
+    make_due(s3_house)
+    s3_house.pass_time(timedelta(hours=2))  # the leases of what was not written
+    s3_house.settle()
+
+
+def test_a_reader_takes_another_copy_first(apart: House) -> None:
+    """What was not found once is tried last, however hot its tier is, and a copy that stays away costs no call."""
+    store = emptied(apart)
+    reconcile(apart)
+    store.empty = False
+    engine = apart.keeper.engine
+    with reading.opened(engine, reading.find(engine, apart.ref())) as opened:
+        assert opened.tier == "cold"
+        assert b"".join(opened.chunks) == CONTENT
+    assert missed(apart) == 1
+
+
+def test_a_suspect_is_no_other_copy(apart: House) -> None:
+    """A copy that is bad is not said to be made anew from one that is not found, nor is it called lost."""
+    delete(apart)
+    reconcile(apart)
+    write_over(apart, "cold", b"shorter")
+    result, found = reconcile(apart)
+    assert short(found) == [("cold", "mismatched", "none"), ("warm", "missing", "quarantine")]
+    assert (result.lost, damaged(apart)) == (0, 1)
+    apart.pass_time(QUARANTINE)
+    assert reconcile(apart)[0].lost == 1
+    write_over(apart, "cold", CONTENT)
+    reconcile(apart)
+    apart.settle()
+    assert apart.read() == CONTENT
+
+
+def test_what_is_found_is_what_is_done(apart: House) -> None:
+    """A quarantine that ends while the tier is looked at is over for what is told as for what is done."""
+    delete(apart)
+    reconcile(apart)
+    told: list[Finding] = []
+    engine = apart.keeper.engine
+    limits = ReconcileLimits(engine.settings.reconcile.quarantine, 1.0, 0)
+    look = reconcile_look.Look(engine, "warm", limits=limits, record=True, found=told.append, progress=print)
+    apart.sql(
+        "UPDATE placements SET missed_at = clock_timestamp() - CAST(:length AS interval) WHERE missed_at IS NOT NULL",
+        length=limits.quarantine,
+    )
+    try:
+        look.take()
+        assert reconcile_act.repair(engine, look, actor="tester") == {"reported": 1}
+    finally:
+        look.close()
+    assert short(told) == [("warm", "missing", "repair")]
+    apart.settle()
 
 
 def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:

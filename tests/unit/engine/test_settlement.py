@@ -1,7 +1,7 @@
 """The fate of a blob's copies at a commit: a pure function of what is wanted and what is there."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tierkeeper.base.ids import new_id
@@ -12,6 +12,7 @@ from tierkeeper.engine import settlement
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BLOB, TOKEN = new_id(), new_id()
+HERE = {"hot", "warm", "cold"}
 
 
 def copy(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
@@ -56,7 +57,7 @@ def settled(
     wanted: set[str], copies: list[PlacementRow], uploads: tuple[PlacementRow, ...] = (), *, token: UUID = TOKEN
 ) -> settlement.Settlement:
     """Settle."""
-    return settlement.settle(wanted, copies, [upload(u) for u in uploads], token=token)
+    return settlement.settle(wanted, copies, [upload(u) for u in uploads], token=token, here=HERE)
 
 
 def test_an_upload_wins_where_it_is_wanted() -> None:
@@ -198,3 +199,10 @@ def test_what_waits_for_a_second_look() -> None:
     assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), copy("hot")]).missed is None
     assert settled({"cold"}, [copy("hot")]).missed is None
     assert settled({"warm"}, [missed("warm"), copy("warm", PlacementState.DOOMED)]).missed is None
+
+
+def test_nobody_waits_for_what_nobody_can_look_at() -> None:
+    """A suspect in a tier that is not configured ends no wait, and begins none."""
+    away = replace(missed("gone"), missed_at=NOW - timedelta(days=30))
+    assert settled({"warm"}, [missed("warm"), away]).missed == NOW
+    assert settled({"warm"}, [away]).missed is None
