@@ -18,6 +18,12 @@ MARKING = (
     ),
     Mutant(
         "tier marks",
+        "what left its first tier is unchanged while the tier that has it is away",
+        (Edit(f"{_ENGINE}storing.py", "any(p.tier in ours and settlement", "any(settlement"),),
+        ("tests/integration/engine/test_store_rests.py::test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
+    ),
+    Mutant(
+        "tier marks",
         "another catalog's place is adopted by a tier that has no copies yet",
         (Edit(f"{_ENGINE}marking.py", "    if whose is None and not copies and", "    if not copies and"),),
         (f"{_PLACES}test_a_living_installations_place_is_not_adopted_unseen",),

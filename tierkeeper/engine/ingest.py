@@ -174,6 +174,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             held = {p.tier for p in copies[blob] if settlement.good(p)}
             prepared.intents[item.position] = []
             prepared.first[item.position] = first
+            prepared.held.update(held)
             for tier in sorted(first - held):
                 if (blob, tier) in begun:
                     continue
@@ -233,10 +234,15 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
     away = engine.refused(relied, before=True)
     # a bound store tells of its place within each call: where an item writes nothing it is asked here
     held = {t for p, its in tiers.items() for t in its - {i.tier for i in prepared.intents[p]}}
+    # an artifact that left its first tiers rests on what it has elsewhere: that refuses nobody who writes
+    elsewhere = prepared.held - relied
+    unread = engine.refused(elsewhere, before=True)
+    held |= elsewhere - unread.keys()
     away |= engine.marks.refused((s for s in map(engine.store, sorted(held)) if s.bound), bound=True)
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
     away |= engine.refused(used - away.keys())
+    prepared.ours.update((relied | elsewhere) - away.keys() - unread.keys())
     for position, its in tiers.items():
         if refused := its & away.keys():
             written[position] = Written((), away[min(refused)])

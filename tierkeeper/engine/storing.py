@@ -75,13 +75,18 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on."""
+    """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on.
+
+    ``held`` are the tiers with copies that count; step 3 notes in ``ours`` those, of all, whose mark it read.
+    """
 
     token: UUID
     items: list[Incoming]
     scopes: dict[str, str]
     intents: dict[int, list[Intent]]
     first: dict[int, frozenset[str]]
+    held: set[str] = field(default_factory=set)
+    ours: set[str] = field(default_factory=set)
 
 
 def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: bytes | None = None) -> commands.Delivery:
@@ -157,29 +162,32 @@ def commit(
         policy = governance.of(item.subject)
         first = first_written(policy, entry_tiers(policy), engine.tiers)
         last = previous.get(heads[_name(item)].id)
-        place = _Place(
-            blob=taken[prepared.scopes[item.args.tenant], item.content.sha256],
-            policy=policy,
-            first=first,
-            # what changes nothing brings no copy back to a tier that the artifact has left
-            needed=first & last.wanted if last is not None and _same(item, last) else first,
-        )
+        blob = taken[prepared.scopes[item.args.tenant], item.content.sha256]
+        needed = first
+        if last is not None and _same(item, last):
+            needed = first & last.wanted
+            # what changes nothing brings a copy back to a tier that the artifact has left only where no other counts
+            if not needed and not _relied_on(connection, blob, prepared.ours):
+                needed = first
+                batch.due.append(schedule.Coming(last.id, last.tenant, now, f"move to {listed(last.wanted)}"))
+        place = _Place(blob=blob, policy=policy, first=first, needed=needed)
         places.append(place)
         needs[place.blob] |= place.needed
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
     locks: list[locking.Lock] = []
     for item, place in zip(fresh, places, strict=True):
         here = {p.tier for p in present[place.blob]}
+        ours = here & prepared.ours
         head = heads[_name(item)]
         last = previous.get(head.id)
         if last is not None and _same(item, last):
             if intents := prepared.intents[item.position]:  # they carry the name of the version that there is
                 placements.rename(connection, [i.placement for i in intents], artifact=last.id)
-            if place.needed <= here:
+            if place.needed <= ours:
                 _finish(batch, item, _result_of(last, here, "unchanged"))
             continue
-        if not place.first <= here:
-            continue  # the copy that was there at step 2 is gone: this item starts again
+        if not place.first <= ours:
+            continue  # the copy that was there at step 2 is gone, or another is needed: this item starts again
         version = batch.latest.get(head.id, head.latest) + 1
         row = _new_row(item, head.id, version, place, now=now)
         batch.latest[head.id] = version
@@ -220,6 +228,11 @@ def _same(item: Incoming, last: ArtifactRow) -> bool:
         and last.tags == item.args.tags
         and last.content_type == item.args.content_type
     )
+
+
+def _relied_on(connection: sa.Connection, blob: UUID, ours: set[str]) -> bool:
+    """Whether a copy that counts is in a tier whose mark was read."""
+    return any(p.tier in ours and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
 
 
 def _result_of(row: ArtifactRow, here: set[str], outcome: str) -> StoreResult:
@@ -359,7 +372,7 @@ def _write(
     if batch.latest:
         artifacts.set_latest(connection, batch.latest)
         artifacts.insert(connection, batch.new)
-        schedule.put(connection, batch.due)
+    schedule.put(connection, list({coming.artifact: coming for coming in batch.due}.values()))
     for name in batch.latest:
         row = previous[name]
         policy = governance.of(row.subject)

@@ -1,5 +1,7 @@
 """What an acknowledged store rests on: copies in tiers whose mark is read now, never the catalog's word alone (R19)."""
 
+from datetime import timedelta
+
 import pytest
 from integration.engine.leading import away
 from integration.keeper.house import House
@@ -29,3 +31,26 @@ def test_a_batch_acknowledges_nothing_of_a_tier_that_is_away(house: House) -> No
     with away(house, "hot", "empty"):
         assert all(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
     assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+def test_what_left_its_first_tier_rests_on_no_tier_that_is_away(house: House, how: str) -> None:
+    """The same bytes of an archived artifact are kept where they can be, and taken away when its tier is back."""
+    house.store("a", b"bytes")
+    house.archive("a")
+    house.settle()
+    (last,) = house.tiers("a")
+    assert last != "hot"
+    with away(house, last, how):
+        assert house.store("a", b"bytes").outcome == "unchanged"
+        assert house.tiers("a") == {"hot", last}
+        assert house.read("a") == b"bytes"
+    house.settle()
+    items: list[StoreArgs | ItemError] = [house.args("a", b"bytes"), house.args("a", b"bytes")]
+    with away(house, last, how):
+        assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+    house.pass_time(timedelta(hours=1))
+    house.settle()
+    assert house.tiers("a") == {last}
+    assert house.store("a", b"bytes").outcome == "unchanged"
+    assert house.tiers("a") == {last}
