@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from integration.engine.reconciling import drop, reconcile, short
+from integration.engine.reconciling import drop, missed_once, reconcile, short
 from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.errors import CatalogRestored
@@ -74,6 +74,7 @@ def test_a_coldest_tier_that_takes_nothing_does_not_stop_the_reconcile(
     """Where the twin can be read but not written, tiers are compared and repaired all the same."""
     engine = twice.keeper.engine
     drop(twice, "warm")
+    missed_once(twice, "warm")
 
     def full(*_: object, **__: object) -> Stored:
         raise StoreFull(tier="cold", reason="no space is left")
