@@ -80,6 +80,10 @@ _MISSED = sa.text(
     "UPDATE placements SET missed_at = :now"
     " WHERE id = :id AND (missed_at IS NULL OR missed_at > :now) AND damaged_at IS NULL"
 )
+_UNMISSED = sa.text(
+    "UPDATE placements SET missed_at = NULL WHERE missed_at IS NOT NULL"
+    " AND (CAST(:tier AS text) IS NULL OR tier = :tier)"
+)
 _FOUND_AGAIN = sa.text("UPDATE placements SET missed_at = NULL WHERE id = :id AND missed_at = :missed")
 _SUSPECTS = sa.text(
     f"SELECT {COLUMNS} FROM placements p WHERE (p.missed_at <= :before OR p.missed_at > clock_timestamp())"
@@ -275,6 +279,11 @@ def mark_missed(connection: sa.Connection, placement: UUID, *, now: datetime) ->
     What was noted for a time to come is no time: it was a clock that was ahead.
     """
     connection.execute(_MISSED, {"id": placement, "now": now})
+
+
+def forget_misses(connection: sa.Connection, tier: str | None = None) -> None:
+    """Forget all first looks, or those at a tier: both looks are of one place, noted by one catalog (R20)."""
+    connection.execute(_UNMISSED, {"tier": tier})
 
 
 def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: datetime) -> bool:

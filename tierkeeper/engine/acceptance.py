@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, rebuilding, runs, schedule
+from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, runs, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
@@ -88,6 +88,7 @@ def _accept(
         return Acceptance(doubt, None, counts, dry_run)
     run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}))
     try:
+        engine.catalog.run(placements.forget_misses)  # a look noted by another state of the catalog is none (R20)
         intents = _forget_intents(engine)
         counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
         here = engine.catalog.run(partial(_accepted, line=line, highest=highest, actor=actor, reason=reason))

@@ -19,7 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogNotReady
-from tierkeeper.catalog import epochs, events, identity, migrate
+from tierkeeper.catalog import epochs, events, identity, migrate, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.identity import Identity, Known
 from tierkeeper.engine import marks
@@ -117,6 +117,7 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
         now = catalog_now(connection)
         after = replace(current, tiers={**current.tiers, tier: mark.made})
         identity.write(connection, after, by=actor, reason=f"tier {tier} was adopted: {reason}", now=now)
+        placements.forget_misses(connection, tier)  # both looks are of one place
         line = events.Line(
             subject=epochs.CATALOG,
             revision=events.next_revision(connection, epochs.CATALOG),

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tierkeeper.base import log as logs
@@ -75,7 +75,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
             except TierkeeperError as error:
                 reasons.append(_why(copy, error))
                 if isinstance(error, (ObjectNotFound, ContentMismatch)):
-                    _report_if_still_wrong(engine, row, copy, error)
+                    _report_if_still_wrong(engine, row, copy)
                 continue
             except Exception as error:  # noqa: BLE001  another copy may answer
                 reasons.append(_why(copy, fault(copy.tier, error)))
@@ -167,14 +167,13 @@ def _why(copy: PlacementRow, error: Exception) -> str:
     return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
 
 
-def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow, error: TierkeeperError) -> bool:
-    """Report the copy if another read finds it wrong too; return whether it did."""
+def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
+    """Report what another read finds wrong with the copy; return whether it found anything."""
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
-    reason = "nothing is at its location" if isinstance(error, ObjectNotFound) else str(error)
     if not current or not current[0].readable or (wrong := _still_wrong(engine, row, copy)) is None:
         return False
-    damage.report(engine, copy, replace(wrong, reason=reason), actor=_ACTOR)
+    damage.report(engine, copy, wrong, actor=_ACTOR)
     return True
 
 
@@ -199,7 +198,7 @@ def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator
     try:
         yield from chunks
     except (ObjectNotFound, ContentMismatch) as error:
-        if _report_if_still_wrong(engine, row, copy, error):
+        if _report_if_still_wrong(engine, row, copy):
             raise ContentCorrupt(ref=row.ref, tier=copy.tier) from error
         raise StoreTransient(tier=copy.tier, reason=str(error)) from error
 
@@ -215,7 +214,7 @@ def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iter
         wrong = _still_wrong(engine, row, copy)
         if wrong is None:
             raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
-        damage.report(engine, copy, replace(wrong, reason=f"its SHA-256 is {digest.hexdigest()}"), actor=_ACTOR)
+        damage.report(engine, copy, wrong, actor=_ACTOR)
         raise ContentCorrupt(ref=row.ref, tier=copy.tier)
     if copy.suspect:
         suspects.look_again(engine, [copy], actor=_ACTOR)

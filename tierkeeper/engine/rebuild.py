@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.recovery import RebuildResult
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import dumps, epochs, identity, rebuilding, runs
+from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
@@ -168,6 +168,7 @@ def _load(engine: Engine, manifest: Manifest | None, heritage: Heritage, *, acto
             now = catalog_now(connection)
             _take_over(connection, manifest, heritage, by=actor, now=now)
             intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
+            placements.forget_misses(connection)
             number = max(highest, epochs.standing(connection).epoch.number) + 1
             here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
             epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)

@@ -1,7 +1,8 @@
 """Second looks at suspects: copies that were not found, once, in a store that is called (R20).
 
 Whoever has to do with one looks at it: converge, where its artifact is due; readers, verify and reconcile. So that none
-waits for ever, its artifacts come due when its quarantine is over, and every verify first looks at all whose is.
+waits for ever, its artifacts come due when its quarantine is over, and a verify of a share, the daily one, first looks
+at all suspects in configured tiers whose is.
 """
 
 from collections import Counter

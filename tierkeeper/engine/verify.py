@@ -112,9 +112,12 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
             counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
-        reported = damage.report(engine, copy, found, actor=actor, confirmed=True) or damage.Reported.DAMAGED
-        counts[reported.value if copy.damaged_at is None else "still damaged"] += 1
-        kind = "ContentCorrupt" if reported is damage.Reported.DAMAGED else "ObjectNotFound"
+        reported = damage.report(engine, copy, found, actor=actor, confirmed=True)
+        if copy.damaged_at is None and reported is None:  # it is going, or somebody else reported it
+            counts["passed over"] += 1
+            continue
+        counts["still damaged" if reported is None else reported.value] += 1
+        kind = "ObjectNotFound" if reported is damage.Reported.SUSPECT else "ContentCorrupt"
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
     vouching.vouch(engine, good, pins)
     return +counts, size, bad
@@ -179,8 +182,9 @@ class _Queue:
 def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
     """Return which of an artifact's copies are read: the present ones, and where none is good all that is there."""
     here = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
-    good = [copy for copy in here if _wanted_now(engine, copy)]
-    return list(good or here) or [None]
+    present = [copy for copy in here if _wanted_now(engine, copy)]
+    good = any(not copy.suspect for copy in present)  # what was not found hides nothing that may be there (R20)
+    return list(present if good else here) or [None]
 
 
 def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:

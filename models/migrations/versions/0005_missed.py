@@ -2,7 +2,8 @@
 
 An index of the copies that were found damaged comes with it, by which `health` counts them. Nothing is a suspect after
 the upgrade. Processes of the release before do not know of the column: to them a suspect is a copy like others, and
-what they do not find is damaged at once.
+what they do not find is damaged at once. Nor do they take a first look back: what they heal, rescue or find right keeps
+it until a process of this release sees the copy, which may then be missed by one look.
 """
 
 from alembic import op

@@ -6,6 +6,8 @@ from pathlib import Path
 import invariants
 import pytest
 from integration.engine.catalogs import Catalog, contents
+from integration.engine.reconciling import QUARANTINE
+from integration.engine.test_suspects import delete
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
@@ -223,6 +225,26 @@ def test_in_s3(catalog: Catalog, s3_endpoint: str) -> None:
         assert (new.metadata, set(new.tiers)) == ({"by": "Zoë"}, {"hot", "cold"})
         acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
         house.settle()
+
+
+def test_a_look_of_the_catalog_before_is_none(catalog: Catalog, s3_endpoint: str) -> None:
+    """A copy that a dump says was not found once is looked for twice from then on (R20)."""
+    tiers = {"warm": {"url": f"s3://warm-bucket?endpoint={s3_endpoint}"}}
+    with catalog(tiers) as house:
+        house.store("a", b"once", age=timedelta(days=8))
+        house.turn()
+        house.sql("UPDATE placements SET missed_at = now() - interval '3 days' WHERE tier = 'warm'")
+        dump.dump(house.keeper.engine, actor="tester")
+        delete(house)
+    with catalog(tiers) as house:
+        rebuild.rebuild(house.keeper.engine, actor="tester")
+        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        house.keeper.verify()
+        (copy,) = house.sql("SELECT missed_at, damaged_at FROM placements WHERE tier = 'warm'")
+        assert (copy.missed_at is not None, copy.damaged_at) == (True, None)
+        house.pass_time(QUARANTINE)
+        house.settle()
+        assert house.read("a") == b"once"
 
 
 def test_a_database_tier_is_repaired_from_the_cold_one(catalog: Catalog) -> None:

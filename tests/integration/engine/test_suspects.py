@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+import sqlalchemy as sa
 from faults.around import Around
 from integration.engine.leading import damaged, led
 from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile, short
@@ -14,11 +15,23 @@ from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import Finding, ReconcileLimits
-from tierkeeper.catalog import placements, probes
+from tierkeeper.catalog import epochs, placements, probes
+from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import checking, damage, reading, reconcile_act, reconcile_look, survivors, suspects
+from tierkeeper.engine import (
+    acceptance,
+    checking,
+    damage,
+    marking,
+    reading,
+    reconcile_act,
+    reconcile_look,
+    survivors,
+    suspects,
+)
+from tierkeeper.policy.decision import when
 from tierkeeper.stores.base import ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
 from tierkeeper.stores.s3 import S3Store
 
 Doing = Callable[[House], None]
@@ -463,6 +476,94 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     apart.settle()
 
 
+def test_a_suspect_hides_no_copy(apart: House) -> None:
+    """Where nothing but a suspect is present, verify reads what was called damaged too: it may be right."""
+    apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'cold'")
+    store = emptied(apart)
+    assert apart.keeper.verify().counts == {"not found": 1}
+    assert apart.keeper.verify().counts == {"not found": 1, "healed": 1}
+    assert (missed(apart), damaged(apart), apart.read()) == (1, 0, CONTENT)
+    store.empty = False
+    assert apart.keeper.verify().counts == {"verified": 2, "found again": 1}
+
+
+class Meanwhile(Around):
+    """A store at which something happens once, before an open, which then finds nothing."""
+
+    def __init__(self, inner: Store, happens: Callable[[], object], then: StoreError) -> None:
+        super().__init__(inner)
+        self.happens, self.answers = happens, [then]
+
+    @contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:  # noqa: ARG002  as the store's
+        self.happens()
+        if self.answers:
+            raise self.answers.pop()
+        raise ObjectNotFound(tier=self.config.tier, location=key.location)
+        yield  # never
+
+
+def test_verify_reports_nothing_that_is_not_noted(apart: House) -> None:
+    """What somebody else reported while it was read, or what goes, is passed over, and is no error."""
+    inner = apart.keeper.engine.store("warm")
+    nothing = ObjectNotFound(tier="warm", location="nowhere")
+
+    def reported() -> None:
+        apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'warm'")
+
+    stand_before(apart, "warm", Meanwhile(inner, reported, nothing))
+    result = apart.keeper.verify()
+    assert (result.counts, result.errors) == ({"verified": 1, "passed over": 1}, 0)
+    stand_before(apart, "warm", inner)
+    reconcile(apart)
+    apart.settle()
+
+
+def test_a_reader_tells_what_it_saw_last(s3_house: House) -> None:
+    """Where two reads find different things, what is noted, and why, are the second's."""
+    s3_house.store(content=CONTENT, age=timedelta(days=10))
+    s3_house.settle()
+    inner = s3_house.keeper.engine.store("warm")
+    other = ContentMismatch(tier="warm", location="there", reason="something else was written there")
+    stand_before(s3_house, "warm", Meanwhile(inner, lambda: None, other))
+    with pytest.raises(NoReadableCopy):
+        s3_house.read()
+    (event,) = s3_house.sql("SELECT after FROM events WHERE type = 'not found'")
+    assert event.after["reason"].startswith("Tier warm has nothing at ")
+    stand_before(s3_house, "warm", inner)
+    s3_house.keeper.verify()
+
+
+def adopted(house: House) -> None:
+    """The operator adopts the tier's place, which another may stand for."""
+    marking.adopt(house.keeper.engine, "warm", actor="tester", reason="it was moved", lost=True)
+
+
+def accepted(house: House) -> None:
+    """The operator accepts a restored catalog, which compares it with the tiers."""
+
+    def restored(connection: sa.Connection) -> None:
+        now = catalog_now(connection)
+        epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event="rebuilt")
+
+    house.keeper.engine.catalog.run(restored)
+    acceptance.accept(house.keeper.engine, actor="tester", reason="the disk died")
+
+
+@pytest.mark.parametrize("moved_on", [adopted, accepted])
+def test_two_looks_are_of_one_place(apart: House, moved_on: Doing) -> None:
+    """A first look at the place before, or noted by another state of the catalog, is no first look."""
+    delete(apart)
+    reconcile(apart)
+    apart.pass_time(QUARANTINE)
+    moved_on(apart)
+    compare(apart)
+    assert (missed(apart), damaged(apart)) == (1, 0)
+    apart.pass_time(QUARANTINE)
+    apart.settle()
+    assert (apart.tiers(), apart.read()) == ({"warm", "cold"}, CONTENT)
+
+
 def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:
     """The second look comes with every daily verify, whatever copies that one has to read."""
     delete(apart)
@@ -481,7 +582,11 @@ def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
     apart.keeper.verify(share=0.001)
     assert apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n == 1
     apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    assert short(reconcile(apart)[1]) == [("warm", "missing", "quarantine")]
+    ahead = copy_in(apart).missed_at
+    assert ahead is not None
+    found = reconcile(apart)[1]
+    assert short(found) == [("warm", "missing", "quarantine")]
+    assert when(ahead + apart.settings.reconcile.quarantine) not in found[0].reason
     assert (apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n, damaged(apart)) == (1, 0)
     apart.pass_time(QUARANTINE)
     apart.settle()
