@@ -25,7 +25,7 @@ from tierkeeper.catalog.identity import Identity, Known
 from tierkeeper.engine import marks
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import difference
-from tierkeeper.stores import factory
+from tierkeeper.stores import advice, factory
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, StoreError, TierNotOurs
 from tierkeeper.stores.marks import TierMark
@@ -34,7 +34,7 @@ _LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is e
 #: options of ``postgres:`` that are not the server's, which could lead to another one
 _OF_THE_STORE = {"schema", "limit", "pool", "timeout", "statement_timeout"}
 _TAKEN = "which can no longer use the place once it is adopted here"
-_OR_ELSE = "mount its place or mend its URL; else `tierkeeper init --adopt {tier} --reason …`"
+_OR_ELSE = "{cure}; else `tierkeeper init --adopt {tier} --reason …`"
 
 
 @dataclass(slots=True)
@@ -200,7 +200,8 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
     if tier in known.tiers:  # the place that has it is elsewhere, whatever copies of it are here
-        reason = f"it has no mark in {store.site}, and was marked in another place: {_OR_ELSE.format(tier=tier)}"
+        way_out = _OR_ELSE.format(tier=tier, cure=advice.of(store.config.url))
+        reason = f"it has no mark in {store.site}, and was marked in another place: {way_out}"
         raise TierNotOurs(tier=tier, reason=reason)
     if copies:
         _require_seen(engine, tier)
@@ -262,7 +263,7 @@ def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> Non
         what = f"this catalog knows of no copy in {site}"
     else:
         what = f"it was marked in another place than {site}, and has no copies that could tell"
-    way_out = _OR_ELSE.format(tier=f"{tier} --lost")
+    way_out = _OR_ELSE.format(tier=f"{tier} --lost", cure=advice.of(engine.store(tier).config.url))
     raise TierNotOurs(tier=tier, reason=f"{whose or 'it has no mark'}, and {what}: {way_out}")
 
 

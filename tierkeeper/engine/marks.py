@@ -23,6 +23,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.identity import Identity
+from tierkeeper.stores import advice
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreError, TierNotOurs
 from tierkeeper.stores.marks import Guard, TierMark
@@ -33,7 +34,6 @@ log = logs.get(__name__)
 RECENT: Final = 1.0
 #: seconds for which what was read of the catalog is good: another host may adopt another place, or accept a restore
 KNOWN: Final = 3.0
-_UNMARKED = "it has no mark in {site}: mount it, mend its URL, or let `tierkeeper init` mark a new place"
 
 
 class Marks:
@@ -125,7 +125,10 @@ class Marks:
         if known is None:
             return "the catalog has no identity yet: run `tierkeeper init`"
         if found is None:
-            return _UNMARKED.format(site=store.site)
+            what_next = "it was never marked: run `tierkeeper init` once its place is there"
+            if store.config.tier in known.tiers:
+                what_next = advice.of(store.config.url)
+            return f"it has no mark in {store.site}: {what_next}"
         return difference(known, store, found)
 
 

@@ -29,6 +29,14 @@ class StoreDenied(StoreError):
     """Tier {tier} denies access: {reason}. Check its credentials and its permissions."""
 
 
+class FolderDenied(StoreDenied):
+    """Tier {tier} denies access: {reason}. Check who owns the folder, and its permissions."""
+
+
+class FolderReadOnly(StoreDenied):
+    """Tier {tier} takes no writes: {reason}. Mount it read-write; look at why it is not."""
+
+
 class StorePermanent(StoreError):
     """Tier {tier} refuses: {reason}. Trying again will not help; change the tier's settings or the request."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import errors
 
+from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     ContentMismatch,
     StoreDenied,
@@ -36,7 +37,7 @@ def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
     if isinstance(error, _DENIED):
         return StoreDenied(tier=tier, reason=reason)
     if isinstance(error, NO_TABLE):
-        return TierNotOurs(tier=tier, reason=f"{reason}: mend its URL; `tierkeeper init` makes new ones")
+        return TierNotOurs(tier=tier, reason=f"{reason}: {advice.DATABASE}; {advice.NEW}")
     if isinstance(error, errors.UndefinedColumn):
         return StoreUnusable(tier=tier, reason=f"{reason} (the table is not tierkeeper's, or of another version)")
     return (StoreTransient if isinstance(error, _TRANSIENT) else StorePermanent)(tier=tier, reason=reason)

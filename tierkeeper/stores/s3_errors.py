@@ -14,6 +14,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     ContentMismatch,
     ObjectNotFound,
@@ -116,7 +117,9 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
     )
     if code == "NoSuchBucket":
-        return TierNotOurs(tier=tier, reason=f"{reason}: mend its name; `tierkeeper init` makes new ones")
+        bucket = error.response.get("Error", {}).get("BucketName")
+        which = f"bucket {bucket}" if bucket else "its bucket"
+        return TierNotOurs(tier=tier, reason=f"{which} does not exist: {advice.BUCKET}; {advice.NEW}")
     if code in _OCCUPIED:
         return Occupied(tier=tier, location=location)
     if code in _FROZEN:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from tierkeeper.stores import s3_about, s3_client, s3_errors
+from tierkeeper.stores import advice, s3_about, s3_client, s3_errors
 from tierkeeper.stores.base import ObjectInfo, StoreConfig
 from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable, TierNotOurs
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
@@ -125,7 +125,7 @@ class Place:
         try:
             self.check()
         except ObjectNotFound as error:
-            reason = f"bucket {self.bucket} does not exist: mend its name; `tierkeeper init` makes new ones"
+            reason = f"bucket {self.bucket} does not exist: {advice.BUCKET}; {advice.NEW}"
             raise TierNotOurs(tier=self.tier, reason=reason) from error
 
     def _create(self) -> str:

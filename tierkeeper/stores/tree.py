@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
+    FolderDenied,
+    FolderReadOnly,
     ObjectNotFound,
-    StoreDenied,
     StoreError,
     StoreFull,
     StorePermanent,
@@ -21,7 +23,7 @@ from tierkeeper.stores.layout import MARK, STAGING
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_DENIED = {errno.EACCES, errno.EPERM}
 _PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}
 _IN_USE = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY}
 _RACES = 50  # how often a folder may vanish under us before something else must be wrong
@@ -34,8 +36,10 @@ def translated(error: OSError, *, tier: str, location: str) -> StoreError:
         return ObjectNotFound(tier=tier, location=location)
     if error.errno in _FULL:
         return StoreFull(tier=tier, reason=reason)
+    if error.errno == errno.EROFS:
+        return FolderReadOnly(tier=tier, reason=reason)
     if error.errno in _DENIED:
-        return StoreDenied(tier=tier, reason=reason)
+        return FolderDenied(tier=tier, reason=reason)
     if error.errno in _PERMANENT:
         return StorePermanent(tier=tier, reason=reason)
     return StoreTransient(tier=tier, reason=reason)
@@ -87,8 +91,7 @@ class Tree:
 
     def _elsewhere(self, error: OSError) -> StoreError:
         if error.errno in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
-            how = "mount it, mend its URL; `tierkeeper init` makes new ones"
-            reason = f"folder {self.root} is not there or not prepared: {how}"
+            reason = f"folder {self.root} is not there or not prepared: {advice.FOLDER}; {advice.NEW}"
         elif error.errno in _PERMANENT:  # it is the fault of no object
             reason = f"{self.root} with its {STAGING} is no folder: {os.strerror(error.errno or 0)}"
         else:

@@ -87,3 +87,11 @@ def test_an_answer_that_cannot_be_understood_is_the_tiers_fault(raised: Exceptio
         s3_errors.translating(tier="warm", location="x"),
     ):
         raise errors.ObjectNotFound(tier="warm", location="x")
+
+
+def test_a_missing_bucket_is_told_without_the_name_of_a_request() -> None:
+    """It is named where the server names it."""
+    error = answer(404, "NoSuchBucket")
+    assert "GetObject" not in str(s3_errors.translated(error, tier="cold", location="x"))
+    error.response["Error"]["BucketName"] = "clod"  # type: ignore[typeddict-unknown-key]  # S3 sends it
+    assert "bucket clod does not exist: mend its name" in str(s3_errors.translated(error, tier="cold", location="x"))
