@@ -20,9 +20,13 @@ class ObjectNotFound(StoreError):
 
 
 class StoreTransient(StoreError):
-    """Tier {tier} did not answer as it should: {reason}. It is tried again; the outcome of a write is unknown."""
+    """Tier {tier} did not answer as it should: {reason}. Try again; look at its server if it goes on."""
 
     retryable = True
+
+
+class OutcomeUnknown(StoreTransient):
+    """Tier {tier} did not answer as it should: {reason}. The outcome of a write is unknown: it is looked up."""
 
 
 class StoreDenied(StoreError):

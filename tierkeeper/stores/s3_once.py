@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from tierkeeper.base.settings_order import SOON, pause
-from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
 from tierkeeper.stores.s3_place import Place
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def once(
     """Return what ``call`` answers, or what ``look`` finds after its answer was lost.
 
     ``call`` gets a client that asks once and waits for ``size`` bytes. Where it fails soon, and nothing is found, it is
-    made again, up to the tier's attempts. Where it took long, what it began is waited for as long again: StoreTransient
+    made again, up to the tier's attempts. Where it took long, what it began is waited for as long again: OutcomeUnknown
     if it does not appear.
     """
     seconds = place.options.copy_seconds(size)
@@ -39,7 +39,7 @@ def once(
         try:
             with place.translating(location):
                 return call(client)
-        except StoreTransient:  # its outcome is unknown
+        except StoreTransient as error:  # its outcome is unknown
             took = time.monotonic() - began
             tried += 1
             found = look()
@@ -49,7 +49,7 @@ def once(
             if found is not None:
                 return found
             if tried >= place.options.attempts:
-                raise
+                raise OutcomeUnknown(**error.data) from error
         time.sleep(random.random() * pause(tried))  # noqa: S311  a pause, as botocore's
 
 

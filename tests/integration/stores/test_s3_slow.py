@@ -17,7 +17,7 @@ from integration.stores.test_s3 import KEYS
 from tierkeeper.base.settings_order import copy_waits
 from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectKey, Store
-from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
 from tierkeeper.stores.s3 import S3Store
 
 LATE = 1.3  # the share of its patience after which a front that is late begins: see s3_front
@@ -88,7 +88,7 @@ def test_a_copy_that_never_comes(slow: Store, front: SlowFront) -> None:
     key, info, _ = put(slow, content)
     front.patience = 4
     began, options = time.monotonic(), cast("S3Store", slow).place.options
-    with pytest.raises(StoreTransient, match="the outcome of a write is unknown"):
+    with pytest.raises(OutcomeUnknown, match="The outcome of a write is unknown"):
         slow.copy(slow, key, slow.location(info_of(content)), info)
     longest = copy_waits(5000, read_timeout=options.read_timeout, attempts=options.attempts)
     assert 2 * options.copy_seconds(5000) <= time.monotonic() - began <= longest

@@ -95,3 +95,8 @@ def test_a_missing_bucket_is_told_without_the_name_of_a_request() -> None:
     assert "GetObject" not in str(s3_errors.translated(error, tier="cold", location="x"))
     error.response["Error"]["BucketName"] = "clod"  # type: ignore[typeddict-unknown-key]  # S3 sends it
     assert "bucket clod does not exist: mend its name" in str(s3_errors.translated(error, tier="cold", location="x"))
+
+
+def test_a_read_that_is_not_answered_tells_of_no_write() -> None:
+    """The outcome of a read is no question."""
+    assert "write" not in str(s3_errors.translated(answer(503, "SlowDown"), tier="cold", location="x"))

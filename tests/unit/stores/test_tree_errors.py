@@ -26,3 +26,4 @@ def test_a_folder_is_told_what_mends_it(number: int, kind: type[errors.StoreErro
     assert isinstance(told, kind)
     assert says in str(told)
     assert "credentials" not in str(told)
+    assert "outcome" not in str(told)
