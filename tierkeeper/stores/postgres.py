@@ -54,7 +54,7 @@ _INSERT = sql.SQL("""
 class _Session(PatientConnection):
     """A connection, and what it found as the mark when it was last taken from the pool."""
 
-    found: object = None
+    found: tuple[object] | None = None
 
 
 class PostgresStore(Store):
@@ -172,7 +172,8 @@ class PostgresStore(Store):
         with self._session(self._schema) as connection:
             there = postgres_schema.mark(connection, self._mark)
             same = marks.is_over(over, lambda: self._parsed(there))
-            if not same or not connection.execute(statement, [Jsonb(mark.as_json()), Jsonb(there)]).rowcount:
+            before = Jsonb(None if there is None else there[0])
+            if not same or not connection.execute(statement, [Jsonb(mark.as_json()), before]).rowcount:
                 raise StorePermanent(tier=self.config.tier, reason="its mark is another one by now: look at it again")
             return self._written(connection)
 
@@ -360,12 +361,9 @@ class PostgresStore(Store):
         """Read the mark; one round trip, which tells at the same time whether the server is there."""
         connection.found = postgres_schema.mark(connection, self._mark)
 
-    def _parsed(self, found: object) -> TierMark | None:
-        return (
-            None
-            if found is None
-            else marks.parse(found, tier=self.config.tier, place=f"the row of {self._schema}.tier_mark")
-        )
+    def _parsed(self, found: tuple[object] | None) -> TierMark | None:
+        place = f"the row of {self._schema}.tier_mark"
+        return None if found is None else marks.parse(found[0], tier=self.config.tier, place=place)
 
     def _written(self, connection: Connection[Any]) -> TierMark:
         found = self._parsed(postgres_schema.mark(connection, self._mark))

@@ -58,13 +58,12 @@ def exists(connection: Connection[Any], schema: str) -> bool:
     return found is not None and None not in found
 
 
-def mark(connection: Connection[Any], table: sql.Identifier) -> object:
-    """Return the mark's JSON; None where there is none, or no table for it."""
+def mark(connection: Connection[Any], table: sql.Identifier) -> tuple[object] | None:
+    """Return the row of the mark, its JSON; None where there is no row, or no table for it. A null is a row."""
     try:
-        row = connection.execute(sql.SQL("SELECT mark FROM {}").format(table)).fetchone()
+        return connection.execute(sql.SQL("SELECT mark FROM {}").format(table)).fetchone()
     except postgres_errors.NO_TABLE:
         return None
-    return None if row is None else row[0]
 
 
 def make_partition(connection: Connection[Any], schema: str, day: dt.date) -> None:

@@ -30,7 +30,7 @@ class TestPostgres(StoreContract, MarkContract):
     def sibling(self, postgres_url: str, make_store: MakeStore) -> Store:
         return make_store("postgres:?limit=64MiB", tier="records", catalog_url=postgres_url)
 
-    no_marks = (b"[1]", b"{}", b'{"format": 2}')
+    no_marks = (b"null", b"[1]", b"{}", b'{"format": 2}')
 
     def spoil(self, store: Store, content: bytes) -> None:  # noqa: ARG002  the table is always the same
         with psycopg.connect(self.url) as connection:
