@@ -83,7 +83,8 @@ _R9 = (
         (
             Edit(
                 COMMIT,
-                "        return Result(Outcome.RETRY, label, retry.detail), retry.next(item, now)\n",
+                "        return Result(Outcome.RETRY, label, retry.detail),"
+                " _hastened(retry.next(item, now), item, now=now)\n",
                 "        result = Result(Outcome.RETRY, label, retry.detail)\n",
             ),
         ),
@@ -218,7 +219,7 @@ _R13_R14 = (
         (
             Edit(
                 STORING,
-                "        if not place.first <= here:\n            continue",
+                "        if not place.first <= ours:\n            continue",
                 "        if False:\n            continue",
             ),
         ),

@@ -36,7 +36,7 @@ HEALING = (
     Mutant(
         "lost",
         "an artifact without any copy passes verify",
-        (Edit(_VERIFY, "list(good or here) or [None]", "list(good or here)"),),
+        (Edit(_VERIFY, "list(present if good else here) or [None]", "list(present if good else here)"),),
         (f"{_LOST}test_verify_of_lost_content_says_so",),
     ),
     Mutant(

@@ -16,11 +16,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, Vouched
+from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import brake, change, locking, lost, settlement
+from tierkeeper.engine import brake, change, locking, lost, namesakes, settlement
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.policybook import Governance
 from tierkeeper.engine.record import record
@@ -121,7 +121,7 @@ def batch(
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
     artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
     schedule.settle(connection, nexts, token=worker.token)
-    _hasten_namesakes(connection, changes, copies, now=now)
+    namesakes.hasten(connection, changes, copies, now=now)
     lines = [
         _line(item, made, settled, worker, now=now) for item, made in zip(items, changes, strict=True) if made.event
     ]
@@ -381,22 +381,3 @@ def _next(
         due_at = now + QUIET
     purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
     return schedule.Next(item.row.id, due_at, item.decision.next_step, deletes=item.policy.name if purges else None)
-
-
-def _hasten_namesakes(
-    connection: sa.Connection,
-    changes: Sequence[change.Change],
-    copies: dict[UUID, list[PlacementRow]],
-    *,
-    now: datetime,
-) -> None:
-    """A name that is purged leaves the path: who else needs its content gets a copy under a live name."""
-    purged = {c.new.id for c in changes if c.event == "purged"}
-    named = {
-        p.blob_id for b in copies.values() for p in b if p.artifact_id in purged and p.state is PlacementState.PRESENT
-    }
-    if not named:
-        return
-    others = artifacts.some_counted(connection, named, limit=1)
-    step = "copy under a live name"
-    schedule.put(connection, [schedule.Coming(artifact, tenant, now, step) for artifact, tenant in others])
