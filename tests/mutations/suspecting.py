@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_suspects.py::"
+_MEANWHILE = "tests/integration/engine/test_suspects_meanwhile.py::"
 _DAMAGE = "tierkeeper/engine/damage.py"
 _COMMIT = "tierkeeper/engine/commit.py"
 _SETTLEMENT = "tierkeeper/engine/settlement.py"

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import services
 from integration.engine.catalogs import FOLDERS, Catalog
+from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT
 from integration.keeper.house import AT_ONCE, House, OpenHouse, houses, initialized, restored
 
@@ -73,3 +75,23 @@ def s3_house(request: pytest.FixtureRequest, open_house: Callable[..., House]) -
             "cold": {"url": f"s3://cold-bucket?endpoint={endpoint}"},
         }
     )
+
+
+@pytest.fixture
+def apart(s3_house: House) -> House:
+    """An artifact in warm and in cold, both of them buckets."""
+    s3_house.store(content=CONTENT, age=timedelta(days=40))
+    s3_house.turn()
+    s3_house.restore(to_tier="warm")
+    s3_house.settle()
+    assert s3_house.tiers() == {"warm", "cold"}
+    return s3_house
+
+
+@pytest.fixture
+def moved(s3_house: House) -> House:
+    """An artifact whose copy in hot is doomed, and ripe; the one in warm, a bucket, stays."""
+    s3_house.store(content=CONTENT, age=timedelta(days=10))
+    s3_house.turn()
+    assert states(s3_house) == {"hot": "doomed", "warm": "present"}
+    return s3_house

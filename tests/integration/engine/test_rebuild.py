@@ -6,8 +6,8 @@ from pathlib import Path
 import invariants
 import pytest
 from integration.engine.catalogs import Catalog, contents
+from integration.engine.missing import delete
 from integration.engine.reconciling import QUARANTINE
-from integration.engine.test_suspects import delete
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from faults.around import Around
 from integration.engine.leading import Led, damaged, led
+from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT, QUARANTINE, copy_of, drop
 from integration.keeper.house import House
 
@@ -22,20 +23,6 @@ from tierkeeper.stores.s3 import S3Store
 
 LOOKS = survivors.LOOKS
 UNSEEN = Verdict.UNSEEN.value
-
-
-@pytest.fixture
-def moved(s3_house: House) -> House:
-    """An artifact whose copy in hot is doomed, and ripe; the one in warm stays."""
-    s3_house.store(content=CONTENT, age=timedelta(days=10))
-    s3_house.turn()
-    assert (s3_house.tiers(), states(s3_house)) == ({"warm"}, {"hot": "doomed", "warm": "present"})
-    return s3_house
-
-
-def states(house: House) -> dict[str, str]:
-    """The state of each tier's copy."""
-    return {r.tier: r.state for r in house.sql("SELECT tier, state FROM placements ORDER BY made_at")}
 
 
 def bucket(house: House, tier: str = "warm") -> tuple[S3Store, str]:

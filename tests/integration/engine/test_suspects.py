@@ -1,158 +1,37 @@
 """Where each call of a store goes where the name leads, "missing" takes two looks, the second after a day (R20)."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import cast
 
 import pytest
-import sqlalchemy as sa
-from faults.around import Around
 from integration.engine.leading import damaged, led
-from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile, short
+from integration.engine.missing import (
+    Doing,
+    compare,
+    contents,
+    copy_in,
+    delete,
+    emptied,
+    missed,
+    read_it,
+    share,
+    stand_before,
+    states,
+    turn,
+    verify,
+    write_over,
+)
+from integration.engine.reconciling import CONTENT, QUARANTINE, reconcile, short
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.base.findings import Finding, ReconcileLimits
-from tierkeeper.catalog import epochs, placements, probes
-from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import (
-    acceptance,
     checking,
     damage,
-    marking,
-    reading,
-    reconcile_act,
-    reconcile_look,
     survivors,
     suspects,
 )
-from tierkeeper.policy.decision import when
-from tierkeeper.stores.base import ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
-from tierkeeper.stores.s3 import S3Store
-
-Doing = Callable[[House], None]
-
-
-class Emptied(Around):
-    """A bucket that finds and lists nothing for a while, though its mark is there: what no mark tells."""
-
-    empty = False
-
-    def head(self, key: ObjectKey) -> Stored:
-        if self.empty:
-            raise ObjectNotFound(tier=self.config.tier, location=key.location)
-        return self.inner.head(key)
-
-    def list(self, prefix: str = "") -> Iterator[Stored]:
-        return iter(()) if self.empty else self.inner.list(prefix)
-
-    @contextmanager
-    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
-        if self.empty:
-            raise ObjectNotFound(tier=self.config.tier, location=key.location)
-        with self.inner.open(key, offset=offset, length=length) as chunks:
-            yield chunks
-
-
-class Busy(Around):
-    """A store that takes nothing for a while."""
-
-    def put(self, *_args: object, **_more: object) -> Stored:
-        raise StoreTransient(tier=self.config.tier, reason="busy")
-
-    def copy(self, *_args: object, **_more: object) -> Stored:
-        raise StoreTransient(tier=self.config.tier, reason="busy")
-
-
-def stand_before(house: House, tier: str, store: Store) -> None:
-    """Let ``store`` take a tier's calls."""
-    cast("dict[str, Store]", house.keeper.engine.stores)[tier] = store
-
-
-def emptied(house: House, tier: str = "warm") -> Emptied:
-    """Let a tier find nothing from now on, until ``empty`` is false."""
-    store = Emptied(house.keeper.engine.store(tier))
-    stand_before(house, tier, store)
-    store.empty = True
-    return store
-
-
-def delete(house: House, tier: str = "warm") -> None:
-    """Somebody deletes a tier's copies."""
-    store = cast("S3Store", house.keeper.engine.store(tier))
-    for row in house.sql("SELECT location FROM placements WHERE tier = :tier", tier=tier):
-        store.place.client.delete_object(**store.place.address(row.location, None))
-
-
-def write_over(house: House, tier: str = "warm", content: bytes = b"x" * len(CONTENT)) -> None:
-    """Somebody writes these bytes over a tier's copy."""
-    store = cast("S3Store", house.keeper.engine.store(tier))
-    location = copy_in(house, tier).location
-    store.place.client.put_object(**store.place.address(location, None), Body=content)
-
-
-def contents(house: House) -> list[str]:
-    """What lies in all tiers, but for what the catalog notes there."""
-    return [found for found in house.everything() if "/.tierkeeper/" not in found]
-
-
-def missed(house: House) -> int:
-    """How many copies are suspects."""
-    return int(house.sql("SELECT count(*) AS n FROM placements WHERE missed_at IS NOT NULL")[0].n)
-
-
-def states(house: House) -> dict[str, str]:
-    """The state of each tier's copy."""
-    return {r.tier: r.state for r in house.sql("SELECT tier, state FROM placements ORDER BY made_at")}
-
-
-@pytest.fixture
-def apart(s3_house: House) -> House:
-    """An artifact in warm and in cold, both of them buckets."""
-    s3_house.store(content=CONTENT, age=timedelta(days=40))
-    s3_house.turn()
-    s3_house.restore(to_tier="warm")
-    s3_house.settle()
-    assert s3_house.tiers() == {"warm", "cold"}
-    return s3_house
-
-
-@pytest.fixture
-def moved(s3_house: House) -> House:
-    """An artifact whose copy in hot is doomed, and ripe; the one in warm, a bucket, stays."""
-    s3_house.store(content=CONTENT, age=timedelta(days=10))
-    s3_house.turn()
-    assert states(s3_house) == {"hot": "doomed", "warm": "present"}
-    return s3_house
-
-
-def read_it(house: House) -> None:
-    """A reader passes over the copy that is not found."""
-    assert house.read() == CONTENT
-
-
-def verify(house: House) -> None:
-    """Verify reads every copy."""
-    house.keeper.verify()
-
-
-def compare(house: House) -> None:
-    """Reconcile lists every tier."""
-    reconcile(house)
-
-
-def share(house: House) -> None:
-    """The daily verify looks at the suspects whose quarantine is over."""
-    house.keeper.verify(share=0.001)
-
-
-def turn(house: House) -> None:
-    """Its artifact is due then."""
-    house.turn()
+from tierkeeper.stores.base import ObjectKey
 
 
 @pytest.mark.parametrize("first", [read_it, verify, compare])
@@ -191,13 +70,6 @@ def test_a_copy_that_is_gone_is_made_anew_after_the_second_look(apart: House, fi
     apart.settle()
     assert (apart.tiers(), apart.read(), damaged(apart)) == ({"warm", "cold"}, CONTENT, 0)
     assert apart.keeper.verify().counts == {"verified": 2}
-
-
-def copy_in(house: House, tier: str = "warm") -> PlacementRow:
-    """The row of a tier's copy."""
-    (row,) = house.sql("SELECT id FROM placements WHERE tier = :tier", tier=tier)
-    with house.keeper.engine.catalog.reading() as connection:
-        return placements.load(connection, [row.id])[0]
 
 
 def test_the_other_copy_stays_meanwhile(moved: House) -> None:
@@ -374,244 +246,3 @@ def test_what_is_lacking_besides_is_copied(moved: House) -> None:
     moved.pass_time(QUARANTINE)
     moved.settle()
     assert moved.keeper.verify().counts == {"verified": 4}  # two artifacts, each in warm and cold
-
-
-def due(house: House) -> tuple[timedelta, str, str | None]:
-    """How long it is until the artifact is looked at, for what, and which policy deletes it then."""
-    (row,) = house.sql("SELECT due_at - now() AS wait, step, deletes FROM schedule")
-    return row.wait, row.step, row.deletes
-
-
-def make_due(house: House) -> None:
-    """Something is asked of the artifact: it is looked at."""
-    house.sql("UPDATE schedule SET due_at = now()")
-    house.turn()
-
-
-@pytest.mark.parametrize(("age", "step", "deletes"), [(10, "move to cold", None), (40, "purge", "default")])
-def test_the_wait_for_a_second_look_puts_no_step_off(s3_house: House, age: int, step: str, deletes: str | None) -> None:
-    """What an artifact's policy does next comes when it should, and the brake counts what is to be deleted then."""
-    s3_house.store(content=CONTENT, age=timedelta(days=age))
-    s3_house.settle()
-    (tier,) = s3_house.tiers()
-    s3_house.pass_time(due(s3_house)[0] - timedelta(hours=1))
-    store = emptied(s3_house, tier)
-    s3_house.keeper.verify()
-    assert missed(s3_house) == 1
-    make_due(s3_house)
-    wait, *what = due(s3_house)
-    assert (wait < timedelta(hours=1), what) == (True, [step, deletes])
-    s3_house.pass_time(wait - timedelta(hours=30))  # long before it, the second look comes first
-    make_due(s3_house)
-    assert timedelta(hours=20) < due(s3_house)[0] < QUARANTINE
-    store.empty = False
-    stand_before(s3_house, tier, store.inner)
-    s3_house.keeper.verify()
-
-
-def test_no_failure_puts_a_step_off(s3_house: House) -> None:
-    """A store that fails is asked again after a while, and before that when something else comes."""
-    s3_house.store(content=CONTENT, age=timedelta(days=10))
-    s3_house.settle()
-    s3_house.pass_time(due(s3_house)[0] - timedelta(minutes=1))
-    inner = s3_house.keeper.engine.store("cold")
-    stand_before(s3_house, "cold", Busy(inner))
-    s3_house.promote("a", "cold")  # until the next phase begins
-    s3_house.sql("UPDATE schedule SET failures = 16")
-    make_due(s3_house)
-    assert s3_house.sql("SELECT failures FROM schedule")[0].failures == 17
-    assert timedelta() < due(s3_house)[0] < timedelta(minutes=1)
-    stand_before(s3_house, "cold", inner)
-    make_due(s3_house)
-    s3_house.pass_time(timedelta(hours=2))  # the leases of what was not written
-    s3_house.settle()
-
-
-def test_a_reader_takes_another_copy_first(apart: House) -> None:
-    """What was not found once is tried last, however hot its tier is, and a copy that stays away costs no call."""
-    store = emptied(apart)
-    reconcile(apart)
-    store.empty = False
-    engine = apart.keeper.engine
-    with reading.opened(engine, reading.find(engine, apart.ref())) as opened:
-        assert opened.tier == "cold"
-        assert b"".join(opened.chunks) == CONTENT
-    assert missed(apart) == 1
-
-
-def test_a_suspect_is_no_other_copy(apart: House) -> None:
-    """A copy that is bad is not said to be made anew from one that is not found, nor is it called lost."""
-    delete(apart)
-    reconcile(apart)
-    write_over(apart, "cold", b"shorter")
-    result, found = reconcile(apart)
-    assert short(found) == [("cold", "mismatched", "none"), ("warm", "missing", "quarantine")]
-    assert (result.lost, damaged(apart)) == (0, 1)
-    apart.pass_time(QUARANTINE)
-    assert reconcile(apart)[0].lost == 1
-    write_over(apart, "cold", CONTENT)
-    reconcile(apart)
-    apart.settle()
-    assert apart.read() == CONTENT
-
-
-def test_what_is_found_is_what_is_done(apart: House) -> None:
-    """A quarantine that ends while the tier is looked at is over for what is told as for what is done."""
-    delete(apart)
-    reconcile(apart)
-    told: list[Finding] = []
-    engine = apart.keeper.engine
-    limits = ReconcileLimits(engine.settings.reconcile.quarantine, 1.0, 0)
-    look = reconcile_look.Look(engine, "warm", limits=limits, record=True, found=told.append, progress=print)
-    apart.sql(
-        "UPDATE placements SET missed_at = clock_timestamp() - CAST(:length AS interval) WHERE missed_at IS NOT NULL",
-        length=limits.quarantine,
-    )
-    try:
-        look.take()
-        assert reconcile_act.repair(engine, look, actor="tester") == {"reported": 1}
-    finally:
-        look.close()
-    assert short(told) == [("warm", "missing", "repair")]
-    apart.settle()
-
-
-def test_a_suspect_hides_no_copy(apart: House) -> None:
-    """Where nothing but a suspect is present, verify reads what was called damaged too: it may be right."""
-    apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'cold'")
-    store = emptied(apart)
-    assert apart.keeper.verify().counts == {"not found": 1}
-    assert apart.keeper.verify().counts == {"not found": 1, "healed": 1}
-    assert (missed(apart), damaged(apart), apart.read()) == (1, 0, CONTENT)
-    store.empty = False
-    assert apart.keeper.verify().counts == {"verified": 2, "found again": 1}
-
-
-class Meanwhile(Around):
-    """A store at which something happens once, before an open, which then finds nothing."""
-
-    def __init__(self, inner: Store, happens: Callable[[], object], then: StoreError) -> None:
-        super().__init__(inner)
-        self.happens, self.answers = happens, [then]
-
-    @contextmanager
-    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:  # noqa: ARG002  as the store's
-        self.happens()
-        if self.answers:
-            raise self.answers.pop()
-        raise ObjectNotFound(tier=self.config.tier, location=key.location)
-        yield  # never
-
-
-def test_verify_reports_nothing_that_is_not_noted(apart: House) -> None:
-    """What somebody else reported while it was read, or what goes, is passed over, and is no error."""
-    inner = apart.keeper.engine.store("warm")
-    nothing = ObjectNotFound(tier="warm", location="nowhere")
-
-    def reported() -> None:
-        apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'warm'")
-
-    stand_before(apart, "warm", Meanwhile(inner, reported, nothing))
-    result = apart.keeper.verify()
-    assert (result.counts, result.errors) == ({"verified": 1, "passed over": 1}, 0)
-    stand_before(apart, "warm", inner)
-    reconcile(apart)
-    apart.settle()
-
-
-def test_a_reader_tells_what_it_saw_last(s3_house: House) -> None:
-    """Where two reads find different things, what is noted, and why, are the second's."""
-    s3_house.store(content=CONTENT, age=timedelta(days=10))
-    s3_house.settle()
-    inner = s3_house.keeper.engine.store("warm")
-    other = ContentMismatch(tier="warm", location="there", reason="something else was written there")
-    stand_before(s3_house, "warm", Meanwhile(inner, lambda: None, other))
-    with pytest.raises(NoReadableCopy):
-        s3_house.read()
-    (event,) = s3_house.sql("SELECT after FROM events WHERE type = 'not found'")
-    assert event.after["reason"].startswith("Tier warm has nothing at ")
-    stand_before(s3_house, "warm", inner)
-    s3_house.keeper.verify()
-
-
-def adopted(house: House) -> None:
-    """The operator adopts the tier's place, which another may stand for."""
-    marking.adopt(house.keeper.engine, "warm", actor="tester", reason="it was moved", lost=True)
-
-
-def accepted(house: House) -> None:
-    """The operator accepts a restored catalog, which compares it with the tiers."""
-
-    def restored(connection: sa.Connection) -> None:
-        now = catalog_now(connection)
-        epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event="rebuilt")
-
-    house.keeper.engine.catalog.run(restored)
-    acceptance.accept(house.keeper.engine, actor="tester", reason="the disk died")
-
-
-@pytest.mark.parametrize("moved_on", [adopted, accepted])
-def test_two_looks_are_of_one_place(apart: House, moved_on: Doing) -> None:
-    """A first look at the place before, or noted by another state of the catalog, is no first look."""
-    delete(apart)
-    reconcile(apart)
-    apart.pass_time(QUARANTINE)
-    moved_on(apart)
-    compare(apart)
-    assert (missed(apart), damaged(apart)) == (1, 0)
-    apart.pass_time(QUARANTINE)
-    apart.settle()
-    assert (apart.tiers(), apart.read()) == ({"warm", "cold"}, CONTENT)
-
-
-def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:
-    """The second look comes with every daily verify, whatever copies that one has to read."""
-    delete(apart)
-    reconcile(apart)
-    apart.sql("UPDATE placements SET verified_at = CASE tier WHEN 'cold' THEN made_at ELSE now() END")
-    apart.pass_time(QUARANTINE)
-    assert apart.keeper.verify(share=0.001).counts == {"damaged": 1, "verified": 1}
-    apart.settle()
-
-
-def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
-    """The clock was ahead at the first look, and put right: the copy is missed anew now, and made anew after a day."""
-    delete(apart)
-    reconcile(apart)
-    apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    apart.keeper.verify(share=0.001)
-    assert apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n == 1
-    apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    ahead = copy_in(apart).missed_at
-    assert ahead is not None
-    found = reconcile(apart)[1]
-    assert short(found) == [("warm", "missing", "quarantine")]
-    assert when(ahead + apart.settings.reconcile.quarantine) not in found[0].reason
-    assert (apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n, damaged(apart)) == (1, 0)
-    apart.pass_time(QUARANTINE)
-    apart.settle()
-    assert (apart.tiers(), missed(apart), apart.read()) == ({"warm", "cold"}, 0, CONTENT)
-
-
-def test_what_was_read_in_the_time_to_come_is_read(apart: House) -> None:
-    """A copy whose last read is said to be still to come is read again by a share of all."""
-    apart.sql("UPDATE placements SET verified_at = now() + interval '1 year'")
-    assert apart.keeper.verify(share=1.0).counts["verified"] == 2
-    assert apart.sql("SELECT id FROM placements WHERE verified_at > now()") == []
-
-
-def test_orphans_and_probes_of_the_time_to_come(apart: House) -> None:
-    """What was first seen, or answered, in the time to come was seen now, or not at all."""
-    late(apart)
-    reconcile(apart)
-    apart.sql("UPDATE quarantine SET first_seen = first_seen + interval '1 year'")
-    reconcile(apart)
-    assert apart.sql("SELECT tier FROM quarantine WHERE first_seen > now()") == []
-    apart.pass_time(QUARANTINE)
-    assert [(f.kind.value, f.action.value) for f in reconcile(apart)[1]] == [("orphan", "delete")]
-    apart.keeper.engine.catalog.run(lambda c: probes.keep(c, "warm", server="s", seen={"a": True}))
-    with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {"a": True}
-    apart.sql("UPDATE switches SET at = at + interval '1 year' WHERE name = 'probe:warm'")
-    with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {}
