@@ -2,8 +2,7 @@
 
 from mutations.mutant import Edit, Mutant
 
-_TESTS = "tests/integration/engine/test_suspects.py::"
-_MEANWHILE = "tests/integration/engine/test_suspects_meanwhile.py::"
+_ENGINE = "tests/integration/engine/"
 _DAMAGE = "tierkeeper/engine/damage.py"
 _COMMIT = "tierkeeper/engine/commit.py"
 _SETTLEMENT = "tierkeeper/engine/settlement.py"
@@ -11,7 +10,7 @@ _UNIT = "tests/unit/engine/test_settlement.py::"
 
 
 def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
-    return Mutant("R20", how, (Edit(file, old, new),), tuple(test if "/" in test else _TESTS + test for test in tests))
+    return Mutant("R20", how, (Edit(file, old, new),), tuple(test if "/" in test else _ENGINE + test for test in tests))
 
 
 SUSPECTING = (
@@ -20,63 +19,63 @@ SUSPECTING = (
         _DAMAGE,
         "    if not wrong.missing or engine.store(tier).bound:\n",
         "    if True:\n",
-        "test_the_other_copy_stays_meanwhile",
+        "test_suspects.py::test_the_other_copy_stays_meanwhile",
     ),
     _broken(
         "other bytes take two looks",
         _DAMAGE,
         "    if not wrong.missing or engine",
         "    if engine",
-        "test_other_bytes_are_damaged_at_once",
+        "test_suspects.py::test_other_bytes_are_damaged_at_once",
     ),
     _broken(
         "a folder takes two looks",
         _DAMAGE,
         "    if not wrong.missing or engine.store(tier).bound:\n",
         "    if not wrong.missing:\n",
-        "test_what_lies_in_a_folder_is_damaged_at_once",
+        "test_suspects.py::test_what_lies_in_a_folder_is_damaged_at_once",
     ),
     _broken(
         "the second look needs no quarantine",
         _DAMAGE,
         "    again = missed + engine.settings.reconcile.quarantine\n",
         "    again = missed\n",
-        "test_the_only_copy_is_a_suspect",
+        "test_suspects.py::test_the_only_copy_is_a_suspect",
     ),
     _broken(
         "the second look counts from when it is reported",
         _DAMAGE,
         "    looked = now - timedelta(seconds=wrong.ago)\n",
         "    looked = now\n",
-        "test_the_second_look_begins_after_the_quarantine",
+        "test_suspects.py::test_the_second_look_begins_after_the_quarantine",
     ),
     _broken(
         "a first look in the time to come is believed",
         _DAMAGE,
         "    if missed is None or missed > now:",
         "    if missed is None:",
-        "test_a_first_look_in_the_time_to_come_is_none",
+        "test_suspects_meanwhile.py::test_a_first_look_in_the_time_to_come_is_none",
     ),
     _broken(
         "verify waits for the time to come",
         "tierkeeper/catalog/placements.py",
         "(p.missed_at <= :before OR p.missed_at > clock_timestamp())",
         "p.missed_at <= :before",
-        "test_a_first_look_in_the_time_to_come_is_none",
+        "test_suspects_meanwhile.py::test_a_first_look_in_the_time_to_come_is_none",
     ),
     _broken(
         "a read in the time to come is fresh",
         "tierkeeper/engine/verify.py",
         "        engine.catalog.run(placements.forget_reads_to_come)\n",
         "        pass\n",
-        "test_what_was_read_in_the_time_to_come_is_read",
+        "test_suspects_meanwhile.py::test_what_was_read_in_the_time_to_come_is_read",
     ),
     _broken(
         "a suspect counts",
         _SETTLEMENT,
         "placement.damaged_at is None and placement.missed_at is None and",
         "placement.damaged_at is None and",
-        "test_the_other_copy_stays_meanwhile",
+        "test_suspects.py::test_the_other_copy_stays_meanwhile",
     ),
     _broken(
         "a suspect is a source",
@@ -90,42 +89,42 @@ SUSPECTING = (
         "tierkeeper/engine/converge.py",
         "            left |= settlement.held_up(copies[blob])\n",
         "",
-        "test_what_is_lacking_besides_is_copied",
+        "test_suspects.py::test_what_is_lacking_besides_is_copied",
     ),
     _broken(
         "no second look comes by itself",
         "tierkeeper/engine/converge.py",
         "    if plan.suspects:\n",
         "    if False:\n",
-        "test_the_only_copy_is_gone",
+        "test_suspects.py::test_the_only_copy_is_gone",
     ),
     _broken(
         "verify does not look at suspects first",
         "tierkeeper/engine/verify.py",
         " if share is not None else ():\n        if over",
         " if False else ():\n        if over",
-        "test_verify_looks_at_suspects_besides_its_share",
+        "test_suspects_meanwhile.py::test_verify_looks_at_suspects_besides_its_share",
     ),
     _broken(
         "the wait for the second look puts the next step off",
         _COMMIT,
         "or not now < natural < waiting.due_at",
         "or waiting.failed is False or not now < natural < waiting.due_at",
-        "test_the_wait_for_a_second_look_puts_no_step_off",
+        "test_suspects_meanwhile.py::test_the_wait_for_a_second_look_puts_no_step_off",
     ),
     _broken(
         "the wait after a failure puts the next step off",
         _COMMIT,
         "or not now < natural < waiting.due_at",
         "or waiting.failed or not now < natural < waiting.due_at",
-        "test_no_failure_puts_a_step_off",
+        "test_suspects_meanwhile.py::test_no_failure_puts_a_step_off",
     ),
     _broken(
         "the brake does not count what comes before the second look",
         _COMMIT,
         "    deletes = item.policy.name if item.decision.step is Step.PURGE else None\n",
         "    deletes = None\n",
-        "test_the_wait_for_a_second_look_puts_no_step_off",
+        "test_suspects_meanwhile.py::test_the_wait_for_a_second_look_puts_no_step_off",
     ),
     _broken(
         "a suspect that nobody can look at is waited for",
@@ -139,14 +138,14 @@ SUSPECTING = (
         "tierkeeper/engine/reconcile_look.py",
         "wrong, missed=copy.missed_at, now=now)",
         "Wrong(reason, wrong.missing), missed=copy.missed_at, now=self.began)",
-        "test_what_is_found_is_what_is_done",
+        "test_suspects_meanwhile.py::test_what_is_found_is_what_is_done",
     ),
     _broken(
         "a suspect is another copy",
         "tierkeeper/engine/siblings.py",
         "copy.readable and not copy.suspect and",
         "copy.readable and",
-        "test_a_suspect_is_no_other_copy",
+        "test_suspects_meanwhile.py::test_a_suspect_is_no_other_copy",
     ),
     _broken(
         "a suspect is locked",
@@ -160,35 +159,35 @@ SUSPECTING = (
         "tierkeeper/engine/reading.py",
         "key=lambda p: (p.suspect, p.state",
         "key=lambda p: (p.state",
-        "test_a_reader_takes_another_copy_first",
+        "test_suspects_meanwhile.py::test_a_reader_takes_another_copy_first",
     ),
     _broken(
         "a suspect hides right bytes",
         "tierkeeper/engine/verify.py",
         "any(not copy.suspect for copy in present)",
         "any(present)",
-        "test_a_suspect_hides_no_copy",
+        "test_suspects_meanwhile.py::test_a_suspect_hides_no_copy",
     ),
     _broken(
         "verify reports what was not noted",
         "tierkeeper/engine/verify.py",
         "        if copy.damaged_at is None and reported is None:",
         "        if False:",
-        "test_verify_reports_nothing_that_is_not_noted",
+        "test_suspects_meanwhile.py::test_verify_reports_nothing_that_is_not_noted",
     ),
     _broken(
         "a look at the place before counts",
         "tierkeeper/engine/marking.py",
         "        placements.forget_misses(connection, tier)  # both looks are of one place\n",
         "",
-        "test_two_looks_are_of_one_place",
+        "test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),
     _broken(
         "a look noted by a restored catalog counts",
         "tierkeeper/engine/acceptance.py",
         "        engine.catalog.run(placements.forget_misses)",
         "        pass",
-        "test_two_looks_are_of_one_place",
+        "test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),
     _broken(
         "a look of the catalog before counts",
@@ -202,6 +201,6 @@ SUSPECTING = (
         "tierkeeper/catalog/placements.py",
         " WHERE id = :id AND missed_at = :missed",
         " WHERE id = :id AND missed_at <> :missed - interval '1 y'",
-        "test_who_saw_it_before_it_was_missed_anew_takes_nothing_back",
+        "test_suspects.py::test_who_saw_it_before_it_was_missed_anew_takes_nothing_back",
     ),
 )
