@@ -33,6 +33,14 @@ def absent(service: str, why: str) -> NoReturn:
     pytest.skip(f"{service} is missing: {why}")
 
 
+def real_s3() -> str:
+    """Return the options of a tier's URL that lead to the real S3 server; skip the test loudly where none runs."""
+    if not os.environ.get("TIERKEEPER_TEST_S3_ENDPOINT"):
+        absent("the real S3 server", "run `make test-s3`, which starts it")
+    names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+    return "&".join(f"{name.lower()}={os.environ['TIERKEEPER_TEST_S3_' + name]}" for name in names)
+
+
 @contextmanager
 def short_folder() -> Iterator[Path]:
     """A private folder whose path is short enough for sockets (pytest's own are not)."""

@@ -1,11 +1,9 @@
 """Scenario 17: a tier's place is away for a time, and something else may stand there: nothing is concluded or lost."""
 
-import hypothesis
 import pytest
 from faults import places, scale
 from faults.absent import Absence
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from faults.living import live
 from integration.keeper.house import House
 
 
@@ -14,15 +12,4 @@ def test_lives_in_which_a_tier_is_away(house: House, called: bool) -> None:  # n
     """Whatever goes away, whenever, wherever it crashes and whichever store fails: engine and model agree again."""
     made = places.install(house, called=called)
     here = {"house": house, "vault": made["cold"].vault, "places": made}
-    machine = hypothesis.seed(scale.SEED)(type("AbsenceHere", (Absence,), here))
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=scale.scaled(short=7, long=24),
-            stateful_step_count=scale.scaled(short=12, long=24),
-            database=None,
-            phases=[Phase.generate],  # as in test_reference.py
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    live(Absence, here, lives=scale.scaled(short=7, long=24), steps=scale.scaled(short=12, long=24))

@@ -10,7 +10,7 @@ import services
 from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT
-from integration.keeper.house import AT_ONCE, House, OpenHouse, houses, initialized, restored
+from integration.keeper.house import AT_ONCE, House, OpenHouse, buckets, houses, initialized, restored
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
@@ -35,13 +35,7 @@ def any_house(request: pytest.FixtureRequest, open_house: OpenHouse) -> House:
     """A keeper whose warm and cold tiers are folders, or buckets."""
     if request.param == "folders":
         return open_house(tiers=FOLDERS)
-    endpoint = request.getfixturevalue("s3_endpoint")
-    return open_house(
-        tiers={
-            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={endpoint}"},
-            "cold": {"url": f"s3://cold-bucket?endpoint={endpoint}"},
-        }
-    )
+    return open_house(tiers=buckets(request.getfixturevalue("s3_endpoint")))
 
 
 @pytest.fixture
@@ -68,24 +62,13 @@ def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: 
 @pytest.fixture
 def s3_house(request: pytest.FixtureRequest, open_house: Callable[..., House]) -> House:
     """Warm and cold in buckets, at which each call goes where the name leads."""
-    endpoint = request.getfixturevalue("s3_endpoint")
-    return open_house(
-        tiers={
-            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={endpoint}"},
-            "cold": {"url": f"s3://cold-bucket?endpoint={endpoint}"},
-        }
-    )
+    return open_house(tiers=buckets(request.getfixturevalue("s3_endpoint")))
 
 
 @pytest.fixture
 def apart(s3_house: House) -> House:
     """An artifact in warm and in cold, both of them buckets."""
-    s3_house.store(content=CONTENT, age=timedelta(days=40))
-    s3_house.turn()
-    s3_house.restore(to_tier="warm")
-    s3_house.settle()
-    assert s3_house.tiers() == {"warm", "cold"}
-    return s3_house
+    return restored(s3_house, CONTENT, to_tier="warm")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Buckets that another tool moved: all bytes are right, and all ETags are others than the catalog noted (R16, R18)."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, cast
@@ -27,10 +26,7 @@ _MOVES = (
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """A server that tells no SHA-256 and heeds the condition of a copy; and a real one."""
     if request.param == "real":
-        names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
-        if not os.environ.get("TIERKEEPER_TEST_S3_ENDPOINT"):
-            services.absent("the real S3 server", "run `make test-s3`, which starts it")
-        yield "&".join(f"{name.lower()}={os.environ['TIERKEEPER_TEST_S3_' + name]}" for name in names)
+        yield services.real_s3()
     else:
         made: PlainFront = request.getfixturevalue("front")
         yield f"endpoint={made.endpoint}&{KEYS}"

@@ -21,10 +21,7 @@ MIB = 1024 * 1024
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """An S3 server that tells no SHA-256 of what it copied, as many do of what came in parts; and a real one."""
     if request.param == "real":
-        names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
-        if not os.environ.get("TIERKEEPER_TEST_S3_ENDPOINT"):
-            services.absent("the real S3 server", "run `make test-s3`, which starts it")
-        yield "&".join(f"{name.lower()}={os.environ['TIERKEEPER_TEST_S3_' + name]}" for name in names)
+        yield services.real_s3()
         return
     with s3_front.in_front_of(request.getfixturevalue("s3_endpoint"), scale.chance("mute"), patience=30) as front:
         front.mute = True

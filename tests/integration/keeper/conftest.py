@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from integration.keeper.house import House, OpenHouse, houses
+from integration.keeper.house import House, OpenHouse, buckets, houses
 
 from tierkeeper.base.settings import Settings
 
@@ -26,12 +26,7 @@ def house(open_house: OpenHouse) -> House:
 @pytest.fixture
 def s3_house(open_house: OpenHouse, s3_endpoint: str) -> House:
     """A keeper with hot in a folder, warm and cold in two buckets of one S3 server."""
-    return open_house(
-        tiers={
-            "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={s3_endpoint}"},
-            "cold": {"url": f"s3://cold-bucket?endpoint={s3_endpoint}"},
-        }
-    )
+    return open_house(tiers=buckets(s3_endpoint))
 
 
 @pytest.fixture

@@ -212,6 +212,14 @@ class House:
 OpenHouse = Callable[..., House]
 
 
+def buckets(endpoint: str) -> dict[str, dict[str, str]]:
+    """Warm and cold as two buckets of one S3 server; hot stays in a folder."""
+    return {
+        "warm": {"url": f"s3://warm-bucket/some/prefix?endpoint={endpoint}"},
+        "cold": {"url": f"s3://cold-bucket?endpoint={endpoint}"},
+    }
+
+
 def restored(house: House, content: bytes, *, to_tier: str = "hot") -> House:
     """Give it an artifact old enough for cold, and restored from there: one copy in cold, one in ``to_tier``."""
     house.store(content=content, age=timedelta(days=40))
