@@ -25,11 +25,10 @@ _DROP = sa.text(
 )
 
 
-def lock(connection: sa.Connection, ids: Iterable[UUID]) -> None:
-    """Lock these blobs in the order of their ids, in a statement of its own."""
+def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Lock these blobs in the order of their ids, in a statement of its own; return those that there are."""
     wanted = sorted(set(ids))
-    if wanted:
-        connection.execute(_LOCK, {"ids": wanted})
+    return set(connection.execute(_LOCK, {"ids": wanted}).scalars()) if wanted else set()
 
 
 def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]) -> dict[tuple[str, bytes], UUID]:
@@ -38,10 +37,11 @@ def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]
     What exists is locked by id first (R14); what is new is inserted in one order by all who insert.
     """
     known = {(row.scope, bytes(row.sha256)): row.id for row in _find(connection, contents)}
-    lock(connection, known.values())
-    fresh = sorted(set(contents))
+    there = lock(connection, known.values())
+    taken = {content: blob for content, blob in known.items() if blob in there}
+    fresh = sorted({content for content in contents if content[:2] not in taken})
     if not fresh:
-        return {}
+        return taken
     rows = connection.execute(
         _TAKE,
         {
@@ -51,7 +51,7 @@ def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]
             "sizes": [size for _, _, size in fresh],
         },
     )
-    return {(row.scope, bytes(row.sha256)): row.id for row in rows}
+    return taken | {(row.scope, bytes(row.sha256)): row.id for row in rows}
 
 
 def _find(

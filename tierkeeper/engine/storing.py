@@ -151,7 +151,7 @@ def commit(
     batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
     fresh = [item for item in items if item.position not in batch.results]
     taken = blobs.take(connection, {(prepared.scopes[i.args.tenant], i.content.sha256, i.content.size) for i in fresh})
-    blobs.lock(connection, {u.blob for u in uploads})
+    blobs.lock(connection, {u.blob for u in uploads} - set(taken.values()))
     heads = artifacts.take_names(connection, [_name(i) for i in fresh])
     previous = artifacts.latest_of_names(connection, {h.id for h in heads.values()})
     now = catalog_now(connection)

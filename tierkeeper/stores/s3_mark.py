@@ -47,7 +47,7 @@ def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
 def _look(place: Place) -> _Found | None:
     try:
         with place.translating(MARK):
-            answer = place.client.get_object(**place.address(MARK, None))
+            answer = place.hot.get_object(**place.address(MARK, None))
             content = b""
             with answer["Body"] as body:
                 while len(content) <= marks.LARGEST and (piece := body.read(marks.LARGEST + 1 - len(content))):

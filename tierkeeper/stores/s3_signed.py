@@ -1,7 +1,7 @@
 """The calls that are made once per object, over a thin client of our own; everything else is boto3's.
 
 botocore takes more than a millisecond of CPU for each call, which no number of threads helps (see decision 9). This
-client has the four calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
+client has the five calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
 knows success only: whatever else comes back, or nothing, or an argument that it does not know, and the call is made
 again by boto3. So retries, redirects, skewed clocks and every error are botocore's, and its repeated call after a lost
 answer is what it would have been there. A copy is the exception: one that may be under way is not asked for again.
@@ -23,6 +23,7 @@ import urllib3
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import where
+from botocore.response import StreamingBody
 
 from tierkeeper.base import log as logs
 from tierkeeper.stores.sigv4 import NOTHING, Signer
@@ -75,6 +76,9 @@ class HotCalls(Protocol):
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Say what is there."""
+
+    def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Open a small object."""
 
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Delete many."""
@@ -166,6 +170,20 @@ class SignedClient:
                 }
         return self._by_boto3("head_object", arguments, answer)
 
+    def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Open an object; the connection is given back once its Body is read to the end, or closed."""
+        answer = None
+        if arguments.keys() == {"Bucket", "Key"}:
+            answer = self._call("GET", arguments["Key"], {}, preload=False)
+            if _ok(answer):
+                return {
+                    **_fields(answer),
+                    "Body": StreamingBody(cast("Any", answer), cast("Any", answer.headers.get("content-length"))),
+                }
+            if answer is not None:
+                answer.drain_conn()
+        return self._by_boto3("get_object", arguments, answer)
+
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Delete up to 1000 keys; the answer tells of each."""
         answer = None
@@ -189,10 +207,11 @@ class SignedClient:
         query: str = "",
         body: bytes = b"",
         sha256: str = NOTHING,
+        preload: bool = True,
     ) -> urllib3.BaseHTTPResponse | None:
         """Return what the server answers; None if it does not, or should not be asked in this way."""
         try:
-            return self._send(method, key, headers, query=query, body=body, sha256=sha256)
+            return self._send(method, key, headers, query=query, body=body, sha256=sha256, preload=preload)
         except (urllib3.exceptions.HTTPError, OSError):
             return None
 
@@ -205,6 +224,7 @@ class SignedClient:
         query: str = "",
         body: bytes = b"",
         sha256: str = NOTHING,
+        preload: bool = True,
         seconds: float | None = None,
     ) -> urllib3.BaseHTTPResponse | None:
         """Return what the server answers; None if it should not be asked in this way. Raises what urllib3 does."""
@@ -232,7 +252,14 @@ class SignedClient:
             self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
         )
         return self._pool.urlopen(
-            method, target, body=body or None, headers=signed, retries=False, decode_content=False, timeout=timeout
+            method,
+            target,
+            body=body or None,
+            headers=signed,
+            retries=False,
+            decode_content=False,
+            timeout=timeout,
+            preload_content=preload,
         )
 
     def _by_boto3(

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 import services
@@ -14,7 +16,8 @@ from integration.stores.s3_suite import S3Suite
 from integration.stores.test_s3 import KEYS, answer, answering, serving
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, TierNotOurs
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, TierNotOurs
+from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_signed import SignedClient
 
@@ -89,6 +92,30 @@ def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) ->
     with pytest.raises(ObjectNotFound):
         store.head(key)
     assert read(sibling, ObjectKey(copied.location)) == b"content"
+
+
+def test_the_mark_is_read_by_our_own(server: str, make_store: MakeStore) -> None:
+    """The mark, which each batch reads, comes without boto3, and its connection is used again."""
+    store = make_store(f"s3://tk-signed?{server}")
+    mark = TierMark(uuid4(), uuid4(), "hot", datetime(2026, 11, 28, tzinfo=UTC))
+    assert store.mark() is None
+    store.write_mark(mark)
+    hot = cast("S3Store", store).place.hot
+    with asked_of_boto3(store) as asked:
+        assert store.mark() == mark
+        made = cast("SignedClient", hot)._pool.num_connections
+        assert [store.mark() for _ in range(3)] == [mark] * 3
+        assert cast("SignedClient", hot)._pool.num_connections == made
+    assert asked == []
+
+
+def test_half_a_mark_is_none(make_store: MakeStore) -> None:
+    """A mark whose answer breaks off is out of reach for now, as with boto3; it is no other mark."""
+    with serving(answering(answer("200 OK", '{"format": 1', Content_Length="200"))) as one:
+        store = make_store(f"s3://bucket?{one}", prepared=False)
+        with asked_of_boto3(store) as asked, pytest.raises(StoreTransient):
+            store.mark()
+    assert asked == []
 
 
 def test_a_copy_whose_answer_has_another_sha256(server: str, make_store: MakeStore) -> None:
