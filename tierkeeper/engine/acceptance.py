@@ -23,7 +23,6 @@ from tierkeeper.engine import adopt, epoch, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
-from tierkeeper.stores.errors import TierNotOurs
 
 _BATCH = 500
 _LEASES = 1.5  # after so many of them what nobody renews has ended
@@ -46,14 +45,7 @@ def accept(
     """
     line = _line(engine)
     with engine.marks.assuming(marking.of_this_catalog(engine)):
-        try:
-            accepted = _accept(
-                engine, line, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress
-            )
-        except TierNotOurs as error:  # the marks are of the line that somebody else began
-            if _line(engine) != line:
-                raise AcceptedMeanwhile from error
-            raise
+        accepted = _accept(engine, line, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress)
     if not dry_run:
         marking.renew(engine)
     return accepted

@@ -77,14 +77,15 @@ def test_all_who_need_healed_content_are_due(house: House) -> None:
     assert left.n == 0
 
 
-def test_what_was_stored_anew_is_not_parked(house: House) -> None:
-    """Its content was lost and its attempts were at their limit: stored anew it starts afresh, and is not parked."""
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_what_was_stored_anew_is_not_parked(house: House, name: str) -> None:
+    """Its content was lost and its attempts were at their limit: stored anew it starts afresh, under whatever name."""
     house.store(content=CONTENT, age=WEEK)
     house.settle()
     drop(house, "warm")
     reconcile(house)
     house.sql("UPDATE schedule SET attempts = 5, failures = 5, due_at = now()")
-    house.store(content=CONTENT, age=WEEK)
+    house.store(name, content=CONTENT, age=WEEK)
     house.turn()
     assert (house.read(), house.sql("SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL")) == (
         CONTENT,

@@ -6,10 +6,13 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.leading import away, damaged, led, vital
+from integration.engine.missing import copy_in, missed
 from integration.engine.reconciling import CONTENT, reconcile
 from integration.keeper.house import LEASES_END, House, restored
 
 from tierkeeper.base.health import Condition
+from tierkeeper.engine import damage
+from tierkeeper.engine.checking import Wrong
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
 from tierkeeper.stores.marks import TierMark
@@ -48,7 +51,7 @@ def test_nothing_is_concluded_while_a_place_is_away(twice: House, how: str) -> N
         assert condition is Condition.BAD
         assert "warm" in detail
         assert vital(house, "tier cold")[0] is Condition.OK
-        assert damaged(house) == 0
+        assert (damaged(house), missed(house)) == (0, 0)
         assert house.sql("SELECT artifact_id FROM schedule WHERE parked_reason IS NOT NULL OR attempts > 0") == []
         assert "damaged" not in house.events()
     assert {o for o in before if o.startswith("warm/")} <= set(house.everything())
@@ -150,6 +153,17 @@ def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: 
     house.settle()
 
 
+def test_what_is_said_of_another_place_is_not_noted(s3_house: House) -> None:
+    """Whoever reports that a copy is missing or wrong, after whatever reads: without the mark after it is nothing."""
+    house = restored(s3_house, CONTENT, to_tier="warm")
+    copy = copy_in(house, "warm")
+    with led(house, "warm").elsewhere():
+        for missing in (True, False):
+            assert damage.report(house.keeper.engine, copy, Wrong("it was", missing=missing), actor="tester") is None
+    assert (damaged(house), missed(house)) == (0, 0)
+    house.settle()
+
+
 def test_a_place_that_is_back_before_the_mark_is_read_after_has_no_missing_copy(s3_house: House) -> None:
     """A read and its repetition ask another bucket, and the mark after them is right again: no copy is damaged."""
     house = restored(s3_house, CONTENT, to_tier="warm")
@@ -158,7 +172,7 @@ def test_a_place_that_is_back_before_the_mark_is_read_after_has_no_missing_copy(
     place.inner, place.opens_elsewhere = place.other, 2
     assert house.read() == CONTENT
     place.inner = place.ours
-    assert damaged(house) == 0
+    assert (damaged(house), missed(house)) == (0, 0)
     house.settle()
 
 
@@ -171,6 +185,6 @@ def test_another_bucket_holds_nothing(s3_house: House) -> None:
         assert (found, [t.tier for t in result.tiers if t.away]) == ([], ["warm"])
         assert house.keeper.verify().counts == {"verified": 1, "left out": 1}
         assert vital(house, "tier warm")[0] is Condition.BAD
-        assert damaged(house) == 0
+        assert (damaged(house), missed(house)) == (0, 0)
     house.settle()
     assert house.tiers() == {"warm", "cold"}
