@@ -182,15 +182,14 @@ _R12 = (
     Mutant(
         "R12",
         "a store does not lock the content that it finds",
-        (
-            Edit(BLOBS, "    lock(connection, known.values())\n", ""),
-            Edit(
-                BLOBS,
-                "    fresh = sorted(set(contents))\n    if not fresh:\n        return {}\n",
-                "    fresh = {c for c in contents if c[:2] not in known}\n    if not fresh:\n        return known\n",
-            ),
-        ),
+        (Edit(BLOBS, "    there = lock(connection, known.values())\n", "    there = set(known.values())\n"),),
         (f"{LOCKS}test_who_decides_takes_the_content_first[store intends]",),
+    ),
+    Mutant(
+        "R12",
+        "a store takes a content that went while it waited for it",
+        (Edit(BLOBS, " in known.items() if blob in there}", " in known.items()}"),),
+        ("tests/integration/catalog/test_blobs.py::test_what_goes_between_two_statements_is_made_anew",),
     ),
 )
 
