@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_tier_marks.py::"
+_RESTS = "tests/integration/engine/test_verb_rests.py::"
 _PLACES = "tests/integration/engine/test_tier_places.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _FOUNDING = "tests/integration/engine/test_founding.py::"
@@ -273,5 +274,47 @@ MARKING = (
             ),
         ),
         ("tests/integration/engine/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
+    ),
+    Mutant(
+        "tier marks",
+        "the place of another tier is adopted",
+        (Edit(f"{_ENGINE}marking.py", "        _require_free(engine, store, before)\n", "        pass\n"),),
+        (f"{_PLACES}test_the_place_of_another_tier_is_not_adopted[True]",),
+    ),
+    Mutant(
+        "tier marks",
+        "a tier that left the settings loses its copies' place",
+        (Edit(f"{_ENGINE}marking.py", "    if copies or other in engine.stores:", "    if other in engine.stores:"),),
+        (f"{_PLACES}test_the_place_of_a_tier_that_is_gone_is_adopted_without_its_copies",),
+    ),
+    Mutant(
+        "R19",
+        "a verb counts copies in tiers that are away",
+        (Edit(f"{_ENGINE}verbs.py", " and t.name not in away)", ")"),),
+        (f"{_RESTS}test_a_restored_copy_is_not_counted_while_its_tier_is_away[empty-folders]",),
+    ),
+    Mutant(
+        "R19",
+        "a move has nothing to do on the catalog's word",
+        (Edit(f"{_ENGINE}verbs.py", "        raise away[min(away)]\n", "        pass\n"),),
+        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier[folders]",),
+    ),
+    Mutant(
+        "R19",
+        "a promotion is refused on the catalog's word",
+        (
+            Edit(
+                f"{_ENGINE}verbs.py",
+                '        engine.marks.confirm(engine.store(error.data["tier"]), bound=True)\n',
+                "        str(error)\n",
+            ),
+        ),
+        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier[folders]",),
+    ),
+    Mutant(
+        "tier marks",
+        "what collect leaves of a tier that is away is no error",
+        (Edit(f"{_ENGINE}collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
+        (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away[empty]",),
     ),
 )

@@ -21,6 +21,18 @@ _R16 = (
     ),
     Mutant(
         "R16",
+        "a weak ETag names bytes",
+        (Edit("tierkeeper/stores/s3_answers.py", ' or given.startswith("W/")', ""),),
+        ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
+    ),
+    Mutant(
+        "R16",
+        "an ETag names bytes although the look has none",
+        (Edit(_LOOK, "    if s3_answers.etag(found) is None:\n        etag = None\n", ""),),
+        ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
+    ),
+    Mutant(
+        "R16",
         "no ETag is the right one",
         (Edit(_LOOK, "        raise s3_errors.Unnamed(tier=place.tier, location=location)\n", "        return\n"),),
         (f"{_NAMING}test_without_an_etag_nobody_knows_what_is_there",),
@@ -59,11 +71,8 @@ _R16 = (
         "R16",
         "the look after a copy takes whatever is there",
         (
-            Edit(
-                _LOOK,
-                '    key = ObjectKey(location, s3_answers.version(answer.get("VersionId")), s3_answers.etag(answer))\n',
-                "    key = ObjectKey(location)\n",
-            ),
+            Edit(_LOOK, "    require(place, location, etag, found)\n    stored", "    stored"),
+            Edit(_LOOK, "head(place, ObjectKey(location, version))", "head(place, ObjectKey(location))"),
         ),
         (f"{_NAMING}test_something_else_right_after_a_copy",),
     ),
@@ -150,8 +159,8 @@ _R17 = (
         (
             Edit(
                 _S3,
-                "            return replace(stored, pin=pin)\n",
-                "            return replace(stored, vouched=Vouched.WRITTEN, pin=pin)\n",
+                "is not known\n            return stored\n",
+                "is not known\n            return replace(stored, vouched=Vouched.WRITTEN)\n",
             ),
         ),
         (f"{_NAMING}test_parts_that_nobody_checked",),

@@ -121,8 +121,8 @@ def _judge(
     """Return the items' artifacts, and why some are left alone."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
-    now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    now = governance.now
     left: dict[UUID, str] = {}
     wishes: list[tuple[ArtifactRow, Policy]] = []
     for item in page:

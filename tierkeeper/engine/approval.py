@@ -139,8 +139,8 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
     rows = artifacts.lock(connection, ids)
     held = schedule.lock(connection, ids)
-    now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    now = governance.now
     said = run.approval or {}
     until = now + engine.settings.engine.undelete_pin
     mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]

@@ -8,7 +8,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.catalog import artifacts, placements
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import ripeness, settlement
 from tierkeeper.engine.context import Engine, key_of
@@ -56,8 +55,8 @@ def judge(
     """
     chosen = {placement for placement, _ in candidates}
     of = sorted({blob for _, blob in candidates})
-    now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    now = governance.now
     copies = placements.of_blobs(connection, of)
     owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
     for artifact in artifacts.of_blobs(connection, of):

@@ -77,6 +77,7 @@ class _Sweep:
         self._run: UUID | None = None
         self._counts: Counter[str] = Counter()
         self._bytes = self._errors = 0
+        self._away: set[str] = set()  # tiers for which something was left; each is one error of the run
 
     def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
         """Take one batch; a fault in it is logged and counted, and the others go on."""
@@ -109,7 +110,9 @@ class _Sweep:
         run = self._begun()
         gone, size, destroyed = step_4_forget(self.engine, token, marked, results, actor=self.actor, run=run)
         counts["destroyed"] += destroyed
-        errors = len(marked) - gone
+        left = away.keys() - self._away if {Verdict.AWAY, Verdict.UNCONFIRMED} & set(verdicts) else frozenset()
+        self._away |= left
+        errors = len(marked) - gone + len(left)
         self.engine.catalog.run(lambda c: runs.add(c, run, counts=+counts, size=size, errors=errors))
         self._counts += counts
         self._bytes += size

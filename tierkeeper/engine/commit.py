@@ -76,8 +76,8 @@ def batch(
     held = schedule.lock(connection, ids)
     # read after the last lock: a store makes older versions due under the locks of the schedule only
     rows = artifacts.load(connection, ids)
-    now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    now = governance.now
     wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
     done = _founded(done, copies)

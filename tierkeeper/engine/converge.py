@@ -133,8 +133,8 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
     """Say what is wanted of each blob of the batch; only reads. ``unread``: doubtful copies that are not waited for."""
     passed = unread or {}
     with engine.catalog.reading() as connection:
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         rows = artifacts.load(connection, ids)
         of = [row for row in rows if row.blob_id is not None]
         ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})

@@ -27,7 +27,6 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import PlacementState
 from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import content as contents
 from tierkeeper.engine import locking, settlement, storing, streams
 from tierkeeper.engine.context import Engine
@@ -131,7 +130,7 @@ def step_1_read(
 ) -> Incoming:
     """Open and hash one item's content and find its policy; refuse what can't be stored."""
     read = stack.enter_context(contents.opened(engine, args, given))
-    now = opening.now
+    now = opening.governance.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
         raise InvalidInput(
             field="created",
@@ -159,8 +158,8 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
     def unit(connection: sa.Connection) -> storing.Prepared:
         scopes = tenants.scopes(connection, [i.args.tenant for i in items])
         taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         copies = placements.of_blobs(connection, sorted(set(taken.values())))
         latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
         prepared = storing.Prepared(token=token, items=list(items), scopes=scopes, intents={}, first={})

@@ -89,7 +89,8 @@ def mark_own(engine: Engine, *, actor: str) -> Marked:
 def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> None:
     """Give a place the mark of this tier, whatever mark it has; raises TierNotOurs where no known copy is seen there.
 
-    ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers.
+    ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers. The place of
+    another tier of this catalog is not given away in either case.
     """
     store = engine.store(tier)
     before: TierMark | None = None
@@ -105,6 +106,8 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
         whose = f"the mark in {store.site} is unreadable: if it belongs to another catalog, {_TAKEN}"
     except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
         pass
+    if before is not None:
+        _require_free(engine, store, before)
     if not lost:
         _require_seen(engine, tier, whose=whose)
     mark, known = _fresh(engine, tier)
@@ -219,6 +222,7 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, act
     mine = replace(known, tiers={**known.tiers, tier: found.made})
     reason = difference(mine, store, found)
     if reason is not None:
+        _require_free(engine, store, found)
         what_next = (
             f"an empty catalog becomes the one that its tiers belong to by `tierkeeper catalog rebuild`; to take the "
             f"place over, so that the other catalog loses it: `tierkeeper init --adopt {tier} --reason …`"
@@ -239,6 +243,22 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, act
     engine.catalog.run(unit)
     engine.marks.refresh()
     return [*made, f"mark in {store.site}"]
+
+
+def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
+    """Raise TierNotOurs where this is the mark that the catalog knows of another tier, one in use or with copies."""
+    other, known = found.tier, _identity(engine)
+    if other == store.config.tier or (found.catalog, found.made) != (known.catalog, known.tiers.get(other)):
+        return
+    with engine.catalog.reading() as connection:
+        copies = identity.copies(connection, other)
+    if copies or other in engine.stores:
+        reason = (
+            f"{store.site} is tier {other} of this catalog, with {copies} copies: give tier {store.config.tier} a "
+            f"place of its own; if tier {other} has moved, adopt its new place first: "
+            f"`tierkeeper init --adopt {other} --reason …`"
+        )
+        raise TierNotOurs(tier=store.config.tier, reason=reason)
 
 
 def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> None:

@@ -34,6 +34,8 @@ log = logs.get(__name__)
 RECENT: Final = 1.0
 #: seconds for which what was read of the catalog is good: another host may adopt another place, or accept a restore
 KNOWN: Final = 3.0
+#: seconds until the log is told again of the same tier for the same reason, if it did not confirm meanwhile
+TOLD: Final = 60.0
 
 
 class Marks:
@@ -46,6 +48,7 @@ class Marks:
         self._identity_at = -inf  # when its reading began
         self._assumed: Mapping[str, TierMark] = {}
         self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
+        self._told: dict[str, tuple[str, float]] = {}  # why a tier was refused, as the log was told, and when
 
     def guard(self, store: Store) -> Guard:
         """Return what a bound store of this tier asks about each mark that it finds."""
@@ -82,6 +85,7 @@ class Marks:
         self._seen.pop(tier, None)
         self.judge(store, read(store))
         self._seen[tier] = now
+        self._told.pop(tier, None)
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
         """Return why these tiers cannot be used now, of those that :meth:`confirm` refuses."""
@@ -90,9 +94,19 @@ class Marks:
             try:
                 self.confirm(store, before=before, bound=bound)
             except StoreError as error:
-                log.warning("a tier cannot be used", tier=store.config.tier, error=str(error))
+                self._tell(store.config.tier, str(error))
                 found[store.config.tier] = error
         return found
+
+    def _tell(self, tier: str, error: str) -> None:
+        """Warn of a tier that cannot be used; the steps of one command or sweep all meet it, and one line is enough."""
+        now = monotonic()
+        with self._lock:
+            before, at = self._told.get(tier, ("", -inf))
+            if error == before and now - at < TOLD:
+                return
+            self._told[tier] = (error, now)
+        log.warning("a tier cannot be used", tier=tier, error=error)
 
     @contextmanager
     def assuming(self, found: Mapping[str, TierMark]) -> Iterator[None]:

@@ -137,8 +137,8 @@ def _artifacts_decided(
         artifacts.lock_only(connection, ids)
         schedule.lock(connection, ids)
         rows = artifacts.load(connection, sorted(parked.still(connection, ids)))
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         coming: list[schedule.Coming] = []
         details: dict[UUID, str] = {}
         for row in rows:

@@ -43,7 +43,7 @@ class View:
         if not self.candidates:
             return active
         names = {policy.name for policy in self.candidates}
-        return Governance([*(p for p in active.policies if p.name not in names), *self.candidates], {})
+        return Governance([*(p for p in active.policies if p.name not in names), *self.candidates], {}, active.now)
 
 
 def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text: str | None, source: str) -> View:

@@ -1,6 +1,7 @@
 """The active policies, as values, read again when they change."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Lock
 
 import sqlalchemy as sa
@@ -24,20 +25,20 @@ class PolicyBook:
 
     def refresh(self, connection: sa.Connection) -> "Governance":
         """Return the policies that are active now; asked in every transaction that decides."""
-        mark = policies.mark(connection)
+        mark, now = policies.mark(connection)
         with self._lock:
             if mark != self._mark:
                 self._policies = tuple(read(row) for row in policies.active(connection))
                 self._governing = {}
                 self._mark = mark
-            return Governance(self._policies, self._governing)
+            return Governance(self._policies, self._governing, now)
 
 
 class Governance:
-    """The policies at one moment."""
+    """The policies at one moment, ``now``, by PostgreSQL's clock."""
 
-    def __init__(self, active: Sequence[Policy], remembered: dict[match.Subject, Policy]) -> None:
-        self.policies = active
+    def __init__(self, active: Sequence[Policy], remembered: dict[match.Subject, Policy], now: datetime) -> None:
+        self.policies, self.now = active, now
         self._remembered = remembered
 
     def of(self, subject: match.Subject) -> Policy:

@@ -14,7 +14,6 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, browse, runs, schedule
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action
@@ -44,8 +43,8 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
         if not ids:
             runs.finish(connection, run)
             return Counter()
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         rows: list[schedule.Coming] = []
         never: list[schedule.Coming] = []
         deletes_now: dict[UUID, bool] = {}

@@ -14,7 +14,6 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Call, Ref, StoreResult, plain
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import locking, settlement
 from tierkeeper.engine.content import Content
@@ -98,10 +97,9 @@ def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: by
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How things stand when a batch comes in: what earlier deliveries stored, by position; the time; the policies."""
+    """How things stand when a batch comes in: what earlier deliveries stored, by position; the policies now."""
 
     known: dict[int, StoreResult]
-    now: datetime
     governance: Governance
 
 
@@ -111,7 +109,7 @@ def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Cal
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
         known = {d.item: _result(result) for d, result in found.items()}
-        return Opening(known, catalog_now(connection), engine.book.refresh(connection))
+        return Opening(known, engine.book.refresh(connection))
 
 
 def _result(recorded: dict[str, Any]) -> StoreResult:
@@ -154,8 +152,8 @@ def commit(
     blobs.lock(connection, {u.blob for u in uploads} - set(taken.values()))
     heads = artifacts.take_names(connection, [_name(i) for i in fresh])
     previous = artifacts.latest_of_names(connection, {h.id for h in heads.values()})
-    now = catalog_now(connection)
     governance = engine.book.refresh(connection)
+    now = governance.now
     needs: dict[UUID, set[str]] = {blob: set() for blob in {*taken.values(), *(u.blob for u in uploads)}}
     places = []
     for item in fresh:

@@ -27,8 +27,8 @@ log = logs.get(__name__)
 def survey(engine: Engine, *, actor: str) -> None:
     """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
     with engine.catalog.reading() as connection:
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
         approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
         limited = [policy for policy in governance.policies if policy.brake is not None]

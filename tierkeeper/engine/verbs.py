@@ -7,7 +7,8 @@
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,12 +16,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.base.values import Call, Ref, VerbResult
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import settlement, wishes
 from tierkeeper.engine.context import Engine, Worker
@@ -29,6 +29,8 @@ from tierkeeper.engine.wishes import Wish
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
 Decide = Callable[[wishes.Asked], Wish]
+
+_MOVES = PromoteArgs, ArchiveArgs  # what they ask for may be there already
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,24 @@ def undelete(engine: Engine, args: UndeleteArgs, *, call: Call, dry_run: bool = 
 
 def intend(engine: Engine, args: VerbArgs, *, call: Call) -> list[VerbResult]:
     """Do only what makes a verb certain: its wish stands in the catalog, and the next sweep does it."""
-    verb, decide = _asking(engine, args)
-    return _results(engine, step_1_intend(engine, verb, args, decide, call=call, dry_run=False), dry_run=False)
+    return _results(engine, args, _wished(engine, args, call=call, dry_run=False), dry_run=False)
 
 
 def _carry_out(engine: Engine, args: VerbArgs, *, call: Call, dry_run: bool) -> list[VerbResult]:
-    verb, decide = _asking(engine, args)
-    intended = step_1_intend(engine, verb, args, decide, call=call, dry_run=dry_run)
+    intended = _wished(engine, args, call=call, dry_run=dry_run)
     if not dry_run:
         step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], call=call)
-    return _results(engine, intended, dry_run=dry_run)
+    return _results(engine, args, intended, dry_run=dry_run)
+
+
+def _wished(engine: Engine, args: VerbArgs, *, call: Call, dry_run: bool) -> list[_Intended]:
+    """Take step 1. That a copy is where it is wanted already is said only of a tier whose mark is read now (R19)."""
+    verb, decide = _asking(engine, args)
+    try:
+        return step_1_intend(engine, verb, args, decide, call=call, dry_run=dry_run)
+    except AlreadyThere as error:
+        engine.marks.confirm(engine.store(error.data["tier"]), bound=True)
+        raise
 
 
 def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
@@ -144,8 +154,8 @@ def step_1_intend(
         known = commands.find(connection, [delivery])  # another delivery may have held the locks
         if known:
             return [_Intended.read(r) for r in known[delivery]["results"]]
-        now = catalog_now(connection)
         governance = engine.book.refresh(connection)
+        now = governance.now
         copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
         asked = [
             wishes.Asked(
@@ -252,15 +262,20 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
             schedule.put_deletes(connection, coming)
 
 
-def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
-    """Return what was intended beside where the copies are now."""
+def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
+    """Return what was intended beside where the copies are now: in tiers whose mark is read now (R19).
+
+    Where a move has nothing to do because its copies are there, and one of their tiers is away, that tier's error is
+    raised: nothing is certain, and nothing was changed.
+    """
     with engine.catalog.reading() as connection:
         rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
         copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
-    present: dict[UUID, tuple[str, ...]] = {}
-    for row in rows.values():
-        of_row = _present(copies, row)
-        present[row.id] = tuple(t.name for t in engine.tiers if t.name in of_row)
+    present = {row.id: _present(copies, row) for row in rows.values()}
+    counted = [engine.store(t.name) for t in engine.tiers if any(t.name in p for p in present.values())]
+    away = engine.marks.refused(counted, bound=True)
+    if away and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
+        raise away[min(away)]
     return [
         VerbResult(
             ref=i.ref,
@@ -268,13 +283,18 @@ def _results(engine: Engine, intended: Sequence[_Intended], *, dry_run: bool) ->
             outcome=i.outcome,
             state=i.state,
             wanted=i.wanted,
-            present=present.get(i.artifact, ()),
-            detail=i.detail,
+            present=tuple(t.name for t in engine.tiers if t.name in present.get(i.artifact, ()) and t.name not in away),
+            detail="; ".join([i.detail, *_unsure(present.get(i.artifact, frozenset()) & away.keys())]),
             purge_at=i.purge_at,
             dry_run=dry_run,
         )
         for i in intended
     ]
+
+
+def _unsure(tiers: AbstractSet[str]) -> Iterator[str]:
+    for tier in sorted(tiers):
+        yield f"its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
 
 
 def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:

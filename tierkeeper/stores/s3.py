@@ -211,7 +211,7 @@ class S3Store(Store):
             version = s3_answers.version(answer.get("VersionId"))
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, _ = s3_look.after(self.place, location, info, answer)
-        return replace(stored, vouched=None if pin is None else Vouched.WRITTEN, pin=pin)
+        return replace(stored, vouched=None if stored.pin is None else Vouched.WRITTEN)
 
     def _put_parts(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         finished = self._multipart.upload(location, content, info, self.place.about(info))
@@ -222,11 +222,11 @@ class S3Store(Store):
         if finished.confirmed_by(answer) and (version is not None or not self.place.versioned):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, found = s3_look.after(self.place, location, info, answer)
-        if "ChecksumSHA256" not in found or pin is None:  # whether it checked those of the parts is not known
-            return replace(stored, pin=pin)
+        if "ChecksumSHA256" not in found or stored.pin is None:  # whether it checked those of the parts is not known
+            return stored
         if not finished.confirmed_by(found):
             raise s3_look.mismatch(self.place, location, "the server has other checksums of its parts")
-        return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN, pin=pin)
+        return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN)
 
     def _maybe_ours(self, location: str, info: ObjectInfo) -> Stored:
         """Return what is at ``location`` if it may be what was to be written: a lost answer makes botocore write twice.

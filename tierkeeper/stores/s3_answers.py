@@ -15,9 +15,13 @@ def version(given: str | None) -> str | None:
 
 
 def etag(answer: Mapping[str, Any]) -> str | None:
-    """Return the ETag with its quotes, which some servers leave out in an answer's body."""
+    """Return the ETag with its quotes, which some servers leave out in an answer's body; None for a weak one.
+
+    A weak ETag (``W/"…"``) says that something much like it was there, and no condition is ever met by it (RFC 9110,
+    8.8.3.2): it names no bytes.
+    """
     given: str | None = answer.get("ETag")
-    return None if not given else f'"{given.strip(chr(34))}"'
+    return None if not given or given.startswith("W/") else f'"{given.strip(chr(34))}"'
 
 
 def pin(answer: Mapping[str, Any]) -> str | None:

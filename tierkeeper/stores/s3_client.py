@@ -1,6 +1,7 @@
 """What an S3 tier is told by its URL and options, and the boto3 client made of it."""
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
@@ -29,6 +30,7 @@ GIB = 1024 * MIB
 LEAST_PART = 5 * MIB  # S3's own limit for every part but the last
 MOST_PARTS = 10_000
 MOST_COPY = 5 * GIB  # the most that one CopyObject may copy
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{1,255}")  # what botocore sends to any server; AWS takes less for new ones
 _SPARE_CONNECTIONS = 8  # parts of large objects travel beside the engine's calls
 
 
@@ -79,6 +81,9 @@ def parse(config: StoreConfig) -> S3Options:
     if not place.host or "@" in place.host or ":" in place.host:
         fix = "Write s3://bucket/prefix?endpoint=…; credentials go into options or the usual AWS places."
         raise options.bad("it needs a bucket, and nothing else before the path.", fix)
+    if not _BUCKET.fullmatch(place.host):
+        fix = "Write letters, digits, dots, hyphens (in AWS 3 to 63, lower case; some servers take underscores)."
+        raise options.bad(f"{place.host!r} can be no bucket.", fix)
     endpoint = options.text("endpoint")
     if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
         raise options.bad(f"option endpoint is {endpoint!r}.", "Write it like https://s3.example.org:9000.")

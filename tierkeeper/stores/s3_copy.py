@@ -48,8 +48,7 @@ class Copier:
         if not large and (told := _told(answer, origin, location, info)) is not None:
             return s3_look.checked(self._place, told, info)
         stored, _ = s3_look.after(self._place, location, info, answer)
-        vouched = _vouched(stored, answer, named=origin.is_named and sure)
-        return replace(stored, vouched=vouched, pin=s3_answers.pin(answer))
+        return replace(stored, vouched=_vouched(stored, named=origin.is_named and sure))
 
     def _whole(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
         place = self._place
@@ -86,9 +85,9 @@ def _told(answer: Mapping[str, Any], origin: Origin, location: str, info: Object
     return replace(stored, vouched=Vouched.PINNED if sha256 is None else Vouched.SERVER)
 
 
-def _vouched(stored: Stored, answer: Mapping[str, Any], *, named: bool) -> Vouched | None:
+def _vouched(stored: Stored, *, named: bool) -> Vouched | None:
     """Return who vouches for a copy that was looked at: what the look found counts only if the answer told its name."""
-    if s3_answers.pin(answer) is None:
+    if stored.pin is None:
         return None
     if stored.sha256 is not None:
         return Vouched.SERVER

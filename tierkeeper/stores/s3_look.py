@@ -1,6 +1,7 @@
 """Looks at objects: by their pins, and after they were written."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tierkeeper.stores import s3_answers, s3_errors
@@ -50,10 +51,18 @@ def mismatch(place: Place, location: str, reason: str) -> ContentMismatch:
 
 
 def after(place: Place, location: str, info: ObjectInfo, answer: Mapping[str, Any]) -> tuple[Stored, Mapping[str, Any]]:
-    """Look at what ``answer`` says was written; ContentMismatch if it is something else by now, or not ``info``'s."""
-    key = ObjectKey(location, s3_answers.version(answer.get("VersionId")), s3_answers.etag(answer))
-    found = head(place, key)
-    return checked(place, s3_answers.stored(location, found), info), found
+    """Look at what ``answer`` says was written; ContentMismatch if it is something else by now, or not ``info``'s.
+
+    It has the pin that ``answer`` says, unless that is an ETag and the look has none (a proxy may weaken it): what a
+    server tells at times names nothing.
+    """
+    version, etag = s3_answers.version(answer.get("VersionId")), s3_answers.etag(answer)
+    found = head(place, ObjectKey(location, version))
+    if s3_answers.etag(found) is None:
+        etag = None
+    require(place, location, etag, found)
+    stored = checked(place, s3_answers.stored(location, found), info)
+    return replace(stored, pin=version or etag), found
 
 
 def checked(place: Place, stored: Stored, info: ObjectInfo) -> Stored:

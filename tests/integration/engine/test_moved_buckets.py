@@ -55,6 +55,16 @@ def moved(house: House, tier: str, content: bytes = CONTENT) -> str:
     return f'"{done["ETag"].strip(chr(34))}"'
 
 
+def test_a_server_whose_etags_are_weak(open_house: OpenHouse, front: PlainFront) -> None:
+    """Its answers name no bytes: what is moved there is read back, and then counts."""
+    front.weakens = True
+    tiers = {tier: {"url": f"s3://{tier}-weak?endpoint={front.endpoint}&{KEYS}"} for tier in ("hot", "warm")}
+    house = open_house(tiers=tiers)
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.settle()
+    assert (house.tiers(), vouched(house, "warm"), house.read()) == ({"warm"}, ("read", None, True), CONTENT)
+
+
 def test_verify_names_right_bytes_anew(buckets: House) -> None:
     """They are read, and stay what they are; a copy by the server is made from them by their new name."""
     etags = {tier: moved(buckets, tier) for tier in ("warm", "cold")}

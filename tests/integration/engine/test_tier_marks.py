@@ -11,7 +11,8 @@ from integration.engine.reconciling import CONTENT, reconcile
 from integration.keeper.house import LEASES_END, House, restored
 
 from tierkeeper.base.health import Condition
-from tierkeeper.engine import damage
+from tierkeeper.base.states import RunKind
+from tierkeeper.engine import damage, marks
 from tierkeeper.engine.checking import Wrong
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
@@ -42,7 +43,9 @@ def test_nothing_is_concluded_while_a_place_is_away(twice: House, how: str) -> N
         assert verified.counts["left out"] >= 1
         assert "damaged" not in verified.counts
         assert house.read() == CONTENT  # from cold
-        assert house.keeper.collect().counts["left out: the tier's place is not its own"] == 2
+        collected = house.keeper.collect()
+        assert (collected.counts["left out: the tier's place is not its own"], collected.errors) == (2, 1)
+        assert house.keeper.runs(kind=RunKind.COLLECT)[0].errors == 1
         house.purge("new")
         house.turn()
         house.collect()
@@ -60,6 +63,23 @@ def test_nothing_is_concluded_while_a_place_is_away(twice: House, how: str) -> N
     house.settle()
     assert (house.tiers(), house.tiers("due"), house.tiers("new")) == ({"warm", "cold"}, {"warm"}, {"cold"})
     assert house.read("new") == b"new"
+
+
+def test_the_log_says_once_that_a_tier_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step meets it, the log is told once; again when it was back, or a while later."""
+    told: list[str] = []
+    monkeypatch.setattr(marks.log, "warning", lambda _, *, tier, **__: told.append(tier))
+    refused = house.keeper.engine.unconfirmed
+    for _ in range(2):
+        with away(house, "warm", "missing"):
+            assert [list(refused()) for _ in range(3)] == [["warm"]] * 3
+        assert refused() == {}
+    assert told == ["warm", "warm"]
+    with away(house, "warm", "missing"):
+        refused()
+        monkeypatch.setattr(marks, "TOLD", 0.0)
+        refused()
+    assert told == ["warm"] * 4
 
 
 def test_an_upload_to_another_place_is_not_believed(s3_house: House) -> None:
@@ -129,7 +149,8 @@ def test_a_tier_that_does_not_confirm_is_no_other_copy(s3_house: House, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(house.keeper.engine.store("warm"), "mark", refuse)
-        assert house.keeper.collect().counts["left out: the tier did not tell whether its place is its own"] == 1
+        collected = house.keeper.collect()
+        assert collected.counts["left out: the tier did not tell whether its place is its own"] == collected.errors == 1
     house.settle()
 
 

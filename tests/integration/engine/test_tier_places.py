@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -197,6 +198,40 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
         house.sql("UPDATE placements SET damaged_at = NULL")
     house.keeper.adopt("hot", actor="tester", reason="it was found again", lost=False)
     house.settle()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_the_place_of_another_tier_is_not_adopted(
+    house: House, settings_factory: Callable[..., Settings], *, lost: bool
+) -> None:
+    """Two tiers never share a place: whose it is keeps it, and init says what to do instead."""
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.settle()
+    warm = house.settings.tiers["warm"].url
+    mark = house.keeper.engine.store("warm").mark()
+    with Keeper.open(second(house, settings_factory, tiers={"cold": {"url": warm}})) as keeper:
+        for call in (partial(keeper.adopt, "cold", actor="tester", reason="a mistake", lost=lost), keeper.init):
+            with pytest.raises(TierNotOurs, match="is tier warm of this catalog, with 1 copies: give tier cold"):
+                call()
+    assert (house.keeper.engine.store("warm").mark(), house.read()) == (mark, CONTENT)
+
+
+def test_the_place_of_a_tier_that_is_gone_is_adopted_without_its_copies(
+    open_house: Callable[..., House], settings_factory: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """A tier that left the settings keeps its place as long as the catalog has copies in it."""
+    place = {"url": f"{tmp_path.as_uri()}/attic"}
+    house = open_house(tiers={"attic": {**place, "temperature": "cold"}})
+    house.store(content=CONTENT)
+    house.sql("UPDATE placements SET tier = 'attic'")
+    with Keeper.open(second(house, settings_factory, tiers={"cold": place})) as keeper:
+        with pytest.raises(TierNotOurs, match="is tier attic of this catalog"):
+            keeper.adopt("cold", actor="tester", reason="a mistake", lost=True)
+        house.sql("UPDATE placements SET tier = 'hot'")
+        keeper.adopt("cold", actor="tester", reason="it was empty", lost=True)
+    assert house.read() == CONTENT
+    for tier in ("cold", "attic"):  # whoever has moved first adopts its new place; then the old one is free
+        house.keeper.adopt(tier, actor="tester", reason="and back", lost=True)
 
 
 @pytest.mark.parametrize("readable", [True, False])

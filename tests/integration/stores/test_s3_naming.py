@@ -31,6 +31,7 @@ class PlainFront(Front):
 
     asks = True
     tells_etags = True
+    weakens = False  # as a proxy that compresses does
 
     def instead(self, request: Request) -> Answer | None:
         """Refuse the copy of another ETag; count the requests by their methods."""
@@ -47,6 +48,8 @@ class PlainFront(Front):
         """Leave the checksums out."""
         left_out = ("x-amz-checksum",) if self.tells_etags else ("x-amz-checksum", "etag")
         headers = [(name, value) for name, value in answer.headers if not name.lower().startswith(left_out)]
+        if self.weakens:
+            headers = [(name, f"W/{value}" if name.lower() == "etag" else value) for name, value in headers]
         return Answer(answer.status, headers, _CHECKSUM.sub(b"", answer.body))
 
 
@@ -120,6 +123,7 @@ def test_a_copy_by_no_pin_is_looked_at(store: Store, front: PlainFront) -> None:
         ('"a1"', {"ETag": '"a1"'}, True),
         ('"a1"', {"ETag": "a1"}, True),
         ('"a1"', {"ETag": '"b2"'}, False),  # a server's own encryption, or other bytes
+        ('"a1"', {"ETag": 'W/"a1"'}, False),
         ('"a1"', {}, False),
         ('"a1-2"', {"ETag": '"a1-2"'}, False),  # no MD5
         ("v1", {"ETag": '"a1"', "CopySourceVersionId": "v1"}, True),
@@ -169,6 +173,17 @@ def test_without_an_etag_nobody_knows_what_is_there(store: Store, front: PlainFr
         store.open(key, offset=1, length=2).__enter__()
     with store.open(key) as pieces:
         assert (b"".join(pieces), pin_of(pieces)) == (b"small", None)
+
+
+@pytest.mark.parametrize("size", [5000, 9 * MIB])
+def test_a_weak_etag_names_nothing(store: Store, front: PlainFront, size: int) -> None:
+    """Where every ETag is weak nothing has a pin, copies are made all the same, and nobody vouches for them."""
+    front.weakens = True
+    content = os.urandom(size)
+    key, info, stored = pinned(store, content)
+    made = copied(store, key, info)
+    assert (stored.pin, made.pin, made.vouched) == (None, None, None)
+    assert read(store, ObjectKey(made.location)) == content
 
 
 def test_what_was_opened_has_the_pin_of_its_answer(store: Store) -> None:

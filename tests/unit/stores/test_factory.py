@@ -78,6 +78,8 @@ def test_unusable_folders(url: str) -> None:
     [
         "s3:///prefix",
         "s3://key:secret@bucket/prefix",
+        "s3://b%C3%BCro/prefix",
+        "s3://my bucket",
         "s3://bucket?endpoint=localhost:9000",
         "s3://bucket?access_key=a",
         "s3://bucket?access_key=a&secret_key=b&profile=c",
