@@ -279,7 +279,7 @@ MARKING = (
         "tier marks",
         "the place of another tier is adopted",
         (Edit(f"{_ENGINE}marking.py", "        _require_free(engine, store, before)\n", "        pass\n"),),
-        (f"{_PLACES}test_the_place_of_another_tier_is_not_adopted[True]",),
+        (f"{_PLACES}test_the_place_of_another_tier_is_not_adopted",),
     ),
     Mutant(
         "tier marks",
@@ -291,13 +291,13 @@ MARKING = (
         "R19",
         "a verb counts copies in tiers that are away",
         (Edit(f"{_ENGINE}verbs.py", " and t.name not in away)", ")"),),
-        (f"{_RESTS}test_a_restored_copy_is_not_counted_while_its_tier_is_away[empty-folders]",),
+        (f"{_RESTS}test_a_restored_copy_is_not_counted_while_its_tier_is_away",),
     ),
     Mutant(
         "R19",
         "a move has nothing to do on the catalog's word",
         (Edit(f"{_ENGINE}verbs.py", "        raise away[min(away)]\n", "        pass\n"),),
-        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier[folders]",),
+        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier",),
     ),
     Mutant(
         "R19",
@@ -309,12 +309,12 @@ MARKING = (
                 "        str(error)\n",
             ),
         ),
-        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier[folders]",),
+        (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier",),
     ),
     Mutant(
         "tier marks",
         "what collect leaves of a tier that is away is no error",
         (Edit(f"{_ENGINE}collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
-        (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away[empty]",),
+        (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away",),
     ),
 )
