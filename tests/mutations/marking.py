@@ -305,7 +305,7 @@ MARKING = (
         (
             Edit(
                 f"{_ENGINE}verbs.py",
-                '        engine.marks.confirm(engine.store(error.data["tier"]), bound=True)\n',
+                '        engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)\n',
                 "        str(error)\n",
             ),
         ),

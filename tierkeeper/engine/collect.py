@@ -110,14 +110,23 @@ class _Sweep:
         run = self._begun()
         gone, size, destroyed = step_4_forget(self.engine, token, marked, results, actor=self.actor, run=run)
         counts["destroyed"] += destroyed
-        left = away.keys() - self._away if {Verdict.AWAY, Verdict.UNCONFIRMED} & set(verdicts) else frozenset()
-        self._away |= left
+        left = self._left(picked, away)
         errors = len(marked) - gone + len(left)
         self.engine.catalog.run(lambda c: runs.add(c, run, counts=+counts, size=size, errors=errors))
         self._counts += counts
         self._bytes += size
         self._errors += errors
         return gone
+
+    def _left(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
+        """Return the tiers that are away and have copies of this batch, but had none of an earlier one."""
+        if not away:
+            return set()
+        with self.engine.catalog.reading() as connection:
+            tiers = {p.tier for p in placements.load(connection, [placement for placement, _ in picked])}
+        left = (tiers & away.keys()) - self._away
+        self._away |= left
+        return left
 
     def finish(self, *, more: bool) -> SweepResult:
         """End the run."""

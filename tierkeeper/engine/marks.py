@@ -76,11 +76,11 @@ class Marks:
     def confirm(self, store: Store, *, before: bool = False, bound: bool = False) -> None:
         """Raise TierNotOurs, or what the store raises, unless this is the tier's place now.
 
-        ``before``: a reading that began at most ``RECENT`` seconds ago will do. ``bound``: ask bound stores too, which
-        tell within each call.
+        ``bound``: ask bound stores too, which tell within each call. ``before``: of others a reading that began at most
+        ``RECENT`` seconds ago will do.
         """
         tier, now = store.config.tier, monotonic()
-        if (store.bound and not bound) or (before and now - self._seen.get(tier, -inf) < RECENT):
+        if (not bound) if store.bound else (before and now - self._seen.get(tier, -inf) < RECENT):
             return
         self._seen.pop(tier, None)
         self.judge(store, read(store))

@@ -92,7 +92,7 @@ def away(house: House, tier: str, how: str) -> Iterator[None]:
             yield
         return
     root = cast("FilesystemStore", store)._tree.root
-    root.rename(root.with_name("unmounted"))
+    root.rename(root.with_name(f"{root.name}-unmounted"))
     if how != "missing":
         root.mkdir()
     if how == "prepared":
@@ -101,7 +101,7 @@ def away(house: House, tier: str, how: str) -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(root, ignore_errors=True)
-        root.with_name("unmounted").rename(root)
+        root.with_name(f"{root.name}-unmounted").rename(root)
 
 
 def damaged(house: House) -> int:

@@ -65,6 +65,16 @@ def test_nothing_is_concluded_while_a_place_is_away(twice: House, how: str) -> N
     assert house.read("new") == b"new"
 
 
+def test_collect_counts_the_tiers_that_it_left_something_in(house: House) -> None:
+    """Of two tiers that are away the one without a copy to remove is no error."""
+    house.store(content=CONTENT, age=timedelta(days=10))
+    house.turn()
+    with away(house, "hot", "missing"), away(house, "cold", "missing"):
+        assert house.collect().errors == 1
+    house.settle()
+    assert house.tiers() == {"warm"}
+
+
 def test_the_log_says_once_that_a_tier_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step meets it, the log is told once; again when it was back, or a while later."""
     told: list[str] = []

@@ -22,9 +22,9 @@ def test_a_restored_copy_is_not_counted_while_its_tier_is_away(any_house: House,
     house = restored(any_house, b"bytes", to_tier="warm")
     assert told(house.restore(to_tier="warm")) == (Outcome.DONE, ("warm", "cold"), False)
     with away(house, "warm", how):
+        house.keeper.engine.marks.refresh()  # a reading of a moment ago would do
         assert told(house.restore(to_tier="warm")) == (Outcome.DONE, ("cold",), True)
-        assert told(house.purge()) == (Outcome.DONE, ("cold",), True)
-        assert told(house.purge()) == (Outcome.NOTHING, ("cold",), True)
+        assert told(house.purge()) == (Outcome.DONE, ("warm", "cold"), False)  # who deletes relies on no copy
         assert told(house.undelete()) == (Outcome.DONE, ("cold",), True)
     house.settle()
     assert house.tiers() == {"warm", "cold"}
@@ -41,6 +41,7 @@ def test_a_move_to_where_it_is_asks_the_tier(any_house: House) -> None:
     with pytest.raises(AlreadyThere):
         house.promote("a", "cold")
     with away(house, "cold", "empty"):
+        house.keeper.engine.marks.refresh()
         with pytest.raises(StoreError, match="cold"):
             house.archive()
         with pytest.raises(StoreError, match="cold"):
