@@ -296,7 +296,7 @@ MARKING = (
     Mutant(
         "R19",
         "a move has nothing to do on the catalog's word",
-        (Edit(f"{_ENGINE}verbs.py", "        raise away[min(away)]\n", "        pass\n"),),
+        (Edit(f"{_ENGINE}verbs.py", "        raise away[min(relied)]\n", "        pass\n"),),
         (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier",),
     ),
     Mutant(

@@ -265,7 +265,7 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
 def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
     """Return what was intended beside where the copies are now: in tiers whose mark is read now (R19).
 
-    Where a move has nothing to do because its copies are there, and one of their tiers is away, that tier's error is
+    Where a move has nothing to do, and a copy where it is wanted is in a tier that is away, that tier's error is
     raised: nothing is certain, and nothing was changed.
     """
     with engine.catalog.reading() as connection:
@@ -275,8 +275,9 @@ def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, d
     counted = [engine.store(t.name) for t in engine.tiers if any(t.name in p for p in present.values())]
     # who deletes relies on no copy, and does not wait for a store that is slow to answer
     away = {} if isinstance(args, PurgeArgs) else engine.marks.refused(counted, before=True, bound=True)
-    if away and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
-        raise away[min(away)]
+    relied = {t for i in intended for t in i.wanted if t in present.get(i.artifact, ())} & away.keys()
+    if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
+        raise away[min(relied)]
     return [
         VerbResult(
             ref=i.ref,
