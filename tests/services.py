@@ -33,12 +33,21 @@ def absent(service: str, why: str) -> NoReturn:
     pytest.skip(f"{service} is missing: {why}")
 
 
+def real_s3_access() -> tuple[str, str, str]:
+    """Return endpoint, access key and secret key of the real S3 server; skip the test loudly where none runs."""
+    try:
+        endpoint, access_key, secret_key = (
+            os.environ[f"TIERKEEPER_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
+        )
+    except KeyError as error:
+        absent("the real S3 server", f"{error.args[0]} is not set; `make test-s3` starts one")
+    return endpoint, access_key, secret_key
+
+
 def real_s3() -> str:
-    """Return the options of a tier's URL that lead to the real S3 server; skip the test loudly where none runs."""
-    if not os.environ.get("TIERKEEPER_TEST_S3_ENDPOINT"):
-        absent("the real S3 server", "run `make test-s3`, which starts it")
-    names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
-    return "&".join(f"{name.lower()}={os.environ['TIERKEEPER_TEST_S3_' + name]}" for name in names)
+    """Return the options of a tier's URL that lead to the real S3 server; as :func:`real_s3_access`."""
+    endpoint, access_key, secret_key = real_s3_access()
+    return f"endpoint={endpoint}&access_key={access_key}&secret_key={secret_key}"
 
 
 @contextmanager

@@ -14,21 +14,18 @@ from acceptance.deployment import Deployment
 pytestmark = pytest.mark.s3
 
 CLASSES = {"hot": "STANDARD", "warm": "WARM", "cold": "COLD"}
-VARIABLES = ("TIERKEEPER_TEST_S3_ENDPOINT", "TIERKEEPER_TEST_S3_ACCESS_KEY", "TIERKEEPER_TEST_S3_SECRET_KEY")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _server() -> None:
     """Without the server nothing else need be started."""
-    if not os.environ.get(VARIABLES[0]):
-        services.absent("the real S3 server", "run `make test-s3`, which starts it")
+    services.real_s3_access()
 
 
 @pytest.fixture
 def tier_urls() -> dict[str, str]:
     """Every tier is a bucket of its own, fresh for the test, with a storage class of its own."""
-    endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
-    where = f"endpoint={endpoint}&region=us-east-1&access_key={access_key}&secret_key={secret_key}"
+    where = f"{services.real_s3()}&region=us-east-1"
     run = uuid4().hex[:12]
     return {
         f"TIERKEEPER_TIERS__{tier.upper()}__URL": f"s3://{tier}-{run}/tiers?{where}&class={name}"
@@ -38,7 +35,7 @@ def tier_urls() -> dict[str, str]:
 
 def classes(deployment: Deployment, tier: str) -> set[str]:
     """Return the storage classes of the copies in a tier's bucket, asked of the server by a client that is not ours."""
-    endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
+    endpoint, access_key, secret_key = services.real_s3_access()
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,

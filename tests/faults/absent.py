@@ -37,8 +37,7 @@ _COUNTED = (
     " AND p.state IN ('present', 'doomed')) AS tiers"
     " FROM artifacts a JOIN names n ON n.id = a.name_id WHERE a.state <> 'purged'"
 )
-_VERSIONS = "SELECT a.id FROM artifacts a JOIN names n ON n.id = a.name_id WHERE n.name = :name"
-_REVISIONS = (
+_VERSIONS = (
     "SELECT a.id, a.revision FROM artifacts a JOIN names n ON n.id = a.name_id WHERE n.name = :name ORDER BY a.id"
 )
 _TRIED = "SELECT artifact_id, attempts, parked_reason FROM schedule WHERE attempts > 0 OR parked_reason IS NOT NULL"
@@ -173,11 +172,11 @@ class Absence(Lives):
     def verb(self, act: Callable[[Call], object], name: str, state: str, *, free: bool = True) -> bool:
         """Do it; only a move that has nothing to do is refused, and then nothing is changed."""
         self.catch_up()
-        before = self.house.sql(_REVISIONS, name=name)
+        before = self.house.sql(_VERSIONS, name=name)
         try:
             return super().verb(act, name, state, free=free)
         except Refused:
-            assert self.house.sql(_REVISIONS, name=name) == before
+            assert self.house.sql(_VERSIONS, name=name) == before
             return False
 
     @rule()

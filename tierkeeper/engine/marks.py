@@ -80,7 +80,8 @@ class Marks:
         ``RECENT`` seconds ago will do.
         """
         tier, now = store.config.tier, monotonic()
-        if (not bound) if store.bound else (before and now - self._seen.get(tier, -inf) < RECENT):
+        told = not bound if store.bound else (before and now - self._seen.get(tier, -inf) < RECENT)
+        if told:
             return
         self._seen.pop(tier, None)
         self.judge(store, read(store))

@@ -7,8 +7,7 @@
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +30,7 @@ from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, Rest
 Decide = Callable[[wishes.Asked], Wish]
 
 _MOVES = PromoteArgs, ArchiveArgs  # what they ask for may be there already
+_NOT_COUNTED = "its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +271,11 @@ def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, d
     with engine.catalog.reading() as connection:
         rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
         copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
-    present = {row.id: _present(copies, row) for row in rows.values()}
-    counted = [engine.store(t.name) for t in engine.tiers if any(t.name in p for p in present.values())]
+    held = [_present(copies, rows[i.artifact]) if i.artifact in rows else frozenset() for i in intended]
+    counted = [engine.store(t.name) for t in engine.tiers if any(t.name in tiers for tiers in held)]
     # who deletes relies on no copy, and does not wait for a store that is slow to answer
     away = {} if isinstance(args, PurgeArgs) else engine.marks.refused(counted, before=True, bound=True)
-    relied = {t for i in intended for t in i.wanted if t in present.get(i.artifact, ())} & away.keys()
+    relied = {t for i, tiers in zip(intended, held, strict=True) for t in tiers.intersection(i.wanted)} & away.keys()
     if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
         raise away[min(relied)]
     return [
@@ -285,18 +285,13 @@ def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, d
             outcome=i.outcome,
             state=i.state,
             wanted=i.wanted,
-            present=tuple(t.name for t in engine.tiers if t.name in present.get(i.artifact, ()) and t.name not in away),
-            detail="; ".join([i.detail, *_unsure(present.get(i.artifact, frozenset()) & away.keys())]),
+            present=tuple(t.name for t in engine.tiers if t.name in tiers - away.keys()),
+            detail="; ".join([i.detail, *(_NOT_COUNTED.format(tier=tier) for tier in sorted(tiers & away.keys()))]),
             purge_at=i.purge_at,
             dry_run=dry_run,
         )
-        for i in intended
+        for i, tiers in zip(intended, held, strict=True)
     ]
-
-
-def _unsure(tiers: AbstractSet[str]) -> Iterator[str]:
-    for tier in sorted(tiers):
-        yield f"its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
 
 
 def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:

@@ -1,6 +1,5 @@
 """Retention on a store that locks: a real S3 server, because moto is not honest about Object Lock."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,7 +13,6 @@ from tierkeeper.engine import reserved
 
 pytestmark = pytest.mark.s3
 
-VARIABLES = ("TIERKEEPER_TEST_S3_ENDPOINT", "TIERKEEPER_TEST_S3_ACCESS_KEY", "TIERKEEPER_TEST_S3_SECRET_KEY")
 LOCKED = """
 name: locked
 match: {tenant: acme}
@@ -29,12 +27,7 @@ undo: 0d
 @pytest.fixture
 def house(open_house: OpenHouse) -> House:
     """A keeper whose cold tier is a bucket with Object Lock, under the policy ``locked``."""
-    try:
-        endpoint, access_key, secret_key = (os.environ[name] for name in VARIABLES)
-    except KeyError as error:
-        services.absent("the real S3 server", f"{error.args[0]} is not set; `make test-s3` starts one")
-    url = f"s3://locked-{uuid4().hex[:12]}?endpoint={endpoint}&access_key={access_key}&secret_key={secret_key}&lock=yes"
-    house = open_house(tiers={"cold": {"url": url}})
+    house = open_house(tiers={"cold": {"url": f"s3://locked-{uuid4().hex[:12]}?{services.real_s3()}&lock=yes"}})
     house.policy(LOCKED)
     return house
 

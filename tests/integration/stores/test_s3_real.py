@@ -26,13 +26,7 @@ class TestRealServer(S3Suite):
 
     @pytest.fixture
     def server(self) -> str:
-        try:
-            endpoint = os.environ["TIERKEEPER_TEST_S3_ENDPOINT"]
-            access_key = os.environ["TIERKEEPER_TEST_S3_ACCESS_KEY"]
-            secret_key = os.environ["TIERKEEPER_TEST_S3_SECRET_KEY"]
-        except KeyError as error:
-            services.absent("the real S3 server", f"{error.args[0]} is not set; `make test-s3` starts one")
-        return f"endpoint={endpoint}&access_key={access_key}&secret_key={secret_key}"
+        return services.real_s3()
 
     @pytest.fixture
     def locking(self, server: str, bucket: str, make_store: MakeStore) -> Store:

@@ -51,24 +51,15 @@ class TestByBoto3OnTheRealServer(S3Suite):
 
     @pytest.fixture
     def server(self) -> str:
-        return f"{real_server()}&client=boto3"
-
-
-def real_server() -> str:
-    """The query of a tier on the real server."""
-    try:
-        endpoint, access_key, secret_key = (
-            os.environ[f"TIERKEEPER_TEST_S3_{name}"] for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
-        )
-    except KeyError as error:
-        services.absent("the real S3 server", f"{error.args[0]} is not set; `make test-s3` starts one")
-    return f"endpoint={endpoint}&access_key={access_key}&secret_key={secret_key}"
+        return f"{services.real_s3()}&client=boto3"
 
 
 @pytest.fixture(params=["moto", pytest.param("real", marks=pytest.mark.s3)])
 def server(request: pytest.FixtureRequest) -> str:
     """The query of a tier, on either server."""
-    return real_server() if request.param == "real" else f"endpoint={request.getfixturevalue('moto_endpoint')}&{KEYS}"
+    return (
+        services.real_s3() if request.param == "real" else f"endpoint={request.getfixturevalue('moto_endpoint')}&{KEYS}"
+    )
 
 
 @pytest.mark.parametrize("name", ["plain", "grün/ä b%+&=;,$!'()*~.md", "x" * 200, "日本/語 🗿"])
