@@ -11,6 +11,7 @@ _ORIGIN = "tierkeeper/stores/s3_origin.py"
 _PROBE = "tierkeeper/stores/s3_probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
+_WEAK = "tests/integration/engine/test_weak_etags.py::"
 
 _R16 = (
     Mutant(
@@ -34,7 +35,7 @@ _R16 = (
     Mutant(
         "R16",
         "no ETag is the right one",
-        (Edit(_LOOK, "        raise s3_errors.Unnamed(tier=place.tier, location=location)\n", "        return\n"),),
+        (Edit(_LOOK, "        raise Unnamed(tier=place.tier, location=location)\n", "        return\n"),),
         (f"{_NAMING}test_without_an_etag_nobody_knows_what_is_there",),
     ),
     Mutant(
@@ -91,8 +92,26 @@ _R16 = (
     Mutant(
         "R16",
         "a copy whose answer has another SHA-256 is believed",
-        (Edit(_COPY, "            return s3_look.checked(self._place, told, info)\n", "            return told\n"),),
+        (Edit(_COPY, "            s3_look.checked(self._place, told, info)\n", ""),),
         ("tests/integration/stores/test_s3_signed.py::test_a_copy_whose_answer_has_another_sha256",),
+    ),
+    Mutant(
+        "R16",
+        "an ETag of an answer's body is a pin though no HEAD tells one",
+        (Edit(_COPY, " or s3_look.tells_etags(self._place):", " or True:"),),
+        (f"{_WEAK}test_a_copy_is_not_named_by_what_no_look_tells",),
+    ),
+    Mutant(
+        "R16",
+        "that a HEAD told an ETag is good for ever",
+        (
+            Edit(
+                _LOOK,
+                "    return time.monotonic() < place.told_etags_until\n",
+                "    return place.told_etags_until != 0\n",
+            ),
+        ),
+        (f"{_WEAK}test_a_copy_is_named_once_a_look_told_etags",),
     ),
     Mutant(
         "R16",

@@ -12,6 +12,11 @@ def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), tuple(f"{_TESTS}{test}" for test in tests))
 
 
+def _weak(how: str, old: str, new: str, test: str) -> Mutant:
+    edits = (Edit("tierkeeper/engine/checking.py", old, new),)
+    return Mutant("R21", how, edits, (f"tests/integration/engine/test_weak_etags.py::{test}",))
+
+
 SURVIVING = (
     _broken(
         "the last other copy goes without a look",
@@ -104,6 +109,24 @@ SURVIVING = (
         "        found = engine.store(copy.tier).head(key_of(copy))\n",
         "        found = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
         "test_other_bytes_cost_nothing",
+    ),
+    _weak(
+        "a pin that cannot be checked is kept for ever",
+        "        if not renaming or copy.stored_sha256 is None:\n            raise\n",
+        "        raise\n",
+        "test_a_name_that_cannot_be_checked_is_given_up",
+    ),
+    _weak(
+        "a dry run gives up a pin",
+        "        if not renaming or copy.stored_sha256 is None:\n",
+        "        if copy.stored_sha256 is None:\n",
+        "test_a_dry_run_gives_up_no_name",
+    ),
+    _weak(
+        "what cannot be checked by its pin is right",
+        "            raise\n        return wrong\n",
+        "            raise\n        return None\n",
+        "test_other_bytes_behind_a_name_that_cannot_be_checked",
     ),
     _broken(
         "what is missing is not reported",

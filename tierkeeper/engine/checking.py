@@ -9,7 +9,7 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.stores.base import ObjectKey, Store, Stored, pin_of
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, Unnamed
 
 #: takes the pin of what was read, None where its store told none
 Named = Callable[[str | None], None]
@@ -101,8 +101,8 @@ def _right_by_another_pin(
 def look(engine: Engine, copy: PlacementRow, *, renaming: bool) -> Wrong | None:
     """Ask what is at a copy's place, by its pin; return what is wrong with it, None if nothing is.
 
-    Where the pin is refused and ``renaming`` it is read whole: right bytes get the pin of that read, so they were not
-    seen by that of ``copy``. Without it nothing is read nor noted.
+    Where the pin is refused or cannot be checked, and ``renaming``, it is read whole: right bytes get the pin of that
+    read, or none if it has none, so they were not seen by that of ``copy``. Without it nothing is read nor noted.
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
     at = time.monotonic()
@@ -114,6 +114,14 @@ def look(engine: Engine, copy: PlacementRow, *, renaming: bool) -> Wrong | None:
         return None if right else Wrong(str(error), missing=False, at=at)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
+    except Unnamed:
+        if not renaming or copy.stored_sha256 is None:
+            raise
+        pins: list[str | None] = []
+        wrong = check(engine, copy, copy.stored_sha256, pinned=False, named=pins.append)
+        if wrong is None and not repinning.note(engine, copy, pin=pins[-1]):
+            raise
+        return wrong
     told = difference(found, size=copy.stored_size, sha256=copy.stored_sha256)
     return Wrong(told, missing=False, at=at) if told else None
 

@@ -47,6 +47,10 @@ class StorePermanent(StoreError):
     of_object = True
 
 
+class Unnamed(StorePermanent):
+    """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+
+
 class StoreUnusable(StorePermanent):
     """Tier {tier} cannot be used: {reason}. What is due waits until that is mended; nothing is parked for it."""
 

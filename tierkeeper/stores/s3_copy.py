@@ -4,7 +4,9 @@ Who vouches for a copy: the server by its own SHA-256 of the whole, or else its 
 version id, or by its ETag to a server that was seen to refuse a wrong one. Of all else nobody knows what was copied.
 
 A copy in one call whose answer says that much is not looked at: it has the SHA-256 in it, or names the very bytes that
-were asked for. Who deletes the last other copy looks then (R21). Any other answer is followed by a HEAD.
+were asked for. Who deletes the last other copy looks then (R21), and is the first to compare the length. Any other
+answer is followed by a HEAD; so is one that names the copy by an ETag, unless the tier's last HEAD told one: that of an
+answer's body names nothing where a proxy weakens those of all headers.
 """
 
 from collections.abc import Mapping
@@ -45,9 +47,14 @@ class Copier:
             answer, sure = self._in_parts(origin, location, info) if large else self._whole(origin, location, info)
         if isinstance(answer, Stored):
             return answer
-        if not large and (told := _told(answer, origin, location, info)) is not None:
-            return s3_look.checked(self._place, told, info)
+        told = None if large else _told(answer, origin, location, info)
+        if told is not None:
+            s3_look.checked(self._place, told, info)
+            if told.version is not None or s3_look.tells_etags(self._place):
+                return told
         stored, _ = s3_look.after(self._place, location, info, answer)
+        if told is not None and told.sha256 is not None:
+            return replace(told, pin=stored.pin)
         return replace(stored, vouched=_vouched(stored, named=origin.is_named and sure))
 
     def _whole(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:

@@ -80,10 +80,6 @@ class Frozen(StorePermanent):
     """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
 
 
-class Unnamed(StorePermanent):
-    """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
-
-
 class Garbled(StorePermanent):
     """Tier {tier} cannot be understood about {location}: {reason}. Look at its server, and at what stands before it."""
 

@@ -1,12 +1,13 @@
 """Looks at objects: by their pins, and after they were written."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tierkeeper.stores import s3_answers, s3_errors
+from tierkeeper.stores import s3_answers, s3_probe
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, Unnamed
 from tierkeeper.stores.s3_place import Place
 
 
@@ -20,8 +21,14 @@ def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
     except ObjectNotFound:
         place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
         raise
+    place.told_etags_until = 0.0 if s3_answers.etag(found) is None else time.monotonic() + s3_probe.LIFE
     require(place, key.location, etag, found)
     return found
+
+
+def tells_etags(place: Place) -> bool:
+    """Whether the last HEAD, not long ago, told the ETag of what it was about: a pin by one can be asked for then."""
+    return time.monotonic() < place.told_etags_until
 
 
 def require(
@@ -35,7 +42,7 @@ def require(
     if etag is None or (found is None and read_whole):
         return
     if found is None:
-        raise s3_errors.Unnamed(tier=place.tier, location=location)
+        raise Unnamed(tier=place.tier, location=location)
     if found != etag:
         raise changed(place, location, f"ETag {found}, not {etag}")
 

@@ -29,6 +29,7 @@ class Place:
         self._patient: dict[float, S3Client] = {}
         self.bucket = self.options.bucket
         self._lock = threading.Lock()
+        self.told_etags_until = 0.0  # as s3_look notes it
         self._versioned: bool | None = None
         self._lockable = self.options.lock
 

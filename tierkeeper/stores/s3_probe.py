@@ -29,7 +29,7 @@ log = logs.get(__name__)
 FOLDER = f"{layout.RESERVED}/probe/"
 COPIES, PARTS = "copy_if_match", "part_copy_if_match"
 _WRONG = f'"{"0" * 32}"'
-_LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
+LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
 _OK, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 412, 500, 501
 
 
@@ -56,7 +56,7 @@ class Abilities:
                 except TierkeeperError as error:
                     self._known = {}
                     log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
-                self._until = time.monotonic() + _LIFE
+                self._until = time.monotonic() + LIFE
             return self._known.get(PARTS if parts else COPIES, False)
 
     def _find_out(self) -> Mapping[str, bool]:
