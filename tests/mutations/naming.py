@@ -103,6 +103,30 @@ _R16 = (
     ),
     Mutant(
         "R16",
+        "what was written is named without its version",
+        (
+            Edit(
+                _S3,
+                'get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):',
+                'get("ChecksumSHA256") == checksum:',
+            ),
+        ),
+        (f"{_NAMING}test_a_version_that_no_answer_names_is_looked_up",),
+    ),
+    Mutant(
+        "R16",
+        "what was copied is named without its version",
+        (Edit(_COPY, "        if not s3_look.tells_version(self._place, answer):\n            return None\n", ""),),
+        (f"{_NAMING}test_a_version_that_no_answer_names_is_looked_up",),
+    ),
+    Mutant(
+        "R16",
+        "no version's id is one",
+        (Edit(_LOOK, '    return answer.get("VersionId") is not None or not place.versioned\n', "    return True\n"),),
+        (f"{_NAMING}test_what_has_no_version_is_not_looked_up",),
+    ),
+    Mutant(
+        "R16",
         "that a HEAD told an ETag is good for ever",
         (
             Edit(

@@ -207,7 +207,7 @@ class S3Store(Store):
                 **self.place.about(info),
             )
         pin = s3_answers.pin(answer)
-        if answer.get("ChecksumSHA256") == checksum:
+        if answer.get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):
             version = s3_answers.version(answer.get("VersionId"))
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, _ = s3_look.after(self.place, location, info, answer)
@@ -219,7 +219,7 @@ class S3Store(Store):
         if isinstance(answer, Stored):
             return answer
         version, pin = s3_answers.version(answer.get("VersionId")), s3_answers.pin(answer)
-        if finished.confirmed_by(answer) and (version is not None or not self.place.versioned):
+        if finished.confirmed_by(answer) and s3_look.tells_version(self.place, answer):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, found = s3_look.after(self.place, location, info, answer)
         if "ChecksumSHA256" not in found or stored.pin is None:  # whether it checked those of the parts is not known

@@ -47,7 +47,7 @@ class Copier:
             answer, sure = self._in_parts(origin, location, info) if large else self._whole(origin, location, info)
         if isinstance(answer, Stored):
             return answer
-        told = None if large else _told(answer, origin, location, info)
+        told = None if large else self._told(answer, origin, location, info)
         if told is not None:
             s3_look.checked(self._place, told, info)
             if told.version is not None or s3_look.tells_etags(self._place):
@@ -82,14 +82,15 @@ class Copier:
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure
 
-
-def _told(answer: Mapping[str, Any], origin: Origin, location: str, info: ObjectInfo) -> Stored | None:
-    """Return what the answer of a copy says is there and who vouches for it; None where it does not say enough."""
-    pin, sha256 = s3_answers.pin(answer), s3_answers.whole_sha256(answer)
-    if pin is None or not (sha256 is not None or origin.is_said_by(answer)):
-        return None
-    stored = Stored(location, info.size, version=s3_answers.version(answer["VersionId"]), sha256=sha256, pin=pin)
-    return replace(stored, vouched=Vouched.PINNED if sha256 is None else Vouched.SERVER)
+    def _told(self, answer: Mapping[str, Any], origin: Origin, location: str, info: ObjectInfo) -> Stored | None:
+        """Return what the answer of a copy says was made and who vouches for it; None where it does not say enough."""
+        pin, sha256 = s3_answers.pin(answer), s3_answers.whole_sha256(answer)
+        if pin is None or not (sha256 is not None or origin.is_said_by(answer)):
+            return None
+        if not s3_look.tells_version(self._place, answer):
+            return None
+        stored = Stored(location, info.size, version=s3_answers.version(answer["VersionId"]), sha256=sha256, pin=pin)
+        return replace(stored, vouched=Vouched.PINNED if sha256 is None else Vouched.SERVER)
 
 
 def _vouched(stored: Stored, *, named: bool) -> Vouched | None:

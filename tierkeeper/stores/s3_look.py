@@ -47,6 +47,14 @@ def require(
         raise changed(place, location, f"ETag {found}, not {etag}")
 
 
+def tells_version(place: Place, answer: Mapping[str, Any]) -> bool:
+    """Whether the answer to a write names the version that was made, where the bucket keeps some; else a HEAD does.
+
+    By that the copy is locked, read and deleted, whatever comes to its name later.
+    """
+    return answer.get("VersionId") is not None or not place.versioned
+
+
 def changed(place: Place, location: str, how: str) -> ContentMismatch:
     """Return the error that other bytes are there than the pin names."""
     return mismatch(place, location, f"something else was written there since ({how})")

@@ -17,6 +17,7 @@ from integration.stores.test_s3 import KEYS
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
+from tierkeeper.stores import s3_look
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
 from tierkeeper.stores.s3 import S3Store
@@ -269,3 +270,43 @@ def test_what_may_be_ours(store: Store) -> None:
     key, info, _ = put(store, content)
     again = store.put(key.location, io.BytesIO(content), info)
     assert (again.size, again.vouched, again.pin) == (5000, None, None)
+
+
+@pytest.fixture
+def mute(moto_endpoint: str, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> S3Store:
+    """A bucket with versions, whose server names a new one to a HEAD alone, not in the answer of a write."""
+    store = cast("S3Store", make_store(f"s3://tk-mute?endpoint={moto_endpoint}&{KEYS}&multipart_chunk=5MiB"))
+    versions: Any = {"Status": "Enabled"}
+    store.place.client.put_bucket_versioning(Bucket=store.place.bucket, VersioningConfiguration=versions)
+    store.place.became_versioned()
+
+    def silenced(holder: object, call: str) -> None:
+        real = getattr(holder, call)
+
+        def without(*given: object, **arguments: object) -> object:
+            return {name: value for name, value in real(*given, **arguments).items() if name != "VersionId"}
+
+        monkeypatch.setattr(holder, call, without)
+
+    silenced(store.place.hot, "put_object")
+    silenced(store.place, "copy_object")
+    return store
+
+
+def test_a_version_that_no_answer_names_is_looked_up(mute: S3Store) -> None:
+    """What is written or copied is locked, read and deleted by its version, so that is asked for."""
+    key, info, stored = put(mute, b"small")
+    assert (stored.version, stored.vouched) == (mute.head(ObjectKey(key.location)).version, Vouched.WRITTEN)
+    assert stored.version is not None
+    made = copied(mute, ObjectKey(key.location, stored.version, stored.pin), info)
+    assert made.version == mute.head(ObjectKey(made.location)).version
+    assert made.version is not None
+    overwrite(mute, made.location, b"other")
+    assert read(mute, ObjectKey(made.location, made.version, made.pin)) == b"small"
+
+
+def test_what_has_no_version_is_not_looked_up(mute: S3Store, store: Store) -> None:
+    """Where versions were switched off again S3 calls the one without an id ``null``; other buckets keep none."""
+    assert s3_look.tells_version(mute.place, {"VersionId": "null"})
+    assert s3_look.tells_version(cast("S3Store", store).place, {})
+    assert not s3_look.tells_version(mute.place, {})

@@ -67,6 +67,7 @@ def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) ->
     """PUT, COPY, HEAD and the bulk delete of whatever name never pass through boto3."""
     store = make_store(f"s3://tk-signed?{server}", layout="readable")
     sibling = make_store(f"s3://tk-signed-2?{server}", tier="warm", layout="readable")
+    assert not any(cast("S3Store", each).place.versioned for each in (store, sibling))  # asked once of boto3
     with asked_of_boto3(store, sibling) as asked:
         key, info, stored = put(store, b"content", info_of(b"content", name=name))
         copied = sibling.copy(store, key, sibling.location(info), info)
