@@ -257,7 +257,7 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/stores/s3_errors.py",
-                "    except _GARBLED as error:\n",
+                "    except _ODD as error:\n",
                 "    except ZeroDivisionError as error:\n",
             ),
         ),

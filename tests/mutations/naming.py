@@ -8,6 +8,7 @@ _LOOK = "tierkeeper/stores/s3_look.py"
 _MULTIPART = "tierkeeper/stores/s3_multipart.py"
 _ONCE = "tierkeeper/stores/s3_once.py"
 _ORIGIN = "tierkeeper/stores/s3_origin.py"
+_S3_ERRORS = "tierkeeper/stores/s3_errors.py"
 _PROBE = "tierkeeper/stores/s3_probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
@@ -72,7 +73,11 @@ _R16 = (
         "R16",
         "the look after a copy takes whatever is there",
         (
-            Edit(_LOOK, "    require(place, location, etag, found)\n    stored", "    stored"),
+            Edit(
+                _LOOK,
+                "    require(place, location, etag, found)\n    return replace(checked",
+                "    return replace(checked",
+            ),
             Edit(_LOOK, "head(place, ObjectKey(location, version))", "head(place, ObjectKey(location))"),
         ),
         (f"{_NAMING}test_something_else_right_after_a_copy",),
@@ -152,7 +157,7 @@ _R16 = (
     Mutant(
         "R16",
         "a part that was found after a lost answer is taken for one that was named",
-        (Edit(_MULTIPART, "                    found.append(part.number)\n", ""),),
+        (Edit(_MULTIPART, "                        found.append(part.number)\n", ""),),
         (f"{_SLOW}test_slow_parts_are_copied_once",),
     ),
     Mutant(
@@ -243,4 +248,51 @@ _ASKED_ONCE = (
     ),
 )
 
-NAMING = (*_R16, *_R17, *_ASKED_ONCE)
+_ODD = "tests/integration/engine/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
+_ERRORS = "tests/unit/stores/test_s3_errors.py::"
+_ODD_ANSWERS = (
+    Mutant(
+        "odd answers",
+        "an answer that cannot be understood is its object's fault",
+        (Edit(_S3_ERRORS, "class Garbled(StoreUnusable):", "class Garbled(StorePermanent):"),),
+        (f"{_ERRORS}test_odd_answers_are_no_objects_fault", _ODD),
+    ),
+    Mutant(
+        "odd answers",
+        "an answer without an ETag is its object's fault",
+        (Edit("tierkeeper/stores/errors.py", "class Unnamed(StoreUnusable):", "class Unnamed(StorePermanent):"),),
+        (f"{_ERRORS}test_odd_answers_are_no_objects_fault",),
+    ),
+    Mutant(
+        "odd answers",
+        "what botocore cannot read is a defect of ours",
+        (
+            Edit(
+                "tierkeeper/stores/s3_client.py",
+                '        core.register_component("response_parser_factory", s3_errors.Parsers())\n',
+                "",
+            ),
+        ),
+        (_ODD,),
+    ),
+    Mutant(
+        "odd answers",
+        "a defect of ours is an answer that cannot be understood",
+        (Edit(_S3_ERRORS, "    except Unread as error:\n", "    except (Unread, *_UNREAD) as error:\n"),),
+        (f"{_ERRORS}test_a_fault_of_our_own_is_not_told_of_a_server",),
+    ),
+    Mutant(
+        "odd answers",
+        "the log is told of an odd answer for every object",
+        (Edit(_S3_ERRORS, "        _told[tier, kind] = now\n", ""),),
+        (f"{_ERRORS}test_an_odd_answer_is_logged_whole_and_once",),
+    ),
+    Mutant(
+        "odd answers",
+        "health does not ask how a tier tells of an object",
+        (Edit(_S3, "        s3_mark.check(self.place)\n", ""),),
+        (_ODD,),
+    ),
+)
+
+NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS)

@@ -26,7 +26,7 @@ from tierkeeper.engine import checking, streams
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreDefect
 
 log = logs.get(__name__)
 
@@ -160,10 +160,10 @@ def alarm(done: Sequence[Transferred]) -> None:
         log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
 
 
-def fault(tier: str, error: Exception) -> StorePermanent:
+def fault(tier: str, error: Exception) -> StoreDefect:
     """Return an error that no store should raise as one of its tier's, and log it whole."""
     log.error("a store failed in a way of its own", tier=tier, exc_info=error)
-    return StorePermanent(tier=tier, reason=f"{type(error).__name__}: {error}")
+    return StoreDefect(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 
 def uploaded(

@@ -47,14 +47,22 @@ class StorePermanent(StoreError):
     of_object = True
 
 
-class Unnamed(StorePermanent):
-    """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+class StoreDefect(StorePermanent):
+    """Tier {tier} failed in its own code: {reason}. The log has the whole of it: report it, and when it is mended, try
+    again (`tierkeeper parked retry`).
+    """
 
 
 class StoreUnusable(StorePermanent):
     """Tier {tier} cannot be used: {reason}. What is due waits until that is mended; nothing is parked for it."""
 
     of_object = False
+
+
+class Unnamed(StoreUnusable):
+    """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+
+    retryable = True
 
 
 class TierNotOurs(StoreError):

@@ -83,8 +83,9 @@ class S3Store(Store):
         return self.place.prepare()
 
     def check(self) -> None:
-        """Raise if the bucket cannot be used."""
+        """Raise if the bucket cannot be used, or what is said there of an object, its mark, cannot be understood."""
         self.place.require_bucket()
+        s3_mark.check(self.place)
 
     def mark(self) -> TierMark | None:
         """Return the mark below the prefix."""
@@ -124,14 +125,17 @@ class S3Store(Store):
 
     def head(self, key: ObjectKey) -> Stored:
         """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
-        return s3_answers.stored(key.location, s3_look.head(self.place, key))
+        return s3_look.stored(self.place, key.location, s3_look.head(self.place, key))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return what the object's metadata says."""
-        with self.place.translating(key.location):
-            version, _ = s3_answers.named(key)
-            found = self.place.client.head_object(**self.place.address(key.location, version))
-            return s3_about.read_back(found["Metadata"], content_type=found["ContentType"], location=key.location)
+        place = self.place
+        version, _ = s3_answers.named(key)
+        with place.translating(key.location):
+            found = place.client.head_object(**place.address(key.location, version))
+        with place.understanding(key.location):
+            about, content_type = found["Metadata"], found["ContentType"]
+        return s3_about.read_back(about, content_type=content_type, location=key.location)
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
@@ -161,10 +165,11 @@ class S3Store(Store):
         with place.translating(prefix):
             for page in pages.paginate(Bucket=place.bucket, Prefix=place.key(prefix)):
                 for each in page.get(field, []):
-                    if place.location(each["Key"]) == layout.MARK:
-                        continue
-                    version, modified = s3_answers.version(each.get("VersionId")), utc(each["LastModified"])
-                    yield Stored(place.location(each["Key"]), each["Size"], version, modified=modified)
+                    with place.understanding(prefix):
+                        key, size, modified = each["Key"], each["Size"], utc(each["LastModified"])
+                    if place.location(key) != layout.MARK:
+                        version = s3_answers.version(each.get("VersionId"))
+                        yield Stored(place.location(key), size, version, modified=modified)
 
     def lock(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
         """Put a retention on exactly this version."""
@@ -237,8 +242,8 @@ class S3Store(Store):
             found = s3_look.head(self.place, ObjectKey(location))
         except ObjectNotFound as error:
             raise StoreTransient(tier=self.config.tier, reason=f"the upload of {location} was aborted") from error
-        stored = s3_answers.stored(location, found)
-        recorded = stored.sha256.hex() if stored.sha256 else found["Metadata"].get("sha256")
+        stored = s3_look.stored(self.place, location, found)
+        recorded = stored.sha256.hex() if stored.sha256 else found.get("Metadata", {}).get("sha256")
         if stored.size != info.size or recorded != info.sha256.hex():
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
         return stored
@@ -263,5 +268,5 @@ class S3Store(Store):
         return answer
 
     def _pieces(self, key: ObjectKey, body: StreamingBody) -> Iterator[bytes]:
-        with self.place.translating(key.location):
+        with self.place.translating(key.location), self.place.understanding(key.location):
             yield from body.iter_chunks(CHUNK)

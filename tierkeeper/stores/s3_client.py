@@ -17,6 +17,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.utils import get_environ_proxies
 
 from tierkeeper.base import settings_order
+from tierkeeper.stores import s3_errors
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
@@ -142,6 +143,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
     try:
         core = botocore.session.Session(profile=options.profile)
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        core.register_component("response_parser_factory", s3_errors.Parsers())
         if options.role is not None:
             _assume(core, options, options.role)
         session = boto3.Session(

@@ -68,7 +68,8 @@ class Copier:
         def call(client: "S3Client") -> Mapping[str, Any]:
             with origin.exactly():
                 answer = place.copy_object(client, **arguments)
-            return {**answer["CopyObjectResult"], **{name: answer.get(name) for name in _NAMES}}
+            with place.understanding(location):
+                return {**answer["CopyObjectResult"], **{name: answer.get(name) for name in _NAMES}}
 
         def look() -> Stored | None:
             return s3_look.there(place, location, info.size)
@@ -76,9 +77,8 @@ class Copier:
         return s3_once.once(place, origin.key.location, info.size, call, look), True
 
     def _in_parts(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
-        s3_look.checked(
-            origin.place, s3_answers.stored(origin.key.location, s3_look.head(origin.place, origin.key)), info
-        )
+        head = s3_look.head(origin.place, origin.key)
+        s3_look.checked(origin.place, s3_look.stored(origin.place, origin.key.location, head), info)
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure
 

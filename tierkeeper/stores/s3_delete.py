@@ -79,7 +79,7 @@ class _Deletion:
         with place.translating(f"{len(objects)} keys"):
             answer = place.hot.delete_objects(Bucket=place.bucket, Delete={"Objects": objects})
         for deleted in answer.get("Deleted", []):
-            key = by_name.get((deleted["Key"], deleted.get("VersionId")))
+            key = by_name.get((deleted.get("Key", ""), deleted.get("VersionId")))
             if key is None:
                 continue
             if key.version is None and deleted.get("DeleteMarker"):
@@ -109,8 +109,10 @@ def _versions(place: Place, location: str) -> list[str]:
     with place.translating(location):
         for page in place.client.get_paginator("list_object_versions").paginate(Bucket=place.bucket, Prefix=key):
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            found += [each["VersionId"] for each in entries if each["Key"] == key]
-            if any(each["Key"] > key for each in entries):
+            with place.understanding(location):
+                found += [each["VersionId"] for each in entries if each["Key"] == key]
+                passed = any(each["Key"] > key for each in entries)
+            if passed:
                 break  # keys come in their order
     return found
 
@@ -121,9 +123,11 @@ def abort_uploads(place: Place, keys: set[str], *, but: str | None = None) -> No
     prefix = _common_prefix(keys)
     with place.translating(prefix):
         for page in pages.paginate(Bucket=place.bucket, Prefix=prefix):
-            for upload in page.get("Uploads", []):
-                if upload["Key"] in keys and upload["UploadId"] != but:
-                    _abort(place, upload["Key"], upload["UploadId"])
+            with place.understanding(prefix):
+                uploads = [(each["Key"], each["UploadId"]) for each in page.get("Uploads", [])]
+            for key, upload in uploads:
+                if key in keys and upload != but:
+                    _abort(place, key, upload)
 
 
 def _abort(place: Place, key: str, upload: str) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from math import inf
+from time import monotonic
+from typing import Any, Final
 
 import urllib3.exceptions
 from botocore.exceptions import (
@@ -13,7 +15,9 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
+from tierkeeper.base import log as logs
 from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     ContentMismatch,
@@ -26,6 +30,8 @@ from tierkeeper.stores.errors import (
     StoreUnusable,
     TierNotOurs,
 )
+
+log = logs.get(__name__)
 
 NO_LOCK = {
     "ObjectLockConfigurationNotFoundError",
@@ -68,7 +74,12 @@ PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 #: what reading an answer ends in that lacks something, or has it in a form of its own
-_GARBLED = (LookupError, ValueError, TypeError, AttributeError)
+_ODD = (LookupError, ValueError, TypeError)
+#: what botocore's reader ends in besides
+_UNREAD = (*_ODD, AttributeError, ResponseParserError)
+#: seconds until the log has an odd answer of the same tier and kind whole again
+_TOLD: Final = 60.0
+_told: dict[tuple[str, str], float] = {}  # when it had it
 _INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 
 
@@ -80,8 +91,32 @@ class Frozen(StorePermanent):
     """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
 
 
-class Garbled(StorePermanent):
+class Garbled(StoreUnusable):
     """Tier {tier} cannot be understood about {location}: {reason}. Look at its server, and at what stands before it."""
+
+    retryable = True
+
+
+class Unread(Exception):  # noqa: N818  botocore's reader ended in what it is raised from; it passes no boundary
+    """An answer that botocore cannot read."""
+
+
+class Parsers(ResponseParserFactory):
+    """botocore's readers of answers. Whatever one of them ends in is Unread: it is no fault of what was asked."""
+
+    def create_parser(self, protocol_name: str) -> ResponseParser:
+        """Return the reader of a protocol."""
+        parser = super().create_parser(protocol_name)
+        read = parser.parse
+
+        def parse(response: Any, shape: Any) -> Any:  # noqa: ANN401  botocore's
+            try:
+                return read(response, shape)
+            except _UNREAD as error:
+                raise Unread from error
+
+        parser.parse = parse  # type: ignore[method-assign]
+        return parser
 
 
 def code_of(error: ClientError) -> str:
@@ -143,11 +178,29 @@ def _is_delete_marker(error: ClientError) -> bool:
 
 @contextlib.contextmanager
 def translating(*, tier: str, location: str) -> Iterator[None]:
-    """Translate what boto3 and the connection below it raise, and what reading an odd answer ends in."""
+    """Translate what boto3 and the connection below it raise; an error of the code around the call stays what it is."""
     try:
         yield
     except (ClientError, BotoCoreError, *_INTERRUPTED) as error:
         raise translated(error, tier=tier, location=location) from error
-    except _GARBLED as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise Garbled(tier=tier, location=location, reason=reason) from error
+    except Unread as error:
+        raise _garbled(error.__cause__ or error, tier=tier, location=location) from error
+
+
+@contextlib.contextmanager
+def understanding(*, tier: str, location: str) -> Iterator[None]:
+    """Raise Garbled where an answer lacks something or has it in a form of its own; only its reading is in it."""
+    try:
+        yield
+    except _ODD as error:
+        raise _garbled(error, tier=tier, location=location) from error
+
+
+def _garbled(error: BaseException, *, tier: str, location: str) -> Garbled:
+    """Return the error of an answer that could not be read; the log has it whole, once for many objects."""
+    kind, now = type(error).__name__, monotonic()
+    if now - _told.get((tier, kind), -inf) >= _TOLD:
+        _told[tier, kind] = now
+        log.error("an answer cannot be understood", tier=tier, location=location, exc_info=error)
+    reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{kind}: {error}"
+    return Garbled(tier=tier, location=location, reason=reason)

@@ -1,5 +1,6 @@
 """Object Lock: retentions on exact versions, put and lengthened, never shortened."""
 
+import contextlib
 import datetime as dt
 
 from botocore.exceptions import ClientError
@@ -8,7 +9,7 @@ from tierkeeper.base.clock import now, utc
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores import s3_errors
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.errors import LockUnsupported
+from tierkeeper.stores.errors import LockUnsupported, StoreError
 from tierkeeper.stores.s3_place import Place
 
 
@@ -59,21 +60,19 @@ def retained(place: Place, key: ObjectKey) -> tuple[RetentionMode | None, dt.dat
     found = answer.get("Retention", {})
     if "RetainUntilDate" not in found:
         return None, None
-    return RetentionMode(found.get("Mode", "GOVERNANCE").lower()), utc(found["RetainUntilDate"])
+    with place.understanding(key.location):
+        return RetentionMode(found.get("Mode", "GOVERNANCE").lower()), utc(found["RetainUntilDate"])
 
 
 def is_locked(place: Place, key: ObjectKey) -> bool:
     """Whether a retention or a legal hold keeps this version from being deleted now; False where it cannot be seen."""
     if not place.lockable:
         return False
-    address = place.address(key.location, key.version)
-    try:
-        retention = place.client.get_object_retention(**address).get("Retention", {})
-        if "RetainUntilDate" in retention and utc(retention["RetainUntilDate"]) > now():
+    with contextlib.suppress(StoreError):  # without one it may still have a legal hold
+        _, until = retained(place, key)
+        if until is not None and until > now():
             return True
-    except ClientError:
-        pass  # it has none; it may still have a legal hold
-    try:
-        return place.client.get_object_legal_hold(**address).get("LegalHold", {}).get("Status") == "ON"
-    except ClientError:
-        return False
+    with contextlib.suppress(StoreError), place.translating(key.location):
+        hold = place.client.get_object_legal_hold(**place.address(key.location, key.version))
+        return hold.get("LegalHold", {}).get("Status") == "ON"
+    return False

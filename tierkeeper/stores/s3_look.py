@@ -76,17 +76,22 @@ def after(place: Place, location: str, info: ObjectInfo, answer: Mapping[str, An
     if s3_answers.etag(found) is None:
         etag = None
     require(place, location, etag, found)
-    stored = checked(place, s3_answers.stored(location, found), info)
-    return replace(stored, pin=version or etag), found
+    return replace(checked(place, stored(place, location, found), info), pin=version or etag), found
 
 
-def checked(place: Place, stored: Stored, info: ObjectInfo) -> Stored:
-    """Return ``stored``; ContentMismatch if the server has another size or SHA-256."""
-    if stored.size != info.size:
-        raise mismatch(place, stored.location, f"the server has {stored.size} bytes, not {info.size}")
-    if stored.sha256 not in {None, info.sha256}:
-        raise mismatch(place, stored.location, "the server has another SHA-256")
-    return stored
+def checked(place: Place, seen: Stored, info: ObjectInfo) -> Stored:
+    """Return ``seen``; ContentMismatch if the server has another size or SHA-256."""
+    if seen.size != info.size:
+        raise mismatch(place, seen.location, f"the server has {seen.size} bytes, not {info.size}")
+    if seen.sha256 not in {None, info.sha256}:
+        raise mismatch(place, seen.location, "the server has another SHA-256")
+    return seen
+
+
+def stored(place: Place, location: str, found: Mapping[str, Any]) -> Stored:
+    """Return what a HEAD says; nobody vouches for it. Raises Garbled."""
+    with place.understanding(location):
+        return s3_answers.stored(location, found)
 
 
 def there(place: Place, location: str, size: int) -> Stored | None:
@@ -96,7 +101,7 @@ def there(place: Place, location: str, size: int) -> Stored | None:
             found = place.hot.head_object(**place.address(location, None), ChecksumMode="ENABLED")
     except ObjectNotFound:
         return None
-    stored = s3_answers.stored(location, found)
-    if stored.size != size:
-        raise mismatch(place, location, f"the server has {stored.size} bytes, not {size}")
-    return stored
+    seen = stored(place, location, found)
+    if seen.size != size:
+        raise mismatch(place, location, f"the server has {seen.size} bytes, not {size}")
+    return seen

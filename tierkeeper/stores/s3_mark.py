@@ -1,11 +1,20 @@
 """The mark of a tier on S3: one small object below the prefix, written and replaced only under its conditions."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tierkeeper.stores import marks, s3_answers, s3_errors
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, StoreUnusable, TierNotOurs
+from tierkeeper.stores import marks, s3_answers, s3_errors, s3_look
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import (
+    ContentMismatch,
+    ObjectNotFound,
+    StorePermanent,
+    StoreUnusable,
+    TierNotOurs,
+    Unnamed,
+)
 from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3_place import Place
@@ -25,6 +34,15 @@ def read(place: Place) -> TierMark | None:
     """
     found = _look(place)
     return None if found is None else _parsed(place, found)
+
+
+def check(place: Place) -> None:
+    """Raise Garbled or Unnamed where the server tells of the mark in a form of its own, or without an ETag."""
+    with contextlib.suppress(ObjectNotFound):
+        found = s3_look.head(place, ObjectKey(MARK))
+        s3_look.stored(place, MARK, found)
+        if "ETag" not in found:  # a weak one names nothing, and what is copied there is read back
+            raise Unnamed(tier=place.tier, location=MARK)
 
 
 def write(place: Place, mark: TierMark) -> TierMark:
@@ -49,7 +67,7 @@ def _look(place: Place) -> _Found | None:
         with place.translating(MARK):
             answer = place.hot.get_object(**place.address(MARK, None))
             content = b""
-            with answer["Body"] as body:
+            with place.understanding(MARK), answer["Body"] as body:
                 while len(content) <= marks.LARGEST and (piece := body.read(marks.LARGEST + 1 - len(content))):
                     content += piece
             return _Found(content, s3_answers.etag(answer))

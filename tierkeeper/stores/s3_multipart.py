@@ -99,6 +99,7 @@ class Multipart:
         client, address = self._place.client, self._place.address(location, None)
         with self._place.translating(location):
             begun = client.create_multipart_upload(**address, **about, ChecksumAlgorithm="SHA256")
+        with self._place.understanding(location):
             upload = {**address, "UploadId": begun["UploadId"]}
         if begun["ResponseMetadata"]["RetryAttempts"]:  # the answer that was lost may have begun one too
             with contextlib.suppress(StoreError):
@@ -118,7 +119,8 @@ class Multipart:
             with contextlib.suppress(StoreError), self._place.translating(location):
                 client.abort_multipart_upload(**upload)
             raise
-        return Finished(answer, _composite(parts), sure=True)
+        with self._place.understanding(location):
+            return Finished(answer, _composite(parts), sure=True)
 
     def _complete(
         self, upload: dict[str, Any], parts: list["CompletedPartTypeDef"], location: str, size: int
@@ -161,7 +163,8 @@ class Multipart:
         answer = self._place.client.upload_part(
             **upload, PartNumber=number, Body=piece, ChecksumSHA256=checksum, ChecksumAlgorithm="SHA256"
         )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+        with self._place.understanding(upload["Key"]):
+            return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def _copy_part(
         self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int], told: Callable[[], None]
@@ -171,15 +174,17 @@ class Multipart:
                 answer = client.upload_part_copy(
                     **upload, PartNumber=part.number, **source.arguments, CopySourceRange=part.span
                 )
-            return _completed(part.number, answer["CopyPartResult"])
+            with self._place.understanding(upload["Key"]):
+                return _completed(part.number, answer["CopyPartResult"])
 
         def look() -> "CompletedPartTypeDef | None":
             with self._place.translating(source.key.location):
                 listed = self._place.client.list_parts(**upload, PartNumberMarker=part.number - 1, MaxParts=1)
-            for each in listed.get("Parts", []):
-                if (each["PartNumber"], each["Size"]) == (part.number, part.size):
-                    found.append(part.number)
-                    return _completed(part.number, each)
+            with self._place.understanding(upload["Key"]):
+                for each in listed.get("Parts", []):
+                    if (each["PartNumber"], each["Size"]) == (part.number, part.size):
+                        found.append(part.number)
+                        return _completed(part.number, each)
             return None
 
         completed = s3_once.once(self._place, source.key.location, part.size, call, look)

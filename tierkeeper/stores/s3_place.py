@@ -50,6 +50,10 @@ class Place:
         """Translate the errors of calls that are about ``location``."""
         return s3_errors.translating(tier=self.tier, location=location)
 
+    def understanding(self, location: str) -> contextlib.AbstractContextManager[None]:
+        """Tell of answers about ``location`` that cannot be read."""
+        return s3_errors.understanding(tier=self.tier, location=location)
+
     def about(self, info: ObjectInfo) -> dict[str, Any]:
         """Return the arguments that say what an object is, as it is written here."""
         return {"ContentType": info.content_type, "Metadata": s3_about.written(info), **self.storage_class}

@@ -74,9 +74,10 @@ def clear(place: Place, *, before: datetime) -> None:
     """Remove what probes that were interrupted left before then: their objects, and uploads that nobody completes."""
     with place.translating(FOLDER):
         where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
-        pages = place.client.get_paginator("list_objects_v2").paginate(**where)
+        pages = list(place.client.get_paginator("list_objects_v2").paginate(**where))
+        uploads = list(place.client.get_paginator("list_multipart_uploads").paginate(**where))
+    with place.understanding(FOLDER):
         old = {each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before}
-        uploads = place.client.get_paginator("list_multipart_uploads").paginate(**where)
         old |= {each["Key"] for page in uploads for each in page.get("Uploads", []) if each["Initiated"] < before}
     if old:
         s3_delete.delete(place, [ObjectKey(place.location(key)) for key in sorted(old)])
@@ -120,7 +121,9 @@ def _copies(place: Place, location: str, source: Mapping[str, Any], etag: str) -
 def _parts(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
     client: S3Client = place.client
     address = place.address(location, None)
-    upload = client.create_multipart_upload(**address, ChecksumAlgorithm="SHA256")["UploadId"]
+    begun = client.create_multipart_upload(**address, ChecksumAlgorithm="SHA256")
+    with place.understanding(location):
+        upload = begun["UploadId"]
 
     def copy(wanted: str) -> None:
         client.upload_part_copy(

@@ -162,12 +162,10 @@ class SignedClient:
             answer = self._call("HEAD", arguments["Key"], _headers(arguments), query=query)
             if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
                 lower = {name.lower(): value for name, value in answer.headers.items()}
-                return {
-                    **_fields(answer),
-                    "ContentLength": int(lower["content-length"]),
-                    "LastModified": parsedate_to_datetime(lower["last-modified"]),
-                    "Metadata": {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)},
-                }
+                with contextlib.suppress(ValueError):  # else boto3 reads them, or says that it cannot
+                    size, modified = int(lower["content-length"]), parsedate_to_datetime(lower["last-modified"])
+                    about = {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)}
+                    return {**_fields(answer), "ContentLength": size, "LastModified": modified, "Metadata": about}
         return self._by_boto3("head_object", arguments, answer)
 
     def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above

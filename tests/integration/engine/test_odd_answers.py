@@ -9,19 +9,25 @@ import pytest
 from faults import s3_front
 from integration.engine.reconciling import reconcile
 from integration.keeper.house import House
+from integration.stores.contract import MIB
 
+from tierkeeper.base.health import Condition
+from tierkeeper.engine import health
 from tierkeeper.stores import s3_answers
 from tierkeeper.stores.errors import StoreError
 
 
 @dataclass(slots=True)
 class Odd(s3_front.Front):
-    """Changes one header of all answers, or leaves it out."""
+    """Changes one header of all answers, or leaves it out, or says something of its own instead of all bodies."""
 
     header: str = ""
     instead_of_it: str | None = None
+    page: bytes | None = None
 
     def passed(self, answer: s3_front.Answer) -> s3_front.Answer:
+        if self.page is not None and answer.status == 200:
+            return replace(answer, body=self.page if answer.body else b"", headers=[("content-type", "text/html")])
         if not self.header:
             return answer
         kept = [(name, value) for name, value in answer.headers if name.lower() != self.header]
@@ -70,6 +76,39 @@ def test_other_tiers_go_on(open_house: Callable[..., House], front: Odd, header:
         "cold": b"to cold",
     }
     assert house.tiers("cold") == {"cold"}
+
+
+_PAGE = "a page of its own"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # botocore leaves a connection open
+@pytest.mark.parametrize("client", ["signed", "boto3"])
+@pytest.mark.parametrize(
+    ("odd", "instead"), [("last-modified", "never"), ("content-length", "many"), ("etag", None), (_PAGE, "<html>Hello")]
+)
+def test_what_a_proxy_spoils_parks_nothing(
+    open_house: Callable[..., House], front: Odd, odd: str, instead: str | None, client: str
+) -> None:
+    """What is due waits for the tier however often it was tried, and health says that the tier cannot be used."""
+    url = f"s3://cold-bucket?endpoint={front.endpoint}&client={client}&multipart_threshold=5MiB&multipart_chunk=5MiB"
+    house = open_house(tiers={"cold": {"url": url}}, engine={"inline_limit": "8MiB"})
+    contents = {"small": b"to cold", "large": bytes(6 * MIB)}
+    for name, content in contents.items():
+        house.store(name, content, age=timedelta(days=40))
+    if odd == _PAGE:
+        front.page = str(instead).encode()
+    else:
+        front.header, front.instead_of_it = odd, instead
+    for _ in range(8):
+        house.turn()
+        house.pass_time(timedelta(minutes=10))
+    rows = house.sql("SELECT parked_reason, attempts FROM schedule")
+    assert {(row.parked_reason, row.attempts) for row in rows} == {(None, 0)}
+    assert health.health(house.keeper.engine)["tier cold"].condition is Condition.BAD
+    front.header, front.page = "", None
+    house.settle()
+    assert {name: house.read(name) for name in contents} == contents
+    assert house.tiers("small") == house.tiers("large") == {"cold"}
 
 
 def test_a_store_of_somebody_elses_that_fails_in_its_own_way(open_house: Callable[..., House]) -> None:

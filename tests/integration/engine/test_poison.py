@@ -8,6 +8,7 @@ from integration.keeper.house import LEASES_END, House, OpenHouse
 
 from tierkeeper.base.metrics import METRICS
 from tierkeeper.base.parking import StuckFilter
+from tierkeeper.base.values import ItemError
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreDenied, StoreError, StorePermanent, StoreTransient, StoreUnusable
 from tierkeeper.stores.filesystem import FilesystemStore
@@ -51,6 +52,10 @@ def test_a_fault_of_an_adapter_stops_only_its_item_of_a_store(house: House) -> N
     items = [house.args(name, name.encode()) for name in ("a", "poison", "z")]
     results = house.keeper.store_many(items, call=house.call())
     assert [type(r).__name__ for r in results] == ["StoreResult", "ItemError", "StoreResult"]
+    told = results[1]
+    assert isinstance(told, ItemError)
+    assert told.error["error"] == "StoreDefect"
+    assert "failed in its own code: RuntimeError: an adapter's own fault" in told.error["message"]
     house.pass_time(LEASES_END)
     house.settle()
 

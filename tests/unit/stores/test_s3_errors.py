@@ -2,6 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError, NoCredentialsError
+from structlog.testing import capture_logs
 
 from tierkeeper.stores import errors, s3_about, s3_errors
 
@@ -77,16 +78,41 @@ def test_the_longest_names_fit() -> None:
     assert len(s3_about.header("ü" * 127)) * 2 + len(s3_about.header("ü" * 350)) < 1800
 
 
-@pytest.mark.parametrize("raised", [KeyError("ETag"), ValueError("never"), TypeError("none"), AttributeError("x")])
+@pytest.mark.parametrize("raised", [KeyError("ETag"), IndexError("0"), ValueError("never"), TypeError("none")])
 def test_an_answer_that_cannot_be_understood_is_the_tiers_fault(raised: Exception) -> None:
-    """What reading an odd answer ends in does not pass the store's boundary."""
-    with pytest.raises(s3_errors.Garbled, match="warm"), s3_errors.translating(tier="warm", location="x"):
+    """What reading an odd answer ends in does not pass the store's boundary; what the port says does."""
+    with pytest.raises(s3_errors.Garbled, match="warm"), s3_errors.understanding(tier="warm", location="x"):
         raise raised
     with (
         pytest.raises(errors.ObjectNotFound),
-        s3_errors.translating(tier="warm", location="x"),
+        s3_errors.understanding(tier="warm", location="x"),
     ):
         raise errors.ObjectNotFound(tier="warm", location="x")
+
+
+@pytest.mark.parametrize("raised", [KeyError("ETag"), ValueError("never"), TypeError("none"), AttributeError("x")])
+def test_a_fault_of_our_own_is_not_told_of_a_server(raised: Exception) -> None:
+    """Only what reads an answer may call it odd: an error of the code around a call stays what it is."""
+    with pytest.raises(type(raised)), s3_errors.translating(tier="warm", location="x"):
+        raise raised
+    with pytest.raises(AttributeError), s3_errors.understanding(tier="warm", location="x"):
+        raise AttributeError("place")
+
+
+@pytest.mark.parametrize("kind", [s3_errors.Garbled, errors.Unnamed])
+def test_odd_answers_are_no_objects_fault(kind: type[errors.StoreError]) -> None:
+    """They would be the same for every object: nothing is parked for them, and a message may come again."""
+    assert (kind.of_object, kind.retryable) == (False, True)
+
+
+def test_an_odd_answer_is_logged_whole_and_once() -> None:
+    """The log has where it could not be read, and not again for each object."""
+    with capture_logs() as said:
+        for location in ("a", "b"):
+            with pytest.raises(s3_errors.Garbled), s3_errors.understanding(tier="logged", location=location):
+                raise KeyError("ETag")
+    (once,) = said
+    assert (once["log_level"], once["location"], repr(once["exc_info"])) == ("error", "a", "KeyError('ETag')")
 
 
 def test_a_missing_bucket_is_told_without_the_name_of_a_request() -> None:
