@@ -17,6 +17,11 @@ def _weak(how: str, old: str, new: str, test: str) -> Mutant:
     return Mutant("R21", how, edits, (f"tests/integration/engine/test_weak_etags.py::{test}",))
 
 
+def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/reads.py") -> Mutant:
+    edits = (Edit(file, old, new),)
+    return Mutant("R21", how, edits, (f"tests/integration/engine/test_moved_buckets.py::{test}",))
+
+
 SURVIVING = (
     _broken(
         "the last other copy goes without a look",
@@ -70,9 +75,9 @@ SURVIVING = (
     ),
     _broken(
         "what a batch has no time to read was seen",
-        _LOOK,
-        "        if copy.stored_sha256 is None or time.monotonic() > self.until:\n",
-        "        if time.monotonic() > self.until:\n            return None\n        if copy.stored_sha256 is None:\n",
+        _LOOKING,
+        "            return 0, error\n",
+        "            return 0, None\n",
         "test_what_cannot_be_read_now_was_not_seen",
     ),
     _broken(
@@ -99,7 +104,7 @@ SURVIVING = (
     _broken(
         "one wrong answer is enough",
         _LOOKING,
-        "            return 2, how(engine, copy)  # again: a store may answer wrong once\n",
+        "            return 2, look(engine, copy)  # again: a store may answer wrong once\n",
         '            return 1, Wrong("once", missing=True)\n',
         "test_a_wrong_answer_once_is_none",
     ),
@@ -112,15 +117,28 @@ SURVIVING = (
     ),
     _weak(
         "a pin that cannot be checked is kept for ever",
-        "        if not renaming or copy.stored_sha256 is None:\n            raise\n",
+        "        if reads is None or copy.stored_sha256 is None:\n            raise\n",
         "        raise\n",
         "test_a_name_that_cannot_be_checked_is_given_up",
     ),
-    _weak(
-        "a dry run gives up a pin",
-        "        if not renaming or copy.stored_sha256 is None:\n",
-        "        if copy.stored_sha256 is None:\n",
-        "test_a_dry_run_gives_up_no_name",
+    _moved(
+        "a look reads copies whose pin is refused for as long as that takes",
+        "            self._require(copy, self._begins_until)\n",
+        "",
+        "test_what_a_look_has_no_time_to_read_is_not_known",
+    ),
+    _moved(
+        "a read goes on for as long as it takes",
+        "        return partial(self._require, copy, self._goes_on_until)\n",
+        "        return lambda: None\n",
+        "test_a_read_that_takes_too_long_is_given_up",
+    ),
+    _moved(
+        "what was left unread is no answer of its tier",
+        "        except Unread as error:  # its tier is not asked less for that\n            return 0, error\n",
+        "",
+        "test_what_a_look_has_no_time_to_read_is_not_known",
+        file=_LOOKING,
     ),
     _weak(
         "what cannot be checked by its pin is right",

@@ -144,7 +144,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "a dry run names bytes anew",
-        (Edit("tierkeeper/engine/survivors.py", "renaming=not dry_run", "renaming=True"),),
+        (Edit("tierkeeper/engine/survivors.py", "reads=None if dry_run else reads)", "reads=reads)"),),
         (f"{_MOVED}test_a_dry_run_names_nothing_anew",),
     ),
     Mutant(

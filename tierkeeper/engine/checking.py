@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.reads import Reads
 from tierkeeper.stores.base import ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, Unnamed
 
@@ -98,11 +99,11 @@ def _right_by_another_pin(
     return unpinned is None and repinning.note(engine, copy, pin=pins[-1])
 
 
-def look(engine: Engine, copy: PlacementRow, *, renaming: bool) -> Wrong | None:
+def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
     """Ask what is at a copy's place, by its pin; return what is wrong with it, None if nothing is.
 
-    Where the pin is refused or cannot be checked, and ``renaming``, it is read whole: right bytes get the pin of that
-    read, or none if it has none, so they were not seen by that of ``copy``. Without it nothing is read nor noted.
+    Where the pin is refused or cannot be checked it is read whole, within ``reads``: right bytes get the pin of that
+    read, or none if it has none, so they were not seen by that of ``copy``. Without them nothing is read nor noted.
     Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
     """
     at = time.monotonic()
@@ -110,15 +111,16 @@ def look(engine: Engine, copy: PlacementRow, *, renaming: bool) -> Wrong | None:
         found = engine.store(copy.tier).head(key_of(copy))
     except ContentMismatch as error:
         sha256 = copy.stored_sha256
-        right = renaming and sha256 is not None and _right_by_another_pin(engine, copy, sha256)
+        right = reads and sha256 is not None and _right_by_another_pin(engine, copy, sha256, reads.begun(copy))
         return None if right else Wrong(str(error), missing=False, at=at)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
     except Unnamed:
-        if not renaming or copy.stored_sha256 is None:
+        if reads is None or copy.stored_sha256 is None:
             raise
         pins: list[str | None] = []
-        wrong = check(engine, copy, copy.stored_sha256, pinned=False, named=pins.append)
+        progressed = reads.begun(copy)
+        wrong = check(engine, copy, copy.stored_sha256, pinned=False, progressed=progressed, named=pins.append)
         if wrong is None and not repinning.note(engine, copy, pin=pins[-1]):
             raise
         return wrong

@@ -10,6 +10,7 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking
 from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.reads import Reads, Unread
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
@@ -17,8 +18,6 @@ log = logs.get(__name__)
 
 #: how one copy is looked at; returns what is wrong with it, and raises where that cannot be told
 How = Callable[[Engine, PlacementRow], Wrong | None]
-_BY_PIN: How = partial(checking.look, renaming=True)
-
 _GIVEN_UP = 20  # so many calls of a batch that a tier did not answer are enough: the others would wait as long
 
 
@@ -30,8 +29,9 @@ class Looked:
     calls: int = 0
 
 
-def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How = _BY_PIN) -> Looked:
-    """Look at these copies. Of what gave no answer, or is not the tier's own place, nothing is told."""
+def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Looked:
+    """Look at these copies. Of what gave no answer, was not read, or is not the tier's own place, nothing is told."""
+    look = how or partial(checking.look, reads=Reads(engine))
     tiers = {copy.tier for copy in copies} & engine.stores.keys()
     tiers -= engine.refused(tiers).keys()
     asked = [copy for copy in copies if copy.tier in tiers]
@@ -41,9 +41,11 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How = _BY_PIN) ->
         if unanswered[copy.tier] >= _GIVEN_UP:
             return 0, StoreTransient(tier=copy.tier, reason="it was not asked again")
         try:
-            if how(engine, copy) is None:
+            if look(engine, copy) is None:
                 return 1, None
-            return 2, how(engine, copy)  # again: a store may answer wrong once
+            return 2, look(engine, copy)  # again: a store may answer wrong once
+        except Unread as error:  # its tier is not asked less for that
+            return 0, error
         except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
             unanswered[copy.tier] += 1
             told = error if isinstance(error, StoreError) else fault(copy.tier, error)

@@ -16,12 +16,10 @@ It costs a look for each blob that loses its last other copy, some at once, and 
 batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
 """
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from tierkeeper.catalog import epochs, switches
@@ -29,13 +27,13 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import candidates, checking, damage, looking, vouching
 from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.reads import Reads
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreTransient
 
 #: what runs count: the calls made; besides, the copies that were reported, by what they are now
 LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
-_READING: Final = 60.0  # seconds of a batch after which no other copy is read: the rest is left to later collects
 
 
 @dataclass(slots=True)
@@ -60,7 +58,8 @@ def look(
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing goes: it is the decision that says so
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
-    reading, by_pin = _Reading(), partial(checking.look, renaming=not dry_run)
+    reads = Reads(engine)
+    reading, by_pin = _Reading(reads), partial(checking.look, reads=None if dry_run else reads)
     looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
     read = looking.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
@@ -79,14 +78,15 @@ def look(
 class _Reading:
     """Reads copies whole; keeps what their bytes are named by."""
 
+    reads: Reads
     pins: dict[UUID, str | None] = field(default_factory=dict)
-    until: float = field(default_factory=lambda: time.monotonic() + _READING)
 
     def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
-        """Return what is wrong with a copy; raises what its store raises, and StoreTransient where the time is over."""
-        if copy.stored_sha256 is None or time.monotonic() > self.until:
-            raise StoreTransient(tier=copy.tier, reason=f"{copy.location} was not read now, which a later collect does")
-        return checking.check(engine, copy, copy.stored_sha256, named=lambda pin: self.pins.__setitem__(copy.id, pin))
+        """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
+        if copy.stored_sha256 is None:
+            raise StoreTransient(tier=copy.tier, reason=f"the SHA-256 of {copy.location} was never noted")
+        named, progressed = partial(self.pins.__setitem__, copy.id), self.reads.begun(copy)
+        return checking.check(engine, copy, copy.stored_sha256, progressed=progressed, named=named)
 
 
 def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:

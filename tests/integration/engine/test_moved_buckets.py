@@ -13,6 +13,7 @@ from integration.keeper.house import House, OpenHouse
 from integration.stores.test_s3 import KEYS
 from integration.stores.test_s3_naming import PlainFront, front
 
+from tierkeeper.engine import looking, reads
 from tierkeeper.stores.s3 import S3Store
 
 __all__ = ["front"]
@@ -148,3 +149,39 @@ def test_what_heals_is_named_by_that_read(buckets: House) -> None:
     assert buckets.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
     assert vouched(buckets, "warm") == ("read", etag, True)
     buckets.settle()
+
+
+def test_what_a_look_has_no_time_to_read_is_not_known(buckets: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that was moved is read over many looks. What was left is kept, and another copy of its tier is seen."""
+    for number in range(24):
+        buckets.store(f"more {number}", b"more %d" % number)
+    buckets.settle()
+    before = buckets.sql("SELECT id, pin FROM placements WHERE tier = 'cold' ORDER BY id")
+    buckets.sql("UPDATE placements SET pin = '\"another\"' WHERE tier = 'cold'")
+    buckets.store("named", b"named as ever")
+    buckets.days_pass(8)
+    buckets.turn()
+    monkeypatch.setattr(reads, "_BEGINS", -1.0)
+    monkeypatch.setattr(looking, "_GIVEN_UP", 1)
+    counts = buckets.collect().counts
+    assert (counts["collected"], counts["kept: what stays was not seen"]) == (1, 25)
+    assert ("damaged" in buckets.events(), "repinned" in buckets.events()) == (False, False)
+    monkeypatch.undo()
+    buckets.collect()
+    assert buckets.collect().counts["collected"] == 25
+    assert {row.id: row.pin for row in before}.items() <= {
+        row.id: row.pin for row in buckets.sql("SELECT id, pin FROM placements WHERE tier = 'cold'")
+    }.items()
+
+
+def test_a_read_that_takes_too_long_is_given_up(buckets: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a task that looks is not ended at the same copy each time; what was not read to its end is not known."""
+    moved(buckets, "cold")
+    buckets.days_pass(8)
+    buckets.turn()
+    monkeypatch.setattr(reads, "_SHARE", -1.0)
+    assert buckets.collect().counts == {"kept: what stays was not seen": 1}
+    assert ("damaged" in buckets.events(), "repinned" in buckets.events()) == (False, False)
+    monkeypatch.undo()
+    buckets.collect()
+    assert buckets.collect().counts["collected"] == 1

@@ -14,7 +14,7 @@ from integration.engine.reconciling import CONTENT, QUARANTINE, copy_of, drop
 from integration.keeper.house import House
 
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import candidates, collect, survivors
+from tierkeeper.engine import candidates, collect, reads, survivors
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
@@ -348,7 +348,7 @@ def test_what_cannot_be_read_now_was_not_seen(nameless: House, monkeypatch: pyte
     stand_before(nameless, "warm", Mute(inner))
     assert nameless.collect().counts == {UNSEEN: 1, survivors.READS: 1}
     stand_before(nameless, "warm", inner)
-    monkeypatch.setattr(survivors, "_READING", -1.0)
+    monkeypatch.setattr(reads, "_BEGINS", -1.0)
     assert nameless.collect().counts[UNSEEN] == 1
     assert (states(nameless)["hot"], damaged(nameless), pins(nameless)) == ("doomed", 0, [None])
     monkeypatch.undo()
