@@ -253,6 +253,43 @@ MARKING = (
     ),
     Mutant(
         "tier marks",
+        "a mark that was not read is one that is not there",
+        (
+            Edit(
+                f"{_ENGINE}marking.py",
+                "    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong\n",
+                "    except (TierNotOurs, MarkNotRead):\n",
+            ),
+            Edit(f"{_ENGINE}marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
+        ),
+        ("tests/integration/engine/test_marks_not_read.py",),
+    ),
+    Mutant(
+        "tier marks",
+        "a mark on a failing disk says that the place is another one",
+        (
+            Edit(
+                "tierkeeper/stores/tree_mark.py",
+                "        raise MarkNotRead(tier=tier, place=tree.root, reason=str(error.strerror)) from error\n",
+                "        raise TierNotOurs(tier=tier, reason=str(error.strerror)) from error\n",
+            ),
+        ),
+        ("tests/integration/engine/test_marks_not_read.py::test_a_folder_whose_mark_cannot_be_read",),
+    ),
+    Mutant(
+        "tier marks",
+        "a spoiled mark in a bucket says that the place is another one",
+        (
+            Edit(
+                "tierkeeper/stores/s3_mark.py",
+                "        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error\n",
+                "        return None\n",
+            ),
+        ),
+        ("tests/integration/engine/test_odd_answers.py::test_a_mark_that_a_proxy_spoils_is_not_known",),
+    ),
+    Mutant(
+        "tier marks",
         "an answer that cannot be understood is the library's matter",
         (
             Edit(

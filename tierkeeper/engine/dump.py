@@ -86,8 +86,9 @@ def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> Swe
 
 def listed(engine: Engine) -> list[DumpView]:
     """Return the dumps there are, newest first: also those of the lost catalog that an empty one is to take over."""
-    with engine.marks.assuming(marking.found(engine)):
-        return dumpfiles.listed(home(engine))
+    store = home(engine)
+    with engine.marks.assuming(marking.found(engine, only=store.config.tier)):
+        return dumpfiles.listed(store)
 
 
 def home(engine: Engine) -> Store:

@@ -10,7 +10,7 @@ between both leaves a mark that the catalog does not know of; the next ``init`` 
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -97,15 +97,13 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
     whose: str | None = None
     write: Callable[[TierMark], TierMark] = store.write_mark
     try:
-        if (before := marks.read(store)) is not None:
+        if (before := _there(store)) is not None:
             write = partial(store.replace_mark, over=before)
             if before.catalog != _identity(engine).catalog:
                 whose = f"{store.site} belongs to another catalog ({before.catalog}), {_TAKEN}"
     except MarkUnreadable:
         write = partial(store.replace_mark, over=None)
         whose = f"the mark in {store.site} is unreadable: if it belongs to another catalog, {_TAKEN}"
-    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
-        pass
     if before is not None:
         _require_free(engine, store, before)
     if not lost:
@@ -161,14 +159,26 @@ def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
     return Heritage(there, catalog, line, frozenset({known.catalog}))
 
 
-def found(engine: Engine) -> dict[str, TierMark]:
-    """Return the marks that are there, by tier; a tier whose place is missing has none."""
+def found(engine: Engine, *, only: str | None = None) -> dict[str, TierMark]:
+    """Return the marks that are there, by tier; a tier whose place is missing has none. ``only``: of one tier.
+
+    Raises MarkNotRead, MarkUnreadable, and what a store raises, where that is not known: nothing is decided without it.
+    """
     there = {}
     for tier in engine.tiers:
-        with suppress(TierNotOurs):
-            if (mark := marks.read(engine.store(tier.name))) is not None:
-                there[tier.name] = mark
+        if only in {None, tier.name} and (mark := _there(engine.store(tier.name))) is not None:
+            there[tier.name] = mark
     return there
+
+
+def _there(store: Store) -> TierMark | None:
+    """Return the mark in a place, None where there is none or no place; raises where that is not known."""
+    try:
+        return marks.read(store)
+    except MarkUnreadable:
+        raise
+    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
+        return None
 
 
 def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
@@ -192,12 +202,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
     """Make and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
     known = _identity(engine)
-    try:
-        found = marks.read(store)
-    except MarkUnreadable:
-        raise
-    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
-        found = None
+    found = _there(store)
     if found is not None:
         return _keep(engine, store, known, found, actor=actor)
     with engine.catalog.reading() as connection:

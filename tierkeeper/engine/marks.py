@@ -25,7 +25,7 @@ from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.identity import Identity
 from tierkeeper.stores import advice
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import StoreError, TierNotOurs
+from tierkeeper.stores.errors import MarkNotRead, StoreError, TierNotOurs
 from tierkeeper.stores.marks import Guard, TierMark
 
 log = logs.get(__name__)
@@ -148,7 +148,7 @@ class Marks:
 
 
 def read(store: Store) -> TierMark | None:
-    """Return the mark in a store's place; whatever it raises that is no error of the port's is TierNotOurs."""
+    """Return the mark in a store's place; whatever it raises that is no error of the port's is MarkNotRead."""
     try:
         return store.mark()
     except TierkeeperError:
@@ -156,8 +156,7 @@ def read(store: Store) -> TierMark | None:
     except Exception as error:
         tier = store.config.tier
         log.exception("a store failed in a way of its own", tier=tier)
-        reason = f"the mark in {store.site} cannot be read ({type(error).__name__}: {error}): look at its server"
-        raise TierNotOurs(tier=tier, reason=reason) from error
+        raise MarkNotRead(tier=tier, place=store.site, reason=f"{type(error).__name__}: {error}") from error
 
 
 def difference(known: Identity, store: Store, found: TierMark) -> str | None:

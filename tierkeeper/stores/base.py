@@ -186,7 +186,8 @@ class Store(ABC):
     def mark(self) -> TierMark | None:
         """Return the mark in the place, None where it has none; asks no guard.
 
-        Raises TierNotOurs where the place is missing, and MarkUnreadable where what lies there is no mark.
+        Raises TierNotOurs where the place is missing, MarkUnreadable where what lies there is no mark, and MarkNotRead
+        where it is not known which of them it is.
         """
 
     @abstractmethod

@@ -79,6 +79,14 @@ class MarkUnreadable(TierNotOurs):
     """
 
 
+class MarkNotRead(StoreError):
+    """Tier {tier} cannot be used: whether {place} is its own is not known, since its mark was not read ({reason}).
+    Nothing is decided without it: look at its server or its disk, and try again.
+    """
+
+    retryable = True
+
+
 class StoreFull(StoreError):
     """Tier {tier} is full: {reason}. Free space or enlarge it."""
 

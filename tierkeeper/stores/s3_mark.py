@@ -9,10 +9,10 @@ from tierkeeper.stores import marks, s3_answers, s3_errors, s3_look
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import (
     ContentMismatch,
+    MarkNotRead,
     ObjectNotFound,
     StorePermanent,
     StoreUnusable,
-    TierNotOurs,
     Unnamed,
 )
 from tierkeeper.stores.layout import MARK
@@ -30,7 +30,7 @@ class _Found(NamedTuple):
 def read(place: Place) -> TierMark | None:
     """Return the mark, None where the bucket has none below the prefix.
 
-    Raises MarkUnreadable where it is none, and TierNotOurs where the bucket is missing, or no mark can be got.
+    Raises MarkUnreadable where it is none, TierNotOurs where the bucket is missing, and MarkNotRead where nobody knows.
     """
     found = _look(place)
     return None if found is None else _parsed(place, found)
@@ -75,7 +75,7 @@ def _look(place: Place) -> _Found | None:
         place.require_bucket()  # not every server says which of both is missing
         return None
     except (StorePermanent, ContentMismatch) as error:  # in an archive class, say: it is the fault of no other object
-        raise TierNotOurs(tier=place.tier, reason=f"{_url(place)} cannot be read: {error}") from error
+        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error
 
 
 def _parsed(place: Place, found: _Found) -> TierMark:

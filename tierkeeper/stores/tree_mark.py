@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from tierkeeper.stores import marks
-from tierkeeper.stores.errors import MarkUnreadable, StorePermanent, TierNotOurs
+from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent, TierNotOurs
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.tree import Tree
@@ -42,7 +42,7 @@ def identity(root: int) -> Identity | None:
 def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
     """Return the mark beneath an opened root, None where there is none.
 
-    Raises MarkUnreadable where it is none, and TierNotOurs where that cannot be told.
+    Raises MarkUnreadable where it is none, and MarkNotRead where that cannot be told.
     """
     tier, place = tree.tier, str(tree.root / MARK)
     try:
@@ -57,7 +57,7 @@ def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
     except OSError as error:
         if error.errno in _NO_FILE:
             raise MarkUnreadable(tier=tier, mark=place, reason="it is no plain file") from error
-        raise TierNotOurs(tier=tier, reason=f"{place} cannot be read: {error.strerror}") from error
+        raise MarkNotRead(tier=tier, place=tree.root, reason=str(error.strerror)) from error
 
 
 def write(tree: Tree, mark: TierMark) -> TierMark:

@@ -14,7 +14,7 @@ from integration.stores.contract import MIB
 from tierkeeper.base.health import Condition
 from tierkeeper.engine import health
 from tierkeeper.stores import s3_answers
-from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.errors import MarkNotRead, StoreError
 
 
 @dataclass(slots=True)
@@ -123,6 +123,16 @@ def test_a_store_of_somebody_elses_that_fails_in_its_own_way(open_house: Callabl
     (refused,) = house.keeper.engine.unconfirmed().values()
     assert "KeyError: 'ETag'" in str(refused)
     del store.mark
+
+
+def test_a_mark_that_a_proxy_spoils_is_not_known(open_house: Callable[..., House], front: Odd) -> None:
+    """It is neither missing nor another catalog's: whoever decides by it is told so (R19)."""
+    house = open_house(tiers={"cold": {"url": f"s3://cold-bucket?endpoint={front.endpoint}&client=boto3"}})
+    front.header, front.instead_of_it = "last-modified", "never"
+    with pytest.raises(MarkNotRead, match=r"s3://cold-bucket/.tierkeeper/tier.json is its own is not known"):
+        house.keeper.init()
+    front.header = ""
+    house.keeper.init()
 
 
 @pytest.mark.parametrize("said", ["!!!", "", "AAAA", "not base64"])

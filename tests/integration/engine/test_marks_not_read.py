@@ -1,0 +1,85 @@
+"""A mark that could not be read is not known: nothing is decided without it (R19, R22)."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+from integration.keeper.house import House
+
+from tierkeeper.catalog import identity
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import acceptance, dump, marking
+from tierkeeper.engine.context import Engine
+from tierkeeper.stores import marks
+from tierkeeper.stores.errors import MarkNotRead
+
+
+def fails() -> NoReturn:
+    """As an adapter of somebody else's may."""
+    raise KeyError("ETag")
+
+
+DECISIONS: dict[str, Callable[[Engine], object]] = {
+    "accept": lambda engine: acceptance.accept(engine, actor="tester", reason="the disk died"),
+    "rebuild": lambda engine: marking.inherit(engine, unfinished=False),
+    "init": lambda engine: marking.mark_all(engine, make=True, actor="tester").check(),
+    "adopt": lambda engine: marking.adopt(engine, "cold", actor="tester", reason="moved", lost=True),
+    "renew": marking.renew,
+}
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_nothing_is_decided_without_a_mark(open_house: Callable[..., House], decision: str) -> None:
+    """It is refused with what to do, changes nothing, and is done when the mark can be read again."""
+    house = open_house()
+    engine = house.keeper.engine
+    cold = engine.store("cold")
+    before = cold.mark()
+    cold.mark = fails  # type: ignore[method-assign]
+    with pytest.raises(MarkNotRead, match=r"Tier cold cannot be used: .* is not known, .*KeyError: 'ETag'.*try again"):
+        DECISIONS[decision](engine)
+    del cold.mark
+    assert cold.mark() == before
+    if decision not in {"rebuild", "adopt"}:
+        DECISIONS[decision](engine)
+
+
+def test_no_mark_of_an_older_line_is_left_behind(open_house: Callable[..., House]) -> None:
+    """An acceptance that could not read a mark says so, and the next one writes all of them."""
+    house = open_house()
+    engine = house.keeper.engine
+    engine.catalog.run(lambda c: identity.begin_line(c, by="tester", reason="restored", now=catalog_now(c)))
+    engine.marks.refresh()
+    cold = engine.store("cold")
+    cold.mark = fails  # type: ignore[method-assign]
+    with pytest.raises(MarkNotRead):
+        marking.renew(engine)
+    del cold.mark
+    tiers = [engine.store(tier.name) for tier in engine.tiers]
+    assert set(engine.marks.refused(tiers, bound=True)) >= {"hot", "warm", "cold"}
+    acceptance.accept(engine, actor="tester", reason="the disk died")
+    assert not engine.marks.refused(tiers, bound=True)
+
+
+def test_a_folder_whose_mark_cannot_be_read(open_house: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails to read it does not say that nothing is there."""
+    house = open_house()
+
+    def failing(*_arguments: object, **_named: object) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(marks, "parse", failing)
+    with pytest.raises(MarkNotRead, match="Input/output error"):
+        house.keeper.engine.store("warm").mark()
+
+
+def test_dumps_are_listed_whatever_other_tiers_are(open_house: Callable[..., House]) -> None:
+    """Only the tier that has them is asked."""
+    house = open_house()
+    engine = house.keeper.engine
+    dump.dump(engine, actor="tester")
+    engine.store("warm").mark = fails  # type: ignore[method-assign]
+    assert len(dump.listed(engine)) == 1
+    del engine.store("warm").mark
