@@ -4,12 +4,14 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
+from tierkeeper.base import clock
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
@@ -117,6 +119,34 @@ def now(connection: sa.Connection) -> datetime:
     """PostgreSQL's time at this moment, the one clock of all decisions."""
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """PostgreSQL's time and this machine's, read together; on one host they are one clock.
+
+    What protects for a while begins at the ``later`` and is over once the ``earlier`` is past its end: one clock that
+    is wrong for a while, or put right, ends nothing early. A moment after both is still to come: it was noted by a
+    clock that was ahead.
+    """
+
+    catalog: datetime
+    machine: datetime
+
+    @property
+    def earlier(self) -> datetime:
+        """The time by the clock that is behind."""
+        return min(self.catalog, self.machine)
+
+    @property
+    def later(self) -> datetime:
+        """The time by the clock that is ahead."""
+        return max(self.catalog, self.machine)
+
+
+def clocks(connection: sa.Connection) -> Clocks:
+    """Return the time by both clocks at this moment."""
+    return Clocks(now(connection), clock.now())
 
 
 def take_time(connection: sa.Connection) -> None:

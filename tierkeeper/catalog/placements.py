@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from models import Placement
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import artifacts, recordset
+from tierkeeper.catalog.database import Clocks
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
 #: in the order of PlacementRow's fields
@@ -86,7 +87,7 @@ _UNMISSED = sa.text(
 )
 _FOUND_AGAIN = sa.text("UPDATE placements SET missed_at = NULL WHERE id = :id AND missed_at = :missed")
 _SUSPECTS = sa.text(
-    f"SELECT {COLUMNS} FROM placements p WHERE (p.missed_at <= :before OR p.missed_at > clock_timestamp())"
+    f"SELECT {COLUMNS} FROM placements p WHERE p.missed_at <= :until"
     " AND (p.missed_at, p.id) > (:after_time, :after_id) AND p.state IN ('present', 'doomed')"
     " AND p.damaged_at IS NULL ORDER BY p.missed_at, p.id LIMIT :limit"
 )
@@ -108,7 +109,6 @@ _REPINNED = sa.text(
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
 )
-_UNREAD_AGAIN = sa.text("UPDATE placements SET verified_at = NULL WHERE verified_at > clock_timestamp()")
 _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
 # an order of these each has an index of its own
 _TO_VERIFY = (
@@ -273,12 +273,12 @@ def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
     return set(connection.execute(_DOUBTED, {"ids": list(ids)}).scalars())
 
 
-def mark_missed(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
+def mark_missed(connection: sa.Connection, placement: UUID, *, now: Clocks) -> None:
     """Note that a copy was not found, for the first time (R20); its blob is locked.
 
-    What was noted for a time to come is no time: it was a clock that was ahead.
+    A first look that was noted before stays, unless it is still to come by both clocks.
     """
-    connection.execute(_MISSED, {"id": placement, "now": now})
+    connection.execute(_MISSED, {"id": placement, "now": now.later})
 
 
 def forget_misses(connection: sa.Connection, tier: str | None = None) -> None:
@@ -291,12 +291,9 @@ def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: date
     return connection.execute(_FOUND_AGAIN, {"id": placement, "missed": missed}).rowcount > 0
 
 
-def suspects(connection: sa.Connection, *, before: datetime, after: "Mark", limit: int) -> list[PlacementRow]:
-    """Return the next copies that were missed before a moment, those first that were missed first.
-
-    With them come those that were missed by a clock that was ahead.
-    """
-    arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
+def suspects(connection: sa.Connection, *, until: datetime, after: "Mark", limit: int) -> list[PlacementRow]:
+    """Return the next copies that were missed until a moment, those first that were missed first."""
+    arguments = {"until": until, "after_time": after[0], "after_id": after[1], "limit": limit}
     return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
 
 
@@ -325,11 +322,6 @@ def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) 
     connection.execute(_LOCKED, {"id": placement, "until": until})
 
 
-def forget_reads_to_come(connection: sa.Connection) -> int:
-    """Forget when copies were read, where that is still to come: a clock was ahead. Return how many there are."""
-    return connection.execute(_UNREAD_AGAIN).rowcount
-
-
 def count_present(connection: sa.Connection) -> int:
     """Return how many present copies there are."""
     return int(connection.execute(_COUNT_PRESENT).scalar_one())
@@ -339,6 +331,13 @@ def count_present(connection: sa.Connection) -> int:
 Mark = tuple[datetime | None, UUID]
 #: before the first copy of an order
 BEGINNING: Final[Mark] = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+#: after every copy of an order
+END: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def past(moment: datetime) -> Mark:
+    """Return the key after the copies of this moment."""
+    return (moment, UUID(int=2**128 - 1))
 
 
 class Order(Enum):
@@ -346,7 +345,7 @@ class Order(Enum):
 
     UNVOUCHED = _UNVOUCHED  # what nobody vouches for
     UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
-    OLDEST = _OLDEST  # what was read longest ago
+    OLDEST = _OLDEST  # what was read longest ago, and what was read in a time to come, by a clock that was ahead
 
 
 def to_verify(

@@ -7,14 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.database import Clocks
+
 _KEYS = "unnest(CAST(:locations AS text[]), CAST(:versions AS text[])) AS w(location, version)"
 _SIGHTED = sa.text(
     "INSERT INTO quarantine AS q (tier, location, store_version, size, first_seen)"
-    " SELECT :tier, w.location, w.version, w.size, :now FROM unnest(CAST(:locations AS text[]),"
+    " SELECT :tier, w.location, w.version, w.size, :first FROM unnest(CAST(:locations AS text[]),"
     " CAST(:versions AS text[]), CAST(:sizes AS bigint[])) AS w(location, version, size)"
     " ORDER BY w.location, w.version"
     " ON CONFLICT (tier, location, store_version) DO UPDATE SET size = excluded.size, seen_again = :now,"
-    # other bytes than before have not been there long; a time to come is none: it was a clock that was ahead
+    # other bytes than before have not been there long; a time after both clocks was noted by one that was ahead
     " first_seen = CASE WHEN q.size = excluded.size THEN least(q.first_seen, excluded.first_seen)"
     " ELSE excluded.first_seen END,"
     " deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END"
@@ -71,10 +73,11 @@ class Orphan:
 
 
 def sighted(
-    connection: sa.Connection, tier: str, objects: Sequence[Sighting], *, now: datetime
+    connection: sa.Connection, tier: str, objects: Sequence[Sighting], *, now: Clocks
 ) -> dict[tuple[str, str | None], datetime]:
     """Note that these objects are there without a placement; return since when each is known, by its key."""
-    arguments = {"tier": tier, "now": now, "sizes": [each.size for each in objects], **_keys(objects)}
+    sizes = [each.size for each in objects]
+    arguments = {"tier": tier, "now": now.catalog, "first": now.later, "sizes": sizes, **_keys(objects)}
     return _first_seen(connection.execute(_SIGHTED, arguments))
 
 

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from tierkeeper.base import log as logs
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
+from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.checking import Wrong
@@ -53,7 +54,8 @@ def report(
 
     def unit(connection: sa.Connection) -> tuple[Reported, int, list[ArtifactRow]] | None:
         blobs.lock(connection, [placement.blob_id])
-        now = catalog_now(connection)
+        times = clocks(connection)
+        now = times.catalog
         copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
         current = next((copy for copy in copies if copy.id == placement.id), None)
         if current is None or not current.readable:
@@ -61,8 +63,8 @@ def report(
         rows = _owners(connection, placement)
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
-        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
-            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=now)
+        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=times) is not None:
+            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=times)
             return Reported.SUSPECT, left, rows
         # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
         doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
@@ -131,18 +133,18 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None
 
 
 def looked_for_after(
-    engine: Engine, tier: str, wrong: Wrong, *, missed: datetime | None, now: datetime
+    engine: Engine, tier: str, wrong: Wrong, *, missed: datetime | None, now: Clocks
 ) -> datetime | None:
     """Return when a copy of which this is wrong is looked for again, where this look leaves it a suspect (R20).
 
-    None: it is damaged. ``missed``: when its first look was. The second begins after the quarantine.
+    None: it is damaged. ``missed``: when its first look was. The second begins after the quarantine, by both clocks.
     """
     if not wrong.missing or engine.store(tier).bound:
         return None
-    if missed is None or missed > now:  # a time to come is none: a clock was put right
-        return now + engine.settings.reconcile.quarantine
+    if missed is None or missed > now.later:  # a time to come is none: it was noted by a clock that was ahead
+        return now.later + engine.settings.reconcile.quarantine
     again = missed + engine.settings.reconcile.quarantine
-    looked = now - timedelta(seconds=wrong.ago)
+    looked = now.earlier - timedelta(seconds=wrong.ago)
     return again if looked < again else None
 
 
@@ -155,11 +157,11 @@ def _miss(
     *,
     left: int,
     actor: str,
-    now: datetime,
+    now: Clocks,
 ) -> None:
-    if copy.missed_at is not None and copy.missed_at <= now:
+    if copy.missed_at is not None and copy.missed_at <= now.later:
         return
-    again, step = now + engine.settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
+    again, step = now.later + engine.settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
     if copy.state is PlacementState.PRESENT:
         coming = [schedule.Coming(a.id, a.tenant, again, step) for a in rows]
         schedule.put_if_missing(connection, coming)
@@ -167,7 +169,7 @@ def _miss(
     placements.mark_missed(connection, copy.id, now=now)
     before = {"tier": copy.tier, "location": copy.location}
     after = {"reason": wrong.reason, "copies_left": left, "looked_for_after": again.isoformat()}
-    record(connection, rows, "not found", now=now, actor=actor, before=before, after=after)
+    record(connection, rows, "not found", now=now.catalog, actor=actor, before=before, after=after)
 
 
 def _good_again(connection: sa.Connection, copy: PlacementRow, event: str, *, now: datetime, actor: str) -> None:

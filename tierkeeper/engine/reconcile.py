@@ -164,7 +164,6 @@ class _Sweep:
                 reconcile_act.delete_orphans(
                     self.engine,
                     looks,
-                    limits=self._limits,
                     actor=self.actor,
                     run=self._run,
                     progress=self._move,

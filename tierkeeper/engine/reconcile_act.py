@@ -20,7 +20,6 @@ import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import DeletesDisabled
-from tierkeeper.base.findings import ReconcileLimits
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine, switches
 from tierkeeper.catalog.database import now as catalog_now
@@ -80,7 +79,6 @@ def delete_orphans(
     engine: Engine,
     looks: Sequence[Look],
     *,
-    limits: ReconcileLimits,
     actor: str,
     run: UUID | None,
     progress: Callable[[int], None],
@@ -89,7 +87,7 @@ def delete_orphans(
     counts: Counter[str] = Counter()
     for look in looks:
         after: Orphan | None = None
-        while ripe := _ripe(engine, look, limits, after):
+        while ripe := _ripe(engine, look, after):
             after = ripe[-1]
             going = mark(engine, look.tier, ripe)
             deleted = delete(engine, look.tier, going)
@@ -185,13 +183,13 @@ def _deleted(orphan: Orphan, *, actor: str, run: UUID | None) -> events.Line:
     )
 
 
-def _ripe(engine: Engine, look: Look, limits: ReconcileLimits, after: Orphan | None) -> list[Orphan]:
+def _ripe(engine: Engine, look: Look, after: Orphan | None) -> list[Orphan]:
     with engine.catalog.reading() as connection:
         return quarantine.ripe(
             connection,
             [look.tier],
             seen_since=look.began,
-            first_before=look.began - limits.quarantine,
+            first_before=look.ripe,
             after=after,
             limit=_BATCH,
         )

@@ -22,7 +22,7 @@ from uuid import UUID
 from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import events, inventory, quarantine
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
 from tierkeeper.engine import checking, damage, reserved, siblings
@@ -78,7 +78,17 @@ class Look:
         self._listed = self._known = self._known_damaged = self._lost = self._unanswered = 0
         self._away: str | None = None
         with engine.catalog.reading() as connection:
-            self.began = catalog_now(connection)
+            self._began = clocks(connection)
+
+    @property
+    def began(self) -> datetime:
+        """When it began, by the catalog's clock."""
+        return self._began.catalog
+
+    @property
+    def ripe(self) -> datetime:
+        """Since when at least an orphan must be known to be deleted: its quarantine is over by both clocks."""
+        return self._began.earlier - self._limits.quarantine
 
     def close(self) -> None:
         """Forget the bad copies."""
@@ -176,7 +186,7 @@ class Look:
             first = since.get(key)
             before = " beside the placement's" if orphan.location in copies else ""
             what = f"no placement knows these bytes{before}" if orphan.version is None else f"a version{before} unknown"
-            if first is not None and first <= self.began - self._limits.quarantine:
+            if first is not None and first <= self.ripe:
                 action, told = FindingAction.DELETE, f"{what}; first seen {when(first)}"
             else:
                 action, told = FindingAction.QUARANTINE, f"{what}; first seen {when(first) if first else 'now'}"
@@ -227,7 +237,7 @@ class Look:
             with self._engine.catalog.reading() as connection:
                 return quarantine.known(connection, self.tier, orphans)
         return self._engine.catalog.run(
-            lambda connection: quarantine.sighted(connection, self.tier, orphans, now=catalog_now(connection))
+            lambda connection: quarantine.sighted(connection, self.tier, orphans, now=clocks(connection))
         )
 
     # -- what should be there
@@ -282,7 +292,7 @@ class Look:
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]], at: float) -> None:
         others = siblings.of(self._engine, [copy for copy, _, _ in bad])
         with self._engine.catalog.reading() as connection:
-            now = catalog_now(connection)
+            now = clocks(connection)
         for copy, kind, reason in bad:
             if not copy.damaged and not reason:
                 self._keep(copy, None)
@@ -302,7 +312,7 @@ class Look:
                 self._tell(finding)
 
     def _judged(
-        self, copy: Copy, kind: FindingKind, wrong: Wrong, others: siblings.Siblings, *, now: datetime
+        self, copy: Copy, kind: FindingKind, wrong: Wrong, others: siblings.Siblings, *, now: Clocks
     ) -> Finding:
         """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
         owner, reason, again = others.owner, wrong.reason, None

@@ -7,9 +7,10 @@ at all suspects in configured tiers whose is.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from tierkeeper.catalog import placements
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import damage, looking
 from tierkeeper.engine.context import Engine
@@ -33,13 +34,17 @@ def look_again(engine: Engine, copies: Sequence[PlacementRow], *, actor: str) ->
 
 
 def ripe(engine: Engine) -> Iterator[list[PlacementRow]]:
-    """Yield the suspects whose quarantine is over, a batch at a time."""
+    """Yield the suspects whose quarantine is over, a batch at a time; then those of a time to come: theirs begins."""
     with engine.catalog.reading() as connection:
-        before = catalog_now(connection) - engine.settings.reconcile.quarantine
-    after = placements.BEGINNING
+        now = clocks(connection)
+    yield from _missed(engine, placements.BEGINNING, until=now.earlier - engine.settings.reconcile.quarantine)
+    yield from _missed(engine, placements.past(now.later), until=placements.END)
+
+
+def _missed(engine: Engine, after: placements.Mark, *, until: datetime) -> Iterator[list[PlacementRow]]:
     while True:
         with engine.catalog.reading() as connection:
-            batch = placements.suspects(connection, before=before, after=after, limit=_BATCH)
+            batch = placements.suspects(connection, until=until, after=after, limit=_BATCH)
         if not batch:
             return
         after = (batch[-1].missed_at, batch[-1].id)

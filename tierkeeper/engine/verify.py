@@ -7,11 +7,14 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
+from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, reading, suspects, vouching
@@ -42,8 +45,6 @@ def verify(
     total: Counter[str] = Counter()
     failures: list[ItemError] = []
     size, more = 0, False
-    if share is not None:
-        engine.catalog.run(placements.forget_reads_to_come)
     for missed in suspects.ripe(engine) if share is not None else ():
         if over(deadline):
             more = True
@@ -148,7 +149,8 @@ def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[C
         before = catalog_now(connection)
     spare = math.ceil(left / 2)
     unvouched, unread, oldest = (_Queue(engine, order, before) for order in placements.Order)
-    for queue, most in ((unvouched, 1.0), (unread, 0.5), (oldest, 1.0), (unread, 1.0)):
+    to_come = _Queue(engine, placements.Order.OLDEST, placements.END, start=_to_come)
+    for queue, most in ((unvouched, 1.0), (unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0)):
         end = left - math.ceil(left * most)
         while left > end:
             unread_before = total["unreadable"] + total["left out"]
@@ -164,19 +166,33 @@ def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[C
 class _Queue:
     """The copies in one order, a batch at a time."""
 
-    def __init__(self, engine: Engine, order: placements.Order, before: datetime) -> None:
-        self._engine, self._order, self._before = engine, order, before
-        self._after: placements.Mark | None = placements.BEGINNING
+    def __init__(
+        self,
+        engine: Engine,
+        order: placements.Order,
+        before: datetime,
+        *,
+        start: Callable[[sa.Connection], placements.Mark] = lambda _: placements.BEGINNING,
+    ) -> None:
+        self._engine, self._order, self._before, self._start = engine, order, before, start
+        self._after: placements.Mark | None = None
+        self._ended = False
 
     def next(self, limit: int) -> list[Copy] | None:
         """Return the next batch, None at the end."""
-        if self._after is None:
+        if self._ended:
             return None
         with self._engine.catalog.reading() as connection:
             batch, self._after = placements.to_verify(
-                connection, self._order, before=self._before, after=self._after, limit=limit
+                connection, self._order, before=self._before, after=self._after or self._start(connection), limit=limit
             )
+        self._ended = self._after is None
         return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
+
+
+def _to_come(connection: sa.Connection) -> placements.Mark:
+    """Return the key before the copies whose last read is still to come: it was noted by a clock that was ahead."""
+    return placements.past(clocks(connection).later)
 
 
 def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:

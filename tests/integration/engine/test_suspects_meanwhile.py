@@ -12,19 +12,18 @@ from integration.engine.missing import (
     Busy,
     Doing,
     compare,
-    copy_in,
     delete,
     emptied,
     missed,
     stand_before,
     write_over,
 )
-from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile, short
+from integration.engine.reconciling import CONTENT, QUARANTINE, reconcile, short
 from integration.keeper.house import House
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import Finding, ReconcileLimits
-from tierkeeper.catalog import epochs, probes
+from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import (
     acceptance,
@@ -33,7 +32,6 @@ from tierkeeper.engine import (
     reconcile_act,
     reconcile_look,
 )
-from tierkeeper.policy.decision import when
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
 
@@ -234,46 +232,3 @@ def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:
     apart.pass_time(QUARANTINE)
     assert apart.keeper.verify(share=0.001).counts == {"damaged": 1, "verified": 1}
     apart.settle()
-
-
-def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
-    """The clock was ahead at the first look, and put right: the copy is missed anew now, and made anew after a day."""
-    delete(apart)
-    reconcile(apart)
-    apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    apart.keeper.verify(share=0.001)
-    assert apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n == 1
-    apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    ahead = copy_in(apart).missed_at
-    assert ahead is not None
-    found = reconcile(apart)[1]
-    assert short(found) == [("warm", "missing", "quarantine")]
-    assert when(ahead + apart.settings.reconcile.quarantine) not in found[0].reason
-    assert (apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n, damaged(apart)) == (1, 0)
-    apart.pass_time(QUARANTINE)
-    apart.settle()
-    assert (apart.tiers(), missed(apart), apart.read()) == ({"warm", "cold"}, 0, CONTENT)
-
-
-def test_what_was_read_in_the_time_to_come_is_read(apart: House) -> None:
-    """A copy whose last read is said to be still to come is read again by a share of all."""
-    apart.sql("UPDATE placements SET verified_at = now() + interval '1 year'")
-    assert apart.keeper.verify(share=1.0).counts["verified"] == 2
-    assert apart.sql("SELECT id FROM placements WHERE verified_at > now()") == []
-
-
-def test_orphans_and_probes_of_the_time_to_come(apart: House) -> None:
-    """What was first seen, or answered, in the time to come was seen now, or not at all."""
-    late(apart)
-    reconcile(apart)
-    apart.sql("UPDATE quarantine SET first_seen = first_seen + interval '1 year'")
-    reconcile(apart)
-    assert apart.sql("SELECT tier FROM quarantine WHERE first_seen > now()") == []
-    apart.pass_time(QUARANTINE)
-    assert [(f.kind.value, f.action.value) for f in reconcile(apart)[1]] == [("orphan", "delete")]
-    apart.keeper.engine.catalog.run(lambda c: probes.keep(c, "warm", server="s", seen={"a": True}))
-    with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {"a": True}
-    apart.sql("UPDATE switches SET at = at + interval '1 year' WHERE name = 'probe:warm'")
-    with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {}

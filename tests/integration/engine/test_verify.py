@@ -38,18 +38,6 @@ def test_nothing_is_held_between_artifacts_that_are_listed(open_house: OpenHouse
     assert len(list(house.keeper.select(Filter(), limit=3))) == 3
 
 
-def test_a_page_of_the_oldest_comes_from_an_index(house: House) -> None:
-    """Which copies were read longest ago is asked of an index, not of every placement."""
-    fill(house, 300)
-    house.sql("ANALYZE placements")
-    plan = house.sql(
-        "EXPLAIN SELECT id FROM placements WHERE state = 'present' AND damaged_at IS NULL AND verified_at < now()"
-        " AND (verified_at, id) > ('-infinity', '00000000-0000-0000-0000-000000000000')"
-        " ORDER BY verified_at, id LIMIT 20"
-    )
-    assert any("ix_placements_verified" in str(line) for line in plan)
-
-
 def test_the_daily_share_is_a_setting(open_house: OpenHouse, tmp_path: Path) -> None:
     """The share that the sweep reads each day comes from the settings."""
     house = open_house(verify={"share": 0.5}, home=tmp_path / "other")

@@ -60,27 +60,6 @@ def test_copies_in_doubt_that_cannot_be_read_leave_verify_its_share(house: House
     house.keeper.verify()
 
 
-def test_the_copies_in_doubt_come_from_an_index(house: House) -> None:
-    """What nobody vouches for, and what was never read, is not looked for among all placements."""
-    for number in range(300):
-        house.store(f"n{number:04}", b"%d" % number)
-    house.sql("ANALYZE placements")
-    first = "00000000-0000-0000-0000-000000000000"
-    for condition, order, index in (
-        (f"vouched IS NULL AND id > '{first}'", "id", "ix_placements_unvouched"),
-        (
-            f"vouched IS NOT NULL AND verified_at IS NULL AND id > '{first}'",
-            "verified_at, id",
-            "ix_placements_verified",
-        ),
-    ):
-        plan = house.sql(
-            f"EXPLAIN SELECT id FROM placements WHERE state = 'present' AND damaged_at IS NULL AND {condition}"  # noqa: S608
-            f" ORDER BY {order} LIMIT 20"
-        )
-        assert any(index in str(line) for line in plan), plan
-
-
 def test_what_is_in_doubt_is_said(house: House) -> None:
     """Stats, health, doctor and show tell of copies that nobody vouches for; nothing is bad because of them."""
     house.store(content=CONTENT)
