@@ -19,6 +19,24 @@ MARKING = (
     ),
     Mutant(
         "tier marks",
+        "a tier that is not configured confirms",
+        (Edit(f"{_ENGINE}context.py", " for t in asked if t not in self.stores}", " for t in ()}"),),
+        ("tests/integration/engine/test_store_rests.py::test_a_tier_that_is_not_configured_is_in_nobodys_way",),
+    ),
+    Mutant(
+        "tier marks",
+        "an answer names tiers that are away",
+        (Edit(f"{_ENGINE}storing.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'),),
+        ("tests/integration/engine/test_store_rests.py::test_the_answer_names_no_tier_that_is_away",),
+    ),
+    Mutant(
+        "tier marks",
+        "what is unchanged names tiers that are away",
+        (Edit(f"{_ENGINE}storing.py", '_result_of(last, ours, "unchanged"', '_result_of(last, here, "unchanged"'),),
+        ("tests/integration/engine/test_store_rests.py::test_the_answer_names_no_tier_that_is_away",),
+    ),
+    Mutant(
+        "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
         (Edit(f"{_ENGINE}storing.py", "any(p.tier in ours and settlement", "any(settlement"),),
         ("tests/integration/engine/test_store_rests.py::test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),

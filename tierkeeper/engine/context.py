@@ -16,7 +16,7 @@ from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
-from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.errors import StoreError, TierNotOurs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,10 +59,12 @@ class Engine:
     def refused(self, tiers: Iterable[str], *, before: bool = False) -> dict[str, StoreError]:
         """Return why nothing may be concluded from what these tiers' stores said (R19), of those where that is so.
 
-        ``before``: asked before a call; its answer may be an older one.
+        A tier that is not configured is among them. ``before``: asked before a call; its answer may be an older one.
         """
-        stores = [self.stores[tier] for tier in sorted(set(tiers)) if tier in self.stores]
-        return self.marks.refused(stores, before=before)
+        asked = sorted(set(tiers))
+        found = self.marks.refused([self.stores[tier] for tier in asked if tier in self.stores], before=before)
+        reason = "the settings of this process have no such tier"
+        return found | {t: TierNotOurs(tier=t, reason=reason) for t in asked if t not in self.stores}
 
     def unconfirmed(self) -> dict[str, StoreError]:
         """Return why tiers cannot be used now, of all that do not confirm: sweeps leave them out."""

@@ -182,7 +182,7 @@ def commit(
             if intents := prepared.intents[item.position]:  # they carry the name of the version that there is
                 placements.rename(connection, [i.placement for i in intents], artifact=last.id)
             if place.needed <= ours:
-                _finish(batch, item, _result_of(last, here, "unchanged"))
+                _finish(batch, item, _result_of(last, ours, "unchanged"))
             continue
         if not place.first <= ours:
             continue  # the copy that was there at step 2 is gone, or another is needed: this item starts again
@@ -190,7 +190,7 @@ def commit(
         row = _new_row(item, head.id, version, place, now=now)
         batch.latest[head.id] = version
         previous[head.id] = row
-        _finish(batch, item, _result_of(row, here, "stored" if prepared.intents[item.position] else "deduplicated"))
+        _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
         missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
         locks.extend(missing)
         _add(engine, batch, row, place, here=here, locks=bool(missing), call=call, now=now)
@@ -233,8 +233,8 @@ def _relied_on(connection: sa.Connection, blob: UUID, ours: set[str]) -> bool:
     return any(p.tier in ours and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
 
 
-def _result_of(row: ArtifactRow, here: set[str], outcome: str) -> StoreResult:
-    return StoreResult(row.ref, row.id, row.sha256.hex(), row.size, tuple(sorted(here)), outcome)
+def _result_of(row: ArtifactRow, tiers: set[str], outcome: str) -> StoreResult:
+    return StoreResult(row.ref, row.id, row.sha256.hex(), row.size, tuple(sorted(tiers)), outcome)
 
 
 def _finish(batch: _Batch, item: Incoming, result: StoreResult) -> None:

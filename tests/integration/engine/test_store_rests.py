@@ -54,3 +54,33 @@ def test_what_left_its_first_tier_rests_on_no_tier_that_is_away(house: House, ho
     assert house.tiers("a") == {last}
     assert house.store("a", b"bytes").outcome == "unchanged"
     assert house.tiers("a") == {last}
+
+
+def test_a_tier_that_is_not_configured_is_in_nobodys_way(house: House) -> None:
+    """A copy in a tier that the settings no longer have is not relied on; its content is stored as new bytes are."""
+    house.store("a", b"bytes")
+    house.archive("a")
+    house.settle()
+    (last,) = house.tiers("a")
+    house.sql("UPDATE placements SET tier = 'gone' WHERE tier = :tier", tier=last)
+    items: list[StoreArgs | ItemError] = [house.args("c", b"new bytes"), house.args("d", b"bytes")]
+    assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+    assert house.store("b", b"bytes").tiers == ("hot",)
+    assert house.store("a", b"bytes").outcome == "unchanged"
+    assert house.read("b") == b"bytes"
+    house.sql("UPDATE placements SET tier = :tier WHERE tier = 'gone'", tier=last)
+    house.settle()
+
+
+def test_the_answer_names_no_tier_that_is_away(house: House) -> None:
+    """Copies in tiers that do not confirm are not among those that the answer says are there."""
+    house.store("a", b"bytes")
+    house.archive("a")
+    house.settle()
+    (last,) = house.tiers("a")
+    with away(house, last, "empty"):
+        assert house.store("b", b"bytes").tiers == ("hot",)
+        assert house.store("a", b"bytes").tiers == ("hot",)
+        assert house.store("b", b"bytes").tiers == ("hot",)
+    assert house.store("c", b"bytes").tiers == ("hot", last) or house.store("c", b"bytes").tiers == (last, "hot")
+    house.settle()
