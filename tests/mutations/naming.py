@@ -8,6 +8,7 @@ _LOOK = "tierkeeper/stores/s3_look.py"
 _MULTIPART = "tierkeeper/stores/s3_multipart.py"
 _ONCE = "tierkeeper/stores/s3_once.py"
 _ORIGIN = "tierkeeper/stores/s3_origin.py"
+_ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
 _S3_ERRORS = "tierkeeper/stores/s3_errors.py"
 _PROBE = "tierkeeper/stores/s3_probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
@@ -254,13 +255,13 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "an answer that cannot be understood is its object's fault",
-        (Edit(_S3_ERRORS, "class Garbled(StoreUnusable):", "class Garbled(StorePermanent):"),),
+        (Edit(_ERRORS_OF_STORES, "class Garbled(StoreUnusable):", "class Garbled(StorePermanent):"),),
         (f"{_ERRORS}test_odd_answers_are_no_objects_fault", _ODD),
     ),
     Mutant(
         "odd answers",
         "an answer without an ETag is its object's fault",
-        (Edit("tierkeeper/stores/errors.py", "class Unnamed(StoreUnusable):", "class Unnamed(StorePermanent):"),),
+        (Edit(_ERRORS_OF_STORES, "class Unnamed(StoreUnusable):", "class Unnamed(StorePermanent):"),),
         (f"{_ERRORS}test_odd_answers_are_no_objects_fault",),
     ),
     Mutant(
@@ -295,4 +296,37 @@ _ODD_ANSWERS = (
     ),
 )
 
-NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS)
+_OUTCOMES = (
+    Mutant(
+        "outcomes",
+        "a copy that was refused each time has an unknown outcome",
+        (Edit(_ONCE, "                if refused:\n                    raise\n", ""),),
+        (f"{_SLOW}test_what_fails_soon_is_tried_again",),
+    ),
+    Mutant(
+        "outcomes",
+        "a copy has the outcome of its last attempt alone",
+        (Edit(_ONCE, "refused and s3_errors.is_refused(error)", "s3_errors.is_refused(error)"),),
+        (f"{_SLOW}test_one_lost_answer_leaves_the_outcome_unknown",),
+    ),
+    Mutant(
+        "outcomes",
+        "a write that is not answered tells nothing of its outcome",
+        (Edit(_S3, "            raise OutcomeUnknown(**error.data) from error\n", "            raise\n"),),
+        (f"{_SLOW}test_a_write_that_is_not_answered",),
+    ),
+    Mutant(
+        "outcomes",
+        "content that is lost is told as content that is out of reach",
+        (
+            Edit(
+                "tierkeeper/base/errors.py",
+                "    exit_code = 7\n    retryable = False\n",
+                "    exit_code = 7\n    retryable = False\n    code = 'NoReadableCopy'\n",
+            ),
+        ),
+        ("tests/unit/base/test_error_classes.py",),
+    ),
+)
+
+NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS, *_OUTCOMES)

@@ -9,6 +9,7 @@ from tierkeeper_client.errors import (
 )
 
 __all__ = [
+    "AcceptedMeanwhile",
     "AlreadyThere",
     "ArtifactDeleted",
     "ArtifactNotFound",
@@ -44,6 +45,7 @@ __all__ = [
     "RetentionLocked",
     "RunGrew",
     "RunNotAwaiting",
+    "RunNotFound",
     "SettingInvalid",
     "SourceRefused",
     "StagedContentMissing",
@@ -137,11 +139,6 @@ class ContentLost(NoReadableCopy):
 
     exit_code = 7
     retryable = False
-
-    @property
-    def code(self) -> str:
-        """The name of the wider error: whoever knows that one knows this."""
-        return NoReadableCopy.__name__
 
 
 class SourceRefused(TierkeeperError):

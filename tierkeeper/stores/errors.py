@@ -26,7 +26,9 @@ class StoreTransient(StoreError):
 
 
 class OutcomeUnknown(StoreTransient):
-    """Tier {tier} did not answer as it should: {reason}. The outcome of a write is unknown: it is looked up."""
+    """Tier {tier} did not answer as it should: {reason}. The outcome of a write is unknown: try again, and
+    what it may have left is collected.
+    """
 
 
 class StoreDenied(StoreError):
@@ -61,6 +63,12 @@ class StoreUnusable(StorePermanent):
 
 class Unnamed(StoreUnusable):
     """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
+
+    retryable = True
+
+
+class Garbled(StoreUnusable):
+    """Tier {tier} cannot be understood about {location}: {reason}. Look at its server, and at what stands before it."""
 
     retryable = True
 

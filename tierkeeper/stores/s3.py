@@ -22,6 +22,7 @@ from tierkeeper.stores.base import Content, DeleteResult, Memory, ObjectInfo, Ob
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
     ObjectNotFound,
+    OutcomeUnknown,
     StoreError,
     StorePermanent,
     StoreTransient,
@@ -201,16 +202,21 @@ class S3Store(Store):
                 digest.add(piece)
             content.seek(start)
         checksum = base64.b64encode(digest.check(info, tier=self.config.tier, location=location)).decode()
-        with self.place.translating(location):
-            answer = self.place.hot.put_object(
-                **self.place.address(location, None),
-                Body=body,
-                ContentLength=info.size,
-                ChecksumSHA256=checksum,
-                ChecksumAlgorithm="SHA256",  # a checksum alone is not checked by every server
-                IfNoneMatch="*",
-                **self.place.about(info),
-            )
+        try:
+            with self.place.translating(location):
+                answer = self.place.hot.put_object(
+                    **self.place.address(location, None),
+                    Body=body,
+                    ContentLength=info.size,
+                    ChecksumSHA256=checksum,
+                    ChecksumAlgorithm="SHA256",  # a checksum alone is not checked by every server
+                    IfNoneMatch="*",
+                    **self.place.about(info),
+                )
+        except StoreTransient as error:
+            if s3_errors.is_refused(error):
+                raise
+            raise OutcomeUnknown(**error.data) from error
         pin = s3_answers.pin(answer)
         if answer.get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):
             version = s3_answers.version(answer.get("VersionId"))

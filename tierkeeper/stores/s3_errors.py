@@ -10,10 +10,13 @@ import urllib3.exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     FlexibleChecksumError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProxyConnectionError,
 )
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
@@ -21,6 +24,7 @@ from tierkeeper.base import log as logs
 from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     ContentMismatch,
+    Garbled,
     ObjectNotFound,
     StoreDenied,
     StoreError,
@@ -72,7 +76,7 @@ _UNUSABLE = {
 }
 PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
-_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
+_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 500, 501, 503
 #: what reading an answer ends in that lacks something, or has it in a form of its own
 _ODD = (LookupError, ValueError, TypeError)
 #: what botocore's reader ends in besides
@@ -89,12 +93,6 @@ class Occupied(StorePermanent):
 
 class Frozen(StorePermanent):
     """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
-
-
-class Garbled(StoreUnusable):
-    """Tier {tier} cannot be understood about {location}: {reason}. Look at its server, and at what stands before it."""
-
-    retryable = True
 
 
 class Unread(Exception):  # noqa: N818  botocore's reader ended in what it is raised from; it passes no boundary
@@ -174,6 +172,14 @@ def _is_delete_marker(error: ClientError) -> bool:
     """Whether the version asked for is only the mark of a delete."""
     headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return status_of(error) == _METHOD_NOT_ALLOWED and headers.get("x-amz-delete-marker") == "true"
+
+
+def is_refused(error: StoreError) -> bool:
+    """Whether the request was not carried out for certain: the server would not take it, or it was never sent."""
+    told = error.__cause__
+    if isinstance(told, ClientError):
+        return code_of(told) in _TRANSIENT or status_of(told) in {_TOO_MANY, _UNAVAILABLE}
+    return isinstance(told, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError)
 
 
 @contextlib.contextmanager

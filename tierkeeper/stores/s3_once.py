@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from tierkeeper.base.settings_order import SOON, pause
+from tierkeeper.stores import s3_errors
 from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
 from tierkeeper.stores.s3_place import Place
 
@@ -29,17 +30,18 @@ def once(
 
     ``call`` gets a client that asks once and waits for ``size`` bytes. Where it fails soon, and nothing is found, it is
     made again, up to the tier's attempts. Where it took long, what it began is waited for as long again: OutcomeUnknown
-    if it does not appear.
+    if it does not appear. What was refused each time has a known outcome, and that error.
     """
     seconds = place.options.copy_seconds(size)
     client = place.once(seconds)
-    tried = 0
+    tried, refused = 0, True
     while True:
         began = time.monotonic()
         try:
             with place.translating(location):
                 return call(client)
-        except StoreTransient as error:  # its outcome is unknown
+        except StoreTransient as error:
+            refused = refused and s3_errors.is_refused(error)
             took = time.monotonic() - began
             tried += 1
             found = look()
@@ -49,6 +51,8 @@ def once(
             if found is not None:
                 return found
             if tried >= place.options.attempts:
+                if refused:
+                    raise
                 raise OutcomeUnknown(**error.data) from error
         time.sleep(random.random() * pause(tried))  # noqa: S311  a pause, as botocore's
 

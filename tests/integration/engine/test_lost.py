@@ -113,7 +113,7 @@ def test_what_is_lost_is_called_so(house: House) -> None:
         house.read()
     assert "Once its tiers answer" not in str(caught.value)
     answer = caught.value.as_dict()
-    assert (caught.value.exit_code, caught.value.retryable, answer["error"]) == (7, False, "NoReadableCopy")
+    assert (caught.value.exit_code, caught.value.retryable, answer["error"]) == (7, False, "ContentLost")
     assert set(answer) == {"error", "message", "ref", "reasons"}
     house.turn()
     assert house.show().next_step == lost.STEP

@@ -9,13 +9,14 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 from faults import s3_front
 from faults.s3_front import Front, Request, Trick
 from integration.stores.contract import MIB, MakeStore, info_of, put, read
 from integration.stores.test_s3 import KEYS
 
 from tierkeeper.base.settings_order import copy_waits
-from tierkeeper.stores import progress
+from tierkeeper.stores import progress, s3_once
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
 from tierkeeper.stores.s3 import S3Store
@@ -27,10 +28,11 @@ class SlowFront(Front):
     """Plays one trick on every copy, and counts them: unless told, no answer, and an effect when nobody waits."""
 
     trick_of_copies: Trick | None = Trick.LATE
+    trick_of_writes: Trick | None = None
 
     def trick(self, request: Request) -> Trick | None:
         if "x-amz-copy-source" not in request.headers:
-            return None
+            return self.trick_of_writes if request.command == "PUT" else None
         part = "part" if "uploadId" in request.words else "whole"
         with self.lock:
             self.met[f"{part} {request.path.partition('?')[0]}"] += 1
@@ -100,11 +102,36 @@ def test_what_fails_soon_is_tried_again(slow: Store, front: SlowFront) -> None:
     content = os.urandom(5000)
     key, info, _ = put(slow, content)
     front.trick_of_copies = Trick.SLOW_DOWN
-    with pytest.raises(StoreTransient):
+    with pytest.raises(StoreTransient) as caught:
         slow.copy(slow, key, slow.location(info_of(content)), info)
+    assert type(caught.value) is StoreTransient  # what is refused each time has a known outcome
     assert sum(front.met.values()) == 5
     front.trick_of_copies = Trick.UNANSWERED
     front.met.clear()
     copied = slow.copy(slow, key, slow.location(info_of(content)), info)
     assert (copied.size, copied.vouched, copied.pin) == (5000, None, None)
     assert sum(front.met.values()) == 1
+
+
+@pytest.mark.parametrize(("trick", "kind"), [(Trick.LATE, OutcomeUnknown), (Trick.SLOW_DOWN, StoreTransient)])
+def test_a_write_that_is_not_answered(slow: Store, front: SlowFront, trick: Trick, kind: type[StoreTransient]) -> None:
+    """Whether it took effect is not known, and that is said; of one that was refused it is."""
+    front.trick_of_writes = trick
+    with pytest.raises(StoreTransient) as caught:
+        put(slow, b"content")
+    assert type(caught.value) is kind
+    front.trick_of_writes = None
+
+
+def test_one_lost_answer_leaves_the_outcome_unknown(monkeypatch: pytest.MonkeyPatch, slow: Store) -> None:
+    """What was refused in the end may have been done by the attempt before, whose answer was lost."""
+    place = cast("S3Store", slow).place
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    attempts: list[Exception] = [ConnectionResetError("reset")]
+    refusal = ClientError({"Error": {"Code": "SlowDown"}, "ResponseMetadata": {"HTTPStatusCode": 503}}, "CopyObject")  # type: ignore[typeddict-item]  # no request id
+
+    def call(_client: object) -> None:
+        raise attempts.pop() if attempts else refusal
+
+    with pytest.raises(OutcomeUnknown):
+        s3_once.once(place, "cas/x", 1, call, lambda: None)

@@ -81,7 +81,7 @@ def test_the_longest_names_fit() -> None:
 @pytest.mark.parametrize("raised", [KeyError("ETag"), IndexError("0"), ValueError("never"), TypeError("none")])
 def test_an_answer_that_cannot_be_understood_is_the_tiers_fault(raised: Exception) -> None:
     """What reading an odd answer ends in does not pass the store's boundary; what the port says does."""
-    with pytest.raises(s3_errors.Garbled, match="warm"), s3_errors.understanding(tier="warm", location="x"):
+    with pytest.raises(errors.Garbled, match="warm"), s3_errors.understanding(tier="warm", location="x"):
         raise raised
     with (
         pytest.raises(errors.ObjectNotFound),
@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_is_not_told_of_a_server(raised: Exception) -> None:
         raise AttributeError("place")
 
 
-@pytest.mark.parametrize("kind", [s3_errors.Garbled, errors.Unnamed])
+@pytest.mark.parametrize("kind", [errors.Garbled, errors.Unnamed])
 def test_odd_answers_are_no_objects_fault(kind: type[errors.StoreError]) -> None:
     """They would be the same for every object: nothing is parked for them, and a message may come again."""
     assert (kind.of_object, kind.retryable) == (False, True)
@@ -109,7 +109,7 @@ def test_an_odd_answer_is_logged_whole_and_once() -> None:
     """The log has where it could not be read, and not again for each object."""
     with capture_logs() as said:
         for location in ("a", "b"):
-            with pytest.raises(s3_errors.Garbled), s3_errors.understanding(tier="logged", location=location):
+            with pytest.raises(errors.Garbled), s3_errors.understanding(tier="logged", location=location):
                 raise KeyError("ETag")
     (once,) = said
     assert (once["log_level"], once["location"], repr(once["exc_info"])) == ("error", "a", "KeyError('ETag')")
