@@ -42,6 +42,7 @@ class Placement(Base):
         Index("ix_placements_verified", "verified_at", "id", postgresql_where=text("state = 'present'")),
         Index("ix_placements_unvouched", "id", postgresql_where=text("state = 'present' AND vouched IS NULL")),
         Index("ix_placements_missed", "missed_at", "id", postgresql_where=text("missed_at IS NOT NULL")),
+        Index("ix_placements_unseen", "unseen_since", postgresql_where=text("unseen_since IS NOT NULL")),
         Index("ix_placements_damaged", "damaged_at", "id", postgresql_where=text("damaged_at IS NOT NULL")),
     )
 
@@ -72,6 +73,7 @@ class Placement(Base):
     damaged_at: Mapped[datetime | None]  # a read or verify found bad bytes: never a source, never rescued
     doomed_at: Mapped[datetime | None]
     delete_after: Mapped[datetime | None]
+    unseen_since: Mapped[datetime | None]  # it is left since then because the copies that stay were not seen
     pack_id: Mapped[UUID | None]
     pack_offset: Mapped[int | None] = mapped_column(BigInteger)
     pack_length: Mapped[int | None] = mapped_column(BigInteger)

@@ -6,10 +6,17 @@ _TESTS = "tests/integration/engine/test_survivors.py::"
 _LOOK = "tierkeeper/engine/survivors.py"
 _LOOKING = "tierkeeper/engine/looking.py"
 _CANDIDATES = "tierkeeper/engine/candidates.py"
+_COLLECT = "tierkeeper/engine/collect.py"
+_UNSEEN = "tierkeeper/catalog/unseen.py"
+_LEAVING = "            unseen.left(connection, judged.unseen, now=catalog_now(connection))\n"
 
 
 def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), tuple(f"{_TESTS}{test}" for test in tests))
+
+
+def _left(how: str, file: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_unseen.py::{test}",))
 
 
 def _weak(how: str, old: str, new: str, test: str) -> Mutant:
@@ -145,6 +152,48 @@ SURVIVING = (
         "            raise\n        return wrong\n",
         "            raise\n        return None\n",
         "test_other_bytes_behind_a_name_that_cannot_be_checked",
+    ),
+    _left(
+        "what was left comes first again",
+        _COLLECT,
+        _LEAVING,
+        "",
+        "test_what_was_left_comes_last",
+    ),
+    _left(
+        "a dry run puts off what it would leave",
+        _COLLECT,
+        _LEAVING,
+        _LEAVING.removeprefix("    "),
+        "test_a_dry_run_leaves_nothing_for_later",
+    ),
+    _left(
+        "what is left is left for the first time, each time",
+        _UNSEEN,
+        "THEN unseen_since",
+        "THEN w.now",
+        "test_what_is_left_for_a_day_is_told",
+    ),
+    _left(
+        "what was kept for another reason meanwhile was left all the time",
+        _UNSEEN,
+        " AND delete_after > w.now - {LATELY} THEN",
+        " THEN",
+        "test_what_is_left_for_a_day_is_told",
+    ),
+    _left(
+        "what is no longer left is told",
+        "tierkeeper/catalog/health.py",
+        " AND delete_after > statement_timestamp() - {unseen.LATELY} ORDER",
+        " ORDER",
+        "test_what_is_left_for_a_day_is_told",
+    ),
+    _left(
+        "what was left before it was doomed anew is told",
+        "tierkeeper/catalog/health.py",
+        " AND unseen_since >= doomed_at",
+        "",
+        "test_what_is_left_for_a_day_is_told",
     ),
     _broken(
         "what is missing is not reported",

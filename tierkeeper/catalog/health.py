@@ -6,6 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog import unseen
+
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
 
@@ -26,6 +28,9 @@ LOOK = sa.text(
     " AS unvouched,"
     " (SELECT count(*) FROM (SELECT FROM placements WHERE missed_at IS NOT NULL AND damaged_at IS NULL"
     " AND state IN ('present', 'doomed') LIMIT :most) AS m) AS missed,"
+    " (SELECT count(*) FROM (SELECT FROM placements WHERE unseen_since <= statement_timestamp() - interval '1 day'"
+    " AND state = 'doomed' AND unseen_since >= doomed_at"
+    f" AND delete_after > statement_timestamp() - {unseen.LATELY} ORDER BY unseen_since LIMIT :most) AS n) AS unseen,"
     f" (SELECT count(*) FROM ({_DAMAGED}) AS d) AS damaged,"
     # what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
     f" (SELECT count(DISTINCT d.blob_id) FROM ({_DAMAGED}) AS d WHERE NOT EXISTS (SELECT FROM placements o"
@@ -47,6 +52,7 @@ class Look:
     awaiting: int  # runs
     unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED
     missed: int  # copies that were not found once, and do not count until they are; at most MOST_COUNTED
+    unseen: int  # doomed copies that collect left for a day since what stays was not seen; at most MOST_COUNTED
     damaged: int  # copies that were found damaged; at most MOST_COUNTED
     lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 

@@ -38,6 +38,7 @@ class Judged:
     verdicts: list[Verdict] = field(default_factory=list)
     marked: list[Marked] = field(default_factory=list)
     to_see: dict[UUID, PlacementRow] = field(default_factory=dict)
+    unseen: list[UUID] = field(default_factory=list)  # the candidates that are left since these were not seen
 
 
 def judge(
@@ -78,6 +79,7 @@ def judge(
                 judged.to_see.update((other.id, other) for other in to_see)
                 if seen is not None and any(seen.get(other.id) != key_of(other) for other in to_see):
                     verdict = Verdict.UNSEEN
+                    judged.unseen.append(copy.id)
             judged.verdicts.append(verdict)
             if verdict.goes:
                 staying.remove(copy)

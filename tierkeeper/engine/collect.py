@@ -26,7 +26,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
-from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches
+from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches, unseen
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import candidates, epoch, survivors
@@ -159,7 +159,8 @@ def step_2_mark(
     """Decide about each candidate under its blob's lock, and mark what goes.
 
     A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
-    What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21).
+    What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21); that one is asked about
+    again after all others.
     """
     of = sorted({blob for _, blob in picked})
 
@@ -173,6 +174,7 @@ def step_2_mark(
         if not dry_run:
             chosen = [m.placement.id for m in judged.marked]
             placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
+            unseen.left(connection, judged.unseen, now=catalog_now(connection))
         return judged.marked, judged.verdicts
 
     return engine.catalog.run(unit)

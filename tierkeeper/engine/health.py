@@ -133,6 +133,11 @@ def _waiting(look: catalog_health.Look, refused: str | None) -> Iterator[Vital]:
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
         ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
         ("unvouched", look.unvouched, "copies count only once they were read: `tierkeeper verify` reads these first"),
+        (
+            "unseen",
+            look.unseen,
+            "copies are kept for more than a day as those that stay were not seen: see collect's log",
+        ),
         ("damaged", look.damaged, "copies were found damaged; where a good one is left they are made anew from it"),
         ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
     ):

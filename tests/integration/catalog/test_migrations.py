@@ -154,14 +154,17 @@ def test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade(postgres_url
     assert missing == 0
 
 
-def test_nothing_is_a_suspect_after_the_upgrade(postgres_url: str) -> None:
-    """The column is there, and goes again."""
+@pytest.mark.parametrize(
+    ("column", "before", "after"), [("missed_at", "0004", "0005"), ("unseen_since", "0005", "0006")]
+)
+def test_a_column_comes_and_goes(postgres_url: str, column: str, before: str, after: str) -> None:
+    """A time that copies have since a revision is there with it, and goes again."""
     engine = connected(postgres_url)
-    told = sa.text("SELECT count(*) FROM information_schema.columns WHERE column_name = 'missed_at'")
-    for revision, columns in (("0004", 0), ("0005", 1)):
+    told = sa.text("SELECT count(*) FROM information_schema.columns WHERE column_name = :column")
+    for revision, columns in ((before, 0), (after, 1)):
         with engine.begin() as connection:
             command.upgrade(migrate._config(connection), revision)
-            assert connection.execute(told).scalar_one() == columns
+            assert connection.execute(told, {"column": column}).scalar_one() == columns
     with engine.begin() as connection:
-        command.downgrade(migrate._config(connection), "0004")
-        assert connection.execute(told).scalar_one() == 0
+        command.downgrade(migrate._config(connection), before)
+        assert connection.execute(told, {"column": column}).scalar_one() == 0

@@ -186,6 +186,7 @@ def test_damaged_copies_are_counted_by_their_index(house: House) -> None:
     text = "\n".join(str(line) for line in plan)
     assert text.count("ix_placements_damaged") == 2, text
     assert "ix_placements_blob_id" in text, text
+    assert "ix_placements_unseen" in text, text
     assert 50 < (told(house)[0] or 0) < 120
     house.reset()
 

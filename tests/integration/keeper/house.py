@@ -41,7 +41,9 @@ _TIMES = {
         "created_at stored_at accessed_at deleted_at purge_at purged_at retain_until override_until not_before"
     ),
     "schedule": "due_at lease_until",
-    "placements": "lease_until locked_until made_at verified_at missed_at damaged_at doomed_at delete_after",
+    "placements": (
+        "lease_until locked_until made_at verified_at missed_at damaged_at doomed_at delete_after unseen_since"
+    ),
     "staging": "seen_at expires_at",
     "quarantine": "first_seen seen_again deleting_at",
     "runs": "seen_at",

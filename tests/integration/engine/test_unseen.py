@@ -1,0 +1,68 @@
+"""What collect leaves because the copies that stay were not seen: it comes last then, and health tells of it (R21)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from integration.engine.test_survivors import UNSEEN, silent
+from integration.keeper.house import House
+
+from tierkeeper.base.health import Condition
+from tierkeeper.base.ids import new_id
+from tierkeeper.engine import collect
+from tierkeeper.engine.ripeness import Verdict
+
+
+def unseen(house: House) -> float | None:
+    """How many copies health says were left for more than a day."""
+    return house.keeper.steer.health(tiers=False)["unseen"].value
+
+
+def test_what_is_left_for_a_day_is_told(moved: House) -> None:
+    """Health counts it while collect goes on to leave it; not what was kept for another reason meanwhile."""
+    with silent(moved, "warm"):
+        for hours, told in ((0, 0), (23, 0), (2, 1), (24 * 3, 0), (0, 0), (25, 1)):
+            moved.pass_time(timedelta(hours=hours))
+            if hours != 24 * 3:
+                assert moved.collect().counts[UNSEEN] == 1
+            assert unseen(moved) == told, hours
+        assert moved.keeper.steer.health(tiers=False)["unseen"].condition is Condition.ATTENTION
+        moved.sql("UPDATE placements SET state = 'present', delete_after = NULL, doomed_at = NULL WHERE tier = 'hot'")
+        assert unseen(moved) == 0
+        moved.sql("UPDATE placements SET state = 'doomed', delete_after = now(), doomed_at = now() WHERE tier = 'hot'")
+        assert unseen(moved) == 0  # it was doomed anew
+        moved.collect()
+        assert unseen(moved) == 0
+    moved.settle()
+    assert unseen(moved) == 0
+
+
+def test_a_dry_run_leaves_nothing_for_later(moved: House) -> None:
+    """It notes nothing."""
+    told = "SELECT unseen_since, delete_after FROM placements WHERE tier = 'hot'"
+    before = moved.sql(told)
+    with silent(moved, "warm"):
+        assert moved.keeper.collect(dry_run=True).counts[UNSEEN] == 1
+    assert moved.sql(told) == before
+    moved.settle()
+
+
+def test_what_was_left_comes_last(moved: House) -> None:
+    """What cannot be seen comes after all others at the next collect, however long its time is over."""
+    (left,) = moved.sql("SELECT id FROM placements WHERE state = 'doomed'")
+    moved.store("b", b"another content", age=timedelta(days=10))
+    moved.turn()
+    moved.sql("UPDATE placements SET delete_after = delete_after - interval '1 hour' WHERE state = 'doomed'")
+    assert collect.step_1_pick(moved.keeper.engine, [])[0][0] == left.id
+    collect_one(moved, left.id)
+    assert collect.step_1_pick(moved.keeper.engine, [])[-1][0] == left.id
+    (again,) = moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id)
+    collect_one(moved, left.id)  # once more within minutes: it is last already
+    assert moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id) == [again]
+    moved.settle()
+
+
+def collect_one(house: House, copy: UUID) -> None:
+    """Let collect decide about one copy whose others were not seen."""
+    picked = [one for one in collect.step_1_pick(house.keeper.engine, []) if one[0] == copy]
+    marked, verdicts = collect.step_2_mark(house.keeper.engine, new_id(), picked, dry_run=False)
+    assert (marked, verdicts) == ([], [Verdict.UNSEEN])
