@@ -15,6 +15,10 @@ def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), tuple(f"{_TESTS}{test}" for test in tests))
 
 
+def _archived(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/checking.py") -> Mutant:
+    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_archived.py::{test}",))
+
+
 def _left(how: str, file: str, old: str, new: str, test: str) -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_unseen.py::{test}",))
 
@@ -152,6 +156,25 @@ SURVIVING = (
         "            raise\n        return wrong\n",
         "            raise\n        return None\n",
         "test_other_bytes_behind_a_name_that_cannot_be_checked",
+    ),
+    _archived(
+        "what must be thawed is read",
+        "    if not store.must_thaw:\n",
+        "    if True:\n",
+        "test_it_is_seen_by_its_servers_sha256",
+    ),
+    _archived(
+        "what must be thawed is right without a SHA-256",
+        "    if not told and found.sha256 is None:\n",
+        "    if False:\n",
+        "test_without_one_it_was_not_seen",
+    ),
+    _archived(
+        "what was taken over by a HEAD keeps no pin",
+        "            return Vouched.SERVER, one.version or seen.pin\n",
+        "            return Vouched.SERVER, one.version\n",
+        "test_what_is_taken_over_has_a_name",
+        file="tierkeeper/engine/adopt.py",
     ),
     _left(
         "what was left comes first again",

@@ -178,8 +178,9 @@ def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> tuple[Vouched | N
         right = checking.sha256_of(store, key, named=pins.append) == info.sha256
         return (Vouched.READ, one.version or pins[-1]) if right else (None, None)
     except ThawNeeded:
-        if store.head(key).sha256 == info.sha256:
-            return Vouched.SERVER, one.version
+        seen = store.head(key)
+        if seen.sha256 == info.sha256:
+            return Vouched.SERVER, one.version or seen.pin
         raise
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
-from tierkeeper.engine.reads import Reads
+from tierkeeper.engine.reads import Reads, Unread
 from tierkeeper.stores.base import ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, Unnamed
 
@@ -119,12 +119,30 @@ def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | 
         if reads is None or copy.stored_sha256 is None:
             raise
         pins: list[str | None] = []
-        progressed = reads.begun(copy)
-        wrong = check(engine, copy, copy.stored_sha256, pinned=False, progressed=progressed, named=pins.append)
+        wrong = whole(engine, copy, copy.stored_sha256, reads=reads, named=pins.append)
         if wrong is None and not repinning.note(engine, copy, pin=pins[-1]):
             raise
         return wrong
     told = difference(found, size=copy.stored_size, sha256=copy.stored_sha256)
+    return Wrong(told, missing=False, at=at) if told else None
+
+
+def whole(engine: Engine, copy: PlacementRow, sha256: bytes, *, reads: Reads, named: Named) -> Wrong | None:
+    """Compare all bytes of a copy by no pin: read within ``reads``, or where it must be thawed by its server's SHA-256.
+
+    Raises as ``look`` does, and Unread where the server of what must be thawed tells none.
+    """
+    store, key, at = engine.store(copy.tier), ObjectKey(copy.location, copy.store_version), time.monotonic()
+    if not store.must_thaw:
+        return check(engine, copy, sha256, pinned=False, progressed=reads.begun(copy), named=named)
+    try:
+        found = store.head(key)
+    except ObjectNotFound as error:
+        return Wrong(str(error), missing=True, at=at)
+    told = difference(found, size=copy.stored_size, sha256=sha256)
+    if not told and found.sha256 is None:
+        raise Unread(tier=copy.tier, location=copy.location)
+    named(found.pin)
     return Wrong(told, missing=False, at=at) if told else None
 
 

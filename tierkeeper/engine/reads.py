@@ -19,7 +19,7 @@ _SHARE: Final = 0.5  # of the broker's visibility time-out, in which a task has 
 
 
 class Unread(StoreTransient):
-    """Tier {tier}: {location} was not read whole now, others were for as long as one look may. A later one reads it."""
+    """Tier {tier}: {location} was not read whole: no time was left, or it would be thawed for it. Look again later."""
 
 
 class Reads:

@@ -85,8 +85,8 @@ class _Reading:
         """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
         if copy.stored_sha256 is None:
             raise StoreTransient(tier=copy.tier, reason=f"the SHA-256 of {copy.location} was never noted")
-        named, progressed = partial(self.pins.__setitem__, copy.id), self.reads.begun(copy)
-        return checking.check(engine, copy, copy.stored_sha256, progressed=progressed, named=named)
+        named = partial(self.pins.__setitem__, copy.id)
+        return checking.whole(engine, copy, copy.stored_sha256, reads=self.reads, named=named)
 
 
 def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:

@@ -126,7 +126,8 @@ class S3Store(Store):
 
     def head(self, key: ObjectKey) -> Stored:
         """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
-        return s3_look.stored(self.place, key.location, s3_look.head(self.place, key))
+        found = s3_look.head(self.place, key)
+        return replace(s3_look.stored(self.place, key.location, found), pin=s3_answers.pin(found))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return what the object's metadata says."""

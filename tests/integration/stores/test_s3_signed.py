@@ -72,7 +72,7 @@ def test_hot_calls_are_our_own(server: str, make_store: MakeStore, name: str) ->
         key, info, stored = put(store, b"content", info_of(b"content", name=name))
         copied = sibling.copy(store, key, sibling.location(info), info)
         looked = sibling.head(ObjectKey(copied.location))
-        assert replace(looked, modified=None) == replace(copied, vouched=None, pin=None, modified=None)
+        assert replace(looked, modified=None) == replace(copied, vouched=None, modified=None)
         assert (stored.size, stored.sha256) == (7, info.sha256)
         hot, bucket = cast("S3Store", store).place.hot, cast("S3Store", store).place.bucket
         answered = hot.delete_objects(
