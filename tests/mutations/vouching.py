@@ -288,8 +288,8 @@ _R18 = (
         (
             Edit(
                 "tierkeeper/engine/verify.py",
-                "((unvouched, 1.0), (unread, 0.5), (oldest, 1.0), (unread, 1.0))",
-                "((unread, 0.5), (oldest, 1.0), (unread, 1.0), (unvouched, 1.0))",
+                "((unvouched, 1.0), (unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0))",
+                "((unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0), (unvouched, 1.0))",
             ),
         ),
         (f"{_LATER}test_verify_takes_first_what_nobody_vouches_for",),
