@@ -38,7 +38,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
-        (Edit(f"{_ENGINE}storing.py", "any(p.tier in ours and settlement", "any(settlement"),),
+        (Edit(f"{_ENGINE}storing.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
         ("tests/integration/engine/test_store_rests.py::test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(

@@ -291,7 +291,7 @@ def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: date
     return connection.execute(_FOUND_AGAIN, {"id": placement, "missed": missed}).rowcount > 0
 
 
-def suspects(connection: sa.Connection, *, until: datetime, after: "Mark", limit: int) -> list[PlacementRow]:
+def suspects(connection: sa.Connection, *, until: datetime, after: "Cursor", limit: int) -> list[PlacementRow]:
     """Return the next copies that were missed until a moment, those first that were missed first."""
     arguments = {"until": until, "after_time": after[0], "after_id": after[1], "limit": limit}
     return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
@@ -328,14 +328,14 @@ def count_present(connection: sa.Connection) -> int:
 
 
 #: where verify goes on in one of its orders: when the last copy was read, and its id
-Mark = tuple[datetime | None, UUID]
+Cursor = tuple[datetime | None, UUID]
 #: before the first copy of an order
-BEGINNING: Final[Mark] = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+BEGINNING: Final[Cursor] = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 #: after every copy of an order
 END: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def past(moment: datetime) -> Mark:
+def past(moment: datetime) -> Cursor:
     """Return the key after the copies of this moment."""
     return (moment, UUID(int=2**128 - 1))
 
@@ -349,8 +349,8 @@ class Order(Enum):
 
 
 def to_verify(
-    connection: sa.Connection, order: Order, *, before: datetime, after: Mark, limit: int
-) -> tuple[list[tuple[ArtifactRow, PlacementRow]], Mark | None]:
+    connection: sa.Connection, order: Order, *, before: datetime, after: Cursor, limit: int
+) -> tuple[list[tuple[ArtifactRow, PlacementRow]], Cursor | None]:
     """Return the next present copies in this order that were not read since ``before``, each with an artifact.
 
     With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.

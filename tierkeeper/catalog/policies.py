@@ -13,7 +13,7 @@ from tierkeeper.base.ids import new_id
 # any number that nothing else in the database uses: policies are applied one at a time
 _ADVISORY_LOCK = 0x7469657200000002
 # counts only grow, whatever the server's clock does; a rebuilt catalog has others, though it may have as many
-_MARK = sa.text(
+_EDITION = sa.text(
     "SELECT count(*) || '/' || count(removed_at) || '/' || coalesce(max(id::text), ''), clock_timestamp() FROM policies"
 )
 
@@ -23,10 +23,10 @@ def lock(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 
-def mark(connection: sa.Connection) -> tuple[str, datetime]:
+def edition(connection: sa.Connection) -> tuple[str, datetime]:
     """Return a text that changes with every change of the policies, and PostgreSQL's time as it was read."""
-    mark, at = connection.execute(_MARK).one()
-    return mark, at
+    text, at = connection.execute(_EDITION).one()
+    return text, at
 
 
 def active(connection: sa.Connection) -> list[PolicyVersion]:

@@ -43,11 +43,19 @@ Outcome = StoreResult | ItemError
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenItem:
     """Step 3's result for one item: its verified uploads, or its error."""
 
     uploads: tuple[placements.Upload, ...]
     error: TierkeeperError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Step 3's result: of each item by position; and which tiers of those with copies that count confirmed."""
+
+    items: dict[int, WrittenItem]
+    confirmed: frozenset[str]
 
 
 def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | None = None) -> StoreResult:
@@ -104,7 +112,7 @@ def _store_all(engine: Engine, incoming: Sequence[Incoming], *, call: Call) -> d
         prepared = step_2_intend(engine, left)
         written = step_3_write(engine, prepared)
         for item in left:
-            error = written[item.position].error
+            error = written.items[item.position].error
             if error is not None:
                 outcomes[item.position] = error
         going = [i for i in prepared.items if i.position not in outcomes]
@@ -162,7 +170,9 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
         now = governance.now
         copies = placements.of_blobs(connection, sorted(set(taken.values())))
         latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
-        prepared = storing.Prepared(token=token, items=list(items), scopes=scopes, intents={}, first={})
+        intents: dict[int, list[Intent]] = {}
+        firsts: dict[int, frozenset[str]] = {}
+        everywhere: set[str] = set()
         rows = []
         begun: set[tuple[object, str]] = set()
         for item in items:
@@ -171,9 +181,9 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             entry = entry_tiers(policy)
             first = first_written(policy, entry, engine.tiers)
             held = {p.tier for p in copies[blob] if settlement.good(p)}
-            prepared.intents[item.position] = []
-            prepared.first[item.position] = first
-            prepared.held.update(held)
+            intents[item.position] = []
+            firsts[item.position] = first
+            everywhere |= held
             for tier in sorted(first - held):
                 if (blob, tier) in begun:
                     continue
@@ -181,7 +191,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                 target = engine.store(tier)
                 info = item.info(new_id(), latest[item.args.tenant, item.args.workflow, item.args.name] + 1)
                 intent = Intent(info.placement, blob, tier, target.location(info), info, ())
-                prepared.intents[item.position].append(intent)
+                intents[item.position].append(intent)
                 rows.append(
                     {
                         "id": intent.placement,
@@ -196,12 +206,12 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                     }
                 )
         placements.intend(connection, rows)
-        return prepared
+        return storing.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
 
     return engine.catalog.run(unit)
 
 
-def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Written]:
+def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
     """Write the bytes of every item into its tiers, some items at once; refuse what rests on a tier that is away."""
     numbers = engine.settings.engine
 
@@ -210,7 +220,7 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
 
     renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
 
-    def write(item: Incoming) -> Written:
+    def write(item: Incoming) -> WrittenItem:
         uploads = []
         tier = ""
         try:
@@ -222,14 +232,14 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
                 uploads.append(uploaded(engine, intent, stored, progressed=renewal.progressed))
                 renewal.progressed()
         except TierkeeperError as error:
-            return Written(tuple(uploads), error)
+            return WrittenItem(tuple(uploads), error)
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
-            return Written(tuple(uploads), fault(tier, error))
-        return Written(tuple(uploads))
+            return WrittenItem(tuple(uploads), fault(tier, error))
+        return WrittenItem(tuple(uploads))
 
     tiers = prepared.first
     used = {i.tier for intents in prepared.intents.values() for i in intents}
-    relied = set().union(*tiers.values())
+    relied = frozenset[str]().union(*tiers.values())
     away = engine.refused(relied, before=True)
     # a bound store tells of its place within each call: where an item writes nothing it is asked here
     held = {t for p, its in tiers.items() for t in its - {i.tier for i in prepared.intents[p]}}
@@ -241,25 +251,25 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> dict[int, Writte
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
     away |= engine.refused(used - away.keys())
-    prepared.ours.update((relied | elsewhere) - away.keys() - unread.keys())
     for position, its in tiers.items():
         if refused := its & away.keys():
-            written[position] = Written((), away[min(refused)])
-    return written
+            written[position] = WrittenItem((), away[min(refused)])
+    return Written(written, (relied | elsewhere) - away.keys() - unread.keys())
 
 
 def step_4_commit(
     engine: Engine,
     prepared: storing.Prepared,
     items: Sequence[Incoming],
-    written: dict[int, Written],
+    written: Written,
     *,
     call: Call,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
     """The commit point; items whose copy vanished have no result and start again."""
-    uploads = [upload for w in written.values() for upload in w.uploads]
+    uploads = [upload for w in written.items.values() for upload in w.uploads]
+    confirmed = written.confirmed
     return engine.catalog.run(
-        lambda connection: storing.commit(connection, engine, prepared, items, uploads, call=call)
+        lambda connection: storing.commit(connection, engine, prepared, items, uploads, confirmed=confirmed, call=call)
     )
 
 

@@ -18,19 +18,19 @@ class PolicyBook:
     """Knows which policy governs an artifact. One per process, safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._mark = ""
+        self._edition = ""
         self._policies: tuple[Policy, ...] = ()
         self._governing: dict[match.Subject, Policy] = {}
         self._lock = Lock()
 
     def refresh(self, connection: sa.Connection) -> "Governance":
         """Return the policies that are active now; asked in every transaction that decides."""
-        mark, now = policies.mark(connection)
+        edition, now = policies.edition(connection)
         with self._lock:
-            if mark != self._mark:
+            if edition != self._edition:
                 self._policies = tuple(read(row) for row in policies.active(connection))
                 self._governing = {}
-                self._mark = mark
+                self._edition = edition
             return Governance(self._policies, self._governing, now)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,7 +77,7 @@ class Incoming:
 class Prepared:
     """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on.
 
-    ``held`` are the tiers with copies that count; step 3 notes in ``ours`` those, of all, whose mark it read.
+    ``held`` are the tiers with copies that count, by the catalog's word.
     """
 
     token: UUID
@@ -84,8 +85,7 @@ class Prepared:
     scopes: dict[str, str]
     intents: dict[int, list[Intent]]
     first: dict[int, frozenset[str]]
-    held: set[str] = field(default_factory=set)
-    ours: set[str] = field(default_factory=set)
+    held: frozenset[str]
 
 
 def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: bytes | None = None) -> commands.Delivery:
@@ -142,9 +142,10 @@ def commit(
     items: Sequence[Incoming],
     uploads: Sequence[placements.Upload],
     *,
+    confirmed: AbstractSet[str],
     call: Call,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
-    """Commit a batch of items; see ``ingest``, step 4."""
+    """Commit a batch of items; see ``ingest``, step 4. Of copies that were there only those in ``confirmed`` count."""
     known = commands.find(connection, [item.delivery for item in items])
     batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
     fresh = [item for item in items if item.position not in batch.results]
@@ -165,7 +166,7 @@ def commit(
         if last is not None and _same(item, last):
             needed = first & last.wanted
             # what changes nothing brings a copy back to a tier that the artifact has left only where no other counts
-            if not needed and not _relied_on(connection, blob, prepared.ours):
+            if not needed and not _relied_on(connection, blob, confirmed):
                 needed = first
                 batch.due.append(schedule.Coming(last.id, last.tenant, now, f"move to {listed(last.wanted)}"))
         place = _Place(blob=blob, policy=policy, first=first, needed=needed)
@@ -175,7 +176,7 @@ def commit(
     locks: list[locking.Lock] = []
     for item, place in zip(fresh, places, strict=True):
         here = {p.tier for p in present[place.blob]}
-        ours = here & prepared.ours
+        ours = here & confirmed
         head = heads[_name(item)]
         last = previous.get(head.id)
         if last is not None and _same(item, last):
@@ -228,9 +229,9 @@ def _same(item: Incoming, last: ArtifactRow) -> bool:
     )
 
 
-def _relied_on(connection: sa.Connection, blob: UUID, ours: set[str]) -> bool:
+def _relied_on(connection: sa.Connection, blob: UUID, confirmed: AbstractSet[str]) -> bool:
     """Whether a copy that counts is in a tier whose mark was read."""
-    return any(p.tier in ours and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
+    return any(p.tier in confirmed and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
 
 
 def _result_of(row: ArtifactRow, tiers: set[str], outcome: str) -> StoreResult:

@@ -41,7 +41,7 @@ def ripe(engine: Engine) -> Iterator[list[PlacementRow]]:
     yield from _missed(engine, placements.past(now.later), until=placements.END)
 
 
-def _missed(engine: Engine, after: placements.Mark, *, until: datetime) -> Iterator[list[PlacementRow]]:
+def _missed(engine: Engine, after: placements.Cursor, *, until: datetime) -> Iterator[list[PlacementRow]]:
     while True:
         with engine.catalog.reading() as connection:
             batch = placements.suspects(connection, until=until, after=after, limit=_BATCH)

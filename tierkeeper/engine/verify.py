@@ -172,10 +172,10 @@ class _Queue:
         order: placements.Order,
         before: datetime,
         *,
-        start: Callable[[sa.Connection], placements.Mark] = lambda _: placements.BEGINNING,
+        start: Callable[[sa.Connection], placements.Cursor] = lambda _: placements.BEGINNING,
     ) -> None:
         self._engine, self._order, self._before, self._start = engine, order, before, start
-        self._after: placements.Mark | None = None
+        self._after: placements.Cursor | None = None
         self._ended = False
 
     def next(self, limit: int) -> list[Copy] | None:
@@ -190,7 +190,7 @@ class _Queue:
         return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
 
 
-def _to_come(connection: sa.Connection) -> placements.Mark:
+def _to_come(connection: sa.Connection) -> placements.Cursor:
     """Return the key before the copies whose last read is still to come: it was noted by a clock that was ahead."""
     return placements.past(clocks(connection).later)
 
