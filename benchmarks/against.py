@@ -21,6 +21,8 @@ FIGURES = {
     "s3_purge": ("--items", "4000"),
     "s4_store": ("--items", "1500"),
 }
+#: a pair below this is slower than a machine's moods; a figure is, where its median and all pairs but one are
+_SLOWER = 0.95
 _NAME, _ROLE, _RATE, _OTHERS = 1, 2, 3, 8  # columns of the table that a figure prints
 
 
@@ -69,12 +71,14 @@ def compare(before: Path, figures: Sequence[str], *, rounds: int) -> str:
 def _line(figure: str, side: str, measured: Sequence[tuple[Rate, Rate]]) -> str:
     ratios = [new.items_per_second / old.items_per_second for old, new in measured]
     noisy = sum(old.noisy + new.noisy for old, new in measured)
+    slower = sum(ratio < _SLOWER for ratio in ratios)
     cells = (
         figure,
         side,
         f"{statistics.median(old.items_per_second for old, _ in measured):.0f}",
         f"{statistics.median(new.items_per_second for _, new in measured):.0f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+        + f"; {slower} of {len(measured)} pairs below {_SLOWER}"
         + (f"; {noisy} of {2 * len(measured)} measurements noisy" if noisy else ""),
     )
     return f"| {' | '.join(cells)} |"
