@@ -78,7 +78,7 @@ def _line(figure: str, side: str, measured: Sequence[tuple[Rate, Rate]]) -> str:
         f"{statistics.median(old.items_per_second for old, _ in measured):.0f}",
         f"{statistics.median(new.items_per_second for _, new in measured):.0f}",
         f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        + f"; {slower} of {len(measured)} pairs below {_SLOWER}"
+        f"; {slower} of {len(measured)} pairs below {_SLOWER}"
         + (f"; {noisy} of {2 * len(measured)} measurements noisy" if noisy else ""),
     )
     return f"| {' | '.join(cells)} |"
