@@ -16,10 +16,11 @@ _R1 = (
             ),
             Edit(
                 INGEST,
-                "        lambda connection: storing.commit(connection, engine, prepared, items, uploads, call=call)\n",
+                "        lambda connection: storing.commit(connection, engine, prepared, items, uploads,"
+                " confirmed=confirmed, call=call)\n",
                 "        lambda connection: (\n"
                 "            placements.intend(connection, _LATE[prepared.token]),\n"
-                "            storing.commit(connection, engine, prepared, items, uploads, call=call),\n"
+                "            storing.commit(connection, engine, prepared, items, uploads, confirmed=confirmed, call=call),\n"
                 "        )[1]\n",
             ),
         ),

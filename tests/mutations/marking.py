@@ -9,37 +9,50 @@ _FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _FOUNDING = "tests/integration/engine/test_founding.py::"
 _CLONES = "tests/integration/engine/test_clones.py::"
 _ENGINE = "tierkeeper/engine/"
+_STORES = "tests/integration/engine/test_store_rests.py::"
 
 MARKING = (
     Mutant(
         "tier marks",
         "a copy in a folder that is away acknowledges a store",
         (Edit(f"{_ENGINE}ingest.py", "    away |= engine.marks.refused((s for", "    engine.marks.refused((s for"),),
-        ("tests/integration/engine/test_store_rests.py::test_a_copy_in_a_tier_that_is_away_acknowledges_nothing",),
+        (f"{_STORES}test_a_copy_in_a_tier_that_is_away_acknowledges_nothing",),
     ),
     Mutant(
         "tier marks",
         "a tier that is not configured confirms",
         (Edit(f"{_ENGINE}context.py", " for t in asked if t not in self.stores}", " for t in ()}"),),
-        ("tests/integration/engine/test_store_rests.py::test_a_tier_that_is_not_configured_is_in_nobodys_way",),
+        (f"{_STORES}test_a_tier_that_is_not_configured_is_in_nobodys_way",),
+    ),
+    Mutant(
+        "tier marks",
+        "a tier that is not configured refuses a whole batch",
+        (Edit(f"{_ENGINE}ingest.py", " or tier not in engine.stores:", ":"),),
+        (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
+    ),
+    Mutant(
+        "tier marks",
+        "a copy in a tier that is not configured refuses a whole batch",
+        (Edit(f"{_ENGINE}ingest.py", "    held -= away.keys()\n", ""),),
+        (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
     ),
     Mutant(
         "tier marks",
         "an answer names tiers that are away",
         (Edit(f"{_ENGINE}storing.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'),),
-        ("tests/integration/engine/test_store_rests.py::test_the_answer_names_no_tier_that_is_away",),
+        (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "what is unchanged names tiers that are away",
         (Edit(f"{_ENGINE}storing.py", '_result_of(last, ours, "unchanged"', '_result_of(last, here, "unchanged"'),),
-        ("tests/integration/engine/test_store_rests.py::test_the_answer_names_no_tier_that_is_away",),
+        (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
         (Edit(f"{_ENGINE}storing.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
-        ("tests/integration/engine/test_store_rests.py::test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
+        (f"{_STORES}test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",

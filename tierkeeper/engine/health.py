@@ -19,6 +19,7 @@ from tierkeeper.base.metrics import observe
 from tierkeeper.base.sizes import format_duration
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
+from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import broker
 from tierkeeper.engine.context import Engine
@@ -28,6 +29,7 @@ from tierkeeper_client.errors import TierkeeperError
 
 HOUR: Final = 3600.0
 RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
+APART: Final = timedelta(minutes=5)  # of two clocks; S3 refuses who is a quarter of an hour off
 LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
 PERCENTILES: Final = (50, 99)
 
@@ -56,8 +58,10 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         canaries = heartbeats.canaries(connection)
         slots = heartbeats.lately(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
+        now = clocks(connection)
     found = [
         *_due(engine, look, slots),
+        _clock(now),
         _beat(engine, look.now, canaries),
         *_canaries(engine, look.now, canaries),
         *_waiting(look, refused),
@@ -98,6 +102,17 @@ def percentile(counts: Mapping[int, int], percent: int) -> float | None:
         if seen >= wanted:
             return float(2**power)
     return None
+
+
+def _clock(now: Clocks) -> Vital:
+    apart = now.later - now.earlier
+    detail = (
+        f"the catalog's clock and this machine's are {format_duration(_whole(apart))} apart: mend the wrong one; no"
+        " quarantine of reconcile ends before both are past it"
+        if apart > APART
+        else ""
+    )
+    return Vital("clock", Condition.BAD if detail else Condition.OK, apart.total_seconds(), "s", detail)
 
 
 def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:

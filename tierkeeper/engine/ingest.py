@@ -185,7 +185,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             firsts[item.position] = first
             everywhere |= held
             for tier in sorted(first - held):
-                if (blob, tier) in begun:
+                if (blob, tier) in begun or tier not in engine.stores:  # step 3 refuses who needs one that is not
                     continue
                 begun.add((blob, tier))
                 target = engine.store(tier)
@@ -247,6 +247,7 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
     elsewhere = prepared.held - relied
     unread = engine.refused(elsewhere, before=True)
     held |= elsewhere - unread.keys()
+    held -= away.keys()
     away |= engine.marks.refused((s for s in map(engine.store, sorted(held)) if s.bound), bound=True)
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))

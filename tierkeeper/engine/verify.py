@@ -14,7 +14,6 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements, runs
-from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, reading, suspects, vouching
@@ -192,7 +191,7 @@ class _Queue:
 
 def _to_come(connection: sa.Connection) -> placements.Cursor:
     """Return the key before the copies whose last read is still to come: it was noted by a clock that was ahead."""
-    return placements.past(clocks(connection).later)
+    return placements.past(catalog_now(connection))
 
 
 def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:

@@ -1,12 +1,14 @@
 """What an acknowledged store rests on: copies in tiers whose mark is read now, never the catalog's word alone (R19)."""
 
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from integration.engine.leading import away
 from integration.keeper.house import House
 
 from tierkeeper.base.values import ItemError
+from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreError
 from tierkeeper_client.contract import StoreArgs
 
@@ -84,3 +86,20 @@ def test_the_answer_names_no_tier_that_is_away(house: House) -> None:
         assert house.store("b", b"bytes").tiers == ("hot",)
     assert house.store("c", b"bytes").tiers == ("hot", last) or house.store("c", b"bytes").tiers == (last, "hot")
     house.settle()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_who_needs_a_tier_that_is_not_configured_is_refused_alone(house: House, *, known: bool) -> None:
+    """A policy writes to such a tier first: its item of a batch is refused, be there a copy or not; the others not."""
+    stores = cast("dict[str, Store]", house.keeper.engine.stores)
+    house.policy("name: away\nmatch: {name: 'x*'}\nphases: [{after: 0d, in: [warm]}, {after: 30d, in: []}]\n")
+    if known:
+        house.store("x0", b"bytes")
+    gone = stores.pop("warm")
+    items: list[StoreArgs | ItemError] = [house.args("x1", b"bytes"), house.args("a", b"other")]
+    refused, kept = house.keeper.store_many(items, call=house.call())
+    assert isinstance(refused, ItemError)
+    assert refused.error["error"] == "TierNotOurs"
+    assert not isinstance(kept, ItemError)
+    stores["warm"] = gone
+    assert house.store("x1", b"bytes").tiers == ("warm",)

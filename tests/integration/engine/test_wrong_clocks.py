@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from integration.engine.leading import damaged
+from integration.engine.leading import damaged, vital
 from integration.engine.missing import copy_in, delete, missed, read_it
 from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 from integration.keeper.house import House
 
 from tierkeeper.base import clock
+from tierkeeper.base.health import Condition
 from tierkeeper.catalog import probes
 from tierkeeper.policy.decision import when
 
@@ -80,11 +81,19 @@ def test_suspects_wait_for_both_clocks(apart: House, which: str, by: timedelta, 
     assert (apart.tiers(), missed(apart), apart.read()) == ({"warm", "cold"}, 0, CONTENT)
 
 
-def test_what_was_read_is_read_by_both_clocks(apart: House) -> None:
-    """The catalog's clock is behind: nothing that was read is read again for it."""
-    apart.keeper.verify(share=1.0)
-    with wrong(apart, "catalog", -MONTH):
-        assert apart.keeper.verify(share=1.0).counts == {}
+def test_health_tells_of_clocks_that_are_apart(house: House, which: str, by: timedelta) -> None:
+    """What waits for both clocks waits in nobody's silence."""
+    assert vital(house, "clock") == (Condition.OK, "")
+    with wrong(house, which, by):
+        condition, told = vital(house, "clock")
+    assert (condition, "30d apart" in told) == (Condition.BAD, True), told
+
+
+def test_a_machine_that_is_ahead_hides_no_copy_from_verify(apart: House) -> None:
+    """What was read in a time to come by the catalog's clock, which noted it, is read again."""
+    apart.sql("UPDATE placements SET verified_at = now() + interval '1 day'")
+    with wrong(apart, "machine", MONTH):
+        assert apart.keeper.verify(share=1.0).counts == {"verified": 2}
 
 
 def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
