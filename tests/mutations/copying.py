@@ -20,7 +20,8 @@ _R1 = (
                 " confirmed=confirmed, call=call)\n",
                 "        lambda connection: (\n"
                 "            placements.intend(connection, _LATE[prepared.token]),\n"
-                "            storing.commit(connection, engine, prepared, items, uploads, confirmed=confirmed, call=call),\n"
+                "            storing.commit(connection, engine, prepared, items, uploads,"
+                " confirmed=confirmed, call=call),\n"
                 "        )[1]\n",
             ),
         ),
