@@ -229,7 +229,10 @@ class Store(ABC):
 
     @abstractmethod
     def head(self, key: ObjectKey) -> Stored:
-        """Say what is there; raise ObjectNotFound if nothing is."""
+        """Say what is there, and by its ``pin`` how it is named, if it is; ObjectNotFound if nothing is there.
+
+        Nobody vouches for what was only looked at.
+        """
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:  # noqa: ARG002  the port's signature
         """Return what travelled with the bytes (:meth:`put`); None where that cannot be told. ObjectNotFound as head.
