@@ -329,4 +329,39 @@ _OUTCOMES = (
     ),
 )
 
-NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS, *_OUTCOMES)
+_ODD_DELETES = "tests/integration/engine/test_odd_deletes.py::"
+_IN_PARTS = (f"{_WEAK}test_what_is_in_parts_is_stored_and_moves",)
+_FENCES = (
+    Mutant(
+        "odd answers",
+        "what cannot be read as XML is raised as it is",
+        (Edit("tierkeeper/stores/s3_signed.py", "(ET.ParseError, LookupError, ValueError)", "(ET.ParseError,)"),),
+        (f"{_ODD_DELETES}test_an_odd_copy_parks_nothing",),
+    ),
+    Mutant(
+        "odd answers",
+        "a bulk delete that fails stops the other tiers",
+        (Edit("tierkeeper/engine/removal.py", "    except Exception as error:", "    except BufferError as error:"),),
+        (f"{_ODD_DELETES}test_a_delete_that_fails_in_a_way_of_its_own_ends_no_reconcile",),
+    ),
+    Mutant(
+        "R16",
+        "a part is named by what a proxy made of its ETag",
+        (Edit(_MULTIPART, '    return etag.removeprefix("W/")\n', "    return etag\n"),),
+        _IN_PARTS,
+    ),
+    Mutant(
+        "R16",
+        "a large source whose ETag is not told never moves",
+        (Edit(_COPY, "        except Unnamed:", "        except BufferError:"),),
+        _IN_PARTS,
+    ),
+    Mutant(
+        "R16",
+        "an upload in parts is named by its answer's body alone",
+        (Edit(_S3, "        if checked and named and ", "        if checked and "),),
+        (f"{_NAMING}test_an_upload_in_parts_is_named_as_heads_name_it",),
+    ),
+)
+
+NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS, *_OUTCOMES, *_FENCES)

@@ -29,7 +29,7 @@ from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches, unseen
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import candidates, epoch, survivors
+from tierkeeper.engine import candidates, epoch, removal, survivors
 from tierkeeper.engine.candidates import Marked, Seen
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ripeness import Verdict
@@ -193,7 +193,7 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
     def delete(call: tuple[str, list[Marked]]) -> list[tuple[UUID, DeleteResult]]:
         tier, items = call
         keys = [ObjectKey(m.placement.location, None if m.stale else m.placement.store_version) for m in items]
-        results = engine.store(tier).delete(keys)
+        results = removal.remove(engine, tier, keys)
         return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
 
     away = engine.refused({tier for tier, _ in calls}, before=True)

@@ -25,7 +25,7 @@ from tierkeeper.catalog import artifacts, events, inventory, placements, quarant
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, epoch, suspects
+from tierkeeper.engine import checking, damage, epoch, removal, suspects
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile_look import Bad, Look
 from tierkeeper.stores.base import DeleteState, ObjectKey
@@ -133,7 +133,7 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
     keys = [ObjectKey(orphan.location, orphan.version) for orphan in orphans]
     calls = [keys[start : start + store.delete_batch] for start in range(0, len(keys), store.delete_batch)]
     engine.marks.confirm(store, before=True)
-    results = [result for call in calls for result in store.delete(call)]
+    results = [result for call in calls for result in removal.remove(engine, tier, call)]
     engine.marks.confirm(store)  # else the rows stay, and the next reconcile asks again
     for result in results:
         if result.state is not DeleteState.DELETED:

@@ -231,12 +231,15 @@ class S3Store(Store):
         if isinstance(answer, Stored):
             return answer
         version, pin = s3_answers.version(answer.get("VersionId")), s3_answers.pin(answer)
-        if finished.confirmed_by(answer) and s3_look.tells_version(self.place, answer):
+        checked = finished.confirmed_by(answer)
+        # the ETag of an answer's body may be none of a HEAD's
+        named = version is not None or s3_look.tells_etags(self.place)
+        if checked and named and s3_look.tells_version(self.place, answer):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, found = s3_look.after(self.place, location, info, answer)
-        if "ChecksumSHA256" not in found or stored.pin is None:  # whether it checked those of the parts is not known
-            return stored
-        if not finished.confirmed_by(found):
+        if stored.pin is None or not (checked or "ChecksumSHA256" in found):
+            return stored  # it has no name, or whether the server checked the parts is not known
+        if not checked and not finished.confirmed_by(found):
             raise s3_look.mismatch(self.place, location, "the server has other checksums of its parts")
         return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN)
 

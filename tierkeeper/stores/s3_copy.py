@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores import s3_answers, s3_look, s3_once
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
+from tierkeeper.stores.errors import Unnamed
 from tierkeeper.stores.s3_multipart import Multipart
 from tierkeeper.stores.s3_origin import Origin
 from tierkeeper.stores.s3_place import Place
@@ -77,7 +78,10 @@ class Copier:
         return s3_once.once(place, origin.key.location, info.size, call, look), True
 
     def _in_parts(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
-        head = s3_look.head(origin.place, origin.key)
+        try:
+            head = s3_look.head(origin.place, origin.key)
+        except Unnamed:  # what is copied by no name is read back, unless each part is asked for by its own condition
+            head = s3_look.head(origin.place, ObjectKey(origin.key.location, origin.key.version))
         s3_look.checked(origin.place, s3_look.stored(origin.place, origin.key.location, head), info)
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure

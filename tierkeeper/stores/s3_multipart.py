@@ -164,7 +164,7 @@ class Multipart:
             **upload, PartNumber=number, Body=piece, ChecksumSHA256=checksum, ChecksumAlgorithm="SHA256"
         )
         with self._place.understanding(upload["Key"]):
-            return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+            return {"PartNumber": number, "ETag": _strong(answer["ETag"]), "ChecksumSHA256": checksum}
 
     def _copy_part(
         self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int], told: Callable[[], None]
@@ -207,10 +207,15 @@ class _Part:
 
 
 def _completed(number: int, said: Mapping[str, Any]) -> "CompletedPartTypeDef":
-    part: CompletedPartTypeDef = {"PartNumber": number, "ETag": said["ETag"]}
+    part: CompletedPartTypeDef = {"PartNumber": number, "ETag": _strong(said["ETag"])}
     if "ChecksumSHA256" in said:  # not every server computes one of what it copies
         part["ChecksumSHA256"] = said["ChecksumSHA256"]
     return part
+
+
+def _strong(etag: str) -> str:
+    """Return a part's ETag as its server knows it, though a proxy weakened it: the server judges it, nobody else."""
+    return etag.removeprefix("W/")
 
 
 def _composite(parts: list["CompletedPartTypeDef"]) -> str:

@@ -54,6 +54,8 @@ _ANSWERED = {
     "x-amz-checksum-type": "ChecksumType",
     "etag": "ETag",
 }
+#: what reading XML ends in: no XML, an encoding that nobody knows, or one that expat has not
+_UNREADABLE = (ET.ParseError, LookupError, ValueError)
 _UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _KNOWN = {
     *_HEADERS,
@@ -303,7 +305,7 @@ def _copied(data: bytes) -> dict[str, str]:
     """Return the result of a copy; raises botocore's ClientError where the body of the 200 has none."""
     try:
         root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
-    except ET.ParseError:
+    except _UNREADABLE:
         raise _failed("CopyObject", _SERVER_ERROR, data) from None
     if not root.tag.endswith("CopyObjectResult"):
         raise _failed("CopyObject", _SERVER_ERROR, data)
@@ -324,7 +326,7 @@ def _deleted(data: bytes) -> dict[str, Any] | None:
     """Return the answer of a bulk delete as boto3 does; None if it is no such answer."""
     try:
         root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
-    except ET.ParseError:
+    except _UNREADABLE:
         return None
     if not root.tag.endswith("DeleteResult"):
         return None
@@ -333,6 +335,7 @@ def _deleted(data: bytes) -> dict[str, Any] | None:
         fields: dict[str, Any] = {part.tag.rpartition("}")[2]: part.text or "" for part in entry}
         if "DeleteMarker" in fields:
             fields["DeleteMarker"] = fields["DeleteMarker"] == "true"
-        kind = entry.tag.rpartition("}")[2]
-        found["Errors" if kind == "Error" else kind].append(fields)
+        kind = {"Deleted": "Deleted", "Error": "Errors"}.get(entry.tag.rpartition("}")[2])
+        if kind is not None:
+            found[kind].append(fields)
     return found

@@ -12,6 +12,7 @@ from integration.engine.doubting import vouched
 from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT, overwrite
 from integration.keeper.house import House, OpenHouse
+from integration.stores.contract import MIB
 
 from tierkeeper.engine import survivors, suspects
 from tierkeeper.engine.ripeness import Verdict
@@ -140,3 +141,25 @@ def test_a_suspect_whose_name_cannot_be_checked_is_found(named: House) -> None:
     assert named.keeper.verify(share=0.1).counts[suspects.FOUND_AGAIN] == 1
     named.settle()
     assert (named.tiers(), named.read()) == ({"cold"}, CONTENT)
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_what_is_in_parts_is_stored_and_moves(open_house: OpenHouse, proxy: Weakening, *, always: bool) -> None:
+    """A proxy weakens the ETags of parts too, from the beginning or once they were named: the server takes its own."""
+    parts = "multipart_threshold=5MiB&multipart_chunk=5MiB&copy_threshold=5MiB"
+    tiers = {t: {"url": f"s3://{t}-parts?endpoint={proxy.endpoint}&{parts}"} for t in ("warm", "cold")}
+    house = open_house(tiers=tiers, engine={"inline_limit": "8MiB"})
+    content = bytes(6 * MIB)
+    proxy.weakens = always
+    house.store(content=content, age=timedelta(days=10))
+    house.settle()
+    (copy,) = house.sql("SELECT tier, pin FROM placements")
+    assert (copy.tier, copy.pin is None) == ("warm", always)
+    proxy.weakens = True
+    house.promote("a", "cold")
+    for _ in range(3):
+        house.turn()
+        house.collect()
+        house.pass_time(timedelta(minutes=20))
+    house.settle()
+    assert (house.tiers(), house.read()) == ({"cold"}, content)

@@ -21,6 +21,7 @@ from tierkeeper.stores import s3_look
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
 from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3_multipart import Finished
 from tierkeeper.stores.s3_origin import Origin
 
 _CHECKSUM = re.compile(rb"<Checksum(\w+)>[^<]*</Checksum\1>")
@@ -310,3 +311,23 @@ def test_what_has_no_version_is_not_looked_up(mute: S3Store, store: Store) -> No
     assert s3_look.tells_version(mute.place, {"VersionId": "null"})
     assert s3_look.tells_version(cast("S3Store", store).place, {})
     assert not s3_look.tells_version(mute.place, {})
+
+
+@pytest.mark.parametrize("weak", [True, False])
+def test_an_upload_in_parts_is_named_as_heads_name_it(
+    moto_endpoint: str, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch, *, weak: bool
+) -> None:
+    """The ETag in the completion's body counts once a HEAD told one; one that no HEAD tells names nothing."""
+    url = f"s3://tk-parts?endpoint={moto_endpoint}&{KEYS}&multipart_threshold=5MiB&multipart_chunk=5MiB"
+    store = cast("S3Store", make_store(url))
+    monkeypatch.setattr(Finished, "confirmed_by", lambda *_: True)  # as servers say that tell checksums of parts
+    real = store.place.hot.head_object
+
+    def weakened(**arguments: object) -> object:
+        found = real(**arguments)
+        return {**found, "ETag": f"W/{found['ETag']}"}
+
+    if weak:
+        monkeypatch.setattr(store.place.hot, "head_object", weakened)
+    _, _, stored = put(store, os.urandom(6 * MIB))
+    assert (stored.pin is None, stored.vouched) == ((True, None) if weak else (False, Vouched.WRITTEN))
