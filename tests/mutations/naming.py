@@ -208,8 +208,8 @@ _R17 = (
         (
             Edit(
                 _S3,
-                "is not known\n            return stored\n",
-                "is not known\n            return replace(stored, vouched=Vouched.WRITTEN)\n",
+                "            return stored  # it has no name",
+                "            return replace(stored, vouched=Vouched.WRITTEN)  # it has no name",
             ),
         ),
         (f"{_NAMING}test_parts_that_nobody_checked",),
