@@ -111,6 +111,8 @@ class Parsers(ResponseParserFactory):
             try:
                 return read(response, shape)
             except _UNREAD as error:
+                if close := getattr(response.get("body"), "close", None):
+                    close()  # a stream that nobody gets keeps its connection
                 raise Unread from error
 
         parser.parse = parse  # type: ignore[method-assign]
