@@ -33,7 +33,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a copy in a tier that is not configured refuses a whole batch",
-        (Edit(f"{_ENGINE}ingest.py", "    held -= away.keys()\n", ""),),
+        (Edit(f"{_ENGINE}ingest.py", "(elsewhere - unread.keys())) - away.keys()", "(elsewhere - unread.keys()))"),),
         (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
     ),
     Mutant(

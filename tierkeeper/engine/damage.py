@@ -54,8 +54,7 @@ def report(
 
     def unit(connection: sa.Connection) -> tuple[Reported, int, list[ArtifactRow]] | None:
         blobs.lock(connection, [placement.blob_id])
-        times = clocks(connection)
-        now = times.catalog
+        now = clocks(connection)
         copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
         current = next((copy for copy in copies if copy.id == placement.id), None)
         if current is None or not current.readable:
@@ -63,20 +62,20 @@ def report(
         rows = _owners(connection, placement)
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
-        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=times) is not None:
-            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=times)
+        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
+            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=now)
             return Reported.SUSPECT, left, rows
         # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
         doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
         if doubted or current.state is PlacementState.PRESENT:
             step = f"repair the copy in {placement.tier}"
-            schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
-        placements.mark_damaged(connection, placement.id, now=now)
+            schedule.put(connection, [schedule.Coming(a.id, a.tenant, now.catalog, step) for a in rows])
+        placements.mark_damaged(connection, placement.id, now=now.catalog)
         before = {"tier": placement.tier, "location": placement.location}
         after: dict[str, object] = {"reason": wrong.reason, "copies_left": left}
         if doubted:
             after["unvouched"] = sorted({copy.tier for copy in others if copy.id in doubted})
-        record(connection, rows, "damaged", now=now, actor=actor, before=before, after=after)
+        record(connection, rows, "damaged", now=now.catalog, actor=actor, before=before, after=after)
         return Reported.DAMAGED, left, rows
 
     found = engine.catalog.run(unit)

@@ -246,8 +246,7 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
     # an artifact that left its first tiers rests on what it has elsewhere: that refuses nobody who writes
     elsewhere = prepared.held - relied
     unread = engine.refused(elsewhere, before=True)
-    held |= elsewhere - unread.keys()
-    held -= away.keys()
+    held = (held | (elsewhere - unread.keys())) - away.keys()
     away |= engine.marks.refused((s for s in map(engine.store, sorted(held)) if s.bound), bound=True)
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))

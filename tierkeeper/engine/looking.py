@@ -32,7 +32,7 @@ class Looked:
 def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Looked:
     """Look at these copies. Of what gave no answer, was not read, or is not the tier's own place, nothing is told."""
     look = how or partial(checking.look, reads=Reads(engine))
-    tiers = {copy.tier for copy in copies} & engine.stores.keys()
+    tiers = {copy.tier for copy in copies}
     tiers -= engine.refused(tiers).keys()
     asked = [copy for copy in copies if copy.tier in tiers]
     unanswered: Counter[str] = Counter()

@@ -232,9 +232,7 @@ class S3Store(Store):
             return answer
         version, pin = s3_answers.version(answer.get("VersionId")), s3_answers.pin(answer)
         checked = finished.confirmed_by(answer)
-        # the ETag of an answer's body may be none of a HEAD's
-        named = version is not None or s3_look.tells_etags(self.place)
-        if checked and named and s3_look.tells_version(self.place, answer):
+        if checked and s3_look.is_named(self.place, version) and s3_look.tells_version(self.place, answer):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, found = s3_look.after(self.place, location, info, answer)
         if stored.pin is None or not (checked or "ChecksumSHA256" in found):

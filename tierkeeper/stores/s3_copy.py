@@ -51,7 +51,7 @@ class Copier:
         told = None if large else self._told(answer, origin, location, info)
         if told is not None:
             s3_look.checked(self._place, told, info)
-            if told.version is not None or s3_look.tells_etags(self._place):
+            if s3_look.is_named(self._place, told.version):
                 return told
         stored, _ = s3_look.after(self._place, location, info, answer)
         if told is not None and told.sha256 is not None:

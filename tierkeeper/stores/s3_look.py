@@ -26,9 +26,12 @@ def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
     return found
 
 
-def tells_etags(place: Place) -> bool:
-    """Whether the last HEAD, not long ago, told the ETag of what it was about: a pin by one can be asked for then."""
-    return time.monotonic() < place.told_etags_until
+def is_named(place: Place, version: str | None) -> bool:
+    """Whether what an answer's body tells of can be asked for by name: by its version, or by its ETag.
+
+    The ETag counts where the last HEAD, not long ago, told one: a proxy may weaken those of all headers.
+    """
+    return version is not None or time.monotonic() < place.told_etags_until
 
 
 def require(
