@@ -7,6 +7,7 @@ _COPY = "tierkeeper/stores/s3_copy.py"
 _LOOK = "tierkeeper/stores/s3_look.py"
 _MULTIPART = "tierkeeper/stores/s3_multipart.py"
 _ONCE = "tierkeeper/stores/s3_once.py"
+_SIGNED = "tierkeeper/stores/s3_signed.py"
 _ORIGIN = "tierkeeper/stores/s3_origin.py"
 _ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
 _S3_ERRORS = "tierkeeper/stores/s3_errors.py"
@@ -316,8 +317,26 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "what cannot be read as XML is raised as it is",
-        (Edit("tierkeeper/stores/s3_signed.py", "(ET.ParseError, LookupError, ValueError)", "(ET.ParseError,)"),),
+        (Edit(_SIGNED, "(ET.ParseError, LookupError, ValueError)", "(ET.ParseError,)"),),
         (f"{_ODD_DELETES}test_an_odd_copy_parks_nothing",),
+    ),
+    Mutant(
+        "odd answers",
+        "what cannot be read as text is raised as it is",
+        (Edit(_SIGNED, 'decode(errors="replace")', "decode()"),),
+        (f"{_ODD_DELETES}test_an_odd_copy_parks_nothing",),
+    ),
+    Mutant(
+        "odd answers",
+        "what cannot be read keeps its connection",
+        (Edit(_S3_ERRORS, "                    close()  #", "                    close  #"),),
+        ("tests/integration/stores/test_s3.py::test_what_cannot_be_read_keeps_no_connection",),
+    ),
+    Mutant(
+        "odd answers",
+        "a checksum whose kind is not told is one of the whole",
+        (Edit("tierkeeper/stores/s3_answers.py", 'else kind != "FULL_OBJECT"', "else False"),),
+        ("tests/integration/engine/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
     ),
     Mutant(
         "odd answers",
@@ -345,6 +364,30 @@ _OUTCOMES = (
         "a write that is not answered tells nothing of its outcome",
         (Edit(_S3, "            raise OutcomeUnknown(**error.data) from error\n", "            raise\n"),),
         (f"{_SLOW}test_a_write_that_is_not_answered",),
+    ),
+    Mutant(
+        "outcomes",
+        "a write has the outcome of its last try alone",
+        (Edit(_S3, "tries.refused and s3_errors", "s3_errors"),),
+        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
+    ),
+    Mutant(
+        "outcomes",
+        "what the thin client lost was never tried",
+        (Edit(_SIGNED, "            s3_tries.lost(error)\n", ""),),
+        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
+    ),
+    Mutant(
+        "outcomes",
+        "a failure that the thin client was told of was never tried",
+        (Edit(_SIGNED, "            s3_tries.answered(answer.status)\n", "            pass\n"),),
+        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
+    ),
+    Mutant(
+        "outcomes",
+        "nobody counts botocore's tries",
+        (Edit("tierkeeper/stores/s3_client.py", '"needs-retry.s3"', '"never"'),),
+        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(
         "outcomes",

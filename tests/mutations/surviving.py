@@ -170,6 +170,18 @@ SURVIVING = (
         "test_without_one_it_was_not_seen",
     ),
     _archived(
+        "what must be thawed is read where its pin is refused",
+        "_renamed(engine, copy, reads) == (None, True)",
+        "_right_by_another_pin(engine, copy, copy.stored_sha256 or b'', reads.begun(copy))",
+        "test_a_refused_pin_thaws_nothing",
+    ),
+    _archived(
+        "what a server vouches for was read",
+        "Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ",
+        "Vouched.READ",
+        "test_a_refused_pin_thaws_nothing",
+    ),
+    _archived(
         "what was taken over by a HEAD keeps no pin",
         "            return Vouched.SERVER, one.version or seen.pin\n",
         "            return Vouched.SERVER, one.version\n",
@@ -182,6 +194,27 @@ SURVIVING = (
         _LEAVING,
         "",
         "test_what_was_left_comes_last",
+    ),
+    _left(
+        "a look that gives up asks for the same copies each time",
+        _LOOK,
+        "    random.shuffle(staying)  # a look that gives up leaves others unasked each time\n",
+        "",
+        "test_some_that_fail_hide_no_others_for_ever",
+    ),
+    _left(
+        "what was not asked for is told nobody",
+        _LOOKING,
+        "    for tier, count in Counter(error",
+        "    for tier, count in [] and Counter(error",
+        "test_what_was_not_asked_for_is_told",
+    ),
+    _left(
+        "what lies in a tier that is not configured is told nobody",
+        _LOOKING,
+        "    for tier, count in away.items():\n",
+        "    for tier, count in {}.items():\n",
+        "test_what_was_not_asked_for_is_told",
     ),
     _left(
         "a dry run puts off what it would leave",

@@ -103,7 +103,7 @@ _VERIFIED = sa.text(
     " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id"
 )
 _REPINNED = sa.text(
-    "UPDATE placements SET verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)"
+    "UPDATE placements SET verified_at = :now, vouched = :vouched, pin = coalesce(store_version, :pin)"
     " WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NULL"
 )
 _LOCKED = sa.text(
@@ -312,9 +312,9 @@ def mark_verified(connection: sa.Connection, pins: Mapping[UUID, str | None], *,
     return set(connection.execute(_VERIFIED, arguments).scalars())
 
 
-def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, now: datetime) -> None:
-    """Note that a copy was read and is good, by another pin than it had; its blob is locked."""
-    connection.execute(_REPINNED, {"id": placement, "pin": pin, "now": now})
+def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, vouched: Vouched, now: datetime) -> None:
+    """Note that a copy is good, and who says so, by another pin than it had; its blob is locked."""
+    connection.execute(_REPINNED, {"id": placement, "pin": pin, "vouched": vouched.value, "now": now})
 
 
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:

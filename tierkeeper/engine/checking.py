@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
@@ -110,21 +111,30 @@ def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | 
     try:
         found = engine.store(copy.tier).head(key_of(copy))
     except ContentMismatch as error:
-        sha256 = copy.stored_sha256
-        right = reads and sha256 is not None and _right_by_another_pin(engine, copy, sha256, reads.begun(copy))
+        renamed = copy.pin not in {None, copy.store_version}  # what a version's name names does not change
+        right = renamed and reads and _renamed(engine, copy, reads) == (None, True)
         return None if right else Wrong(str(error), missing=False, at=at)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
     except Unnamed:
         if reads is None or copy.stored_sha256 is None:
             raise
-        pins: list[str | None] = []
-        wrong = whole(engine, copy, copy.stored_sha256, reads=reads, named=pins.append)
-        if wrong is None and not repinning.note(engine, copy, pin=pins[-1]):
+        wrong, noted = _renamed(engine, copy, reads)
+        if wrong is None and not noted:
             raise
         return wrong
     told = difference(found, size=copy.stored_size, sha256=copy.stored_sha256)
     return Wrong(told, missing=False, at=at) if told else None
+
+
+def _renamed(engine: Engine, copy: PlacementRow, reads: Reads) -> tuple[Wrong | None, bool]:
+    """Compare all bytes of a copy by no pin; return what is wrong, and whether the pin of right ones was noted."""
+    if copy.stored_sha256 is None:
+        return None, False
+    pins: list[str | None] = []
+    wrong = whole(engine, copy, copy.stored_sha256, reads=reads, named=pins.append)
+    vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ
+    return wrong, wrong is None and repinning.note(engine, copy, pin=pins[-1], vouched=vouched)
 
 
 def whole(engine: Engine, copy: PlacementRow, sha256: bytes, *, reads: Reads, named: Named) -> Wrong | None:

@@ -53,9 +53,20 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
             return 1, told
 
     answers = engine.in_parallel(ask, asked)
+    _tell(engine, copies, [answer for calls, answer in answers if not calls and isinstance(answer, StoreError)])
     tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing
     found = Looked(calls=sum(calls for calls, _ in answers))
     for copy, (_, answer) in zip(asked, answers, strict=True):
         if copy.tier in tiers and not isinstance(answer, StoreError):
             found.told.append((copy, answer))
     return found
+
+
+def _tell(engine: Engine, copies: Sequence[PlacementRow], unasked: Sequence[StoreError]) -> None:
+    """Say how many copies of each tier were not even asked for, and why: what they keep is kept in nobody's silence."""
+    away = Counter(copy.tier for copy in copies if copy.tier not in engine.stores)
+    for tier, count in away.items():
+        log.warning("copies were not looked at", tier=tier, copies=count, reason="no such tier is configured here")
+    for tier, count in Counter(error.data["tier"] for error in unasked).items():
+        first = next(error for error in unasked if error.data["tier"] == tier)
+        log.warning("copies were not looked at", tier=tier, copies=count, reason=str(first))

@@ -1,11 +1,13 @@
 """Copies whose bytes are right, and whose pin is not theirs any more: another tool moved the bucket, or wrote it anew.
 
-Their bytes were read whole without the pin (R18), so they are vouched for by that, and named by the pin of that read.
+Their bytes were read whole without the pin (R18), or their server says the SHA-256 of the whole where they would be
+thawed for that, so they are vouched for by that, and named by the pin of that read.
 Until then no copy by a server can be made from them, and no range is read.
 """
 
 import sqlalchemy as sa
 
+from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import artifacts, blobs, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
@@ -16,8 +18,8 @@ _ACTOR = "tierkeeper"
 _TOLD = 100  # artifacts of the content that are told
 
 
-def note(engine: Engine, copy: PlacementRow, *, pin: str | None) -> bool:
-    """Note that a copy's bytes were read just now and are right, under another pin, and tell it.
+def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouched = Vouched.READ) -> bool:
+    """Note that a copy's bytes are right, as was just read or said by its server, under another pin, and tell it.
 
     False where that says nothing of this copy: the place is not the tier's own (R19), or the copy is damaged or going.
     """
@@ -32,7 +34,7 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None) -> bool:
             return False
         if current[0].pin != copy.pin:
             return True  # somebody else was faster
-        placements.repin(connection, copy.id, pin=pin, now=now)
+        placements.repin(connection, copy.id, pin=pin, vouched=vouched, now=now)
         owners = artifacts.some_counted(connection, [copy.blob_id], limit=_TOLD)
         rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
         before = {"tier": copy.tier, "location": copy.location, "pin": copy.pin}

@@ -16,6 +16,7 @@ It costs a look for each blob that loses its last other copy, some at once, and 
 batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
 """
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,7 @@ def look(
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing goes: it is the decision that says so
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
+    random.shuffle(staying)  # a look that gives up leaves others unasked each time
     reads = Reads(engine)
     reading, by_pin = _Reading(reads), partial(checking.look, reads=None if dry_run else reads)
     looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)

@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode, Vouched
-from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark
+from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark, s3_tries
 from tierkeeper.stores.base import Content, DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
 from tierkeeper.stores.errors import (
@@ -204,7 +204,7 @@ class S3Store(Store):
             content.seek(start)
         checksum = base64.b64encode(digest.check(info, tier=self.config.tier, location=location)).decode()
         try:
-            with self.place.translating(location):
+            with s3_tries.watched() as tries, self.place.translating(location):
                 answer = self.place.hot.put_object(
                     **self.place.address(location, None),
                     Body=body,
@@ -215,7 +215,7 @@ class S3Store(Store):
                     **self.place.about(info),
                 )
         except StoreTransient as error:
-            if s3_errors.is_refused(error):
+            if tries.refused and s3_errors.is_refused(error):
                 raise
             raise OutcomeUnknown(**error.data) from error
         pin = s3_answers.pin(answer)

@@ -17,7 +17,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.utils import get_environ_proxies
 
 from tierkeeper.base import settings_order
-from tierkeeper.stores import s3_errors
+from tierkeeper.stores import s3_errors, s3_tries
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3_signed import HotCalls, SignedClient
@@ -153,12 +153,14 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
         )
 
         def connected(*, seconds: float, attempts: int) -> "S3Client":
-            return session.client(
+            made = session.client(
                 "s3",
                 endpoint_url=options.endpoint,
                 region_name=session.region_name or "us-east-1",
                 config=_config(options, config, seconds=seconds, attempts=attempts),
             )
+            made.meta.events.register("needs-retry.s3", s3_tries.ended)
+            return made
 
         client = connected(seconds=options.read_timeout, attempts=options.attempts)
         hot = _hot(options, config, client, core)

@@ -10,18 +10,15 @@ import urllib3.exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
     FlexibleChecksumError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
-    ProxyConnectionError,
 )
 from botocore.parsers import ResponseParser, ResponseParserError, ResponseParserFactory
 
 from tierkeeper.base import log as logs
-from tierkeeper.stores import advice
+from tierkeeper.stores import advice, s3_tries
 from tierkeeper.stores.errors import (
     ContentMismatch,
     Garbled,
@@ -177,11 +174,11 @@ def _is_delete_marker(error: ClientError) -> bool:
 
 
 def is_refused(error: StoreError) -> bool:
-    """Whether the request was not carried out for certain: the server would not take it, or it was never sent."""
+    """Whether the try that an error tells of was not carried out for certain: it was not taken, or never sent."""
     told = error.__cause__
     if isinstance(told, ClientError):
         return code_of(told) in _TRANSIENT or status_of(told) in {_TOO_MANY, _UNAVAILABLE}
-    return isinstance(told, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError)
+    return isinstance(told, s3_tries.NEVER_SENT)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from botocore.httpsession import where
 from botocore.response import StreamingBody
 
 from tierkeeper.base import log as logs
+from tierkeeper.stores import s3_tries
 from tierkeeper.stores.sigv4 import NOTHING, Signer
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ _ANSWERED = {
 }
 #: what reading XML ends in: no XML, an encoding that nobody knows, or one that expat has not
 _UNREADABLE = (ET.ParseError, LookupError, ValueError)
-_UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _KNOWN = {
     *_HEADERS,
     "Body",
@@ -146,7 +146,7 @@ class SignedClient:
             headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
             if "ChecksumAlgorithm" in arguments:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-            with contextlib.suppress(*_UNSENT):
+            with contextlib.suppress(*s3_tries.NEVER_SENT):
                 seconds = cast("Any", once.meta.config).read_timeout
                 answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
             if _ok(answer):
@@ -211,9 +211,13 @@ class SignedClient:
     ) -> urllib3.BaseHTTPResponse | None:
         """Return what the server answers; None if it does not, or should not be asked in this way."""
         try:
-            return self._send(method, key, headers, query=query, body=body, sha256=sha256, preload=preload)
-        except (urllib3.exceptions.HTTPError, OSError):
+            answer = self._send(method, key, headers, query=query, body=body, sha256=sha256, preload=preload)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            s3_tries.lost(error)
             return None
+        if answer is not None:
+            s3_tries.answered(answer.status)
+        return answer
 
     def _send(
         self,
@@ -316,7 +320,7 @@ def _failed(operation: str, status: int, data: bytes) -> ClientError:
     """Return the error that boto3 would raise for a server's failure."""
     code = re.search(rb"<Code>([^<]*)</Code>", data)
     error: Any = {
-        "Error": {"Code": code[1].decode() if code else str(status), "Message": ""},
+        "Error": {"Code": code[1].decode(errors="replace") if code else str(status), "Message": ""},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(error, operation)

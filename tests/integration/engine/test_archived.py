@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from faults.around import Around
+from integration.engine.doubting import vouched
+from integration.engine.leading import damaged
 from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT
 from integration.engine.test_survivors import UNSEEN, pins, stand_before
@@ -15,6 +17,8 @@ from integration.keeper.house import House
 from tierkeeper.engine import adopt, survivors
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ThawNeeded
+
+MOVED = '"00000000000000000000000000000000"'  # an ETag that another bucket gave
 
 
 class Archive(Around):
@@ -74,6 +78,26 @@ def test_another_sha256_is_damage(moved: House, archive: Archive) -> None:
     moved.settle()
 
 
+def test_a_refused_pin_thaws_nothing(moved: House, archive: Archive) -> None:
+    """The bucket was moved: the server's SHA-256 vouches for the copy under its new ETag, and nobody has read it."""
+    moved.sql("UPDATE placements SET pin = :pin, vouched = 'pinned', verified_at = NULL WHERE tier = 'warm'", pin=MOVED)
+    moved.collect()
+    assert (archive.thawed, vouched(moved, "warm")[0], MOVED in pins(moved)) == (0, "server", False)
+    assert moved.collect().counts["collected"] == 1
+    assert archive.thawed == 0
+
+
+def test_a_refused_pin_without_a_sha256_is_not_known(moved: House, archive: Archive) -> None:
+    """It is neither damaged nor seen."""
+    archive.tells = False
+    moved.sql("UPDATE placements SET pin = :pin WHERE tier = 'warm'", pin=MOVED)
+    assert moved.collect().counts[UNSEEN] == 1
+    assert (archive.thawed, damaged(moved), states(moved)["hot"]) == (0, 0, "doomed")
+    stand_before(moved, "warm", archive.inner)
+    moved.collect()  # it is read, and has another name
+    moved.settle()
+
+
 def test_what_is_taken_over_has_a_name(moved: House, archive: Archive) -> None:
     """The HEAD that told the SHA-256 told the ETag of the same bytes."""
     store, location = bucket_of(moved, archive)
@@ -81,8 +105,8 @@ def test_what_is_taken_over_has_a_name(moved: House, archive: Archive) -> None:
     info = store.describe(key)
     assert info is not None
     one = adopt.Object("warm", location, None, info.size)
-    vouched, pin = adopt._vouched(moved.keeper.engine, one, info)
-    assert (vouched, pin) == ("server", store.head(key).pin)
+    who, pin = adopt._vouched(moved.keeper.engine, one, info)
+    assert (who, pin) == ("server", store.head(key).pin)
     assert pin is not None
 
 

@@ -1,5 +1,6 @@
 """A server, or what stands before it, that answers in a way of its own stops no other tier (B13)."""
 
+import base64
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +45,6 @@ def front(s3_endpoint: str) -> Iterator[Odd]:
         yield found
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # botocore leaves a connection open
 @pytest.mark.parametrize(
     ("header", "instead"),
     [("etag", None), ("last-modified", "never"), ("last-modified", None), ("x-amz-checksum-sha256", "!!!")],
@@ -81,7 +81,6 @@ def test_other_tiers_go_on(open_house: Callable[..., House], front: Odd, header:
 _PAGE = "a page of its own"
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # botocore leaves a connection open
 @pytest.mark.parametrize("client", ["signed", "boto3"])
 @pytest.mark.parametrize(
     ("odd", "instead"), [("last-modified", "never"), ("content-length", "many"), ("etag", None), (_PAGE, "<html>Hello")]
@@ -139,3 +138,22 @@ def test_a_mark_that_a_proxy_spoils_is_not_known(open_house: Callable[..., House
 def test_what_is_no_sha256_is_none(said: str) -> None:
     """A checksum that cannot be read says nothing of the bytes."""
     assert s3_answers.whole_sha256({"ChecksumSHA256": said}) is None
+
+
+_SHA256 = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    ("more", "known"),
+    [
+        ({"ETag": '"0"'}, _SHA256),
+        ({"ETag": 'W/"0"'}, _SHA256),
+        ({"ETag": '"0-2"'}, None),
+        ({"ETag": '"0"', "ChecksumType": "COMPOSITE"}, None),
+        ({}, None),
+        ({"ChecksumType": "FULL_OBJECT"}, _SHA256),
+    ],
+)
+def test_what_may_be_of_parts_is_none(more: dict[str, str], known: bytes | None) -> None:
+    """Where neither an ETag nor the checksum's type says that it is one of the whole, it is not taken for one."""
+    assert s3_answers.whole_sha256({"ChecksumSHA256": base64.b64encode(_SHA256).decode(), **more}) == known

@@ -15,6 +15,7 @@ from integration.keeper.house import House, OpenHouse
 from tierkeeper.stores.base import DeleteResult, ObjectKey, Store
 
 GBK = b'<?xml version="1.0" encoding="GBK"?>'
+ERROR = GBK + "<Error><Code>内部错误</Code></Error>".encode("gbk")
 
 
 @dataclass(slots=True)
@@ -30,7 +31,8 @@ class OddXml(s3_front.Front):
             if self.how and start >= 0:
                 end = b"</" + root + b">"
                 more = answer.body[start:].replace(end, b"<RequestId>4711</RequestId>" + end)
-                return replace(answer, body=more if self.how == "child" else GBK + answer.body[start:])
+                bodies = {"child": more, "GBK": GBK + answer.body[start:], "an error in GBK": ERROR}
+                return replace(answer, body=bodies[self.how])
         return answer
 
 
@@ -66,11 +68,12 @@ def test_an_odd_delete_stops_no_other_tier(odd_house: House, odd: OddXml, how: s
     assert all("destroyed" in odd_house.events(name) for name in ("in-hot", "in-cold"))
 
 
-def test_an_odd_copy_parks_nothing(odd_house: House, odd: OddXml) -> None:
+@pytest.mark.parametrize("how", ["GBK", "an error in GBK"])
+def test_an_odd_copy_parks_nothing(odd_house: House, odd: OddXml, how: str) -> None:
     """It is the server's answer, and no defect of the tier's code: what is due waits, and moves when it is right."""
     odd_house.store("a", age=timedelta(days=10))
     odd_house.settle()
-    odd.how = "GBK"
+    odd.how = how
     odd_house.promote("a", "cold")
     for _ in range(8):
         odd_house.turn()

@@ -1,15 +1,20 @@
 """What collect leaves because the copies that stay were not seen: it comes last then, and health tells of it (R21)."""
 
 from datetime import timedelta
+from typing import Any, cast
 from uuid import UUID
 
-from integration.engine.test_survivors import UNSEEN, silent
+import pytest
+from faults.around import Around
+from integration.engine.test_survivors import UNSEEN, silent, stand_before
 from integration.keeper.house import House
 
 from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import collect
+from tierkeeper.engine import collect, looking, reads
 from tierkeeper.engine.ripeness import Verdict
+from tierkeeper.stores.base import ObjectKey, Store, Stored
+from tierkeeper.stores.errors import Garbled
 
 
 def unseen(house: House) -> float | None:
@@ -58,6 +63,50 @@ def test_what_was_left_comes_last(moved: House) -> None:
     (again,) = moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id)
     collect_one(moved, left.id)  # once more within minutes: it is last already
     assert moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id) == [again]
+    moved.settle()
+
+
+def test_some_that_fail_hide_no_others_for_ever(moved: House) -> None:
+    """A look gives up on a tier after some errors; which copies it asked for is another choice each time."""
+    for number in range(60):
+        moved.store(f"more {number}", b"more %d" % number, age=timedelta(days=10))
+    moved.turn()
+    rows = moved.sql("SELECT location FROM placements WHERE tier = 'warm' AND state = 'present' ORDER BY blob_id")
+    bad = {row.location for row in rows[:36]}
+
+    class Some(Around):
+        def head(self, key: ObjectKey) -> Stored:
+            if key.location in bad:
+                raise Garbled(tier="warm", location=key.location, reason="of this object alone")
+            return self.inner.head(key)
+
+    store = moved.keeper.engine.store("warm")
+    stand_before(moved, "warm", Some(store))
+    for _ in range(12):
+        moved.collect()
+        moved.pass_time(timedelta(minutes=30))
+    left = moved.sql("SELECT count(*) AS n FROM placements WHERE state = 'doomed'")[0].n
+    stand_before(moved, "warm", store)
+    assert left == len(bad)
+    moved.settle()
+
+
+def test_what_was_not_asked_for_is_told(moved: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a batch and tier: of what there was no time to read, and of a tier that is not configured here."""
+    told: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(looking.log, "warning", lambda event, **more: told.append((event, more)))
+    monkeypatch.setattr(reads, "_BEGINS", -1.0)
+    moved.sql("UPDATE placements SET pin = NULL WHERE tier = 'warm'")
+    assert moved.collect().counts[UNSEEN] == 1
+    stores = cast("dict[str, Store]", moved.keeper.engine.stores)
+    warm = stores.pop("warm")
+    assert moved.collect().counts[UNSEEN] == 1
+    stores["warm"] = warm
+    events = {(event, more["tier"], more["copies"]) for event, more in told if event == "copies were not looked at"}
+    reasons = [more["reason"] for event, more in told if event == "copies were not looked at"]
+    assert events == {("copies were not looked at", "warm", 1)}
+    assert ["no time was left" in reason for reason in reasons] == [True, False]
+    monkeypatch.undo()
     moved.settle()
 
 

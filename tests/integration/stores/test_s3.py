@@ -3,7 +3,7 @@
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from integration.stores.contract import MakeStore, info_of, put, read
@@ -11,7 +11,7 @@ from integration.stores.s3_suite import S3Suite
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteState, ObjectKey
-from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StoreTransient, ThawNeeded
+from tierkeeper.stores.errors import Garbled, LockUnsupported, StoreDenied, StoreTransient, ThawNeeded
 
 KEYS = "access_key=testing&secret_key=testing"
 
@@ -88,8 +88,37 @@ def test_a_server_that_does_not_answer_is_transient(make_store: MakeStore) -> No
         with pytest.raises(StoreTransient, match="ReadTimeout"):
             make_store(f"s3://bucket?{server}", prepared=False).head(ObjectKey("x"))
         never.set()
+    away = make_store(f"s3://bucket?{server.replace('attempts=1', 'attempts=2')}", prepared=False)
     with pytest.raises(StoreTransient, match="EndpointConnection"):
-        make_store(f"s3://bucket?{server}", prepared=False).head(ObjectKey("x"))
+        away.head(ObjectKey("x"))
+    with pytest.raises(StoreTransient, match="EndpointConnection") as caught:
+        put(away, b"x")
+    assert type(caught.value) is StoreTransient  # what was never sent has a known outcome
+
+
+@pytest.mark.parametrize("client", ["signed", "boto3"])
+def test_what_cannot_be_read_keeps_no_connection(make_store: MakeStore, client: str) -> None:
+    """A stream that nobody gets is closed."""
+    closed = threading.Event()
+
+    class Odd(socketserver.StreamRequestHandler):
+        timeout = 2
+
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nLast-Modified: never\r\n\r\ncontent")
+            with suppress(TimeoutError):
+                self.rfile.read()
+                closed.set()
+
+    with serving(Odd) as server:
+        store = make_store(f"s3://bucket?{server}&client={client}", prepared=False)
+        with pytest.raises(Garbled) as caught, store.open(ObjectKey("x"), offset=1):
+            pass
+        assert closed.wait(3)
+        assert "never" in str(caught.value)  # it is held until here, and all that was known where it was raised
+        store.close()
 
 
 def test_a_body_that_breaks_off_is_transient(make_store: MakeStore) -> None:

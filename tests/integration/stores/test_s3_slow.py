@@ -123,6 +123,16 @@ def test_a_write_that_is_not_answered(slow: Store, front: SlowFront, trick: Tric
     front.trick_of_writes = None
 
 
+@pytest.mark.parametrize("before", [Trick.UNANSWERED, Trick.INTERNAL, Trick.SLOW_DOWN])
+def test_a_write_whose_first_try_may_have_been_done(slow: Store, front: SlowFront, before: Trick) -> None:
+    """The tries after it are refused; what is told of the write is what is known of all of them."""
+    tries = iter([before])
+    front.trick = lambda request: next(tries, Trick.SLOW_DOWN) if request.command == "PUT" else None  # type: ignore[method-assign]
+    with pytest.raises(StoreTransient) as caught:
+        put(slow, b"content")
+    assert type(caught.value) is (StoreTransient if before is Trick.SLOW_DOWN else OutcomeUnknown)
+
+
 def test_one_lost_answer_leaves_the_outcome_unknown(monkeypatch: pytest.MonkeyPatch, slow: Store) -> None:
     """What was refused in the end may have been done by the attempt before, whose answer was lost."""
     place = cast("S3Store", slow).place
