@@ -7,15 +7,11 @@ _COPY = "tierkeeper/stores/s3_copy.py"
 _LOOK = "tierkeeper/stores/s3_look.py"
 _MULTIPART = "tierkeeper/stores/s3_multipart.py"
 _ONCE = "tierkeeper/stores/s3_once.py"
-_SIGNED = "tierkeeper/stores/s3_signed.py"
 _ORIGIN = "tierkeeper/stores/s3_origin.py"
-_ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
-_S3_ERRORS = "tierkeeper/stores/s3_errors.py"
 _PROBE = "tierkeeper/stores/s3_probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
 _WEAK = "tests/integration/engine/test_weak_etags.py::"
-_ODD_DELETES = "tests/integration/engine/test_odd_deletes.py::"
 
 _R16 = (
     Mutant(
@@ -269,138 +265,4 @@ _ASKED_ONCE = (
     ),
 )
 
-_ODD = "tests/integration/engine/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
-_ERRORS = "tests/unit/stores/test_s3_errors.py::"
-_ODD_ANSWERS = (
-    Mutant(
-        "odd answers",
-        "an answer that cannot be understood is its object's fault",
-        (Edit(_ERRORS_OF_STORES, "class Garbled(StoreUnusable):", "class Garbled(StorePermanent):"),),
-        (f"{_ERRORS}test_odd_answers_are_no_objects_fault", _ODD),
-    ),
-    Mutant(
-        "odd answers",
-        "an answer without an ETag is its object's fault",
-        (Edit(_ERRORS_OF_STORES, "class Unnamed(StoreUnusable):", "class Unnamed(StorePermanent):"),),
-        (f"{_ERRORS}test_odd_answers_are_no_objects_fault",),
-    ),
-    Mutant(
-        "odd answers",
-        "what botocore cannot read is a defect of ours",
-        (
-            Edit(
-                "tierkeeper/stores/s3_client.py",
-                '        core.register_component("response_parser_factory", s3_errors.Parsers())\n',
-                "",
-            ),
-        ),
-        (_ODD,),
-    ),
-    Mutant(
-        "odd answers",
-        "a defect of ours is an answer that cannot be understood",
-        (Edit(_S3_ERRORS, "    except Unread as error:\n", "    except (Unread, *_UNREAD) as error:\n"),),
-        (f"{_ERRORS}test_a_fault_of_our_own_is_not_told_of_a_server",),
-    ),
-    Mutant(
-        "odd answers",
-        "the log is told of an odd answer for every object",
-        (Edit(_S3_ERRORS, "        _told[tier, kind] = now\n", ""),),
-        (f"{_ERRORS}test_an_odd_answer_is_logged_whole_and_once",),
-    ),
-    Mutant(
-        "odd answers",
-        "health does not ask how a tier tells of an object",
-        (Edit(_S3, "        s3_mark.check(self.place)\n", ""),),
-        (_ODD,),
-    ),
-    Mutant(
-        "odd answers",
-        "what cannot be read as XML is raised as it is",
-        (Edit(_SIGNED, "(ET.ParseError, LookupError, ValueError)", "(ET.ParseError,)"),),
-        (f"{_ODD_DELETES}test_an_odd_copy_parks_nothing",),
-    ),
-    Mutant(
-        "odd answers",
-        "what cannot be read as text is raised as it is",
-        (Edit(_SIGNED, 'decode(errors="replace")', "decode()"),),
-        (f"{_ODD_DELETES}test_an_odd_copy_parks_nothing",),
-    ),
-    Mutant(
-        "odd answers",
-        "what cannot be read keeps its connection",
-        (Edit(_S3_ERRORS, "                    close()  #", "                    close  #"),),
-        ("tests/integration/stores/test_s3.py::test_what_cannot_be_read_keeps_no_connection",),
-    ),
-    Mutant(
-        "odd answers",
-        "a checksum whose kind is not told is one of the whole",
-        (Edit("tierkeeper/stores/s3_answers.py", 'else kind != "FULL_OBJECT"', "else False"),),
-        ("tests/integration/engine/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
-    ),
-    Mutant(
-        "odd answers",
-        "a bulk delete that fails stops the other tiers",
-        (Edit("tierkeeper/engine/removal.py", "    except Exception as error:", "    except BufferError as error:"),),
-        (f"{_ODD_DELETES}test_a_delete_that_fails_in_a_way_of_its_own_ends_no_reconcile",),
-    ),
-)
-
-_OUTCOMES = (
-    Mutant(
-        "outcomes",
-        "a copy that was refused each time has an unknown outcome",
-        (Edit(_ONCE, "                if refused:\n                    raise\n", ""),),
-        (f"{_SLOW}test_what_fails_soon_is_tried_again",),
-    ),
-    Mutant(
-        "outcomes",
-        "a copy has the outcome of its last attempt alone",
-        (Edit(_ONCE, "refused and s3_errors.is_refused(error)", "s3_errors.is_refused(error)"),),
-        (f"{_SLOW}test_one_lost_answer_leaves_the_outcome_unknown",),
-    ),
-    Mutant(
-        "outcomes",
-        "a write that is not answered tells nothing of its outcome",
-        (Edit(_S3, "            raise OutcomeUnknown(**error.data) from error\n", "            raise\n"),),
-        (f"{_SLOW}test_a_write_that_is_not_answered",),
-    ),
-    Mutant(
-        "outcomes",
-        "a write has the outcome of its last try alone",
-        (Edit(_S3, "tries.refused and s3_errors", "s3_errors"),),
-        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
-    ),
-    Mutant(
-        "outcomes",
-        "what the thin client lost was never tried",
-        (Edit(_SIGNED, "            s3_tries.lost(error)\n", ""),),
-        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
-    ),
-    Mutant(
-        "outcomes",
-        "a failure that the thin client was told of was never tried",
-        (Edit(_SIGNED, "            s3_tries.answered(answer.status)\n", "            pass\n"),),
-        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
-    ),
-    Mutant(
-        "outcomes",
-        "nobody counts botocore's tries",
-        (Edit("tierkeeper/stores/s3_client.py", '"needs-retry.s3"', '"never"'),),
-        (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
-    ),
-    Mutant(
-        "outcomes",
-        "content that is lost is told as content that is out of reach",
-        (
-            Edit(
-                "tierkeeper/base/errors.py",
-                "    exit_code = 7\n    retryable = False\n",
-                "    exit_code = 7\n    retryable = False\n    code = 'NoReadableCopy'\n",
-            ),
-        ),
-        ("tests/unit/base/test_error_classes.py",),
-    ),
-)
-
-NAMING = (*_R16, *_R17, *_ASKED_ONCE, *_ODD_ANSWERS, *_OUTCOMES)
+NAMING = (*_R16, *_R17, *_ASKED_ONCE)

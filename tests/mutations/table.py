@@ -1,5 +1,6 @@
 """Every mutation there is: the rules of the design, and the guards around them."""
 
+from mutations.answering import ANSWERING
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
@@ -11,4 +12,16 @@ from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.vouching import VOUCHING
 
-MUTANTS = (*COPYING, *DECIDING, *GUARDS, *HEALING, *MARKING, *NAMING, *STEERING, *SURVIVING, *SUSPECTING, *VOUCHING)
+MUTANTS = (
+    *ANSWERING,
+    *COPYING,
+    *DECIDING,
+    *GUARDS,
+    *HEALING,
+    *MARKING,
+    *NAMING,
+    *STEERING,
+    *SURVIVING,
+    *SUSPECTING,
+    *VOUCHING,
+)
