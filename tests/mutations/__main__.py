@@ -29,7 +29,8 @@ _COPIED = ("tierkeeper", "models", "tasks", "worker", "client", "tests", "benchm
 _COPIED_FILES = ("beat_schedule.py", "pyproject.toml", "conftest.py", "README.md", "compose.yaml")
 _LEFT = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc", "build")
 _TESTS_FAILED = 1  # pytest's exit code; others mean that it could not run them
-_HANGS = 240  # seconds
+_HANGS = 240  # seconds that a mutant's tests may take
+_LONGEST = 1800  # seconds that all of them may take in the unbroken copy
 _OWN_FAULT = re.compile(r"\b(?:Attribute|Import|Name|Syntax|Type|UnboundLocal)Error\b")  # it broke Python, no rule
 
 
@@ -90,7 +91,7 @@ def _all(chosen: Sequence[Mutant], trees: "SimpleQueue[Path]") -> list[Mutant]:
     """Run the unbroken copy, then every mutant; return those that no test noticed."""
     tests = sorted({test for mutant in chosen for test in mutant.tests})
     tree = trees.get()
-    whole = _tests(tree, tests)
+    whole = _tests(tree, tests, seconds=_LONGEST)
     trees.put(tree)
     print(f"{'unbroken':<70} {whole.seconds:5.1f} s  {'passes' if whole.code == 0 else 'FAILS'}", flush=True)
     if whole.code != 0:
@@ -105,7 +106,7 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
     tree = trees.get()
     before = apply(mutant, tree)
     try:
-        run = _tests(tree, mutant.tests)
+        run = _tests(tree, mutant.tests, seconds=_HANGS)
     finally:
         for path, text in before.items():
             path.write_text(text)
@@ -117,7 +118,7 @@ def _one(mutant: Mutant, trees: "SimpleQueue[Path]") -> bool:
     return run.killed
 
 
-def _tests(tree: Path, tests: Sequence[str]) -> Run:
+def _tests(tree: Path, tests: Sequence[str], *, seconds: int) -> Run:
     """Run tests in a copy, whose code comes first on the path; stop at the first failure."""
     path = os.pathsep.join(str(tree / part) for part in (".", "client/src", "tests"))
     environ = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "MUTATED_TREE": str(tree)}
@@ -125,7 +126,7 @@ def _tests(tree: Path, tests: Sequence[str]) -> Run:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", proof.__name__, *tests]
     begun = time.monotonic()
     done = subprocess.run(
-        ["timeout", "--kill-after=10", str(_HANGS), *command],
+        ["timeout", "--kill-after=10", str(seconds), *command],
         cwd=tree,
         env=environ,
         stdout=subprocess.PIPE,
