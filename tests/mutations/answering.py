@@ -75,8 +75,8 @@ _ODD_ANSWERS = (
     ),
     Mutant(
         "odd answers",
-        "a checksum whose kind is not told is one of the whole",
-        (Edit("tierkeeper/stores/s3_answers.py", 'else kind != "FULL_OBJECT"', "else False"),),
+        "a checksum without an ETag is one of the whole",
+        (Edit("tierkeeper/stores/s3_answers.py", 'if not etag or "-" in etag or', 'if "-" in (etag or "") or'),),
         ("tests/integration/engine/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
     ),
     Mutant(
@@ -109,7 +109,7 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "a write has the outcome of its last try alone",
-        (Edit(_S3, "tries.refused and s3_errors", "s3_errors"),),
+        (Edit(_S3, "if tries.refused:", "if s3_errors.is_refused(error):"),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

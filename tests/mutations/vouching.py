@@ -138,7 +138,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "a pin that is refused is not read without",
-        (Edit(_CHECKING, "        right = pinned and _right_by", "        right = False and _right_by"),),
+        (Edit(_CHECKING, "if not pinned or not _is_named_by_etag(copy):", "if True:"),),
         (f"{_MOVED}test_a_reader_names_right_bytes_anew",),
     ),
     Mutant(

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.rows import PlacementRow
@@ -11,7 +12,7 @@ from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.reads import Reads, Unread
 from tierkeeper.stores.base import ObjectKey, Store, Stored, pin_of
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, Unnamed
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, Unnamed
 
 #: takes the pin of what was read, None where its store told none
 Named = Callable[[str | None], None]
@@ -61,14 +62,17 @@ def check(
 
     Where its pin is refused it is read without: right bytes get the pin of that read, others are wrong. Where
     ``pinned`` is false the pin is not asked for, to find that right ones came back.
-    Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
+    Raises what its store raises, but for a missing object and bytes that do not match: those are answers; and
+    StoreTransient where right bytes came by another pin that could not be noted.
     """
     key, at = key_of(copy) if pinned else ObjectKey(copy.location, copy.store_version), time.monotonic()
     try:
         found = sha256_of(engine.store(copy.tier), key, progressed=progressed, named=named)
     except ContentMismatch as error:
-        right = pinned and _right_by_another_pin(engine, copy, sha256, progressed)
-        return None if right else Wrong(str(error), missing=False, at=at)
+        if not pinned or not _is_named_by_etag(copy):
+            return Wrong(str(error), missing=False, at=at)
+        read = partial(check, engine, copy, sha256, pinned=False, progressed=progressed)
+        return _renamed(engine, copy, lambda told: read(named=told), vouched=Vouched.READ)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
     return None if found == sha256 else Wrong(f"its SHA-256 is {found.hex()}, not {sha256.hex()}", missing=False, at=at)
@@ -89,59 +93,65 @@ def confirmed(
     return check(engine, copy, sha256, pinned=pinned, progressed=progressed, named=named)
 
 
-def _right_by_another_pin(
-    engine: Engine, copy: PlacementRow, sha256: bytes, progressed: Callable[[], None] = lambda: None
-) -> bool:
-    """Read once without the pin that was refused; note the pin of that read where the bytes are right."""
-    if copy.pin is None or copy.pin == copy.store_version:
-        return False  # what a version's name names does not change
+def _is_named_by_etag(copy: PlacementRow) -> bool:
+    """Return whether another name may be that of the same bytes: what a version's name names does not change."""
+    return copy.pin not in {None, copy.store_version}
+
+
+def _renamed(
+    engine: Engine, copy: PlacementRow, compare: Callable[[Named], Wrong | None], *, vouched: Vouched
+) -> Wrong | None:
+    """Compare the bytes by no pin; note the pin of right ones, return what is wrong with others.
+
+    Raises StoreTransient where the bytes are right and that is not known of this copy: whether the place is the
+    tier's own was not told, or the copy is damaged or going.
+    """
     pins: list[str | None] = []
-    unpinned = check(engine, copy, sha256, pinned=False, progressed=progressed, named=pins.append)
-    return unpinned is None and repinning.note(engine, copy, pin=pins[-1])
+    wrong = compare(pins.append)
+    if wrong is None and not repinning.note(engine, copy, pin=pins[-1], vouched=vouched):
+        reason = f"the bytes of {copy.location} are right under another name, which could not be noted"
+        raise StoreTransient(tier=copy.tier, reason=reason)
+    return wrong
 
 
 def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
     """Ask what is at a copy's place, by its pin; return what is wrong with it, None if nothing is.
 
-    Where the pin is refused or cannot be checked it is read whole, within ``reads``: right bytes get the pin of that
-    read, or none if it has none, so they were not seen by that of ``copy``. Without them nothing is read nor noted.
-    Raises what its store raises, but for a missing object and bytes that do not match: those are answers.
+    Where the pin is refused or cannot be checked, ``whole`` compares its bytes within ``reads``: right ones get the
+    pin of that, or none if there is none, so they were not seen by that of ``copy``. Without ``reads`` nothing is read
+    nor noted. Raises as ``check`` does, and where the SHA-256 was never noted.
     """
     at = time.monotonic()
     try:
         found = engine.store(copy.tier).head(key_of(copy))
     except ContentMismatch as error:
-        renamed = copy.pin not in {None, copy.store_version}  # what a version's name names does not change
-        right = renamed and reads and _renamed(engine, copy, reads) == (None, True)
-        return None if right else Wrong(str(error), missing=False, at=at)
+        if reads is None or not _is_named_by_etag(copy):
+            return Wrong(str(error), missing=False, at=at)
+        return _whole_by_another_name(engine, copy, reads)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
     except Unnamed:
-        if reads is None or copy.stored_sha256 is None:
+        if reads is None:
             raise
-        wrong, noted = _renamed(engine, copy, reads)
-        if wrong is None and not noted:
-            raise
-        return wrong
+        return _whole_by_another_name(engine, copy, reads)
     told = difference(found, size=copy.stored_size, sha256=copy.stored_sha256)
     return Wrong(told, missing=False, at=at) if told else None
 
 
-def _renamed(engine: Engine, copy: PlacementRow, reads: Reads) -> tuple[Wrong | None, bool]:
-    """Compare all bytes of a copy by no pin; return what is wrong, and whether the pin of right ones was noted."""
-    if copy.stored_sha256 is None:
-        return None, False
-    pins: list[str | None] = []
-    wrong = whole(engine, copy, copy.stored_sha256, reads=reads, named=pins.append)
-    vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ
-    return wrong, wrong is None and repinning.note(engine, copy, pin=pins[-1], vouched=vouched)
+def _whole_by_another_name(engine: Engine, copy: PlacementRow, reads: Reads) -> Wrong | None:
+    vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ  # as ``whole`` compares them
+    return _renamed(engine, copy, lambda told: whole(engine, copy, reads=reads, named=told), vouched=vouched)
 
 
-def whole(engine: Engine, copy: PlacementRow, sha256: bytes, *, reads: Reads, named: Named) -> Wrong | None:
+def whole(engine: Engine, copy: PlacementRow, *, reads: Reads, named: Named) -> Wrong | None:
     """Compare all bytes of a copy by no pin: read within ``reads``, or where it must be thawed by its server's SHA-256.
 
-    Raises as ``look`` does, and Unread where the server of what must be thawed tells none.
+    Raises as ``check`` does; StoreTransient where the SHA-256 was never noted, and Unread where the server of what must
+    be thawed tells none.
     """
+    sha256 = copy.stored_sha256
+    if sha256 is None:
+        raise StoreTransient(tier=copy.tier, reason=f"the SHA-256 of {copy.location} was never noted")
     store, key, at = engine.store(copy.tier), ObjectKey(copy.location, copy.store_version), time.monotonic()
     if not store.must_thaw:
         return check(engine, copy, sha256, pinned=False, progressed=reads.begun(copy), named=named)

@@ -1,11 +1,12 @@
 """Looks at many copies, some at once, between two readings of each tier's mark (R19): a HEAD for each, by its pin."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking
 from tierkeeper.engine.checking import Wrong
@@ -33,7 +34,8 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
     """Look at these copies. Of what gave no answer, was not read, or is not the tier's own place, nothing is told."""
     look = how or partial(checking.look, reads=Reads(engine))
     tiers = {copy.tier for copy in copies}
-    tiers -= engine.refused(tiers).keys()
+    refused = engine.refused(tiers)
+    tiers -= refused.keys()
     asked = [copy for copy in copies if copy.tier in tiers]
     unanswered: Counter[str] = Counter()
 
@@ -53,7 +55,8 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
             return 1, told
 
     answers = engine.in_parallel(ask, asked)
-    _tell(engine, copies, [answer for calls, answer in answers if not calls and isinstance(answer, StoreError)])
+    unseen = [refused[copy.tier] for copy in copies if copy.tier in refused]
+    _tell([*unseen, *(answer for calls, answer in answers if not calls and isinstance(answer, StoreError))])
     tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing
     found = Looked(calls=sum(calls for calls, _ in answers))
     for copy, (_, answer) in zip(asked, answers, strict=True):
@@ -62,11 +65,10 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
     return found
 
 
-def _tell(engine: Engine, copies: Sequence[PlacementRow], unasked: Sequence[StoreError]) -> None:
-    """Say how many copies of each tier were not even asked for, and why: what they keep is kept in nobody's silence."""
-    away = Counter(copy.tier for copy in copies if copy.tier not in engine.stores)
-    for tier, count in away.items():
-        log.warning("copies were not looked at", tier=tier, copies=count, reason="no such tier is configured here")
-    for tier, count in Counter(error.data["tier"] for error in unasked).items():
-        first = next(error for error in unasked if error.data["tier"] == tier)
-        log.warning("copies were not looked at", tier=tier, copies=count, reason=str(first))
+def _tell(unseen: Sequence[TierkeeperError]) -> None:
+    """Log how many copies of each tier were not seen, by reason, with the first one's words."""
+    alike: dict[tuple[str, type], list[TierkeeperError]] = defaultdict(list)
+    for error in unseen:
+        alike[str(error.data["tier"]), type(error)].append(error)
+    for (tier, _), errors in alike.items():
+        log.warning("copies were not looked at", tier=tier, copies=len(errors), reason=str(errors[0]))

@@ -38,7 +38,15 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouche
         owners = artifacts.some_counted(connection, [copy.blob_id], limit=_TOLD)
         rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
         before = {"tier": copy.tier, "location": copy.location, "pin": copy.pin}
-        record(connection, rows, "repinned", now=now, actor=_ACTOR, before=before, after={"pin": pin})
+        record(
+            connection,
+            rows,
+            "repinned",
+            now=now,
+            actor=_ACTOR,
+            before=before,
+            after={"pin": pin, "vouched": vouched.value},
+        )
         return True
 
     return engine.catalog.run(unit)

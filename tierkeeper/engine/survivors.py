@@ -9,8 +9,8 @@ are called, where it is a suspect first (R20). Where nobody answers nothing is c
 stays until a later collect.
 
 Where a store is called and nobody knows a copy's pin, a HEAD cannot tell other bytes of equal length. Such a copy is
-read whole, and has the pin of that read from then on (R18). Copies of the release before are like that, and those that
-were taken over or healed by it.
+read whole, or judged by its server's SHA-256 where it would be thawed for that, and has the pin of that from then on
+(R18). Copies of the release before are like that, and those that were taken over or healed by it.
 
 It costs a look for each blob that loses its last other copy, some at once, and two readings of the mark a tier and
 batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
@@ -31,7 +31,6 @@ from tierkeeper.engine.context import Engine, key_of
 from tierkeeper.engine.reads import Reads
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.errors import StoreTransient
 
 #: what runs count: the calls made; besides, the copies that were reported, by what they are now
 LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
@@ -85,10 +84,7 @@ class _Reading:
 
     def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
         """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
-        if copy.stored_sha256 is None:
-            raise StoreTransient(tier=copy.tier, reason=f"the SHA-256 of {copy.location} was never noted")
-        named = partial(self.pins.__setitem__, copy.id)
-        return checking.whole(engine, copy, copy.stored_sha256, reads=self.reads, named=named)
+        return checking.whole(engine, copy, reads=self.reads, named=partial(self.pins.__setitem__, copy.id))
 
 
 def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:

@@ -215,7 +215,7 @@ class S3Store(Store):
                     **self.place.about(info),
                 )
         except StoreTransient as error:
-            if tries.refused and s3_errors.is_refused(error):
+            if tries.refused:
                 raise
             raise OutcomeUnknown(**error.data) from error
         pin = s3_answers.pin(answer)

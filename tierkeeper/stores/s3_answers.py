@@ -51,11 +51,10 @@ def whole_sha256(found: Mapping[str, Any]) -> bytes | None:
     """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
 
     The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
-    and calls it that of the whole. Where there is no ETag only its type says of what it is. What is no SHA-256 is none.
+    and calls it that of the whole. So it is none where there is no ETag. What is no SHA-256 is none.
     """
-    checksum, kind = found.get("ChecksumSHA256"), found.get("ChecksumType")
-    of_parts = "-" in found["ETag"] if "ETag" in found else kind != "FULL_OBJECT"
-    if checksum is None or "-" in checksum or of_parts or kind == "COMPOSITE":
+    checksum, etag = found.get("ChecksumSHA256"), found.get("ETag")
+    if not etag or "-" in etag or checksum is None or "-" in checksum or found.get("ChecksumType") == "COMPOSITE":
         return None
     try:
         given = base64.b64decode(checksum, validate=True)

@@ -146,7 +146,7 @@ class SignedClient:
             headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
             if "ChecksumAlgorithm" in arguments:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-            with contextlib.suppress(*s3_tries.NEVER_SENT):
+            with contextlib.suppress(*s3_tries.NEVER_SENT):  # those of who gives credentials too: boto3 asks again
                 seconds = cast("Any", once.meta.config).read_timeout
                 answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
             if _ok(answer):

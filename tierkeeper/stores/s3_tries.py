@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import urllib3.exceptions
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-_SERVER_ERROR: Final = 500
+_REFUSED: Final = range(300, 500)
 _UNAVAILABLE: Final = 503
 
-#: what ends a try before its request was sent
+#: what ends a try before its request was sent; a proxy's error may come after it
 NEVER_SENT = (
     ConnectTimeoutError,
     EndpointConnectionError,
-    ProxyConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.NewConnectionError,
 )
@@ -28,7 +27,7 @@ NEVER_SENT = (
 
 @dataclass(slots=True)
 class Tries:
-    """The tries of one call; ``refused``: none of those that ended may have been carried out."""
+    """The tries of one call; ``refused``: none of them was carried out for certain, as none was where none began."""
 
     refused: bool = True
 
@@ -54,7 +53,7 @@ def lost(error: BaseException) -> None:
 
 def answered(status: int) -> None:
     """Note that a try was answered: a server that failed may have done it, one that is too busy has not begun."""
-    _note(refused=status < _SERVER_ERROR or status == _UNAVAILABLE)
+    _note(refused=status in _REFUSED or status == _UNAVAILABLE)
 
 
 def ended(response: tuple[Any, Any] | None = None, caught_exception: BaseException | None = None, **_: object) -> None:

@@ -83,6 +83,8 @@ def test_a_refused_pin_thaws_nothing(moved: House, archive: Archive) -> None:
     moved.sql("UPDATE placements SET pin = :pin, vouched = 'pinned', verified_at = NULL WHERE tier = 'warm'", pin=MOVED)
     moved.collect()
     assert (archive.thawed, vouched(moved, "warm")[0], MOVED in pins(moved)) == (0, "server", False)
+    (told,) = moved.sql("SELECT after FROM events WHERE type = 'repinned'")
+    assert told.after["vouched"] == "server"
     assert moved.collect().counts["collected"] == 1
     assert archive.thawed == 0
 

@@ -1,0 +1,48 @@
+"""What is known of a call from how its tries ended: refused for certain, or nobody knows."""
+
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+)
+
+from tierkeeper.stores import s3_tries
+
+_URL = "http://s3.example.org"
+
+
+@pytest.mark.parametrize(
+    ("tried", "refused"),
+    [
+        ([], True),
+        ([lambda: s3_tries.lost(EndpointConnectionError(endpoint_url=_URL))], True),
+        ([lambda: s3_tries.lost(ConnectTimeoutError(endpoint_url=_URL))], True),
+        ([lambda: s3_tries.lost(ConnectionClosedError(endpoint_url=_URL))], False),
+        # urllib3 says so too of a proxy that hangs up after it had the whole request
+        ([lambda: s3_tries.lost(ProxyConnectionError(proxy_url=_URL))], False),
+        ([lambda: s3_tries.answered(403)], True),
+        ([lambda: s3_tries.answered(503)], True),
+        ([lambda: s3_tries.answered(500)], False),
+        ([lambda: s3_tries.answered(204)], False),
+        ([lambda: s3_tries.answered(500), lambda: s3_tries.answered(503)], False),
+        ([lambda: s3_tries.answered(503), lambda: s3_tries.answered(409)], True),
+    ],
+)
+def test_what_was_refused_for_certain(tried: list[Callable[[], None]], refused: bool) -> None:  # noqa: FBT001  a case's
+    """A call was, if all its tries were, or none began."""
+    with s3_tries.watched() as tries:
+        for one in tried:
+            one()
+    assert tries.refused is refused
+
+
+def test_nobody_watches() -> None:
+    """A call that nobody watches notes nothing."""
+    s3_tries.answered(500)
+    with s3_tries.watched() as tries:
+        pass
+    assert tries.refused
