@@ -35,6 +35,18 @@ HEALING = (
     ),
     Mutant(
         "lost",
+        "verify leaves out what may be undeleted",
+        (Edit(_VERIFY, "Filter(state=None, all_versions=True)", "Filter(all_versions=True)"),),
+        ("tests/integration/engine/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
+    ),
+    Mutant(
+        "lost",
+        "verify looks for copies of what is purged",
+        (Edit(_VERIFY, " and row.counted]", "]"),),
+        ("tests/integration/engine/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
+    ),
+    Mutant(
+        "lost",
         "an artifact without any copy passes verify",
         (Edit(_VERIFY, "list(present if good else here) or [None]", "list(present if good else here)"),),
         (f"{_LOST}test_verify_of_lost_content_says_so",),

@@ -14,7 +14,7 @@ from tierkeeper.cli.session import Session, pass_session
 )
 @pass_session
 def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> None:
-    """Read the copies of artifacts back and check their checksums; without conditions all of them."""
+    """Read the copies of artifacts back and check their checksums; without conditions all of them, deleted ones too."""
     if share is not None and (chosen.given or chosen.filter.tenant):
         raise click.UsageError(
             "--share goes over all copies, those first that nobody vouches for; leave out the conditions."

@@ -35,6 +35,7 @@ def verify(
 ) -> SweepResult:
     """Verify every copy of what matches that counts or could, or a ``share`` (0 to 1) of all copies.
 
+    Without a filter all versions match, those that may be undeleted too; what is purged never does.
     Of a share, first what nobody vouches for; half of the rest are copies that were never read, half those read longest
     ago. Before it all suspects are looked at whose quarantine is over (R20), which uses nothing of it. What matches is
     judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
@@ -51,7 +52,9 @@ def verify(
         total += (counts := suspects.look_again(engine, missed, actor=actor))
         engine.catalog.run(partial(runs.add, run=run, counts=counts))
     batches = (
-        _share(engine, share, total) if share is not None else _matching(engine, filter_ or Filter(all_versions=True))
+        _share(engine, share, total)
+        if share is not None
+        else _matching(engine, filter_ or Filter(state=None, all_versions=True))
     )
     for batch in batches:
         if over(deadline):
@@ -129,8 +132,9 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
     while True:
         with engine.catalog.reading() as connection:
             rows = browse.page(connection, filter_, after=after, limit=_BATCH)
-            copies = placements.of_blobs(connection, {row.blob_id for row in rows if row.blob_id is not None})
-        pairs = [(row, copy) for row in rows if row.blob_id is not None for copy in _asked(engine, copies[row.blob_id])]
+            counted = [row for row in rows if row.blob_id is not None and row.counted]
+            copies = placements.of_blobs(connection, {row.blob_id for row in counted if row.blob_id is not None})
+        pairs = [(row, copy) for row in counted if row.blob_id for copy in _asked(engine, copies[row.blob_id])]
         yield [(row, copy) for row, copy in pairs if copy is None or filter_.tier in {None, copy.tier}]
         if len(rows) < _BATCH:
             return

@@ -6,6 +6,7 @@ from pathlib import Path
 from integration.engine.reconciling import overwrite
 from integration.keeper.house import House, OpenHouse
 
+from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import Filter
 from tierkeeper_client.contract import StoreManyArgs
 
@@ -45,3 +46,19 @@ def test_the_daily_share_is_a_setting(open_house: OpenHouse, tmp_path: Path) -> 
     fill(house, 10)
     house.pass_time(timedelta(days=1))
     assert house.keeper.verify(share=house.settings.verify.share).counts == {"verified": 5}
+
+
+def test_without_conditions_all_that_may_come_back_is_read(house: House) -> None:
+    """What is deleted may be undeleted, so it is read too; what is purged never is, whichever state is asked for."""
+    for name in ("live", "deleted", "purged"):
+        house.store(name, name.encode())
+    house.purge("purged")
+    house.days_pass(30)
+    house.turn()
+    house.purge("deleted")
+    assert house.show("purged").state == "purged"
+    overwrite(house, "cold", b"DELETED", "deleted")
+    assert house.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    assert house.keeper.verify(filter=Filter(state=ArtifactState.PURGED)).counts == {}
+    overwrite(house, "cold", b"deleted", "deleted")
+    house.keeper.verify()
