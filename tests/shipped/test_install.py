@@ -32,7 +32,7 @@ class Tree:
 
     def install(self, **variables: str) -> subprocess.CompletedProcess[str]:
         """Install from the lock as make does."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "INSTALLER"))}
         cache = {"UV_CACHE_DIR": str(self.folder / "cache"), "PIP_NO_CACHE_DIR": "1"}
         return subprocess.run(
             [str(self.bin / "python"), "install/from_lock.py"],
