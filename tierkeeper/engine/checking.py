@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.rows import PlacementRow
@@ -71,8 +70,11 @@ def check(
     except ContentMismatch as error:
         if not pinned or not _is_named_by_etag(copy):
             return Wrong(str(error), missing=False, at=at)
-        read = partial(check, engine, copy, sha256, pinned=False, progressed=progressed)
-        return _renamed(engine, copy, lambda told: read(named=told), vouched=Vouched.READ)
+
+        def unpinned(told: Named) -> Wrong | None:
+            return check(engine, copy, sha256, pinned=False, progressed=progressed, named=told)
+
+        return _renamed(engine, copy, unpinned, vouched=Vouched.READ)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
     return None if found == sha256 else Wrong(f"its SHA-256 is {found.hex()}, not {sha256.hex()}", missing=False, at=at)

@@ -18,7 +18,7 @@ _ACTOR = "tierkeeper"
 _TOLD = 100  # artifacts of the content that are told
 
 
-def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouched = Vouched.READ) -> bool:
+def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouched) -> bool:
     """Note that a copy's bytes are right, as was just read or said by its server, under another pin, and tell it.
 
     False where that says nothing of this copy: the place is not the tier's own (R19), or the copy is damaged or going.

@@ -132,9 +132,9 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
     while True:
         with engine.catalog.reading() as connection:
             rows = browse.page(connection, filter_, after=after, limit=_BATCH)
-            counted = [row for row in rows if row.blob_id is not None and row.counted]
-            copies = placements.of_blobs(connection, {row.blob_id for row in counted if row.blob_id is not None})
-        pairs = [(row, copy) for row in counted if row.blob_id for copy in _asked(engine, copies[row.blob_id])]
+            counted = [(row, row.blob_id) for row in rows if row.blob_id is not None and row.counted]
+            copies = placements.of_blobs(connection, {blob for _, blob in counted})
+        pairs = [(row, copy) for row, blob in counted for copy in _asked(engine, copies[blob])]
         yield [(row, copy) for row, copy in pairs if copy is None or filter_.tier in {None, copy.tier}]
         if len(rows) < _BATCH:
             return
