@@ -16,6 +16,7 @@ from integration.keeper.house import House
 from tierkeeper import engine as engine_package
 
 When = Literal["before", "after"]
+OPERATED = ("apply", "approval", "rebuild")  # the modules whose steps an operator runs, and no message
 _STEP = re.compile(r"step_[0-9]+_")
 R = TypeVar("R")
 
@@ -31,14 +32,19 @@ class Step:
     module: str
     name: str
 
+    @property
+    def part(self) -> str:
+        """The module's own name."""
+        return self.module.rpartition(".")[2]
+
     def __str__(self) -> str:
-        return f"{self.module.rpartition('.')[2]}.{self.name}"
+        return f"{self.part}.{self.name}"
 
 
 def steps() -> list[Step]:
-    """Return every step there is, by looking into the engine's modules."""
+    """Return every step there is, by looking into the engine's modules, and those of its rooms."""
     found = []
-    for info in pkgutil.iter_modules(engine_package.__path__, f"{engine_package.__name__}."):
+    for info in pkgutil.walk_packages(engine_package.__path__, f"{engine_package.__name__}."):
         module = importlib.import_module(info.name)
         found += [
             Step(info.name, name)
@@ -46,6 +52,11 @@ def steps() -> list[Step]:
             if _STEP.match(name) and function.__module__ == info.name
         ]
     return found
+
+
+def of_workers() -> list[Step]:
+    """Return the steps that a message or a sweep takes; what an operator runs has the others."""
+    return [step for step in steps() if step.part not in OPERATED]
 
 
 @contextmanager

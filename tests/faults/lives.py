@@ -166,7 +166,7 @@ class Lives(RuleBasedStateMachine):
         self.time_passes(timedelta(days=days))
         self.model.today += days
 
-    @rule(step=st.sampled_from(crashing.steps()), when=st.sampled_from(["before", "after"]))
+    @rule(step=st.sampled_from(crashing.of_workers()), when=st.sampled_from(["before", "after"]))
     def crash_next(self, step: crashing.Step, when: crashing.When) -> None:
         """The next thing that takes this step dies there."""
         self.crash = (step, when)

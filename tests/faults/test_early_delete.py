@@ -49,7 +49,7 @@ RULES = st.sampled_from(
     ]
 )
 REFUSED = (AlreadyThere, ArtifactDeleted, ArtifactNotFound, ArtifactPurged, HeldArtifact, NotDeleted, RetentionLocked)
-STEPS = crashing.steps()
+STEPS = crashing.of_workers()
 
 
 class Lives(RuleBasedStateMachine):

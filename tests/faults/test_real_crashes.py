@@ -10,7 +10,7 @@ from faults.scale import LONG, chance
 from faults.ward import How, OpenWard, Ward
 from integration.keeper.house import LEASES_END
 
-STEPS = crashing.steps()
+STEPS = crashing.of_workers()
 KINDS: list[How] = ["crash", "error", "drop"]
 WHENS: list[When] = ["before", "after"]
 CASES = [(step, when, how) for how in KINDS for step in STEPS for when in WHENS]

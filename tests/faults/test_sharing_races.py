@@ -21,7 +21,7 @@ from tierkeeper.base.errors import AlreadyThere, ArtifactDeleted, ArtifactNotFou
 
 CONTENT = b"shared by two"
 WHENS: list[When] = ["before", "after"]
-STEPS = crashing.steps()
+STEPS = crashing.of_workers()
 OF_STORE = [step for step in STEPS if step.module.endswith(".ingest")]
 OF_RIVALS = [step for step in STEPS if step.module.rpartition(".")[2] in {"converge", "collect", "verbs"}]
 #: what is asked at random is often refused

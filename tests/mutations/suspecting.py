@@ -234,7 +234,7 @@ SUSPECTING = (
     _broken(
         "a look of the catalog before counts",
         "tierkeeper/engine/rebuild.py",
-        "            placements.forget_misses(connection)\n",
+        "        placements.forget_misses(connection)\n",
         "",
         "tests/integration/engine/test_rebuild.py::test_a_look_of_the_catalog_before_is_none",
     ),

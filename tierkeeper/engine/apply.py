@@ -2,9 +2,9 @@
 
 1. begin (transaction): the plan is taken by a run; an expired, unfinished or applied one is refused. A plan that was
    made with policies that were not active then is refused until they are: apply does not change policies.
-2. For each page of items: judge them anew. What has another revision or another governing policy, is not due yet, or
-   is refused now, is left with its reason; the others are converged. Then the outcomes are written. A crash leaves
-   items without an outcome: to apply the plan again goes on with them, and finds what was done as changed since.
+2. converge, a page of items at a time: judge them anew. What has another revision or another governing policy, is not
+   due yet, or is refused now, is left with its reason; the others are converged. Then the outcomes are written. A crash
+   leaves items without an outcome: to apply the plan again goes on with them, and finds what was done as changed since.
 
 What policies delete goes through the brake like in any run: to apply a plan is no approval.
 """
@@ -42,30 +42,38 @@ def apply(
     engine: Engine, plan: UUID, *, by: str, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> Iterator[AppliedItem]:
     """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
-    run = None if dry_run else engine.catalog.run(lambda c: _begin(c, plan, by=by))
-    if dry_run:
-        with engine.catalog.reading() as connection:
-            _usable(connection, plans.load(connection, plan), plan)
+    run = step_1_begin(engine, plan, by=by, dry_run=dry_run)
     after = UUID(int=0)
-    size = engine.settings.engine.batch
-    while True:
-        with engine.catalog.reading() as connection:
-            page = plans.items(connection, plan, after=after, limit=size)
-            rows, left = _judge(connection, engine, page)
-        if not page:
-            break
+    while page := step_2_converge(engine, plan, run, after=after, by=by):
         after = page[-1].artifact
-        going = [item for item in page if item.artifact not in left]
-        done = {} if run is None else _converge(engine, run, going, by=by)
-        told = [_told(item, rows, left, done, dry=run is None) for item in page]
-        if run is not None:
-            outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
-            engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
-        yield from told
+        yield from page
         if progress is not None:
             progress(len(page))
     if run is not None:
         engine.catalog.run(lambda c: runs.finish(c, run))
+
+
+def step_1_begin(engine: Engine, plan: UUID, *, by: str, dry_run: bool) -> UUID | None:
+    """Return the run that applies the plan, None for a dry run; PlanNotFound, PlanUnusable."""
+    if not dry_run:
+        return engine.catalog.run(lambda c: _begin(c, plan, by=by))
+    with engine.catalog.reading() as connection:
+        _usable(connection, plans.load(connection, plan), plan)
+    return None
+
+
+def step_2_converge(engine: Engine, plan: UUID, run: UUID | None, *, after: UUID, by: str) -> Sequence[AppliedItem]:
+    """Converge the next page of items; return what becomes of each, nothing where there is none left."""
+    with engine.catalog.reading() as connection:
+        page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
+        rows, left = _judge(connection, engine, page)
+    going = [item for item in page if item.artifact not in left]
+    done = {} if run is None else _converge(engine, run, going, by=by)
+    told = [_told(item, rows, left, done, dry=run is None) for item in page]
+    if run is not None and told:
+        outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
+        engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
+    return told
 
 
 def _begin(connection: sa.Connection, plan: UUID, *, by: str) -> UUID:

@@ -36,31 +36,19 @@ def approve(engine: Engine, run: UUID, *, by: str, reason: str, at_most: int | N
 
     RunGrew if it counts more than ``at_most`` by now: who looked yesterday approves what was seen yesterday.
     """
-    _decide(engine, run, RunState.APPROVED, by=by, reason=reason, at_most=at_most)
-    return carry_out(engine, run)
+    step_1_decide(engine, run, RunState.APPROVED, by=by, reason=reason, at_most=at_most)
+    return step_2_carry_out(engine, run)
 
 
 def reject(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
     """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
-    _decide(engine, run, RunState.REJECTED, by=by, reason=reason)
-    return carry_out(engine, run)
+    step_1_decide(engine, run, RunState.REJECTED, by=by, reason=reason)
+    return step_2_carry_out(engine, run)
 
 
-def carry_out(engine: Engine, run: UUID) -> RunView:
-    """Do what was decided with everything that a run still holds."""
-    found = _view(engine, run)
-    upto = _key(found)
-    if upto is not None and found.state is RunState.REJECTED:
-        while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
-            pass
-    elif upto is not None:
-        while engine.catalog.run(lambda c: _let_go(c, run, upto)):
-            pass
-    holding.release(engine, run)
-    return _view(engine, run)
-
-
-def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str, at_most: int | None = None) -> None:
+def step_1_decide(
+    engine: Engine, run: UUID, state: RunState, *, by: str, reason: str, at_most: int | None = None
+) -> None:
     """Write the decision, or find that it was made before."""
     _hold(engine, run)
 
@@ -94,6 +82,20 @@ def _decide(engine: Engine, run: UUID, state: RunState, *, by: str, reason: str,
         events.append(connection, [line], at=now)
 
     engine.catalog.run(unit)
+
+
+def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
+    """Do what was decided with everything that a run still holds."""
+    found = _view(engine, run)
+    upto = _key(found)
+    if upto is not None and found.state is RunState.REJECTED:
+        while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
+            pass
+    elif upto is not None:
+        while engine.catalog.run(lambda c: _let_go(c, run, upto)):
+            pass
+    holding.release(engine, run)
+    return _view(engine, run)
 
 
 def _hold(engine: Engine, run: UUID) -> None:

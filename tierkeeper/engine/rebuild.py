@@ -7,15 +7,17 @@
    leaves the catalog empty.
 4. compare: every tier is listed (:mod:`tierkeeper.engine.stocktaking`); what is newer than the dump is taken over under
    a hold, what is missing is reported. A crash in it leaves a catalog that is being rebuilt: the same command goes on.
-5. finish (transaction, then the epoch's twin): rebuilt, and not trusted until an operator accepts it.
+5. finish: the tiers' marks say what the catalog says; then (transaction, and the epoch's twin) it is rebuilt, and not
+   trusted until an operator accepts it. A crash before the transaction leaves a catalog that is being rebuilt.
 
 From the objects alone there is no step 2, and step 3 loads nothing: bytes and first names come back, all of it held.
 """
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from tempfile import SpooledTemporaryFile
@@ -43,6 +45,23 @@ from tierkeeper.stores.base import ObjectKey, Store
 _UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a catalog is made from; no manifest where it is made from the objects, or an unfinished rebuild goes on."""
+
+    unfinished: bool
+    heritage: Heritage
+    manifest: Manifest | None
+
+
+@dataclass(slots=True)
+class Fetched:
+    """The files of a dump on this machine's disk: each table's with its columns, and the events' in their order."""
+
+    tables: list[tuple[str, Sequence[str], BinaryIO]] = field(default_factory=list)
+    events: list[BinaryIO] = field(default_factory=list)
+
+
 def rebuild(
     engine: Engine,
     *,
@@ -58,70 +77,45 @@ def rebuild(
     Raises CatalogInUse, DumpMissing, DumpUnusable, StoreTransient where a tier does not answer. A dry run compares
     nothing but the dump with what the stores list, and says how much would come back.
     """
-    unfinished = _look(engine)
+    base = step_1_look(engine, dump=dump, objects_only=objects_only)
+    with engine.marks.assuming(base.heritage.marks):
+        if dry_run:
+            return _result(None, base, stocktaking.preview(engine, base.manifest, progress=progress), dry_run=True)
+        intents: list[Intent] = []
+        if not base.unfinished:
+            with ExitStack() as stack:
+                intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), actor=actor)
+        run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor))
+        try:
+            counts = step_4_compare(engine, run, intents, actor=actor, found=found, progress=progress)
+            step_5_finish(engine, base, actor=actor)
+        except BaseException:
+            engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
+            raise
+        engine.catalog.run(partial(runs.add, run=run, counts=counts))
+        engine.catalog.run(lambda c: runs.finish(c, run))
+    return _result(run, base, counts, dry_run=False)
+
+
+def _result(run: UUID | None, base: Base, counts: Mapping[str, int], *, dry_run: bool) -> RebuildResult:
+    manifest = base.manifest
+    rows = {part.table: part.rows for part in manifest.parts} if manifest else {}
+    name, taken_at = (manifest.name, manifest.taken_at) if manifest else (None, None)
+    return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run)
+
+
+def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> Base:
+    """Return what the catalog is to be made from; CatalogInUse where there is something else in it."""
+    with engine.catalog.reading() as connection:
+        unfinished = _unfinished(connection)
     heritage = marking.inherit(engine, unfinished=unfinished)
+    if objects_only or unfinished:
+        return Base(unfinished, heritage, None)
     with engine.marks.assuming(heritage.marks):
-        result = _rebuild(
-            engine,
-            heritage,
-            unfinished,
-            actor=actor,
-            dump=dump,
-            objects_only=objects_only,
-            dry_run=dry_run,
-            found=found,
-            progress=progress,
-        )
-    if not dry_run:
-        marking.renew(engine, replacing=heritage.own)
-    return result
-
-
-def _rebuild(
-    engine: Engine,
-    heritage: Heritage,
-    unfinished: bool,  # noqa: FBT001  it is one of two ways
-    *,
-    actor: str,
-    dump: str | None,
-    objects_only: bool,
-    dry_run: bool,
-    found: Callable[[Adopted], None] | None,
-    progress: Callable[[int], None] | None,
-) -> RebuildResult:
-    manifest = None
-    if not objects_only and not unfinished:
         store = dumping.home(engine)
         manifest = dumpfiles.read_manifest(store, store.config.tier, dump)
-        _check_columns(manifest)
-    rows = {part.table: part.rows for part in manifest.parts} if manifest else {}
-    if dry_run:
-        counts = stocktaking.preview(engine, manifest, progress=progress)
-        return _result(None, manifest, rows, dict(counts), dry_run=True)
-    intents = [] if unfinished else _load(engine, manifest, heritage, actor=actor)
-    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor))
-    try:
-        counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
-        _finish(engine, manifest, actor=actor, unfinished=unfinished)
-    except BaseException:
-        engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
-        raise
-    engine.catalog.run(partial(runs.add, run=run, counts=counts))
-    engine.catalog.run(lambda c: runs.finish(c, run))
-    return _result(run, manifest, rows, dict(counts), dry_run=False)
-
-
-def _result(
-    run: UUID | None, manifest: Manifest | None, rows: dict[str, int], counts: dict[str, int], *, dry_run: bool
-) -> RebuildResult:
-    name, taken_at = (manifest.name, manifest.taken_at) if manifest else (None, None)
-    return RebuildResult(run, name, taken_at, rows, counts, dry_run)
-
-
-def _look(engine: Engine) -> bool:
-    """Return whether a rebuild stopped half-way; CatalogInUse where there is something else in the catalog."""
-    with engine.catalog.reading() as connection:
-        return _unfinished(connection)
+    _check_columns(manifest)
+    return Base(unfinished, heritage, manifest)
 
 
 def _unfinished(connection: sa.Connection) -> bool:
@@ -142,42 +136,45 @@ def _check_columns(manifest: Manifest) -> None:
             raise DumpUnusable(name=manifest.name, problem=problem)
 
 
-def _load(engine: Engine, manifest: Manifest | None, heritage: Heritage, *, actor: str) -> list[Intent]:
-    highest = max(epoch.twins(engine), default=0)
-    with ExitStack() as stack:
-        tables, events = [], []
+def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
+    """Return the dump's files, open until ``stack`` is closed; DumpUnusable."""
+    fetched, manifest = Fetched(), base.manifest
+    if manifest is not None:
+        fetch = partial(_fetched, engine, dumping.home(engine), manifest)
+        parts = {part.table: part for part in manifest.parts}
+        for name in dumps.tables():
+            if name in parts:
+                file = stack.enter_context(fetch(parts[name].location, parts[name].sha256))
+                fetched.tables.append((name, parts[name].columns, file))
+        fetched.events += [stack.enter_context(fetch(segment.location, segment.sha256)) for segment in manifest.events]
+    return fetched
+
+
+def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, actor: str) -> list[Intent]:
+    """Load all of it; return the uploads that were open when the dump was taken."""
+    highest, manifest = max(epoch.twins(engine), default=0), base.manifest
+
+    def unit(connection: sa.Connection) -> list[Intent]:
+        epochs.lock(connection)
+        if _unfinished(connection):
+            return []  # an earlier try of this transaction, whose reply was lost
         if manifest is not None:
-            fetch = partial(_fetched, engine, dumping.home(engine), manifest)
-            parts = {part.table: part for part in manifest.parts}
-            for name in dumps.tables():
-                if name in parts:
-                    file = stack.enter_context(fetch(parts[name].location, parts[name].sha256))
-                    tables.append((name, parts[name].columns, file))
-            events = [stack.enter_context(fetch(segment.location, segment.sha256)) for segment in manifest.events]
+            dumps.clear(connection)
+            for name, columns, file in fetched.tables:
+                dumps.load(connection, name, columns, _unpacked(file))
+            for file in fetched.events:
+                dumps.load_events(connection, manifest.event_columns, _unpacked(file))
+        now = catalog_now(connection)
+        _take_over(connection, manifest, base.heritage, by=actor, now=now)
+        intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
+        placements.forget_misses(connection)
+        number = max(highest, epochs.standing(connection).epoch.number) + 1
+        here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+        epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)
+        epochs.set_trust(connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event="rebuild begun")
+        return intents
 
-        def unit(connection: sa.Connection) -> list[Intent]:
-            epochs.lock(connection)
-            if _unfinished(connection):
-                return []  # an earlier try of this transaction, whose reply was lost
-            if manifest is not None:
-                dumps.clear(connection)
-                for name, columns, file in tables:
-                    dumps.load(connection, name, columns, _unpacked(file))
-                for file in events:
-                    dumps.load_events(connection, manifest.event_columns, _unpacked(file))
-            now = catalog_now(connection)
-            _take_over(connection, manifest, heritage, by=actor, now=now)
-            intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
-            placements.forget_misses(connection)
-            number = max(highest, epochs.standing(connection).epoch.number) + 1
-            here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-            epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)
-            epochs.set_trust(
-                connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event="rebuild begun"
-            )
-            return intents
-
-        return engine.catalog.run(unit)
+    return engine.catalog.run(unit)
 
 
 def _take_over(
@@ -198,11 +195,24 @@ def _take_over(
     identity.write(connection, heir, by=by, reason="a rebuild", now=now)
 
 
-def _finish(engine: Engine, manifest: Manifest | None, *, actor: str, unfinished: bool) -> None:
-    source = (
-        f"dump {manifest.name}" if manifest else "what an interrupted rebuild left" if unfinished else "objects alone"
-    )
-    reason = f"it was rebuilt from {source}"
+def step_4_compare(
+    engine: Engine,
+    run: UUID,
+    intents: Sequence[Intent],
+    *,
+    actor: str,
+    found: Callable[[Adopted], None] | None,
+    progress: Callable[[int], None] | None,
+) -> Mapping[str, int]:
+    """List every tier, take over what is newer than the dump, report what is missing; return the counts."""
+    return stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
+
+
+def step_5_finish(engine: Engine, base: Base, *, actor: str) -> None:
+    """Renew the marks, say that the catalog is rebuilt and not accepted yet, then write the epoch's twin."""
+    marking.renew(engine, replacing=base.heritage.own)
+    made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
+    reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
 
     def unit(connection: sa.Connection) -> Epoch:
         epochs.lock(connection)

@@ -81,7 +81,7 @@ def _finish(engine: Engine, run: UUID) -> None:
     with engine.catalog.reading() as connection:
         found = runs.view(connection, run)
     if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
-        approval.carry_out(engine, run)
+        approval.step_2_carry_out(engine, run)
     elif found is None or found.state is not RunState.AWAITING_APPROVAL:
         holding.release(engine, run)
 

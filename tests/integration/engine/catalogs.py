@@ -1,15 +1,34 @@
 """What the tests of a lost catalog share: new catalogs before the same tiers, and what is in them."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
-from integration.keeper.house import House
+import services
+from integration.keeper.house import AT_ONCE, House, initialized
 
+from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Filter
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.keeper import Keeper
 
 FOLDERS = {"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}}
 
 Catalog = Callable[..., AbstractContextManager[House]]
+
+
+def opener(server: Postgres, template: str, settings_factory: Callable[..., Settings]) -> Catalog:
+    """Open a house on a new, empty catalog each time; the tiers are always the same."""
+
+    @contextmanager
+    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
+        with services.fresh_database(server, template=template) as url:
+            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
+            with Keeper.open(settings) as keeper:
+                initialized(keeper)
+                yield House(keeper, settings)
+
+    return opened
 
 
 def contents(house: House) -> dict[str, bytes]:

@@ -1,20 +1,17 @@
 """Keepers whose engine is taken apart; the invariants are asked after every test."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-import services
+from integration.engine import catalogs
 from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.missing import states
 from integration.engine.reconciling import CONTENT
-from integration.keeper.house import AT_ONCE, House, OpenHouse, buckets, houses, initialized, restored
+from integration.keeper.house import House, OpenHouse, buckets, houses, restored
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.keeper import Keeper
 
 
 @pytest.fixture
@@ -47,16 +44,7 @@ def twice(any_house: House) -> House:
 @pytest.fixture
 def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
     """Opens a house on a new, empty catalog each time; the tiers are always the same."""
-
-    @contextmanager
-    def opened(tiers: Mapping[str, Any] = FOLDERS) -> Iterator[House]:
-        with services.fresh_database(postgres_server, template=catalog_template) as url:
-            settings = settings_factory(engine=AT_ONCE, catalog={"url": url}, tiers=tiers)
-            with Keeper.open(settings) as keeper:
-                initialized(keeper)
-                yield House(keeper, settings)
-
-    return opened
+    return catalogs.opener(postgres_server, catalog_template, settings_factory)
 
 
 @pytest.fixture

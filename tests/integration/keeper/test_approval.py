@@ -126,7 +126,7 @@ def test_a_decision_that_died_goes_on(braked: House, state: RunState) -> None:
     fill(braked, 11)
     braked.turn()
     run = waiting(braked).id
-    approval._decide(braked.keeper.engine, run, state, by="kim", reason="yes")  # its first step alone
+    approval.step_1_decide(braked.keeper.engine, run, state, by="kim", reason="yes")  # its first step alone
     assert states(braked) == {"live": 11}
     counts = braked.turn()
     assert counts.get("deleted", 0) == (11 if state is RunState.APPROVED else 0)
@@ -164,13 +164,13 @@ def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypat
     braked.turn()
     engine = braked.keeper.engine
     run = waiting(braked).id
-    approval._decide(engine, run, RunState.APPROVED, by="kim", reason="yes")
+    approval.step_1_decide(engine, run, RunState.APPROVED, by="kim", reason="yes")
     upto = approval._key(braked.keeper.run(run))
     assert upto is not None
     with ThreadPoolExecutor(1) as threads:
         with engine.catalog.engine.begin() as connection:
             brake.let_go(connection, run, upto=upto, limit=4)
-            other = threads.submit(approval.carry_out, engine, run)
+            other = threads.submit(approval.step_2_carry_out, engine, run)
             assert not wait([other], timeout=1).done  # it waits for the same rows
         other.result()
     assert braked.sql("SELECT count(*) AS n FROM schedule WHERE approved_by = :run", run=run)[0].n == 11

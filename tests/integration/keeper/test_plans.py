@@ -237,6 +237,6 @@ def test_a_silent_apply_is_taken_up_once(house: House) -> None:
     applied(house, plan)
     house.sql("UPDATE runs SET state = 'running', finished_at = NULL WHERE kind = 'apply'")
     house.pass_time(timedelta(minutes=6))
-    run = house.keeper.engine.catalog.run(lambda c: apply._begin(c, plan, by="one"))
+    run = apply.step_1_begin(house.keeper.engine, plan, by="one", dry_run=False)
     with pytest.raises(PlanUnusable, match=str(run)):
-        house.keeper.engine.catalog.run(lambda c: apply._begin(c, plan, by="two"))
+        apply.step_1_begin(house.keeper.engine, plan, by="two", dry_run=False)

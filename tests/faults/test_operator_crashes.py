@@ -1,0 +1,117 @@
+"""A process that dies at any step of what an operator runs: the same command again goes on, or says what is done."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from faults import crashing
+from faults.crashing import Crash, Step, When
+from integration.engine import catalogs
+from integration.engine.catalogs import Catalog, contents
+from integration.keeper.braking import fill, states, waiting
+from integration.keeper.house import OpenHouse, houses
+
+from tierkeeper.base.errors import CatalogInUse
+from tierkeeper.base.settings import Settings
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.base.values import AppliedItem
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine import acceptance, dump, rebuild
+
+SILENT = timedelta(minutes=6)  # after which nobody is at work on a plan any more
+
+
+def steps(part: str) -> list[Step]:
+    """The steps of one module."""
+    return [step for step in crashing.steps() if step.part == part]
+
+
+@pytest.fixture
+def open_house(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]:
+    """Opens keepers with settings of their own."""
+    with houses(settings_factory) as opener:
+        yield opener
+
+
+@pytest.fixture
+def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
+    """Opens a house on a new, empty catalog each time; the tiers are always the same."""
+    return catalogs.opener(postgres_server, catalog_template, settings_factory)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", steps("rebuild"), ids=str)
+def test_a_crash_of_a_rebuild(catalog: Catalog, step: Step, when: When) -> None:
+    """The rebuild again makes the catalog; after its last step there is one, and it is only to be accepted."""
+    with catalog() as house:
+        house.store("kept", b"kept", age=timedelta(days=8))
+        house.settle()
+        dump.dump(house.keeper.engine, actor="tester")
+        house.store("newer", b"newer than the dump")
+        before = contents(house)
+    with catalog() as house:
+        engine = house.keeper.engine
+        with crashing.crashing(step, when), pytest.raises(Crash):
+            rebuild.rebuild(engine, actor="tester")
+        if (step.name, when) == ("step_5_finish", "after"):
+            with pytest.raises(CatalogInUse):
+                rebuild.rebuild(engine, actor="tester")
+        else:
+            rebuild.rebuild(engine, actor="tester")
+        acceptance.accept(engine, actor="tester", reason="it was lost")
+        list(acceptance.approve(engine, actor="tester", reason="looked through"))
+        house.settle()
+        assert contents(house) == before
+        assert house.tiers("kept") == {"warm"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", steps("apply"), ids=str)
+def test_a_crash_of_an_apply(open_house: OpenHouse, step: Step, when: When) -> None:
+    """The plan again goes on where it stopped, at whichever page; each item is moved once."""
+    house = open_house(engine={"batch": 1})
+    names = ["a", "b", "c"]
+    call, crashed = 1, True
+    while crashed:
+        for name in names:
+            house.store(name, name.encode(), age=timedelta(days=8))
+        view = house.keeper.steer.view(tenant=None, as_of=None, policies=None, source="policies.yaml")
+        plan = house.keeper.steer.store_plan(view, by="tester", expires=timedelta(days=7)).id
+
+        def applied(plan: object = plan) -> list[AppliedItem]:
+            return list(house.keeper.steer.apply_plan(plan, by="tester"))  # type: ignore[arg-type]  # it is its id
+
+        try:
+            with crashing.crashing(step, when, call=call):
+                applied()
+            crashed = False
+        except Crash:
+            house.pass_time(SILENT)
+            applied()
+        assert {name: house.tiers(name) for name in names} == {name: {"warm"} for name in names}
+        assert all(house.events(name).count("moved") == 1 for name in names)
+        (run,) = house.keeper.runs(kind=RunKind.APPLY)
+        assert run.state is RunState.DONE
+        house.settle()
+        house.reset()
+        call += 1
+    assert call > 2  # it crashed at least once
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", steps("approval"), ids=str)
+def test_a_crash_of_a_decision(open_house: OpenHouse, step: Step, when: When, decision: str) -> None:
+    """The same decision again goes on; another one is too late, and nothing is deleted that was not approved."""
+    house = open_house(engine={"brake_share": 0, "brake_count": 10, "batch": 4})
+    fill(house, 11)
+    house.turn()
+    run = waiting(house).id
+    decide = getattr(house.keeper.steer, decision)
+    with crashing.crashing(step, when), pytest.raises(Crash):
+        decide(run, by="kim", reason="looked at it")
+    decide(run, by="kim", reason="looked at it")
+    house.turn()
+    assert states(house) == ({"deleted": 11} if decision == "approve" else {"live": 11})
+    house.turn()
+    house.settle()

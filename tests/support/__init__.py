@@ -1,0 +1,1 @@
+"""What two test modules share, and what helps to change the tree."""

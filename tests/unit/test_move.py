@@ -1,0 +1,50 @@
+"""A module that is moved is named so wherever it is named."""
+
+import pytest
+from support.move import reimported, renamed
+
+OLD, NEW = "tierkeeper/engine/checking.py", "tierkeeper/engine/copies/check.py"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("see `tierkeeper/engine/checking.py`", "see `tierkeeper/engine/copies/check.py`"),
+        ("see `engine/checking.py` `look`", "see `engine/copies/check.py` `look`"),
+        ("from tierkeeper.engine.checking import Wrong", "from tierkeeper.engine.copies.check import Wrong"),
+        (":mod:`tierkeeper.engine.checking`", ":mod:`tierkeeper.engine.copies.check`"),
+        ("tests/unit/engine/checking.py", "tests/unit/engine/checking.py"),
+        ("tierkeeper.engine.checkings", "tierkeeper.engine.checkings"),
+    ],
+)
+def test_paths_and_names(before: str, after: str) -> None:
+    """Both are rewritten, those of other files are not."""
+    assert renamed(before, OLD, NEW) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "from tierkeeper.engine import checking, damage\n",
+            "from tierkeeper.engine import damage\nfrom tierkeeper.engine.copies import check as checking\n",
+        ),
+        (
+            "from tierkeeper.engine import (\n    checking as c,\n    damage,\n)\n",
+            "from tierkeeper.engine import damage\nfrom tierkeeper.engine.copies import check as c\n",
+        ),
+        ("from tierkeeper.engine import checking\n", "from tierkeeper.engine.copies import check as checking\n"),
+        ("from tierkeeper.stores import checking\n", "from tierkeeper.stores import checking\n"),
+    ],
+)
+def test_imports_of_a_package(before: str, after: str) -> None:
+    """The module is taken from its new package, under the name that the code has for it."""
+    assert reimported(before, OLD, NEW) == after
+
+
+def test_what_keeps_its_name_needs_no_alias() -> None:
+    """As a move into a room is."""
+    moved = reimported(
+        "from tierkeeper.engine import reads\n", "tierkeeper/engine/reads.py", "tierkeeper/engine/a/reads.py"
+    )
+    assert moved == "from tierkeeper.engine.a import reads\n"
