@@ -24,6 +24,11 @@ _FINISH = sa.text(
     "UPDATE runs SET state = :state, finished_at = clock_timestamp(), seen_at = clock_timestamp()"
     " WHERE id = :id AND state = 'running' RETURNING id"
 )
+_FAIL = sa.text(
+    "UPDATE runs SET state = 'failed', finished_at = clock_timestamp(), seen_at = clock_timestamp(),"
+    " arguments = arguments || jsonb_build_object('reason', CAST(:reason AS text))"
+    " WHERE id = :id AND state = 'running' RETURNING id"
+)
 _BUSY = sa.text(
     "SELECT id FROM runs WHERE kind = :kind AND state = 'running'"
     " AND seen_at > clock_timestamp() - CAST(:silence AS interval)"
@@ -155,6 +160,11 @@ def add(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], size
 def finish(connection: sa.Connection, run: UUID, state: RunState = RunState.DONE) -> bool:
     """End a running run; False if it was ended already."""
     return connection.execute(_FINISH, {"id": run, "state": state.value}).first() is not None
+
+
+def fail(connection: sa.Connection, run: UUID, *, reason: str) -> bool:
+    """End a running run that an error ended; False if it was ended already."""
+    return connection.execute(_FAIL, {"id": run, "reason": reason}).first() is not None
 
 
 def busy(connection: sa.Connection, kind: RunKind, *, tenant: str | None, silence: timedelta) -> UUID | None:

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
-from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, runs, schedule
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
-from tierkeeper.engine import adopt, epoch, marking, stocktaking
+from tierkeeper.engine import adopt, epoch, job, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
@@ -78,18 +78,15 @@ def _accept(
     if dry_run:
         counts = stocktaking.take_stock(engine, actor=actor, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
-    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}))
-    try:
+    with job.running(engine.catalog, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}) as work:
         engine.catalog.run(placements.forget_misses)  # a look noted by another state of the catalog is none (R20)
         intents = _forget_intents(engine)
-        counts = stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
+        counts = stocktaking.take_stock(
+            engine, actor=actor, run=work.run, intents=intents, found=found, progress=work.moved(progress)
+        )
         here = engine.catalog.run(partial(_accepted, line=line, highest=highest, actor=actor, reason=reason))
         epoch.write_twin(engine, here)
-    except BaseException:
-        engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
-        raise
-    engine.catalog.run(partial(runs.add, run=run, counts=counts))
-    engine.catalog.run(lambda c: runs.finish(c, run))
+        work.add(counts)
     return Acceptance(doubt, here.number, counts)
 
 

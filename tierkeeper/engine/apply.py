@@ -5,6 +5,7 @@
 2. converge, a page of items at a time: judge them anew. What has another revision or another governing policy, is not
    due yet, or is refused now, is left with its reason; the others are converged. Then the outcomes are written. A crash
    leaves items without an outcome: to apply the plan again goes on with them, and finds what was done as changed since.
+   After an error the run has failed, and another one takes the plan.
 
 What policies delete goes through the brake like in any run: to apply a plan is no approval.
 """
@@ -25,9 +26,10 @@ from tierkeeper.catalog import artifacts, placements, plans, policies, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.plans import Item, Stored
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import brake
+from tierkeeper.engine import brake, job
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import converge_these
+from tierkeeper.engine.job import Job
 from tierkeeper.engine.plan import action_of, target_of
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import when
@@ -43,14 +45,14 @@ def apply(
 ) -> Iterator[AppliedItem]:
     """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine, plan, by=by, dry_run=dry_run)
-    after = UUID(int=0)
-    while page := step_2_converge(engine, plan, run, after=after, by=by):
-        after = page[-1].artifact
-        yield from page
-        if progress is not None:
-            progress(len(page))
-    if run is not None:
-        engine.catalog.run(lambda c: runs.finish(c, run))
+    with job.joined(engine.catalog, run) as work:
+        after = UUID(int=0)
+        while page := step_2_converge(engine, plan, work, after=after, by=by):
+            after = page[-1].artifact
+            yield from page
+            if progress is not None:
+                progress(len(page))
+        work.finish()
 
 
 def step_1_begin(engine: Engine, plan: UUID, *, by: str, dry_run: bool) -> UUID | None:
@@ -62,15 +64,15 @@ def step_1_begin(engine: Engine, plan: UUID, *, by: str, dry_run: bool) -> UUID 
     return None
 
 
-def step_2_converge(engine: Engine, plan: UUID, run: UUID | None, *, after: UUID, by: str) -> Sequence[AppliedItem]:
+def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, by: str) -> Sequence[AppliedItem]:
     """Converge the next page of items; return what becomes of each, nothing where there is none left."""
     with engine.catalog.reading() as connection:
         page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
         rows, left = _judge(connection, engine, page)
     going = [item for item in page if item.artifact not in left]
-    done = {} if run is None else _converge(engine, run, going, by=by)
-    told = [_told(item, rows, left, done, dry=run is None) for item in page]
-    if run is not None and told:
+    done = {} if work.run is None else _converge(engine, work, going, by=by)
+    told = [_told(item, rows, left, done, dry=work.run is None) for item in page]
+    if work.run is not None and told:
         outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
         engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
     return told
@@ -166,12 +168,14 @@ def _why_not(
     return None
 
 
-def _converge(engine: Engine, run: UUID, going: Sequence[Item], *, by: str) -> dict[UUID, Any]:
-    worker = Worker(token=new_id(), actor=by, run=run)
+def _converge(engine: Engine, work: Job, going: Sequence[Item], *, by: str) -> dict[UUID, Any]:
+    worker = Worker(token=new_id(), actor=by, run=work.run)
     report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
-    counts, copied, errors = (report.counts, report.copied, report.errors) if report is not None else ({}, 0, 0)
-    engine.catalog.run(lambda c: runs.add(c, run, counts=counts, size=copied, errors=errors))
-    return {} if report is None else dict(report.outcomes)
+    if report is None:
+        work.add({})
+        return {}
+    work.add(report.counts, size=report.copied, errors=report.errors)
+    return dict(report.outcomes)
 
 
 def _told(

@@ -26,12 +26,13 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
-from tierkeeper.catalog import artifacts, blobs, events, placements, runs, switches, unseen
+from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import candidates, epoch, removal, survivors
+from tierkeeper.engine import candidates, epoch, job, removal, survivors
 from tierkeeper.engine.candidates import Marked, Seen
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.job import Job
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
@@ -56,27 +57,23 @@ def collect(
     Raises DeletesDisabled where an operator switched deletes off, and CatalogRestored where the catalog may be an
     older copy of itself.
     """
-    sweep = _Sweep(engine, actor, dry_run=dry_run)
-    more = False
-    while picked := step_1_pick(engine, sweep.passed):
-        if over(deadline):
-            more = True
-            break
-        gone = sweep.try_batch(picked)
-        if progress is not None:
-            progress(gone)
-    return sweep.finish(more=more)
+    with job.running(engine.catalog, RunKind.COLLECT, actor=actor, dry_run=dry_run, lazily=True) as work:
+        sweep = _Sweep(engine, work, actor, dry_run=dry_run)
+        while picked := step_1_pick(engine, sweep.passed):
+            if over(deadline):
+                return work.result(more=True)
+            gone = sweep.try_batch(picked)
+            if progress is not None:
+                progress(gone)
+        return work.result()
 
 
 class _Sweep:
-    """One collect: its run, begun with the first batch, and its sums."""
+    """One collect, whose run begins with the first batch."""
 
-    def __init__(self, engine: Engine, actor: str, *, dry_run: bool) -> None:
-        self.engine, self.actor, self.dry_run = engine, actor, dry_run
+    def __init__(self, engine: Engine, work: Job, actor: str, *, dry_run: bool) -> None:
+        self.engine, self.work, self.actor, self.dry_run = engine, work, actor, dry_run
         self.passed: list[UUID] = []  # looked at and left: not picked again by this sweep
-        self._run: UUID | None = None
-        self._counts: Counter[str] = Counter()
-        self._bytes = self._errors = 0
         self._away: set[str] = set()  # tiers for which something was left; each is one error of the run
 
     def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
@@ -88,7 +85,8 @@ class _Sweep:
         except Exception:
             log.exception("a batch could not be collected", candidates=len(picked))
             self.passed.extend(placement for placement, _ in picked)
-            self._errors += len(picked)
+            self.work.begin()
+            self.work.add({}, errors=len(picked))
             return 0
 
     def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
@@ -104,18 +102,14 @@ class _Sweep:
         going = set() if self.dry_run else {m.placement.id for m in marked}
         self.passed.extend(placement for placement, _ in picked if placement not in going)
         if self.dry_run:
-            self._counts += counts
+            self.work.add(counts)
             return 0
         results = step_3_delete(self.engine, marked)
-        run = self._begun()
+        run = self.work.begin()
         gone, size, destroyed = step_4_forget(self.engine, token, marked, results, actor=self.actor, run=run)
         counts["destroyed"] += destroyed
         left = self._left(picked, away)
-        errors = len(marked) - gone + len(left)
-        self.engine.catalog.run(lambda c: runs.add(c, run, counts=+counts, size=size, errors=errors))
-        self._counts += counts
-        self._bytes += size
-        self._errors += errors
+        self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
         return gone
 
     def _left(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
@@ -127,18 +121,6 @@ class _Sweep:
         left = (tiers & away.keys()) - self._away
         self._away |= left
         return left
-
-    def finish(self, *, more: bool) -> SweepResult:
-        """End the run."""
-        run = self._run
-        if run is not None:
-            self.engine.catalog.run(lambda c: runs.finish(c, run))
-        return SweepResult(dict(self._counts), self._bytes, self._errors, more)
-
-    def _begun(self) -> UUID:
-        if self._run is None:
-            self._run = self.engine.catalog.run(lambda c: runs.begin(c, RunKind.COLLECT, actor=self.actor))
-        return self._run
 
 
 def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:

@@ -10,7 +10,6 @@ while deletes are switched off.
 import gzip
 import hashlib
 import io
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -21,11 +20,11 @@ from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
 from tierkeeper.base.errors import DumpMissing
-from tierkeeper.base.states import RunKind, RunState, Vouched
+from tierkeeper.base.states import RunKind, Vouched
 from tierkeeper.base.values import SweepResult
-from tierkeeper.catalog import dumps, epochs, runs, switches
+from tierkeeper.catalog import dumps, epochs, switches
 from tierkeeper.catalog.dumps import Snapshot
-from tierkeeper.engine import checking, dumpfiles, epoch, marking, reserved
+from tierkeeper.engine import checking, dumpfiles, epoch, job, marking, reserved
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
 from tierkeeper.stores.base import ObjectKey, Store
@@ -60,28 +59,21 @@ class _Written:
 def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> SweepResult:
     """Make one dump and check it; raises DumpMissing where there is no tier to keep it in."""
     store = home(engine)
-    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.DUMP, actor=actor))
-    try:
+    with job.running(engine.catalog, RunKind.DUMP, actor=actor) as work:
         distrusted = epoch.advance(engine, actor=actor)
         written: list[_Written] = []
-        manifest, size = _write(engine, partial(_put, store, written), progress=progress or _silent)
-        _verify(store, manifest, written)
+        manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
+        _verify(store, manifest, written, heard=work.heard)
         engine.marks.confirm(store)
         pruned = 0 if distrusted else _prune(engine, store, manifest.name)
-    except BaseException:
-        engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
-        raise
-    counts = Counter(
-        {
+        counts = {
             "tables": len(manifest.parts),
             "rows": sum(part.rows for part in manifest.parts),
             "segments of events": len(manifest.events),
             "older dumps deleted": pruned,
         }
-    )
-    engine.catalog.run(partial(runs.add, run=run, counts=+counts, size=size))
-    engine.catalog.run(lambda c: runs.finish(c, run))
-    return SweepResult(dict(+counts), size, 0, more=False)
+        work.add(counts, size=size)
+    return work.result()
 
 
 def listed(engine: Engine) -> list[DumpView]:
@@ -180,7 +172,7 @@ def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: 
     return segment
 
 
-def _verify(store: Store, manifest: Manifest, written: Sequence[_Written]) -> None:
+def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, heard: Callable[[], None]) -> None:
     """Read back what was written; ContentMismatch where it is not that.
 
     Frozen classes are asked for their checksum; where they tell none, the bytes must have been vouched for as they
@@ -189,6 +181,7 @@ def _verify(store: Store, manifest: Manifest, written: Sequence[_Written]) -> No
     copied = {part.location: part.sha256 for part in manifest.parts}
     copied |= {segment.location: segment.sha256 for segment in manifest.events[-1:]}
     for each in written:
+        heard()
         sha256 = copied.get(each.location, each.sha256)  # what left the catalog, not what was sent of it
         try:
             found = checking.sha256_of(store, ObjectKey(each.location)).hex()
@@ -216,7 +209,3 @@ def _prune(engine: Engine, store: Store, newest: str) -> int:
         for start in range(0, len(keys), store.delete_batch):
             store.delete(keys[start : start + store.delete_batch])
     return len(old)
-
-
-def _silent(_done: int) -> None:
-    """Show no progress."""

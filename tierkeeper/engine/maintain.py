@@ -1,7 +1,6 @@
 """Housekeeping of the catalog itself and of staging: partitions ahead, silent and old runs, unclaimed uploads."""
 
 import functools
-from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import partitions, runs, staging
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import content, planstore
+from tierkeeper.engine import content, job, planstore
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper.stores.base import DeleteState, ObjectKey
@@ -24,20 +23,17 @@ _COUNTED = timedelta(days=7)
 
 def maintain(engine: Engine, *, actor: str) -> SweepResult:
     """Do all of it once; idempotent."""
-    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.MAINTAIN, actor=actor))
-    counts: Counter[str] = Counter()
-    made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
-    counts["partitions made"] = len(made)
-    counts["runs abandoned"] = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
-    counts["runs forgotten"] = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
-    counts["deliveries forgotten"] = Deliveries(engine).forget(kept=_COUNTED)
-    counts["plans forgotten"] = planstore.forget_old(engine)
-    counts["uploads adopted"] = _adopt(engine)
-    counts["uploads deleted"] = _delete_expired(engine)
-    done = +counts
-    engine.catalog.run(lambda c: runs.add(c, run, counts=done))
-    engine.catalog.run(lambda c: runs.finish(c, run))
-    return SweepResult(dict(done), 0, 0, more=False)
+    with job.running(engine.catalog, RunKind.MAINTAIN, actor=actor) as work:
+        made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
+        work.add({"partitions made": len(made)})
+        abandoned = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
+        forgotten = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
+        work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
+        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED)})
+        work.add({"plans forgotten": planstore.forget_old(engine)})
+        work.add({"uploads adopted": _adopt(engine)})
+        work.add({"uploads deleted": _delete_expired(engine)})
+    return work.result()
 
 
 def _adopt(engine: Engine) -> int:

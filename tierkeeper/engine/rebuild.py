@@ -28,14 +28,14 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.recovery import RebuildResult
-from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding, runs
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
 from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import dump as dumping
-from tierkeeper.engine import dumpfiles, epoch, marking, stocktaking
+from tierkeeper.engine import dumpfiles, epoch, job, marking, stocktaking
 from tierkeeper.engine.adopt import Adopted
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import Manifest
@@ -85,16 +85,11 @@ def rebuild(
         if not base.unfinished:
             with ExitStack() as stack:
                 intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), actor=actor)
-        run = engine.catalog.run(lambda c: runs.begin(c, RunKind.REBUILD, actor=actor))
-        try:
-            counts = step_4_compare(engine, run, intents, actor=actor, found=found, progress=progress)
+        with job.running(engine.catalog, RunKind.REBUILD, actor=actor) as work:
+            counts = step_4_compare(engine, work.run, intents, actor=actor, found=found, progress=work.moved(progress))
             step_5_finish(engine, base, actor=actor)
-        except BaseException:
-            engine.catalog.run(lambda c: runs.finish(c, run, RunState.FAILED))
-            raise
-        engine.catalog.run(partial(runs.add, run=run, counts=counts))
-        engine.catalog.run(lambda c: runs.finish(c, run))
-    return _result(run, base, counts, dry_run=False)
+            work.add(counts)
+    return _result(work.run, base, counts, dry_run=False)
 
 
 def _result(run: UUID | None, base: Base, counts: Mapping[str, int], *, dry_run: bool) -> RebuildResult:
@@ -197,7 +192,7 @@ def _take_over(
 
 def step_4_compare(
     engine: Engine,
-    run: UUID,
+    run: UUID | None,
     intents: Sequence[Intent],
     *,
     actor: str,

@@ -6,8 +6,8 @@ older catalog. It awaits approval, and the next reconcile after it acts. What ac
 :mod:`tierkeeper.engine.reconcile_act`: bad copies are reported, so that converge makes them anew from another tier;
 orphans that were seen before, long enough ago, are deleted.
 
-A dry run is the same without the quarantine and the acting. A crash anywhere leaves a run without an end, and what was
-reported and deleted so far; the next reconcile begins anew.
+A dry run is the same without the quarantine and the acting. A crash anywhere leaves a run without an end, an error
+one that failed, and both what was reported and deleted so far; the next reconcile looks at everything again.
 """
 
 import functools
@@ -26,8 +26,9 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
-from tierkeeper.engine import epoch, reconcile_act
+from tierkeeper.engine import epoch, job, reconcile_act
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.job import Job
 from tierkeeper.engine.reconcile_look import Look
 
 log = logs.get(__name__)
@@ -56,8 +57,11 @@ def reconcile(
     chosen = [tier.name for tier in engine.tiers if not tiers or tier.name in tiers]
     for tier in tiers:
         engine.store(tier)  # UnknownTier names those there are
-    sweep = _Sweep(engine, actor, dry_run=dry_run, found=found, progress=progress)
-    with ExitStack() as stack:
+    with (
+        job.running(engine.catalog, RunKind.RECONCILE, actor=actor, dry_run=dry_run) as work,
+        ExitStack() as stack,
+    ):
+        sweep = _Sweep(engine, work, actor, found=found, progress=progress)
         looks = []
         for tier in chosen:
             look = sweep.look(tier)
@@ -67,29 +71,28 @@ def reconcile(
 
 
 class _Sweep:
-    """One reconcile: its run, its limits, and what it found so far."""
+    """One reconcile: its limits, and what it found so far."""
 
     def __init__(
         self,
         engine: Engine,
+        work: Job,
         actor: str,
         *,
-        dry_run: bool,
         found: Callable[[Finding], None] | None,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.engine, self.actor, self.dry_run = engine, actor, dry_run
-        self._found, self._progress = found, progress
+        self.engine, self.actor, self.dry_run = engine, actor, work.run is None
+        self._work, self._run = work, work.run  # the run that the result names: another one, where that waits already
+        self._found, self._move = found, work.moved(progress)
         self._samples: list[Finding] = []
         numbers = engine.settings.reconcile
         self._limits = ReconcileLimits(numbers.quarantine, numbers.stop_share, numbers.stop_floor)
-        self._run: UUID | None = None
         self._distrust: str | None = None
-        if dry_run:
+        if self.dry_run:
             with engine.catalog.reading() as connection:
                 self._distrust = epochs.distrusted(connection)
         else:
-            self._run = engine.catalog.run(lambda c: runs.begin(c, RunKind.RECONCILE, actor=actor))
             self._distrust = epoch.advance(engine, actor=actor)
 
     def look(self, tier: str) -> Look:
@@ -104,7 +107,7 @@ class _Sweep:
         )
 
     def act(self, looks: Sequence[tuple[Look, TierFindings]]) -> ReconcileResult:
-        """Judge what was found, act on it or say why not, and end the run."""
+        """Judge what was found, and act on it or say why not."""
         seen = [findings for _, findings in looks]
         counts = _counts(seen)
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
@@ -120,7 +123,7 @@ class _Sweep:
         self._use_up(waiting, {findings.tier for findings in seen if findings.away is None})
         held_back = self._act([look for look, findings in looks if findings.away is None], counts)
         errors += counts["orphans not deleted"]
-        self._end(run, counts, errors, RunState.DONE)
+        self._work.add(counts, errors=errors)
         return self._result(RunState.DONE, seen, counts, errors, held_back)
 
     def _ask_strangers(self, seen: Sequence[TierFindings]) -> None:
@@ -203,10 +206,6 @@ class _Sweep:
         self._run = self.engine.catalog.run(unit)
         log.error("reconcile stopped itself", run=str(self._run), reason=reason)
 
-    def _end(self, run: UUID, counts: Counter[str], errors: int, state: RunState) -> None:
-        self.engine.catalog.run(lambda c: runs.add(c, run, counts=+counts, errors=errors))
-        self.engine.catalog.run(lambda c: runs.finish(c, run, state))
-
     def _result(
         self, state: RunState, seen: Sequence[TierFindings], counts: Counter[str], errors: int, held_back: str | None
     ) -> ReconcileResult:
@@ -230,14 +229,6 @@ class _Sweep:
             self._samples.append(finding)
         if self._found is not None:
             self._found(finding)
-
-    def _move(self, done: int) -> None:
-        """Show progress, also in the run: one without a sign of it is taken for dead."""
-        run = self._run
-        if run is not None:
-            self.engine.catalog.run(lambda c: runs.add(c, run, counts={}))
-        if self._progress is not None:
-            self._progress(done)
 
 
 def _counts(seen: Sequence[TierFindings]) -> Counter[str]:

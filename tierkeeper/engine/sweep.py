@@ -1,7 +1,8 @@
 """The rotation: begin a run, converge what is due batch by batch, until nothing is due or the time is up."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from tierkeeper.base.stopping import over
 from tierkeeper.base.values import ItemError, SweepResult
 from tierkeeper.catalog import artifacts, heartbeats, runs, schedule
 from tierkeeper.catalog.schedule import Claimed
-from tierkeeper.engine import health
+from tierkeeper.engine import health, job
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import Report, claim_due, converge
 from tierkeeper.engine.survey import survey
@@ -51,59 +52,38 @@ def converge_due(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
     state, kind, tenant, actor = found
-    total = Totals()
-    if state is not RunState.RUNNING:
-        return total.result(more=False)
-    while not over(deadline):
-        began = time.monotonic()
-        worker = Worker(token=new_id(), actor=actor, run=run)
-        claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
-        if not claimed:
-            engine.catalog.run(lambda connection: runs.finish(connection, run))
-            return total.result(more=False)
-        report = converge(engine, worker, claimed)
-        total.add(engine, report)
-        _count(engine, run, report, waits=_waits(claimed, report, since=began))
-        if progress is not None:
-            progress(len(report.outcomes))
-    return total.result(more=True)
-
-
-class Totals:
-    """What one call of a sweep did, added up."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.bytes = 0
-        self.errors = 0
-        self.failures: list[ItemError] = []
-
-    def add(self, engine: Engine, report: Report) -> None:
-        """Add a batch."""
-        for label, number in report.counts.items():
-            self.counts[label] = self.counts.get(label, 0) + number
-        self.bytes += report.copied
-        self.errors += report.errors
-        bad = {i: r for i, r in report.outcomes.items() if r.outcome in {Outcome.RETRY, Outcome.PARKED}}
-        named = sorted(bad)[: _SAMPLES - len(self.failures)]
-        if named:
-            with engine.catalog.reading() as connection:
-                rows = artifacts.load(connection, named)
-            self.failures.extend(
-                ItemError(row.ref, {"error": bad[row.id].outcome.value, "message": bad[row.id].detail}) for row in rows
+    with job.joined(engine.catalog, run) as work:
+        if state is not RunState.RUNNING:
+            return work.result()
+        while not over(deadline):
+            began = time.monotonic()
+            worker = Worker(token=new_id(), actor=actor, run=run)
+            claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
+            if not claimed:
+                work.finish()
+                return work.result()
+            report = converge(engine, worker, claimed)
+            work.add(
+                report.counts,
+                size=report.copied,
+                errors=report.errors,
+                failures=_failures(engine, report, most=_SAMPLES - len(work.failures)),
+                also=partial(heartbeats.add_done, counts=_waits(claimed, report, since=began)),
             )
+            if progress is not None:
+                progress(len(report.outcomes))
+        return work.result(more=True)
 
-    def result(self, *, more: bool) -> SweepResult:
-        """Return the sums."""
-        return SweepResult(self.counts, self.bytes, self.errors, more, tuple(self.failures))
 
-
-def _count(engine: Engine, run: UUID, report: Report, *, waits: Mapping[int, int]) -> None:
-    def unit(connection: sa.Connection) -> None:
-        runs.add(connection, run, counts=report.counts, size=report.copied, errors=report.errors)
-        heartbeats.add_done(connection, waits)
-
-    engine.catalog.run(unit)
+def _failures(engine: Engine, report: Report, *, most: int) -> list[ItemError]:
+    """Return what of a batch was not done, by name."""
+    bad = {i: r for i, r in report.outcomes.items() if r.outcome in {Outcome.RETRY, Outcome.PARKED}}
+    named = sorted(bad)[:most]
+    if not named:
+        return []
+    with engine.catalog.reading() as connection:
+        rows = artifacts.load(connection, named)
+    return [ItemError(row.ref, {"error": bad[row.id].outcome.value, "message": bad[row.id].detail}) for row in rows]
 
 
 def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[int, int]:

@@ -13,10 +13,10 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.base.values import Filter, ItemError, SweepResult
-from tierkeeper.catalog import browse, placements, runs
+from tierkeeper.catalog import browse, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, reading, suspects, vouching
+from tierkeeper.engine import checking, damage, job, reading, suspects, vouching
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.errors import TierNotOurs
@@ -41,34 +41,24 @@ def verify(
     judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
     copy is reported as lost.
     """
-    run = engine.catalog.run(lambda c: runs.begin(c, RunKind.VERIFY, actor=actor))
-    total: Counter[str] = Counter()
-    failures: list[ItemError] = []
-    size, more = 0, False
-    for missed in suspects.ripe(engine) if share is not None else ():
-        if over(deadline):
-            more = True
-            break
-        total += (counts := suspects.look_again(engine, missed, actor=actor))
-        engine.catalog.run(partial(runs.add, run=run, counts=counts))
-    batches = (
-        _share(engine, share, total)
-        if share is not None
-        else _matching(engine, filter_ or Filter(state=None, all_versions=True))
-    )
-    for batch in batches:
-        if over(deadline):
-            more = True
-            break
-        counts, read, bad = _verify_batch(engine, batch, actor=actor)
-        total += counts
-        size += read
-        failures.extend(bad)
-        engine.catalog.run(partial(runs.add, run=run, counts=counts, size=read, errors=len(bad)))
-        if progress is not None:
-            progress(len(batch))
-    engine.catalog.run(lambda c: runs.finish(c, run))
-    return SweepResult(dict(total), size, len(failures), more, tuple(failures))
+    with job.running(engine.catalog, RunKind.VERIFY, actor=actor) as work:
+        for missed in suspects.ripe(engine) if share is not None else ():
+            if over(deadline):
+                return work.result(more=True)
+            work.add(suspects.look_again(engine, missed, actor=actor))
+        batches = (
+            _share(engine, share, work.counts)
+            if share is not None
+            else _matching(engine, filter_ or Filter(state=None, all_versions=True))
+        )
+        for batch in batches:
+            if over(deadline):
+                return work.result(more=True)
+            counts, read, bad = _verify_batch(engine, batch, actor=actor)
+            work.add(counts, size=read, errors=len(bad), failures=bad)
+            if progress is not None:
+                progress(len(batch))
+        return work.result()
 
 
 #: an artifact and a copy to read of it; None: it has none
