@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts, browse, placements
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, reading, reserved, settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
 from tierkeeper.keeper import Keeper
-from tierkeeper.policy.decide import protects
 
 _REPEATED_EVENTS = sa.text(
     "SELECT subject, revision, count(*) AS lines FROM events GROUP BY subject, revision HAVING count(*) > 1"
@@ -64,8 +63,7 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
     rows, copies = _catalog(engine)
     readers = {row.id for row in rows[:reads]}
     with engine.catalog.reading() as connection:
-        moment = catalog_now(connection)
-        governance = engine.book.refresh(connection)
+        moment = Moment.read(connection, engine)
         for event in connection.execute(_REPEATED_EVENTS):
             yield f"I6: revision {event.revision} of {event.subject} has {event.lines} events"
         for gap in connection.execute(_MISSING_EVENTS):
@@ -76,7 +74,7 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
         of_row = copies.get(row.id, [])
         if row.counted:
             yield from _unreadable(engine, row) if row.id in readers else _bare(row, of_row)
-        held = row.counted and protects(row.facts(moment), governance.of(row.subject), moment)  # a purge is for good
+        held = row.counted and moment.protects(row)  # a purge is for good
         if held and not any(p.readable for p in of_row):
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:

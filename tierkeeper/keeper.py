@@ -43,6 +43,7 @@ from tierkeeper.engine.access import AccessLog
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.memory import CatalogMemory
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy import document, match, s3_lifecycle
 from tierkeeper.policy.tiers import TierInfo
@@ -371,7 +372,7 @@ class Keeper:
         """Say of every active policy how it stands to a subject, the governing one first."""
         engine = self.engine
         with engine.catalog.reading() as connection:
-            return match.why(engine.book.refresh(connection).policies, subject)
+            return match.why(Moment.read(connection, engine).policies, subject)
 
     def _applied(self, changes: list[PolicyChange], *, dry_run: bool) -> list[PolicyChange]:
         if not dry_run:

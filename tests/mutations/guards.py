@@ -1,7 +1,7 @@
 """The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT, DECIDE, KEEPER, RIPENESS, STORY, WORKERS
+from mutations.places import COLLECT, DECIDE, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
 
 _BYTES = (
     Mutant(
@@ -118,9 +118,30 @@ _PROTECTION = (
     ),
     Mutant(
         "retention",
+        "the policies are those that were active when the process began",
+        (
+            Edit(
+                "tierkeeper/engine/policybook.py",
+                "            if edition != self._edition:\n",
+                "            if not self._edition:\n",
+            ),
+        ),
+        (
+            "tests/integration/engine/test_moment.py::test_policies_are_those_of_now",
+            f"{STORY}test_retention_that_was_lengthened_protects_at_once",
+        ),
+    ),
+    Mutant(
+        "undo",
+        "the default undo window is forgotten",
+        (Edit(MOMENT, "default_undo=self.limits.undo)", "default_undo=Duration())"),),
+        ("tests/unit/engine/test_moment.py::test_the_undo_window",),
+    ),
+    Mutant(
+        "retention",
         "collect does not ask for the tiers in which retention keeps a copy",
         (
-            Edit(RIPENESS, "                guarded |= policy.retention.tiers\n", "                pass\n"),
+            Edit(RIPENESS, "                guarded |= decision.policy.retention.tiers\n", "                pass\n"),
             Edit(RIPENESS, "    locked = copy.locked_until is not None and copy", "    locked = False and copy"),
         ),
         (f"{STORY}test_a_lock_that_was_put_is_waited_for",),

@@ -144,7 +144,7 @@ _BRAKE = (
         (
             Edit(
                 "tierkeeper/engine/commit.py",
-                "    items = _braked(connection, engine, governance, items, held, worker, now=now)\n",
+                "    items = _braked(connection, engine, moment, items, held, worker)\n",
                 "",
             ),
         ),

@@ -164,7 +164,7 @@ SUSPECTING = (
     _broken(
         "the brake does not count what comes before the second look",
         _COMMIT,
-        "    deletes = item.policy.name if item.decision.step is Step.PURGE else None\n",
+        "    deletes = item.decision.policy.name if item.decision.step is Step.PURGE else None\n",
         "    deletes = None\n",
         "test_suspects_meanwhile.py::test_the_wait_for_a_second_look_puts_no_step_off",
     ),

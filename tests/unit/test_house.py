@@ -14,6 +14,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 CAUGHT = re.compile(r"except\b.*\b(?:error|request)\.(?:HTTP|URL)Error")
 STEP = re.compile(r"^(\d+)\. ([a-z ]+?)(?: \(|[:,])", re.MULTILINE)
 STEPS = 26  # of the engine
+DECIDING = ("decide", "protects", "retained_until", "next_phase_start")  # in policy/decide.py
 
 
 def files(*suffixes: str) -> Iterator[Path]:
@@ -74,3 +75,20 @@ def test_engine_files_number_their_steps() -> None:
         assert made == told, path.name
         numbered += len(made)
     assert numbered == STEPS
+
+
+def test_only_a_moment_decides() -> None:
+    """What a decision takes is handed over in one place: no other module asks for decisions or reads the policies."""
+    places = {str(p.relative_to(ROOT)): ast.parse(p.read_text()) for p in (ROOT / "tierkeeper").rglob("*.py")}
+    asking = [place for place, tree in places.items() if any(map(asks_for_decisions, ast.walk(tree)))]
+    assert asking == ["tierkeeper/engine/moment.py"]
+
+
+def asks_for_decisions(node: ast.AST) -> bool:
+    """Whether it imports what decides about artifacts, makes the facts of a row, or reads the active policies."""
+    if isinstance(node, ast.ImportFrom):
+        named = {f"{node.module}.{name.name}" for name in node.names}
+        return not named.isdisjoint({"tierkeeper.policy.decide", *(f"tierkeeper.policy.decide.{d}" for d in DECIDING)})
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr == "facts" or ast.unparse(node.func).endswith("book.read")

@@ -87,7 +87,7 @@ class Span(click.ParamType[timedelta]):
         return length
 
 
-class Moment(click.ParamType[datetime]):
+class Instant(click.ParamType[datetime]):
     """A moment: ISO 8601 (without a zone it is UTC), ``now``, or a length of time ago such as ``8d``.
 
     With ``ahead`` a length of time is one from now on.
@@ -173,8 +173,8 @@ class Metadata(click.ParamType[dict[str, Any]]):
 
 
 SPAN = Span()
-MOMENT = Moment()
-MOMENT_AHEAD = Moment(ahead=True)
+MOMENT = Instant()
+MOMENT_AHEAD = Instant(ahead=True)
 PAIR = Pair()
 SIZE = Size()
 SHA256 = Sha256()

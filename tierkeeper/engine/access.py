@@ -15,9 +15,8 @@ from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import artifacts, schedule
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.policy.decide import decide
+from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action
 from tierkeeper.policy.rules import ACCESSED
 
@@ -57,22 +56,22 @@ class AccessLog:
 
     def _write(self, connection: sa.Connection, times: dict[UUID, datetime]) -> None:
         artifacts.record_access(connection, times)
-        governance = self._engine.book.refresh(connection)
-        if not any(policy.clock == ACCESSED for policy in governance.policies):
+        moment = Moment.read(connection, self._engine)
+        if not any(policy.clock == ACCESSED for policy in moment.policies):
             return
-        now, undo = catalog_now(connection), self._engine.default_undo
+        now = moment.now
         due: list[schedule.Coming] = []
         seen: list[schedule.Coming] = []
         for row in artifacts.load(connection, times):
-            policy = governance.of(row.subject)
+            policy = moment.policies.governing(row.subject)
             if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
-                decision = decide(row.facts(now), policy, now=now, default_undo=undo)
+                decision = moment.decide(row)
                 if decision.tiers != row.wanted:
                     due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
                 if decision.action is Action.KEEP:  # what was to be deleted is young again: the brake lets it be
-                    moment = decision.next_due or now
-                    deletes = policy.name if decision.deletes_at(moment) else None
-                    seen.append(schedule.Coming(row.id, row.tenant, moment, decision.next_step, deletes))
+                    due_at = decision.next_due or now
+                    deletes = policy.name if decision.deletes_at(due_at) else None
+                    seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
         schedule.hasten(connection, due)
         schedule.put_if_missing(connection, due)

@@ -26,6 +26,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import checking, settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
@@ -206,7 +207,8 @@ def _take(
     head = artifacts.take_names(connection, [name])[name]
     ref = Ref(*name, info.version)
     known = artifacts.by_ref(connection, ref)
-    now = catalog_now(connection)
+    moment = Moment.read(connection, engine)
+    now = moment.now
     if placements.load(connection, [info.placement]):
         return Adopted(one, Adoption.GONE, ref)  # somebody else was faster
     if known is not None and known.sha256 == info.sha256:
@@ -220,7 +222,7 @@ def _take(
         _tell_of_copy(connection, row, one, now=now, actor=actor, run=run)
         return Adopted(one, Adoption.COPY, row.ref)
     version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
-    row = _new(connection, engine, one, info, blob=blob, name=head.id, version=version, now=now)
+    row = _new(moment, one, info, blob=blob, name=head.id, version=version)
     artifacts.set_latest(connection, {head.id: max(head.latest, version)})
     artifacts.insert(connection, [row])
     reason = f"found only in tier {one.tier} when the catalog was rebuilt"
@@ -286,17 +288,7 @@ def _tell_of_copy(
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
 
 
-def _new(
-    connection: sa.Connection,
-    engine: Engine,
-    one: Object,
-    info: ObjectInfo,
-    *,
-    blob: UUID,
-    name: UUID,
-    version: int,
-    now: datetime,
-) -> ArtifactRow:
+def _new(moment: Moment, one: Object, info: ObjectInfo, *, blob: UUID, name: UUID, version: int) -> ArtifactRow:
     row = ArtifactRow(
         id=new_id(),
         name_id=name,
@@ -310,8 +302,8 @@ def _new(
         content_type=info.content_type,
         metadata=info.metadata,
         tags={},
-        created_at=min(info.created, now),
-        stored_at=now,
+        created_at=min(info.created, moment.now),
+        stored_at=moment.now,
         accessed_at=None,
         policy_id=None,
         state=ArtifactState.LIVE,
@@ -330,9 +322,9 @@ def _new(
         holds=(HOLD,),
         newer_live=0,
     )
-    policy = engine.book.refresh(connection).of(row.subject)
+    policy = moment.policies.governing(row.subject)
     row.policy_id = policy.id
     if policy.retention is not None:
-        row.retain_until = policy.retention.period.after(row.created_at)
+        row.retain_until = moment.retained_until(row)
         row.retain_mode = policy.retention.mode.value
     return row

@@ -12,7 +12,7 @@ What policies delete goes through the brake like in any run: to apply a plan is 
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,9 +30,9 @@ from tierkeeper.engine import brake, job
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import converge_these
 from tierkeeper.engine.job import Job
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.plan import action_of, target_of
-from tierkeeper.policy.decide import decide
-from tierkeeper.policy.decision import when
+from tierkeeper.policy.decision import Decision, when
 from tierkeeper.policy.rules import Policy
 
 #: a run that shows no progress for so long is no longer at work
@@ -131,33 +131,31 @@ def _judge(
     """Return the items' artifacts, and why some are left alone."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
-    governance = engine.book.refresh(connection)
-    now = governance.now
+    moment = Moment.read(connection, engine)
     left: dict[UUID, str] = {}
     wishes: list[tuple[ArtifactRow, Policy]] = []
     for item in page:
         row = rows[item.artifact]
-        policy = governance.of(row.subject)
+        decision = moment.decide(row)
         here = copies.get(row.blob_id, []) if row.blob_id else []
-        reason = _why_not(engine, item, row, policy, here, now=now)
+        reason = _why_not(engine, item, row, decision, here)
         if reason is not None:
             left[item.artifact] = reason
         elif item.action == "delete":
-            wishes.append((row, policy))
-    for artifact in brake.foreseen(connection, engine, governance, wishes, now=now):
+            wishes.append((row, decision.policy))
+    for artifact in brake.foreseen(connection, engine, moment, wishes):
         left[artifact] = "braked: too many are to be deleted at once, so a sweep asks first"
     return rows, left
 
 
 def _why_not(
-    engine: Engine, item: Item, row: ArtifactRow, policy: Policy, here: Sequence[PlacementRow], *, now: datetime
+    engine: Engine, item: Item, row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]
 ) -> str | None:
     """Return why an item is not done, None if it is to be."""
     if row.revision != item.revision:
         return f"changed since: it is at revision {row.revision}, and was at {item.revision}"
-    if policy.label != item.policy:
-        return f"the policy changed: {policy.label} governs it, and {item.policy} did"
-    decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+    if decision.policy.label != item.policy:
+        return f"the policy changed: {decision.policy.label} governs it, and {item.policy} did"
     if decision.refused and decision.blocked:
         return f"refused: {'; '.join(decision.blocked)}"
     if item.blocked:

@@ -25,7 +25,7 @@ from tierkeeper.catalog.runs import Judged
 from tierkeeper.engine import brake as braking
 from tierkeeper.engine import holding
 from tierkeeper.engine.context import Engine
-from tierkeeper.policy.decide import decide
+from tierkeeper.engine.moment import Moment
 
 _BATCH = 20_000  # rows of the schedule in one transaction
 _PINNED = 500  # artifacts in one
@@ -102,7 +102,7 @@ def _hold(engine: Engine, run: UUID) -> None:
     """A run that a commit began holds no more than that commit's batch before the next sweep looks: hold it all."""
     with engine.catalog.reading() as connection:
         found = next((one for one in braking.waiting(connection) if one.id == run), None)
-        own = braking.own_brakes(engine.book.refresh(connection))
+        own = braking.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
         holding.hold(engine, Scope(*braking.scope_of(found), own), run)
 
@@ -141,18 +141,17 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
     rows = artifacts.lock(connection, ids)
     held = schedule.lock(connection, ids)
-    governance = engine.book.refresh(connection)
-    now = governance.now
+    moment = Moment.read(connection, engine)
+    now = moment.now
     said = run.approval or {}
     until = now + engine.settings.engine.undelete_pin
     mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
     coming, lines, written = [], [], []
     for row in mine:
         row.not_before = until if row.not_before is None else max(until, row.not_before)
-        policy = governance.of(row.subject)
-        decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+        decision = moment.decide(row)
         due_at = decision.due_at(row.wanted, now=now) or now
-        deletes = policy.name if decision.deletes_at(due_at) else None
+        deletes = decision.policy.name if decision.deletes_at(due_at) else None
         coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         written.append({"id": row.id, "not_before": row.not_before, "revision": row.revision + 1})
         lines.append(

@@ -12,7 +12,7 @@ delete only such rows need not wait for each other; one that deletes others coun
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,8 +28,7 @@ from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.catalog.schedule import Held
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.policybook import Governance
-from tierkeeper.policy.decide import decide
+from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Brake, Policy
 
@@ -58,47 +57,40 @@ def deletes(row: ArtifactRow, decision: Decision) -> bool:
     return row.state is ArtifactState.LIVE and decision.action is Action.DELETE
 
 
-def barred(engine: Engine, row: ArtifactRow, policy: Policy, *, now: datetime, run: UUID | None = None) -> Decision:
+def barred(moment: Moment, row: ArtifactRow, *, run: UUID | None = None) -> Decision:
     """Decide as if no policy could delete the artifact: its copies are repaired, restored and moved all the same."""
-    facts = dataclasses.replace(row.facts(now), not_before=_NEVER)
-    decision = decide(facts, policy, now=now, default_undo=engine.default_undo)
+    decision = moment.decide(dataclasses.replace(row, not_before=_NEVER))
     return dataclasses.replace(decision, blocked=(f"brake: run {run} awaits approval",))
 
 
 def check(
     connection: sa.Connection,
     engine: Engine,
-    governance: Governance,
+    moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
     held: Mapping[UUID, Held],
     *,
     actor: str,
-    now: datetime,
 ) -> dict[UUID, UUID]:
     """Return, of the deletions by policy that a commit is about to do, those that are stopped, and by which run.
 
     The rows of the schedule are locked. What an operator approved goes and counts nowhere.
     """
     stopped: dict[UUID, UUID] = {}
-    for found in _over(connection, engine, governance, wishes, held, alone=True, now=now):
-        run = opened(connection, engine, found.scope, found.weight, actor=actor, now=now)
+    for found in _over(connection, engine, moment, wishes, held, alone=True):
+        run = opened(connection, engine, moment, found.scope, found.weight, actor=actor)
         stopped.update(dict.fromkeys(found.artifacts, run))
     return stopped
 
 
 def foreseen(
-    connection: sa.Connection,
-    engine: Engine,
-    governance: Governance,
-    wishes: Sequence[tuple[ArtifactRow, Policy]],
-    *,
-    now: datetime,
+    connection: sa.Connection, engine: Engine, moment: Moment, wishes: Sequence[tuple[ArtifactRow, Policy]]
 ) -> set[UUID]:
     """Return which of these deletions by policy a commit would stop now; only reads."""
     if not wishes:
         return set()
     held = schedule.peek(connection, [row.id for row, _ in wishes])
-    over = _over(connection, engine, governance, wishes, held, alone=False, now=now)
+    over = _over(connection, engine, moment, wishes, held, alone=False)
     return {artifact for found in over for artifact in found.artifacts}
 
 
@@ -114,15 +106,14 @@ class _Over:
 def _over(
     connection: sa.Connection,
     engine: Engine,
-    governance: Governance,
+    moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
     held: Mapping[UUID, Held],
     *,
     alone: bool,
-    now: datetime,
 ) -> list[_Over]:
     """Return the scopes whose deletions are too many; ``alone``: under the tenants' locks."""
-    own = own_brakes(governance)
+    own = own_brakes(moment.policies)
     of_scope: dict[tuple[str, str], list[tuple[ArtifactRow, Policy]]] = defaultdict(list)
     unknown: Counter[tuple[str, str]] = Counter()
     for row, policy in wishes:
@@ -131,7 +122,7 @@ def _over(
             continue
         key = row.tenant, policy.name if policy.name in own else ""
         of_scope[key].append((row, policy))
-        unknown[key] += not _known(mine, policy, now)
+        unknown[key] += not _known(mine, policy, moment.now)
     if alone:
         for tenant in sorted({tenant for tenant, _ in of_scope}):
             news = any(number for (of, _), number in unknown.items() if of == tenant)
@@ -139,15 +130,15 @@ def _over(
     found = []
     for key in sorted(of_scope):
         scope, limits = Scope(*key, own), limits_of(engine, of_scope[key][0][1])
-        weight = weigh(connection, engine, scope, limits, now=now, more=unknown[key])
+        weight = weigh(connection, engine, scope, limits, now=moment.now, more=unknown[key])
         if weight.over:
             found.append(_Over(scope, weight, [row.id for row, _ in of_scope[key]]))
     return found
 
 
-def own_brakes(governance: Governance) -> frozenset[str]:
+def own_brakes(policies: Iterable[Policy]) -> frozenset[str]:
     """Return the names of the policies that have a brake of their own."""
-    return frozenset(policy.name for policy in governance.policies if policy.brake is not None)
+    return frozenset(policy.name for policy in policies if policy.brake is not None)
 
 
 def limits_of(engine: Engine, policy: Policy | None) -> Brake:
@@ -175,30 +166,30 @@ def weigh(
 
 
 def opened(
-    connection: sa.Connection, engine: Engine, scope: Scope, weight: Weight, *, actor: str, now: datetime
+    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight, *, actor: str
 ) -> UUID:
     """Return the run of a scope that awaits an approval, begun where there is none."""
     brake.open_alone(connection, scope.tenant)
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
             return run.id
-    told = described(connection, engine, scope, weight, now=now)
+    told = described(connection, engine, moment, scope, weight)
     identity = runs.await_approval(
         connection, RunKind.PURGE, actor=actor, tenant=scope.tenant, arguments=told, counts={"stopped": told["pending"]}
     )
     line = events.Line(identity, 1, "braked", actor, tenant=scope.tenant, after=told, run=identity)
-    events.append(connection, [line], at=now)
+    events.append(connection, [line], at=moment.now)
     return identity
 
 
 def described(
-    connection: sa.Connection, engine: Engine, scope: Scope, weight: Weight, *, now: datetime
+    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight
 ) -> dict[str, Any]:
     """Return what a run says of itself: how many, against which limit, by which policies, and some names."""
     window = engine.settings.engine.brake_window
-    of = brake.by_policy(connection, scope, now=now)
+    of = brake.by_policy(connection, scope, now=moment.now)
     pending = max(weight.pending, sum(of.values()))
-    versions = {policy.name: policy.label for policy in engine.book.refresh(connection).policies}
+    versions = {policy.name: policy.label for policy in moment.policies}
     reason = (
         f"policies are to delete {pending} artifacts of {scope.tenant} now and deleted {weight.recent} in the last"
         f" {format_duration(window)}; the limit is {weight.limit}"
@@ -211,7 +202,7 @@ def described(
         "recent": weight.recent,
         "limit": weight.limit,
         "policies": {versions.get(name, name): count for name, count in of.items()},
-        "samples": brake.samples(connection, scope, now=now, limit=_SAMPLES),
+        "samples": brake.samples(connection, scope, now=moment.now, limit=_SAMPLES),
     }
 
 

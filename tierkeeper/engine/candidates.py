@@ -11,6 +11,7 @@ from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import ripeness, settlement
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
 
@@ -56,8 +57,7 @@ def judge(
     """
     chosen = {placement for placement, _ in candidates}
     of = sorted({blob for _, blob in candidates})
-    governance = engine.book.refresh(connection)
-    now = governance.now
+    moment = Moment.read(connection, engine)
     copies = placements.of_blobs(connection, of)
     owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
     for artifact in artifacts.of_blobs(connection, of):
@@ -65,7 +65,7 @@ def judge(
     late = engine.settings.engine.lease
     judged = Judged()
     for blob in of:
-        needs = ripeness.needs(owners[blob], governance, now=now, default_undo=engine.default_undo)
+        needs = ripeness.needs(owners[blob], moment)
         staying = [copy for copy in copies[blob] if copy.tier not in away]
         for copy in copies[blob]:
             if copy.id not in chosen:
@@ -73,7 +73,7 @@ def judge(
             if copy.tier in away:
                 judged.verdicts.append(away[copy.tier])
                 continue
-            verdict = ripeness.judge(copy, staying, needs, now=now, late=late)
+            verdict = ripeness.judge(copy, staying, needs, now=moment.now, late=late)
             if verdict is Verdict.COLLECTED:
                 to_see = [other for other in staying if other.id != copy.id and settlement.good(other)]
                 judged.to_see.update((other.id, other) for other in to_see)

@@ -22,12 +22,10 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, change, locking, lost, namesakes, settlement
 from tierkeeper.engine.context import Engine, Worker
-from tierkeeper.engine.policybook import Governance
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
 from tierkeeper.engine.transfer import Transferred
-from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision, Step, when
-from tierkeeper.policy.rules import Policy
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
 #: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
@@ -50,7 +48,6 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class _Item:
     row: ArtifactRow
-    policy: Policy
     decision: Decision
     run: UUID | None = None  # of the brake: the one that stops a deletion, or whose approval lets it go
     stopped: bool = False
@@ -76,16 +73,16 @@ def batch(
     held = schedule.lock(connection, ids)
     # read after the last lock: a store makes older versions due under the locks of the schedule only
     rows = artifacts.load(connection, ids)
-    governance = engine.book.refresh(connection)
-    now = governance.now
+    moment = Moment.read(connection, engine)
+    now = moment.now
     wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
     done = _founded(done, copies)
-    items = [_Item(r, p, _decided(engine, r, p, now)) for r in rows for p in (governance.of(r.subject),)]
-    items = _braked(connection, engine, governance, items, held, worker, now=now)
-    items = _spared(connection, engine, items, now=now)
+    items = [_Item(row, moment.decide(row)) for row in rows]
+    items = _braked(connection, engine, moment, items, held, worker)
+    items = _spared(connection, moment, items)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
-    if any(item.policy.retention or item.decision.action is Action.DESTROY for item in items):
+    if any(item.decision.policy.retention or item.decision.action is Action.DESTROY for item in items):
         copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
     history = schedule.failures(connection, ids)
     problems = _problems(done, unread, copies)
@@ -98,11 +95,12 @@ def batch(
         blob = item.row.blob_id
         fate = settled.get(blob) if blob is not None else None
         approved = item.run is not None and not item.stopped
-        made = change.of(item.row, item.decision, item.policy, fate, first=blob not in told, now=now, approved=approved)
+        policy = item.decision.policy
+        made = change.of(item.row, item.decision, policy, fate, first=blob not in told, now=now, approved=approved)
         told.add(blob)
         changes.append(made)
         here = copies[blob] if blob is not None else ()
-        missing = locking.wanted(engine, item.policy, item.decision.retain_until, here, now=now)
+        missing = locking.wanted(engine, policy, item.decision.retain_until, here, now=now)
         locks.extend(missing)
         retry = None
         if fate is not None and not fate.complete:
@@ -159,24 +157,22 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
 def _braked(
     connection: sa.Connection,
     engine: Engine,
-    governance: Governance,
+    moment: Moment,
     items: Sequence[_Item],
     held: Mapping[UUID, schedule.Held],
     worker: Worker,
-    *,
-    now: datetime,
 ) -> list[_Item]:
     """Return the items with those deletions by policy that the brake stops decided anew, as if there were no purge."""
-    wishes = [(item.row, item.policy) for item in items if brake.deletes(item.row, item.decision)]
+    wishes = [(item.row, item.decision.policy) for item in items if brake.deletes(item.row, item.decision)]
     if not wishes:
         return list(items)
-    stopped = brake.check(connection, engine, governance, wishes, held, actor=worker.actor, now=now)
+    stopped = brake.check(connection, engine, moment, wishes, held, actor=worker.actor)
     deleting = {row.id for row, _ in wishes}
     found = []
     for item in items:
         run = stopped.get(item.row.id)
         if run is not None:
-            barred = brake.barred(engine, item.row, item.policy, now=now, run=run)
+            barred = brake.barred(moment, item.row, run=run)
             found.append(replace(item, decision=barred, run=run, stopped=True))
         elif item.row.id in deleting:
             approved = mine.approved_by if (mine := held.get(item.row.id)) is not None else None
@@ -186,7 +182,7 @@ def _braked(
     return found
 
 
-def _spared(connection: sa.Connection, engine: Engine, items: Sequence[_Item], *, now: datetime) -> list[_Item]:
+def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_Item]) -> list[_Item]:
     """Return the items with what a catalog that is not trusted would destroy left as it is.
 
     It may be an older copy of itself, that does not know of an undelete or a hold; and a purge is irrevocable.
@@ -195,13 +191,12 @@ def _spared(connection: sa.Connection, engine: Engine, items: Sequence[_Item], *
     doubt = epochs.distrusted(connection) if ending else None
     if doubt is None:
         return list(items)
-    return [replace(i, decision=_left(engine, i, doubt, now)) if i.row.id in ending else i for i in items]
+    return [replace(i, decision=_left(moment, i.row, doubt)) if i.row.id in ending else i for i in items]
 
 
-def _left(engine: Engine, item: _Item, doubt: str, now: datetime) -> Decision:
-    facts = replace(item.row.facts(now), holds=(*item.row.holds, "the catalog is not trusted"))
-    decision = decide(facts, item.policy, now=now, default_undo=engine.default_undo)
-    return replace(decision, blocked=(f"the catalog is not trusted: {doubt}",), next_due=now + DOUBTED)
+def _left(moment: Moment, row: ArtifactRow, doubt: str) -> Decision:
+    decision = moment.decide(replace(row, holds=(*row.holds, "the catalog is not trusted")))
+    return replace(decision, blocked=(f"the catalog is not trusted: {doubt}",), next_due=moment.now + DOUBTED)
 
 
 def _settle_blobs(
@@ -259,10 +254,6 @@ def _problems(
         found.update((p.blob_id, unread[p.id]) for of_blob in copies.values() for p in of_blob if p.id in unread)
     found.update((t.intent.blob, t.error) for t in done if t.error is not None)
     return found
-
-
-def _decided(engine: Engine, row: ArtifactRow, policy: Policy, now: datetime) -> Decision:
-    return decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
 
 
 def _line(
@@ -359,7 +350,7 @@ def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule
     natural = item.decision.next_due
     if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
         return waiting
-    deletes = item.policy.name if item.decision.step is Step.PURGE else None
+    deletes = item.decision.policy.name if item.decision.step is Step.PURGE else None
     step = waiting.step if waiting.permanent else item.decision.next_step
     return replace(waiting, due_at=natural, step=step, deletes=deletes)
 
@@ -371,7 +362,7 @@ def _next(
     due_at = item.decision.next_due
     if item.stopped and not locks:
         since = min(now, held.due_at) if held is not None else now
-        return schedule.Next(item.row.id, since, "purge", deletes=item.policy.name, braked=item.run)
+        return schedule.Next(item.row.id, since, "purge", deletes=item.decision.policy.name, braked=item.run)
     if item.row.state is ArtifactState.PURGED:
         due_at = None
     elif locks:
@@ -380,4 +371,5 @@ def _next(
     elif due_at is not None and due_at <= now and not made.event:
         due_at = now + QUIET
     purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
-    return schedule.Next(item.row.id, due_at, item.decision.next_step, deletes=item.policy.name if purges else None)
+    deletes = item.decision.policy.name if purges else None
+    return schedule.Next(item.row.id, due_at, item.decision.next_step, deletes=deletes)

@@ -13,7 +13,6 @@ from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.policybook import PolicyBook
-from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import StoreError, TierNotOurs
@@ -43,11 +42,6 @@ class Engine:
     def grace(self) -> timedelta:
         """From doomed to collected; longer than the longest copy or read."""
         return self.settings.engine.grace
-
-    @property
-    def default_undo(self) -> Duration:
-        """The undo window where a policy has none."""
-        return Duration.of(self.settings.engine.undo)
 
     def store(self, tier: str) -> Store:
         """Return the store of a tier; UnknownTier names those there are."""

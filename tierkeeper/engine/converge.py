@@ -29,8 +29,8 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, commit, damage, locking, settlement, suspects, vouching
 from tierkeeper.engine.context import Engine, Worker, info_of
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
-from tierkeeper.policy.decide import decide
 
 
 @dataclass(slots=True)
@@ -133,27 +133,22 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
     """Say what is wanted of each blob of the batch; only reads. ``unread``: doubtful copies that are not waited for."""
     passed = unread or {}
     with engine.catalog.reading() as connection:
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
         rows = artifacts.load(connection, ids)
         of = [row for row in rows if row.blob_id is not None]
         ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})
         wants = artifacts.sibling_wants(connection, ids_of_blobs, batch=ids)
         copies = placements.of_blobs(connection, ids_of_blobs)
-        decided = [
-            (row, policy, decide(row.facts(now), policy, now=now, default_undo=engine.default_undo))
-            for row in of
-            for policy in (governance.of(row.subject),)
-        ]
-        wishes = [(row, policy) for row, policy, decision in decided if brake.deletes(row, decision)]
-        stopped = brake.foreseen(connection, engine, governance, wishes, now=now)
+        decided = [(row, moment.decide(row)) for row in of]
+        wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, moment, wishes)
     wanted: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in ids_of_blobs}
     rule: dict[UUID, str] = {}
     owner: dict[UUID, ArtifactRow] = {}
-    for row, policy, first in decided:
+    for row, first in decided:
         if row.blob_id is None or not row.counted:
             continue
-        decision = brake.barred(engine, row, policy, now=now) if row.id in stopped else first
+        decision = brake.barred(moment, row) if row.id in stopped else first
         wanted[row.blob_id] |= decision.tiers
         if row.blob_id not in owner:
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule

@@ -30,6 +30,7 @@ from tierkeeper.catalog import artifacts, blobs, placements, tenants
 from tierkeeper.engine import content as contents
 from tierkeeper.engine import locking, settlement, storing, streams
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.storing import Incoming
 from tierkeeper.engine.transfer import Intent, Renewal, fault, uploaded
 from tierkeeper.policy.clocks import check_metadata
@@ -138,7 +139,7 @@ def step_1_read(
 ) -> Incoming:
     """Open and hash one item's content and find its policy; refuse what can't be stored."""
     read = stack.enter_context(contents.opened(engine, args, given))
-    now = opening.governance.now
+    now = opening.moment.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
         raise InvalidInput(
             field="created",
@@ -153,7 +154,7 @@ def step_1_read(
         created=min(args.created or now, now),
         delivery=storing.delivery(position, args, call=call, verb=verb, given=None if given is None else read.sha256),
     )
-    policy = opening.governance.of(incoming.subject)
+    policy = opening.moment.policies.governing(incoming.subject)
     # a metadata clock that can't be read is refused now, not found out at a sweep
     check_metadata(policy, args.metadata)
     return incoming
@@ -166,8 +167,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
     def unit(connection: sa.Connection) -> storing.Prepared:
         scopes = tenants.scopes(connection, [i.args.tenant for i in items])
         taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
         copies = placements.of_blobs(connection, sorted(set(taken.values())))
         latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
         intents: dict[int, list[Intent]] = {}
@@ -177,7 +177,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
         begun: set[tuple[object, str]] = set()
         for item in items:
             blob = taken[scopes[item.args.tenant], item.content.sha256]
-            policy = governance.of(item.subject)
+            policy = moment.policies.governing(item.subject)
             entry = entry_tiers(policy)
             first = first_written(policy, entry, engine.tiers)
             held = {p.tier for p in copies[blob] if settlement.good(p)}
@@ -201,7 +201,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                         "location": intent.location,
                         "state": PlacementState.COPYING.value,
                         "token": token,
-                        "lease_until": now + timedelta(seconds=engine.lease),
+                        "lease_until": moment.now + timedelta(seconds=engine.lease),
                         "placed_by": f"{policy.label}: phase {policy.phases[0].after}",
                     }
                 )

@@ -20,8 +20,8 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.deliveries import line
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
-from tierkeeper.policy.decide import decide
 
 _PAGE: Final = 500
 _FIRST: Final = UUID(int=0)
@@ -137,20 +137,19 @@ def _artifacts_decided(
         artifacts.lock_only(connection, ids)
         schedule.lock(connection, ids)
         rows = artifacts.load(connection, sorted(parked.still(connection, ids)))
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
+        now = moment.now
         coming: list[schedule.Coming] = []
         details: dict[UUID, str] = {}
         for row in rows:
-            policy = governance.of(row.subject)
-            course = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+            course = moment.decide(row)
             due, step, details[row.id] = now, course.next_step, "due now"
             if decision == "skipped":
                 if course.next_due is None or course.next_due <= now:
                     details[row.id] = "until a verb, a policy edit or a damaged copy makes it due"
                     continue
                 due, details[row.id] = course.next_due, f"until its next step, at {course.next_due:%Y-%m-%d %H:%M} UTC"
-            deletes = policy.name if course.deletes_at(due) else None
+            deletes = course.policy.name if course.deletes_at(due) else None
             coming.append(schedule.Coming(row.id, row.tenant, due, step, deletes))
         if dry_run:
             return details

@@ -14,13 +14,11 @@ import sqlalchemy as sa
 
 from tierkeeper.base.values import PlanItem
 from tierkeeper.catalog import artifacts, browse, placements, schedule
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, governing, settlement
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.policybook import Governance
+from tierkeeper.engine.moment import Moment
 from tierkeeper.policy import document
-from tierkeeper.policy.decide import decide
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import ordered
@@ -37,13 +35,10 @@ class View:
     as_of: datetime | None = None
     candidates: Sequence[Policy] = ()
 
-    def governance(self, engine: Engine, connection: sa.Connection) -> Governance:
-        """Return the policies that govern in this view."""
-        active = engine.book.refresh(connection)
-        if not self.candidates:
-            return active
-        names = {policy.name for policy in self.candidates}
-        return Governance([*(p for p in active.policies if p.name not in names), *self.candidates], {}, active.now)
+    def moment(self, connection: sa.Connection, engine: Engine) -> Moment:
+        """Return the moment of this transaction, under the policies of this view."""
+        moment = Moment.read(connection, engine)
+        return moment.under(self.candidates) if self.candidates else moment
 
 
 def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text: str | None, source: str) -> View:
@@ -65,9 +60,9 @@ def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: in
     while left is None or left > 0:
         size = _PAGE if left is None else min(_PAGE, left)
         with engine.catalog.reading() as connection:
-            now = as_of or catalog_now(connection)
-            page = schedule.due_page(connection, as_of=now, after=after, limit=size, tenant=tenant)
-            items = _items(connection, engine, view, [artifact for artifact, _ in page], now=now)
+            moment = view.moment(connection, engine)
+            page = schedule.due_page(connection, as_of=as_of or moment.now, after=after, limit=size, tenant=tenant)
+            items = _items(connection, engine, view, moment, [artifact for artifact, _ in page])
         yield from (items[artifact] for artifact, _ in page)
         if len(page) < size:
             return
@@ -80,9 +75,9 @@ def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[Pl
     after, left = UUID(int=0), limit
     while True:
         with engine.catalog.reading() as connection:
-            now = view.as_of or catalog_now(connection)
+            moment = view.moment(connection, engine)
             ids = browse.counted_page(connection, after=after, limit=_PAGE, tenant=view.tenant)
-            items = _items(connection, engine, view, ids, now=now)
+            items = _items(connection, engine, view, moment, ids)
         for artifact in ids:
             item = items[artifact]
             if item.action == Action.KEEP.value and not item.blocked:
@@ -97,34 +92,29 @@ def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[Pl
 
 
 def _items(
-    connection: sa.Connection, engine: Engine, view: View, ids: Sequence[UUID], *, now: datetime
+    connection: sa.Connection, engine: Engine, view: View, moment: Moment, ids: Sequence[UUID]
 ) -> dict[UUID, PlanItem]:
     """Decide about each of these artifacts."""
-    governance = view.governance(engine, connection)
+    at = view.as_of or moment.now
     rows = artifacts.load(connection, ids)
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id}))
     dues = schedule.of_many(connection, ids)
-    decided = [
-        (row, policy, decide(row.facts(now), policy, now=now, default_undo=engine.default_undo))
-        for row in rows
-        for policy in (governance.of(row.subject),)
-    ]
+    decided = [(row, moment.coming(row, at)) for row in rows]
     stopped: set[UUID] = set()
     if view.as_of is None and not view.candidates:  # what is due some day or by other rules nobody counts yet
-        wishes = [(row, policy) for row, policy, decision in decided if brake.deletes(row, decision)]
-        stopped = brake.foreseen(connection, engine, governance, wishes, now=now)
+        wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, moment, wishes)
     return {
         row.id: _item(
             engine,
             row,
-            policy,
             decision,
             copies.get(row.blob_id, []) if row.blob_id else [],
             stopped=row.id in stopped,
-            due_at=dues[row.id].due_at if row.id in dues else now,
-            now=now,
+            due_at=dues[row.id].due_at if row.id in dues else at,
+            at=at,
         )
-        for row, policy, decision in decided
+        for row, decision in decided
     }
 
 
@@ -144,13 +134,12 @@ def target_of(engine: Engine, decision: Decision) -> tuple[str, ...]:
 def _item(
     engine: Engine,
     row: ArtifactRow,
-    policy: Policy,
     decision: Decision,
     here: Sequence[PlacementRow],
     *,
     stopped: bool,
     due_at: datetime,
-    now: datetime,
+    at: datetime,
 ) -> PlanItem:
     present = {p.tier for p in here if settlement.good(p)}
     return PlanItem(
@@ -163,8 +152,8 @@ def _item(
         reason=decision.reason,
         due_at=due_at,
         size=row.size,
-        age_days=round((now - row.created_at) / timedelta(days=1), 6),
+        age_days=round((at - row.created_at) / timedelta(days=1), 6),
         blocked=(_BRAKED,) if stopped else decision.blocked if decision.refused else (),
-        policy=policy.label,
+        policy=decision.policy.label,
         revision=row.revision,
     )

@@ -12,9 +12,9 @@ from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.base.values import PlanItem, PlanView
 from tierkeeper.catalog import brake, plans
 from tierkeeper.catalog.brake import Scope
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import brake as braking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.plan import View, plan
 from tierkeeper.policy import document
 
@@ -51,17 +51,17 @@ class Summary:
         return {"rules": lines, "refused": refused, "brake": self._brakes(connection, engine, view)}
 
     def _brakes(self, connection: sa.Connection, engine: Engine, view: View) -> list[dict[str, Any]]:
-        governance = view.governance(engine, connection)
-        by_label = {policy.label: policy for policy in governance.policies}
-        own = braking.own_brakes(governance)
-        now, window = catalog_now(connection), engine.settings.engine.brake_window
+        moment = view.moment(connection, engine)
+        by_label = {policy.label: policy for policy in moment.policies}
+        own = braking.own_brakes(moment.policies)
+        now, window = moment.now, engine.settings.engine.brake_window
         counted: Counter[tuple[str, str]] = Counter()
         for (tenant, label), number in self._deletes.items():
             name = by_label[label].name if label in by_label else ""
             counted[tenant, name if name in own else ""] += number
         over = []
         for (tenant, name), number in sorted(counted.items()):
-            limits = braking.limits_of(engine, next((p for p in governance.policies if p.name == name), None))
+            limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == name), None))
             limit = limits.limit(brake.population(connection, tenant, now=now, window=window))
             if limit is None or number <= limits.count:
                 continue
@@ -101,16 +101,16 @@ def store(
     """Make a plan and keep it for an apply; what a crash leaves is no plan and is forgotten like an old one."""
 
     def begun(connection: sa.Connection) -> UUID:
-        now = catalog_now(connection)
-        active = {policy.name: policy.version for policy in engine.book.refresh(connection).policies}
+        moment = Moment.read(connection, engine)
+        active = {policy.name: policy.version for policy in moment.policies}
         candidates = [{**document.to_document(p), "version": p.version} for p in view.candidates]
         return plans.begin(
             connection,
-            as_of=view.as_of or now,
+            as_of=view.as_of or moment.now,
             policies={"active": active, "candidates": candidates},
             arguments={"tenant": view.tenant},
             by=by,
-            now=now,
+            now=moment.now,
             expires=expires,
         )
 

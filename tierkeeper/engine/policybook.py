@@ -1,6 +1,6 @@
 """The active policies, as values, read again when they change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from threading import Lock
 
@@ -14,42 +14,43 @@ from tierkeeper.policy.rules import Policy
 _REMEMBERED = 50_000  # subjects; a batch has some hundred, names of one workflow mostly share one
 
 
-class PolicyBook:
-    """Knows which policy governs an artifact. One per process, safe to use from many threads."""
+class ActivePolicies:
+    """The policies that are active together, and which one of them governs a subject."""
 
-    def __init__(self) -> None:
-        self._edition = ""
-        self._policies: tuple[Policy, ...] = ()
-        self._governing: dict[match.Subject, Policy] = {}
-        self._lock = Lock()
+    def __init__(self, active: Iterable[Policy]) -> None:
+        self._active = tuple(active)
+        self._remembered: dict[match.Subject, Policy] = {}
 
-    def refresh(self, connection: sa.Connection) -> "Governance":
-        """Return the policies that are active now; asked in every transaction that decides."""
-        edition, now = policies.edition(connection)
-        with self._lock:
-            if edition != self._edition:
-                self._policies = tuple(read(row) for row in policies.active(connection))
-                self._governing = {}
-                self._edition = edition
-            return Governance(self._policies, self._governing, now)
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self._active)
 
-
-class Governance:
-    """The policies at one moment, ``now``, by PostgreSQL's clock."""
-
-    def __init__(self, active: Sequence[Policy], remembered: dict[match.Subject, Policy], now: datetime) -> None:
-        self.policies, self.now = active, now
-        self._remembered = remembered
-
-    def of(self, subject: match.Subject) -> Policy:
-        """Return the one policy that governs this subject."""
+    def governing(self, subject: match.Subject) -> Policy:
+        """Return the one policy that governs this subject; PolicyNotFound where none matches."""
         found = self._remembered.get(subject)
         if found is None:
-            found = match.governing(self.policies, subject)
+            found = match.governing(self._active, subject)
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             self._remembered[subject] = found
         return found
+
+
+class PolicyBook:
+    """Reads the active policies from the catalog when they changed. One per process, safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._edition = ""
+        self._policies = ActivePolicies(())
+        self._lock = Lock()
+
+    def read(self, connection: sa.Connection) -> tuple[ActivePolicies, datetime]:
+        """Return the policies that are active now, and PostgreSQL's time as they were asked for."""
+        edition, now = policies.edition(connection)
+        with self._lock:
+            if edition != self._edition:
+                self._policies = ActivePolicies(read(row) for row in policies.active(connection))
+                self._edition = edition
+            return self._policies, now
 
 
 def read(row: PolicyVersion) -> Policy:

@@ -15,7 +15,7 @@ from tierkeeper.base.stopping import over
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import artifacts, browse, runs, schedule
 from tierkeeper.engine.context import Engine
-from tierkeeper.policy.decide import decide
+from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action
 
 _PAGE = 2000
@@ -43,20 +43,19 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
         if not ids:
             runs.finish(connection, run)
             return Counter()
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
+        now = moment.now
         rows: list[schedule.Coming] = []
         never: list[schedule.Coming] = []
         deletes_now: dict[UUID, bool] = {}
         for row in artifacts.load(connection, ids):
-            policy = governance.of(row.subject)
-            decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+            decision = moment.decide(row)
             # a longer retention is to be noted and locked in the stores, whatever else is due when
             longer = decision.retain_until != row.retain_until
             due_at = now if longer else decision.due_at(row.wanted, now=now)
             deletes_now[row.id] = decision.action is Action.DELETE
             if due_at is not None:
-                deletes = policy.name if decision.deletes_at(due_at) else None
+                deletes = decision.policy.name if decision.deletes_at(due_at) else None
                 rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
             else:
                 never.append(schedule.Coming(row.id, row.tenant, now, ""))

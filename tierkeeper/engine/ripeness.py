@@ -8,9 +8,7 @@ from enum import Enum
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import settlement
-from tierkeeper.engine.policybook import Governance
-from tierkeeper.policy.decide import decide, protects
-from tierkeeper.policy.durations import Duration
+from tierkeeper.engine.moment import Moment
 
 
 class Verdict(Enum):
@@ -45,20 +43,19 @@ class Needs:
     guarded: frozenset[str]
 
 
-def needs(owners: Iterable[ArtifactRow], governance: Governance, *, now: datetime, default_undo: Duration) -> Needs:
+def needs(owners: Iterable[ArtifactRow], moment: Moment) -> Needs:
     """Add up what all artifacts of a blob want, as of their last commit and as decided now (R7), and protect."""
     wanted: set[str] = set()
     guarded: set[str] = set()
     protected = False
     for row in owners:
-        policy = governance.of(row.subject)
-        facts = row.facts(now)
+        decision = moment.decide(row)
         if row.counted:
-            wanted |= row.wanted | decide(facts, policy, now=now, default_undo=default_undo).tiers
-        if protects(facts, policy, now):
+            wanted |= row.wanted | decision.tiers
+        if moment.protects(row):
             protected = True
-            if policy.retention is not None:
-                guarded |= policy.retention.tiers
+            if decision.policy.retention is not None:
+                guarded |= decision.policy.retention.tiers
     return Needs(frozenset(wanted), protected, frozenset(guarded))
 
 

@@ -19,9 +19,9 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import locking, settlement
 from tierkeeper.engine.content import Content
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.policybook import Governance
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.transfer import Intent
-from tierkeeper.policy.decide import decide, entry_tiers, first_written
+from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.policy.decision import Action, listed
 from tierkeeper.policy.match import Subject
 from tierkeeper.policy.rules import Policy
@@ -97,10 +97,10 @@ def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: by
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How things stand when a batch comes in: what earlier deliveries stored, by position; the policies now."""
+    """How things stand when a batch comes in: what earlier deliveries stored, by position; the moment."""
 
     known: dict[int, StoreResult]
-    governance: Governance
+    moment: Moment
 
 
 def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str) -> Opening:
@@ -109,7 +109,7 @@ def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Cal
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
         known = {d.item: _result(result) for d, result in found.items()}
-        return Opening(known, engine.book.refresh(connection))
+        return Opening(known, Moment.read(connection, engine))
 
 
 def _result(recorded: dict[str, Any]) -> StoreResult:
@@ -153,12 +153,12 @@ def commit(
     blobs.lock(connection, {u.blob for u in uploads} - set(taken.values()))
     heads = artifacts.take_names(connection, [_name(i) for i in fresh])
     previous = artifacts.latest_of_names(connection, {h.id for h in heads.values()})
-    governance = engine.book.refresh(connection)
-    now = governance.now
+    moment = Moment.read(connection, engine)
+    now = moment.now
     needs: dict[UUID, set[str]] = {blob: set() for blob in {*taken.values(), *(u.blob for u in uploads)}}
     places = []
     for item in fresh:
-        policy = governance.of(item.subject)
+        policy = moment.policies.governing(item.subject)
         first = first_written(policy, entry_tiers(policy), engine.tiers)
         last = previous.get(heads[_name(item)].id)
         blob = taken[prepared.scopes[item.args.tenant], item.content.sha256]
@@ -188,16 +188,16 @@ def commit(
         if not place.first <= ours:
             continue  # the copy that was there at step 2 is gone, or another is needed: this item starts again
         version = batch.latest.get(head.id, head.latest) + 1
-        row = _new_row(item, head.id, version, place, now=now)
+        row = _new_row(moment, item, head.id, version, place)
         batch.latest[head.id] = version
         previous[head.id] = row
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
         missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
         locks.extend(missing)
-        _add(engine, batch, row, place, here=here, locks=bool(missing), call=call, now=now)
+        _add(engine, batch, moment, row, here=here, locks=bool(missing), call=call)
         if item.content.staged is not None:
             staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
-    _write(connection, batch, previous, governance, now=now)
+    _write(connection, batch, moment, previous)
     return batch.results, locks
 
 
@@ -280,10 +280,9 @@ def _settle(
     return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
 
 
-def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: datetime) -> ArtifactRow:
+def _new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: _Place) -> ArtifactRow:
     args, policy = item.args, place.policy
-    retention = policy.retention
-    return ArtifactRow(
+    row = ArtifactRow(
         id=item.artifact,
         name_id=name,
         tenant=args.tenant,
@@ -297,7 +296,7 @@ def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: da
         metadata=args.metadata,
         tags=args.tags,
         created_at=item.created,
-        stored_at=now,
+        stored_at=moment.now,
         accessed_at=None,
         policy_id=policy.id,
         state=ArtifactState.LIVE,
@@ -305,8 +304,8 @@ def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: da
         deleted_at=None,
         purge_at=None,
         purged_at=None,
-        retain_until=None if retention is None else retention.period.after(item.created),
-        retain_mode=None if retention is None else retention.mode.value,
+        retain_until=None,
+        retain_mode=None if policy.retention is None else policy.retention.mode.value,
         archived_tiers=None,
         override_kind=None,
         override_tiers=None,
@@ -316,22 +315,25 @@ def _new_row(item: Incoming, name: UUID, version: int, place: _Place, *, now: da
         holds=(),
         newer_live=0,
     )
+    row.retain_until = moment.retained_until(row)
+    return row
 
 
 def _add(
     engine: Engine,
     batch: _Batch,
+    moment: Moment,
     row: ArtifactRow,
-    place: _Place,
     *,
     here: set[str],
     locks: bool,
     call: Call,
-    now: datetime,
 ) -> None:
     """Gather the rows of a new version: itself, its schedule, its event."""
     batch.new.append(row)
-    decision = decide(row.facts(now), place.policy, now=now, default_undo=engine.default_undo)
+    now = moment.now
+    decision = moment.decide(row)
+    policy = decision.policy
     settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
     due_at = decision.next_due if settled else now
     if settled and locks:
@@ -343,7 +345,7 @@ def _add(
             if not settled and decision.action is Action.KEEP
             else decision.next_step
         )
-        deletes = place.policy.name if decision.deletes_at(due_at) else None
+        deletes = policy.name if decision.deletes_at(due_at) else None
         batch.due.append(schedule.Coming(row.id, row.tenant, due_at, step, deletes))
     batch.lines.append(
         events.of_artifact(
@@ -353,20 +355,13 @@ def _add(
             now=now,
             actor=call.actor,
             after={"state": "live", "wanted": sorted(row.wanted), "present": sorted(here), "size": row.size},
-            policy=f"{place.policy.label}: phase {place.policy.phases[0].after}",
+            policy=f"{policy.label}: phase {policy.phases[0].after}",
             correlation=call.correlation,
         )
     )
 
 
-def _write(
-    connection: sa.Connection,
-    batch: _Batch,
-    previous: dict[UUID, ArtifactRow],
-    governance: Governance,
-    *,
-    now: datetime,
-) -> None:
+def _write(connection: sa.Connection, batch: _Batch, moment: Moment, previous: dict[UUID, ArtifactRow]) -> None:
     """Write what was gathered, in the order of the locks."""
     if batch.latest:
         artifacts.set_latest(connection, batch.latest)
@@ -374,11 +369,11 @@ def _write(
     schedule.put(connection, list({coming.artifact: coming for coming in batch.due}.values()))
     for name in batch.latest:
         row = previous[name]
-        policy = governance.of(row.subject)
+        policy = moment.policies.governing(row.subject)
         keep = policy.versions_keep
         if keep is not None and row.version > keep:
             surplus = artifacts.surplus_versions(connection, name, keep=keep)
-            coming = [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus]
+            coming = [schedule.Coming(a, row.tenant, moment.now, "purge", policy.name) for a in surplus]
             schedule.put_deletes(connection, coming)
     commands.record(connection, batch.recorded)
-    events.append(connection, batch.lines, at=now)
+    events.append(connection, batch.lines, at=moment.now)

@@ -16,10 +16,10 @@ from tierkeeper.base import log as logs
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import approval, holding
 from tierkeeper.engine import brake as braking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
 
 log = logs.get(__name__)
 
@@ -27,15 +27,14 @@ log = logs.get(__name__)
 def survey(engine: Engine, *, actor: str) -> None:
     """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
     with engine.catalog.reading() as connection:
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
         waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
         approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
-        limited = [policy for policy in governance.policies if policy.brake is not None]
-        due = brake.tenants_due(connection, now=now)
+        limited = [policy for policy in moment.policies if policy.brake is not None]
+        due = brake.tenants_due(connection, now=moment.now)
         keys = {(tenant, "") for tenant in due}
         keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
-        own = braking.own_brakes(governance)
+        own = braking.own_brakes(moment.policies)
         holders = set(brake.holders(connection)) - set(waiting.values())
     for run in sorted(holders):
         _try(partial(_finish, engine, run), run=str(run))
@@ -55,14 +54,13 @@ def _try(look: Callable[[], None], **what: str) -> None:
 
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: str) -> None:
     def weighed(connection: sa.Connection) -> UUID | None:
-        now = catalog_now(connection)
-        policies = engine.book.refresh(connection).policies
-        limits = braking.limits_of(engine, next((p for p in policies if p.name == scope.policy), None))
+        moment = Moment.read(connection, engine)
+        limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == scope.policy), None))
         if waiting is not None:
             brake.open_alone(connection, scope.tenant)  # no commit adds to a run while it is found to be over
-        weight = braking.weigh(connection, engine, scope, limits, now=now)
+        weight = braking.weigh(connection, engine, scope, limits, now=moment.now)
         if weight.over:
-            return braking.opened(connection, engine, scope, weight, actor=actor, now=now)
+            return braking.opened(connection, engine, moment, scope, weight, actor=actor)
         found = None if waiting is None else runs.lock_judged(connection, waiting)
         if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else somebody decided just now
             runs.used(connection, found.id)
@@ -93,12 +91,12 @@ def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
         found = runs.lock_judged(connection, run)
         if found is None or found.state is not RunState.AWAITING_APPROVAL:
             return
-        now = catalog_now(connection)
+        moment = Moment.read(connection, engine)
         window = engine.settings.engine.brake_window
-        _, recent = brake.weigh(connection, scope, now=now, window=window, most=found.arguments["limit"] + 1)
+        _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
         stopped = brake.count_stopped(connection, run)
         weight = braking.Weight(stopped, recent, found.arguments["limit"])
-        told = braking.described(connection, engine, scope, weight, now=now)
+        told = braking.described(connection, engine, moment, scope, weight)
         runs.tell(connection, run, counts={"stopped": stopped}, arguments=told)
 
     engine.catalog.run(unit)

@@ -24,6 +24,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import settlement, wishes
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import converge_these
+from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.wishes import Wish
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
@@ -154,16 +155,15 @@ def step_1_intend(
         known = commands.find(connection, [delivery])  # another delivery may have held the locks
         if known:
             return [_Intended.read(r) for r in known[delivery]["results"]]
-        governance = engine.book.refresh(connection)
-        now = governance.now
+        moment = Moment.read(connection, engine)
+        now = moment.now
         copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
         asked = [
             wishes.Asked(
                 row=row,
-                policy=governance.of(row.subject),
+                moment=moment,
                 present=_present(copies, row),
                 tiers=engine.tiers,
-                now=now,
                 settings=engine.settings.engine,
                 several=args.all_versions,
             )

@@ -10,11 +10,10 @@ from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import ArtifactView, EventView, Explanation, Filter, PlacementView, Ref, TierStats
 from tierkeeper.catalog import artifacts, browse, events, placements, policies, schedule
-from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import lost
 from tierkeeper.engine.context import Engine
-from tierkeeper.policy.decide import decide
+from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import when
 
 _HISTORY = 50  # events that an explanation tells
@@ -44,13 +43,12 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         row = artifacts.by_ref(connection, ref)
         if row is None:
             raise ArtifactNotFound(ref=ref)
-        now = catalog_now(connection)
-        policy = engine.book.refresh(connection).of(row.subject)
+        moment = Moment.read(connection, engine)
         copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
         view = views(engine, connection, [row])[0]
         due = schedule.of_many(connection, [row.id]).get(row.id)
         history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
-    decision = decide(row.facts(now), policy, now=now, default_undo=engine.default_undo)
+    decision = moment.decide(row)
     placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
     if row.state is ArtifactState.PURGED:
         return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
@@ -63,7 +61,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         if p.suspect and p.state is PlacementState.PRESENT
     )
     gone = (lost.BLOCKED,) if lost.is_lost(copies, engine.stores) else ()
-    overdue = view.due_at is not None and view.due_at <= now
+    overdue = view.due_at is not None and view.due_at <= moment.now
     return Explanation(
         artifact=view,
         rule=decision.rule,

@@ -16,9 +16,9 @@ from tierkeeper.base.errors import (
 from tierkeeper.base.settings_groups import EngineSettings
 from tierkeeper.base.states import ArtifactState, OverrideKind
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.policy.decide import decide, entry_tiers, next_phase_start, protects, retained_until
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decide import entry_tiers
 from tierkeeper.policy.decision import listed, when
-from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import TierInfo, coldest, hottest
 
@@ -28,22 +28,25 @@ class Asked:
     """One artifact that a verb is asked of; ``several``: with all its versions, so that one may have nothing to do."""
 
     row: ArtifactRow
-    policy: Policy
+    moment: Moment
     present: frozenset[str]
     tiers: Sequence[TierInfo]
-    now: datetime
     settings: EngineSettings
     several: bool = False
 
     @property
-    def undo(self) -> Duration:
-        """The undo window of the policy, or the default one."""
-        return self.policy.undo or Duration.of(self.settings.undo)
+    def now(self) -> datetime:
+        """When it is asked."""
+        return self.moment.now
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that governs the artifact."""
+        return self.moment.policies.governing(self.row.subject)
 
     def wanted_with(self, **changes: Any) -> frozenset[str]:  # noqa: ANN401  any column of the row
         """Return what is wanted of the artifact with these columns changed."""
-        facts = replace(self.row, **changes).facts(self.now)
-        return decide(facts, self.policy, now=self.now, default_undo=self.undo).tiers
+        return self.moment.decide(replace(self.row, **changes)).tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def promote(asked: Asked, to_tier: str) -> Wish:
     """Replace the tiers until the next phase begins; AlreadyThere if that changes nothing."""
     row = _live(asked)
     target = frozenset({to_tier})
-    until = next_phase_start(asked.policy, row.facts(asked.now), asked.now)
+    until = asked.moment.next_phase(row)
     if row.wanted == target and asked.present == target:
         if asked.several:
             return _nothing(row, f"already in {to_tier}")
@@ -115,13 +118,13 @@ def purge(asked: Asked) -> Wish:
         raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
     if row.state is ArtifactState.DELETED:
         return _nothing(row, f"already deleted; gone from {when(row.purge_at)}")
-    if protects(row.facts(asked.now), asked.policy, asked.now):
+    if asked.moment.protects(row):
         if row.holds:
             raise HeldArtifact(ref=row.ref, holds=", ".join(row.holds))
-        until = retained_until(row.facts(asked.now), asked.policy)
+        until = asked.moment.retained_until(row)
         mode = row.retain_mode or (asked.policy.retention.mode.value if asked.policy.retention else "")
         raise RetentionLocked(ref=row.ref, mode=mode, until=when(until))
-    purge_at = asked.undo.after(asked.now)
+    purge_at = asked.moment.undo_end(row)
     changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
     detail = f"can be undeleted until {when(purge_at)}"
     told = {"purge_at": _iso(purge_at)}

@@ -129,6 +129,11 @@ class Decision:
         return self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)
 
     @property
+    def policy(self) -> Policy:
+        """The policy that decided."""
+        return self.cause.policy
+
+    @property
     def rule(self) -> str:
         """The rule and policy version that decided, such as ``default v1: phase 7d``."""
         return self.cause.rule

@@ -1,0 +1,80 @@
+"""The moment of a decision: PostgreSQL's time in the transaction that decides, the policies active then, the limits.
+
+The engine asks ``policy/decide.py`` here and nowhere else: whatever else a decision takes is read in
+:meth:`Moment.read`, kept in :class:`Limits` and handed on in this module. A row says of itself what only concerns it:
+what a decision would be if the row were another is asked with ``dataclasses.replace(row, …)``.
+
+A transaction reads its moment after its locks. Steps that decide again (R9) read another one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.policybook import ActivePolicies
+from tierkeeper.policy import decide
+from tierkeeper.policy.decision import Decision
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a decision takes beside the row, the policies and the time.
+
+    ``undo``: the undo window where a policy has none (setting ``engine.undo``).
+    """
+
+    undo: Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All that decisions about artifacts depend on, but for their rows; the same for every row of a transaction."""
+
+    now: datetime
+    policies: ActivePolicies
+    limits: Limits
+
+    @classmethod
+    def read(cls, connection: sa.Connection, engine: Engine) -> "Moment":
+        """Return the moment at which this transaction decides; read it after the locks."""
+        policies, now = engine.book.read(connection)
+        return cls(now, policies, Limits(undo=Duration.of(engine.settings.engine.undo)))
+
+    def under(self, policies: Iterable[Policy]) -> "Moment":
+        """Return this moment with these policies active too, each in the place of the one of its name."""
+        given = tuple(policies)
+        names = {policy.name for policy in given}
+        others = (policy for policy in self.policies if policy.name not in names)
+        return replace(self, policies=ActivePolicies((*others, *given)))
+
+    def decide(self, row: ArtifactRow) -> Decision:
+        """Return what the governing policy wants of an artifact now."""
+        return self.coming(row, self.now)
+
+    def coming(self, row: ArtifactRow, at: datetime) -> Decision:
+        """Return what will be wanted of an artifact ``at`` a later time, if nothing else changes until then."""
+        policy = self.policies.governing(row.subject)
+        return decide.decide(row.facts(at), policy, now=at, default_undo=self.limits.undo)
+
+    def protects(self, row: ArtifactRow) -> tuple[str, ...]:
+        """Return why the content of an artifact may not be destroyed now; empty if it may."""
+        return decide.protects(row.facts(self.now), self.policies.governing(row.subject), self.now)
+
+    def retained_until(self, row: ArtifactRow) -> datetime | None:
+        """Return the end of an artifact's retention: its own or its policy's, whichever is later."""
+        return decide.retained_until(row.facts(self.now), self.policies.governing(row.subject))
+
+    def next_phase(self, row: ArtifactRow) -> datetime | None:
+        """Return when an artifact's next phase begins (a purge is one), None if none does."""
+        return decide.next_phase_start(self.policies.governing(row.subject), row.facts(self.now), self.now)
+
+    def undo_end(self, row: ArtifactRow) -> datetime:
+        """Return when the undo window of an artifact that is deleted now ends."""
+        undo = self.policies.governing(row.subject).undo or self.limits.undo
+        return undo.after(self.now)
