@@ -1,7 +1,7 @@
 """The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT, DECIDE, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
+from mutations.places import COLLECT, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
 
 _BYTES = (
     Mutant(
@@ -202,6 +202,25 @@ _WORK = (
             ),
         ),
         (f"{STORY}test_bytes_of_a_move_have_a_row_first",),
+    ),
+    Mutant(
+        "runs",
+        "an error leaves its run at work",
+        (Edit("tierkeeper/engine/job.py", "        job.fail(error)\n", ""),),
+        (f"{JOB}test_an_error_ends_its_run_with_the_reason",),
+    ),
+    Mutant(
+        "runs",
+        "long work is not heard of",
+        (
+            Edit("tierkeeper/engine/job.py", "            self._heard = time.monotonic()\n", "            pass\n"),
+            Edit(
+                "tierkeeper/engine/job.py",
+                "            self._catalog.run(partial(runs.add, run=self.run, counts={}))\n",
+                "",
+            ),
+        ),
+        (f"{JOB}test_a_job_that_is_heard_from_is_not_abandoned",),
     ),
 )
 

@@ -143,8 +143,8 @@ SUSPECTING = (
     _broken(
         "verify does not look at suspects first",
         "tierkeeper/engine/verify.py",
-        " if share is not None else ():\n        if over",
-        " if False else ():\n        if over",
+        " if share is not None else ():\n            if over",
+        " if False else ():\n            if over",
         "test_suspects_meanwhile.py::test_verify_looks_at_suspects_besides_its_share",
     ),
     _broken(
