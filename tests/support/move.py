@@ -20,8 +20,8 @@ _SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".cfg", ""}  # the Makefile
 
 
 def dotted(path: str) -> str:
-    """Return the name by which a module's file is imported."""
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    """Return the name by which a module's file is imported; what lies in ``tests/`` is imported from there."""
+    return path.removeprefix("tests/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _below(path: str) -> str:

@@ -48,3 +48,14 @@ def test_what_keeps_its_name_needs_no_alias() -> None:
         "from tierkeeper.engine import reads\n", "tierkeeper/engine/reads.py", "tierkeeper/engine/a/reads.py"
     )
     assert moved == "from tierkeeper.engine.a import reads\n"
+
+
+def test_modules_of_the_tests_are_imported_from_their_folder() -> None:
+    """Their paths begin with it, their names do not."""
+    old, new = "tests/faults/around.py", "tests/support/around.py"
+    assert renamed("from faults.around import Around  # tests/faults/around.py", old, new) == (
+        "from support.around import Around  # tests/support/around.py"
+    )
+    assert reimported("from faults import around, life\n", old, new) == (
+        "from faults import life\nfrom support import around\n"
+    )
