@@ -30,7 +30,13 @@ def _below(path: str) -> str:
 
 
 def renamed(text: str, old: str, new: str) -> str:
-    """Return a text in which a file's path and its dotted name are the new ones."""
+    """Return a text in which a file's path and its dotted name are the new ones; a name of one word where imported."""
+    if "." not in dotted(old):
+        package, _, name = dotted(new).rpartition(".")
+        bound = name if name == dotted(old) else f"{name} as {dotted(old)}"
+        text = re.sub(rf"^import {dotted(old)}$", f"from {package} import {bound}", text, flags=re.MULTILINE)
+        text = re.sub(rf"^from {dotted(old)} import ", f"from {dotted(new)} import ", text, flags=re.MULTILINE)
+        return re.sub(rf"(?<![\w./]){re.escape(old)}(?![\w/])", new, text)
     for before, after in ((old, new), (_below(old), _below(new)), (dotted(old), dotted(new))):
         text = re.sub(rf"(?<![\w./]){re.escape(before)}(?![\w/])", after, text)
     return text

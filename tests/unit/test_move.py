@@ -59,3 +59,11 @@ def test_modules_of_the_tests_are_imported_from_their_folder() -> None:
     assert reimported("from faults import around, life\n", old, new) == (
         "from faults import life\nfrom support import around\n"
     )
+
+
+def test_a_name_of_one_word_is_renamed_where_it_is_imported() -> None:
+    """Elsewhere it is a word like any other."""
+    text = "import ports\nfrom ports import free\n\nports = free(1)  # ports, of tests/ports.py\n"
+    assert renamed(text, "tests/ports.py", "tests/support/ports.py") == (
+        "from support import ports\nfrom support.ports import free\n\nports = free(1)  # ports, of tests/support/ports.py\n"
+    )
