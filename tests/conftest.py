@@ -8,8 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-import services
-from faults import scale
+from support import scale, services
 
 from tierkeeper.base.settings import Settings, load
 from tierkeeper.base.settings_documents import DOCUMENTED

@@ -16,9 +16,9 @@ from pytest_celery import (
     RedisTestBackend,
     RedisTestBroker,
 )
+from support.deployment import Deployment
+from support.nodes import Valkey, Worker
 
-from acceptance.deployment import Deployment
-from acceptance.nodes import Valkey, Worker
 from tierkeeper.base.settings import Settings, load
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.client import TierkeeperClient

@@ -4,8 +4,8 @@ import hashlib
 import random
 
 import pytest
+from support.deployment import Deployment, one
 
-from acceptance.deployment import Deployment, one
 from tierkeeper.base.errors import ArtifactDeleted, ArtifactPurged
 from tierkeeper.base.states import ArtifactState
 

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from support.deployment import Deployment, wait_for
 
 from acceptance import journeys
-from acceptance.deployment import Deployment, wait_for
 from tierkeeper.base.states import ArtifactState, RunKind
 
 AGES = {"new.txt": 1, "week.txt": 8, "month.txt": 31, "quarter.txt": 91}  # days

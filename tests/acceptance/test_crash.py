@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 from pytest_celery import CeleryTestSetup
+from support.deployment import Deployment, wait_for
 
-from acceptance.deployment import Deployment, wait_for
 from tierkeeper_client.contract import TaskName
 
 COUNT = 300

@@ -5,12 +5,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-import services
-from pages import status
 from playwright.sync_api import Page, expect, sync_playwright
-
-from acceptance.deployment import Deployment, wait_for
-from acceptance.nodes import Flower
+from support import services
+from support.deployment import Deployment, wait_for
+from support.http_status import status
+from support.nodes import Flower
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",  # root may not have one

@@ -5,9 +5,9 @@ import base64
 import pytest
 from celery import Celery
 from pytest_celery import CeleryTestSetup
+from support.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one
 
 from acceptance import journeys
-from acceptance.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one
 
 
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])

@@ -5,8 +5,8 @@ from typing import Any
 
 from celery import Celery
 from pytest_celery import CeleryTestSetup
+from support.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one, wait_for
 
-from acceptance.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one, wait_for
 from tierkeeper.base.errors import (
     AlreadyThere,
     ArtifactNotFound,

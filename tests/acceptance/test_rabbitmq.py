@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from pytest_celery import RabbitMQTestBroker
+from support.deployment import Deployment
+from support.nodes import RabbitMQ
 
 from acceptance import journeys
-from acceptance.deployment import Deployment
-from acceptance.nodes import RabbitMQ
 
 
 @pytest.fixture

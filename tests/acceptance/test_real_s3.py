@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import boto3
 import pytest
-import services
+from support import services
+from support.deployment import Deployment
 
 from acceptance import journeys
-from acceptance.deployment import Deployment
 
 pytestmark = pytest.mark.s3
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import services
 from dockerengine.stack import IMAGE, Stack
+from support import services
 
 
 @pytest.fixture(scope="session")

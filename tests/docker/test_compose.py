@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from dockerengine.stack import Stack, service, trouble
-from pages import status
+from support.http_status import status
 
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import Queue

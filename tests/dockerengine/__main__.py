@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from machine import Unavailable
+from support.machine import Unavailable
 
 from dockerengine import debian, engine, images, pythons
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from machine import Unavailable, mirror
+from support.machine import Unavailable, mirror
 
 from dockerengine.engine import Engine, cache_dir
 

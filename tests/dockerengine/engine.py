@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import Unavailable, only_one
+from support.machine import Unavailable, only_one
 
 NEEDED_PROGRAMS = ("dockerd", "docker", "iptables", "setpriv", "mmdebstrap", "apt-get", "dpkg")
 START_TIMEOUT = 60  # seconds; 2 on an idle machine

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from machine import Unavailable
+from support.machine import Unavailable
 
 from dockerengine import debian
 from dockerengine.engine import Engine

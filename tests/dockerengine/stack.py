@@ -10,7 +10,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from ports import free_ports
+from support.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "tierkeeper:test"  # nobody's own

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from faults.lives import BACKOFFS_END, CONTENTS, NAMES, Lives
-from faults.places import INSTEAD, OPERATIONS, Leaving, Place
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from integration.engine.leading import damaged
-from integration.engine.reconciling import reconcile
-from integration.keeper.house import LEASES_END
+from support.house import LEASES_END
+from support.leading import damaged
+from support.places import INSTEAD, OPERATIONS, Leaving, Place
+from support.reconciling import reconcile
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.values import Call

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import services
+from support import services
 
 
 def shifted(to: str) -> Mapping[str, str]:

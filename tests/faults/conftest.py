@@ -8,14 +8,14 @@ from typing import Protocol
 
 import pytest
 import redis
-from acceptance.nodes import Valkey
 from faults import life
-from faults import scale as scales
 from faults.crew import Crew, OpenCrew, crews
 from faults.ward import OpenWard, Ward, wards
-from integration.keeper.house import House, houses
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
+from support import scale as scales
+from support.house import House, houses
+from support.nodes import Valkey
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
@@ -29,7 +29,7 @@ class Scale(Protocol):
 
 @pytest.fixture
 def scale() -> Scale:
-    """How many of something: ``scale(short=3, long=40)``; see ``faults.scale``."""
+    """How many of something: ``scale(short=3, long=40)``; see ``support.scale``."""
     return scales.scaled
 
 

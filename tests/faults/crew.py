@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from acceptance.deployment import wait_for
-from acceptance.processes import LocalProcess
-from integration.keeper.house import House
+from support.deployment import wait_for
+from support.house import House
+from support.processes import LocalProcess
 
 from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import invariants
 from faults.lives import BACKOFFS_END, NAMES, Lives
 from faults.unheeding import Unheeding
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from integration.keeper.house import LEASES_END
+from support import invariants
+from support.house import LEASES_END
 
 _COPIES = (
     "SELECT p.id, p.tier, p.location, p.blob_id, p.state, p.vouched IS NOT NULL AS vouched,"

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from faults import crashing
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+from support import crashing
+from support.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.values import Call
 from tierkeeper_client.contract import (

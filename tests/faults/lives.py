@@ -5,14 +5,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 
-import invariants
-from faults import crashing, faulty_store
-from faults.faulty_store import Fault, Forecast
 from faults.reference import POLICIES, Policy, Reference, Version
-from faults.vault import Vault
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+from support import crashing, faulty_store, invariants
+from support.faulty_store import Fault, Forecast
+from support.house import LEASES_END, TENANT, WORKFLOW, House
+from support.vault import Vault
 
 from tierkeeper.base.errors import (
     AlreadyThere,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import hypothesis
-from faults import scale
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from support import scale
 
 
 def live(machine: type[RuleBasedStateMachine], here: Mapping[str, object], *, lives: int, steps: int) -> None:

@@ -16,9 +16,9 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from faults.around import Around
-from integration.keeper.house import House
 from psycopg.rows import dict_row
+from support.around import Around
+from support.house import House
 
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 

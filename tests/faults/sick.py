@@ -20,7 +20,7 @@ import redis
 import sqlalchemy as sa
 from celery import signals
 from celery.concurrency.asynpool import AsynPool
-from faults.crashing import Crash, steps
+from support.crashing import Crash, steps
 
 from tierkeeper import keeper
 from worker.app import app

@@ -1,10 +1,10 @@
 """Scenario 17: a tier's place is away for a time, and something else may stand there: nothing is concluded or lost."""
 
 import pytest
-from faults import places, scale
 from faults.absent import Absence
 from faults.living import live
-from integration.keeper.house import House
+from support import places, scale
+from support.house import House
 
 
 @pytest.mark.parametrize("called", [False, True], ids=["bound", "called"])

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import invariants
 import pytest
-from acceptance.processes import LocalProcess
 from faults import ward
 from faults.clocks import shifted
 from faults.ward import Ward
+from support import invariants
+from support.processes import LocalProcess
 
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.embedded.postgres import Postgres

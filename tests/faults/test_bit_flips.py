@@ -11,7 +11,7 @@ import pytest
 from faults import life
 from faults.conftest import Scale
 from faults.ward import lying
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 

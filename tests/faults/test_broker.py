@@ -6,14 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import invariants
 import pytest
 import redis
-from acceptance.nodes import Valkey
 from faults import effects
 from faults.conftest import Scale
 from faults.crew import Crew, OpenCrew, items
-from faults.proxy import FaultProxy, in_front_of
+from support import invariants
+from support.nodes import Valkey
+from support.proxy import FaultProxy, in_front_of
 
 from tierkeeper.base.values import Call
 from tierkeeper_client.client import TierkeeperClient

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import invariants
 import pytest
 from faults import ward
 from faults.clocks import shifted
 from faults.ward import Ward
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW
+from support import invariants
+from support.house import LEASES_END, TENANT, WORKFLOW
 
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper_client.contract import PurgeArgs, RestoreArgs, SweepArgs, TaskName

@@ -3,9 +3,10 @@
 from collections import Counter
 
 import pytest
-from faults import crashing, life
-from faults.crashing import OPERATED, Step, When
-from integration.keeper.house import LEASES_END, House
+from faults import life
+from support import crashing
+from support.crashing import OPERATED, Step, When
+from support.house import LEASES_END, House
 
 # what an operator runs has crashes of its own: test_operator_crashes.py
 STEPS = crashing.of_workers()

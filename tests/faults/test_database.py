@@ -18,13 +18,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-import services
 import sqlalchemy as sa
 from faults import life
 from faults.conftest import Scale
-from faults.proxy import FaultProxy, in_front_of
-from integration.keeper.house import LEASES_END, House, houses
-from ports import free_ports
+from support import services
+from support.house import LEASES_END, House, houses
+from support.ports import free_ports
+from support.proxy import FaultProxy, in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings import Settings, load

@@ -3,11 +3,11 @@
 from collections import Counter
 from datetime import timedelta
 
-import invariants
 import pytest
 from faults import life, ward
 from faults.ward import OpenWard, Ward
-from integration.keeper.house import TENANT, WORKFLOW
+from support import invariants
+from support.house import TENANT, WORKFLOW
 
 from tierkeeper_client.contract import (
     ArchiveArgs,

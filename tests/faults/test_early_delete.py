@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
-import invariants
 import pytest
-from faults import crashing
-from faults.crashing import Crash
 from faults.oracle import Oracle, Rules, Watched, watching
-from faults.scale import SEED, scaled
-from faults.vault import Vault, install
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House, houses
+from support import crashing, invariants
+from support.crashing import Crash
+from support.house import LEASES_END, TENANT, WORKFLOW, House, houses
+from support.scale import SEED, scaled
+from support.vault import Vault, install
 
 from tierkeeper.base.errors import (
     AlreadyThere,

@@ -1,9 +1,10 @@
 """Scenario 16: foreign hands, and copies that nobody vouches for: no bad copy ever replaces a good one."""
 
-from faults import scale, unheeding
+from faults import unheeding
 from faults.hands import Hands
 from faults.living import live
-from integration.keeper.house import House
+from support import scale
+from support.house import House
 
 
 def test_lives_among_foreign_hands(house: House) -> None:

@@ -4,12 +4,12 @@ import random
 from collections.abc import Mapping
 from datetime import timedelta
 
-import invariants
 import pytest
-from acceptance.deployment import wait_for
 from faults import effects
 from faults.conftest import Scale
 from faults.crew import Crew, OpenCrew, items, kill
+from support import invariants
+from support.deployment import wait_for
 
 from tierkeeper_client.contract import StoreArgs
 

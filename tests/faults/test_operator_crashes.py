@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from faults import crashing
-from faults.crashing import Crash, Step, When
-from integration.engine import catalogs
-from integration.engine.catalogs import Catalog, contents
-from integration.keeper.braking import fill, states, waiting
-from integration.keeper.house import OpenHouse, houses
+from support import catalogs, crashing
+from support.braking import fill, states, waiting
+from support.catalogs import Catalog, contents
+from support.crashing import Crash, Step, When
+from support.house import OpenHouse, houses
 
 from tierkeeper.base.errors import CatalogInUse
 from tierkeeper.base.settings import Settings

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 from faults import ward
-from faults.crashing import When
 from faults.ward import OpenWard, Ward
-from integration.keeper.house import LEASES_END
+from support.crashing import When
+from support.house import LEASES_END
 
 from tierkeeper_client.contract import SweepArgs, TaskName
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from faults import ward
 from faults.ward import How, OpenWard, Ward
-from integration.keeper.house import LEASES_END
+from support.house import LEASES_END
 
 from tierkeeper.base.parking import StuckFilter, StuckKind
 from tierkeeper_client.contract import SweepArgs, TaskName

@@ -11,7 +11,7 @@ from faults.protocol.marking import Marking
 from faults.protocol.rules import Protocol, Rules
 from faults.protocol.sharing import Sharing
 from faults.protocol.vouching import Vouching
-from faults.scale import scaled
+from support.scale import scaled
 
 MOST = 80_000  # states of one scenario in its short form, which visits them all
 DEEPER = scaled(short=1_000, long=40_000)  # states of one scenario with more crashes and pauses, shortest ways first

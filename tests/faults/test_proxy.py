@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
-from faults.proxy import FaultProxy, in_front_of
+from support.proxy import FaultProxy, in_front_of
 
 SHORT = 0.3  # seconds in which an answer on this machine comes
 

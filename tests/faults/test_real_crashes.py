@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faults import crashing, life, ward
-from faults.crashing import Step, When
-from faults.scale import LONG, chance
+from faults import life, ward
 from faults.ward import How, OpenWard, Ward
-from integration.keeper.house import LEASES_END
+from support import crashing
+from support.crashing import Step, When
+from support.house import LEASES_END
+from support.scale import LONG, chance
 
 STEPS = crashing.of_workers()
 KINDS: list[How] = ["crash", "error", "drop"]

@@ -1,9 +1,9 @@
 """The real engine against the reference model: any order of what users, time, sweeps, crashes and stores do."""
 
-from faults import scale, vault
 from faults.lives import Lives
 from faults.living import live
-from integration.keeper.house import House
+from support import scale, vault
+from support.house import House
 
 
 def test_lives(house: House) -> None:

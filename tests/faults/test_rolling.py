@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import invariants
 import pytest
-from acceptance.nodes import Valkey
 from celery import Celery
 from faults import effects
-from faults import scale as scales
 from faults.conftest import Scale
 from faults.crew import TENANT, WORKFLOW, Crew, OpenCrew, crews, items
+from support import invariants
+from support import scale as scales
+from support.nodes import Valkey
 
 import models
 from tierkeeper.embedded.postgres import Postgres

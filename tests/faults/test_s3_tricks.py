@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable
 
-from faults import s3_front
-from faults import scale as scales
 from faults.conftest import Scale
-from faults.proxy import FaultProxy
-from faults.proxy import in_front_of as proxied
-from faults.s3_front import Trick
-from integration.keeper.house import LEASES_END, House, houses
+from support import s3_front
+from support import scale as scales
+from support.house import LEASES_END, House, houses
+from support.proxy import FaultProxy
+from support.proxy import in_front_of as proxied
+from support.s3_front import Trick
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.stores import s3_probe

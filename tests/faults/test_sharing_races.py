@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from faults import crashing, life
+from faults import life
 from faults.conftest import Scale
-from faults.crashing import Step, When
-from faults.scale import LONG
 from faults.ward import lying
-from integration.keeper.house import LEASES_END, House
+from support import crashing
+from support.crashing import Step, When
+from support.house import LEASES_END, House
+from support.scale import LONG
 
 from tierkeeper.base.errors import AlreadyThere, ArtifactDeleted, ArtifactNotFound, ArtifactPurged, NotDeleted
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from faults.around import Around
-from faults.vault import Vault
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.vault import Vault
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 from uuid import uuid4
 
-import invariants
 import redis
-import services
-from acceptance.processes import LocalProcess
 from celery import Celery
-from faults.crashing import Step, When
-from integration.keeper.house import LEASES_END, House
+from support import invariants, services
+from support.crashing import Step, When
+from support.house import LEASES_END, House
+from support.processes import LocalProcess
 
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres

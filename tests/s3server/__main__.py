@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine import Unavailable
+from support.machine import Unavailable
 
 from s3server import root, server
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from machine import Unavailable, mirror, only_one
+from support.machine import Unavailable, mirror, only_one
 
 SUITE = "forky"  # Ceph 20.2; Debian 12 and 13 have releases whose S3 has many silent gaps
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw", "ceph-common", "python3")

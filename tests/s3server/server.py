@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from machine import Unavailable
-from pages import served
-from ports import free_ports
+from support.http_status import served
+from support.machine import Unavailable
+from support.ports import free_ports
 
 from s3server import root
 

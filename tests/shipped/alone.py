@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from zipfile import ZipFile
 
-import services
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
+from support import services
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = {"tierkeeper": ROOT, "tierkeeper-client": ROOT / "client"}

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import services
-from ports import free_ports
+from support import services
+from support.ports import free_ports
 
 from shipped import alone
 from shipped.alone import Environment

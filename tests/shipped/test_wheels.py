@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from acceptance.deployment import wait_for
 from packaging.version import Version
-from pages import status
+from support.deployment import wait_for
+from support.http_status import status
 
 from shipped import alone
 from shipped.alone import Environment

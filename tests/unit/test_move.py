@@ -52,18 +52,18 @@ def test_what_keeps_its_name_needs_no_alias() -> None:
 
 def test_modules_of_the_tests_are_imported_from_their_folder() -> None:
     """Their paths begin with it, their names do not."""
-    old, new = "tests/faults/around.py", "tests/support/around.py"
-    assert renamed("from faults.around import Around  # tests/faults/around.py", old, new) == (
-        "from support.around import Around  # tests/support/around.py"
+    old, new = "tests/faults/about.py", "tests/support/about.py"
+    assert renamed("from faults.about import About  # tests/faults/about.py", old, new) == (
+        "from support.about import About  # tests/support/about.py"
     )
-    assert reimported("from faults import around, life\n", old, new) == (
-        "from faults import life\nfrom support import around\n"
+    assert reimported("from faults import about, life\n", old, new) == (
+        "from faults import life\nfrom support import about\n"
     )
 
 
 def test_a_name_of_one_word_is_renamed_where_it_is_imported() -> None:
     """Elsewhere it is a word like any other."""
-    text = "import ports\nfrom ports import free\n\nports = free(1)  # ports, of tests/ports.py\n"
-    assert renamed(text, "tests/ports.py", "tests/support/ports.py") == (
-        "from support import ports\nfrom support.ports import free\n\nports = free(1)  # ports, of tests/support/ports.py\n"
+    text = "import a\nfrom a import free\n\na = free(1)  # a word, and tests/a.py\n"
+    assert renamed(text, "tests/a.py", "tests/support/a.py") == (
+        "from support import a\nfrom support.a import free\n\na = free(1)  # a word, and tests/support/a.py\n"
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from integration.keeper.house import House, houses
+from support.house import House, houses
 
 from tierkeeper.base.settings import Settings
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog import blobs
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-import services
 import sqlalchemy as sa
-from faults.proxy import in_front_of
-from integration.keeper.house import House
-from ports import free_ports
+from support import services
+from support.house import House
+from support.ports import free_ports
+from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog import partitions
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.database import now

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from models import Artifact, Event
 from tierkeeper.catalog import recordset

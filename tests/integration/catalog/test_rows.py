@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog import artifacts, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow

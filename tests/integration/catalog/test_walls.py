@@ -2,7 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 
 def refused(house: House, statement: str, match: str) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-import services
 from integration.cli.terminal import Stored, Tierkeeper
+from support import services
 
 from tierkeeper.embedded.postgres import Postgres
 

@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import ports
 import pytest
 import redis
-import services
+from support import ports, services
 
 from tierkeeper.embedded.valkey import Valkey
 

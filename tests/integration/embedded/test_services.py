@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
-import services
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from support import services
 
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.errors import EmbeddedUnavailable

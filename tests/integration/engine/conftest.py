@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from integration.engine import catalogs
-from integration.engine.catalogs import FOLDERS, Catalog
 from integration.engine.missing import states
-from integration.engine.reconciling import CONTENT
-from integration.keeper.house import House, OpenHouse, buckets, houses, restored
+from support import catalogs
+from support.catalogs import FOLDERS, Catalog
+from support.house import House, OpenHouse, buckets, houses, restored
+from support.reconciling import CONTENT
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres

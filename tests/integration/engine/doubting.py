@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import Vouched

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from faults.around import Around
-from integration.engine.reconciling import CONTENT, reconcile
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from faults.faulty_store import Fault, Forecast, bad_weather
-from faults.scale import chance
-from integration.engine.catalogs import Catalog, contents
+from support.catalogs import Catalog, contents
+from support.faulty_store import Fault, Forecast, bad_weather
+from support.scale import chance
 
 from tierkeeper.engine import rebuild
 

@@ -1,8 +1,8 @@
 """What a tier that is not there is said to need: nothing that ``tierkeeper init`` then refuses."""
 
 import pytest
-from integration.engine.leading import away
-from integration.keeper.house import House
+from support.house import House
+from support.leading import away
 
 from tierkeeper.stores import advice
 from tierkeeper.stores.errors import TierNotOurs

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from faults.around import Around
 from integration.engine.doubting import vouched
-from integration.engine.leading import damaged
 from integration.engine.missing import states
-from integration.engine.reconciling import CONTENT
 from integration.engine.test_survivors import UNSEEN, pins, stand_before
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.leading import damaged
+from support.reconciling import CONTENT
 
 from tierkeeper.engine import adopt, survivors
 from tierkeeper.stores.base import ObjectKey, Store, Stored

@@ -6,10 +6,10 @@ The place is a clone with another catalog's mark, of a store that is called: onl
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from faults import places
-from faults.places import Leaving, Place
-from integration.engine.reconciling import CONTENT, WEEK, write
-from integration.keeper.house import House
+from support import places
+from support.house import House
+from support.places import Leaving, Place
+from support.reconciling import CONTENT, WEEK, write
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.catalog import placements

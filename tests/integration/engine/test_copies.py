@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from faults import crashing
 from integration.engine.test_workers import Slow
-from integration.keeper.house import LEASES_END, House
 from integration.keeper.test_damage import file_of
+from support import crashing
+from support.house import LEASES_END, House
 
 from tierkeeper.base.states import Outcome
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored

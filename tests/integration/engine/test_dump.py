@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.engine import dump, dumpfiles

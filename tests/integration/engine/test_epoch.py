@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from integration.engine.reconciling import drop, missed_once, reconcile, short
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
+from support.reconciling import drop, missed_once, reconcile, short
 
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.engine import epoch, reserved

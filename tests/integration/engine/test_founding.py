@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from faults.around import Around
+from support.around import Around
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.engine import marking

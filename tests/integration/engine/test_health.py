@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import sqlalchemy as sa
-from integration.keeper.house import House, restored
+from support.house import House, restored
 
 from tierkeeper.base.health import Condition, Health
 from tierkeeper.base.metrics import METRICS

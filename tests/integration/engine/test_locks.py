@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import converge

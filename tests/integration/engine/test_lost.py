@@ -4,8 +4,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from integration.engine.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
-from integration.keeper.house import House
+from support.house import House
+from support.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import FindingAction

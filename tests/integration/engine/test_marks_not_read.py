@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import now as catalog_now

@@ -6,12 +6,12 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-import services
 from integration.engine.doubting import doubt, vouched
-from integration.engine.reconciling import CONTENT, overwrite
-from integration.keeper.house import House, OpenHouse
 from integration.stores.test_s3 import KEYS
 from integration.stores.test_s3_naming import PlainFront, front
+from support import services
+from support.house import House, OpenHouse
+from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.engine import looking, reads
 from tierkeeper.stores.s3 import S3Store

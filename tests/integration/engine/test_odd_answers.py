@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from faults import s3_front
-from integration.engine.reconciling import reconcile
-from integration.keeper.house import House
 from integration.stores.contract import MIB
+from support import s3_front
+from support.house import House
+from support.reconciling import reconcile
 
 from tierkeeper.base.health import Condition
 from tierkeeper.engine import health

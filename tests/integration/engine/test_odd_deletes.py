@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from faults import s3_front
-from faults.around import Around
-from integration.engine.reconciling import QUARANTINE, late, reconcile, short, there
-from integration.keeper.house import House, OpenHouse
+from support import s3_front
+from support.around import Around
+from support.house import House, OpenHouse
+from support.reconciling import QUARANTINE, late, reconcile, short, there
 
 from tierkeeper.stores.base import DeleteResult, ObjectKey, Store
 

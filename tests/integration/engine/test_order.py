@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from integration.engine.reconciling import reconcile
 from integration.engine.test_workers import Slow
-from integration.keeper.house import House
+from support.house import House
+from support.reconciling import reconcile
 
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 

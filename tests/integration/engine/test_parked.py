@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import invariants
 import pytest
-from integration.keeper.house import LEASES_END, TENANT, WORKFLOW, House
+from support import invariants
+from support.house import LEASES_END, TENANT, WORKFLOW, House
 
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.base.parking import Sent, StuckFilter, StuckKind, StuckState

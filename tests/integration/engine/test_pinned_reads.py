@@ -2,8 +2,8 @@
 
 import pytest
 from integration.engine.doubting import server
-from integration.engine.reconciling import CONTENT, overwrite
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
+from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.base.errors import ContentCorrupt
 from tierkeeper.stores.errors import ContentMismatch, StoreTransient

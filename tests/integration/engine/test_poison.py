@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import BinaryIO, ClassVar
 
 import pytest
-from integration.keeper.house import LEASES_END, House, OpenHouse
+from support.house import LEASES_END, House, OpenHouse
 
 from tierkeeper.base.metrics import METRICS
 from tierkeeper.base.parking import StuckFilter

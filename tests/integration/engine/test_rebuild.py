@@ -3,12 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
-import invariants
 import pytest
-from integration.engine.catalogs import Catalog, contents
 from integration.engine.missing import delete
-from integration.engine.reconciling import QUARANTINE
-from integration.keeper.house import House
+from support import invariants
+from support.catalogs import Catalog, contents
+from support.house import House
+from support.reconciling import QUARANTINE
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
 from tierkeeper.base.values import Filter

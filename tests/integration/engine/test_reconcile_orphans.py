@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
 import pytest
-from faults import crashing
-from faults.crashing import Step, When
-from integration.engine.reconciling import (
+from support import crashing
+from support.crashing import Step, When
+from support.house import House, OpenHouse
+from support.reconciling import (
     CONTENT,
     QUARANTINE,
     WEEK,
@@ -23,7 +24,6 @@ from integration.engine.reconciling import (
     there,
     write,
 )
-from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.findings import Finding
 from tierkeeper.catalog import epochs

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from integration.engine.reconciling import (
+from support.house import House, OpenHouse
+from support.reconciling import (
     CONTENT,
     QUARANTINE,
     WEEK,
@@ -17,7 +18,6 @@ from integration.engine.reconciling import (
     short,
     there,
 )
-from integration.keeper.house import House, OpenHouse
 
 from tierkeeper.base.findings import FindingKind
 from tierkeeper.base.ids import new_id

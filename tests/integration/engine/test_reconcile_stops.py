@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import sqlalchemy as sa
-from integration.engine.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
-from integration.keeper.house import House
+from support.house import House
+from support.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
 
 from tierkeeper.base.findings import FindingKind, ReconcileResult
 from tierkeeper.base.states import RunState

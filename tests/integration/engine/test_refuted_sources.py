@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.doubting import server, vouched
-from integration.keeper.house import House
 from integration.keeper.test_damage import CONTENT, file_of, flip
+from support.house import House
 
 from tierkeeper.base.errors import ContentCorrupt
 from tierkeeper.base.states import Vouched

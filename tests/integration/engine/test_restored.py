@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import invariants
 import pytest
-import services
-from integration.keeper.house import AT_ONCE, LEASES_END, TENANT, House
+from support import invariants, services
+from support.house import AT_ONCE, LEASES_END, TENANT, House
 
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.ids import new_id

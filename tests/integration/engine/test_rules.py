@@ -5,11 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import invariants
 import pytest
-from faults import crashing, vault
 from integration.engine.test_workers import Slow
-from integration.keeper.house import LEASES_END, House
+from support import crashing, invariants, vault
+from support.house import LEASES_END, House
 
 from tierkeeper.base.errors import ArtifactPurged, CatalogUnavailable, RetentionLocked
 from tierkeeper.base.ids import new_id

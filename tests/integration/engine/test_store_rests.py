@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from integration.engine.leading import away
-from integration.keeper.house import House
+from support.house import House
+from support.leading import away
 
 from tierkeeper.base.values import ItemError
 from tierkeeper.stores.base import Store

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any, BinaryIO, cast
 
 import pytest
-from faults.around import Around
-from integration.engine.leading import Led, damaged, led
 from integration.engine.missing import states
-from integration.engine.reconciling import CONTENT, QUARANTINE, copy_of, drop
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.leading import Led, damaged, led
+from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import candidates, collect, reads, survivors

@@ -4,7 +4,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from integration.engine.leading import damaged, led
 from integration.engine.missing import (
     Doing,
     compare,
@@ -21,8 +20,9 @@ from integration.engine.missing import (
     verify,
     write_over,
 )
-from integration.engine.reconciling import CONTENT, QUARANTINE, reconcile, short
-from integration.keeper.house import House
+from support.house import House
+from support.leading import damaged, led
+from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.engine import (

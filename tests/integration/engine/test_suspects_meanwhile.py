@@ -6,8 +6,6 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from faults.around import Around
-from integration.engine.leading import damaged
 from integration.engine.missing import (
     Busy,
     Doing,
@@ -18,8 +16,10 @@ from integration.engine.missing import (
     stand_before,
     write_over,
 )
-from integration.engine.reconciling import CONTENT, QUARANTINE, reconcile, short
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.leading import damaged
+from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import Finding, ReconcileLimits

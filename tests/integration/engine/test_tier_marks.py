@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from integration.engine.leading import away, damaged, led, vital
 from integration.engine.missing import copy_in, missed
-from integration.engine.reconciling import CONTENT, reconcile
-from integration.keeper.house import LEASES_END, House, restored
+from support.house import LEASES_END, House, restored
+from support.leading import away, damaged, led, vital
+from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.base.health import Condition
 from tierkeeper.base.states import RunKind

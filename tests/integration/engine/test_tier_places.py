@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from integration.engine.leading import Overtaken, away, damaged
-from integration.engine.reconciling import CONTENT, reconcile
-from integration.keeper.house import LEASES_END, House
+from support.house import LEASES_END, House
+from support.leading import Overtaken, away, damaged
+from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.base.errors import AcceptedMeanwhile
 from tierkeeper.base.settings import Settings

@@ -6,10 +6,10 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from faults.around import Around
-from integration.engine.leading import damaged
 from integration.engine.test_survivors import UNSEEN, silent, stand_before
-from integration.keeper.house import House
+from support.around import Around
+from support.house import House
+from support.leading import damaged
 
 from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id

@@ -1,8 +1,8 @@
 """What a verb says of copies that are there: it counts those in tiers whose mark is read now, and no others (R19)."""
 
 import pytest
-from integration.engine.leading import away
-from integration.keeper.house import LEASES_END, House, restored
+from support.house import LEASES_END, House, restored
+from support.leading import away
 
 from tierkeeper.base.errors import AlreadyThere
 from tierkeeper.base.states import Outcome

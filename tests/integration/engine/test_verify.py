@@ -3,8 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from integration.engine.reconciling import overwrite
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
+from support.reconciling import overwrite
 
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import Filter

@@ -7,9 +7,8 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-import services
-from faults import s3_front, scale
-from integration.keeper.house import House, OpenHouse
+from support import s3_front, scale, services
+from support.house import House, OpenHouse
 
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.s3 import S3Store

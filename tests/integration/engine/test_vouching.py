@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from integration.engine.doubting import Server, doubt, kept, row_of, server, vouched
-from integration.keeper.house import House, restored
 from integration.keeper.test_damage import CONTENT, file_of, flip
+from support.house import House, restored
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched

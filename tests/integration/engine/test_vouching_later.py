@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from integration.engine.doubting import doubt, server
-from integration.keeper.house import House
 from integration.keeper.test_damage import CONTENT
+from support.house import House
 
 from tierkeeper.base.health import Condition
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from faults import s3_front
 from integration.engine.doubting import vouched
 from integration.engine.missing import states
-from integration.engine.reconciling import CONTENT, overwrite
-from integration.keeper.house import House, OpenHouse
 from integration.stores.contract import MIB
+from support import s3_front
+from support.house import House, OpenHouse
+from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.engine import survivors, suspects
 from tierkeeper.engine.ripeness import Verdict

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-import invariants
 import pytest
-from integration.keeper.house import LEASES_END, House
+from support import invariants
+from support.house import LEASES_END, House
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome

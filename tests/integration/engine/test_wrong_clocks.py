@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from integration.engine.leading import damaged, vital
 from integration.engine.missing import copy_in, delete, missed, read_it
-from integration.engine.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
-from integration.keeper.house import House
+from support.house import House
+from support.leading import damaged, vital
+from support.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 
 from tierkeeper.base import clock
 from tierkeeper.base.health import Condition

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
-from integration.keeper.braking import fill, said, states, waiting
-from integration.keeper.house import House
+from support.braking import fill, said, states, waiting
+from support.house import House
 
 from tierkeeper.base.errors import BrakeOn, RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id

@@ -4,10 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import invariants
 import pytest
-from integration.keeper.braking import DRAFTS, fill, states, waiting
-from integration.keeper.house import House, OpenHouse
+from support import invariants
+from support.braking import DRAFTS, fill, states, waiting
+from support.house import House, OpenHouse
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState

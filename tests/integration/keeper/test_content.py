@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
 from tierkeeper_client.contract import SourceContent, StagedContent

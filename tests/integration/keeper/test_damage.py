@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from integration.keeper.house import House, OpenHouse, restored, without_bucket
+from support.house import House, OpenHouse, restored, without_bucket
 
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 from tierkeeper.base.states import PlacementState

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.base.values import Filter
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-import invariants
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support import invariants
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import ArtifactDeleted, ArtifactPurged
 

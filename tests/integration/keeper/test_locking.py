@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-import services
 import sqlalchemy as sa
-from integration.keeper.house import House, OpenHouse
+from support import services
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import RetentionLocked
 from tierkeeper.engine import reserved

@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from integration.keeper.house import TENANT, WORKFLOW, House, OpenHouse
+from support.house import TENANT, WORKFLOW, House, OpenHouse
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid, PolicyNotFound, PolicyTie
 from tierkeeper.policy.match import Subject

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import DeletesDisabled, HeldArtifact, PolicyInvalid
 

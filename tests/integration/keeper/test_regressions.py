@@ -14,8 +14,8 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.house import House, OpenHouse
 from integration.keeper.test_damage import file_of, flip
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import CommandConflict, NoReadableCopy
 from tierkeeper.base.ids import new_id

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 HOT = "name: hot\nmatch: {tenant: acme}\nphases: [{after: 0d, in: [hot]}]\nundo: 7d"
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from integration.keeper.house import TENANT, WORKFLOW, House, OpenHouse
+from support.house import TENANT, WORKFLOW, House, OpenHouse
 
 from tierkeeper.base.errors import CommandConflict, InvalidInput, OversizedContent, UnreadableClock
 from tierkeeper.base.values import Call, ItemError, StoreResult

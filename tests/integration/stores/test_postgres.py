@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-import services
 from integration.stores.contract import MakeStore, StoreContract, info_of, put, read
 from integration.stores.contract_marks import MarkContract
+from support import services
 
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store

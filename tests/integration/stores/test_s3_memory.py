@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import pytest
-from integration.keeper.house import houses
 from integration.stores.test_s3 import KEYS
+from support.house import houses
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog import probes

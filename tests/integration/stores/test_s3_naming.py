@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from faults import s3_front
-from faults.s3_front import Answer, Front, Request
 from integration.stores.contract import MIB, MakeStore, info_of, put, read
 from integration.stores.test_s3 import KEYS
+from support import s3_front
+from support.s3_front import Answer, Front, Request
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched

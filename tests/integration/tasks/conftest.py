@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import services
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation
+from support import services
+from support.processes import LocalProcess
 
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from acceptance.processes import LocalProcess
 from celery import Celery
+from support.processes import LocalProcess
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Ref

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from tierkeeper.base.parking import StuckFilter, StuckState
 from tierkeeper.base.values import Filter

@@ -1,7 +1,7 @@
 """The dump as Beat sends it: a worker writes the catalog beside the bytes."""
 
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from beat_schedule import BEAT_SCHEDULE
 from tierkeeper.base.states import RunKind, RunState

@@ -6,8 +6,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from tierkeeper.base.parking import StuckFilter, StuckKind
 from tierkeeper.base.states import RunKind

@@ -1,7 +1,7 @@
 """The message tierkeeper.reconcile on a real worker: it is done once, however often it is delivered."""
 
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import Filter

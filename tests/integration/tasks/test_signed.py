@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from acceptance.processes import LocalProcess
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import RunKind, RunState

@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from acceptance.nodes import Valkey
-from faults.proxy import FaultProxy, in_front_of
 from integration.tasks.installation import Installation, wait_until
 from rich.console import Console
+from support.nodes import Valkey
+from support.proxy import FaultProxy, in_front_of
 
 from tierkeeper.base.settings import load
 from tierkeeper.cli.onlooker import Onlooker

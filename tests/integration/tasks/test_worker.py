@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from acceptance.processes import LocalProcess
 from celery import Celery
 from celery.beat import Scheduler
 from integration.tasks.installation import Installation, wait_until
+from support.processes import LocalProcess
 
 from beat_schedule import BEAT_SCHEDULE
 from tierkeeper.base.states import RunKind, RunState

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from integration.keeper.house import House
-
+from support.house import House
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.filesystem import FilesystemStore

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from faults.around import Around
-from integration.keeper.house import House
-
+from support.around import Around
+from support.house import House
 from tierkeeper.base.health import Condition
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.filesystem import FilesystemStore

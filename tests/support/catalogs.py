@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import services
-from integration.keeper.house import AT_ONCE, House, initialized
-
+from support import services
+from support.house import AT_ONCE, House, initialized
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Filter
 from tierkeeper.embedded.postgres import Postgres

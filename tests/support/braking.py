@@ -3,8 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
-from integration.keeper.house import House
-
+from support.house import House
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import RunView
 

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import BinaryIO, TypeVar, cast
 
-from faults.around import Around
-
+from support.around import Around
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import (

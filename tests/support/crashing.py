@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from integration.keeper.house import House
 
+from support.house import House
 from tierkeeper import engine as engine_package
 
 When = Literal["before", "after"]
