@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 import redis
@@ -16,15 +15,10 @@ from redis.retry import Retry
 from support import scale as scales
 from support.house import House, houses
 from support.nodes import Valkey
+from support.scale import Scale
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
-
-
-class Scale(Protocol):
-    """Chooses between the numbers of the two forms."""
-
-    def __call__(self, *, short: int, long: int) -> int: ...
 
 
 @pytest.fixture

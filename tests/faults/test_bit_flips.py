@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from faults import life
-from faults.conftest import Scale
 from faults.ward import lying
 from support.house import House
+from support.scale import Scale
 
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 import redis
 from faults import effects
-from faults.conftest import Scale
 from faults.crew import Crew, OpenCrew, items
 from support import invariants
 from support.nodes import Valkey
 from support.proxy import FaultProxy, in_front_of
+from support.scale import Scale
 
 from tierkeeper.base.values import Call
 from tierkeeper_client.client import TierkeeperClient

@@ -20,11 +20,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from faults import life
-from faults.conftest import Scale
 from support import services
 from support.house import LEASES_END, House, houses
 from support.ports import free_ports
 from support.proxy import FaultProxy, in_front_of
+from support.scale import Scale
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings import Settings, load

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from faults import effects
-from faults.conftest import Scale
 from faults.crew import Crew, OpenCrew, items, kill
 from support import invariants
 from support.deployment import wait_for
+from support.scale import Scale
 
 from tierkeeper_client.contract import StoreArgs
 

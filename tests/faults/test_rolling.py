@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from faults import effects
-from faults.conftest import Scale
 from faults.crew import TENANT, WORKFLOW, Crew, OpenCrew, crews, items
 from support import invariants
 from support import scale as scales
 from support.nodes import Valkey
+from support.scale import Scale
 
 import models
 from tierkeeper.embedded.postgres import Postgres

@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable
 
-from faults.conftest import Scale
 from support import s3_front
 from support import scale as scales
 from support.house import LEASES_END, House, houses
 from support.proxy import FaultProxy
 from support.proxy import in_front_of as proxied
 from support.s3_front import Trick
+from support.scale import Scale
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.stores import s3_probe

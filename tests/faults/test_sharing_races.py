@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 from faults import life
-from faults.conftest import Scale
 from faults.ward import lying
 from support import crashing
 from support.crashing import Step, When
 from support.house import LEASES_END, House
-from support.scale import LONG
+from support.scale import LONG, Scale
 
 from tierkeeper.base.errors import AlreadyThere, ArtifactDeleted, ArtifactNotFound, ArtifactPurged, NotDeleted
 

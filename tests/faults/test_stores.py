@@ -8,11 +8,11 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from faults.conftest import Scale
 from support import scale as scales
 from support.faulty_store import Fault, Forecast, Weather, bad_weather
 from support.house import LEASES_END, TENANT, WORKFLOW, House
 from support.house import houses as opened_houses
+from support.scale import Scale
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.values import Call

@@ -9,10 +9,17 @@ is not ours to repeat).
 import os
 import random
 import secrets
+from typing import Protocol
 
 SEED = int(os.environ.get("TIERKEEPER_TEST_SEED") or secrets.randbelow(2**32))
 LONG = os.environ.get("TIERKEEPER_TEST_FAULTS") == "long"
 FACTOR = float(os.environ.get("TIERKEEPER_TEST_SCALE") or 1)
+
+
+class Scale(Protocol):
+    """Chooses between the numbers of the two forms, as :func:`scaled` does."""
+
+    def __call__(self, *, short: int, long: int) -> int: ...
 
 
 def scaled(*, short: int, long: int) -> int:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker", "install")
 MAX_LINES = 400
@@ -92,3 +94,38 @@ def asks_for_decisions(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
     return node.func.attr == "facts" or ast.unparse(node.func).endswith("book.read")
+
+
+def imported_tests(code: str) -> list[str]:
+    """Return the test modules and conftests that a module takes something from."""
+    taken = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            taken += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            taken += [f"{node.module}.{alias.name}" for alias in node.names]
+    modules = re.compile(r"(?:^|\.)(?:test_\w+|conftest)(?:\.|$)")
+    return [name for name in taken if modules.search(name)]
+
+
+@pytest.mark.parametrize(
+    ("code", "taken"),
+    [
+        ("from integration.stores.test_s3 import KEYS", ["integration.stores.test_s3.KEYS"]),
+        ("from integration.stores import test_s3", ["integration.stores.test_s3"]),
+        ("import unit.policy.test_match", ["unit.policy.test_match"]),
+        ("from faults.conftest import Scale", ["faults.conftest.Scale"]),
+        ("def at_work():\n    import test_s3", ["test_s3"]),
+        ("from support.house import House\nimport pytest\nfrom latest_s3 import a", []),
+    ],
+)
+def test_imports_of_tests_are_found(code: str, taken: list[str]) -> None:
+    """Whichever way they are written; what only looks like one is none."""
+    assert imported_tests(code) == taken
+
+
+def test_no_test_is_imported() -> None:
+    """What two test modules share lies in a module without tests, so that nothing is collected twice or depends."""
+    modules = sorted((ROOT / "tests").rglob("*.py"))
+    assert sum(len(path.relative_to(ROOT).parts) > 3 for path in modules) > 100  # in sub-folders too
+    assert not {str(path.relative_to(ROOT)): found for path in modules if (found := imported_tests(path.read_text()))}

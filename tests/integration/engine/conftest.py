@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from integration.engine.missing import states
 from support import catalogs
 from support.catalogs import FOLDERS, Catalog
 from support.house import House, OpenHouse, buckets, houses, restored
+from support.missing import states
 from support.reconciling import CONTENT
 
 from tierkeeper.base.settings import Settings

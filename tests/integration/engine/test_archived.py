@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from integration.engine.doubting import vouched
-from integration.engine.missing import states
-from integration.engine.test_survivors import UNSEEN, pins, stand_before
 from support.around import Around
+from support.doubting import pins, vouched
+from support.heads import UNSEEN
 from support.house import House
 from support.leading import damaged
+from support.missing import stand_before, states
 from support.reconciling import CONTENT
 
 from tierkeeper.engine import adopt, survivors

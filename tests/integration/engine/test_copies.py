@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from integration.engine.test_workers import Slow
-from integration.keeper.test_damage import file_of
 from support import crashing
+from support.copy_files import file_of
 from support.house import LEASES_END, House
+from support.slow_worker import Slow
 
 from tierkeeper.base.states import Outcome
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored

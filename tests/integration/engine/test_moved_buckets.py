@@ -6,21 +6,26 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from integration.engine.doubting import doubt, vouched
-from integration.stores.test_s3 import KEYS
-from integration.stores.test_s3_naming import PlainFront, front
-from support import services
+from support import plain_front, services
+from support.doubting import doubt, vouched
 from support.house import House, OpenHouse
+from support.plain_front import PlainFront
 from support.reconciling import CONTENT, overwrite
+from support.s3_answers import KEYS
 
 from tierkeeper.engine import looking, reads
 from tierkeeper.stores.s3 import S3Store
 
-__all__ = ["front"]
-
 _MOVES = (
     "name: moves\nmatch: {tenant: acme}\nwrite: all\nphases: [{after: 0d, in: [warm, cold]}, {after: 7d, in: [cold]}]\n"
 )
+
+
+@pytest.fixture
+def front(moto_endpoint: str) -> Iterator[PlainFront]:
+    """A server that tells no checksums."""
+    with plain_front.before(moto_endpoint) as made:
+        yield made
 
 
 @pytest.fixture(params=["plain", pytest.param("real", marks=pytest.mark.s3)])

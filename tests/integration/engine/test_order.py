@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from integration.engine.test_workers import Slow
 from support.house import House
 from support.reconciling import reconcile
+from support.slow_worker import Slow
 
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 

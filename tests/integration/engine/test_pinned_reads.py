@@ -1,7 +1,7 @@
 """Reads through S3 that meet other bytes than those that a copy's pin names."""
 
 import pytest
-from integration.engine.doubting import server
+from support.doubting import server
 from support.house import House, OpenHouse
 from support.reconciling import CONTENT, overwrite
 

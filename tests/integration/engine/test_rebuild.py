@@ -4,10 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from integration.engine.missing import delete
 from support import invariants
 from support.catalogs import Catalog, contents
 from support.house import House
+from support.missing import delete
 from support.reconciling import QUARANTINE
 
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable

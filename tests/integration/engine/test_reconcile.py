@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from integration.engine.test_workers import Slow
 from support import crashing
 from support.crashing import Step
 from support.house import LEASES_END, House, OpenHouse, without_bucket
 from support.reconciling import CONTENT, QUARANTINE, WEEK, drop, late, quarantined, reconcile, short, there
+from support.slow_worker import Slow
 
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.states import RunKind, RunState

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from integration.engine.doubting import server, vouched
-from integration.keeper.test_damage import CONTENT, file_of, flip
+from support.copy_files import file_of, flip
+from support.doubting import server, vouched
 from support.house import House
+from support.reconciling import CONTENT
 
 from tierkeeper.base.errors import ContentCorrupt
 from tierkeeper.base.states import Vouched

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.engine.test_workers import Slow
 from support import crashing, invariants, vault
 from support.house import LEASES_END, House
+from support.slow_worker import Slow
 
 from tierkeeper.base.errors import ArtifactPurged, CatalogUnavailable, RetentionLocked
 from tierkeeper.base.ids import new_id

@@ -1,16 +1,17 @@
 """Before the last other copy goes, those that stay are seen where they should be, whatever store they are in (R21)."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, BinaryIO, cast
 
 import pytest
-from integration.engine.missing import states
 from support.around import Around
+from support.doubting import pins
+from support.heads import UNSEEN, counting, silent
 from support.house import House
 from support.leading import Led, damaged, led
+from support.missing import stand_before, states
 from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
 from tierkeeper.base.ids import new_id
@@ -22,39 +23,12 @@ from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper.stores.s3 import S3Store
 
 LOOKS = survivors.LOOKS
-UNSEEN = Verdict.UNSEEN.value
 
 
 def bucket(house: House, tier: str = "warm") -> tuple[S3Store, str]:
     """The store of a tier on S3, and the location of its copy."""
     (row,) = house.sql("SELECT location FROM placements WHERE tier = :tier", tier=tier)
     return cast("S3Store", house.keeper.engine.store(tier)), row.location
-
-
-def stand_before(house: House, tier: str, store: Store) -> None:
-    """Let ``store`` take a tier's calls."""
-    cast("dict[str, Store]", house.keeper.engine.stores)[tier] = store
-
-
-class Heads(Around):
-    """Counts the calls of HEAD, and may do something at one."""
-
-    def __init__(self, inner: Store, at_head: Callable[[], None] = lambda: None) -> None:
-        super().__init__(inner)
-        self.calls, self.at_head = 0, at_head
-
-    def head(self, key: ObjectKey) -> Stored:
-        self.calls += 1
-        found = self.inner.head(key)
-        self.at_head()
-        return found
-
-
-def counting(house: House, tier: str = "warm", at_head: Callable[[], None] = lambda: None) -> Heads:
-    """Count a tier's HEADs."""
-    store = Heads(house.keeper.engine.store(tier), at_head)
-    stand_before(house, tier, store)
-    return store
 
 
 def test_a_copy_that_is_there_lets_the_other_go(moved: House) -> None:
@@ -132,20 +106,6 @@ def test_what_is_seen_elsewhere_was_not_seen(moved: House) -> None:
     stand_before(moved, "warm", place.ours)
     moved.settle()
     assert moved.tiers() == {"warm"}
-
-
-@contextmanager
-def silent(house: House, tier: str) -> Iterator[Heads]:
-    """A tier gives no answer to a HEAD."""
-
-    def refuse() -> None:
-        raise StoreTransient(tier=tier, reason="503 SlowDown")
-
-    before = house.keeper.engine.store(tier)
-    try:
-        yield counting(house, tier, refuse)
-    finally:
-        stand_before(house, tier, before)
 
 
 def test_no_answer_is_none(moved: House) -> None:
@@ -301,11 +261,6 @@ def nameless(moved: House) -> House:
     """The copy that stays is one of the release before, which noted no pin."""
     moved.sql("UPDATE placements SET pin = NULL WHERE tier = 'warm'")
     return moved
-
-
-def pins(house: House, tier: str = "warm") -> list[str | None]:
-    """What names the bytes of a tier's copies."""
-    return [row.pin for row in house.sql("SELECT pin FROM placements WHERE tier = :tier", tier=tier)]
 
 
 def test_other_bytes_of_what_nobody_named_cost_nothing(nameless: House) -> None:

@@ -4,7 +4,9 @@ import time
 from datetime import timedelta
 
 import pytest
-from integration.engine.missing import (
+from support.house import House
+from support.leading import damaged, led
+from support.missing import (
     Doing,
     compare,
     contents,
@@ -20,8 +22,6 @@ from integration.engine.missing import (
     verify,
     write_over,
 )
-from support.house import House
-from support.leading import damaged, led
 from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base.errors import NoReadableCopy

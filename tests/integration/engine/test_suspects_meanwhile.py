@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from integration.engine.missing import (
+from support.around import Around
+from support.house import House
+from support.leading import damaged
+from support.missing import (
     Busy,
     Doing,
     compare,
@@ -16,9 +19,6 @@ from integration.engine.missing import (
     stand_before,
     write_over,
 )
-from support.around import Around
-from support.house import House
-from support.leading import damaged
 from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base.errors import NoReadableCopy

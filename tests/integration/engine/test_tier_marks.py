@@ -5,9 +5,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from integration.engine.missing import copy_in, missed
 from support.house import LEASES_END, House, restored
 from support.leading import away, damaged, led, vital
+from support.missing import copy_in, missed
 from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.base.health import Condition

@@ -6,10 +6,11 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from integration.engine.test_survivors import UNSEEN, silent, stand_before
 from support.around import Around
+from support.heads import UNSEEN, silent
 from support.house import House
 from support.leading import damaged
+from support.missing import stand_before
 
 from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id

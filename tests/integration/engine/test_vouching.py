@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from integration.engine.doubting import Server, doubt, kept, row_of, server, vouched
-from integration.keeper.test_damage import CONTENT, file_of, flip
+from support.copy_files import file_of, flip
+from support.doubting import Server, doubt, kept, row_of, server, vouched
 from support.house import House, restored
+from support.reconciling import CONTENT
 
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from integration.engine.doubting import doubt, server
-from integration.keeper.test_damage import CONTENT
+from support.doubting import doubt, server
 from support.house import House
+from support.reconciling import CONTENT
 
 from tierkeeper.base.health import Condition
 

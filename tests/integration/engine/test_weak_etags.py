@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from integration.engine.doubting import vouched
-from integration.engine.missing import states
 from integration.stores.contract import MIB
 from support import s3_front
+from support.doubting import vouched
 from support.house import House, OpenHouse
+from support.missing import states
 from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.engine import survivors, suspects

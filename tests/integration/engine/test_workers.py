@@ -1,62 +1,19 @@
 """Workers that stop, wake up late, and meet: the steps of converge taken one by one."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from support import invariants
 from support.house import LEASES_END, House
+from support.slow_worker import Slow
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
 from tierkeeper.base.values import SweepResult
-from tierkeeper.engine import collect, converge, survivors
-from tierkeeper.engine.commit import Result
-from tierkeeper.engine.context import Worker
-from tierkeeper.engine.transfer import Intent, Transferred
+from tierkeeper.engine import collect, survivors
 from tierkeeper.stores.base import ObjectKey
-
-
-@dataclass(slots=True)
-class Slow:
-    """A worker that does one step when it is told to."""
-
-    house: House
-    worker: Worker = field(default_factory=lambda: Worker(token=new_id(), actor="slow"))
-    ids: list[UUID] = field(default_factory=list)
-    intents: Sequence[Intent] = ()
-    foreign: set[UUID] = field(default_factory=set)
-    done: Sequence[Transferred] = ()
-
-    def claim(self) -> "Slow":
-        """Step 1."""
-        claimed = converge.step_1_claim(self.house.keeper.engine, self.worker, ids=None)
-        self.ids = [c.artifact for c in claimed]
-        return self
-
-    def decide(self) -> converge.Plan:
-        """Step 2."""
-        return converge.step_2_decide(self.house.keeper.engine, self.ids)
-
-    def intend(self, plan: converge.Plan | None = None) -> "Slow":
-        """Steps 2 and 3; 3 alone with a plan that was made before."""
-        engine = self.house.keeper.engine
-        self.intents, self.foreign = converge.step_3_intend(engine, self.worker, plan or self.decide())
-        return self
-
-    def copy(self) -> "Slow":
-        """Step 4."""
-        self.done = converge.step_4_copy(self.house.keeper.engine, self.worker, self.ids, self.intents)
-        return self
-
-    def commit(self) -> dict[UUID, Result]:
-        """Step 5."""
-        results, _ = converge.step_5_commit(self.house.keeper.engine, self.worker, self.ids, self.done, self.foreign)
-        return results
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from integration.engine.missing import copy_in, delete, missed, read_it
 from support.house import House
 from support.leading import damaged, vital
+from support.missing import copy_in, delete, missed, read_it
 from support.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 
 from tierkeeper.base import clock

@@ -5,26 +5,13 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from support.copy_files import file_of, flip
 from support.house import House, OpenHouse, restored, without_bucket
+from support.reconciling import CONTENT
 
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 from tierkeeper.base.states import PlacementState
 from tierkeeper.stores.s3 import S3Store
-
-CONTENT = b"what was stored"
-
-
-def file_of(house: House, tier: str, name: str = "a") -> Path:
-    """The file of an artifact's copy."""
-    (copy,) = [p for p in house.show(name).placements if p.tier == tier]
-    return Path(house.settings.tiers[tier].url.removeprefix("file://")) / copy.location
-
-
-def flip(file: Path) -> None:
-    """Change one bit, and nothing else."""
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
 
 
 def test_a_missing_copy_is_passed_over(house: House) -> None:

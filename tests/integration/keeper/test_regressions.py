@@ -14,8 +14,9 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from integration.keeper.test_damage import file_of, flip
+from support.copy_files import file_of, flip
 from support.house import House, OpenHouse
+from support.reconciling import CONTENT
 
 from tierkeeper.base.errors import CommandConflict, NoReadableCopy
 from tierkeeper.base.ids import new_id
@@ -30,7 +31,6 @@ from tierkeeper.stores.filesystem import FilesystemStore
 from tierkeeper_client import contract
 from tierkeeper_client.errors import InvalidInput
 
-CONTENT = b"what was stored"
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 HOT_ONLY = "name: kept\nmatch: {tenant: acme}\nphases: [{after: 0d, in: [hot]}]\nundo: 0s\n"
 

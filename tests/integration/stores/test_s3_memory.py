@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import pytest
-from integration.stores.test_s3 import KEYS
 from support.house import houses
+from support.s3_answers import KEYS
 
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog import probes

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 from integration.stores.contract import MIB, MakeStore, info_of, put, read
-from integration.stores.test_s3 import KEYS
 from support import s3_front
+from support.s3_answers import KEYS
 from support.s3_front import Front, Request, Trick
 
 from tierkeeper.base.settings_order import copy_waits

@@ -1,51 +1,17 @@
 """How the verbs' wishes in a row become the one override of a decision."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from support.artifact_rows import NOW, ROW
 
-from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, OverrideKind
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.policy.decision import Override
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 HOT, COLD = frozenset({"hot"}), frozenset({"cold"})
-ROW = ArtifactRow(
-    id=new_id(),
-    name_id=new_id(),
-    tenant="acme",
-    workflow="w",
-    name="a",
-    version=1,
-    blob_id=new_id(),
-    sha256=bytes(32),
-    size=1,
-    content_type="text/plain",
-    metadata={},
-    tags={"b": "2", "a": "1"},
-    created_at=NOW,
-    stored_at=NOW,
-    accessed_at=None,
-    policy_id=None,
-    state=ArtifactState.LIVE,
-    wanted=HOT,
-    deleted_at=None,
-    purge_at=None,
-    purged_at=None,
-    retain_until=None,
-    retain_mode=None,
-    archived_tiers=None,
-    override_kind=None,
-    override_tiers=None,
-    override_until=None,
-    not_before=None,
-    revision=1,
-    holds=(),
-    newer_live=0,
-)
 RESTORED = replace(ROW, override_kind="add", override_tiers=HOT, override_until=LATER)
 PROMOTED = replace(RESTORED, override_kind="replace")
 

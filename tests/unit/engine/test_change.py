@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from unit.catalog.test_rows import NOW, ROW
+from support.artifact_rows import NOW, ROW
 
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from unit.engine.test_settlement import copy
+from support.placement_rows import copy
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import PlacementRow

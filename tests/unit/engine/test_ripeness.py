@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from unit.engine.test_settlement import copy
+from support.placement_rows import copy
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import PlacementRow

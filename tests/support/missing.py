@@ -7,7 +7,6 @@ from typing import cast
 from support.around import Around
 from support.house import House
 from support.reconciling import CONTENT, reconcile
-
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.stores.base import ObjectKey, Store, Stored

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from support.house import House
-
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import placements
@@ -88,3 +87,8 @@ def row_of(house: House, tier: str) -> PlacementRow:
     (row,) = house.sql("SELECT id FROM placements WHERE tier = :tier", tier=tier)
     with house.keeper.engine.catalog.reading() as connection:
         return placements.load(connection, [row.id])[0]
+
+
+def pins(house: House, tier: str = "warm") -> list[str | None]:
+    """What names the bytes of a tier's copies."""
+    return [row.pin for row in house.sql("SELECT pin FROM placements WHERE tier = :tier", tier=tier)]
