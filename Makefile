@@ -13,10 +13,12 @@ PYTEST ?= $(BIN)/python -m pytest
 JOBS ?= 2
 PYTHONS ?= 3.13 3.14
 TESTS ?= tests/unit tests/acceptance
+ROWS ?=
+OUTPUT ?= table
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 test-shipped test-docker test-pythons faults mutations bench lint format \
-  images lock clean clean-all
+.PHONY: help install demo test test-s3 test-shipped test-docker test-pythons faults mutations rows bench lint \
+  format images lock clean clean-all
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +59,9 @@ faults: install ## the fault scenarios, long form (SCENARIO=broker_wiped chooses
 
 mutations: install ## break each rule of the engine in a copy, one at a time: a test must notice (ONLY="R7 hold")
 	@PYTHONPATH=tests $(BIN)/python -m mutations $(ONLY)
+
+rows: install ## the rows of docs/reference/requirements.md, their tests and results (ROWS=B5,B6 OUTPUT=json)
+	@PYTHONPATH=tests $(BIN)/python -m support.rows --jobs $(JOBS) -o $(OUTPUT) --rows "$(ROWS)"
 
 bench: install ## the figures of docs/reference/benchmarks.md (BENCH="s2_transition" BENCH_ARGS="-n 2000")
 	@for figure in $(BENCH); do $(BIN)/python -m benchmarks.$$figure $(BENCH_ARGS) || exit 1; done

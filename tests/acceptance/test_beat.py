@@ -12,6 +12,9 @@ AGES = {"new.txt": 1, "week.txt": 8, "month.txt": 31, "quarter.txt": 91}  # days
 BEAT_SECONDS = 75  # its crontab is every minute
 
 
+@pytest.mark.row("W3", "tier rotation")
+@pytest.mark.row("W3", "retention sweeps")
+@pytest.mark.row("B1", "hot, warm, cold by age")
 @pytest.mark.slow
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
 def test_beat_rotates_by_itself(deployment: Deployment) -> None:

@@ -54,6 +54,7 @@ def page(flower: Flower) -> Iterator[Page]:
             browser.close()
 
 
+@pytest.mark.row("W4", "behind a login")
 def test_flower_refuses_without_a_login(flower: Flower) -> None:
     """No page and no API without the right password; the health check needs none; read-only, its buttons are dead."""
     right, wrong = f"{Flower.USER}:{Flower.PASSWORD}", f"{Flower.USER}:guess"
@@ -65,6 +66,7 @@ def test_flower_refuses_without_a_login(flower: Flower) -> None:
     assert status(f"{flower.url}/api/worker/shutdown/worker@any", login=right, method="POST") == 403
 
 
+@pytest.mark.row("W4", "workers and tasks, in a browser")
 def test_flower_shows_workers_and_tasks(deployment: Deployment, page: Page, flower: Flower) -> None:
     """After the login a browser shows the worker online and each task with its state, and no content."""
     deployment.store("seen.txt", b"nobody should see this")

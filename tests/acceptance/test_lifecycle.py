@@ -10,12 +10,16 @@ from support.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one
 from acceptance import journeys
 
 
+@pytest.mark.row("W1")
+@pytest.mark.row("W7", "pytest-celery")
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
 def test_life_through_the_client(deployment: Deployment) -> None:
     """An application stores, promotes, archives, restores, purges and undeletes with the client."""
     journeys.whole_life(deployment)
 
 
+@pytest.mark.row("W1", "store and archive by any Celery app")
+@pytest.mark.row("W7", "pytest-celery")
 def test_life_through_plain_send_task(deployment: Deployment, celery_setup: CeleryTestSetup) -> None:
     """An application without the client stores and archives by task name and queue, with any Celery app."""
     app: Celery = celery_setup.app

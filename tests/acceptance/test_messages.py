@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+import pytest
 from celery import Celery
 from pytest_celery import CeleryTestSetup
 from support.deployment import ANSWER_TIMEOUT, TENANT, WORKFLOW, Deployment, one, wait_for
@@ -56,6 +57,8 @@ def test_same_message_twice_has_the_effect_of_one(deployment: Deployment, celery
     assert deployment.tiers("once.txt") == {"warm"}
 
 
+@pytest.mark.row("B6", "path traversal")
+@pytest.mark.row("B15", "typed errors")
 def test_bad_messages_are_answered_and_the_worker_goes_on(
     deployment: Deployment, celery_setup: CeleryTestSetup
 ) -> None:

@@ -20,6 +20,7 @@ def celery_broker(folder: Path) -> Iterator[RabbitMQTestBroker]:
     node.teardown()
 
 
+@pytest.mark.row("W6", "RabbitMQ")
 @pytest.mark.slow
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
 def test_life_over_rabbitmq(deployment: Deployment) -> None:

@@ -48,12 +48,16 @@ def classes(deployment: Deployment, tier: str) -> set[str]:
     return {str(each["StorageClass"]) for each in found}
 
 
+@pytest.mark.row("W2")
+@pytest.mark.row("D1", "upload, delete")
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
 def test_life_on_real_s3(deployment: Deployment) -> None:
     """The whole life of an artifact, with hot, warm and cold as buckets of a real S3 server."""
     journeys.whole_life(deployment)
 
 
+@pytest.mark.row("A11")
+@pytest.mark.row("B1", "hot, warm, cold by age, then purged")
 @pytest.mark.parametrize("extra_settings", [journeys.QUICK])
 def test_ages_and_storage_classes_on_real_s3(deployment: Deployment) -> None:
     """Sweeps move each artifact to the bucket of its age, in that tier's storage class, by copies on the server."""

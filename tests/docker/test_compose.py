@@ -80,6 +80,7 @@ def environment(stack: Stack, inside: str) -> str:
     return "\n".join(stack.containers(inside)[0]["Config"]["Env"])
 
 
+@pytest.mark.row("W9", "compose.yaml comes up")
 def test_everything_is_healthy_and_stays(stack: Stack) -> None:
     """All services come up healthy, and none is started again while it is watched."""
     assert set(restarts(stack)) == {"postgres", "valkey", "init", *WORKERS, "beat", "flower"}
@@ -90,6 +91,7 @@ def test_everything_is_healthy_and_stays(stack: Stack) -> None:
         time.sleep(1)
 
 
+@pytest.mark.row("W9", "compose.yaml is used from outside")
 def test_store_from_outside(stack: Stack) -> None:
     """A producer on the host stores by a signed message and the bytes come back; an unsigned message is refused."""
     assert store(stack, SMALL)["tiers"] == ["hot"]
@@ -106,6 +108,8 @@ def test_files_go_in_by_stdin(stack: Stack) -> None:
     assert stack.tierkeeper("get", ref(LARGE), "-") == content(LARGE)
 
 
+@pytest.mark.row("W3", "tier rotation")
+@pytest.mark.row("W9", "compose.yaml turns the tiers")
 def test_tiers_turn_by_themselves(stack: Stack) -> None:
     """Beat, broker and workers move what is old enough to the next tier, with nobody's help."""
     store(stack, AGED, age=timedelta(days=10))
@@ -116,6 +120,7 @@ def test_tiers_turn_by_themselves(stack: Stack) -> None:
     assert stack.tierkeeper("get", ref(AGED), "-") == content(AGED)
 
 
+@pytest.mark.row("W4", "behind a login")
 def test_flower_is_behind_its_login(stack: Stack) -> None:
     """Flower answers nobody without its login, shows the workers with it, and its buttons are dead."""
     url, login = f"http://127.0.0.1:{stack.flower_port}", f"operator:{stack.secrets['FLOWER']}"
@@ -153,6 +158,7 @@ def test_servers_have_their_own_password_alone(stack: Stack, name: str) -> None:
     assert not networks["postgres"] & networks["valkey"]
 
 
+@pytest.mark.row("W10", "many workers of a queue")
 def test_workers_scale_and_outlive_a_kill(stack: Stack) -> None:
     """Three workers of one queue are all healthy; one that is killed with all its processes is started again."""
     stack.compose("up", "--detach", "--no-recreate", "--scale", "worker-transition=3")

@@ -111,6 +111,7 @@ def read(worker: CeleryTestWorker) -> bytes:
     return bytes(output)
 
 
+@pytest.mark.row("W7", "pytest-celery")
 def test_life_in_containers(celery_setup: CeleryTestSetup, valkey: RedisContainer) -> None:
     """Stored and archived through the broker; the worker's container is killed and started: still there, restored."""
     worker = celery_setup.worker

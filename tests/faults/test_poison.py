@@ -56,6 +56,7 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.row("F12", "parked, never blocking the rest")
 @pytest.mark.parametrize("how", ["segfault", "hog", "hang", "error"])
 def test_poison_is_parked(sick: Ward, how: How) -> None:
     """An artifact that kills each worker is given up after its attempts; the others are done some sweeps later."""

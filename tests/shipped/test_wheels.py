@@ -100,6 +100,8 @@ def test_every_module_can_be_imported(application: Environment, client_s3: Envir
     client_s3.run("python", "-c", EVERY_MODULE, "tierkeeper_client", *REDIS)
 
 
+@pytest.mark.row("W9", "from its wheels in an empty environment")
+@pytest.mark.row("A10", "health checks")
 def test_journey(application: Environment, client: Environment) -> None:
     """Worker, Beat and Flower run; what is stored by message moves by a sweep and comes back byte for byte."""
     content = os.urandom(100_000)

@@ -78,6 +78,7 @@ def test_what_is_wrong_is_said(tk: Tierkeeper, stored: Stored, database_url: str
     assert check in tk("doctor").out
 
 
+@pytest.mark.row("F8", "the catalog is rebuilt from the tiers")
 def test_a_lost_catalog(
     tk: Tierkeeper,
     stored: Stored,

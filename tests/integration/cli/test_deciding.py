@@ -24,6 +24,7 @@ def run(tk: Tierkeeper, stored: Stored) -> str:
     return str(found["id"])
 
 
+@pytest.mark.row("F2")
 def test_a_stopped_purge_is_shown_and_approved(tk: Tierkeeper, run: str) -> None:
     """The run says what, why and who; approved by the end of its id, the next run deletes what it counted."""
     shown = tk("runs", "show", run).out
@@ -41,6 +42,8 @@ def test_a_stopped_purge_is_shown_and_approved(tk: Tierkeeper, run: str) -> None
     assert tk("runs", "reject", run, "--reason", "late").code == 5
 
 
+@pytest.mark.row("F2", "rejected")
+@pytest.mark.row("F3", "what blocks the next step")
 def test_a_rejected_one_keeps_everything(tk: Tierkeeper, run: str) -> None:
     """After a reject the artifacts stay, and say until when."""
     done = tk("-o", "json", "runs", "reject", run, "--reason", "no").json
@@ -51,6 +54,7 @@ def test_a_rejected_one_keeps_everything(tk: Tierkeeper, run: str) -> None:
     assert "no policy deletes it before" in tk("lifecycle", "plan", "--as-of", "10d").out
 
 
+@pytest.mark.row("F2", "a purge by filter")
 def test_a_purge_by_filter_asks_somebody(tk: Tierkeeper, stored: Stored) -> None:
     """Above the limit it is refused and nothing changes; approved, the same command goes, once."""
     for name in ("a.txt", "b.txt", "c.txt"):
@@ -95,6 +99,7 @@ def test_deletes_are_switched(tk: Tierkeeper, stored: Stored, tmp_path: Path, mo
     assert told.count("deletes switched") == 2
 
 
+@pytest.mark.row("F1", "run exactly that plan")
 def test_a_plan_is_stored_and_applied(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """A stored plan is listed, tried and applied by the end of its id, once; the summary tells rules and refusals."""
     stored("a.txt", "a", "--created", "8d")
@@ -129,6 +134,7 @@ def test_a_plan_leads_to_its_apply(tk: Tierkeeper, stored: Stored, monkeypatch: 
     assert "move: done" in tk("lifecycle", "apply", plan[-8:]).out
 
 
+@pytest.mark.row("F1", "a plan before a policy takes effect")
 def test_a_plan_by_a_policy_to_come(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """With --policy it says what that would do, and where the brake would ask."""
     for name in ("a.txt", "b.txt", "c.txt"):

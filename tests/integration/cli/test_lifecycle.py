@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
 
+@pytest.mark.row("B4", "dry run, --live, --verbose")
+@pytest.mark.row("B4", "counts of promoted and errors")
 def test_a_run_is_a_dry_run_unless_it_is_live(tk: Tierkeeper, stored: Stored) -> None:
     """The dry run tells exactly what the live run then does."""
     stored("new.txt", "new")
@@ -41,6 +44,7 @@ def test_a_plan_gives_the_reason_for_each_and_can_look_ahead(tk: Tierkeeper, sto
     assert tk("lifecycle", "plan").out.count("belongs in warm") == 1
 
 
+@pytest.mark.row("B4", "--summary")
 def test_the_summary_tells_tiers_due_and_runs(tk: Tierkeeper, stored: Stored) -> None:
     """One look: what lies where, what is due, what was done."""
     stored("a.txt", "a", "--created", "8d")
@@ -55,6 +59,7 @@ def test_the_summary_tells_tiers_due_and_runs(tk: Tierkeeper, stored: Stored) ->
     assert "0 artifacts are due" in tk("lifecycle", "summary").out
 
 
+@pytest.mark.row("F3", "where, by which rule, what is next")
 def test_explain_says_why_and_what_comes_next(tk: Tierkeeper, stored: Stored) -> None:
     """Where the copies are, which rule put them there, what is next and when, and the history."""
     ref = stored("a.txt", "a", "--created", "8d")
@@ -70,6 +75,7 @@ def test_explain_says_why_and_what_comes_next(tk: Tierkeeper, stored: Stored) ->
     assert tk("explain", "acme/w/nothing").code == 3
 
 
+@pytest.mark.row("B9", "count and bytes of each tier")
 def test_stats_count_present_and_doomed_apart(tk: Tierkeeper, stored: Stored) -> None:
     """What waits to be deleted is not counted as there."""
     stored("a.txt", "12345", "--created", "8d")
@@ -80,6 +86,8 @@ def test_stats_count_present_and_doomed_apart(tk: Tierkeeper, stored: Stored) ->
     assert "doomed" in tk("stats").out
 
 
+@pytest.mark.row("B8", "export as JSON lines")
+@pytest.mark.row("B8", "recent events")
 def test_events_are_json_lines_with_the_known_fields(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """Printed or exported, each line has the seven fields that readers of such logs know, and ours."""
     ref = stored("a.txt", "a", "--created", "8d")
@@ -109,6 +117,7 @@ def test_runs_are_listed_and_shown(tk: Tierkeeper, stored: Stored) -> None:
     assert tk("runs", "show", run[-7:]).code == 4
 
 
+@pytest.mark.row("B13")
 def test_verify_finds_a_changed_copy(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """Good copies pass; one changed behind our back is reported and the exit code tells."""
     stored("a.txt", "good")

@@ -37,6 +37,7 @@ def stuck(stored: Stored, database_url: str) -> None:
         keeper.steer.deliveries.park(Sent("tierkeeper.store", "key-1", MESSAGE), reason="given up")
 
 
+@pytest.mark.row("F12", "listed")
 @pytest.mark.usefixtures("stuck")
 def test_what_is_parked_is_listed_and_shown(tk: Tierkeeper) -> None:
     """Artifacts and messages are listed with their reasons, by filter, and shown by name, key or id."""
@@ -62,6 +63,7 @@ def test_what_is_parked_is_listed_and_shown(tk: Tierkeeper) -> None:
     assert tk("parked", "show", str(uuid4())).code == 3
 
 
+@pytest.mark.row("F12", "retried or skipped by an operator")
 @pytest.mark.usefixtures("stuck")
 def test_retry_and_skip_decide(tk: Tierkeeper) -> None:
     """A dry run changes nothing; a retry makes due, a skip leaves as it is; the audit log says who."""

@@ -46,6 +46,7 @@ def _run(home: Path, *arguments: str, **more: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.row("D6", "degrade while a tier is away")
 def test_a_tier_that_is_out_hinders_only_what_needs_it(home: Path) -> None:
     """With one tier unusable, reads from the others go on and a warning names it; an impossible home is bad input."""
     (home / "a.txt").write_text("kept")
@@ -125,6 +126,7 @@ def test_up_starts_nothing_without_catalog_and_broker(home: Path, database_url: 
             assert (code, said in told, "ready" in told) == (6, True, False), told
 
 
+@pytest.mark.row("A8", "nested names from the environment")
 def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
     """The effective settings are printed with their source, and a password is not among them."""
     shown = _run(home, "-o", "json", "settings", TIERKEEPER_FLOWER__PASSWORD="hunter2")
@@ -136,6 +138,7 @@ def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
     assert not (home / ".tierkeeper").exists()
 
 
+@pytest.mark.row("W5", "of the celery command")
 def test_it_is_a_command_of_celery_too(home: Path) -> None:
     """`celery -A worker.app tier` has the same commands and exit codes."""
     celery = [sys.executable, "-m", "celery", "-A", "worker.app", "tier"]
@@ -168,6 +171,8 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.row("W5", "sent to the workers")
+@pytest.mark.row("W6", "Redis by default")
 @pytest.mark.slow
 def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> None:
     """Worker, Beat and Flower run with merged logs; a killed Beat comes back; SIGTERM leaves no process."""
@@ -224,6 +229,7 @@ def _children(parent: int) -> dict[str, int]:
     return found
 
 
+@pytest.mark.row("B11", "N artifacts, forced aging, own tenant")
 @pytest.mark.slow
 def test_the_demo_ends_well_twice(home: Path) -> None:
     """The demo moves real files through real workers to where they belong, and says so; again, and signed, as well."""
@@ -237,6 +243,7 @@ def test_the_demo_ends_well_twice(home: Path) -> None:
     assert told["live_and_verified"] + told["gone"] == 20
 
 
+@pytest.mark.row("B11", "dry run")
 def test_a_dry_demo_stores_nothing(home: Path) -> None:
     """The plan of the demo is shown, and nothing is made."""
     tried = _run(home, "demo", "--count", "20", "--force-age", "--dry-run")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psycopg
+import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
 from tierkeeper.base.ids import new_id
@@ -41,6 +42,7 @@ def test_what_agrees(tk: Tierkeeper, stored: Stored) -> None:
     assert tk("runs", "list", "--kind", "reconcile").out.count("reconcile") == 2
 
 
+@pytest.mark.row("F8", "orphans and missing copies")
 def test_findings_are_listed_with_their_reasons(
     tk: Tierkeeper, stored: Stored, tmp_path: Path, database_url: str
 ) -> None:
@@ -61,6 +63,7 @@ def test_findings_are_listed_with_their_reasons(
     assert tk("-o", "json", "events", ref, "--type", "damaged").json
 
 
+@pytest.mark.row("F8", "safe repair: too much waits for an approval")
 def test_it_stops_until_it_is_approved(tk: Tierkeeper, stored: Stored, tmp_path: Path, database_url: str) -> None:
     """Too many findings end with exit code 5 and the command that approves; then it goes on."""
     stored("a.txt")

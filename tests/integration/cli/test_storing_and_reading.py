@@ -6,6 +6,7 @@ import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
 
+@pytest.mark.row("B2", "write and read")
 def test_a_file_comes_back_byte_for_byte(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
     """What was stored is read into a file and to stdout as it was."""
     ref = stored("2024/report.md", "# Report\n")
@@ -46,6 +47,7 @@ def test_content_from_stdin_needs_a_name(tk: Tierkeeper) -> None:
     assert tk("get", "acme/w/n", "-").out == "piped"
 
 
+@pytest.mark.row("C8", "the latest version or a given one")
 def test_storing_again_makes_a_version_only_if_something_changed(tk: Tierkeeper, stored: Stored) -> None:
     """The same content is no new version, other content is, and each version can be read."""
     stored("a.txt", "one")
@@ -57,6 +59,7 @@ def test_storing_again_makes_a_version_only_if_something_changed(tk: Tierkeeper,
     assert tk("get", "acme/w/a.txt", "--version", "2", "-").out == "two"
 
 
+@pytest.mark.row("B2", "metadata")
 def test_what_was_said_at_store_is_shown(tk: Tierkeeper, stored: Stored) -> None:
     """Metadata, tags and the age given at store are kept."""
     ref = stored("a.txt", "x", "--metadata", "author=Alice", "--metadata", '{"n": 1}', "--tag", "kind=report",
@@ -71,6 +74,7 @@ def test_what_was_said_at_store_is_shown(tk: Tierkeeper, stored: Stored) -> None
     assert "hot" in text
 
 
+@pytest.mark.row("B15", "by name or tag")
 def test_find_selects_by_every_condition(tk: Tierkeeper, stored: Stored) -> None:
     """Each condition narrows, and a condition that nothing meets gives an empty list."""
     stored("a.md", "a", "--tag", "kind=report")
@@ -88,6 +92,7 @@ def test_find_selects_by_every_condition(tk: Tierkeeper, stored: Stored) -> None
     assert tk("find", "--name", "*.md", "--count").out == "2\n"
 
 
+@pytest.mark.row("B2", "list")
 def test_a_list_that_is_cut_says_so(tk: Tierkeeper, stored: Stored) -> None:
     """--limit cuts the list, and only a list that was cut says so."""
     stored("a.txt", "a")

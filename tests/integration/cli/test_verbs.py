@@ -9,6 +9,9 @@ def _tiers(tk: Tierkeeper, ref: str) -> list[str]:
     return [one["tier"] for one in placements if one["state"] == "present"]
 
 
+@pytest.mark.row("B2", "promote to a colder tier")
+@pytest.mark.row("B5", "one")
+@pytest.mark.row("W5", "in this process")
 def test_promote_archive_and_restore_move_copies(tk: Tierkeeper, stored: Stored) -> None:
     """Promote replaces the tier, archive goes to the coldest, restore adds the hottest."""
     ref = stored()
@@ -21,6 +24,7 @@ def test_promote_archive_and_restore_move_copies(tk: Tierkeeper, stored: Stored)
     assert _tiers(tk, ref) == ["hot", "cold"]
 
 
+@pytest.mark.row("B2", "dry run")
 @pytest.mark.parametrize("verb", [("promote", "--to", "warm"), ("archive",), ("purge",)])
 def test_a_dry_run_says_why_and_changes_nothing(tk: Tierkeeper, stored: Stored, verb: tuple[str, ...]) -> None:
     """A dry run gives an outcome and a reason for each artifact and leaves all as it was."""
@@ -47,6 +51,9 @@ def test_a_filter_selects_many(tk: Tierkeeper, stored: Stored) -> None:
     assert tk("archive", "acme/w/a.md", "--name", "*").code == 2
 
 
+@pytest.mark.row("B5", "list")
+@pytest.mark.row("B5", "the first")
+@pytest.mark.row("B5", "dry run")
 def test_restore_lists_and_selects(tk: Tierkeeper, stored: Stored) -> None:
     """--list shows what is away from hot, --auto-select restores the first of it."""
     stored("a.txt", "a")

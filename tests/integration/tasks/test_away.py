@@ -39,6 +39,8 @@ def waiting(installation: Installation) -> list[str]:
     return [str(one.ref) for one in installation.keeper.steer.parked(StuckFilter(state=StuckState.WAITING))]
 
 
+@pytest.mark.row("C12")
+@pytest.mark.row("D6", "degrade while every tier is away")
 def test_stores_wait_in_the_catalog_and_drain(
     start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
 ) -> None:

@@ -22,6 +22,7 @@ APP = {"app": "integration.tasks.poisoned"}
 TWICE = {"TIERKEEPER_ENGINE__ATTEMPTS": "2"}  # sooner: every death takes seconds
 
 
+@pytest.mark.row("F12", "parked, never blocking the rest")
 def test_what_kills_its_worker_is_parked(
     start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
 ) -> None:
@@ -63,6 +64,7 @@ def test_what_is_killed_once_is_done(
     wait_until(lambda: not installation.sql("SELECT FROM deliveries WHERE key = 'unlucky'"))
 
 
+@pytest.mark.row("F12", "parked, never dropped")
 def test_what_meets_a_defect_is_parked_and_retried(
     start: Callable[..., LocalProcess], client: TierkeeperClient, installation: Installation
 ) -> None:

@@ -29,6 +29,7 @@ INLINE = {"kind": "inline", "data": base64.b64encode(b"plain").decode()}
 HEALTH = "python -m worker.health --node "
 
 
+@pytest.mark.row("D8", "streaming in chunks")
 def test_staged_content_is_stored(worker: LocalProcess, client: TierkeeperClient, installation: Installation) -> None:
     """A stream too large for a message arrives byte for byte."""
     content = bytes(range(256)) * 20_000
@@ -37,6 +38,7 @@ def test_staged_content_is_stored(worker: LocalProcess, client: TierkeeperClient
     assert installation.read("acme", "weekly", "large") == content
 
 
+@pytest.mark.row("D7", "correlation ids in logs")
 def test_the_correlation_id_reaches_the_audit_log(
     worker: LocalProcess, client: TierkeeperClient, installation: Installation
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_plain_celery_app_can_send(worker: LocalProcess, installation: Install
     assert installation.read("acme", "weekly", "plain") == b"plain"
 
 
+@pytest.mark.row("A10", "batch writes")
 def test_store_many_answers_for_each(
     worker: LocalProcess, client: TierkeeperClient, installation: Installation
 ) -> None:
