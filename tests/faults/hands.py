@@ -169,6 +169,7 @@ class Hands(Lives):
         for row in self.house.sql(_COUNTED):
             assert row.blob_id in right, f"I1: no right copy is left of {row.name} v{row.version}"
 
+    @rule()
     def turn(self) -> None:
         """What was found damaged is made anew by one turn, and what depends on it by the next."""
         for _ in range(2):

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.stateful import RULE_MARKER, RuleBasedStateMachine, run_state_machine_as_test
 from support import scale
 
 
 def live(machine: type[RuleBasedStateMachine], here: Mapping[str, object], *, lives: int, steps: int) -> None:
     """Let ``machine`` live; ``here`` is what all its lives find as their attributes."""
+    assert not lost_rules(machine)
     made = hypothesis.seed(scale.SEED)(type(f"{machine.__name__}Here", (machine,), dict(here)))
     run_state_machine_as_test(
         made,
@@ -22,3 +23,9 @@ def live(machine: type[RuleBasedStateMachine], here: Mapping[str, object], *, li
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def lost_rules(machine: type[RuleBasedStateMachine]) -> set[str]:
+    """Return the rules that ``machine`` overrides without ``@rule``: no life would take them."""
+    inherited = {name for base in machine.__mro__ for name, made in vars(base).items() if hasattr(made, RULE_MARKER)}
+    return {name for name in inherited if not hasattr(getattr(machine, name), RULE_MARKER)}

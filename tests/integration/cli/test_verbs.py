@@ -68,6 +68,20 @@ def test_restore_lists_and_selects(tk: Tierkeeper, stored: Stored) -> None:
     assert tk("restore", "--tenant", "acme", "--auto-select").code == 3
 
 
+@pytest.mark.row("B5", "in bulk")
+@pytest.mark.row("B2", "promote to a hotter tier")
+def test_what_a_filter_selects_comes_back(tk: Tierkeeper, stored: Stored) -> None:
+    """A restore by filter brings all of it beside the cold copies; a promote to hot replaces them."""
+    for name in ("a.md", "b.md", "c.txt"):
+        stored(name, name)
+    assert tk("archive", "--tenant", "acme", "--workflow", "w").code == 0
+    tried = tk("-o", "json", "restore", "--tenant", "acme", "--name", "*.md", "--dry-run").json
+    assert [one["ref"]["name"] for one in tried] == ["a.md", "b.md"]
+    assert tk("restore", "--tenant", "acme", "--name", "*.md").code == 0
+    assert tk("promote", "acme/w/c.txt", "--to", "hot").code == 0
+    assert [_tiers(tk, f"acme/w/{name}") for name in ("a.md", "b.md", "c.txt")] == [["hot", "cold"]] * 2 + [["hot"]]
+
+
 def test_purge_asks_and_can_be_taken_back(tk: Tierkeeper, stored: Stored) -> None:
     """A no leaves all as it was; a purged artifact says until when it can be undeleted, and can."""
     ref = stored()

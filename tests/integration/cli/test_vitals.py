@@ -1,6 +1,7 @@
 """`tierkeeper health`: what a person and what a probe is told."""
 
-from integration.cli.terminal import Tierkeeper
+import pytest
+from integration.cli.terminal import Stored, Tierkeeper
 
 from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
@@ -22,3 +23,17 @@ def test_health_is_told_by_the_exit_code(tk: Tierkeeper) -> None:
     table = tk("health", "--no-tiers")
     assert "canary transition" in table.out
     assert "tier cold" not in table.out
+
+
+@pytest.mark.row("F13")
+def test_health_tells_whether_it_keeps_up(tk: Tierkeeper, stored: Stored) -> None:
+    """It says how much is overdue, since when and how long that takes; then how late things were done."""
+    stored("a.txt", "a", "--created", "8d")
+    before = {vital["name"]: vital["value"] for vital in tk("health", "-o", "json").json["vitals"]}
+    assert before["due"] == 1
+    assert before["overdue"] > 0
+    assert tk("lifecycle", "run", "--live").code == 0
+    after = {vital["name"]: vital["value"] for vital in tk("health", "-o", "json").json["vitals"]}
+    assert (after["due"], after["overdue"], after["clear"]) == (0, 0, 0)
+    assert after["latency p50"] > 0
+    assert after["rate"] > 0
