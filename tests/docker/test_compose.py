@@ -163,6 +163,7 @@ def test_workers_scale_and_outlive_a_kill(stack: Stack) -> None:
     """Three workers of one queue are all healthy; one that is killed with all its processes is started again."""
     stack.compose("up", "--detach", "--no-recreate", "--scale", "worker-transition=3")
     assert len(stack.containers("worker-transition")) == 3
+    store(stack, "before-the-kill")
     victim = stack.containers("worker-ingest")[0]
     # from inside: the engine takes a `docker kill` for somebody's wish and leaves it at that
     subprocess.run(["docker", "exec", victim["Id"], "sh", "-c", "kill -9 -1"], capture_output=True, check=False)
@@ -170,7 +171,7 @@ def test_workers_scale_and_outlive_a_kill(stack: Stack) -> None:
     assert restarts(stack)["worker-ingest"] == 1
     assert {found["RestartCount"] for found in stack.containers("worker-transition")} == {0}
     assert store(stack, "after-the-kill", age=timedelta(days=10))["tiers"] == ["hot"]
-    assert stack.tierkeeper("get", ref(SMALL), "-") == content(SMALL)
+    assert stack.tierkeeper("get", ref("before-the-kill"), "-") == content("before-the-kill")
 
 
 def test_data_outlive_down_and_up(stack: Stack) -> None:

@@ -8,7 +8,7 @@ from integration.cli.terminal import Stored, Tierkeeper
 
 
 @pytest.mark.row("B4", "dry run, --live, --verbose")
-@pytest.mark.row("B4", "counts of promoted and errors")
+@pytest.mark.row("B4", "counts of promoted, deleted and errors; duration")
 def test_a_run_is_a_dry_run_unless_it_is_live(tk: Tierkeeper, stored: Stored) -> None:
     """The dry run tells exactly what the live run then does."""
     stored("new.txt", "new")
@@ -23,6 +23,7 @@ def test_a_run_is_a_dry_run_unless_it_is_live(tk: Tierkeeper, stored: Stored) ->
     done = tk("-o", "json", "lifecycle", "run", "--live").json
     assert (done["promoted_to_warm"], done["promoted_to_cold"], done["deleted"]) == (1, 1, 1)
     assert (done["total_errors"], done["dry_run"]) == (0, False)
+    assert done["job_duration_seconds"] > 0
     assert tk("-o", "json", "show", "acme/w/warm.txt").json["wanted"] == ["warm"]
     assert tk("-o", "json", "show", "acme/w/old.txt").json["state"] == "deleted"
     again = tk("-o", "json", "lifecycle", "run", "--live").json

@@ -126,7 +126,6 @@ def test_up_starts_nothing_without_catalog_and_broker(home: Path, database_url: 
             assert (code, said in told, "ready" in told) == (6, True, False), told
 
 
-@pytest.mark.row("A8", "nested names from the environment")
 def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
     """The effective settings are printed with their source, and a password is not among them."""
     shown = _run(home, "-o", "json", "settings", TIERKEEPER_FLOWER__PASSWORD="hunter2")
@@ -136,6 +135,25 @@ def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
     assert "TIERKEEPER_FLOWER__PASSWORD" in by_name["flower.password"]["source"]
     assert by_name["retention.hot_days"]["source"] == "default"
     assert not (home / ".tierkeeper").exists()
+
+
+@pytest.mark.row("A8")
+def test_settings_come_from_the_environment_and_a_file(home: Path) -> None:
+    """Nested names in the environment and in `.env` are both in effect, each with its source; a wrong one is named."""
+    (home / ".env").write_text("STORAGE__S3_BUCKET=archive\nSTORAGE__AWS_REGION=eu-west-1\n")
+    database = {"STORAGE__DB_HOST": "db.example", "STORAGE__DB_NAME": "records", "STORAGE__DB_USER": "tk"}
+    shown = _run(home, "-o", "json", "settings", **database, TIERKEEPER_ENGINE__BATCH="7")
+    assert shown.returncode == 0, shown.stderr
+    by_name = {row["name"]: row for row in json.loads(shown.stdout)}
+    assert by_name["tiers.cold.url"]["value"].startswith("s3://archive")
+    assert ".env" in by_name["tiers.cold.url"]["source"]
+    assert "db.example" in by_name["catalog.url"]["value"]
+    assert "STORAGE__DB_HOST" in by_name["catalog.url"]["source"]
+    assert by_name["engine.batch"]["value"] == "7"
+    assert "TIERKEEPER_ENGINE__BATCH" in by_name["engine.batch"]["source"]
+    (home / ".env").write_text("STORAGE__S3_BUKET=archive\n")
+    refused = _run(home, "settings")
+    assert (refused.returncode, "STORAGE__S3_BUCKET" in refused.stderr) == (4, True)
 
 
 @pytest.mark.row("W5", "of the celery command")

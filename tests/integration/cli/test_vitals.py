@@ -25,7 +25,7 @@ def test_health_is_told_by_the_exit_code(tk: Tierkeeper) -> None:
     assert "tier cold" not in table.out
 
 
-@pytest.mark.row("F13")
+@pytest.mark.row("F13", "what is overdue and since when; how late things were done")
 def test_health_tells_whether_it_keeps_up(tk: Tierkeeper, stored: Stored) -> None:
     """It says how much is overdue, since when and how long that takes; then how late things were done."""
     stored("a.txt", "a", "--created", "8d")
