@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.harness import services
 from benchmarks.harness.scene import Scene
 from benchmarks.harness.worker import ROOT, Worker
-from tierkeeper.base.sizes import parse_size
+from tierkeeper.base.quantities import parse_size
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef
 from tierkeeper_client.handle import Handle

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tierkeeper.base import settings_order
 from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.base.quantities import Unusable
 from tierkeeper.base.settings_gather import Given, gather
 from tierkeeper.base.settings_groups import (
     BrokerSettings,
@@ -31,7 +32,6 @@ from tierkeeper.base.settings_groups import (
     VerifySettings,
 )
 from tierkeeper.base.settings_show import SettingRow, is_secret, masked, rows
-from tierkeeper.base.sizes import Unusable
 
 __all__ = ["SettingRow", "Settings", "TierSettings", "effective", "load"]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from tierkeeper.base.sizes import Unusable, format_duration, parse_duration, parse_size
+from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper.base.states import Temperature
 from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput

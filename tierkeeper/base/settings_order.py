@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper.base.settings_groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
-from tierkeeper.base.sizes import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper_client import urls
 
 COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say

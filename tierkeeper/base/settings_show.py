@@ -9,7 +9,7 @@ from enum import Enum
 
 from pydantic import BaseModel
 
-from tierkeeper.base.sizes import format_duration
+from tierkeeper.base.quantities import format_duration
 
 MASK = "•••"
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tierkeeper.base import clock
+from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.settings import Settings
-from tierkeeper.base.sizes import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.base.values import Filter, Ref, TierStats
 from tierkeeper.cli import demo_content, sending

@@ -14,7 +14,7 @@ from celery import Celery
 from kombu import Connection
 from kombu.exceptions import KombuError
 
-from tierkeeper.base.sizes import format_duration
+from tierkeeper.base.quantities import format_duration
 from tierkeeper.cli.supervisor import Verdict
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.contract import Queue

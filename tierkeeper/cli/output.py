@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from tierkeeper.base.sizes import format_size
+from tierkeeper.base.quantities import format_size
 from tierkeeper.base.values import plain
 from tierkeeper.cli import tables
 from tierkeeper_client.errors import TierkeeperError

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from tierkeeper.base import clock
-from tierkeeper.base.sizes import Unusable, parse_duration, parse_size
+from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.base.values import ArtifactView, Filter, Ref
 from tierkeeper_client.errors import InvalidInput
@@ -74,8 +74,6 @@ class Span(click.ParamType[timedelta]):
         """Return the length, which is more than nothing."""
         if isinstance(value, timedelta):
             return value
-        if value.replace(".", "", 1).isdecimal():
-            self.fail(f"{value!r} has no unit; write it like 3d, 12h, 90s", param, ctx)
         try:
             length = parse_duration(value)
         except Unusable as error:
@@ -107,7 +105,7 @@ class Instant(click.ParamType[datetime]):
         try:
             read = datetime.fromisoformat(value)
         except ValueError:
-            if not value[:1].isdecimal() and not value.startswith("P"):
+            if not value[:1].isdecimal() and value[:1] not in {"P", "p"}:
                 self.fail(f"{value!r} is no time; write it like 2026-11-20, 2026-11-20T08:00Z or 8d", param, ctx)
             length = SPAN.convert(value, param, ctx)
             return clock.now() + length if self._ahead else clock.now() - length

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.sizes import format_duration
+from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.catalog import brake, events, runs, schedule
 from tierkeeper.catalog.brake import Scope

@@ -16,7 +16,7 @@ from typing import Final
 
 from tierkeeper.base.health import Condition, Health, Vital
 from tierkeeper.base.metrics import observe
-from tierkeeper.base.sizes import format_duration
+from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
 from tierkeeper.catalog.database import Clocks, clocks

@@ -9,6 +9,7 @@ from uuid import UUID
 import yaml
 
 from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.quantities import exact_size, format_share
 from tierkeeper.base.states import RetentionMode, WriteStrategy
 from tierkeeper.policy import patterns
 from tierkeeper.policy.checks import Path, problems
@@ -16,7 +17,6 @@ from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.match import plain_type
 from tierkeeper.policy.nodes import Reader, line_of
 from tierkeeper.policy.rules import ACCESSED, CREATED, METADATA_PREFIX, Brake, Match, Phase, Policy, Retention
-from tierkeeper.policy.sizes import share_text, size_text
 from tierkeeper.policy.tiers import TierInfo, coldest_lockable
 from tierkeeper_client.identifiers import check_segment
 
@@ -60,7 +60,7 @@ def from_document(
 def to_document(policy: Policy) -> dict[str, Any]:
     """Return the policy as a JSON-ready document, without what is not set."""
     match = policy.match
-    size = {k: size_text(v) for k, v in (("min", match.size_min), ("max", match.size_max)) if v is not None}
+    size = {k: exact_size(v) for k, v in (("min", match.size_min), ("max", match.size_max)) if v is not None}
     matched = {
         "tenant": match.tenant,
         "workflow": match.workflow,
@@ -205,7 +205,7 @@ def _brake(reader: Reader, node: yaml.Node) -> Brake:
 def _brake_document(brake: Brake) -> dict[str, Any] | bool:
     if brake.off:
         return False  # what YAML reads where `off` is written
-    return {"share": share_text(brake.share), "count": brake.count}
+    return {"share": format_share(brake.share), "count": brake.count}
 
 
 def _tier_names(reader: Reader, node: yaml.Node) -> frozenset[str]:

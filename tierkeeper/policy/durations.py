@@ -1,13 +1,13 @@
-"""Durations with calendar years and months, as people and ISO 8601 write them."""
+"""Durations with calendar years and months; their grammar is that of ``tierkeeper.base.quantities``."""
 
 import calendar
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NoReturn
 
 from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.quantities import Unreadable, parse_amounts
 
 MAX_YEARS = 1000  # longer is a slip of the pen; it also keeps sums inside what a datetime can hold
 
@@ -16,21 +16,6 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _MONTHS = 12
 _HOUR = 3600
 _DAY = 86400
-_ISO = re.compile(
-    r"P(?=[0-9T])(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)W)?(?:([0-9]+)D)?"
-    r"(?:T(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?)?"
-)
-_HUMAN = re.compile(r"([0-9]+)[ _]?([a-z]+)")
-_UNITS = {
-    **dict.fromkeys(("y", "year", "years"), "years"),
-    **dict.fromkeys(("mo", "month", "months"), "months"),
-    **dict.fromkeys(("w", "week", "weeks"), "weeks"),
-    **dict.fromkeys(("d", "day", "days"), "days"),
-    **dict.fromkeys(("h", "hour", "hours"), "hours"),
-    **dict.fromkeys(("min", "minute", "minutes"), "minutes"),
-    **dict.fromkeys(("s", "sec", "second", "seconds"), "seconds"),
-}
-_EXAMPLES = "Write it as '7d', '12h', '7 years', 'P7Y' or 'P1Y6M'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +29,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str, *, field: str = "duration") -> "Duration":
-        """Read ``7d``, ``12h``, ``7_years``, ``7 years``, ``P1Y6M``. Raises InvalidInput naming ``field``."""
+        """Read ``7d``, ``1d 12h``, ``7_years``, ``P1Y6M``, in whole seconds. Raises InvalidInput naming ``field``."""
         return _parse(text, field)
 
     @classmethod
@@ -112,33 +97,17 @@ def _reference_days() -> tuple[datetime, ...]:
 
 @lru_cache(maxsize=1024)
 def _parse(text: str, field: str) -> Duration:
-    stripped = text.strip()
-    if iso := _ISO.fullmatch(stripped):
-        years, months, weeks, days, hours, minutes, seconds = (_number(n, text, field) for n in iso.groups())
-    elif human := _HUMAN.fullmatch(stripped.lower()):
-        unit = _UNITS.get(human[2])
-        if unit is None:
-            problem = "'m' may be months or minutes" if human[2] == "m" else f"{human[2]!r} is no unit of time"
-            _refuse(text, field, problem, "Units are y, mo, w, d, h, min, s. " + _EXAMPLES)
-        amounts = dict.fromkeys(("years", "months", "weeks", "days", "hours", "minutes", "seconds"), 0)
-        amounts[unit] = _number(human[1], text, field)
-        years, months, weeks, days, hours, minutes, seconds = amounts.values()
-    elif re.fullmatch(r"[0-9]+", stripped):
-        _refuse(text, field, "it has no unit", f"Write {stripped}d for days. " + _EXAMPLES)
-    else:
-        _refuse(text, field, "it is no length of time", _EXAMPLES)
-    found = Duration(years, months, weeks * 7 + days, hours * _HOUR + minutes * 60 + seconds)
-    if found.years + found.months / _MONTHS + (found.days + found.seconds / _DAY) / 365 > MAX_YEARS:
+    try:
+        read = parse_amounts(text)
+    except Unreadable as error:
+        _refuse(text, field, error.reason, error.fix)
+    days = int(read.days)
+    seconds = (read.days - days) * _DAY + read.seconds
+    if read.years + read.months / _MONTHS + float(read.days + read.seconds / _DAY) / 365 > MAX_YEARS:
         _refuse(text, field, f"it is longer than {MAX_YEARS} years", "To keep something for good, leave the rule out.")
-    return found
-
-
-def _number(digits: str | None, text: str, field: str) -> int:
-    if digits is None:
-        return 0
-    if len(digits) > len(str(MAX_YEARS * 366 * _DAY)):
-        _refuse(text, field, f"it is longer than {MAX_YEARS} years", "To keep something for good, leave the rule out.")
-    return int(digits)
+    if seconds != int(seconds):
+        _refuse(text, field, "it has parts of a second", "Write whole seconds.")
+    return Duration(read.years, read.months, days, int(seconds))
 
 
 def _refuse(text: str, field: str, problem: str, fix: str) -> NoReturn:

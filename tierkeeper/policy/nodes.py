@@ -2,14 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import yaml
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid
-from tierkeeper.policy.sizes import parse_share, parse_size
+from tierkeeper.base.quantities import Unreadable, parse_share, parse_size
+
+N = TypeVar("N", int, float)
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20  # a policy needs 5
@@ -101,26 +103,27 @@ class Reader:
 
     def size(self, node: yaml.Node, *, what: str, least: int = 0) -> int:
         """Return a number of bytes."""
-        try:
-            size = parse_size(self.text(node, what=what), field=what)
-        except InvalidInput as error:
-            self.fail_with(node, error)
+        size = self._quantity(node, what, parse_size)
         if size < least:
             self.fail(node, f"{what} must be {least} bytes or more.", "Correct the number.")
         return size
 
     def share(self, node: yaml.Node, *, what: str) -> float:
         """Return a share, written in per cent."""
-        try:
-            return parse_share(self.text(node, what=what), field=what)
-        except InvalidInput as error:
-            self.fail_with(node, error)
+        return self._quantity(node, what, parse_share)
 
     def flag(self, node: yaml.Node, *, what: str) -> bool:
         """Return ``true`` or ``false``."""
         if not isinstance(node, yaml.ScalarNode) or node.tag != _BOOL_TAG:
             self.fail(node, f"{what} must be true or false.", "Write it without quotes.")
         return str(node.value).lower() in {"true", "yes", "on"}
+
+    def _quantity(self, node: yaml.Node, what: str, parse: Callable[[str], N]) -> N:
+        text = self.text(node, what=what)
+        try:
+            return parse(text)
+        except Unreadable as error:
+            self.fail(node, f"{what} {text[:40]!r} is not usable: {error.reason}.", error.fix)
 
     def fail(self, node: yaml.Node, problem: str, fix: str) -> NoReturn:
         """Raise PolicyInvalid for the line of ``node``."""

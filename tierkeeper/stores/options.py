@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from tierkeeper.base.sizes import Unusable, parse_duration, parse_size
+from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.errors import BadTierUrl
 

@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from tierkeeper.base.clock import utc
-from tierkeeper.base.sizes import format_size
+from tierkeeper.base.quantities import format_size
 from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection

@@ -165,10 +165,11 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         ({"TIERKEEPER_HOME__X": "1"}, "there is no such setting"),
         ({"STORAGE__S3_BUKET": "b"}, "Did you mean STORAGE__S3_BUCKET?"),
         # unusable values
-        ({"TIERKEEPER_ENGINE__LEASE": "soon"}, "engine.lease (env TIERKEEPER_ENGINE__LEASE): 'soon' is not a duration"),
+        ({"TIERKEEPER_ENGINE__LEASE": "soon"}, "engine.lease (env TIERKEEPER_ENGINE__LEASE): 'soon' is not"),
         ({"TIERKEEPER_ENGINE__BATCH": "0"}, "engine.batch (env TIERKEEPER_ENGINE__BATCH): '0' is not usable"),
-        ({"TIERKEEPER_ENGINE__LEASE": "0"}, "engine.lease (env TIERKEEPER_ENGINE__LEASE): "),
-        ({"TIERKEEPER_ENGINE__INLINE_LIMIT": "big"}, "'big' is not a size"),
+        ({"TIERKEEPER_ENGINE__LEASE": "0s"}, "engine.lease (env TIERKEEPER_ENGINE__LEASE): "),
+        ({"TIERKEEPER_ENGINE__UNDO": "7"}, "'7' is not usable: it has no unit. Write 7d for days, 7s for seconds."),
+        ({"TIERKEEPER_ENGINE__INLINE_LIMIT": "big"}, "'big' is not usable: it is no size"),
         ({"HOT_RETENTION_DAYS": "36h"}, "not a whole number of days"),
         ({"TIERKEEPER_RUNS_KEPT": "P1Y"}, "differ in length"),
         ({"TIERKEEPER_LOG__LEVEL": "loud"}, "log.level (env TIERKEEPER_LOG__LEVEL): 'loud' is not usable"),
@@ -189,7 +190,7 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         ({"WARM_RETENTION_DAYS": "5"}, "retention.warm_days (env WARM_RETENTION_DAYS): 5 days is not after hot_days"),
         ({"TIERKEEPER_ENGINE__RENEW_EVERY": "60s"}, "engine.renew_every (env TIERKEEPER_ENGINE__RENEW_EVERY)"),
         ({"TIERKEEPER_ENGINE__LEASE_CAP": "30s"}, "it is longer than engine.lease_cap"),
-        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50"}, "which has to give up first"),
+        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50s"}, "which has to give up first"),
         ({"STORAGE__AWS_SECRET_ACCESS_KEY": "hush"}, "it describes a cold tier on S3"),
     ],
 )  # fmt: skip

@@ -65,7 +65,7 @@ def test_the_order_knows_the_adapter() -> None:
     [
         ({"tiers": COLD, "engine": {"lease": "30s"}}, "engine.lease", "read_timeout"),
         ({"tiers": {"cold": {"url": "s3://bucket?read_timeout=2m"}}}, "engine.lease", "tiers.cold"),
-        ({"tiers": {"cold": {"url": "s3://bucket", "options": {"connect_timeout": "90"}}}}, "engine.lease", "connect"),
+        ({"tiers": {"cold": {"url": "s3://bucket", "options": {"connect_timeout": "90s"}}}}, "engine.lease", "connect"),
         ({"tiers": COLD, "engine": {"lease_cap": "90s"}}, "engine.lease_cap", "copy_threshold"),
         ({"tiers": COLD, "engine": {"lease_cap": "7m"}}, "engine.lease_cap", "copy_threshold"),
         (

@@ -44,12 +44,13 @@ def test_what_is_absent() -> None:
     [
         ("choice", "other", "Use one of: x, y."),
         ("flag", "perhaps", "Use yes or no."),
-        ("size", "big", "'big' is not a size"),
+        ("size", "big", "'big' is not usable: it is no size"),
         ("size", "1TiB", "Use from 1 to 100."),
         ("number", "-1", "Use a whole number."),
         ("number", "0", "Use at least 1."),
         ("seconds", "P1Y", "differ in length"),
-        ("seconds", "0", "is zero"),
+        ("seconds", "0s", "is zero"),
+        ("seconds", "30", "'30' is not usable: it has no unit"),
     ],
 )
 def test_what_cannot_be_used(kind: str, value: str, problem: str) -> None:
