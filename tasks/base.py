@@ -10,7 +10,6 @@ What the broker delivers again may be what killed its worker: that attempt is co
 of the message is looked at. After ``engine.attempts`` of them it is parked (a sweep: dropped, Beat's next one comes).
 """
 
-import random
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from kombu.exceptions import KombuError
 
 from tierkeeper import keeper
 from tierkeeper.base import log
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import Parked
 from tierkeeper.base.metrics import observe
 from tierkeeper.base.parking import Sent
@@ -32,9 +32,8 @@ from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
 from tierkeeper_client.errors import InvalidInput, MessageRefused, TierkeeperError
 
-FIRST_PAUSE = 1.0  # seconds
-QUICK_TRIES = 5  # with pauses that grow from a second
-LONGEST_PAUSE = 30.0  # seconds; longer delays live in the catalog, never in a message
+QUICK_TRIES = 5
+PAUSES = Backoff(first=1.0, cap=30.0, least=0.5)  # longer delays live in the catalog, never in a message
 #: put on a message by the worker's consumer, with the reason; nothing else is left of such a message
 REFUSED_HEADER = "tierkeeper_refused"
 REFUSED_FIX = "Sign it with a key that the workers know, keep it small, and send it again."
@@ -174,8 +173,7 @@ class KeeperTask(Task[Any, Any]):
                 self.deliveries.answered(self.sent)
 
     def _retry(self, error: TierkeeperError) -> NoReturn:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.request.retries, 16))
-        pause *= random.uniform(0.5, 1.0)  # noqa: S311  spreads load, no secret
+        pause = PAUSES.seconds(self.request.retries + 1)
         _log.warning("retryable error", error=error.code, message=str(error), again_in=round(pause, 1))
         self._give_back()
         try:

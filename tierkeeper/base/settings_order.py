@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
 from tierkeeper.base.settings_groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
 from tierkeeper_client import urls
@@ -16,7 +17,7 @@ from tierkeeper_client import urls
 COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say
 COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second that the slowest server copies which is waited for
 SOON: Final = 0.25  # of the time that a copy has: what failed sooner is not under way on the server
-PAUSE: Final = 20.0  # seconds at most between two attempts of a copy
+COPY_PAUSES: Final = Backoff(first=1.0, cap=20.0, least=0.0)  # between two attempts of a copy, as botocore's
 ATTEMPTS: Final = 5  # the S3 adapter's own, where a tier does not say
 #: the S3 adapter's own where a tier does not say (see its options)
 S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
@@ -48,13 +49,8 @@ def copy_waits(size: int, *, read_timeout: float, attempts: int) -> float:
     last look may be as slow as any call.
     """
     seconds = copy_seconds(size, read_timeout=read_timeout)
-    pauses = sum(pause(tries) for tries in range(1, attempts))
+    pauses = sum(COPY_PAUSES.longest(tries) for tries in range(1, attempts))
     return (attempts - 1) * SOON * seconds + pauses + 2 * seconds + (attempts + 1) * read_timeout
-
-
-def pause(tries: int) -> float:
-    """Return how many seconds at most are waited after so many tries of a copy."""
-    return min(2.0 ** (tries - 1), PAUSE)
 
 
 def chains(

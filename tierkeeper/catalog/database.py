@@ -1,17 +1,17 @@
 """The connection to the catalog: a pool made after fork, short transactions, retries of deadlocks and lost replies."""
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
 from tierkeeper.base import clock
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
@@ -24,6 +24,8 @@ T = TypeVar("T")
 #: stopped for a while, and the server went on without it
 _RETRIED_STATES = frozenset({"40P01", "40001", "23505", "25P03"})
 _TRIES = 5
+#: a deadlock's other party needs a moment; a lost server a little more
+PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
 #: read only: a standby that was not promoted yet, or a server that protects its full disk
 _UNAVAILABLE = (
     psycopg.OperationalError,
@@ -95,8 +97,7 @@ class Database:
             except sa.exc.DBAPIError as error:
                 if attempt == _TRIES - 1 or not _worth_again(error):
                     raise translated(error) from error
-                # a deadlock's other party needs a moment; a lost server a little more
-                time.sleep(random.uniform(0.05, 0.1) * 2**attempt)  # noqa: S311  jitter, no secret
+                time.sleep(PAUSES.seconds(attempt + 1))
             except _OTHERS as error:
                 raise translated(error) from error
         raise AssertionError  # the loop returns or raises

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.backoff import Backoff
+
 _COLUMNS = (
     "id, key, task, tenant, workflow, name, attempts, failures, first_at, last_at, due_at, waiting_for, parked_reason,"
     " skipped_by, revision"
@@ -24,10 +26,10 @@ _COUNT = sa.text(
 )
 _KEPT = "arguments = excluded.arguments, headers = excluded.headers, staged = excluded.staged"
 _WAIT = sa.text(
-    f"{_INSERT} 0, 1, clock_timestamp() + least(:cap, :base) * :jitter * interval '1 second', :reason, NULL,"
+    f"{_INSERT} 0, 1, clock_timestamp() + least(:cap, :first) * :jitter * interval '1 second', :reason, NULL,"
     f" :arguments, CAST(:headers AS jsonb), :staged, 1) ON CONFLICT (key, arguments_hash) DO UPDATE SET {_KEPT},"
     " attempts = 0, failures = d.failures + 1, due_at = clock_timestamp()"
-    " + least(:cap, :base * power(2, least(d.failures, 16))) * :jitter * interval '1 second',"
+    " + least(:cap, :first * power(:factor, least(d.failures, 16))) * :jitter * interval '1 second',"
     " waiting_for = excluded.waiting_for, last_at = clock_timestamp(),"
     " revision = d.revision + CASE WHEN d.failures = 0 THEN 1 ELSE 0 END"
     f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
@@ -111,14 +113,10 @@ def count(connection: sa.Connection, row: Mapping[str, Any]) -> DeliveryRow:
     return _row(connection.execute(_COUNT, row).one())
 
 
-def wait(
-    connection: sa.Connection, row: Mapping[str, Any], *, reason: str, base: float, cap: float, jitter: float
-) -> DeliveryRow | None:
-    """Keep the message to send it again after ``base`` seconds, twice as many each time, at most ``cap``.
-
-    None where it is parked, which stays so.
-    """
-    arguments = {**row, "reason": reason, "base": base, "cap": cap, "jitter": jitter}
+def wait(connection: sa.Connection, row: Mapping[str, Any], *, reason: str, pauses: Backoff) -> DeliveryRow | None:
+    """Keep the message to send it again after the pause that its failures call for; None where it is parked."""
+    waits = {"first": pauses.first, "cap": pauses.cap, "factor": pauses.factor, "jitter": pauses.jitter()}
+    arguments = {**row, "reason": reason, **waits}
     return _kept(connection, row, connection.execute(_WAIT, arguments).one_or_none())
 
 

@@ -1,8 +1,8 @@
 """Create or upgrade the catalog with Alembic, one at a time."""
 
-import random
 import time
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import models.migrations
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog.database import translated, unavailable
 from tierkeeper.connections import KEEPALIVES
@@ -20,6 +21,7 @@ from tierkeeper.connections import KEEPALIVES
 _ADVISORY_LOCK = 0x7469657200000001
 #: workers at work lock rows of the tables that an upgrade changes, in their own order: it may lose a deadlock
 _TRIES = 20
+PAUSES: Final = Backoff(first=0.5, cap=0.5, least=0.2)
 
 
 def _config(connection: sa.Connection | None = None) -> Config:
@@ -66,7 +68,7 @@ def upgrade(url: str) -> list[str]:
                     raise unavailable(error.orig) from error
                 if not isinstance(error.orig, psycopg.errors.DeadlockDetected) or attempt == _TRIES - 1:
                     raise translated(error) from error
-                time.sleep(random.uniform(0.1, 0.5))  # noqa: S311  jitter, no secret
+                time.sleep(PAUSES.seconds(attempt + 1))
         raise AssertionError  # the loop returns or raises
     finally:
         engine.dispose()

@@ -12,9 +12,10 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-FIRST_PAUSE: Final = 1.0  # seconds before a process that died is started again; doubled each time
-LONGEST_PAUSE: Final = 30.0
-STEADY: Final = 60.0  # seconds a process must have lived for the pause to begin anew
+from tierkeeper.base.backoff import Backoff
+
+PAUSES: Final = Backoff(first=1.0, cap=30.0)  # before a process that died is started again
+STEADY: Final = 60.0  # seconds a process must have lived for the pauses to begin with the first again
 POLL: Final = 0.2
 COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue")
 
@@ -123,7 +124,7 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._started = 0.0
-        self._pause = FIRST_PAUSE
+        self._deaths = 0  # in a row
         self._again_at: float | None = None
 
     @property
@@ -155,11 +156,12 @@ class _Child:
         now = time.monotonic()
         if self._again_at is None:
             if now - self._started > STEADY:
-                self._pause = FIRST_PAUSE
-            self._again_at = now + self._pause
+                self._deaths = 0
+            self._deaths += 1
+            pause = PAUSES.longest(self._deaths)
+            self._again_at = now + pause
             how = _how_it_ended(self._process.returncode)
-            self._say(f"{how}; it is started again in {self._pause:g} s")
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._say(f"{how}; it is started again in {pause:g} s")
         elif now >= self._again_at:
             self.start()
 

@@ -6,15 +6,15 @@ intents; after it, everything stands. Running it again after a lost reply finds 
 and changes nothing twice.
 """
 
-import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
@@ -28,8 +28,10 @@ from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decision import Action, Decision, Step, when
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
-#: seconds; a failing store is asked again after 2, 4, 8 … and at most every five minutes
-BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
+#: a failing store is asked again after 2, 4, 8 … seconds and at most every five minutes
+PAUSES: Final = Backoff(first=2.0, cap=300.0, least=0.75, most=1.25)
+#: until a tier that another worker copies to is looked at again
+PAUSES_FOR_OTHERS: Final = Backoff(first=1.0, cap=1.0, least=0.75, most=1.25)
 #: an artifact of which nothing changed is not looked at again sooner, whatever its rule says
 QUIET = timedelta(seconds=60)
 #: what a catalog that is not trusted leaves is looked at again: by then somebody may have accepted it
@@ -313,8 +315,8 @@ class _Retry:
         if self.again is not None and self.again > now and self.problem is None and not self.foreign:
             return schedule.Next(item.row.id, self.again, self.detail)
         waits = self.foreign and self.problem is None
-        seconds = 1.0 if waits else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(self.failures, 16))
-        due = now + timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311  jitter, no secret
+        pauses = PAUSES_FOR_OTHERS if waits else PAUSES
+        due = now + timedelta(seconds=pauses.seconds(self.failures + 1))
         # an outage parks nothing, nor does a tier that is not configured, or denies everything, for a while; but where
         # every copy is bad, or this one object is refused for what it is, trying again for ever helps nobody
         refused = isinstance(self.problem, StoreError) and self.problem.of_object

@@ -8,7 +8,6 @@ away is kept as well, and sent again later: the longer it fails, the later.
 import functools
 import hashlib
 import json
-import random
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.parking import Sent
 from tierkeeper.catalog import deliveries, events
@@ -26,9 +26,8 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 
-#: seconds; a message whose store is away is sent again after half a minute, and at most every five
-BACKOFF_BASE: Final = 30.0
-BACKOFF_CAP: Final = 300.0
+#: a message whose store is away is sent again after half a minute, then later, and at most every five
+PAUSES: Final = Backoff(first=30.0, cap=300.0, least=0.75, most=1.0)
 _LONGEST: Final = 1000  # characters of a name, which was not checked yet
 _BATCH: Final = 20  # messages sent again at a time: each may be large
 
@@ -64,14 +63,7 @@ class Deliveries:
         """Keep it, to be sent again after a while; the first time is an event."""
 
         def unit(connection: sa.Connection) -> None:
-            row = deliveries.wait(
-                connection,
-                _kept(sent),
-                reason=reason,
-                base=BACKOFF_BASE,
-                cap=BACKOFF_CAP,
-                jitter=random.uniform(0.75, 1.0),  # noqa: S311  jitter, no secret
-            )
+            row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
             if row is not None and row.failures == 1:
                 _tell(connection, row, "delivery waits", reason)
 

@@ -4,12 +4,11 @@ A server goes on copying when nobody waits for its answer any more. A copy that 
 attempt, makes a slow server slower, and none of them is ever seen to be done.
 """
 
-import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from tierkeeper.base.settings_order import SOON, pause
+from tierkeeper.base.settings_order import COPY_PAUSES, SOON
 from tierkeeper.stores import s3_errors
 from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
 from tierkeeper.stores.s3_place import Place
@@ -54,7 +53,7 @@ def once(
                 if refused:
                     raise
                 raise OutcomeUnknown(**error.data) from error
-        time.sleep(random.random() * pause(tried))  # noqa: S311  a pause, as botocore's
+        time.sleep(COPY_PAUSES.seconds(tried))
 
 
 def _watch(look: Callable[[], F | None], seconds: float) -> F | None:

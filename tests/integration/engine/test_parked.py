@@ -109,8 +109,8 @@ def test_what_waits_backs_off(house: House) -> None:
         kept(house).wait(sent(), reason="away")
         (found,) = house.sql("SELECT extract(epoch FROM due_at - clock_timestamp()) AS seconds FROM deliveries")
         waits.append(float(found.seconds))
-    assert waits[0] <= deliveries.BACKOFF_BASE < waits[2]
-    assert deliveries.BACKOFF_CAP * 0.7 < waits[-1] <= deliveries.BACKOFF_CAP
+    assert waits[0] <= deliveries.PAUSES.first < waits[2]
+    assert deliveries.PAUSES.cap * 0.7 < waits[-1] <= deliveries.PAUSES.cap
     assert told(house, row(house).id) == [(1, "delivery waits")]
     (hastened,) = house.keeper.steer.retry_parked(StuckFilter(state=StuckState.WAITING), actor="kim")
     assert hastened.outcome == "retried"

@@ -8,6 +8,7 @@ switched on by the environment.
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,4 +46,4 @@ if limit := os.environ.get("TEST_TIME_LIMIT"):
     app.conf.task_time_limit = float(limit)
 if os.environ.get("TEST_IMPATIENT"):  # one try instead of half a minute of them, and short waits
     base.QUICK_TRIES = 0
-    deliveries.BACKOFF_BASE = 1.0  # type: ignore[misc]
+    deliveries.PAUSES = replace(deliveries.PAUSES, first=1.0)  # type: ignore[misc]

@@ -12,6 +12,7 @@ from threading import Event, Thread
 import pytest
 from rich.console import Console
 
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.cli import supervisor
 from tierkeeper.cli.supervisor import Program, Supervisor, Verdict
 
@@ -43,7 +44,7 @@ def test_lines_are_merged_under_their_names() -> None:
 
 def test_a_process_that_dies_is_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A dead process is said to be dead, and comes back after a pause."""
-    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(supervisor, "PAUSES", Backoff(first=0.1, cap=30.0))
     pids = tmp_path / "pids"
     code = f"import os, time; open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)"
     printed = io.StringIO()
@@ -64,7 +65,7 @@ def test_a_process_that_dies_is_started_again(monkeypatch: pytest.MonkeyPatch, t
 
 def test_what_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The one that the onlooker names is killed, whatever it ignores, and comes back; the others go on."""
-    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(supervisor, "PAUSES", Backoff(first=0.1, cap=30.0))
     pids = {name: tmp_path / name for name in ("worker", "beat")}
     programs = [
         _program(name, f"import os; open({str(path)!r}, 'a').write(f'{{os.getpid()}} '); {STUBBORN}")
