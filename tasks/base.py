@@ -24,7 +24,7 @@ from tierkeeper import keeper
 from tierkeeper.base import log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import Parked
-from tierkeeper.base.metrics import observe
+from tierkeeper.base.metrics import DELIVERIES_PARKED, TASK_SECONDS
 from tierkeeper.base.parking import Sent
 from tierkeeper.base.values import Call, SweepResult, plain
 from tierkeeper.engine.deliveries import Deliveries
@@ -69,7 +69,7 @@ class KeeperTask(Task[Any, Any]):
                 return answer
             finally:
                 seconds = time.monotonic() - started
-                observe("task_seconds", seconds, task=str(self.name), outcome=outcome)
+                TASK_SECONDS.labels(task=str(self.name), outcome=outcome).observe(seconds)
                 _log.info("task " + outcome, seconds=round(seconds, 3))
 
     @property
@@ -205,14 +205,14 @@ class VerbTask(KeeperTask):
     def give_up(self, reason: str) -> NoReturn:
         """Park it: its message is kept, and an operator decides."""
         self.deliveries.park(self.sent, reason=reason)
-        observe("deliveries_parked", task=str(self.name))
+        DELIVERIES_PARKED.labels(task=str(self.name)).inc()
         raise Parked(task=self.name, key=self.request.id, reason=reason)
 
     def failed(self, error: Exception) -> None:
         """Park what met a defect, so that it can be sent again when that is mended; its answer is the failure."""
         try:
             self.deliveries.park(self.sent, reason=f"{type(error).__name__}: {error}")
-            observe("deliveries_parked", task=str(self.name))
+            DELIVERIES_PARKED.labels(task=str(self.name)).inc()
         except Exception:  # noqa: BLE001  the defect itself is what Celery is to hear of
             _log.exception("the message could not be parked")
 

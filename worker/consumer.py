@@ -14,7 +14,7 @@ from kombu import compression
 
 from tasks.base import REFUSED_HEADER
 from tierkeeper.base import log
-from tierkeeper.base.metrics import observe
+from tierkeeper.base.metrics import MESSAGES_REFUSED
 from tierkeeper.base.settings_groups import MessagesSettings
 from tierkeeper_client.contract import MAX_HEADER, TaskName
 from tierkeeper_client.mac import KeyRing
@@ -70,7 +70,7 @@ class Consumer(CeleryConsumer):
                 return received(message)
             name, id_ = message.headers.get("task"), message.headers.get("id")
             known = isinstance(name, str) and name in KNOWN
-            observe("messages_refused", task=name if known else "unknown")  # a label is not for anybody to choose
+            MESSAGES_REFUSED.labels(task=name if known else "unknown").inc()  # a label is not for anybody to choose
             _log.warning("message refused", task=str(name)[:MAX_HEADER], task_id=str(id_)[:MAX_HEADER], problem=problem)
             if not known or not isinstance(id_, str) or len(id_) > MAX_HEADER:
                 return message.reject_log_error(_celery, self.app.connection_for_read().connection_errors)

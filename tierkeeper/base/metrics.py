@@ -1,67 +1,50 @@
-"""Measurements of this process: counts, durations, sizes; kept as totals, and handed to whoever subscribed."""
+"""Measurements of this process, as prometheus-client counts them; an exporter reads :data:`REGISTRY`.
 
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+A name carries its unit, labels say of what. Each process counts for itself, and a forked child starts with its parent's
+counts. With ``PROMETHEUS_MULTIPROC_DIR`` in a worker's environment each process writes to a file of its own there, and
+``prometheus_client.multiprocess.MultiProcessCollector`` adds them up. Safe to use from many threads.
+"""
 
-from tierkeeper.base import log
+from typing import Final
 
-Subscriber = Callable[["Measurement"], None]
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-_log = log.get(__name__)
+_PREFIX: Final = "tierkeeper"
+_SECONDS: Final = (0.05, 0.25, 1, 5, 15, 60, 300, 1800, 3600)  # from one small verb to the longest task
 
+#: our own, since Flower and whoever embeds the keeper use the library's default one
+REGISTRY: Final = CollectorRegistry()
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One observation; the name carries its unit (``task_seconds``, ``copied_bytes``), labels say of what."""
-
-    name: str
-    value: float
-    labels: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All observations of one name and its labels since the process began."""
-
-    count: int
-    sum: float
-    max: float
-
-
-class Metrics:
-    """A registry. Safe to use from many threads; one instance, :data:`METRICS`, serves the process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._totals: dict[tuple[str, tuple[tuple[str, str], ...]], Total] = {}
-        self._subscribers: list[Subscriber] = []
-
-    def observe(self, name: str, value: float = 1.0, **labels: str) -> None:
-        """Record ``value``. A subscriber that fails is logged; the work that was measured goes on."""
-        seen = Measurement(name, value, tuple(sorted(labels.items())))
-        with self._lock:
-            old = self._totals.get((name, seen.labels), Total(0, 0.0, value))
-            self._totals[name, seen.labels] = Total(old.count + 1, old.sum + value, max(old.max, value))
-            subscribers = list(self._subscribers)
-        for subscriber in subscribers:
-            try:
-                subscriber(seen)
-            except Exception:  # noqa: BLE001  an exporter's fault must not fail a task
-                _log.warning("metrics subscriber failed", metric=name, exc_info=True)
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Hand every later measurement to ``subscriber``, in the observing thread; return what ends that."""
-        with self._lock:
-            self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
-
-    def totals(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], Total]:
-        """Return the totals by name and labels."""
-        with self._lock:
-            return dict(self._totals)
-
-
-METRICS = Metrics()
-observe = METRICS.observe
-subscribe = METRICS.subscribe
+TASK_SECONDS: Final = Histogram(
+    "task_seconds",
+    "How long tasks took, by their outcome.",
+    ("task", "outcome"),
+    namespace=_PREFIX,
+    registry=REGISTRY,
+    buckets=_SECONDS,
+)
+DELIVERIES_PARKED: Final = Counter(
+    "deliveries_parked", "Messages that were parked.", ("task",), namespace=_PREFIX, registry=REGISTRY
+)
+MESSAGES_REFUSED: Final = Counter(
+    "messages_refused",
+    "Messages that were refused by size or signature, before anything looked into them.",
+    ("task",),
+    namespace=_PREFIX,
+    registry=REGISTRY,
+)
+COPIES_FAILED: Final = Counter(
+    "copies_failed",
+    "Copies that a store did not take or give, by its error.",
+    ("tier", "error"),
+    namespace=_PREFIX,
+    registry=REGISTRY,
+)
+HEALTH: Final = Gauge(
+    "health",
+    "The vitals of the last look at the installation's health, each in its unit; NaN: there is no value.",
+    ("vital", "unit"),
+    namespace=_PREFIX,
+    registry=REGISTRY,
+    multiprocess_mode="mostrecent",
+)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from tierkeeper.base.health import Condition, Health, Vital
-from tierkeeper.base.metrics import observe
+from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats, switches
@@ -68,8 +68,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         *_asked(engine, tiers=tiers),
     ]
     for vital in found:
-        if vital.value is not None:
-            observe(f"health_{vital.name.partition(' ')[0]}", vital.value, of=vital.name)
+        HEALTH.labels(vital=vital.name, unit=vital.unit).set(math.nan if vital.value is None else vital.value)
     return Health(tuple(found))
 
 

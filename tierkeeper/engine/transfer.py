@@ -18,7 +18,7 @@ from uuid import UUID
 
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.metrics import observe
+from tierkeeper.base.metrics import COPIES_FAILED
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
@@ -156,7 +156,7 @@ def alarm(done: Sequence[Transferred]) -> None:
             tier = str(one.error.data.get("tier", one.intent.tier))
             failed.setdefault((tier, one.error.code), []).append(one.error)
     for (tier, code), errors in failed.items():
-        observe("copies_failed", len(errors), tier=tier, error=code)
+        COPIES_FAILED.labels(tier=tier, error=code).inc(len(errors))
         log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
 
 

@@ -1,5 +1,6 @@
 """The health of the whole: what is bad, what waits for a person, how late the work gets done."""
 
+import math
 import shutil
 import threading
 import time
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from support.house import House, restored
 
 from tierkeeper.base.health import Condition, Health
-from tierkeeper.base.metrics import METRICS
+from tierkeeper.base.metrics import REGISTRY
 from tierkeeper.base.settings_groups import HealthSettings
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats
@@ -264,6 +265,6 @@ def test_percentiles_are_bounds() -> None:
 def test_every_look_is_measured(house: House) -> None:
     """What was seen goes to the metrics too, for whoever exports them."""
     come_through(house)
-    house.keeper.steer.health()
-    names = {name for name, _labels in METRICS.totals()}
-    assert {"health_overdue", "health_due", "health_canary", "health_beat"} <= names
+    for vital in house.keeper.steer.health().vitals:
+        seen = REGISTRY.get_sample_value("tierkeeper_health", {"vital": vital.name, "unit": vital.unit})
+        assert seen == pytest.approx(math.nan if vital.value is None else vital.value, nan_ok=True)

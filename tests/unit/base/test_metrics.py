@@ -1,38 +1,70 @@
-from tierkeeper.base.metrics import Measurement, Metrics, Total
+"""What a process counts of itself."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tierkeeper.base.metrics import COPIES_FAILED, REGISTRY
+
+FORKED = """
+import os
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+from tierkeeper.base.metrics import COPIES_FAILED, HEALTH, TASK_SECONDS
+
+def count():
+    COPIES_FAILED.labels(tier="warm", error="StoreDenied").inc(2)
+    TASK_SECONDS.labels(task="store", outcome="done").observe(0.5)
+
+count()
+HEALTH.labels(vital="overdue", unit="s").set(7)
+if (child := os.fork()) == 0:
+    count()
+    HEALTH.labels(vital="overdue", unit="s").set(3)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+count()
+together = CollectorRegistry()
+MultiProcessCollector(together)
+labels = {"task": "store", "outcome": "done"}
+print(
+    together.get_sample_value("tierkeeper_copies_failed_total", {"tier": "warm", "error": "StoreDenied"}),
+    together.get_sample_value("tierkeeper_task_seconds_count", labels),
+    together.get_sample_value("tierkeeper_task_seconds_sum", labels),
+    together.get_sample_value("tierkeeper_health", {"vital": "overdue", "unit": "s"}),
+)
+"""
 
 
-def test_totals() -> None:
-    """Observations add up by name and labels."""
-    metrics = Metrics()
-    metrics.observe("task_seconds", 2.0, task="store")
-    metrics.observe("task_seconds", 1.0, task="store")
-    metrics.observe("tasks")
-    assert metrics.totals() == {
-        ("task_seconds", (("task", "store"),)): Total(count=2, sum=3.0, max=2.0),
-        ("tasks", ()): Total(count=1, sum=1.0, max=1.0),
-    }
+def test_threads_count_together() -> None:
+    """What several threads count at the same time adds up."""
+    labels = {"tier": "counted", "error": "Several"}
+
+    def count() -> None:
+        for _ in range(1000):
+            COPIES_FAILED.labels(**labels).inc()
+
+    threads = [Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert REGISTRY.get_sample_value("tierkeeper_copies_failed_total", labels) == 4000
 
 
-def test_subscriber_sees_each_until_it_leaves() -> None:
-    """A subscriber is handed every measurement until its subscription ends."""
-    metrics = Metrics()
-    seen: list[Measurement] = []
-    leave = metrics.subscribe(seen.append)
-    metrics.observe("tasks", task="store", queue="ingest")
-    leave()
-    metrics.observe("tasks")
-    assert seen == [Measurement("tasks", 1.0, (("queue", "ingest"), ("task", "store")))]
-
-
-def test_failing_subscriber_does_not_fail_the_work() -> None:
-    """A subscriber that raises disturbs neither the observer nor the other subscribers."""
-    metrics = Metrics()
-    seen: list[Measurement] = []
-
-    def broken(_: Measurement) -> None:
-        raise RuntimeError
-
-    metrics.subscribe(broken)
-    metrics.subscribe(seen.append)
-    metrics.observe("tasks")
-    assert len(seen) == 1
+def test_forked_processes_add_up(tmp_path: Path) -> None:
+    """With a folder for it, a worker's processes count into files of their own, and nothing is counted twice."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    copies, tasks, seconds, overdue = map(float, done.stdout.split())
+    assert (copies, tasks, overdue) == (6, 3, 3)
+    assert seconds == pytest.approx(1.5)
