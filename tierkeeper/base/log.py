@@ -5,8 +5,11 @@ What the standard library's loggers say (Celery, SQLAlchemy, boto3) goes the sam
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Hashable, MutableMapping
 from contextlib import AbstractContextManager
+from math import inf
+from threading import Lock
+from time import monotonic
 from typing import Any, TextIO
 
 import structlog
@@ -26,6 +29,30 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 def context(**values: object) -> AbstractContextManager[object]:
     """Return a context in which every line carries ``values``: correlation, task, tenant, run, …; None is left out."""
     return structlog.contextvars.bound_contextvars(**{k: v for k, v in values.items() if v is not None})
+
+
+class Throttle:
+    """Lets a subject's line through once in ``seconds``, or when its text changes. Safe to use from many threads."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._lock = Lock()
+        self._told: dict[Hashable, tuple[str, float]] = {}  # the subject's last text, and when the log had it
+
+    def due(self, subject: Hashable, text: str = "") -> bool:
+        """Return whether the log is to have ``text`` now, and note that it has."""
+        now = monotonic()
+        with self._lock:
+            before, at = self._told.get(subject, (text, -inf))
+            if text == before and now - at < self.seconds:
+                return False
+            self._told[subject] = (text, now)
+        return True
+
+    def forget(self, subject: Hashable) -> None:
+        """Let the next line of ``subject`` through: it was well meanwhile."""
+        with self._lock:
+            self._told.pop(subject, None)
 
 
 def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:

@@ -35,7 +35,7 @@ RECENT: Final = 1.0
 #: seconds for which what was read of the catalog is good: another host may adopt another place, or accept a restore
 KNOWN: Final = 3.0
 #: seconds until the log is told again of the same tier for the same reason, if it did not confirm meanwhile
-TOLD: Final = 60.0
+_TOLD: Final = 60.0
 
 
 class Marks:
@@ -48,7 +48,7 @@ class Marks:
         self._identity_at = -inf  # when its reading began
         self._assumed: Mapping[str, TierMark] = {}
         self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
-        self._told: dict[str, tuple[str, float]] = {}  # why a tier was refused, as the log was told, and when
+        self._throttle = logs.Throttle(_TOLD)  # why a tier is refused: the steps of a sweep all meet it
 
     def guard(self, store: Store) -> Guard:
         """Return what a bound store of this tier asks about each mark that it finds."""
@@ -86,7 +86,7 @@ class Marks:
         self._seen.pop(tier, None)
         self.judge(store, read(store))
         self._seen[tier] = now
-        self._told.pop(tier, None)
+        self._throttle.forget(tier)
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
         """Return why these tiers cannot be used now, of those that :meth:`confirm` refuses."""
@@ -95,19 +95,11 @@ class Marks:
             try:
                 self.confirm(store, before=before, bound=bound)
             except StoreError as error:
-                self._tell(store.config.tier, str(error))
-                found[store.config.tier] = error
+                tier = store.config.tier
+                if self._throttle.due(tier, str(error)):
+                    log.warning("a tier cannot be used", tier=tier, error=str(error))
+                found[tier] = error
         return found
-
-    def _tell(self, tier: str, error: str) -> None:
-        """Warn of a tier that cannot be used; the steps of one command or sweep all meet it, and one line is enough."""
-        now = monotonic()
-        with self._lock:
-            before, at = self._told.get(tier, ("", -inf))
-            if error == before and now - at < TOLD:
-                return
-            self._told[tier] = (error, now)
-        log.warning("a tier cannot be used", tier=tier, error=error)
 
     @contextmanager
     def assuming(self, found: Mapping[str, TierMark]) -> Iterator[None]:

@@ -2,8 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from math import inf
-from time import monotonic
 from typing import Any, Final
 
 import urllib3.exceptions
@@ -78,9 +76,8 @@ _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 500, 501, 503
 _ODD = (LookupError, ValueError, TypeError)
 #: what botocore's reader ends in besides
 _UNREAD = (*_ODD, AttributeError, ResponseParserError)
-#: seconds until the log has an odd answer of the same tier and kind whole again
-_TOLD: Final = 60.0
-_told: dict[tuple[str, str], float] = {}  # when it had it
+#: the log has an odd answer of one tier and kind whole, and again after a minute
+_throttle: Final = logs.Throttle(60.0)
 _INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 
 
@@ -203,9 +200,8 @@ def understanding(*, tier: str, location: str) -> Iterator[None]:
 
 def _garbled(error: BaseException, *, tier: str, location: str) -> Garbled:
     """Return the error of an answer that could not be read; the log has it whole, once for many objects."""
-    kind, now = type(error).__name__, monotonic()
-    if now - _told.get((tier, kind), -inf) >= _TOLD:
-        _told[tier, kind] = now
+    kind = type(error).__name__
+    if _throttle.due((tier, kind)):
         log.error("an answer cannot be understood", tier=tier, location=location, exc_info=error)
     reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{kind}: {error}"
     return Garbled(tier=tier, location=location, reason=reason)

@@ -87,7 +87,7 @@ def test_the_log_says_once_that_a_tier_is_away(house: House, monkeypatch: pytest
     assert told == ["warm", "warm"]
     with away(house, "warm", "missing"):
         refused()
-        monkeypatch.setattr(marks, "TOLD", 0.0)
+        house.keeper.engine.marks._throttle.seconds = 0.0
         refused()
     assert told == ["warm"] * 4
 

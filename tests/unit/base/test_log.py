@@ -76,3 +76,15 @@ def test_level_and_console() -> None:
     assert "large" in line
     assert "size=5" in line
     assert not line.startswith("{")
+
+
+def test_a_line_is_throttled_by_subject_and_text() -> None:
+    """A subject's line is due once, again with another text or when it was forgotten; subjects have their own."""
+    throttle = log.Throttle(60)
+    assert [throttle.due("warm", "away") for _ in range(3)] == [True, False, False]
+    assert throttle.due("cold", "away")
+    assert [throttle.due("warm", "full"), throttle.due("warm", "full")] == [True, False]
+    throttle.forget("warm")
+    assert throttle.due("warm", "full")
+    throttle.seconds = 0
+    assert throttle.due("warm", "full")
