@@ -29,7 +29,6 @@ def copy(tier: str, state: PlacementState = PlacementState.PRESENT) -> Placement
         wrapped_key=None,
         key_id=None,
         compression=None,
-        lock_wanted_until=None,
         locked_until=None,
         placed_by=None,
         made_at=NOW,

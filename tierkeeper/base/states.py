@@ -86,7 +86,6 @@ class RunKind(StrEnum):
     VERIFY = "verify"
     RECONCILE = "reconcile"
     MAINTAIN = "maintain"
-    BULK = "bulk"
     PURGE = "purge"  # what the brake stopped
     APPLY = "apply"  # of a stored plan
     DUMP = "dump"

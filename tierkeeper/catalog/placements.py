@@ -18,7 +18,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 #: in the order of PlacementRow's fields
 COLUMNS = """
     p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
-    p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression, p.lock_wanted_until,
+    p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression,
     p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
     coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged,
     p.vouched, p.pin, p.missed_at

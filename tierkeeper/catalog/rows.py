@@ -124,7 +124,6 @@ class PlacementRow:
     wrapped_key: bytes | None
     key_id: str | None
     compression: str | None
-    lock_wanted_until: datetime | None
     locked_until: datetime | None
     placed_by: str | None
     made_at: datetime

@@ -88,12 +88,6 @@ class Policy:
         return f"{self.name} v{self.version}" if self.version else f"{self.name} (not applied)"
 
     @property
-    def purge_phase(self) -> Phase | None:
-        """The phase that wants the artifact nowhere, if there is one."""
-        last = self.phases[-1]
-        return None if last.tiers else last
-
-    @property
     def clock_field(self) -> str | None:
         """The metadata field that the age is counted from, None for the other clocks."""
         return self.clock.removeprefix(METADATA_PREFIX) if self.clock.startswith(METADATA_PREFIX) else None

@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 import pytest
-from integration.keeper.house import House, OpenHouse
+from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.states import RunKind, RunState

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.moment import Moment

@@ -61,4 +61,4 @@ def test_the_policy_of_the_demo_is_a_valid_one() -> None:
     (policy,) = document.parse(demo_content.policy_text("demo-acme", "acme", DAYS), source="demo", tiers=TIERS)
     assert (policy.match.tenant, policy.match.workflow) == ("acme", "demo-*")
     assert str(policy.undo) == "4s"
-    assert policy.purge_phase is not None
+    assert not policy.phases[-1].tiers

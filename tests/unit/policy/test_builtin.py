@@ -54,7 +54,7 @@ def test_record() -> None:
     """A record is in the database and the coldest tier at once, after the days only in the coldest, for good."""
     made = record_policy(TIERS)
     assert made.phases == (phase("0d", "records", "cold"), phase("90d", "cold"))
-    assert (made.write, made.retention, made.purge_phase) == (WriteStrategy.ALL, None, None)
+    assert (made.write, made.retention) == (WriteStrategy.ALL, None)
     assert record_policy(TIERS, retention_years=7).retention == retention("P7Y")
     assert record_policy((COLD,)).phases == (phase("0d", "cold"),)
 
