@@ -3,6 +3,8 @@
 from mutations.mutant import Edit, Mutant
 from mutations.places import COLLECT, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
 
+_GRAMMAR = "tierkeeper/base/quantities.py"
+
 _BYTES = (
     Mutant(
         "checksum",
@@ -224,4 +226,28 @@ _WORK = (
     ),
 )
 
-GUARDS = (*_BYTES, *_PROTECTION, *_WORK)
+_QUANTITIES = (
+    Mutant(
+        "durations",
+        "a number without a unit is seconds",
+        (
+            Edit(
+                _GRAMMAR,
+                "    if _BARE.fullmatch(written):\n",
+                "    if _BARE.fullmatch(written) and (written := f'{written}s') == '':\n",
+            ),
+        ),
+        ("tests/unit/base/test_quantities.py::test_no_unit", "tests/unit/policy/test_durations.py::test_refused"),
+    ),
+    Mutant(
+        "durations",
+        "m is minutes where it might be months",
+        (Edit(_GRAMMAR, "        if not calendar:\n", "        if True:\n"),),
+        (
+            "tests/unit/base/test_quantities.py::test_amounts_refused",
+            "tests/unit/policy/test_durations.py::test_refused",
+        ),
+    ),
+)
+
+GUARDS = (*_BYTES, *_PROTECTION, *_WORK, *_QUANTITIES)
