@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.catalog import CatalogPayload, CatalogTrust, EpochRaised, RaisedEpoch, TrustPayload
 from tierkeeper.catalog import events
 
 #: the subject of events about the catalog itself
@@ -121,22 +122,24 @@ def raise_to(connection: sa.Connection, epoch: Epoch, *, by: str, reason: str, n
         "server": None if epoch.server is None else asdict(epoch.server),
     }
     _set(connection, "epoch", value, by=by, reason=reason, now=now)
-    _event(connection, "epoch raised", by=by, now=now, after={"epoch": epoch.number, "reason": reason})
+    _event(connection, EpochRaised(after=RaisedEpoch(epoch=epoch.number, reason=reason)), by=by, now=now)
 
 
-def set_trust(connection: sa.Connection, trust: str, *, by: str, reason: str, now: datetime, event: str) -> None:
+def set_trust(
+    connection: sa.Connection, trust: str, *, by: str, reason: str, now: datetime, event: type[TrustPayload]
+) -> None:
     """Write what is known of the catalog (the epoch's row is locked), with its event."""
     _set(connection, "trust", trust, by=by, reason=reason, now=now)
-    _event(connection, event, by=by, now=now, after={"trust": trust, "reason": reason})
+    _event(connection, event(after=CatalogTrust(trust=trust, reason=reason)), by=by, now=now)
 
 
 def _set(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:
     connection.execute(_SET, {"name": name, "value": json.dumps(value), "by": by, "reason": reason, "at": now})
 
 
-def _event(connection: sa.Connection, type_: str, *, by: str, now: datetime, after: dict[str, Any]) -> None:
+def _event(connection: sa.Connection, payload: CatalogPayload, *, by: str, now: datetime) -> None:
     revision = connection.execute(_NEXT, {"subject": CATALOG}).scalar_one()
-    line = events.Line(subject=CATALOG, revision=revision, type=type_, actor=by, after=after)
+    line = events.Line(subject=CATALOG, revision=revision, payload=payload, actor=by)
     events.append(connection, [line], at=now)
 
 

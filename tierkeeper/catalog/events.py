@@ -1,14 +1,16 @@
 """The audit log: one line a state change, in its transaction."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from models import Event
+from tierkeeper.audit.artifacts import ArtifactPayload
+from tierkeeper.audit.kinds import EventType
+from tierkeeper.audit.payload import Payload
 from tierkeeper.base.values import EventView
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
@@ -22,14 +24,12 @@ class Line:
 
     subject: UUID
     revision: int
-    type: str
+    payload: Payload
     actor: str
     tenant: str | None = None
     workflow: str | None = None
     name: str | None = None
     version: int | None = None
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
     policy: str | None = None
     run: UUID | None = None
     correlation: str | None = None
@@ -38,13 +38,11 @@ class Line:
 
 def of_artifact(
     row: ArtifactRow,
-    type_: str,
+    payload: ArtifactPayload,
     *,
     revision: int,
     now: datetime,
     actor: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
     policy: str | None = None,
     run: UUID | None = None,
     correlation: str | None = None,
@@ -53,14 +51,12 @@ def of_artifact(
     return Line(
         subject=row.id,
         revision=revision,
-        type=type_,
+        payload=payload,
         actor=actor,
         tenant=row.tenant,
         workflow=row.workflow,
         name=row.name,
         version=row.version,
-        before=before,
-        after=after,
         policy=policy,
         run=run,
         correlation=correlation or None,
@@ -70,25 +66,26 @@ def of_artifact(
 
 def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) -> None:
     """Write the lines, all with the one time of their transaction."""
+    sides = [line.payload.as_json() for line in lines]
     rows = [
         {
             "subject": line.subject,
             "revision": line.revision,
             "at": at,
-            "type": line.type,
+            "type": line.payload.type.value,
             "tenant": line.tenant,
             "workflow": line.workflow,
             "name": line.name,
             "version": line.version,
             "actor": line.actor,
-            "before": line.before,
-            "after": line.after,
+            "before": before,
+            "after": after,
             "policy": line.policy,
             "run_id": line.run,
             "correlation": line.correlation,
             "age_days": line.age_days,
         }
-        for line in lines
+        for line, (before, after) in zip(lines, sides, strict=True)
     ]
     recordset.insert(connection, Event, rows)
 
@@ -100,14 +97,14 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
 
 
 #: how a placement ended, or what was decided about bytes without one; nothing else has a placement for its subject
-ENDED, LEFT_OVER, LEFT_ASIDE = "collected", "left over", "left aside"
+_ENDS = (EventType.COLLECTED, EventType.LEFT_OVER, EventType.LEFT_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
     """How a placement ended, and where its bytes lay."""
 
-    type: str
+    type: EventType
     tier: str
     location: str
 
@@ -115,10 +112,10 @@ class End:
 def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, End]:
     """Return how these placements ended, of those that this catalog ever knew of and that have."""
     statement = sa.select(Event.subject, Event.type, Event.before).where(
-        Event.subject.in_(placements), Event.type.in_([ENDED, LEFT_OVER, LEFT_ASIDE])
+        Event.subject.in_(placements), Event.type.in_(_ENDS)
     )
     return {
-        row.subject: End(row.type, row.before["tier"], row.before["location"])
+        row.subject: End(EventType(row.type), row.before["tier"], row.before["location"])
         for row in (connection.execute(statement) if placements else ())
     }
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.catalog import DeletesSwitch, DeletesSwitched
 from tierkeeper.base.values import DeletesView
 from tierkeeper.catalog import events
 
@@ -46,10 +47,11 @@ def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: st
     line = events.Line(
         subject=DELETES,
         revision=events.next_revision(connection, DELETES),
-        type="deletes switched",
+        payload=DeletesSwitched(
+            before=DeletesSwitch(enabled=before.enabled, reason=before.reason),
+            after=DeletesSwitch(enabled=enabled, reason=reason),
+        ),
         actor=by,
-        before={"enabled": before.enabled, "reason": before.reason},
-        after={"enabled": enabled, "reason": reason},
     )
     events.append(connection, [line], at=now)
     return True

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.values import EventView, plain
 from tierkeeper.cli import output
 
@@ -37,7 +38,9 @@ def record(event: EventView) -> dict[str, Any]:
 
 def _type(event: EventView) -> str:
     wanted = (event.after or {}).get("wanted")
-    return f"promoted_to_{'_and_'.join(sorted(wanted))}" if event.type == "moved" and wanted else str(event.type)
+    return (
+        f"promoted_to_{'_and_'.join(sorted(wanted))}" if event.type == EventType.MOVED and wanted else str(event.type)
+    )
 
 
 def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:

@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import HoldNames, HoldReleased, ReleasedHold
+from tierkeeper.audit.catalog import RestoreAccepted
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind
@@ -125,7 +127,7 @@ def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, act
     number = max(highest, epochs.standing(connection).epoch.number) + 1
     here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
     epochs.raise_to(connection, here, by=actor, reason=reason, now=now)
-    epochs.set_trust(connection, epochs.TRUSTED, by=actor, reason=reason, now=now, event="restore accepted")
+    epochs.set_trust(connection, epochs.TRUSTED, by=actor, reason=reason, now=now, event=RestoreAccepted)
     identity.begin_line(connection, by=actor, reason=reason, now=now)
     return here
 
@@ -155,9 +157,7 @@ def _release(connection: sa.Connection, *, ids: list[UUID], actor: str, reason: 
     record(
         connection,
         changed,
-        "hold released",
+        lambda row: HoldReleased(before=HoldNames(holds=row.holds), after=ReleasedHold(hold=adopt.HOLD, reason=reason)),
         now=now,
         actor=actor,
-        before=lambda row: {"holds": list(row.holds)},
-        after={"hold": adopt.HOLD, "reason": reason},
     )

@@ -16,6 +16,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import ArtifactRebuilt, Placed, ReturnedArtifact, TakenOver
+from tierkeeper.audit.placements import BytesLeftAside, BytesLeftOver, LooseBytes
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
@@ -98,7 +100,7 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
             done.append(Adopted(one, Adoption.UNKNOWN))
             aside.append(one)
     if aside and not dry_run:
-        engine.catalog.run(functools.partial(note, objects=aside, type_=events.LEFT_ASIDE, actor=actor, run=run))
+        engine.catalog.run(functools.partial(note, objects=aside, event=BytesLeftAside, actor=actor, run=run))
     return done
 
 
@@ -113,7 +115,14 @@ def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, events.End]:
         return events.ends_of(connection, ids)
 
 
-def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, actor: str, run: UUID | None) -> None:
+def note(
+    connection: sa.Connection,
+    *,
+    objects: Sequence[Object],
+    event: type[BytesLeftOver] | type[BytesLeftAside],
+    actor: str,
+    run: UUID | None,
+) -> None:
     """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
     ids = {one: layout.placement_of(one.location) for one in objects}
     noted = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
@@ -121,9 +130,8 @@ def note(connection: sa.Connection, *, objects: Sequence[Object], type_: str, ac
         events.Line(
             subject=id_,
             revision=1,
-            type=type_,
+            payload=event(before=LooseBytes(tier=one.tier, location=one.location, size=one.size)),
             actor=actor,
-            before={"tier": one.tier, "location": one.location, "size": one.size},
             run=run,
         )
         for one, id_ in ids.items()
@@ -215,7 +223,7 @@ def _take(
         needing = known if known.counted else _sharing(connection, blob)
         if needing is None:
             blobs.drop_unused(connection, [blob])
-            note(connection, objects=[one], type_=events.LEFT_OVER, actor=actor, run=run)
+            note(connection, objects=[one], event=BytesLeftOver, actor=actor, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
         _place(connection, engine, one, found, blob, owner=known.id, now=now)
@@ -229,8 +237,8 @@ def _take(
     holds.place(connection, row.id, HOLD, by=actor, reason=reason, now=now)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
     _place(connection, engine, one, found, blob, owner=row.id, now=now)
-    after = {"state": "live", "tier": one.tier, "location": one.location, "holds": [HOLD], "size": row.size}
-    line = events.of_artifact(row, "rebuilt", revision=1, now=now, actor=actor, after=after, run=run)
+    after = ReturnedArtifact(state=row.state, tier=one.tier, location=one.location, holds=row.holds, size=row.size)
+    line = events.of_artifact(row, ArtifactRebuilt(after=after), revision=1, now=now, actor=actor, run=run)
     events.append(connection, [line], at=now)
     return Adopted(one, Adoption.ARTIFACT, row.ref)
 
@@ -283,8 +291,8 @@ def _place(
 def _tell_of_copy(
     connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, actor: str, run: UUID | None
 ) -> None:
-    after = {"found": one.tier, "location": one.location}
-    record(connection, [row], "placed", now=now, actor=actor, after=after, run=run)
+    payload = Placed(after=TakenOver(found=one.tier, location=one.location))
+    record(connection, [row], payload, now=now, actor=actor, run=run)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
 
 

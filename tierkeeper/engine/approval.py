@@ -15,6 +15,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import Pinned, PinnedUntil
+from tierkeeper.audit.runs import AwaitingRun, RunApproved, RunDecision, RunRejected
 from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
 from tierkeeper.base.values import RunView
@@ -69,14 +71,16 @@ def step_1_decide(
         now = catalog_now(connection)
         decision: dict[str, Any] = {"decision": state.value, "by": by, "reason": reason, "at": now.isoformat()}
         runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
+        decided = RunApproved if state is RunState.APPROVED else RunRejected
         line = events.Line(
             subject=run,
             revision=events.next_revision(connection, run),
-            type=state.value,
+            payload=decided(
+                before=AwaitingRun(state=found.state, counts=found.counts),
+                after=RunDecision(state=state, reason=reason),
+            ),
             actor=by,
             tenant=found.tenant,
-            before={"state": found.state.value, "counts": dict(found.counts)},
-            after={"state": state.value, "reason": reason},
             run=run,
         )
         events.append(connection, [line], at=now)
@@ -157,11 +161,10 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
         lines.append(
             events.of_artifact(
                 row,
-                "pinned",
+                Pinned(after=PinnedUntil(not_before=row.not_before, reason=said["reason"])),
                 revision=row.revision + 1,
                 now=now,
                 actor=said["by"],
-                after={"not_before": row.not_before.isoformat(), "reason": said["reason"]},
                 run=run.id,
             )
         )

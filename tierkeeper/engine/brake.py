@@ -15,11 +15,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.runs import RunBraked, StoppedPolicies
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.catalog import brake, events, runs, schedule
@@ -173,18 +173,23 @@ def opened(
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
             return run.id
-    told = described(connection, engine, moment, scope, weight)
+    stopped = described(connection, engine, moment, scope, weight)
     identity = runs.await_approval(
-        connection, RunKind.PURGE, actor=actor, tenant=scope.tenant, arguments=told, counts={"stopped": told["pending"]}
+        connection,
+        RunKind.PURGE,
+        actor=actor,
+        tenant=scope.tenant,
+        arguments=stopped.as_json(),
+        counts={"stopped": stopped.pending},
     )
-    line = events.Line(identity, 1, "braked", actor, tenant=scope.tenant, after=told, run=identity)
+    line = events.Line(identity, 1, RunBraked(after=stopped), actor, tenant=scope.tenant, run=identity)
     events.append(connection, [line], at=moment.now)
     return identity
 
 
 def described(
     connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight
-) -> dict[str, Any]:
+) -> StoppedPolicies:
     """Return what a run says of itself: how many, against which limit, by which policies, and some names."""
     window = engine.settings.engine.brake_window
     of = brake.by_policy(connection, scope, now=moment.now)
@@ -194,16 +199,16 @@ def described(
         f"policies are to delete {pending} artifacts of {scope.tenant} now and deleted {weight.recent} in the last"
         f" {format_duration(window)}; the limit is {weight.limit}"
     )
-    return {
-        "waits": WAITS_IN_SCHEDULE,
-        "policy": scope.policy,
-        "reason": reason,
-        "pending": pending,
-        "recent": weight.recent,
-        "limit": weight.limit,
-        "policies": {versions.get(name, name): count for name, count in of.items()},
-        "samples": brake.samples(connection, scope, now=moment.now, limit=_SAMPLES),
-    }
+    return StoppedPolicies(
+        waits=WAITS_IN_SCHEDULE,
+        policy=scope.policy,
+        reason=reason,
+        pending=pending,
+        recent=weight.recent,
+        limit=weight.limit,
+        policies={versions.get(name, name): count for name, count in of.items()},
+        samples=brake.samples(connection, scope, now=moment.now, limit=_SAMPLES),
+    )
 
 
 def waiting(connection: sa.Connection) -> list[Judged]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.runs import RunBraked, StoppedCommand
 from tierkeeper.base.errors import BrakeOn
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, events, runs
@@ -87,8 +88,8 @@ def _waiting(
 ) -> UUID:
     """Return the run that awaits an approval of this command, begun or brought up to date."""
     reason = f"{by} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
-    told = {"waits": WAITS_FOR_COMMAND, "selection": described, "reason": reason, "limit": limit}
-    told |= {"samples": list(samples)}
+    stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
+    told = stopped.as_json()
     known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
     if known is not None:
         runs.tell(connection, known.id, counts={"stopped": count}, arguments=told)
@@ -96,6 +97,6 @@ def _waiting(
     run = runs.await_approval(
         connection, RunKind.PURGE, actor=by, tenant=tenant, arguments=told, counts={"stopped": count}
     )
-    line = events.Line(run, 1, "braked", by, tenant=tenant, after=told, run=run)
+    line = events.Line(run, 1, RunBraked(after=stopped), by, tenant=tenant, run=run)
     events.append(connection, [line], at=catalog_now(connection))
     return run

@@ -4,20 +4,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from tierkeeper.audit.artifacts import Deleted, Moved, Placed, Purged, Retained
 from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.settlement import Settlement
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 
+#: the events of a commit
+Committed = type[Deleted] | type[Moved] | type[Placed] | type[Purged] | type[Retained]
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The artifact as it is to be, the type of its event (empty: none), and its outcome."""
+    """The artifact as it is to be, the event that tells it, and its outcome."""
 
     old: ArtifactRow
     new: ArtifactRow
-    event: str
+    event: Committed | None
     outcome: Outcome
     label: str
     detail: str
@@ -58,19 +62,19 @@ def of(
     ``approved``: a person let its deletion go, so the brake does not count it.
     """
     if row.state is ArtifactState.PURGED:
-        return Change(row, row, "", Outcome.NOTHING, "unchanged", "")
+        return Change(row, row, None, Outcome.NOTHING, "unchanged", "")
     complete = settled is None or settled.complete
     changes, event = _advanced(row, decision, complete=complete, approved=approved, now=now)
-    if not event and first and settled is not None and settled.before != settled.present:
-        event = "placed"
+    if event is None and first and settled is not None and settled.before != settled.present:
+        event = Placed
     retained = _retained(row, decision, policy)
-    if not event and retained:
-        event = "retained"
-    if event:
+    if event is None and retained:
+        event = Retained
+    if event is not None:
         changes["revision"] = row.revision + 1
     new = replace(row, **changes, **retained, policy_id=policy.id)
     detail = "; ".join(decision.blocked) if decision.refused else ""
-    if event:
+    if event is not None:
         return Change(row, new, event, Outcome.DONE, _label(event, new), detail)
     if decision.refused:
         return Change(row, new, event, Outcome.REFUSED, "refused", detail)
@@ -79,8 +83,8 @@ def of(
 
 def _advanced(
     row: ArtifactRow, decision: Decision, *, complete: bool, approved: bool, now: datetime
-) -> tuple[dict[str, Any], str]:
-    """Return what changes of the row, and the type of its event."""
+) -> tuple[dict[str, Any], Committed | None]:
+    """Return what changes of the row, and the event that tells it."""
     if decision.action is Action.DELETE:
         deleted = {
             "state": ArtifactState.DELETED,
@@ -89,14 +93,14 @@ def _advanced(
             "deleted_by": None if approved else decision.cause.policy.name,
             "purge_at": decision.purge_at,
         }
-        return deleted, "deleted"
+        return deleted, Deleted
     if decision.action is Action.DESTROY:
         if not complete:
-            return {}, ""
-        return {"state": ArtifactState.PURGED, "wanted": frozenset(), "purged_at": now}, "purged"
+            return {}, None
+        return {"state": ArtifactState.PURGED, "wanted": frozenset(), "purged_at": now}, Purged
     # what is no longer wanted counts until everything wanted is there (R9)
     wanted = decision.tiers if complete else row.wanted | decision.tiers
-    return {"wanted": wanted}, "moved" if wanted != row.wanted else ""
+    return {"wanted": wanted}, Moved if wanted != row.wanted else None
 
 
 def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str,
     return {"retain_until": until, "retain_mode": mode}
 
 
-def _label(event: str, new: ArtifactRow) -> str:
-    if event == "moved":
+def _label(event: Committed, new: ArtifactRow) -> str:
+    if event is Moved:
         return f"promoted_to_{'_and_'.join(sorted(new.wanted))}"
-    return event
+    return event.type.value

@@ -20,6 +20,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import Destroyed, Receipt
+from tierkeeper.audit.placements import CopyCollected, DoomedCopy
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
 from tierkeeper.base.ids import new_id
@@ -233,18 +235,19 @@ def _collected(marked: Marked, *, now: datetime, actor: str, run: UUID | None) -
     return events.Line(
         subject=placement.id,
         revision=1,
-        type="collected",
+        payload=CopyCollected(
+            before=DoomedCopy(
+                tier=placement.tier,
+                location=placement.location,
+                state=placement.state,
+                doomed_at=placement.doomed_at,
+            )
+        ),
         actor=actor,
         tenant=owner.tenant if owner else None,
         workflow=owner.workflow if owner else None,
         name=owner.name if owner else None,
         version=owner.version if owner else None,
-        before={
-            "tier": placement.tier,
-            "location": placement.location,
-            "state": placement.state.value,
-            "doomed_at": placement.doomed_at.isoformat() if placement.doomed_at else None,
-        },
         policy=placement.placed_by,
         run=run,
         age_days=None if owner is None else round((now - owner.created_at).total_seconds() / 86400, 3),
@@ -255,10 +258,9 @@ def _destroyed(artifact: ArtifactRow, *, now: datetime, actor: str, run: UUID | 
     """The receipt: the last copy of a purged artifact's content is gone."""
     return events.of_artifact(
         artifact,
-        "destroyed",
+        Destroyed(after=Receipt(sha256=artifact.sha256, size=artifact.size, destroyed_at=now)),
         revision=artifact.revision,
         now=now,
         actor=actor,
-        after={"sha256": artifact.sha256.hex(), "size": artifact.size, "destroyed_at": now.isoformat()},
         run=run,
     )

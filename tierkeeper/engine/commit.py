@@ -6,14 +6,16 @@ intents; after it, everything stands. Running it again after a lost reply finds 
 and changes nothing twice.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import ArtifactParked, CommittedStanding, ParkReason
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
@@ -123,7 +125,9 @@ def batch(
     schedule.settle(connection, nexts, token=worker.token)
     namesakes.hasten(connection, changes, copies, now=now)
     lines = [
-        _line(item, made, settled, worker, now=now) for item, made in zip(items, changes, strict=True) if made.event
+        _line(item, made, made.event, settled, worker, now=now)
+        for item, made in zip(items, changes, strict=True)
+        if made.event is not None
     ]
     events.append(connection, lines, at=now)
     return results, locks
@@ -145,10 +149,9 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
         record(
             connection,
             rows,
-            "parked",
+            lambda row: ArtifactParked(after=ParkReason(reason=reasons[row.id])),
             now=now,
             actor=worker.actor,
-            after=lambda row: {"reason": reasons[row.id]},
             run=worker.run,
         )
 
@@ -259,28 +262,34 @@ def _problems(
 
 
 def _line(
-    item: _Item, made: change.Change, settled: dict[UUID, settlement.Settlement], worker: Worker, *, now: datetime
+    item: _Item,
+    made: change.Change,
+    event: change.Committed,
+    settled: dict[UUID, settlement.Settlement],
+    worker: Worker,
+    *,
+    now: datetime,
 ) -> events.Line:
     fate = settled.get(item.row.blob_id) if item.row.blob_id is not None else None
+    before = _standing(made.old, fate.before if fate else frozenset())
+    approved = None if item.stopped else item.run
+    after = _standing(made.new, fate.present if fate else frozenset(), approved=approved)
     return events.of_artifact(
         item.row,
-        made.event,
+        event(before=before, after=after),
         revision=made.new.revision,
         now=now,
         actor=worker.actor,
-        before=_told(made.old, fate.before if fate else ()),
-        after=_told(made.new, fate.present if fate else (), approved=None if item.stopped else item.run),
         policy=item.decision.rule,
         run=worker.run,
         correlation=worker.correlation,
     )
 
 
-def _told(row: ArtifactRow, present: Collection[str], *, approved: UUID | None = None) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": row.state.value, "wanted": sorted(row.wanted), "present": sorted(present)}
-    if row.retain_until is not None:
-        told["retain_until"] = row.retain_until.isoformat()
-    return told if approved is None else {**told, "approved": str(approved)}
+def _standing(row: ArtifactRow, present: AbstractSet[str], *, approved: UUID | None = None) -> CommittedStanding:
+    return CommittedStanding(
+        state=row.state, wanted=row.wanted, present=present, retain_until=row.retain_until, approved=approved
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +351,7 @@ def _outcome(
         # it waits where it is: to look again after a while would leave it out of the brake's count until then
         result = Result(Outcome.REFUSED, "refused", made.detail)
     else:
-        label = made.label if made.event else "retried"
+        label = made.label if made.event is not None else "retried"
         return Result(Outcome.RETRY, label, retry.detail), _hastened(retry.next(item, now), item, now=now)
     return result, _next(engine, item, made, held, locks=locks, now=now)
 
@@ -370,7 +379,7 @@ def _next(
     elif locks:
         # the lock is set right after this commit; should that fail, it is tried again then
         due_at = now + timedelta(seconds=engine.lease)
-    elif due_at is not None and due_at <= now and not made.event:
+    elif due_at is not None and due_at <= now and made.event is None:
         due_at = now + QUIET
     purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
     deletes = item.decision.policy.name if purges else None

@@ -18,6 +18,15 @@ from enum import Enum
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import (
+    CopyDamaged,
+    CopyFoundAgain,
+    CopyHealed,
+    CopyNotFound,
+    CopyPlace,
+    DamagedCopy,
+    MissedCopy,
+)
 from tierkeeper.base import log as logs
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
@@ -71,11 +80,9 @@ def report(
             step = f"repair the copy in {placement.tier}"
             schedule.put(connection, [schedule.Coming(a.id, a.tenant, now.catalog, step) for a in rows])
         placements.mark_damaged(connection, placement.id, now=now.catalog)
-        before = {"tier": placement.tier, "location": placement.location}
-        after: dict[str, object] = {"reason": wrong.reason, "copies_left": left}
-        if doubted:
-            after["unvouched"] = sorted({copy.tier for copy in others if copy.id in doubted})
-        record(connection, rows, "damaged", now=now.catalog, actor=actor, before=before, after=after)
+        unvouched = {copy.tier for copy in others if copy.id in doubted} or None
+        after = DamagedCopy(reason=wrong.reason, copies_left=left, unvouched=unvouched)
+        record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, actor=actor)
         return Reported.DAMAGED, left, rows
 
     found = engine.catalog.run(unit)
@@ -104,7 +111,7 @@ def found_again(engine: Engine, placement: PlacementRow, *, actor: str, confirme
         now = catalog_now(connection)
         if not placements.mark_found_again(connection, placement.id, missed=missed):
             return False
-        _good_again(connection, placement, "found again", now=now, actor=actor)
+        _good_again(connection, placement, CopyFoundAgain, now=now, actor=actor)
         return True
 
     return engine.catalog.run(unit)
@@ -125,7 +132,7 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None
         if not current or not current[0].kept or current[0].damaged_at is None:
             return False
         placements.mark_healed(connection, placement.id, pin=pin, now=now)
-        _good_again(connection, placement, "healed", now=now, actor=actor)
+        _good_again(connection, placement, CopyHealed, now=now, actor=actor)
         return True
 
     return engine.catalog.run(unit)
@@ -166,19 +173,28 @@ def _miss(
         schedule.put_if_missing(connection, coming)
         schedule.hasten(connection, coming)
     placements.mark_missed(connection, copy.id, now=now)
-    before = {"tier": copy.tier, "location": copy.location}
-    after = {"reason": wrong.reason, "copies_left": left, "looked_for_after": again.isoformat()}
-    record(connection, rows, "not found", now=now.catalog, actor=actor, before=before, after=after)
+    after = MissedCopy(reason=wrong.reason, copies_left=left, looked_for_after=again)
+    record(connection, rows, CopyNotFound(before=_place(copy), after=after), now=now.catalog, actor=actor)
 
 
-def _good_again(connection: sa.Connection, copy: PlacementRow, event: str, *, now: datetime, actor: str) -> None:
+def _good_again(
+    connection: sa.Connection,
+    copy: PlacementRow,
+    event: type[CopyFoundAgain] | type[CopyHealed],
+    *,
+    now: datetime,
+    actor: str,
+) -> None:
     """Make due who needs this copy, all attempts given back, and tell."""
     rows = _owners(connection, copy)
     step = f"the copy in {copy.tier} is good again"
     schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
     schedule.start_afresh(connection, [copy.blob_id], now=now)
-    after = {"tier": copy.tier, "location": copy.location}
-    record(connection, rows, event, now=now, actor=actor, after=after)
+    record(connection, rows, event(after=_place(copy)), now=now, actor=actor)
+
+
+def _place(copy: PlacementRow) -> CopyPlace:
+    return CopyPlace(tier=copy.tier, location=copy.location)
 
 
 def _owners(connection: sa.Connection, placement: PlacementRow) -> list[ArtifactRow]:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.messages import DeliveryParked, DeliveryWaits, KeptMessage, MessagePayload
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.parking import Sent
@@ -55,7 +56,7 @@ class Deliveries:
         """Take it out of the queues until an operator retries or skips it."""
 
         def unit(connection: sa.Connection) -> None:
-            _tell(connection, deliveries.park(connection, _kept(sent), reason=reason), "delivery parked", reason)
+            _tell(connection, deliveries.park(connection, _kept(sent), reason=reason), DeliveryParked, reason)
 
         self.engine.catalog.run(unit)
 
@@ -65,7 +66,7 @@ class Deliveries:
         def unit(connection: sa.Connection) -> None:
             row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
             if row is not None and row.failures == 1:
-                _tell(connection, row, "delivery waits", reason)
+                _tell(connection, row, DeliveryWaits, reason)
 
         self.engine.catalog.run(unit)
 
@@ -90,23 +91,27 @@ class Deliveries:
         return self.engine.catalog.run(lambda connection: deliveries.forget(connection, kept=kept))
 
 
-def _tell(connection: sa.Connection, row: DeliveryRow | None, type_: str, reason: str) -> None:
+def _tell(
+    connection: sa.Connection,
+    row: DeliveryRow | None,
+    event: type[DeliveryParked] | type[DeliveryWaits],
+    reason: str,
+) -> None:
     if row is not None:
-        told = {"task": row.task, "key": row.key, "reason": reason}
-        events.append(connection, [line(row, type_, actor="worker", told=told)], at=catalog_now(connection))
+        payload = event(after=KeptMessage(task=row.task, key=row.key, reason=reason))
+        events.append(connection, [line(row, payload, actor="worker")], at=catalog_now(connection))
 
 
-def line(row: DeliveryRow, type_: str, *, actor: str, told: Mapping[str, Any]) -> events.Line:
+def line(row: DeliveryRow, payload: MessagePayload, *, actor: str) -> events.Line:
     """Return the event of a change of a delivery, at the revision that its row has."""
     return events.Line(
         subject=row.id,
         revision=row.revision,
-        type=type_,
+        payload=payload,
         actor=actor,
         tenant=row.tenant or None,
         workflow=row.workflow,
         name=row.name,
-        after=told,
         correlation=row.key,
     )
 

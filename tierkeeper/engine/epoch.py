@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
@@ -132,8 +133,6 @@ def recognise(engine: Engine, reason: str, *, actor: str) -> None:
         epochs.lock(connection)
         if epochs.standing(connection).trust == epochs.TRUSTED:
             moment: datetime = catalog_now(connection)
-            epochs.set_trust(
-                connection, epochs.RESTORED, by=actor, reason=reason, now=moment, event="restore recognised"
-            )
+            epochs.set_trust(connection, epochs.RESTORED, by=actor, reason=reason, now=moment, event=RestoreRecognised)
 
     engine.catalog.run(unit)

@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models import PolicyVersion
+from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import PolicyChange, PolicyView
@@ -92,7 +93,7 @@ def remove(engine: Engine, name: str, *, actor: str) -> PolicyChange:
         policy = read(row)
         policies.remove(connection, name=name, now=now)
         change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
-        events.append(connection, [_event(row.id, 2, "policy removed", row.document, None, actor)], at=now)
+        events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), actor)], at=now)
         _recompute_later(connection, [change], actor=actor)
         return change
 
@@ -162,18 +163,11 @@ def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, a
         by=actor,
         now=now,
     )
-    events.append(connection, [_event(identity, 1, "policy applied", None, text, actor)], at=now)
+    events.append(connection, [_event(identity, 1, PolicyApplied(after=text), actor)], at=now)
 
 
-def _event(
-    subject: UUID,
-    revision: int,
-    type_: str,
-    before: Mapping[str, object] | None,
-    after: Mapping[str, object] | None,
-    actor: str,
-) -> events.Line:
-    return events.Line(subject=subject, revision=revision, type=type_, actor=actor, before=before, after=after)
+def _event(subject: UUID, revision: int, payload: PolicyPayload, actor: str) -> events.Line:
+    return events.Line(subject=subject, revision=revision, payload=payload, actor=actor)
 
 
 def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, actor: str) -> None:

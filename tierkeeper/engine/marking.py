@@ -18,6 +18,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
 from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate, placements
 from tierkeeper.catalog.database import now as catalog_now
@@ -122,10 +123,11 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
         line = events.Line(
             subject=epochs.CATALOG,
             revision=events.next_revision(connection, epochs.CATALOG),
-            type="tier adopted",
+            payload=TierAdopted(
+                before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
+                after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
+            ),
             actor=actor,
-            before={"tier": tier, "mark": None if before is None else before.as_json()},
-            after={"tier": tier, "mark": mark.as_json(), "reason": reason, "lost": lost},
         )
         events.append(connection, [line], at=now)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import Purged
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, schedule
 from tierkeeper.catalog.rows import PlacementRow
@@ -20,7 +21,7 @@ def hasten(
     now: datetime,
 ) -> None:
     """A name that is purged leaves the path: who else needs its content gets a copy under a live name."""
-    purged = {c.new.id for c in changes if c.event == "purged"}
+    purged = {c.new.id for c in changes if c.event is Purged}
     named = {
         p.blob_id for b in copies.values() for p in b if p.artifact_id in purged and p.state is PlacementState.PRESENT
     }

@@ -12,6 +12,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import ArtifactRetried, ArtifactSkipped, Resolution
+from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliverySkipped
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.base.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
 from tierkeeper.base.values import Ref
@@ -155,7 +157,8 @@ def _artifacts_decided(
             return details
         schedule.put(connection, coming)
         parked.end(connection, details.keys() - {one.artifact for one in coming})
-        record(connection, rows, decision, now=now, actor=actor, after=lambda row: {"detail": details[row.id]})
+        decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
+        record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, actor=actor)
         return details
 
     return engine.catalog.run(unit)
@@ -172,8 +175,10 @@ def _deliveries_decided(
             change = deliveries.retry if decision == "retried" else deliveries.skip
             change(connection, [row.id for row in stuck], actor=actor)
             changed = deliveries.lock(connection, [row.id for row in stuck])
-            told = {"detail": detail}
-            lines = [line(row, f"delivery {decision}", actor=actor, told={"task": row.task, **told}) for row in changed]
+            decided = DeliveryRetried if decision == "retried" else DeliverySkipped
+            lines = [
+                line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), actor=actor) for row in changed
+            ]
             events.append(connection, lines, at=catalog_now(connection))
         return {row.id: detail for row in stuck}
 

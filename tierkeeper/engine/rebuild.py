@@ -26,6 +26,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.catalog import CatalogRebuilt, RebuildBegun
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.recovery import RebuildResult
 from tierkeeper.base.states import RunKind
@@ -166,7 +167,7 @@ def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, actor: str) -> 
         number = max(highest, epochs.standing(connection).epoch.number) + 1
         here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
         epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)
-        epochs.set_trust(connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event="rebuild begun")
+        epochs.set_trust(connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event=RebuildBegun)
         return intents
 
     return engine.catalog.run(unit)
@@ -212,7 +213,7 @@ def step_5_finish(engine: Engine, base: Base, *, actor: str) -> None:
     def unit(connection: sa.Connection) -> Epoch:
         epochs.lock(connection)
         now = catalog_now(connection)
-        epochs.set_trust(connection, epochs.RESTORED, by=actor, reason=reason, now=now, event="rebuilt")
+        epochs.set_trust(connection, epochs.RESTORED, by=actor, reason=reason, now=now, event=CatalogRebuilt)
         return epochs.standing(connection).epoch
 
     epoch.write_twin(engine, engine.catalog.run(unit))

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.runs import RunBraked, StoppedReconcile
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
@@ -189,7 +190,8 @@ class _Sweep:
         """Await approval. The run says why, with samples; one that waits already is told the new numbers instead."""
         findings = {one.tier: one.differences for one in seen if one.differences}
         samples = [f"{f.kind}: {f.tier}/{f.location}: {f.reason}" for f in self._samples]
-        told = {"reason": reason, "findings": findings, "samples": samples}
+        stopped = StoppedReconcile(reason=reason, findings=findings, samples=samples)
+        told = stopped.as_json()
 
         def unit(connection: sa.Connection) -> UUID:
             found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
@@ -199,7 +201,8 @@ class _Sweep:
                 return found[0].id
             if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
                 runs.tell(connection, run, counts=+counts, arguments=told)
-                line = events.Line(subject=run, revision=1, type="braked", actor=self.actor, after=told, run=run)
+                payload = RunBraked(after=stopped)
+                line = events.Line(subject=run, revision=1, payload=payload, actor=self.actor, run=run)
                 events.append(connection, [line], at=catalog_now(connection))
             return run
 

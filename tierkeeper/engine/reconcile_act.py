@@ -12,12 +12,12 @@ comes before its bytes (R1), so bytes that have no row when they are looked up c
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.placements import OrphanBytes, OrphanDeleted
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
@@ -166,19 +166,19 @@ def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:
 
 def _deleted(orphan: Orphan, *, actor: str, run: UUID | None) -> events.Line:
     """The one event of an orphan's end; nothing else has its subject."""
-    first: datetime = orphan.first_seen
     return events.Line(
         subject=new_id(),
         revision=1,
-        type="orphan deleted",
+        payload=OrphanDeleted(
+            before=OrphanBytes(
+                tier=orphan.tier,
+                location=orphan.location,
+                version=orphan.version,
+                size=orphan.size,
+                first_seen=orphan.first_seen,
+            )
+        ),
         actor=actor,
-        before={
-            "tier": orphan.tier,
-            "location": orphan.location,
-            "version": orphan.version,
-            "size": orphan.size,
-            "first_seen": first.isoformat(),
-        },
         run=run,
     )
 

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import TextIO
 from uuid import UUID
 
+from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import events, inventory, quarantine
@@ -207,7 +208,7 @@ class Look:
         for each, id_ in zip(alone, ids, strict=True):
             end = None if id_ is None else ends.get(id_)
             if end is not None and (end.tier, end.location) == (self.tier, each.location):
-                found.append(_Origin.ASIDE if end.type == events.LEFT_ASIDE else _Origin.ENDED)
+                found.append(_Origin.ASIDE if end.type is EventType.LEFT_ASIDE else _Origin.ENDED)
             elif end is not None or id_ in rows:
                 found.append(_Origin.SOMEBODYS_COPY)
             else:

@@ -7,6 +7,7 @@ Until then no copy by a server can be made from them, and no range is read.
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import CopyRepinned, NamedCopy, RenamedCopy
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import artifacts, blobs, placements
 from tierkeeper.catalog.database import now as catalog_now
@@ -37,16 +38,11 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouche
         placements.repin(connection, copy.id, pin=pin, vouched=vouched, now=now)
         owners = artifacts.some_counted(connection, [copy.blob_id], limit=_TOLD)
         rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
-        before = {"tier": copy.tier, "location": copy.location, "pin": copy.pin}
-        record(
-            connection,
-            rows,
-            "repinned",
-            now=now,
-            actor=_ACTOR,
-            before=before,
-            after={"pin": pin, "vouched": vouched.value},
+        payload = CopyRepinned(
+            before=NamedCopy(tier=copy.tier, location=copy.location, pin=copy.pin),
+            after=RenamedCopy(pin=pin, vouched=vouched),
         )
+        record(connection, rows, payload, now=now, actor=_ACTOR)
         return True
 
     return engine.catalog.run(unit)

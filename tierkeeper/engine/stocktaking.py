@@ -21,8 +21,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.placements import BytesLeftOver
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits
-from tierkeeper.catalog import events, placements
+from tierkeeper.catalog import placements
 from tierkeeper.catalog.rebuilding import Intent
 from tierkeeper.engine import adopt, reconcile_act, reserved
 from tierkeeper.engine import dump as dumping
@@ -85,7 +86,7 @@ def take_stock(
 def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], actor: str, run: UUID | None) -> None:
     taken = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
     left = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in taken]
-    adopt.note(connection, objects=left, type_=events.LEFT_OVER, actor=actor, run=run)
+    adopt.note(connection, objects=left, event=BytesLeftOver, actor=actor, run=run)
 
 
 def preview(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import Arrival, VersionStored
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState
@@ -350,11 +351,10 @@ def _add(
     batch.lines.append(
         events.of_artifact(
             row,
-            "stored",
+            VersionStored(after=Arrival(state=row.state, wanted=row.wanted, present=here, size=row.size)),
             revision=1,
             now=now,
             actor=call.actor,
-            after={"state": "live", "wanted": sorted(row.wanted), "present": sorted(here), "size": row.size},
             policy=f"{policy.label}: phase {policy.phases[0].after}",
             correlation=call.correlation,
         )

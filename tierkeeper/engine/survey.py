@@ -97,7 +97,7 @@ def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
         stopped = brake.count_stopped(connection, run)
         weight = braking.Weight(stopped, recent, found.arguments["limit"])
         told = braking.described(connection, engine, moment, scope, weight)
-        runs.tell(connection, run, counts={"stopped": stopped}, arguments=told)
+        runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
 
     engine.catalog.run(unit)
 

@@ -166,6 +166,7 @@ def step_1_intend(
                 tiers=engine.tiers,
                 settings=engine.settings.engine,
                 several=args.all_versions,
+                reason=args.reason,
             )
             for row in rows
         ]
@@ -173,7 +174,7 @@ def step_1_intend(
         intended = [_intended(a, wish) for a, wish in pairs]
         if dry_run:
             return intended
-        _write(connection, verb, args, [(a.row, wish) for a, wish in pairs if wish.changes], call=call, now=now)
+        _write(connection, verb, [(a.row, wish) for a, wish in pairs if wish.changes], call=call, now=now)
         if verb == "undelete":
             _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
         commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
@@ -218,7 +219,6 @@ def _intended(asked: wishes.Asked, wish: Wish) -> _Intended:
 def _write(
     connection: sa.Connection,
     verb: str,
-    args: VerbArgs,
     changes: Sequence[tuple[ArtifactRow, Wish]],
     *,
     call: Call,
@@ -228,24 +228,18 @@ def _write(
     lines = []
     for row, wish in changes:
         artifacts.write(connection, row.id, **wish.changes, revision=row.revision + 1)
-        lines.append(
-            events.of_artifact(
-                row,
-                wish.event,
-                revision=row.revision + 1,
-                now=now,
-                actor=call.actor,
-                before={"state": row.state.value, "wanted": sorted(row.wanted)},
-                after={
-                    "state": str(wish.changes.get("state", row.state.value)),
-                    "wanted": sorted(wish.wanted),
-                    **({"reason": args.reason} if args.reason else {}),
-                    **wish.told,
-                },
-                policy=f"verb {verb}",
-                correlation=call.correlation,
+        if wish.event is not None:
+            lines.append(
+                events.of_artifact(
+                    row,
+                    wish.event,
+                    revision=row.revision + 1,
+                    now=now,
+                    actor=call.actor,
+                    policy=f"verb {verb}",
+                    correlation=call.correlation,
+                )
             )
-        )
     schedule.put(
         connection, [schedule.Coming(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes]
     )

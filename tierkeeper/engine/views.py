@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import ArtifactView, EventView, Explanation, Filter, PlacementView, Ref, TierStats
@@ -99,21 +100,21 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
 
 
 def _ended_by(history: Sequence[EventView]) -> str:
-    return next((e.policy for e in reversed(history) if e.type == "deleted" and e.policy), "unknown")
+    return next((e.policy for e in reversed(history) if e.type == EventType.DELETED and e.policy), "unknown")
 
 
 def _ended(history: Sequence[EventView]) -> str:
     """Who deleted it, why and when, and when its last copy was gone."""
     parts = []
     for event in history:
-        if event.type == "deleted":
+        if event.type == EventType.DELETED:
             why = (event.after or {}).get("reason")
             parts.append(f"Deleted by {event.actor} at {event.at:%Y-%m-%d %H:%M} UTC" + (f" ({why})" if why else ""))
-        elif event.type == "undeleted":
+        elif event.type == EventType.UNDELETED:
             parts.clear()
-        elif event.type == "purged":
+        elif event.type == EventType.PURGED:
             parts.append(f"purged at {event.at:%Y-%m-%d %H:%M} UTC")
-        elif event.type == "destroyed":
+        elif event.type == EventType.DESTROYED:
             parts.append(f"its last copy destroyed at {event.at:%Y-%m-%d %H:%M} UTC")
     return ", ".join(parts) + "." if parts else "It was purged."
 

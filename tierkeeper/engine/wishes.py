@@ -1,10 +1,23 @@
 """What each verb wishes for one artifact: pure. A wish that cannot be is an error, and then nothing changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tierkeeper.audit.artifacts import (
+    Archived,
+    ArtifactPayload,
+    ArtifactStanding,
+    AskedStanding,
+    Deleted,
+    DeletedStanding,
+    OverriddenStanding,
+    Promoted,
+    Restored,
+    Undeleted,
+    UndeletedStanding,
+)
 from tierkeeper.base.errors import (
     AlreadyThere,
     ArtifactDeleted,
@@ -25,7 +38,10 @@ from tierkeeper.policy.tiers import TierInfo, coldest, hottest
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One artifact that a verb is asked of; ``several``: with all its versions, so that one may have nothing to do."""
+    """One artifact that a verb is asked of, and the caller's reason.
+
+    ``several``: with all its versions, so that one may have nothing to do.
+    """
 
     row: ArtifactRow
     moment: Moment
@@ -33,6 +49,12 @@ class Asked:
     tiers: Sequence[TierInfo]
     settings: EngineSettings
     several: bool = False
+    reason: str | None = None
+
+    @property
+    def standing(self) -> ArtifactStanding:
+        """The artifact as it is."""
+        return ArtifactStanding(state=self.row.state, wanted=self.row.wanted)
 
     @property
     def now(self) -> datetime:
@@ -51,15 +73,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The columns to change (none: nothing to do), what is then wanted, and when the next step is due (None: now)."""
+    """The columns to change, with their event; what is then wanted; when the next step is due (None: now).
+
+    Without columns there is nothing to do, and no event.
+    """
 
     changes: Mapping[str, Any]
     wanted: frozenset[str]
-    event: str
+    event: ArtifactPayload | None
     detail: str
     step: str = "converge"
     due_at: datetime | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def promote(asked: Asked, to_tier: str) -> Wish:
@@ -77,7 +101,8 @@ def promote(asked: Asked, to_tier: str) -> Wish:
         "override_until": until,
     }
     detail = f"to {to_tier} {_until(until)}, instead of {listed(row.wanted)}"
-    return Wish(changes, target, "promoted", detail, step=f"move to {to_tier}", told={"until": _iso(until)})
+    after = OverriddenStanding(state=row.state, wanted=target, reason=_given(asked), until=until)
+    return Wish(changes, target, Promoted(before=asked.standing, after=after), detail, step=f"move to {to_tier}")
 
 
 def archive(asked: Asked) -> Wish:
@@ -93,12 +118,14 @@ def archive(asked: Asked) -> Wish:
         "override_tiers": None,
         "override_until": None,
     }
-    return Wish(changes, target, "archived", f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
+    after = AskedStanding(state=row.state, wanted=target, reason=_given(asked))
+    event = Archived(before=asked.standing, after=after)
+    return Wish(changes, target, event, f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
 
 
 def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
     """Add a tier until a time, or for good."""
-    _live(asked)
+    row = _live(asked)
     files = [t.name for t in asked.tiers if not t.is_database]
     tier = to_tier or hottest(entry_tiers(asked.policy) or files, asked.tiers)
     until = None if days is None else asked.now + timedelta(days=days)
@@ -106,9 +133,9 @@ def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
     wanted = asked.wanted_with(
         override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until
     )
-    return Wish(
-        changes, wanted, "restored", f"also in {tier} {_until(until)}", f"copy to {tier}", told={"until": _iso(until)}
-    )
+    after = OverriddenStanding(state=row.state, wanted=wanted, reason=_given(asked), until=until)
+    event = Restored(before=asked.standing, after=after)
+    return Wish(changes, wanted, event, f"also in {tier} {_until(until)}", f"copy to {tier}")
 
 
 def purge(asked: Asked) -> Wish:
@@ -127,8 +154,8 @@ def purge(asked: Asked) -> Wish:
     purge_at = asked.moment.undo_end(row)
     changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
     detail = f"can be undeleted until {when(purge_at)}"
-    told = {"purge_at": _iso(purge_at)}
-    return Wish(changes, row.wanted, "deleted", detail, "destroy", due_at=purge_at, told=told)
+    after = DeletedStanding(state=ArtifactState.DELETED, wanted=row.wanted, reason=_given(asked), purge_at=purge_at)
+    return Wish(changes, row.wanted, Deleted(before=asked.standing, after=after), detail, "destroy", due_at=purge_at)
 
 
 def undelete(asked: Asked) -> Wish:
@@ -150,7 +177,8 @@ def undelete(asked: Asked) -> Wish:
     }
     wanted = asked.wanted_with(state=ArtifactState.LIVE, purge_at=None, not_before=not_before)
     detail = f"live again; no policy deletes it before {when(not_before)}"
-    return Wish(changes, wanted, "undeleted", detail, told={"not_before": _iso(not_before)})
+    after = UndeletedStanding(state=ArtifactState.LIVE, wanted=wanted, reason=_given(asked), not_before=not_before)
+    return Wish(changes, wanted, Undeleted(before=asked.standing, after=after), detail)
 
 
 def _live(asked: Asked) -> ArtifactRow:
@@ -163,12 +191,12 @@ def _live(asked: Asked) -> ArtifactRow:
 
 
 def _nothing(row: ArtifactRow, detail: str) -> Wish:
-    return Wish({}, row.wanted, "", detail)
+    return Wish({}, row.wanted, None, detail)
 
 
 def _until(moment: datetime | None) -> str:
     return "for good" if moment is None else f"until {when(moment)}"
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _given(asked: Asked) -> str | None:
+    return asked.reason or None

@@ -25,6 +25,7 @@ from support.reconciling import (
     write,
 )
 
+from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.findings import Finding
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
@@ -285,7 +286,7 @@ def test_a_restored_catalog_only_quarantines(twice: House) -> None:
     def trust(word: str) -> None:
         twice.keeper.engine.catalog.run(
             lambda c: epochs.set_trust(
-                c, word, by="tester", reason="it was put back", now=catalog_now(c), event="trust"
+                c, word, by="tester", reason="it was put back", now=catalog_now(c), event=RestoreRecognised
             )
         )
 

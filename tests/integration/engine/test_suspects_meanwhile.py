@@ -21,6 +21,7 @@ from support.missing import (
 )
 from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
+from tierkeeper.audit.catalog import CatalogRebuilt
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import Finding, ReconcileLimits
 from tierkeeper.catalog import epochs
@@ -204,7 +205,7 @@ def accepted(house: House) -> None:
 
     def restored(connection: sa.Connection) -> None:
         now = catalog_now(connection)
-        epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event="rebuilt")
+        epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event=CatalogRebuilt)
 
     house.keeper.engine.catalog.run(restored)
     acceptance.accept(house.keeper.engine, actor="tester", reason="the disk died")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from support.artifact_rows import NOW, ROW
 
+from tierkeeper.audit.artifacts import Moved, Purged, Retained
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import change
@@ -40,13 +41,13 @@ def made(row: ArtifactRow, *, days: float, complete: bool = True, policy: Policy
 def test_nothing_changes_nothing() -> None:
     """Where all is as it was there is no event, no revision and nothing to do."""
     found = made(ROW, days=1)
-    assert (found.event, found.outcome, found.new.revision) == ("", Outcome.NOTHING, 1)
+    assert (found.event, found.outcome, found.new.revision) == (None, Outcome.NOTHING, 1)
 
 
 def test_a_move() -> None:
     """A move writes what is wanted now, with one event and the next revision."""
     found = made(ROW, days=8)
-    assert (found.event, found.label, found.new.revision) == ("moved", "promoted_to_warm", 2)
+    assert (found.event, found.label, found.new.revision) == (Moved, "promoted_to_warm", 2)
     assert found.new.wanted == {"warm"}
 
 
@@ -61,9 +62,9 @@ def test_the_undo_window() -> None:
     assert deleted.state is ArtifactState.DELETED
     assert deleted.wanted == {"hot"}
     assert deleted.purge_at == NOW + timedelta(days=98)
-    assert made(deleted, days=97).event == ""
+    assert made(deleted, days=97).event is None
     purged = made(deleted, days=98)
-    assert (purged.event, purged.new.state, purged.new.wanted) == ("purged", ArtifactState.PURGED, frozenset())
+    assert (purged.event, purged.new.state, purged.new.wanted) == (Purged, ArtifactState.PURGED, frozenset())
     assert made(purged.new, days=99).write is None
 
 
@@ -78,7 +79,7 @@ def test_retention_only_grows() -> None:
     policy = replace(POLICY, retention=Retention(RetentionMode.GOVERNANCE, Duration(days=30), frozenset({"warm"})))
     change = made(ROW, days=1, policy=policy)
     given = change.new
-    assert (change.event, given.revision) == ("retained", ROW.revision + 1)
+    assert (change.event, given.revision) == (Retained, ROW.revision + 1)
     assert (given.retain_until, given.retain_mode) == (NOW + timedelta(days=30), "governance")
     longer = replace(ROW, retain_until=NOW + timedelta(days=60), retain_mode="compliance")
     assert made(longer, days=1, policy=policy).new.retain_until == longer.retain_until

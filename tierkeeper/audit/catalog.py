@@ -1,0 +1,140 @@
+"""Events about the catalog as a whole: its switch, its epoch, its tiers and its policies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tierkeeper.audit.kinds import EventType, SubjectKind
+from tierkeeper.audit.payload import Payload, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesSwitch(Side):
+    """How the switch for deletes stands, and why."""
+
+    enabled: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletesSwitched(Payload):
+    """`tierkeeper deletes off` or `on`."""
+
+    kind: ClassVar[SubjectKind] = SubjectKind.SWITCH
+    type: ClassVar[EventType] = EventType.DELETES_SWITCHED
+    before: DeletesSwitch
+    after: DeletesSwitch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogPayload(Payload):
+    """An event of the catalog itself."""
+
+    kind: ClassVar[SubjectKind] = SubjectKind.CATALOG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaisedEpoch(Side):
+    """The epoch's new number, and why it was raised."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRaised(CatalogPayload):
+    """By a reconcile, a dump, a rebuild or an accepted restore."""
+
+    type: ClassVar[EventType] = EventType.EPOCH_RAISED
+    after: RaisedEpoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogTrust(Side):
+    """What is known of the catalog now (`trusted`, `restored`, `rebuilding`), and why."""
+
+    trust: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustPayload(CatalogPayload):
+    """An event by which the catalog is trusted, or no longer."""
+
+    after: CatalogTrust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRecognised(TrustPayload):
+    """It may be an older copy of itself."""
+
+    type: ClassVar[EventType] = EventType.RESTORE_RECOGNISED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreAccepted(TrustPayload):
+    """Somebody goes on with it."""
+
+    type: ClassVar[EventType] = EventType.RESTORE_ACCEPTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebuildBegun(TrustPayload):
+    """It was loaded from a dump, or begun from the objects alone."""
+
+    type: ClassVar[EventType] = EventType.REBUILD_BEGUN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogRebuilt(TrustPayload):
+    """It was rebuilt, and agrees with the stores."""
+
+    type: ClassVar[EventType] = EventType.REBUILT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierMarking(Side):
+    """A tier and the mark in its place; null: there was none that could be read."""
+
+    tier: str
+    mark: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedTier(TierMarking):
+    """The same, why it was adopted, and whether no known copy was seen there."""
+
+    reason: str
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierAdopted(CatalogPayload):
+    """`tierkeeper init --adopt` took a tier's place over, with the mark before and after, and the reason."""
+
+    type: ClassVar[EventType] = EventType.TIER_ADOPTED
+    before: TierMarking
+    after: AdoptedTier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPayload(Payload):
+    """An event of one version of a policy; its side is the policy's document."""
+
+    kind: ClassVar[SubjectKind] = SubjectKind.POLICY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyApplied(PolicyPayload):
+    """A version began to govern."""
+
+    type: ClassVar[EventType] = EventType.POLICY_APPLIED
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRemoved(PolicyPayload):
+    """A version ended, and none follows it."""
+
+    type: ClassVar[EventType] = EventType.POLICY_REMOVED
+    before: Mapping[str, Any]

@@ -1,0 +1,76 @@
+"""What all payloads share: the key of the vocabulary, the two sides of a change, and how they become JSON."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from tierkeeper.audit.kinds import EventType, SubjectKind
+
+#: metadata of a field that is left out of the JSON where it is None; other fields are null there
+ABSENT: Final = MappingProxyType({"absent": True})
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One side of a change, before or after it. Its fields are the keys of the JSON that is stored."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is stored: times in ISO 8601, ids and states as text, bytes in hex, sets sorted."""
+        given = ((name, getattr(self, name), leave_out) for name, leave_out in keys(type(self)).items())
+        return {name: _plain(value) for name, value, leave_out in given if value is not None or not leave_out}
+
+
+_KEYS: dict[type[Side], Mapping[str, bool]] = {}  # asked for every event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What one event says beyond its subject, time and actor. A class with a ``type`` is a word of the vocabulary.
+
+    The docstring of such a class is its row of ``docs/reference/events.md``.
+    """
+
+    kind: ClassVar[SubjectKind]
+    type: ClassVar[EventType]
+
+    before: Side | Mapping[str, Any] | None = None
+    after: Side | Mapping[str, Any] | None = None
+
+    def as_json(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        """Return both sides as they are stored; None for a side that it does not have."""
+        return _stored(self.before), _stored(self.after)
+
+
+def keys(side: type[Side]) -> Mapping[str, bool]:
+    """Return the keys of a side's JSON, and whether each is left out where it is None."""
+    if side not in _KEYS:
+        _KEYS[side] = {each.name: bool(each.metadata) for each in fields(side)}
+    return _KEYS[side]
+
+
+def _stored(side: Side | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return side.as_json() if isinstance(side, Side) else side
+
+
+def _plain(value: object) -> object:
+    if type(value) in _PLAIN:
+        return value
+    plain: object = value
+    match value:
+        case UUID() | str():
+            plain = str(value)
+        case datetime():
+            plain = value.isoformat()
+        case bytes():
+            plain = value.hex()
+        case frozenset() | set():
+            plain = sorted(value)
+        case Mapping():
+            plain = {name: _plain(each) for name, each in value.items()}
+        case Collection():
+            plain = [_plain(each) for each in value]
+    return plain

@@ -1,0 +1,98 @@
+"""Events whose subject is a run, and what a run that stopped says of itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tierkeeper.audit.kinds import EventType, SubjectKind
+from tierkeeper.audit.payload import Payload, Side
+from tierkeeper.base.states import RunState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPayload(Payload):
+    """An event of a run."""
+
+    kind: ClassVar[SubjectKind] = SubjectKind.RUN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedPolicies(Side):
+    """What policies were to delete of a tenant, stopped in the schedule; ``policies``: how many each.
+
+    ``policy`` is the name of the one with a brake of its own, empty for all others together.
+    """
+
+    waits: str
+    policy: str
+    reason: str
+    pending: int
+    recent: int
+    limit: int | None
+    policies: Mapping[str, int]
+    samples: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedCommand(Side):
+    """A command that selected more than the brake lets go; it is given again once it is approved."""
+
+    waits: str
+    selection: str
+    reason: str
+    limit: int
+    samples: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedReconcile(Side):
+    """A reconcile that found more differences than can be true; ``findings``: how many in each tier."""
+
+    reason: str
+    findings: Mapping[str, int]
+    samples: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBraked(RunPayload):
+    """More was to be deleted than the brake lets go, by policies or by a filter, or a reconcile stopped itself.
+
+    It awaits approval.
+    """
+
+    type: ClassVar[EventType] = EventType.BRAKED
+    after: StoppedPolicies | StoppedCommand | StoppedReconcile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitingRun(Side):
+    """A run that awaits a decision, and what it counted."""
+
+    state: RunState
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDecision(Side):
+    """What was decided about a run, and why."""
+
+    state: RunState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunApproved(RunPayload):
+    """An operator let it go on."""
+
+    type: ClassVar[EventType] = EventType.APPROVED
+    before: AwaitingRun
+    after: RunDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRejected(RunPayload):
+    """An operator stopped it for good."""
+
+    type: ClassVar[EventType] = EventType.REJECTED
+    before: AwaitingRun
+    after: RunDecision
