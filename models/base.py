@@ -1,12 +1,15 @@
 """What all tables share: naming of constraints, time stamps with a zone, UUIDv7 keys made by the application."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, Text, Uuid
+from sqlalchemy import DateTime, Dialect, MetaData, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import UserDefinedType
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -15,6 +18,24 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's xid8: the id of a transaction, which is never used again in one cluster. The driver gives text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_kw: object) -> str:
+        """Return its name in SQL."""
+        return "xid8"
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], int | None]:
+        """Return what reads a value."""
+        del dialect, coltype
+        return lambda value: None if value is None else int(value)
+
+
+ischema_names["xid8"] = Xid8
 
 
 class Base(DeclarativeBase):

@@ -2,10 +2,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, func
+from sqlalchemy import BigInteger, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
+from models.base import Base, Xid8
 
 
 class Event(Base):
@@ -15,6 +15,7 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_at", "at"),
         Index("ix_events_tenant_at", "tenant", "at"),
+        Index("ix_events_cluster_xid_subject_revision", "cluster", "xid", "subject", "revision"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
@@ -33,3 +34,6 @@ class Event(Base):
     run_id: Mapped[UUID | None]
     correlation: Mapped[str | None]
     age_days: Mapped[float | None]
+    # the order of events: the catalog's server and timeline, and the transaction that wrote the line
+    cluster: Mapped[str] = mapped_column(server_default=text("events_cluster()"))
+    xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))

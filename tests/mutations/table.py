@@ -7,6 +7,7 @@ from mutations.guards import GUARDS
 from mutations.healing import HEALING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
+from mutations.ordering import ORDERING
 from mutations.steering import STEERING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
@@ -20,6 +21,7 @@ MUTANTS = (
     *HEALING,
     *MARKING,
     *NAMING,
+    *ORDERING,
     *STEERING,
     *SURVIVING,
     *SUSPECTING,

@@ -31,6 +31,7 @@ __all__ = [
     "HeldArtifact",
     "InvalidInput",
     "InvalidName",
+    "InvalidPosition",
     "NoReadableCopy",
     "NotDeleted",
     "NothingToSelect",
@@ -123,6 +124,10 @@ class ContentCorrupt(TierkeeperError):
     """
 
     exit_code = 6
+
+
+class InvalidPosition(InvalidInput):
+    """Position {position!r} is not usable: {problem}. Read from the beginning, or from one that was read here."""
 
 
 class NoReadableCopy(TierkeeperError):

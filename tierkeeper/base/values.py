@@ -166,6 +166,7 @@ class EventView:
     run: UUID | None
     correlation: str | None
     age_days: float | None
+    position: str | None = None  # in the order of events; None until every earlier transaction has ended
 
 
 @dataclass(frozen=True, slots=True)

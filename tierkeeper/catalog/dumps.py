@@ -101,7 +101,8 @@ def load(connection: sa.Connection, table: str, names: Sequence[str], source: So
 
 def load_events(connection: sa.Connection, names: Sequence[str], source: Source) -> int:
     """Read exported events back; what is there already stays as it is. Return how many came in."""
-    connection.execute(sa.text("CREATE TEMP TABLE IF NOT EXISTS loaded_events (LIKE events) ON COMMIT DROP"))
+    copied = "LIKE events INCLUDING DEFAULTS"  # an older dump tells no cluster and no transaction: they are ours then
+    connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS loaded_events ({copied}) ON COMMIT DROP"))
     connection.execute(sa.text("TRUNCATE loaded_events"))
     query = sql.SQL("COPY loaded_events ({}) FROM STDIN").format(_listed(names))
     _load(connection, query, source)

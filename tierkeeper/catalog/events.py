@@ -1,8 +1,9 @@
 """The audit log: one line a state change, in its transaction."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,11 +12,35 @@ from models import Event
 from tierkeeper.audit.artifacts import ArtifactPayload
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.audit.payload import Payload
+from tierkeeper.audit.position import Position
+from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.base.values import EventView
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 
 _DAY = 86400.0
+_NO_SUBJECT = UUID(int=0)
+_COLUMNS = ", ".join(Event.__table__.columns.keys())
+#: whether the position of an event is final: an earlier transaction that has not ended could still come before it
+_SETTLED = "(cluster <> events_cluster() OR xid < pg_snapshot_xmin(pg_current_snapshot()))"
+#: the clusters that wrote events, in the order of their first ones, and this one last
+_CLUSTERS = sa.text("""
+    WITH RECURSIVE found AS (
+        (SELECT cluster FROM events ORDER BY cluster LIMIT 1)
+        UNION ALL
+        SELECT (SELECT e.cluster FROM events e WHERE e.cluster > found.cluster ORDER BY e.cluster LIMIT 1)
+        FROM found WHERE found.cluster IS NOT NULL
+    )
+    SELECT cluster FROM found WHERE cluster IS NOT NULL
+    ORDER BY cluster = events_cluster(),
+        (SELECT e.at FROM events e WHERE e.cluster = found.cluster ORDER BY e.xid, e.subject, e.revision LIMIT 1),
+        cluster
+""")
+_AFTER = sa.text(f"""
+    SELECT {_COLUMNS}, true AS settled FROM events
+    WHERE cluster = :cluster AND (xid, subject, revision) > (CAST(:xid AS xid8), :subject, :revision) AND {_SETTLED}
+    ORDER BY xid, subject, revision LIMIT :limit
+""").bindparams(sa.bindparam("subject", type_=sa.Uuid()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +171,47 @@ def query(
         statement = statement.where(Event.at < until)
     if limit is not None:
         statement = statement.limit(limit)
-    columns = connection.execution_options(yield_per=1000).execute(statement.with_only_columns(*Event.__table__.c))
-    for row in columns:
-        yield EventView(
-            subject=row.subject,
-            revision=row.revision,
-            at=row.at,
-            type=row.type,
-            tenant=row.tenant,
-            workflow=row.workflow,
-            name=row.name,
-            version=row.version,
-            actor=row.actor,
-            before=row.before,
-            after=row.after,
-            policy=row.policy,
-            run=row.run_id,
-            correlation=row.correlation,
-            age_days=row.age_days,
-        )
+    columns = statement.with_only_columns(*Event.__table__.c, sa.literal_column(_SETTLED).label("settled"))
+    for row in connection.execution_options(yield_per=1000).execute(columns):
+        yield _view(row)
+
+
+def after(connection: sa.Connection, position: Position | None, *, limit: int) -> list[EventView]:
+    """Return the next events in their order, at most ``limit``; None: from the first on.
+
+    No event that is not returned yet can come to stand before the last one returned, however long its transaction
+    takes. InvalidPosition where no event of this catalog is of the position's cluster.
+    """
+    begins = [Position(cluster, 0, _NO_SUBJECT, 0) for cluster in connection.execute(_CLUSTERS).scalars()]
+    if position is not None:
+        clusters = [begin.cluster for begin in begins]
+        if position.cluster not in clusters:
+            raise InvalidPosition(position=str(position), problem="no event of this catalog is of its cluster")
+        begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
+    found: list[EventView] = []
+    for begin in begins:
+        given = {**asdict(begin), "xid": str(begin.xid), "limit": limit - len(found)}
+        found += map(_view, connection.execute(_AFTER, given))
+    return found
+
+
+def _view(row: Any) -> EventView:  # noqa: ANN401  a row of two statements, each typed by SQLAlchemy in its own way
+    position = Position(row.cluster, int(row.xid), row.subject, row.revision)
+    return EventView(
+        subject=row.subject,
+        revision=row.revision,
+        at=row.at,
+        type=row.type,
+        tenant=row.tenant,
+        workflow=row.workflow,
+        name=row.name,
+        version=row.version,
+        actor=row.actor,
+        before=row.before,
+        after=row.after,
+        policy=row.policy,
+        run=row.run_id,
+        correlation=row.correlation,
+        age_days=row.age_days,
+        position=str(position) if row.settled else None,
+    )

@@ -24,6 +24,8 @@ LOOK = sa.text(
     " (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,"
     " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL AND skipped_by IS NULL) AS parked_deliveries,"
     " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,"
+    " (SELECT at FROM events WHERE cluster = events_cluster() AND xid >= pg_snapshot_xmin(pg_current_snapshot())"
+    " ORDER BY xid, subject, revision LIMIT 1) AS unsettled,"
     " (SELECT count(*) FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u)"
     " AS unvouched,"
     " (SELECT count(*) FROM (SELECT FROM placements WHERE missed_at IS NOT NULL AND damaged_at IS NULL"
@@ -50,6 +52,7 @@ class Look:
     parked: int  # artifacts
     parked_deliveries: int
     awaiting: int  # runs
+    unsettled: datetime | None  # when the first event was written whose position is not final
     unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED
     missed: int  # copies that were not found once, and do not count until they are; at most MOST_COUNTED
     unseen: int  # doomed copies that collect left for a day since what stays was not seen; at most MOST_COUNTED

@@ -33,6 +33,7 @@ def record(event: EventView) -> dict[str, Any]:
         "revision": event.revision,
         "run": plain(event.run),
         "correlation": event.correlation,
+        "position": event.position,
     }
 
 

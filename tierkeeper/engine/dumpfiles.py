@@ -24,7 +24,9 @@ EVENTS_FOLDER = f"{reserved.PREFIX}events/"
 MANIFEST = "manifest.json"
 GZIP = "application/gzip"
 _DUMP = re.compile(re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-[0-9a-f-]{36})/(?P<file>.+)")
-_SEGMENT = re.compile(r"(\d{20})-(\d{20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
+#: the release before wrote segments without ``v2``, of events without cluster and transaction (R33): these are in no
+#: chain, so that the first dump after the upgrade has all events with both
+_SEGMENT = re.compile(r"v2-(\d{20})-(\d{20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: an event's time is taken in its transaction, and lies at most this long before its commit
 _OVERLAP = timedelta(hours=1)
@@ -94,7 +96,7 @@ def named(at: datetime, mark: UUID) -> str:
 def segment_located(line: UUID, segment: Segment, mark: UUID) -> str:
     """Return where a segment lies; its name says all there is to know of it, so that a listing is enough."""
     times = f"{_digits(segment.since)}-{_digits(segment.until)}"
-    return f"{EVENTS_FOLDER}{line}/{times}-{segment.rows}-{segment.sha256}-{mark}"
+    return f"{EVENTS_FOLDER}{line}/v2-{times}-{segment.rows}-{segment.sha256}-{mark}"
 
 
 def listed(store: Store) -> list[DumpView]:

@@ -30,6 +30,7 @@ from tierkeeper_client.errors import TierkeeperError
 HOUR: Final = 3600.0
 RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
 APART: Final = timedelta(minutes=5)  # of two clocks; S3 refuses who is a quarter of an hour off
+UNSETTLED: Final = timedelta(minutes=10)  # of events; a transaction of ours ends sooner, but for a rebuild's
 LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
 PERCENTILES: Final = (50, 99)
 
@@ -62,6 +63,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
     found = [
         *_due(engine, look, slots),
         _clock(now),
+        _events(look),
         _beat(engine, look.now, canaries),
         *_canaries(engine, look.now, canaries),
         *_waiting(look, refused),
@@ -112,6 +114,17 @@ def _clock(now: Clocks) -> Vital:
         else ""
     )
     return Vital("clock", Condition.BAD if detail else Condition.OK, apart.total_seconds(), "s", detail)
+
+
+def _events(look: catalog_health.Look) -> Vital:
+    waits_for = timedelta(0) if look.unsettled is None else max(timedelta(0), look.now - look.unsettled)
+    detail = (
+        f"who follows the events has read none for {format_duration(_whole(waits_for))}: a transaction on the"
+        " catalog's server has been open for longer; see pg_stat_activity"
+        if waits_for > UNSETTLED
+        else ""
+    )
+    return Vital("events", Condition.ATTENTION if detail else Condition.OK, waits_for.total_seconds(), "s", detail)
 
 
 def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:

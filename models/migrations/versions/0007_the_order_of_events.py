@@ -1,0 +1,61 @@
+"""The order of events: the cluster and the transaction that wrote each (R33).
+
+Both are defaults, so processes of the release before write them without knowing of them. The events that there are get
+the transaction of this upgrade, without being rewritten: they come before all others, by subject and revision. The
+upgrade waits for transactions that write events, so none of these commits later.
+
+``events_cluster()`` is asked once a server process, where it first writes an event: the system identifier, and the
+timeline, which a restore to a point in time and a promotion change, since transaction ids may begin again below those
+that were seen. Where a managed server does not tell its identifier, the database's object id stands in for it.
+"""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+UP = """
+CREATE FUNCTION events_cluster() RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    known text := current_setting('tierkeeper.cluster', true);
+    timeline int;
+BEGIN
+    IF known <> '' THEN
+        RETURN known;
+    END IF;
+    BEGIN
+        SELECT system_identifier::text INTO known FROM pg_control_system();
+    EXCEPTION WHEN insufficient_privilege THEN
+        SELECT 'd' || oid::text INTO known FROM pg_database WHERE datname = current_database();
+    END;
+    BEGIN
+        timeline := ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int;
+    EXCEPTION WHEN insufficient_privilege THEN
+        timeline := 0;
+    END;
+    known := known || '-' || timeline;
+    PERFORM set_config('tierkeeper.cluster', known, false);
+    RETURN known;
+END $$;
+ALTER TABLE events
+    ADD COLUMN cluster TEXT NOT NULL DEFAULT events_cluster(),
+    ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX ix_events_cluster_xid_subject_revision ON events (cluster, xid, subject, revision);
+"""
+DOWN = """
+DROP INDEX ix_events_cluster_xid_subject_revision;
+ALTER TABLE events DROP COLUMN cluster, DROP COLUMN xid;
+DROP FUNCTION events_cluster();
+"""
+
+
+def upgrade() -> None:
+    """Go to this revision."""
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    """Go back to the revision before."""
+    op.execute(DOWN)

@@ -1,0 +1,44 @@
+"""The position of an event in the one order in which events are read; the cursor of whoever follows them.
+
+The order is (cluster, transaction, subject, revision), by rule R33. Times and ids are none: a transaction that takes
+long commits events whose times and ids are behind those that a reader has seen, and the reader would never see them.
+"""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from tierkeeper.base.errors import InvalidPosition
+
+_FORM = re.compile(r"(?P<cluster>[A-Za-z0-9-]+)\.(?P<xid>\d{1,20})\.(?P<subject>[0-9a-f-]{36})\.(?P<revision>\d{1,19})")
+_LARGEST_XID, _LARGEST_REVISION = 2**64 - 1, 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where one event stands; ``str`` of it is what readers keep.
+
+    ``cluster``: the PostgreSQL server and timeline that wrote the event; ``xid``: its transaction there.
+    """
+
+    cluster: str
+    xid: int
+    subject: UUID
+    revision: int
+
+    def __str__(self) -> str:
+        return f"{self.cluster}.{self.xid}.{self.subject}.{self.revision}"
+
+    @classmethod
+    def read(cls, text: str) -> "Position":
+        """Return the position that a reader kept; InvalidPosition."""
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise InvalidPosition(position=text, problem="it is not one that was read here")
+        xid, revision = int(match["xid"]), int(match["revision"])
+        if xid > _LARGEST_XID or revision > _LARGEST_REVISION:
+            raise InvalidPosition(position=text, problem="its numbers are too large")
+        try:
+            return cls(match["cluster"], xid, UUID(match["subject"]), revision)
+        except ValueError:
+            raise InvalidPosition(position=text, problem="it names no subject") from None
