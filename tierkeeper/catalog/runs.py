@@ -50,7 +50,8 @@ _TELL = sa.text(
 )
 _DECIDE = sa.text(
     "UPDATE runs SET state = :state, approval = CAST(:approval AS jsonb), seen_at = clock_timestamp(),"
-    " finished_at = CASE WHEN :state = 'rejected' THEN clock_timestamp() END WHERE id = :id"
+    " finished_at = CASE WHEN :state = 'rejected' THEN clock_timestamp() END"
+    " WHERE id = :id AND state = 'awaiting approval'"
 )
 _USED = sa.text(
     "UPDATE runs SET state = 'done', finished_at = clock_timestamp(), seen_at = clock_timestamp()"
@@ -71,10 +72,21 @@ def begin(
     arguments: Mapping[str, Any] | None = None,
 ) -> UUID:
     """Record that a run begins."""
+    return _insert(connection, kind, actor=actor, tenant=tenant, arguments=arguments)
+
+
+def _insert(
+    connection: sa.Connection,
+    kind: RunKind,
+    *,
+    actor: str,
+    tenant: str | None,
+    arguments: Mapping[str, Any] | None,
+    **values: Any,  # noqa: ANN401  other columns of the table
+) -> UUID:
     identity = new_id()
-    connection.execute(
-        sa.insert(Run).values(id=identity, kind=kind.value, actor=actor, tenant=tenant, arguments=dict(arguments or {}))
-    )
+    row = {"kind": kind.value, "actor": actor, "tenant": tenant, "arguments": dict(arguments or {})}
+    connection.execute(sa.insert(Run).values(id=identity, **row, **values))
     return identity
 
 
@@ -102,10 +114,8 @@ def await_approval(
     counts: Mapping[str, int],
 ) -> UUID:
     """Record a run that goes on only when somebody approves it; ``arguments`` has the ``reason``."""
-    run = begin(connection, kind, actor=actor, tenant=tenant, arguments=arguments)
-    values = {"state": RunState.AWAITING_APPROVAL.value, "counts": dict(counts)}
-    connection.execute(sa.update(Run).where(Run.id == run).values(**values))
-    return run
+    waiting = {"state": RunState.AWAITING_APPROVAL.value, "counts": dict(counts)}
+    return _insert(connection, kind, actor=actor, tenant=tenant, arguments=arguments, **waiting)
 
 
 def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[Judged]:

@@ -1,18 +1,24 @@
 """What a commit writes of one artifact, and the one event that tells of it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from support.artifact_rows import NOW, ROW
 
 from tierkeeper.audit.artifacts import Moved, Purged, Retained
-from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, WriteStrategy
+from tierkeeper.base import transitions
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.settings_groups import EngineSettings
+from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, Temperature, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import change
+from tierkeeper.engine import change, wishes
 from tierkeeper.engine.settlement import Settlement
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Phase, Policy, Retention
+from tierkeeper.policy.tiers import TierInfo
 
 POLICY = Policy(
     "p",
@@ -27,6 +33,8 @@ POLICY = Policy(
     ),
     undo=Duration(days=7),
 )
+
+TIERS = [TierInfo(name, Temperature(name), rank) for rank, name in enumerate(("hot", "warm", "cold"))]
 
 
 def made(row: ArtifactRow, *, days: float, complete: bool = True, policy: Policy = POLICY) -> change.Change:
@@ -86,3 +94,38 @@ def test_retention_only_grows() -> None:
     shorter = replace(longer, retain_until=NOW + timedelta(days=10))
     kept = made(shorter, days=1, policy=policy).new
     assert (kept.retain_until, kept.retain_mode) == (NOW + timedelta(days=30), "compliance")
+
+
+def rows_in_every_state() -> list[ArtifactRow]:
+    """An artifact that lives, one that can be undeleted, and one that is purged."""
+    deleted = replace(ROW, state=ArtifactState.DELETED, deleted_at=NOW, purge_at=NOW + timedelta(days=7))
+    purged = replace(deleted, state=ArtifactState.PURGED, wanted=frozenset(), purged_at=NOW + timedelta(days=7))
+    return [ROW, deleted, purged]
+
+
+def by_commits() -> set[tuple[ArtifactState | None, ArtifactState | None]]:
+    """The changes of state that a commit makes, over all states and ages, complete or not."""
+    found = [
+        made(row, days=days, complete=complete)
+        for row in rows_in_every_state()
+        for days in (1, 6, 8, 89, 91, 200)
+        for complete in (True, False)
+    ]
+    return {(change.old.state, change.new.state) for change in found if change.old.state is not change.new.state}
+
+
+def by_verbs() -> set[tuple[ArtifactState | None, ArtifactState | None]]:
+    """The changes of state that the verbs wish for, of artifacts in every state."""
+    found: set[tuple[ArtifactState | None, ArtifactState | None]] = set()
+    for row in rows_in_every_state():
+        asked = wishes.Asked(row, POLICY, frozenset({"hot"}), TIERS, NOW + timedelta(days=1), EngineSettings())
+        for verb in (partial(wishes.promote, to_tier="warm"), wishes.archive, wishes.purge, wishes.undelete):
+            with suppress(TierkeeperError):
+                after = ArtifactState(verb(asked).changes.get("state", row.state))
+                found |= {(row.state, after)} - {(row.state, row.state)}
+    return found
+
+
+def test_the_states_of_an_artifact() -> None:
+    """What commits and verbs do to an artifact's state, and that it begins live, is the table of its states."""
+    assert by_commits() | by_verbs() | {(None, ArtifactState.LIVE)} == transitions.ARTIFACT

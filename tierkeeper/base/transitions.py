@@ -1,0 +1,54 @@
+"""Which state may follow which, of artifacts, placements and runs; None stands for no row.
+
+The statements of the catalog name the state that they start from. A test holds them against these tables, both ways.
+"""
+
+from typing import Final
+
+from tierkeeper.base.states import ArtifactState, PlacementState, RunState
+
+ARTIFACT: Final = frozenset[tuple[ArtifactState | None, ArtifactState | None]](
+    {
+        (None, ArtifactState.LIVE),  # stored, or found in a store by a rebuild
+        (ArtifactState.LIVE, ArtifactState.DELETED),  # by the verb purge, a purge phase, or as a surplus version
+        (ArtifactState.DELETED, ArtifactState.LIVE),  # undeleted (R10)
+        (ArtifactState.DELETED, ArtifactState.PURGED),  # the undo window is over; irrevocable, and the row stays
+    }
+)
+
+PLACEMENT: Final = frozenset[tuple[PlacementState | None, PlacementState | None]](
+    {
+        (None, PlacementState.COPYING),  # intended, before the first byte (R1)
+        (None, PlacementState.PRESENT),  # found in a store, and taken over
+        (None, PlacementState.DOOMED),  # the same, where a good copy is present
+        (PlacementState.COPYING, PlacementState.PRESENT),  # the commit (R2)
+        (PlacementState.COPYING, PlacementState.DOOMED),  # an upload that lost (R5)
+        (PlacementState.COPYING, PlacementState.DELETING),  # a stale intent (R3)
+        (PlacementState.COPYING, None),  # dropped by a rebuild or an accepted restore: its bytes may be committed
+        (PlacementState.PRESENT, PlacementState.DOOMED),  # no longer wanted, or replaced
+        (PlacementState.DOOMED, PlacementState.PRESENT),  # rescued
+        (PlacementState.DOOMED, PlacementState.DELETING),  # the decision point of a delete (R11)
+        (PlacementState.DELETING, PlacementState.DELETING),  # repeated by another collect
+        (PlacementState.DELETING, PlacementState.DOOMED),  # taken back by a rebuild
+        (PlacementState.DELETING, None),  # the bytes are gone
+    }
+)
+
+RUN: Final = frozenset[tuple[RunState | None, RunState | None]](
+    {
+        (None, RunState.RUNNING),
+        (None, RunState.AWAITING_APPROVAL),  # what the brake stopped
+        (RunState.RUNNING, RunState.DONE),
+        (RunState.RUNNING, RunState.FAILED),
+        (RunState.RUNNING, RunState.AWAITING_APPROVAL),  # a reconcile that stopped itself
+        (RunState.RUNNING, RunState.ABANDONED),  # silent for long
+        (RunState.AWAITING_APPROVAL, RunState.APPROVED),
+        (RunState.AWAITING_APPROVAL, RunState.REJECTED),
+        (RunState.AWAITING_APPROVAL, RunState.DONE),  # it needs none any more
+        (RunState.APPROVED, RunState.DONE),  # its approval is used up
+        (RunState.DONE, None),  # forgotten after a while, as all that ended
+        (RunState.FAILED, None),
+        (RunState.ABANDONED, None),
+        (RunState.REJECTED, None),
+    }
+)
