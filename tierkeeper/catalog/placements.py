@@ -126,6 +126,45 @@ _OLDEST = sa.text(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIntent:
+    """A copy that is about to be written by the maker with this token.
+
+    ``artifact_id``: whose name a readable location carries; ``placed_by``: the rule that wants it.
+    """
+
+    id: UUID
+    blob_id: UUID
+    artifact_id: UUID | None
+    tier: str
+    location: str
+    token: UUID
+    lease_until: datetime
+    placed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCopy:
+    """A copy that was found in a store: present, or doomed with the time after which it may be deleted."""
+
+    id: UUID
+    blob_id: UUID
+    artifact_id: UUID | None
+    tier: str
+    location: str
+    state: PlacementState
+    store_version: str | None
+    stored_size: int
+    stored_sha256: bytes
+    placed_by: str
+    made_at: datetime
+    vouched: Vouched | None
+    pin: str | None
+    verified_at: datetime
+    doomed_at: datetime | None
+    delete_after: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """An upload of ours, vouched for and ready for its commit; ``pin`` names its bytes, where that is known."""
@@ -164,14 +203,15 @@ def load(connection: sa.Connection, ids: Collection[UUID]) -> list[PlacementRow]
     return [_row(row) for row in connection.execute(_LOAD, {"ids": list(ids)}).all()]
 
 
-def intend(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+def intend(connection: sa.Connection, rows: Sequence[NewIntent]) -> None:
     """Insert ``copying`` rows, before the first byte is written (R1)."""
-    recordset.insert(connection, Placement, rows)
+    state = PlacementState.COPYING.value
+    recordset.insert(connection, Placement, [{**recordset.columns(row), "state": state} for row in rows])
 
 
-def adopt(connection: sa.Connection, row: Mapping[str, Any]) -> None:
+def adopt(connection: sa.Connection, row: NewCopy) -> None:
     """Insert a copy that was found in a store, with its bytes verified; its blob is locked."""
-    recordset.insert(connection, Placement, [row])
+    recordset.insert(connection, Placement, [recordset.columns(row)])
 
 
 def commit(

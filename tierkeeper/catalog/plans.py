@@ -73,9 +73,23 @@ def begin(
     return identity
 
 
-def add(connection: sa.Connection, plan: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write some items; each row has the columns but for the plan's id."""
-    recordset.insert(connection, PlanItem, [{**row, "plan_id": plan} for row in rows])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """What a plan does to one artifact, as it was at ``revision``."""
+
+    artifact_id: UUID
+    revision: int
+    policy: str
+    action: str
+    target: list[str]
+    rule: str
+    reason: str
+    blocked: str
+
+
+def add(connection: sa.Connection, plan: UUID, rows: Sequence[NewItem]) -> None:
+    """Write some items of a plan."""
+    recordset.insert(connection, PlanItem, [{**recordset.columns(row), "plan_id": plan} for row in rows])
 
 
 def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:

@@ -5,15 +5,19 @@ Statements that a few columns suffice for, or that do more than insert and updat
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from models.base import Base
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: characters of JSON in one statement: PostgreSQL takes 256 MiB at most, and a statement has its time
 _MOST = 16 * 1024 * 1024
@@ -26,6 +30,11 @@ def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[
     """Insert rows that all have the same keys, names of columns."""
     for part in _parts(rows):
         connection.execute(_inserting(model, tuple(rows[0])), {"rows": part})
+
+
+def columns(row: "DataclassInstance") -> dict[str, object]:
+    """Return a new row as the columns that its fields are named for."""
+    return {each.name: getattr(row, each.name) for each in fields(row)}
 
 
 def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -267,24 +267,24 @@ def _place(
         placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
     placements.adopt(
         connection,
-        {
-            "id": info.placement,
-            "blob_id": blob,
-            "artifact_id": owner if engine.store(one.tier).readable_layout else None,
-            "tier": one.tier,
-            "location": one.location,
-            "state": (PlacementState.DOOMED if better else PlacementState.PRESENT).value,
-            "store_version": one.version,
-            "stored_size": one.size,
-            "stored_sha256": info.sha256,
-            "placed_by": "found in the store",
-            "made_at": now,
-            "vouched": None if found.vouched is None else found.vouched.value,
-            "pin": found.pin,
-            "verified_at": now,
-            "doomed_at": now if better else None,
-            "delete_after": now + engine.grace if better else None,
-        },
+        placements.NewCopy(
+            id=info.placement,
+            blob_id=blob,
+            artifact_id=owner if engine.store(one.tier).readable_layout else None,
+            tier=one.tier,
+            location=one.location,
+            state=PlacementState.DOOMED if better else PlacementState.PRESENT,
+            store_version=one.version,
+            stored_size=one.size,
+            stored_sha256=info.sha256,
+            placed_by="found in the store",
+            made_at=now,
+            vouched=found.vouched,
+            pin=found.pin,
+            verified_at=now,
+            doomed_at=now if better else None,
+            delete_after=now + engine.grace if better else None,
+        ),
     )
 
 

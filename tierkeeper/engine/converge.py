@@ -202,17 +202,16 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
                 intent = _intent(engine, plan.owner[blob], blob, tier, found)
                 intents.append(intent)
                 new_rows.append(
-                    {
-                        "id": intent.placement,
-                        "blob_id": blob,
-                        "artifact_id": plan.owner[blob].id if engine.store(tier).readable_layout else None,
-                        "tier": tier,
-                        "location": intent.location,
-                        "state": PlacementState.COPYING.value,
-                        "token": worker.token,
-                        "lease_until": now + timedelta(seconds=engine.lease),
-                        "placed_by": plan.rule[blob],
-                    }
+                    placements.NewIntent(
+                        id=intent.placement,
+                        blob_id=blob,
+                        artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,
+                        tier=tier,
+                        location=intent.location,
+                        token=worker.token,
+                        lease_until=now + timedelta(seconds=engine.lease),
+                        placed_by=plan.rule[blob],
+                    )
                 )
         placements.intend(connection, new_rows)
         return intents, foreign

@@ -24,7 +24,6 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import PlacementState
 from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
 from tierkeeper.engine import content as contents
@@ -193,17 +192,16 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                 intent = Intent(info.placement, blob, tier, target.location(info), info, ())
                 intents[item.position].append(intent)
                 rows.append(
-                    {
-                        "id": intent.placement,
-                        "blob_id": blob,
-                        "artifact_id": item.artifact if target.readable_layout else None,
-                        "tier": tier,
-                        "location": intent.location,
-                        "state": PlacementState.COPYING.value,
-                        "token": token,
-                        "lease_until": moment.now + timedelta(seconds=engine.lease),
-                        "placed_by": f"{policy.label}: phase {policy.phases[0].after}",
-                    }
+                    placements.NewIntent(
+                        id=intent.placement,
+                        blob_id=blob,
+                        artifact_id=item.artifact if target.readable_layout else None,
+                        tier=tier,
+                        location=intent.location,
+                        token=token,
+                        lease_until=moment.now + timedelta(seconds=engine.lease),
+                        placed_by=f"{policy.label}: phase {policy.phases[0].after}",
+                    )
                 )
         placements.intend(connection, rows)
         return storing.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))

@@ -116,7 +116,7 @@ def store(
 
     identity = engine.catalog.run(begun)
     summary = Summary()
-    rows: list[dict[str, Any]] = []
+    rows: list[plans.NewItem] = []
     for item in summed(engine, view, summary):
         rows.append(_row(item))
         if len(rows) == _BATCH:
@@ -146,19 +146,19 @@ def forget_old(engine: Engine) -> int:
     return engine.catalog.run(lambda c: plans.forget(c, kept=kept))
 
 
-def _write(engine: Engine, identity: UUID, rows: list[dict[str, Any]]) -> None:
+def _write(engine: Engine, identity: UUID, rows: list[plans.NewItem]) -> None:
     if rows:
         engine.catalog.run(lambda c: plans.add(c, identity, rows))
 
 
-def _row(item: PlanItem) -> dict[str, Any]:
-    return {
-        "artifact_id": item.artifact,
-        "revision": item.revision,
-        "policy": item.policy,
-        "action": item.action,
-        "target": list(item.target),
-        "rule": item.rule,
-        "reason": item.reason,
-        "blocked": "; ".join(item.blocked),
-    }
+def _row(item: PlanItem) -> plans.NewItem:
+    return plans.NewItem(
+        artifact_id=item.artifact,
+        revision=item.revision,
+        policy=item.policy,
+        action=item.action,
+        target=list(item.target),
+        rule=item.rule,
+        reason=item.reason,
+        blocked="; ".join(item.blocked),
+    )
