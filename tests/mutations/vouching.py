@@ -104,9 +104,9 @@ _R16_AND_R17 = (
         "a copy is read and copied without its pin",
         (
             Edit(
-                "tierkeeper/engine/context.py",
-                "    return ObjectKey(copy.location, copy.store_version, copy.pin)\n",
-                "    return ObjectKey(copy.location, copy.store_version)\n",
+                "tierkeeper/engine/copies/opener.py",
+                "    return ObjectKey(form.location, form.version, form.pin)\n",
+                "    return ObjectKey(form.location, form.version)\n",
             ),
         ),
         (f"{_MOVED}test_verify_names_right_bytes_anew",),
@@ -243,8 +243,8 @@ _R16_AND_R17 = (
         (
             Edit(
                 TRANSFER,
-                "    return origin.realm == target.realm and (_is_pinned(source) or not target.must_thaw)\n",
-                "    return origin.realm == target.realm\n",
+                " and source.form.whole and (_is_pinned(source) or not target.must_thaw)\n",
+                "\n",
             ),
         ),
         (f"{_TESTS}test_what_must_be_thawed_is_streamed_unless_it_is_pinned",),

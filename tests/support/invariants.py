@@ -79,8 +79,8 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
             if copy.location not in overwritten and _should_be_right(copy):
-                wrong = checking.check(engine, copy, row.sha256)
-                if wrong is not None:
+                wrong = checking.check(engine, copy, row.content)
+                if isinstance(wrong, checking.Wrong):
                     yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong.reason}"
     yield from _unknown_bytes(engine)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.content import StoredForm
 from tierkeeper.base.states import PlacementState
 
 _COLUMNS = (
@@ -41,6 +42,11 @@ class Copy:
     sha256: bytes | None
     damaged: bool
     missed_at: datetime | None  # since when it is a suspect
+
+    @property
+    def form(self) -> StoredForm:
+        """Which bytes of the tier's store it is; without a pin, for a listing tells none."""
+        return StoredForm(self.location, self.version, size=self.size, sha256=self.sha256)
 
     @property
     def settled(self) -> bool:

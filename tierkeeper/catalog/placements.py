@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models import Placement
+from tierkeeper.base.content import PLAIN
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.database import Clocks
@@ -225,6 +226,7 @@ def commit(
     """Make these uploads present or doomed if they are still ours (R2); return how many were."""
     if not uploads:
         return 0
+    encodings = [PLAIN if u.source is None else u.source.encoding for u, _ in uploads]
     result = connection.execute(
         _COMMIT,
         {
@@ -234,10 +236,10 @@ def commit(
             "sizes": [u.size for u, _ in uploads],
             "hashes": [u.sha256 for u, _ in uploads],
             "checksums": [u.checksum for u, _ in uploads],
-            "ciphers": [u.source and u.source.cipher for u, _ in uploads],
-            "keys": [u.source and u.source.wrapped_key for u, _ in uploads],
-            "key_ids": [u.source and u.source.key_id for u, _ in uploads],
-            "compressions": [u.source and u.source.compression for u, _ in uploads],
+            "ciphers": [each.cipher for each in encodings],
+            "keys": [each.wrapped_key for each in encodings],
+            "key_ids": [each.key_id for each in encodings],
+            "compressions": [each.compression for each in encodings],
             "vouched": [u.vouched.value for u, _ in uploads],
             "pins": [u.pin for u, _ in uploads],
             "token": token,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState, Vouched
 from tierkeeper.base.values import Ref
 from tierkeeper.policy.decision import Facts, Override
@@ -53,6 +54,11 @@ class ArtifactRow:
     def ref(self) -> Ref:
         """The artifact by name and version."""
         return Ref(self.tenant, self.workflow, self.name, self.version)
+
+    @property
+    def content(self) -> Content:
+        """The artifact's bytes."""
+        return Content(self.sha256, self.size)
 
     @property
     def subject(self) -> Subject:
@@ -134,6 +140,18 @@ class PlacementRow:
     vouched: Vouched | None
     pin: str | None
     missed_at: datetime | None
+
+    @property
+    def form(self) -> StoredForm:
+        """Which bytes of the tier's store the copy is, and how its content comes out of them."""
+        return StoredForm(
+            self.location, self.store_version, self.pin, self.stored_size, self.stored_sha256, self.encoding
+        )
+
+    @property
+    def encoding(self) -> Encoding:
+        """What was done to the content before it was stored."""
+        return Encoding(self.cipher, self.wrapped_key, self.key_id, self.compression)
 
     @property
     def kept(self) -> bool:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.artifacts import ArtifactRebuilt, Placed, ReturnedArtifact, TakenOver
 from tierkeeper.audit.placements import BytesLeftAside, BytesLeftOver, LooseBytes
 from tierkeeper.base import log as logs
+from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
@@ -26,8 +27,9 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import checking, settlement
+from tierkeeper.engine import settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
 from tierkeeper.stores import layout
@@ -181,16 +183,16 @@ def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> tuple[Vouched | N
 
     With who vouches for it comes what names its bytes.
     """
-    store, key = engine.store(one.tier), ObjectKey(one.location, one.version)
+    store, form = engine.store(one.tier), StoredForm(one.location, one.version)
     try:
-        pins: list[str | None] = []
-        right = checking.sha256_of(store, key, named=pins.append) == info.sha256
-        return (Vouched.READ, one.version or pins[-1]) if right else (None, None)
+        read = opener.read(store, form)
     except ThawNeeded:
-        seen = store.head(key)
+        seen = store.head(opener.key_of(form))
         if seen.sha256 == info.sha256:
             return Vouched.SERVER, one.version or seen.pin
         raise
+    wrong = info.content.difference(sha256=read.sha256)
+    return (None, None) if wrong else (Vouched.READ, one.version or read.pin)
 
 
 def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:

@@ -11,6 +11,7 @@ from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import ripeness, settlement
 from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
@@ -77,7 +78,7 @@ def judge(
             if verdict is Verdict.COLLECTED:
                 to_see = [other for other in staying if other.id != copy.id and settlement.good(other)]
                 judged.to_see.update((other.id, other) for other in to_see)
-                if seen is not None and any(seen.get(other.id) != key_of(other) for other in to_see):
+                if seen is not None and any(seen.get(other.id) != key_of(other.form) for other in to_see):
                     verdict = Verdict.UNSEEN
                     judged.unseen.append(copy.id)
             judged.verdicts.append(verdict)

@@ -10,11 +10,11 @@ from uuid import UUID
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.tiers import TierInfo
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
+from tierkeeper.stores.base import ObjectInfo, Store
 from tierkeeper.stores.errors import StoreError, TierNotOurs
 
 T = TypeVar("T")
@@ -93,8 +93,3 @@ def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:
         content_type=artifact.content_type,
         metadata=artifact.metadata,
     )
-
-
-def key_of(copy: PlacementRow) -> ObjectKey:
-    """Return what names exactly these bytes, by their pin where it is known (R16)."""
-    return ObjectKey(copy.location, copy.store_version, copy.pin)

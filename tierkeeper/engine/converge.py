@@ -154,7 +154,7 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule
     lacking = {b for b, tiers in wanted.items() if b in owner and settlement.lacking(tiers, copies[b])}
     doubts = [
-        vouching.Doubt(copy, owner[blob].sha256)
+        vouching.Doubt(copy, owner[blob].content)
         for blob in sorted(lacking)
         for copy in _to_read(engine, wanted[blob], copies[blob], passed)
     ]

@@ -8,7 +8,6 @@ while deletes are switched off.
 """
 
 import gzip
-import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,16 +18,19 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
+from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import dumps, epochs, switches
 from tierkeeper.catalog.dumps import Snapshot
-from tierkeeper.engine import checking, dumpfiles, epoch, job, marking, reserved
+from tierkeeper.engine import dumpfiles, epoch, job, marking, reserved
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
 from tierkeeper.engine.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
+from tierkeeper_client.digest import Digest
 
 Progress = Callable[[int], None]
 #: writes an object: its location, content, time, mark and type
@@ -131,7 +133,7 @@ def _copied(engine: Engine, snapshot: Snapshot, table: str, *, since: datetime |
         content = _Hashed(cast("BinaryIO", spool))
         with gzip.GzipFile(fileobj=content, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
             rows = snapshot.copy(table, packed) if since is None else snapshot.copy_events(since, packed)
-        yield _File(table, content.file, rows, content.file.tell(), content.digest.hexdigest())
+        yield _File(table, content.file, rows, content.file.tell(), content.digest.sha256.hex())
 
 
 class _Hashed:
@@ -139,11 +141,11 @@ class _Hashed:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.digest = hashlib.sha256()
+        self.digest = Digest()
 
     def write(self, data: bytes) -> int:
         """Write and hash."""
-        self.digest.update(data)
+        self.digest.add(data)
         return self.file.write(data)
 
     def flush(self) -> None:
@@ -184,7 +186,7 @@ def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, he
         heard()
         sha256 = copied.get(each.location, each.sha256)  # what left the catalog, not what was sent of it
         try:
-            found = checking.sha256_of(store, ObjectKey(each.location)).hex()
+            found = opener.read(store, StoredForm(each.location)).sha256.hex()
         except ThawNeeded:
             told = store.head(ObjectKey(each.location)).sha256
             if told is None and not each.vouched:

@@ -1,6 +1,5 @@
 """Reading an artifact: the hottest present copy first, the next on error, verified while streaming."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +22,8 @@ from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, lost, suspects
-from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
 from tierkeeper.engine.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
@@ -69,7 +69,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
             if not whole and copy.vouched is None:
                 reasons.append(f"{copy.tier}: nobody vouches for this copy, so it is read whole or not at all")
                 continue
-            stream = engine.store(copy.tier).open(key_of(copy), offset=offset, length=length)
+            stream = opener.content(engine.store(copy.tier), copy.form, offset=offset, length=length)
             try:
                 chunks = stream.__enter__()
             except TierkeeperError as error:
@@ -185,12 +185,13 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checki
     if engine.refused([copy.tier]):
         return None
     try:
-        return checking.check(engine, copy, row.sha256)
+        found = checking.check(engine, copy, row.content)
     except Exception as error:  # noqa: BLE001  that says nothing of the bytes
         log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
         return None
+    return found if isinstance(found, checking.Wrong) else None
 
 
 def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -204,18 +205,14 @@ def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator
 
 
 def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    digest, last = hashlib.sha256(), b""
-    for chunk in chunks:
-        if last:
-            yield last
-        digest.update(chunk)
-        last = chunk
-    if digest.digest() != row.sha256:
-        wrong = _still_wrong(engine, row, copy)
-        if wrong is None:
-            raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
-        damage.report(engine, copy, wrong, actor=_ACTOR)
-        raise ContentCorrupt(ref=row.ref, tier=copy.tier)
-    if copy.suspect:
-        suspects.look_again(engine, [copy], actor=_ACTOR)
-    yield last
+    def judge(sha256: bytes) -> None:
+        if row.content.difference(sha256=sha256):
+            wrong = _still_wrong(engine, row, copy)
+            if wrong is None:
+                raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
+            damage.report(engine, copy, wrong, actor=_ACTOR)
+            raise ContentCorrupt(ref=row.ref, tier=copy.tier)
+        if copy.suspect:
+            suspects.look_again(engine, [copy], actor=_ACTOR)
+
+    return opener.verified(chunks, judge)

@@ -14,7 +14,6 @@ From the objects alone there is no step 2, and step 3 loads nothing: bytes and f
 """
 
 import gzip
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import Manifest
 from tierkeeper.engine.marking import Heritage
 from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper_client.digest import Digest
 
 _UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
 
@@ -223,12 +223,12 @@ def step_5_finish(engine: Engine, base: Base, *, actor: str) -> None:
 def _fetched(engine: Engine, store: Store, manifest: Manifest, location: str, sha256: str) -> Iterator[BinaryIO]:
     """A file of a dump on this machine's disk; DumpUnusable where it is not what the manifest says."""
     with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
-        digest = hashlib.sha256()
+        digest = Digest()
         with store.open(ObjectKey(location)) as chunks:
             for chunk in chunks:
-                digest.update(chunk)
+                digest.add(chunk)
                 spool.write(chunk)
-        if digest.hexdigest() != sha256:
+        if digest.sha256.hex() != sha256:
             raise DumpUnusable(name=manifest.name, problem=f"the bytes of {location} are not those it was made with")
         yield cast("BinaryIO", spool)
 

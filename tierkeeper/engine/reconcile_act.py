@@ -27,6 +27,7 @@ from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, epoch, removal, suspects
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.reconcile_look import Bad, Look
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import StoreError
@@ -66,10 +67,10 @@ def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | No
         return words.get(reported) or damage.Reported.SUSPECT.value
     if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
         return "still damaged"
-    pins: list[str | None] = []
     try:
-        if owner is not None and checking.check(engine, copy, owner.sha256, pinned=False, named=pins.append) is None:
-            return "healed" if damage.heal(engine, copy, actor=actor, pin=pins[-1]) else "passed over"
+        found = None if owner is None else checking.check(engine, copy, owner.content, pinned=False)
+        if isinstance(found, Read):
+            return "healed" if damage.heal(engine, copy, actor=actor, pin=found.pin) else "passed over"
     except StoreError as error:
         log.warning("a damaged copy could not be read again", tier=copy.tier, location=copy.location, error=str(error))
     return "still damaged"

@@ -26,9 +26,10 @@ from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
-from tierkeeper.engine import checking, damage, reserved, siblings
+from tierkeeper.engine import damage, reserved, siblings
 from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when
 from tierkeeper.stores import layout
@@ -270,7 +271,7 @@ class Look:
         if not copies:
             return
         at = time.monotonic()
-        answers = self._heads([ObjectKey(copy.location, copy.version) for copy in copies])
+        answers = self._heads([key_of(copy.form) for copy in copies])
         with self._engine.catalog.reading() as connection:
             rows = inventory.these(connection, [copy.id for copy in copies])
         bad: list[tuple[Copy, FindingKind, str]] = []
@@ -321,12 +322,12 @@ class Look:
             again = damage.looked_for_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
         ref = None if owner is None else owner.ref
         mine = (
-            siblings.reads_right(self._engine, others.mine, owner.sha256)
+            siblings.reads_right(self._engine, others.mine, owner.content)
             if copy.damaged and not reason and owner
             else False
         )
         heals = mine is True
-        right = mine or owner is None or siblings.any_right(self._engine, others, owner.sha256)
+        right = mine or owner is None or siblings.any_right(self._engine, others, owner.content)
         lost = right is False and mine is False and again is None
         if not lost and not right:
             self._unanswered += 1
@@ -387,4 +388,4 @@ def _sighting(each: Stored) -> Sighting:
 
 
 def _difference(copy: Copy, stored: Stored) -> str:
-    return checking.difference(stored, size=copy.size, sha256=copy.sha256)
+    return copy.form.difference(size=stored.size, sha256=stored.sha256)

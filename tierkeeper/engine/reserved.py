@@ -5,7 +5,6 @@ store and compares it with the placements leaves them out (:func:`ours`). A data
 coldest of the others is taken (:func:`home`).
 """
 
-import hashlib
 from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
@@ -13,9 +12,9 @@ from uuid import UUID
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectInfo, Store, Stored
+from tierkeeper_client.digest import digest_of
 
 PREFIX = f"{layout.RESERVED}/"
-_CHUNK = 1024 * 1024
 
 
 def ours(location: str) -> bool:
@@ -33,11 +32,8 @@ def put(
     store: Store, location: str, content: BinaryIO, *, made: datetime, mark: UUID, content_type: str
 ) -> tuple[Stored, bytes]:
     """Write an object of tierkeeper's own, from the content's beginning; return what is stored, and its SHA-256."""
-    digest, size = hashlib.sha256(), 0
     content.seek(0)
-    while chunk := content.read(_CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
+    digest = digest_of(content)
     content.seek(0)
     _, workflow, name = location.split("/", 2)
     info = ObjectInfo(
@@ -46,9 +42,9 @@ def put(
         name=name,
         version=1,
         placement=mark,
-        sha256=digest.digest(),
-        size=size,
+        sha256=digest.sha256,
+        size=digest.size,
         created=made,
         content_type=content_type,
     )
-    return store.put(location, content, info), digest.digest()
+    return store.put(location, content, info), digest.sha256

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from tierkeeper.base.content import Content
 from tierkeeper.catalog import artifacts, inventory, placements
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -40,18 +41,18 @@ def of(engine: Engine, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
     }
 
 
-def any_right(engine: Engine, siblings: Siblings, sha256: bytes) -> bool | None:
+def any_right(engine: Engine, siblings: Siblings, content: Content) -> bool | None:
     """Whether another copy can be read; what is damaged or a suspect is read before the content is called lost.
 
     None: of none it is known that it is right, and not of all that they are not.
     """
     if any(copy.readable and not copy.suspect and copy.tier in engine.stores for copy in siblings.copies):
         return True
-    answers = [reads_right(engine, copy, sha256) for copy in siblings.copies if copy.kept]
+    answers = [reads_right(engine, copy, content) for copy in siblings.copies if copy.kept]
     return True if True in answers else None if None in answers else False
 
 
-def reads_right(engine: Engine, copy: PlacementRow | None, sha256: bytes) -> bool | None:
+def reads_right(engine: Engine, copy: PlacementRow | None, content: Content) -> bool | None:
     """Whether a copy's bytes are right now; None: nobody can say.
 
     Its store fails, its tier is not configured here, or it is a suspect that is still not found.
@@ -61,7 +62,9 @@ def reads_right(engine: Engine, copy: PlacementRow | None, sha256: bytes) -> boo
     if copy.tier not in engine.stores:
         return None
     try:
-        wrong = checking.check(engine, copy, sha256, pinned=False)
+        found = checking.check(engine, copy, content, pinned=False)
     except StoreError:
         return None
-    return None if wrong is not None and wrong.missing and copy.suspect else wrong is None
+    if isinstance(found, checking.Wrong):
+        return None if found.missing and copy.suspect else False
+    return True

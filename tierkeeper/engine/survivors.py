@@ -27,7 +27,8 @@ from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import candidates, checking, damage, looking, vouching
 from tierkeeper.engine.checking import Wrong
-from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.reads import Reads
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
@@ -64,7 +65,7 @@ def look(
     looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
     read = looking.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
-    found.seen |= {copy.id: key_of(copy) for copy, wrong in looked.told if wrong is None}
+    found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.told if wrong is None}
     found.seen |= _named(engine, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
     for copy, wrong in [*looked.told, *read.told]:
         if wrong is not None and not dry_run:
@@ -84,7 +85,11 @@ class _Reading:
 
     def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
         """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
-        return checking.whole(engine, copy, reads=self.reads, named=partial(self.pins.__setitem__, copy.id))
+        found = checking.whole(engine, copy, reads=self.reads)
+        if isinstance(found, Wrong):
+            return found
+        self.pins[copy.id] = found.pin
+        return None
 
 
 def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:
@@ -98,6 +103,6 @@ def _named(
 ) -> Mapping[UUID, ObjectKey]:
     """Note the pins of copies that were read and are right; return by which key each was seen."""
     if dry_run:
-        return {copy.id: key_of(copy) for copy in copies}
+        return {copy.id: key_of(copy.form) for copy in copies}
     noted = vouching.vouch(engine, copies, reading.pins)
-    return {copy.id: replace(key_of(copy), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}
+    return {copy.id: replace(key_of(copy.form), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}

@@ -17,15 +17,17 @@ from typing import BinaryIO, TypeVar, cast
 from uuid import UUID
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.content import Content, StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.metrics import COPIES_FAILED
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking, streams
-from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
 from tierkeeper.stores import progress
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.base import ObjectInfo, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreDefect
 
 log = logs.get(__name__)
@@ -127,7 +129,7 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
             return Transferred(intent, upload, None, tuple(bad))
         except (ObjectNotFound, ContentMismatch) as problem:
             error = problem
-            wrong = _wrong(engine, source, intent.info.sha256, renewal)
+            wrong = _wrong(engine, source, intent.info.content, renewal)
             if wrong is not None:
                 bad.append((source, wrong))
         except TierkeeperError as problem:
@@ -178,32 +180,37 @@ def uploaded(
 
     Raises ContentMismatch if the store has something else, and what the store raises where it cannot be read now.
     """
-    info = intent.info
-    if stored.size != info.size or (stored.sha256 is not None and stored.sha256 != info.sha256):
+    wanted = _written(intent, source)
+    if wanted.difference(size=stored.size, sha256=stored.sha256):
         raise ContentMismatch(
-            tier=intent.tier, location=intent.location, reason=f"{stored.size} bytes instead of {info.size}"
+            tier=intent.tier, location=intent.location, reason=f"{stored.size} bytes instead of {wanted.size}"
         )
     vouched, pin = _vouched(stored, source), stored.pin
     if vouched is None:
-        key = ObjectKey(intent.location, stored.version, stored.pin)
-        pins: list[str | None] = []
-        found = checking.sha256_of(engine.store(intent.tier), key, progressed=progressed, named=pins.append)
-        if found != info.sha256:
-            reason = f"its SHA-256 is {found.hex()}, not {info.sha256.hex()}"
+        form = StoredForm(intent.location, stored.version, stored.pin)
+        read = opener.read(engine.store(intent.tier), form, progressed=progressed)
+        if reason := wanted.difference(sha256=read.sha256):
             raise ContentMismatch(tier=intent.tier, location=intent.location, reason=reason)
-        vouched, pin = Vouched.READ, stored.pin or stored.version or pins[-1]
+        vouched, pin = Vouched.READ, stored.pin or stored.version or read.pin
     return Upload(
         placement=intent.placement,
         blob=intent.blob,
         tier=intent.tier,
         size=stored.size,
-        sha256=info.sha256,
+        sha256=wanted.sha256,
         version=stored.version,
         checksum=None if stored.sha256 is None else f"sha256:{stored.sha256.hex()}",
         vouched=vouched,
         pin=pin,
         source=source,
     )
+
+
+def _written(intent: Intent, source: PlacementRow | None) -> Content:
+    """Return what the stored bytes of an intent should be: those of its source, whose form it has (R6)."""
+    if source is None:
+        return intent.info.content
+    return opener.expected(source.form, intent.info.content, tier=source.tier)
 
 
 def _vouched(stored: Stored, source: PlacementRow | None) -> Vouched | None:
@@ -221,23 +228,22 @@ def _is_pinned(source: PlacementRow | None) -> bool:
 
 def _copies_itself(origin: Store, target: Store, source: PlacementRow) -> bool:
     """Whether the bytes need not pass through here: what cannot be read back has to be vouched for as it is written."""
-    return origin.realm == target.realm and (_is_pinned(source) or not target.must_thaw)
+    return origin.realm == target.realm and source.form.whole and (_is_pinned(source) or not target.must_thaw)
 
 
 def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal) -> Stored:
     origin, target = engine.store(source.tier), engine.store(intent.tier)
-    key = key_of(source)
     if _copies_itself(origin, target, source):
         with renewal.silent(), progress.told_to(renewal.item_done):
-            return target.copy(origin, key, intent.location, intent.info)
-    with origin.open(key) as chunks:
+            return target.copy(origin, opener.key_of(source.form), intent.location, intent.info)
+    with opener.stored(origin, source.form) as chunks:
         stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)
         if intent.info.size <= engine.settings.engine.spool_limit:
             stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when a try fails
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal) -> checking.Wrong | None:
+def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Renewal) -> checking.Wrong | None:
     """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment.
 
     It is asked between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
@@ -245,9 +251,10 @@ def _wrong(engine: Engine, source: PlacementRow, sha256: bytes, renewal: Renewal
     if engine.refused([source.tier]):
         return None
     try:
-        return checking.confirmed(engine, source, sha256, progressed=renewal.progressed)
+        found = checking.confirmed(engine, source, content, progressed=renewal.progressed)
     except TierkeeperError:
         return None
     except Exception as problem:  # noqa: BLE001  as above
         fault(source.tier, problem)
         return None
+    return found if isinstance(found, checking.Wrong) else None

@@ -4,7 +4,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import checking, damage, job, reading, suspects, vouching
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.transfer import fault
 from tierkeeper.stores.errors import TierNotOurs
 
@@ -66,11 +66,10 @@ Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
-    def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | TierkeeperError | None:
+    def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage lie under a pin that nobody knows
-            named = partial(pins.__setitem__, pair[1].id)
-            return checking.confirmed(engine, pair[1], pair[0].sha256, pinned=pair[1].damaged_at is None, named=named)
+            return checking.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
         except TierkeeperError as error:
             return error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -92,13 +91,14 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
     away |= engine.refused(tiers - away.keys())
     for row, copy in pairs:
         found = away.get(copy.tier) or answers[copy.id]
-        if found is None:
+        if isinstance(found, Read):
+            pins[copy.id] = found.pin
             if copy.damaged_at is None:
                 counts["verified"] += 1
                 counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, actor=actor, confirmed=True)
                 good.append(copy)
             else:
-                counts["healed" if damage.heal(engine, copy, actor=actor, pin=pins[copy.id]) else "passed over"] += 1
+                counts["healed" if damage.heal(engine, copy, actor=actor, pin=found.pin) else "passed over"] += 1
             size += row.size
             continue
         if isinstance(found, TierkeeperError):

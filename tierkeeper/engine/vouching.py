@@ -6,18 +6,19 @@ after the read leaves the copy as it was: its artifact is due, and it is read ag
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.content import Content
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import blobs, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import checking, damage
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.transfer import Renewal, each, fault
 
 log = logs.get(__name__)
@@ -25,10 +26,10 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A copy that nobody vouches for, and the SHA-256 that its bytes should have."""
+    """A copy that nobody vouches for, and the content that it should be."""
 
     copy: PlacementRow
-    sha256: bytes
+    content: Content
 
 
 def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor: str) -> Mapping[UUID, TierkeeperError]:
@@ -36,14 +37,11 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
     before = engine.refused({doubt.copy.tier for doubt in doubts})
     pins: dict[UUID, str | None] = {}
 
-    def read(doubt: Doubt) -> tuple[Doubt, checking.Wrong | TierkeeperError | None]:
+    def read(doubt: Doubt) -> tuple[Doubt, checking.Wrong | Read | TierkeeperError]:
         if doubt.copy.tier in before:
             return doubt, before[doubt.copy.tier]
         try:
-            named = partial(pins.__setitem__, doubt.copy.id)
-            return doubt, checking.confirmed(
-                engine, doubt.copy, doubt.sha256, progressed=renewal.progressed, named=named
-            )
+            return doubt, checking.confirmed(engine, doubt.copy, doubt.content, progressed=renewal.progressed)
         except TierkeeperError as error:
             return doubt, error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -52,8 +50,9 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
     right: list[PlacementRow] = []
     unread: dict[UUID, TierkeeperError] = {}
     for doubt, found in each(engine, read, doubts, renewal):
-        if found is None:
+        if isinstance(found, Read):
             right.append(doubt.copy)
+            pins[doubt.copy.id] = found.pin
         elif isinstance(found, TierkeeperError):
             unread[doubt.copy.id] = found
             log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import BinaryIO, ClassVar, Protocol
 from uuid import UUID
 
+from tierkeeper.base.content import Content
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores.errors import LockUnsupported, StorePermanent
 from tierkeeper.stores.marks import Guard, TierMark
@@ -43,6 +44,11 @@ class ObjectInfo:
     created: datetime
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def content(self) -> Content:
+        """The bytes that this travels with."""
+        return Content(self.sha256, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class DeleteResult:
     detail: str = ""
 
 
-class Content(Iterator[bytes]):
+class Pieces(Iterator[bytes]):
     """The pieces of an object, and the pin of the very answer that they come in; None where it has none (R16)."""
 
     def __init__(self, pieces: Iterator[bytes], pin: str | None) -> None:
@@ -106,7 +112,7 @@ class Content(Iterator[bytes]):
 
 def pin_of(pieces: Iterator[bytes]) -> str | None:
     """Return the pin of what was opened, where its store told one."""
-    return pieces.pin if isinstance(pieces, Content) else None
+    return pieces.pin if isinstance(pieces, Pieces) else None
 
 
 class Memory(Protocol):
@@ -247,7 +253,7 @@ class Store(ABC):
     ) -> AbstractContextManager[Iterator[bytes]]:
         """Stream the bytes from ``offset``; chunks of at most 1 MiB. ObjectNotFound is raised on entering.
 
-        A store whose answer names its bytes gives them as :class:`Content`, with their pin.
+        A store whose answer names its bytes gives them as :class:`Pieces`, with their pin.
         """
 
     @abstractmethod

@@ -1,40 +1,26 @@
 """Content on its way into a store: read in pieces, measured and hashed."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from tierkeeper.stores.base import ObjectInfo
 from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper_client.digest import CHUNK, Digest
 
-CHUNK = 1024 * 1024  # bytes; the most that is held of a stream
 
-
-class Digest:
-    """The size and SHA-256 of what was read so far."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._hash = hashlib.sha256()
-
-    def add(self, piece: bytes) -> None:
-        """Count ``piece``."""
-        self.size += len(piece)
-        self._hash.update(piece)
-
-    def check(self, info: ObjectInfo, *, tier: str, location: str) -> bytes:
-        """Return the SHA-256; raise ContentMismatch unless size and hash are those announced."""
-        found = self._hash.digest()
-        if self.size > info.size:
-            reason = f"there are more than the announced {info.size} bytes"
-        elif self.size < info.size:
-            reason = f"there are {self.size} bytes of the announced {info.size}"
-        elif found != info.sha256:
-            reason = f"their SHA-256 is {found.hex()}, not {info.sha256.hex()}"
-        else:
-            return found
-        raise ContentMismatch(tier=tier, location=location, reason=reason)
+def require_announced(digest: Digest, info: ObjectInfo, *, tier: str, location: str) -> bytes:
+    """Return the SHA-256 of what was read; ContentMismatch unless it and the size are those announced."""
+    found = digest.sha256
+    if digest.size > info.size:
+        reason = f"there are more than the announced {info.size} bytes"
+    elif digest.size < info.size:
+        reason = f"there are {digest.size} bytes of the announced {info.size}"
+    elif found != info.sha256:
+        reason = f"their SHA-256 is {found.hex()}, not {info.sha256.hex()}"
+    else:
+        return found
+    raise ContentMismatch(tier=tier, location=location, reason=reason)
 
 
 def read_exactly(content: BinaryIO, size: int) -> bytes:

@@ -61,6 +61,10 @@ class StoreUnusable(StorePermanent):
     of_object = False
 
 
+class FormUnknown(StorePermanent):
+    """Tier {tier} has {location} in a form that this release cannot open ({form}). Use the release that wrote it."""
+
+
 class Unnamed(StoreUnusable):
     """Tier {tier} tells no ETag of {location}: whether the right bytes are there is not known. Let it send ETags."""
 

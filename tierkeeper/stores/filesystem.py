@@ -29,12 +29,13 @@ from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import plain
 from tierkeeper.stores import layout, tree_mark
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
-from tierkeeper.stores.content import CHUNK, Digest, pieces_of
+from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tree import Tree, translated
 from tierkeeper_client import urls
+from tierkeeper_client.digest import CHUNK, Digest
 
 SIDECAR = ".metadata.json"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -196,7 +197,7 @@ class FilesystemStore(Store):
                     for piece in pieces:
                         digest.add(piece)
                         _write_all(file.fileno(), piece)
-                    sha256 = digest.check(info, tier=self.config.tier, location=location)
+                    sha256 = require_announced(digest, info, tier=self.config.tier, location=location)
                     self._tree.sync(file.fileno())
                     status = os.fstat(file.fileno())
                 if status.st_size != info.size:

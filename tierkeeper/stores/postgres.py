@@ -27,10 +27,11 @@ from tierkeeper.base.values import plain
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.stores import marks, postgres_errors, postgres_schema
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
-from tierkeeper.stores.content import CHUNK, read_exactly
+from tierkeeper.stores.content import read_exactly
 from tierkeeper.stores.errors import ObjectNotFound, StoreError, StorePermanent
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
+from tierkeeper_client.digest import CHUNK
 
 MIB = 1024 * 1024
 _PAGE = 1000  # rows of one page of a listing

@@ -18,8 +18,8 @@ from botocore.response import StreamingBody
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark, s3_tries
-from tierkeeper.stores.base import Content, DeleteResult, Memory, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
-from tierkeeper.stores.content import CHUNK, Digest, Window, pieces_of, read_exactly
+from tierkeeper.stores.base import DeleteResult, Memory, ObjectInfo, ObjectKey, Pieces, Store, StoreConfig, Stored
+from tierkeeper.stores.content import Window, pieces_of, read_exactly, require_announced
 from tierkeeper.stores.errors import (
     ObjectNotFound,
     OutcomeUnknown,
@@ -32,6 +32,7 @@ from tierkeeper.stores.s3_copy import Copier
 from tierkeeper.stores.s3_multipart import Multipart
 from tierkeeper.stores.s3_place import Place
 from tierkeeper.stores.s3_thaw import thawing
+from tierkeeper_client.digest import CHUNK, Digest
 
 
 class S3Store(Store):
@@ -152,7 +153,7 @@ class S3Store(Store):
             yield iter(())
             return
         with contextlib.closing(answer["Body"]) as body:
-            yield Content(self._pieces(key, body), s3_answers.pin(answer))
+            yield Pieces(self._pieces(key, body), s3_answers.pin(answer))
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         """Delete, in bulk."""
@@ -202,7 +203,7 @@ class S3Store(Store):
             for piece in pieces_of(content, info.size):
                 digest.add(piece)
             content.seek(start)
-        checksum = base64.b64encode(digest.check(info, tier=self.config.tier, location=location)).decode()
+        checksum = base64.b64encode(require_announced(digest, info, tier=self.config.tier, location=location)).decode()
         try:
             with s3_tries.watched() as tries, self.place.translating(location):
                 answer = self.place.hot.put_object(

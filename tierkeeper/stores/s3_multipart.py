@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tierkeeper.stores import progress, s3_delete, s3_look, s3_once
 from tierkeeper.stores.base import ObjectInfo, Stored
-from tierkeeper.stores.content import Digest, pieces_of
+from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import StoreError
 from tierkeeper.stores.s3_client import MIB, MOST_PARTS
 from tierkeeper.stores.s3_origin import Origin
 from tierkeeper.stores.s3_place import Place
+from tierkeeper_client.digest import Digest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,7 +71,7 @@ class Multipart:
             for number, piece in enumerate(pieces_of(content, info.size, chunk=chunk), start=1):
                 digest.add(piece)
                 yield lambda number=number, piece=piece: self._send(upload, number, piece)  # type: ignore[misc]  # early binding
-            digest.check(info, tier=self._place.tier, location=location)
+            require_announced(digest, info, tier=self._place.tier, location=location)
 
         return self._run(location, info.size, about, jobs)
 

@@ -4,7 +4,6 @@ One file or object for each upload, named by a fresh UUID, visible only when it 
 the message arrives; what no message claims is deleted after a time to live.
 """
 
-import hashlib
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from tierkeeper_client import urls
+from tierkeeper_client.digest import CHUNK, Digest
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 
-CHUNK = 1024 * 1024  # bytes read at a time
 PARTIAL = ".part"  # suffix of a file that is still being written, or was left by a producer that died
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 30
@@ -26,12 +25,12 @@ class Upload:
     def __init__(self, content: BinaryIO, head: bytes = b"") -> None:
         self._content = content
         self._head = head
-        self._hash = hashlib.sha256()
+        self._digest = Digest()
 
     @property
     def sha256(self) -> str:
         """The SHA-256, in hex, of what was read so far."""
-        return self._hash.hexdigest()
+        return self._digest.sha256.hex()
 
     def read(self, size: int = CHUNK) -> bytes:
         """Return ``size`` bytes, fewer only at the end (a pipe gives what it has; this asks again)."""
@@ -42,7 +41,7 @@ class Upload:
             parts.append(part)
             missing -= len(part)
         read = b"".join(parts)
-        self._hash.update(read)
+        self._digest.add(read)
         return read
 
 

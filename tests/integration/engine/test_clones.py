@@ -16,7 +16,7 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import adopt, damage, dump, epoch, locking
 from tierkeeper.engine.adopt import Adoption, Object
-from tierkeeper.engine.context import key_of
+from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.stores.errors import TierNotOurs
 
 
@@ -54,7 +54,7 @@ def test_a_lock_in_a_clone_is_none(house: House, called: dict[str, Place], leave
     """What was locked in another place is due again; the lock is put where the bytes are, and then it is noted."""
     engine, place, copy = house.keeper.engine, called["cold"], copy_of(house)
     wanted = locking.Lock(
-        copy.id, "cold", key_of(copy), datetime.now(UTC) + timedelta(days=3), RetentionMode.GOVERNANCE
+        copy.id, "cold", key_of(copy.form), datetime.now(UTC) + timedelta(days=3), RetentionMode.GOVERNANCE
     )
     if leaves == "before":
         place.leave("clone")

@@ -5,8 +5,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from tierkeeper_client.digest import CHUNK
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
-from tierkeeper_client.staging import CHUNK, FolderStaging, Upload, open_staging
+from tierkeeper_client.staging import FolderStaging, Upload, open_staging
 
 
 class Broken(BytesIO):

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from tierkeeper.stores.base import ObjectInfo
-from tierkeeper.stores.content import Digest, Window, pieces_of, read_exactly
+from tierkeeper.stores.content import Window, pieces_of, read_exactly, require_announced
 from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper_client.digest import Digest
 
 
 def info(content: bytes) -> ObjectInfo:
@@ -36,7 +37,7 @@ def test_a_digest_says_what_is_wrong(given: bytes, reason: str) -> None:
     digest = Digest()
     digest.add(given)
     with pytest.raises(ContentMismatch, match=reason):
-        digest.check(info(b"abc"), tier="hot", location="x")
+        require_announced(digest, info(b"abc"), tier="hot", location="x")
 
 
 def test_a_window_begins_where_the_file_stood() -> None:
