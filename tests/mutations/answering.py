@@ -109,7 +109,7 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "a write has the outcome of its last try alone",
-        (Edit(_S3, "if tries.refused:", "if s3_errors.is_refused(error):"),),
+        (Edit(_S3, "if tries.refused or not", "if s3_errors.is_refused(error) or not"),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

@@ -18,7 +18,7 @@ HEALING = (
     Mutant(
         "lost",
         "a damaged copy is called right unread",
-        (Edit(_SIBLINGS, " else wrong is None\n", " else True\n"),),
+        (Edit(_SIBLINGS, " and copy.suspect else False\n", " and copy.suspect else True\n"),),
         (f"{_LOST}test_a_doomed_copy_with_other_bytes_stays_lost",),
     ),
     Mutant(

@@ -206,8 +206,8 @@ _R17 = (
         (
             Edit(
                 _PROBE,
-                "    return _status(copy, _WRONG) == _REFUSED and _status(copy, etag) == _OK\n",
-                "    return _status(copy, etag) == _OK\n",
+                "    return _status(lambda: copy(_WRONG)) == _REFUSED and _status(lambda: copy(etag)) == _OK\n",
+                "    return _status(lambda: copy(etag)) == _OK\n",
             ),
         ),
         (f"{_NAMING}test_a_server_that_does_not_ask",),

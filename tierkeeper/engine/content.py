@@ -1,37 +1,44 @@
-"""What is to be stored, as bytes that can be read twice, with their SHA-256: inline, staged, by URL, or given."""
+"""What is to be stored, as bytes that can be read twice, with their SHA-256: inline, staged, by URL, or given.
 
-import hashlib
+The first pass hashes, the second is made by the stores that they are written to. What can be read twice (a file, an
+object) is read twice and lies nowhere else meanwhile; a small object is kept in memory. What cannot is hashed while it
+is spooled, and read from there.
+"""
+
 import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import (
     ContentDiffers,
     OversizedContent,
     SourceRefused,
     StagedContentMissing,
+    TierkeeperError,
 )
 from tierkeeper.base.settings import Settings, TierSettings
 from tierkeeper.base.states import Temperature
 from tierkeeper.base.values import Ref
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.streams import Chunks
+from tierkeeper.engine.copies import opener
+from tierkeeper.engine.streams import Reopened
 from tierkeeper.stores import factory
-from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.base import Pieces, Store
 from tierkeeper.stores.errors import ObjectNotFound
 from tierkeeper_client.contract import InlineContent, SourceContent, StagedContent, StoreArgs
-
-_CHUNK = 1024 * 1024
+from tierkeeper_client.digest import CHUNK, Digest, digest_of
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class Body:
     """Bytes at hand: ``file`` is seekable, from ``start`` on; ``staged`` names the upload they came from."""
 
     file: BinaryIO
@@ -42,7 +49,7 @@ class Content:
 
 
 @contextmanager
-def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[Content]:
+def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
     """Open what ``args`` names, or ``given``; the first pass over it is done, and its hash known.
 
     Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers.
@@ -50,30 +57,35 @@ def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[
     with ExitStack() as stack:
         staged = None
         if given is not None:
-            file = given if given.seekable() else stack.enter_context(_spooled(engine.settings, given))
+            read = _twice(given) if given.seekable() else stack.enter_context(_spooled(engine.settings, given))
         elif isinstance(args.content, InlineContent):
-            file = _inline(engine.settings, args.content)
+            read = _twice(_inline(engine.settings, args.content))
         elif isinstance(args.content, StagedContent):
             staged = UUID(args.content.name)
-            file = stack.enter_context(_staged(engine, args.content))
+            read = stack.enter_context(_staged(engine, args.content))
         else:
-            file = stack.enter_context(_source(engine.settings, args.content))
-        start = file.tell()
-        sha256, size = _hashed(file)
+            read = stack.enter_context(_source(engine.settings, args.content))
+        sha256 = read.digest.sha256
         if args.sha256 is not None and args.sha256 != sha256.hex():
             ref = Ref(args.tenant, args.workflow, args.name)
             raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
-        yield Content(file, start, sha256, size, staged)
+        yield Body(read.file, read.start, sha256, read.digest.size, staged)
 
 
-def _hashed(file: BinaryIO) -> tuple[bytes, int]:
+@dataclass(frozen=True, slots=True)
+class _ReadOnce:
+    """A file that was read once from ``start`` on, and stands there again; and the digest of that."""
+
+    file: BinaryIO
+    start: int
+    digest: Digest
+
+
+def _twice(file: BinaryIO) -> _ReadOnce:
     start = file.tell()
-    digest, size = hashlib.sha256(), 0
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
+    digest = digest_of(file)
     file.seek(start)
-    return digest.digest(), size
+    return _ReadOnce(file, start, digest)
 
 
 def _inline(settings: Settings, content: InlineContent) -> BinaryIO:
@@ -85,24 +97,52 @@ def _inline(settings: Settings, content: InlineContent) -> BinaryIO:
 
 
 @contextmanager
-def _spooled(settings: Settings, stream: io.RawIOBase | BinaryIO) -> Iterator[BinaryIO]:
+def _spooled(settings: Settings, stream: BinaryIO) -> Iterator[_ReadOnce]:
+    digest = Digest()
     with tempfile.SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
-        while chunk := stream.read(_CHUNK):
+        while chunk := stream.read(CHUNK):
+            digest.add(chunk)
             spool.write(chunk)
         spool.seek(0)
-        yield spool  # type: ignore[misc]  # it has all that a BinaryIO has, but for the declared type
+        yield _ReadOnce(cast("BinaryIO", spool), 0, digest)
 
 
 @contextmanager
-def _staged(engine: Engine, content: StagedContent) -> Iterator[BinaryIO]:
-    store = staging_store(engine.settings)
+def _object(settings: Settings, store: Store, location: str, missing: TierkeeperError) -> Iterator[_ReadOnce]:
+    """Read an object, and open it again by the pin of that read; a small one stays in memory. Closes its store."""
+    digest, kept = Digest(), io.BytesIO()
+
+    @contextmanager
+    def reopened(form: StoredForm, offset: int = 0) -> Iterator[Pieces]:
+        try:
+            with opener.content(store, form, offset=offset) as pieces:
+                yield pieces
+        except ObjectNotFound as error:
+            raise missing from error
+
     try:
-        with store.open(ObjectKey(content.name)) as chunks, _spooled(engine.settings, Chunks(chunks)) as file:
-            yield file
-    except ObjectNotFound as error:
-        raise StagedContentMissing(name=content.name) from error
+        with reopened(StoredForm(location)) as pieces:
+            for piece in pieces:
+                digest.add(piece)
+                if digest.size <= settings.engine.spool_limit:
+                    kept.write(piece)
+            again = StoredForm(location, pin=pieces.pin)
+        if digest.size <= settings.engine.spool_limit:
+            kept.seek(0)
+            yield _ReadOnce(kept, 0, digest)
+            return
+        kept.close()
+        with Reopened(partial(reopened, again), digest.size) as file:
+            yield _ReadOnce(cast("BinaryIO", file), 0, digest)
     finally:
         store.close()
+
+
+@contextmanager
+def _staged(engine: Engine, content: StagedContent) -> Iterator[_ReadOnce]:
+    missing = StagedContentMissing(name=content.name)
+    with _object(engine.settings, staging_store(engine.settings), content.name, missing) as read:
+        yield read
 
 
 def staging_store(settings: Settings) -> Store:
@@ -121,14 +161,14 @@ def prepare_staging(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _source(settings: Settings, content: SourceContent) -> Iterator[BinaryIO]:
+def _source(settings: Settings, content: SourceContent) -> Iterator[_ReadOnce]:
     parts = urlsplit(content.url)
     if parts.scheme == "file":
         with _allowed_file(settings, content.url, unquote(parts.path)).open("rb") as file:
-            yield file
+            yield _twice(file)
     elif parts.scheme == "s3":
-        with _allowed_object(settings, content.url) as file:
-            yield file
+        with _allowed_object(settings, content.url) as read:
+            yield read
     else:
         raise SourceRefused(
             url=content.url,
@@ -159,7 +199,7 @@ def _refused(settings: Settings, url: str) -> SourceRefused:
 
 
 @contextmanager
-def _allowed_object(settings: Settings, url: str) -> Iterator[BinaryIO]:
+def _allowed_object(settings: Settings, url: str) -> Iterator[_ReadOnce]:
     parts = urlsplit(url)
     if parts.netloc not in settings.sources.allowed_buckets or parts.query or not parts.path.strip("/"):
         buckets = ", ".join(settings.sources.allowed_buckets) or "none"
@@ -170,11 +210,6 @@ def _allowed_object(settings: Settings, url: str) -> Iterator[BinaryIO]:
         )
     tier = TierSettings(url=f"s3://{parts.netloc}", temperature=Temperature.HOT)
     store = factory.make("source", tier, io_threads=settings.engine.io_threads, catalog_url=None)
-    try:
-        key = ObjectKey(unquote(parts.path).lstrip("/"))
-        with store.open(key) as chunks, _spooled(settings, Chunks(chunks)) as file:
-            yield file
-    except ObjectNotFound as error:
-        raise SourceRefused(url=url, problem="nothing is there", fix="Check the key.") from error
-    finally:
-        store.close()
+    missing = SourceRefused(url=url, problem="nothing is there", fix="Check the key.")
+    with _object(settings, store, unquote(parts.path).lstrip("/"), missing) as read:
+        yield read

@@ -18,7 +18,7 @@ from tierkeeper.base.values import Call, Ref, StoreResult, plain
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import locking, settlement
-from tierkeeper.engine.content import Content
+from tierkeeper.engine.content import Body
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.transfer import Intent
@@ -36,7 +36,7 @@ class Incoming:
 
     position: int
     args: StoreArgs
-    content: Content
+    content: Body
     created: datetime
     delivery: commands.Delivery
     artifact: UUID = field(default_factory=new_id)

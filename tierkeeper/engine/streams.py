@@ -1,7 +1,8 @@
-"""Streams between stores: chunks as a file, and a file whose reads are noticed."""
+"""Streams between stores: chunks as a file, an object as a file, and a file whose reads are noticed."""
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO
 
 
@@ -28,6 +29,61 @@ class Chunks(io.RawIOBase):
                 self._progressed()
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
+
+
+class Reopened(io.RawIOBase):
+    """An object as a file, of which never more than a chunk is held; it is opened again from where it is moved to.
+
+    ``opening`` opens it from an offset in bytes on, ``size`` bytes long as it was read before.
+    """
+
+    def __init__(self, opening: Callable[[int], AbstractContextManager[Iterator[bytes]]], size: int) -> None:
+        super().__init__()
+        self._opening, self._size = opening, size
+        self._at = 0
+        self._stream: Chunks | None = None
+        self._stack = ExitStack()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position; nothing is opened yet."""
+        place = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
+        if place != self._at:
+            self._release()
+            self._at = place
+        return self._at
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes, all that are left for -1; raises what the store raises."""
+        if self._stream is None:
+            if self._at >= self._size:
+                return b""
+            self._stream = Chunks(self._stack.enter_context(self._opening(self._at)))
+        piece = self._stream.read(size)
+        self._at += len(piece)
+        if not piece:
+            self._release()
+        return piece
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._release()
+        super().close()
+
+    def _release(self) -> None:
+        self._stream = None
+        self._stack.close()
 
 
 class Noted(io.RawIOBase):

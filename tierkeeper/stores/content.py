@@ -9,17 +9,16 @@ from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper_client.digest import CHUNK, Digest
 
 
-def require_announced(digest: Digest, info: ObjectInfo, *, tier: str, location: str) -> bytes:
-    """Return the SHA-256 of what was read; ContentMismatch unless it and the size are those announced."""
-    found = digest.sha256
-    if digest.size > info.size:
+def require_announced(info: ObjectInfo, *, size: int, sha256: bytes | None, tier: str, location: str) -> None:
+    """Raise ContentMismatch unless what was read has the size and the SHA-256 that were announced; None: not known."""
+    if size > info.size:
         reason = f"there are more than the announced {info.size} bytes"
-    elif digest.size < info.size:
-        reason = f"there are {digest.size} bytes of the announced {info.size}"
-    elif found != info.sha256:
-        reason = f"their SHA-256 is {found.hex()}, not {info.sha256.hex()}"
+    elif size < info.size:
+        reason = f"there are {size} bytes of the announced {info.size}"
+    elif sha256 not in {None, info.sha256}:
+        reason = f"their SHA-256 is {sha256.hex()}, not {info.sha256.hex()}"
     else:
-        return found
+        return
     raise ContentMismatch(tier=tier, location=location, reason=reason)
 
 
@@ -40,18 +39,26 @@ def pieces_of(content: BinaryIO, limit: int, *, chunk: int = CHUNK) -> Iterator[
         yield piece
 
 
-class Window(io.RawIOBase):
-    """``size`` bytes of a seekable stream from where it stands, as a file of its own.
+class Announced(io.RawIOBase):
+    """The bytes that were announced, of a seekable stream from where it stands: a file that checks them as it is read.
 
-    HTTP clients rewind a body to its very beginning when they send it again; that of the window is the right one.
+    What ends early, goes on, or has another SHA-256 is a ContentMismatch instead of the last piece, so that it is never
+    sent whole. HTTP clients rewind a body to its very beginning when they send it again, and wrap what reading raises:
+    ``failure`` is that. ``hashed`` False: whoever gets the bytes compares their SHA-256.
     """
 
-    def __init__(self, content: BinaryIO, size: int) -> None:
+    def __init__(self, content: BinaryIO, info: ObjectInfo, *, tier: str, location: str, hashed: bool) -> None:
         super().__init__()
-        self._content = content
-        self._start = content.tell()
-        self._size = size
+        self._content, self._start, self._info = content, content.tell(), info
+        self._tier, self._location, self._hashed = tier, location, hashed
+        self._digest = Digest()
         self._at = 0
+        self.failure: Exception | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether all of it was read, and is right."""
+        return self._at == self._info.size and self.failure is None
 
     def readable(self) -> bool:
         """True."""
@@ -62,20 +69,37 @@ class Window(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move within the window."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        """Move within the announced bytes."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._info.size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
-        """Return the place within the window."""
+        """Return the place within the announced bytes."""
         return self._at
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io's stub wants collections' Buffer, of 3.12
-        """Fill ``buffer`` from the window."""
-        wanted = min(len(buffer), max(0, self._size - self._at))
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes, all that are left for -1. What was skipped cannot be checked: ValueError."""
+        left = max(0, self._info.size - self._at)
+        try:
+            return self._checked(left if size < 0 else min(size, left)) if left else b""
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _checked(self, wanted: int) -> bytes:
+        if self._at == 0:
+            self._digest, self.failure = Digest(), None
         self._content.seek(self._start + self._at)
-        piece = self._content.read(wanted)
-        buffer[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        piece = read_exactly(self._content, wanted)
+        end = self._at + len(piece)
+        if self._hashed:
+            if self._digest.size != self._at:
+                raise ValueError(self._at)
+            self._digest.add(piece)
+        if end == self._info.size or len(piece) < wanted:
+            more = len(self._content.read(1)) if end == self._info.size else 0
+            sha256 = self._digest.sha256 if self._hashed else None
+            require_announced(self._info, size=end + more, sha256=sha256, tier=self._tier, location=self._location)
+        self._at = end
+        return piece

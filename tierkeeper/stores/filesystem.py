@@ -197,7 +197,8 @@ class FilesystemStore(Store):
                     for piece in pieces:
                         digest.add(piece)
                         _write_all(file.fileno(), piece)
-                    sha256 = require_announced(digest, info, tier=self.config.tier, location=location)
+                    sha256 = digest.sha256
+                    require_announced(info, size=digest.size, sha256=sha256, tier=self.config.tier, location=location)
                     self._tree.sync(file.fileno())
                     status = os.fstat(file.fileno())
                 if status.st_size != info.size:

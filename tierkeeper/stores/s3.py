@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
@@ -19,7 +19,7 @@ from tierkeeper.base.clock import utc
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores import layout, s3_about, s3_answers, s3_delete, s3_errors, s3_lock, s3_look, s3_mark, s3_tries
 from tierkeeper.stores.base import DeleteResult, Memory, ObjectInfo, ObjectKey, Pieces, Store, StoreConfig, Stored
-from tierkeeper.stores.content import Window, pieces_of, read_exactly, require_announced
+from tierkeeper.stores.content import Announced, read_exactly, require_announced
 from tierkeeper.stores.errors import (
     ObjectNotFound,
     OutcomeUnknown,
@@ -192,18 +192,8 @@ class S3Store(Store):
         self.place.close()
 
     def _put_whole(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        body: bytes | BinaryIO
-        digest = Digest()
-        if info.size <= CHUNK:
-            body = read_exactly(content, info.size + 1)
-            digest.add(body)
-        else:
-            body = cast("BinaryIO", Window(content, info.size))
-            start = content.tell()
-            for piece in pieces_of(content, info.size):
-                digest.add(piece)
-            content.seek(start)
-        checksum = base64.b64encode(require_announced(digest, info, tier=self.config.tier, location=location)).decode()
+        body = self._body(location, content, info)
+        checksum = base64.b64encode(info.sha256).decode()
         try:
             with s3_tries.watched() as tries, self.place.translating(location):
                 answer = self.place.hot.put_object(
@@ -215,16 +205,32 @@ class S3Store(Store):
                     IfNoneMatch="*",
                     **self.place.about(info),
                 )
-        except StoreTransient as error:
-            if tries.refused:
+        except StoreError as error:
+            failure = body.failure if isinstance(body, Announced) else None
+            if failure is not None and failure is not error:
+                raise failure from error
+            if tries.refused or not isinstance(error, StoreTransient):
                 raise
             raise OutcomeUnknown(**error.data) from error
+        if isinstance(body, Announced) and not body.given:  # it was answered before all of it was sent
+            return s3_look.after(self.place, location, info, answer)[0]
         pin = s3_answers.pin(answer)
         if answer.get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):
             version = s3_answers.version(answer.get("VersionId"))
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, _ = s3_look.after(self.place, location, info, answer)
         return replace(stored, vouched=None if stored.pin is None else Vouched.WRITTEN)
+
+    def _body(self, location: str, content: BinaryIO, info: ObjectInfo) -> bytes | Announced:
+        """Return what is sent in one call; its SHA-256 is compared here, or by a server that was seen to do it."""
+        tier = self.config.tier
+        if info.size > CHUNK:
+            hashed = not self._copier.abilities.refuses_wrong_body()
+            return Announced(content, info, tier=tier, location=location, hashed=hashed)
+        body, digest = read_exactly(content, info.size + 1), Digest()
+        digest.add(body)
+        require_announced(info, size=digest.size, sha256=digest.sha256, tier=tier, location=location)
+        return body
 
     def _put_parts(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
         finished = self._multipart.upload(location, content, info, self.place.about(info))

@@ -71,7 +71,7 @@ class Multipart:
             for number, piece in enumerate(pieces_of(content, info.size, chunk=chunk), start=1):
                 digest.add(piece)
                 yield lambda number=number, piece=piece: self._send(upload, number, piece)  # type: ignore[misc]  # early binding
-            require_announced(digest, info, tier=self._place.tier, location=location)
+            require_announced(info, size=digest.size, sha256=digest.sha256, tier=self._place.tier, location=location)
 
         return self._run(location, info.size, about, jobs)
 

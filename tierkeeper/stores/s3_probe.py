@@ -3,7 +3,9 @@
 There are servers that take a condition and do not ask it. What was not seen to be done counts as not done.
 """
 
+import base64
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 log = logs.get(__name__)
 
 FOLDER = f"{layout.RESERVED}/probe/"
-COPIES, PARTS = "copy_if_match", "part_copy_if_match"
+COPIES, PARTS, BODIES = "copy_if_match", "part_copy_if_match", "put_sha256"
+_BODY = b"probe"
 _WRONG = f'"{"0" * 32}"'
 LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
-_OK, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 412, 500, 501
+_OK, _BAD, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 400, 412, 500, 501
 
 
 class Abilities:
@@ -49,6 +52,13 @@ class Abilities:
 
     def refuses_wrong_source(self, *, parts: bool) -> bool:
         """Whether the server copies nothing from an ETag that is not there; ``parts``: into an upload in parts."""
+        return self._is_seen(PARTS if parts else COPIES)
+
+    def refuses_wrong_body(self) -> bool:
+        """Whether the server takes no upload whose bytes have another SHA-256 than it names, from either client."""
+        return self._is_seen(BODIES)
+
+    def _is_seen(self, ability: str) -> bool:
         with self._lock:
             if time.monotonic() >= self._until:
                 try:
@@ -57,13 +67,13 @@ class Abilities:
                     self._known = {}
                     log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
                 self._until = time.monotonic() + LIFE
-            return self._known.get(PARTS if parts else COPIES, False)
+            return self._known.get(ability, False)
 
     def _find_out(self) -> Mapping[str, bool]:
         """Ask the memory, else the server; raises StoreError, and what the memory raises."""
         server = self._place.options.endpoint or f"aws {self._place.client.meta.region_name}"
         known = self._memory.recall(server) if self._memory is not None else {}
-        if known.keys() != {COPIES, PARTS}:
+        if known.keys() != {COPIES, PARTS, BODIES}:
             known = probe(self._place)
             if self._memory is not None:
                 self._memory.keep(server, known)
@@ -84,23 +94,43 @@ def clear(place: Place, *, before: datetime) -> None:
 
 
 def probe(place: Place) -> Mapping[str, bool]:
-    """Write an object, copy it by right and wrong ETags, and remove all of it; raises StoreError."""
+    """Write an object by wrong and right hashes, copy it by wrong and right ETags, remove it all; raises StoreError."""
     clear(place, before=now() - timedelta(hours=1))  # whatever is younger may be another process's
     location = f"{FOLDER}{uuid4()}"
-    copied = f"{location}-copy"
+    copied, sent = f"{location}-copy", f"{location}-body"
     try:
         with place.translating(location):
             address = place.address(location, None)
-            etag = s3_answers.etag(place.client.put_object(**address, Body=b"probe"))
+            etag = s3_answers.etag(place.client.put_object(**address, Body=_BODY))
             seen = {
+                BODIES: _bodies(place, sent),
                 COPIES: etag is not None and _copies(place, copied, address, etag),
                 PARTS: etag is not None and _parts(place, copied, address, etag),
             }
     finally:
         with contextlib.suppress(StoreError):
-            s3_delete.delete(place, [ObjectKey(location), ObjectKey(copied)])
+            s3_delete.delete(place, [ObjectKey(location), ObjectKey(copied), ObjectKey(sent)])
     log.info("a server was probed", tier=place.tier, **seen)
     return seen
+
+
+def _bodies(place: Place, location: str) -> bool:
+    """Return whether bytes are refused for another SHA-256, and taken by their own.
+
+    What the thin client was refused is sent by boto3 too, which signs the bytes that it sends: only the checksum is
+    wrong then, and it has to be refused for that alone.
+    """
+
+    def put(content: bytes) -> None:
+        place.hot.put_object(
+            **place.address(location, None),
+            Body=_BODY,
+            ContentLength=len(_BODY),
+            ChecksumSHA256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            ChecksumAlgorithm="SHA256",
+        )
+
+    return _status(lambda: put(b"other")) == _BAD and _status(lambda: put(_BODY)) == _OK
 
 
 def _copies(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
@@ -142,12 +172,12 @@ def _parts(place: Place, location: str, source: Mapping[str, Any], etag: str) ->
 
 def _obeyed(copy: Callable[[str], None], etag: str) -> bool:
     """Whether a wrong ETag is refused as one that does not match, and the right one is taken."""
-    return _status(copy, _WRONG) == _REFUSED and _status(copy, etag) == _OK
+    return _status(lambda: copy(_WRONG)) == _REFUSED and _status(lambda: copy(etag)) == _OK
 
 
-def _status(copy: Callable[[str], None], etag: str) -> int:
+def _status(call: Callable[[], None]) -> int:
     try:
-        copy(etag)
+        call()
     except ClientError as error:
         status = s3_errors.status_of(error)
         if status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeGuard, cast
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -36,6 +36,7 @@ log = logs.get(__name__)
 
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AGENT = "tierkeeper"
+_BLOCK = 256 * 1024  # bytes of a file that are sent at a time
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SAFE = "/~"  # what botocore leaves as it is in a key
 _META = "x-amz-meta-"
@@ -74,7 +75,7 @@ class HotCalls(Protocol):
     """The calls of boto3's client that are made once per object; it has them itself."""
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
-        """Write an object."""
+        """Write an object; a body that is a file can be rewound to its beginning."""
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Say what is there."""
@@ -111,7 +112,7 @@ class SignedClient:
         self.base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
         verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
         self._pool = urllib3.connection_from_url(
-            f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, **verified
+            f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, blocksize=_BLOCK, **verified
         )
         self._timeout = timeout
         self._warned = False
@@ -121,15 +122,19 @@ class SignedClient:
         self._pool.close()
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
-        """Write an object whose bytes and SHA-256 are given."""
+        """Write an object whose bytes, or a file of them that is rewound to its beginning, and SHA-256 are given."""
         body, checksum = arguments.get("Body"), arguments.get("ChecksumSHA256")
         answer = None
-        if isinstance(body, bytes) and checksum is not None and arguments.keys() <= _KNOWN:
+        if body is not None and checksum is not None and arguments.keys() <= _KNOWN:
             headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
             sha256 = base64.b64decode(checksum).hex()
-            answer = self._call("PUT", arguments["Key"], headers, body=body, sha256=sha256)
+            answer = self._call(
+                "PUT", arguments["Key"], headers, body=body, length=arguments.get("ContentLength"), sha256=sha256
+            )
             if _ok(answer):
                 return _fields(answer)
+            if not isinstance(body, bytes):
+                body.seek(0)
         return self._by_boto3("put_object", arguments, answer)
 
     def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  as above
@@ -205,13 +210,19 @@ class SignedClient:
         headers: dict[str, str],
         *,
         query: str = "",
-        body: bytes = b"",
+        body: bytes | BinaryIO = b"",
+        length: int | None = None,
         sha256: str = NOTHING,
         preload: bool = True,
     ) -> urllib3.BaseHTTPResponse | None:
-        """Return what the server answers; None if it does not, or should not be asked in this way."""
+        """Return what the server answers; None if it does not, or should not be asked in this way.
+
+        ``length`` is the body's, in bytes, where that is a file.
+        """
         try:
-            answer = self._send(method, key, headers, query=query, body=body, sha256=sha256, preload=preload)
+            answer = self._send(
+                method, key, headers, query=query, body=body, length=length, sha256=sha256, preload=preload
+            )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             s3_tries.lost(error)
             return None
@@ -226,7 +237,8 @@ class SignedClient:
         headers: dict[str, str],
         *,
         query: str = "",
-        body: bytes = b"",
+        body: bytes | BinaryIO = b"",
+        length: int | None = None,
         sha256: str = NOTHING,
         preload: bool = True,
         seconds: float | None = None,
@@ -238,7 +250,7 @@ class SignedClient:
         path = f"{self.base}/{quote(key, safe=_SAFE)}" if key else self.base or "/"
         headers["host"] = self.host
         if method != "HEAD":
-            headers["content-length"] = str(len(body))
+            headers["content-length"] = str(len(body) if isinstance(body, bytes) else length)
         signed = self._signer.sign(
             method,
             path,

@@ -12,6 +12,7 @@ from support.copy_files import file_of
 from support.house import LEASES_END, House
 from support.slow_worker import Slow
 
+from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.filesystem import FilesystemStore
@@ -41,6 +42,11 @@ def sealed(house: House, tier: str) -> tuple[str, bytes, str, str]:
     return row.cipher, bytes(row.wrapped_key), row.key_id, row.compression
 
 
+def unseal(house: House) -> None:
+    """Take back how the copies are said to be sealed: their bytes are the content, and are read as that."""
+    house.sql("UPDATE placements SET cipher = NULL, wrapped_key = NULL, key_id = NULL, compression = NULL")
+
+
 def of(tier: str) -> tuple[str, bytes, str, str]:
     """How the copy of a tier was sealed by this test."""
     return f"of {tier}", f"key of {tier}".encode(), f"id of {tier}", f"zip of {tier}"
@@ -52,6 +58,7 @@ def test_a_copy_inherits_from_the_source_that_was_read(house: House) -> None:
     house.promote("a", "warm")
     house.turn()
     assert sealed(house, "warm") == of("hot")
+    unseal(house)
 
 
 def test_a_copy_inherits_from_the_second_source_where_the_first_is_gone(house: House) -> None:
@@ -61,6 +68,19 @@ def test_a_copy_inherits_from_the_second_source_where_the_first_is_gone(house: H
     house.promote("a", "warm")
     house.turn()
     assert sealed(house, "warm") == of("cold")
+    unseal(house)
+
+
+def test_a_form_that_is_not_known_is_not_read_as_content(house: House) -> None:
+    """Who reads is told that this release cannot open the copies; their stored bytes are right, and none is damaged."""
+    in_hot_and_cold(house)
+    with pytest.raises(NoReadableCopy, match=r"a form that this release cannot open \(cipher of hot, compression zip"):
+        house.read()
+    assert house.keeper.verify().counts == {"verified": 2}
+    file_of(house, "cold").write_bytes(b"sealeD")
+    assert house.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    unseal(house)
+    house.settle()
 
 
 def test_content_that_is_gone_does_not_stop_its_batch(house: House) -> None:

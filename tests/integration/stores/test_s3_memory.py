@@ -15,7 +15,7 @@ from tierkeeper.stores import s3_probe
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3 import S3Store
 from tierkeeper.stores.s3_place import Place
-from tierkeeper.stores.s3_probe import COPIES, PARTS, Abilities
+from tierkeeper.stores.s3_probe import BODIES, COPIES, PARTS, Abilities
 
 
 def test_what_was_seen_is_kept(
@@ -42,7 +42,11 @@ def test_what_was_seen_is_kept(
         assert {parts: found[1].refuses_wrong_source(parts=parts) for parts in (False, True)} == seen
         assert asked == ["warm"]
         with catalog.reading() as connection:
-            assert probes.seen(connection, "warm", server=moto_endpoint) == {COPIES: seen[False], PARTS: seen[True]}
+            assert probes.seen(connection, "warm", server=moto_endpoint) == {
+                COPIES: seen[False],
+                PARTS: seen[True],
+                BODIES: found[0].refuses_wrong_body(),
+            }
             assert probes.seen(connection, "warm", server="http://another") == {}
             assert probes.seen(connection, "cold", server=moto_endpoint) == {}
         house.sql("UPDATE switches SET at = at - INTERVAL '25 hours' WHERE name = 'probe:warm' RETURNING name")

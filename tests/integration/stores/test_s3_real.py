@@ -48,8 +48,12 @@ class TestRealServer(S3Suite):
         assert sibling.copy(store, key, sibling.location(info), info).sha256 in {info.sha256, None}
 
     def test_what_this_server_can(self, store: Store) -> None:
-        """Ceph refuses a wrong ETag for a copy, and copies by any ETag into an upload in parts: the probe sees both."""
-        assert s3_probe.probe(cast("S3Store", store).place) == {s3_probe.COPIES: True, s3_probe.PARTS: False}
+        """Ceph refuses bytes with another SHA-256 and a wrong ETag for a copy, and copies parts by any: all is seen."""
+        assert s3_probe.probe(cast("S3Store", store).place) == {
+            s3_probe.COPIES: True,
+            s3_probe.PARTS: False,
+            s3_probe.BODIES: True,
+        }
 
     def test_who_vouches_for_copies(self, server: str, bucket: str, store: Store, make_store: MakeStore) -> None:
         """A copy in one call is as good as its source by the pin; one in parts is not where any ETag is taken."""

@@ -8,9 +8,8 @@ from uuid import UUID
 import pytest
 
 from tierkeeper.stores.base import ObjectInfo
-from tierkeeper.stores.content import Window, pieces_of, read_exactly, require_announced
+from tierkeeper.stores.content import Announced, pieces_of, read_exactly, require_announced
 from tierkeeper.stores.errors import ContentMismatch
-from tierkeeper_client.digest import Digest
 
 
 def info(content: bytes) -> ObjectInfo:
@@ -28,29 +27,72 @@ def test_pieces_end_one_byte_beyond_the_limit() -> None:
     assert read_exactly(io.BytesIO(b"abc"), 10) == b"abc"
 
 
-@pytest.mark.parametrize(
-    ("given", "reason"),
-    [(b"abcd", "more than the announced 3 bytes"), (b"ab", "2 bytes of the announced 3"), (b"abd", "their SHA-256 is")],
-)
-def test_a_digest_says_what_is_wrong(given: bytes, reason: str) -> None:
+WRONG = [
+    (b"abcd", "more than the announced 3 bytes"),
+    (b"ab", "2 bytes of the announced 3"),
+    (b"abd", "their SHA-256 is"),
+]
+
+
+@pytest.mark.parametrize(("given", "reason"), WRONG)
+def test_what_was_not_announced_is_refused_in_words(given: bytes, reason: str) -> None:
     """Too many bytes, too few and other bytes are told apart."""
-    digest = Digest()
-    digest.add(given)
+    sha256 = hashlib.sha256(given).digest()
     with pytest.raises(ContentMismatch, match=reason):
-        require_announced(digest, info(b"abc"), tier="hot", location="x")
+        require_announced(info(b"abc"), size=len(given), sha256=sha256, tier="hot", location="x")
 
 
-def test_a_window_begins_where_the_file_stood() -> None:
-    """A window is a file of its own: its beginning is the place where the other one stood, its end is its size."""
-    content = io.BytesIO(b"0123456789")
+def announced(content: io.BytesIO, expected: bytes, *, hashed: bool = True) -> Announced:
+    """Read ``content`` as what was announced as ``expected``."""
+    return Announced(content, info(expected), tier="hot", location="x", hashed=hashed)
+
+
+@pytest.mark.parametrize(("given", "reason"), WRONG)
+def test_the_last_piece_of_what_was_not_announced_is_not_given(given: bytes, reason: str) -> None:
+    """Who reads gets the pieces before it, and then the error instead of the last one, which is kept as the failure."""
+    body = announced(io.BytesIO(given), b"abc")
+    assert body.read(1) == b"a"
+    with pytest.raises(ContentMismatch, match=reason) as raised:
+        body.read()
+    assert body.failure is raised.value
+    assert not body.given
+
+
+@pytest.mark.parametrize("given", [b"abcd", b"ab"])
+def test_sizes_are_compared_where_another_hashes(given: bytes) -> None:
+    """Where the SHA-256 is the server's matter, a body of another size is refused all the same."""
+    with pytest.raises(ContentMismatch):
+        announced(io.BytesIO(given), b"abc", hashed=False).read()
+    other = announced(io.BytesIO(b"abd"), b"abc", hashed=False)
+    assert (other.read(), other.given) == (b"abd", True)
+
+
+def test_a_body_begins_where_the_file_stood() -> None:
+    """A body is a file of its own: its beginning is the place where the other one stood, its end is its size."""
+    content = io.BytesIO(b"0123456")
     content.seek(3)
-    window = Window(content, 4)
-    assert (window.read(), window.tell()) == (b"3456", 4)
-    assert window.seek(0) == 0
-    assert window.read(2) == b"34"
-    assert window.seek(-1, io.SEEK_END) == 3
-    assert window.read(100) == b"6"
-    assert window.read(1) == b""
-    assert window.seek(-2, io.SEEK_CUR) == 2
-    assert window.seekable()
-    assert window.readable()
+    body = announced(content, b"3456")
+    assert (body.seek(0, io.SEEK_END), body.tell(), body.seek(-4, io.SEEK_CUR)) == (4, 4, 0)
+    assert (body.read(), body.read(1), body.tell(), body.given) == (b"3456", b"", 4, True)
+    assert body.seekable()
+    assert body.readable()
+
+
+def test_a_body_is_checked_anew_from_its_beginning() -> None:
+    """A body that is rewound to be sent again is checked again; one that is read from its middle cannot be."""
+    content = io.BytesIO(b"abc")
+    body = announced(content, b"abc")
+    assert body.read(2) == b"ab"
+    body.seek(0)
+    assert (body.read(2), body.read(2), body.given) == (b"ab", b"c", True)
+    content.getbuffer()[:] = b"abX"
+    body.seek(0)
+    assert not body.given
+    with pytest.raises(ContentMismatch):
+        body.read()
+    content.getbuffer()[:] = b"abc"
+    body.seek(0)
+    assert (body.read(), body.failure, body.given) == (b"abc", None, True)
+    body.seek(1)
+    with pytest.raises(ValueError, match="1"):
+        body.read()
