@@ -5,6 +5,10 @@ from mutations.places import COLLECT, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STO
 
 _GRAMMAR = "tierkeeper/base/quantities.py"
 
+_S3 = "tierkeeper/stores/s3.py"
+_OPENER = "tierkeeper/engine/copies/opener.py"
+_FORMS = "tests/integration/stores/test_opener.py::"
+
 _BYTES = (
     Mutant(
         "checksum",
@@ -18,6 +22,42 @@ _BYTES = (
             ),
         ),
         (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_not_spread",),
+    ),
+    Mutant(
+        "checksum",
+        "what its server does not compare is sent without a hash",
+        (Edit(_S3, "hashed = not self._copier.abilities.refuses_wrong_body()", "hashed = False"),),
+        (f"{KEEPER}test_passes.py::test_a_file_that_changes_between_the_passes_is_refused",),
+    ),
+    Mutant(
+        "checksum",
+        "a server is believed to compare what it is told",
+        (
+            Edit(
+                "tierkeeper/stores/s3_probe.py",
+                '    return _status(lambda: put(b"other")) == _BAD and _status(lambda: put(_BODY)) == _OK\n',
+                "    return _status(lambda: put(_BODY)) == _OK\n",
+            ),
+        ),
+        (f"{KEEPER}test_passes.py::test_a_file_that_changes_between_the_passes_is_refused",),
+    ),
+    Mutant(
+        "form",
+        "bytes of a form that is not known are given as content",
+        (Edit(_OPENER, "    if form.encoding != PLAIN:\n", "    if False:\n"),),
+        (f"{_FORMS}test_an_encoding_that_is_not_known_gives_no_content",),
+    ),
+    Mutant(
+        "form",
+        "stored bytes are compared with the content whatever their form",
+        (Edit(_OPENER, "    return content if form.encoding == PLAIN else ", "    return content if content else "),),
+        (f"{_FORMS}test_stored_bytes_are_compared_with_what_they_should_be",),
+    ),
+    Mutant(
+        "form",
+        "a part of an object is read beyond its end",
+        (Edit(_OPENER, "    if form.length is not None:\n", "    if False:\n"),),
+        (f"{_FORMS}test_a_part_of_an_object_is_a_form",),
     ),
     Mutant(
         "checksum",

@@ -55,11 +55,6 @@ class Announced(io.RawIOBase):
         self._at = 0
         self.failure: Exception | None = None
 
-    @property
-    def given(self) -> bool:
-        """Whether all of it was read, and is right."""
-        return self._at == self._info.size and self.failure is None
-
     def readable(self) -> bool:
         """True."""
         return True

@@ -212,8 +212,6 @@ class S3Store(Store):
             if tries.refused or not isinstance(error, StoreTransient):
                 raise
             raise OutcomeUnknown(**error.data) from error
-        if isinstance(body, Announced) and not body.given:  # it was answered before all of it was sent
-            return s3_look.after(self.place, location, info, answer)[0]
         pin = s3_answers.pin(answer)
         if answer.get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):
             version = s3_answers.version(answer.get("VersionId"))
