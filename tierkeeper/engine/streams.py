@@ -70,7 +70,11 @@ class Reopened(io.RawIOBase):
             if self._at >= self._size:
                 return b""
             self._stream = Chunks(self._stack.enter_context(self._opening(self._at)))
-        piece = self._stream.read(size)
+        try:
+            piece = self._stream.read(size)
+        except BaseException:  # whoever reads on gets what comes from a new opening, and no end
+            self._release()
+            raise
         self._at += len(piece)
         if not piece:
             self._release()

@@ -4,14 +4,19 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tierkeeper.engine.streams import Reopened
 
 
 class Object:
-    """Bytes that can be opened from an offset on; ``opened`` are the offsets, ``closed`` how many were closed."""
+    """Bytes that can be opened from an offset on; ``opened`` are the offsets, ``closed`` how many were closed.
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
+    The first chunk of the opening that is numbered ``fails`` is an error.
+    """
+
+    def __init__(self, content: bytes, *, fails: int = 0) -> None:
+        self.content, self._fails = content, fails
         self.opened: list[int] = []
         self.closed = 0
 
@@ -20,9 +25,15 @@ class Object:
         """Open it, three bytes a chunk."""
         self.opened.append(offset)
         try:
-            yield (self.content[at : at + 3] for at in range(offset, len(self.content), 3))
+            yield self._chunks(offset)
         finally:
             self.closed += 1
+
+    def _chunks(self, offset: int) -> Iterator[bytes]:
+        if len(self.opened) == self._fails:
+            raise ConnectionError
+        for at in range(offset, len(self.content), 3):
+            yield self.content[at : at + 3]
 
 
 def test_an_object_is_opened_where_it_is_read() -> None:
@@ -42,3 +53,15 @@ def test_an_object_is_opened_where_it_is_read() -> None:
     assert file.read(1) == b"5"
     file.close()
     assert source.closed == len(source.opened) == 4
+
+
+def test_an_error_is_no_end() -> None:
+    """What failed at its first chunk is opened again when it is read again, from the same place."""
+    source = Object(b"0123", fails=1)
+    file = Reopened(source.open, 4)
+    with pytest.raises(ConnectionError):
+        file.read(1)
+    file.seek(0)
+    assert file.read() == b"0123"
+    assert (source.opened, source.closed) == ([0, 0], 1)
+    file.close()
