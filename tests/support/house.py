@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from tierkeeper_client.contract import (
     PromoteArgs,
     PurgeArgs,
     RestoreArgs,
+    StagedContent,
     StoreArgs,
     UndeleteArgs,
 )
@@ -212,6 +214,13 @@ class House:
 
 
 OpenHouse = Callable[..., House]
+
+
+def staged(house: House, content: bytes) -> StagedContent:
+    """Put content where a client would."""
+    name = str(uuid4())
+    (Path(house.settings.staging.url.removeprefix("file://")) / name).write_bytes(content)
+    return StagedContent(name=name)
 
 
 def buckets(endpoint: str) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import ripeness, settlement
-from tierkeeper.engine.context import Engine, key_of
+from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.ripeness import Verdict

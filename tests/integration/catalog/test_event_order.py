@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from integration.keeper.house import House
+from support.house import House
 
 from tierkeeper.audit.catalog import EpochRaised, RaisedEpoch
 from tierkeeper.audit.position import Position

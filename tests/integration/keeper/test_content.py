@@ -7,17 +7,10 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from support.house import House, OpenHouse
+from support.house import House, OpenHouse, staged
 
 from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
 from tierkeeper_client.contract import SourceContent, StagedContent
-
-
-def staged(house: House, content: bytes) -> StagedContent:
-    """Put content where a client would."""
-    name = str(uuid4())
-    (Path(house.settings.staging.url.removeprefix("file://")) / name).write_bytes(content)
-    return StagedContent(name=name)
 
 
 def test_staged_content_is_taken(house: House) -> None:

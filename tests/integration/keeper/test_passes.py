@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 import pytest
-import services
-from integration.keeper.house import House, OpenHouse
-from integration.keeper.test_content import staged
 from integration.stores.contract import MIB
+from support import services
+from support.house import House, OpenHouse, staged
+from support.s3_answers import KEYS
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.base.values import StoreResult
@@ -27,7 +27,6 @@ from tierkeeper_client import digest
 from tierkeeper_client.contract import InlineContent
 
 SIZE = 6 * MIB
-KEYS = "access_key=testing&secret_key=testing"
 NOTHING = InlineContent.of(b"")
 
 #: by where the first copy is written: how often a file of 6 MiB is read, and how often all its bytes are hashed

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from integration.stores.contract import MakeStore, put
-from integration.stores.test_s3 import KEYS
+from support.s3_answers import KEYS
 
 from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.engine.copies import opener

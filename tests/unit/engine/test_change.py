@@ -14,6 +14,8 @@ from tierkeeper.base.settings_groups import EngineSettings
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, Temperature, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import change, wishes
+from tierkeeper.engine.moment import Limits, Moment
+from tierkeeper.engine.policybook import ActivePolicies
 from tierkeeper.engine.settlement import Settlement
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.durations import Duration
@@ -118,7 +120,8 @@ def by_verbs() -> set[tuple[ArtifactState | None, ArtifactState | None]]:
     """The changes of state that the verbs wish for, of artifacts in every state."""
     found: set[tuple[ArtifactState | None, ArtifactState | None]] = set()
     for row in rows_in_every_state():
-        asked = wishes.Asked(row, POLICY, frozenset({"hot"}), TIERS, NOW + timedelta(days=1), EngineSettings())
+        moment = Moment(NOW + timedelta(days=1), ActivePolicies((POLICY,)), Limits(undo=Duration(days=7)))
+        asked = wishes.Asked(row, moment, frozenset({"hot"}), TIERS, EngineSettings())
         for verb in (partial(wishes.promote, to_tier="warm"), wishes.archive, wishes.purge, wishes.undelete):
             with suppress(TierkeeperError):
                 after = ArtifactState(verb(asked).changes.get("state", row.state))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from unit.catalog.test_rows import NOW, ROW
+from support.artifact_rows import NOW, ROW
 from unit.policy.samples import PHASES, WEEK, policy, retention, tier_set
 
 from tierkeeper.base.states import ArtifactState
