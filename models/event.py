@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, func, text
+from sqlalchemy import BigInteger, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, Xid8
@@ -35,5 +35,5 @@ class Event(Base):
     correlation: Mapped[str | None]
     age_days: Mapped[float | None]
     # the order of events: the catalog's server and timeline, and the transaction that wrote the line
-    cluster: Mapped[str] = mapped_column(server_default=text("events_cluster()"))
+    cluster: Mapped[str] = mapped_column(Text(collation="C"), server_default=text("events_cluster()"))
     xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))

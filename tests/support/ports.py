@@ -1,7 +1,8 @@
-"""Free TCP ports for the servers that tests start."""
+"""TCP ports: free ones for the servers that tests start, and some whose server does not answer."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 
 def free_ports(count: int) -> list[int]:
@@ -11,3 +12,20 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [int(each.getsockname()[1]) for each in sockets]
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A port whose server accepts and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield server.getsockname()[1]
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """A port whose server takes no connection any more: who connects hears nothing at all."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, socket.socket() as first, socket.socket() as more:
+        for waiting in (first, more):
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]

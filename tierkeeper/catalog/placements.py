@@ -14,7 +14,7 @@ from tierkeeper.base.content import PLAIN
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import artifacts, recordset
 from tierkeeper.catalog.database import Clocks
-from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.catalog.rows import ArtifactRow, NewCopy, NewIntent, PlacementRow
 
 #: in the order of PlacementRow's fields
 COLUMNS = """
@@ -125,45 +125,6 @@ _OLDEST = sa.text(
     f"{_TO_VERIFY} p.verified_at < :before AND p.vouched IS NOT NULL"
     " AND (p.verified_at, p.id) > (:after_time, :after_id) ORDER BY p.verified_at, p.id LIMIT :limit"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewIntent:
-    """A copy that is about to be written by the maker with this token.
-
-    ``artifact_id``: whose name a readable location carries; ``placed_by``: the rule that wants it.
-    """
-
-    id: UUID
-    blob_id: UUID
-    artifact_id: UUID | None
-    tier: str
-    location: str
-    token: UUID
-    lease_until: datetime
-    placed_by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCopy:
-    """A copy that was found in a store: present, or doomed with the time after which it may be deleted."""
-
-    id: UUID
-    blob_id: UUID
-    artifact_id: UUID | None
-    tier: str
-    location: str
-    state: PlacementState
-    store_version: str | None
-    stored_size: int
-    stored_sha256: bytes
-    placed_by: str
-    made_at: datetime
-    vouched: Vouched | None
-    pin: str | None
-    verified_at: datetime
-    doomed_at: datetime | None
-    delete_after: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

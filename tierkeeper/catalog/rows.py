@@ -167,3 +167,42 @@ class PlacementRow:
     def suspect(self) -> bool:
         """Whether it was not found where it should be, once: neither believed to be there nor to be gone (R20)."""
         return self.readable and self.missed_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIntent:
+    """A copy that is about to be written by the maker with this token.
+
+    ``artifact_id``: whose name a readable location carries; ``placed_by``: the rule that wants it.
+    """
+
+    id: UUID
+    blob_id: UUID
+    artifact_id: UUID | None
+    tier: str
+    location: str
+    token: UUID
+    lease_until: datetime
+    placed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCopy:
+    """A copy that was found in a store: present, or doomed with the time after which it may be deleted."""
+
+    id: UUID
+    blob_id: UUID
+    artifact_id: UUID | None
+    tier: str
+    location: str
+    state: PlacementState
+    store_version: str | None
+    stored_size: int
+    stored_sha256: bytes
+    placed_by: str
+    made_at: datetime
+    vouched: Vouched | None
+    pin: str | None
+    verified_at: datetime
+    doomed_at: datetime | None
+    delete_after: datetime | None

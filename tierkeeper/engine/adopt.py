@@ -26,7 +26,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.rows import ArtifactRow, NewCopy
 from tierkeeper.engine import settlement
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
@@ -269,7 +269,7 @@ def _place(
         placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
     placements.adopt(
         connection,
-        placements.NewCopy(
+        NewCopy(
             id=info.placement,
             blob_id=blob,
             artifact_id=owner if engine.store(one.tier).readable_layout else None,

@@ -26,7 +26,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
 from tierkeeper.engine import brake, commit, damage, locking, settlement, suspects, vouching
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.moment import Moment
@@ -202,7 +202,7 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
                 intent = _intent(engine, plan.owner[blob], blob, tier, found)
                 intents.append(intent)
                 new_rows.append(
-                    placements.NewIntent(
+                    NewIntent(
                         id=intent.placement,
                         blob_id=blob,
                         artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,

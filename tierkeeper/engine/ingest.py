@@ -26,6 +26,7 @@ from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperE
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
+from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine import content as contents
 from tierkeeper.engine import locking, settlement, storing, streams
 from tierkeeper.engine.context import Engine
@@ -192,7 +193,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                 intent = Intent(info.placement, blob, tier, target.location(info), info, ())
                 intents[item.position].append(intent)
                 rows.append(
-                    placements.NewIntent(
+                    NewIntent(
                         id=intent.placement,
                         blob_id=blob,
                         artifact_id=item.artifact if target.readable_layout else None,

@@ -40,7 +40,7 @@ BEGIN
     RETURN known;
 END $$;
 ALTER TABLE events
-    ADD COLUMN cluster TEXT NOT NULL DEFAULT events_cluster(),
+    ADD COLUMN cluster TEXT COLLATE "C" NOT NULL DEFAULT events_cluster(),
     ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX ix_events_cluster_xid_subject_revision ON events (cluster, xid, subject, revision);
 """

@@ -1,7 +1,6 @@
 """What is stuck, as an operator sees and steers it; and verbs while the broker is away."""
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from uuid import uuid4
@@ -9,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
+from support import ports
 
 from tierkeeper.base.parking import Sent
 from tierkeeper.base.settings import load
@@ -89,11 +89,8 @@ def test_retry_and_skip_decide(tk: Tierkeeper) -> None:
 @pytest.fixture
 def black_hole() -> Iterator[int]:
     """A port whose server takes no connection any more: who connects hears nothing at all."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, socket.socket() as first, socket.socket() as more:
-        for waiting in (first, more):
-            waiting.setblocking(False)
-            waiting.connect_ex(server.getsockname())
-        yield server.getsockname()[1]
+    with ports.black_hole() as port:
+        yield port
 
 
 @pytest.fixture(params=["closed", "silent", "black hole"])
@@ -102,8 +99,8 @@ def no_broker(
 ) -> Iterator[None]:
     """A broker that is away: nobody listens, it accepts and never answers, or not even that."""
     assert tk("init").code == 0
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
-        port = {"closed": 1, "silent": silent.getsockname()[1], "black hole": black_hole}[request.param]
+    with ports.silent() as silent:
+        port = {"closed": 1, "silent": silent, "black hole": black_hole}[request.param]
         monkeypatch.setenv("TIERKEEPER_BROKER__URL", f"redis://127.0.0.1:{port}/0")
         yield
 

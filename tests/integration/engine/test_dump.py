@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from support.house import House, OpenHouse
@@ -185,3 +186,20 @@ def test_the_manifest_is_readable_by_people(house: House) -> None:
     assert document["format"] == 1
     assert document["epoch"] == 2
     assert all(len(part["sha256"]) == 64 for part in document["parts"])
+
+
+def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
+    """Its segments have events without their order, so the first dump after an upgrade writes all events again."""
+    house.store()
+    dump.dump(house.keeper.engine, actor="tester")
+    store = dump.home(house.keeper.engine)
+    (folder,) = {o.location.rpartition("/")[0] for o in store.list(dumpfiles.EVENTS_FOLDER)}
+    line = UUID(folder.rpartition("/")[2])
+    (segment,) = dumpfiles.chain(store, line)
+    assert segment.rows == house.sql("SELECT count(*) AS all FROM events")[0].all
+    base = Path(urlsplit(store.config.url).path)
+    (base / segment.location).rename(base / segment.location.replace("/v2-", "/"))
+    assert dumpfiles.chain(store, line) == []
+    dump.dump(house.keeper.engine, actor="tester")
+    (again,) = dumpfiles.chain(store, line)
+    assert again.since == segment.since

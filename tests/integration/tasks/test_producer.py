@@ -1,7 +1,6 @@
 import base64
 import hashlib
 import json
-import socket
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 import redis
+from support import ports
 
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import (
@@ -40,18 +40,15 @@ NAMES = REF.model_dump(exclude={"version"})
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A server that accepts and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
-        yield server.getsockname()[1]
+    with ports.silent() as port:
+        yield port
 
 
 @pytest.fixture
 def black_hole() -> Iterator[int]:
     """A port whose server takes no connection any more: who connects hears nothing at all."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, socket.socket() as first, socket.socket() as more:
-        for waiting in (first, more):
-            waiting.setblocking(False)
-            waiting.connect_ex(server.getsockname())
-        yield server.getsockname()[1]
+    with ports.black_hole() as port:
+        yield port
 
 
 @pytest.fixture

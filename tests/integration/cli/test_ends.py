@@ -1,4 +1,4 @@
-"""Ages from the command line: the settings say when something moves and is deleted; an artifact may ask for longer."""
+"""Ends from the command line: by age and by number, for a tenant and for an artifact; taken back, and told."""
 
 from pathlib import Path
 
@@ -38,6 +38,18 @@ def test_retention_of_a_tenant_and_of_an_artifact(tk: Tierkeeper, stored: Stored
     assert tk("lifecycle", "run", "--live").code == 0
     states = {ref: where(tk, ref)[0] for ref in (of_acme, "other/w/b.txt", "other/w/c.txt")}
     assert states == {of_acme: "live", "other/w/b.txt": "deleted", "other/w/c.txt": "live"}
+
+
+@pytest.mark.row("C8", "a cap, and its cleanup")
+def test_versions_beyond_the_cap_go(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """Where a policy keeps two versions, the next run deletes the older ones; the others are read as before."""
+    file = tmp_path / "two.yaml"
+    file.write_text("name: two\nmatch: {tenant: acme}\nphases: [{after: 0d, in: [hot]}]\nversions: {keep: 2}\n")
+    assert tk("policy", "apply", str(file)).code == 0
+    (ref,) = {stored("a.txt", content) for content in ("one", "two", "three")}
+    assert tk("lifecycle", "run", "--live").code == 0
+    assert where(tk, f"{ref}@1")[0] == "deleted"
+    assert [tk("get", one, "-").out for one in (f"{ref}@2", ref)] == ["two", "three"]
 
 
 @pytest.mark.row("F4")
