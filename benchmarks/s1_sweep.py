@@ -15,6 +15,7 @@ import psycopg
 
 from benchmarks.harness import filling, rounds, services
 from benchmarks.harness.rounds import Role, Samples, Side
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.converge import claim_due, step_2_decide
@@ -78,7 +79,7 @@ class Catalog:
     def ours(self) -> None:
         """Claim and decide until nothing is due."""
         engine = self.keeper.engine
-        worker = Worker(token=new_id(), actor="benchmark")
+        worker = Worker(token=new_id(), caller=Caller("benchmark"))
         while claimed := claim_due(engine, worker, tenant=None):
             plan = step_2_decide(engine, [c.artifact for c in claimed])
             self.found += len(plan.lacking)

@@ -21,12 +21,13 @@ from celery.exceptions import Ignore, Reject, Retry
 from kombu.exceptions import KombuError
 
 from tierkeeper import keeper
-from tierkeeper.base import log
+from tierkeeper.base import callers, log
 from tierkeeper.base.backoff import Backoff
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import Parked
 from tierkeeper.base.metrics import DELIVERIES_PARKED, TASK_SECONDS
 from tierkeeper.base.parking import Sent
-from tierkeeper.base.values import Call, SweepResult, plain
+from tierkeeper.base.values import SweepResult, plain
 from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
@@ -47,7 +48,7 @@ class KeeperTask(Task[Any, Any]):
     abstract = True
     typing = False  # the contract's models check, not the signature of `run`
     arguments: ClassVar[type[Message]]
-    default_actor: ClassVar[str]
+    default_caller: ClassVar[Caller]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as Celery calls it
         """Run the task for one message; see the module for what comes back."""
@@ -78,14 +79,15 @@ class KeeperTask(Task[Any, Any]):
         return self._header(contract.CORRELATION_HEADER) or str(self.request.id or "")
 
     @property
-    def actor(self) -> str:
-        """Who asked, for the audit log."""
-        return self._header(contract.ACTOR_HEADER) or self.default_actor
+    def caller(self) -> Caller:
+        """Who asks, under the task's id as the key, so that a second delivery returns the first result."""
+        actor = self._header(contract.ACTOR_HEADER) or self.default_caller.actor
+        return Caller(actor, self.correlation, str(self.request.id))
 
     @property
     def sent(self) -> Sent:
         """The message, as it would be sent again."""
-        headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+        headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.caller.actor}
         return Sent(str(self.name), str(self.request.id), self.request.kwargs or {}, headers)
 
     @property
@@ -97,7 +99,7 @@ class KeeperTask(Task[Any, Any]):
     @property
     def deliveries(self) -> Deliveries:
         """What the catalog knows of messages that did not end well at once."""
-        return keeper.current().steer.deliveries
+        return keeper.current().deliveries
 
     def again(self, kwargs: Mapping[str, Any] | None = None) -> None:
         """Send this task's successor; where the broker does not take it, this message itself comes back."""
@@ -113,7 +115,7 @@ class KeeperTask(Task[Any, Any]):
     ) -> None:
         """Send a task with this one's correlation and actor; one with a ``key`` keeps its result and its headers."""
         if headers is None:
-            headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.actor}
+            headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.caller.actor}
         options: dict[str, Any] = {"ignore_result": True} if key is None else {"task_id": key}
         try:
             self.app.send_task(name, kwargs=dict(kwargs or {}), headers=dict(headers), **options)
@@ -200,7 +202,7 @@ class VerbTask(KeeperTask):
     abstract = True
     ignore_result = False
     max_retries = None  # see `stumbled`
-    default_actor = "producer"
+    default_caller = callers.PRODUCER
 
     def give_up(self, reason: str) -> NoReturn:
         """Park it: its message is kept, and an operator decides."""
@@ -229,11 +231,6 @@ class VerbTask(KeeperTask):
         _log.warning("kept to be sent again", error=error.code, message=str(error))
         raise Ignore(str(error))
 
-    def call(self) -> Call:
-        """Who asks, under which key: the task's id, so that a second delivery returns the first result."""
-        key = str(self.request.id)
-        return Call(key=key, actor=self.actor, correlation=self.correlation)
-
 
 class SweepTask(KeeperTask):
     """A step of a sweep: nobody waits, its record is the run, and Beat's next message comes in any case."""
@@ -242,7 +239,7 @@ class SweepTask(KeeperTask):
     ignore_result = True
     max_retries = 0
     arguments = SweepArgs
-    default_actor = "beat"
+    default_caller = callers.BEAT
 
     def give_up(self, reason: str) -> NoReturn:
         """Drop it: what it was about is due as before, and Beat's next message comes."""
@@ -257,7 +254,7 @@ class SweepTask(KeeperTask):
     def begin(self, *, databases_only: bool) -> dict[str, Any]:
         """Begin a run over what is due now and send the tasks that work for it; nothing where nothing is due."""
         this = keeper.current()
-        run = this.rotate(actor=self.actor, databases_only=databases_only)
+        run = this.sweeps.rotate(caller=self.caller, databases_only=databases_only)
         if run is not None:
             for _ in range(this.settings.engine.parallel):
                 self.send(contract.TaskName.CONVERGE_DUE, {"run": str(run)})

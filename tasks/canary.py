@@ -17,6 +17,6 @@ def canary(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     with suppress(KeyError, TypeError, ValueError, OverflowError, OSError):
         sent_at = datetime.fromtimestamp(float((self.request.headers or {})[SENT_HEADER]), UTC)
     queue = Queue(str((self.request.delivery_info or {}).get("routing_key")))
-    steer = keeper.current().steer
-    steer.canary(queue, sent_at=sent_at)
-    return {"queue": queue.value, "healthy": steer.health(tiers=False).healthy if queue is Queue.MAINTENANCE else None}
+    health = keeper.current().health
+    health.canary(queue, sent_at=sent_at)
+    return {"queue": queue.value, "healthy": health.check(tiers=False).healthy if queue is Queue.MAINTENANCE else None}

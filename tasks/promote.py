@@ -10,4 +10,4 @@ from tierkeeper_client.contract import PromoteArgs, TaskName
 @shared_task(bind=True, base=VerbTask, name=TaskName.PROMOTE.value, arguments=PromoteArgs)
 def promote(self: VerbTask, arguments: PromoteArgs) -> dict[str, Any]:
     """Move an artifact to a tier until its next phase; one result for each version concerned."""
-    return {"results": keeper.current().promote(arguments, call=self.call())}
+    return {"results": keeper.current().artifacts.promote(arguments, caller=self.caller)}

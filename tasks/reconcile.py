@@ -10,8 +10,8 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECONCILE.value)
 def reconcile(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Compare the catalog and the stores both ways; left to the one that is at work, if one is."""
-    steer = keeper.current().steer
-    if steer.reconcile_at_work() is not None:
+    sweeps = keeper.current().sweeps
+    if sweeps.reconcile_at_work() is not None:
         return {"run": None}
-    result = steer.reconcile(actor=self.actor)
+    result = sweeps.reconcile(caller=self.caller)
     return {"run": result.run, "state": result.state, "counts": dict(result.counts), "errors": result.errors}

@@ -12,7 +12,7 @@ from tierkeeper_client.contract import AGAIN_HEADER, SweepArgs, TaskName
 def redeliver(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Send again the messages that the catalog kept and that are due: a store was away, or an operator retried them."""
     sent = 0
-    with closing(keeper.current().steer.deliveries.due()) as due:
+    with closing(keeper.current().deliveries.due()) as due:
         for one in due:
             if one.task not in frozenset(TaskName):
                 continue  # of another version of the code: it waits, and the others go

@@ -10,4 +10,4 @@ from tierkeeper_client.contract import StoreArgs, TaskName
 @shared_task(bind=True, base=VerbTask, name=TaskName.STORE.value, arguments=StoreArgs)
 def store(self: VerbTask, arguments: StoreArgs) -> Any:  # noqa: ANN401  the base class makes it JSON
     """Store one artifact and answer with its version, hash and tiers."""
-    return keeper.current().store(arguments, call=self.call())
+    return keeper.current().artifacts.store(arguments, caller=self.caller)

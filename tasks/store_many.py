@@ -17,7 +17,7 @@ def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
     Where trying again may help some of them, the whole message comes again; what is stored by then stays as it is.
     """
     items = [_read(item) for item in arguments.items]
-    results = keeper.current().store_many(items, call=self.call())
+    results = keeper.current().artifacts.store_many(items, caller=self.caller)
     for result in results:
         if isinstance(result, ItemError) and (error := from_answer(result.error)).retryable:
             raise error

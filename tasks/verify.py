@@ -14,4 +14,4 @@ def verify(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     this = keeper.current()
     longest = this.settings.broker.visibility_timeout.total_seconds() / 2
     share = this.settings.verify.share
-    return self.report(this.verify(share=share, actor=self.actor, deadline=time.monotonic() + longest))
+    return self.report(this.sweeps.verify(share=share, caller=self.caller, deadline=time.monotonic() + longest))

@@ -27,7 +27,7 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
     """Yield in words what is wrong with the worker ``node``; nothing if it lives."""
     try:
         with Keeper.open(settings) as opened:
-            opened.runs(limit=1)
+            opened.runs.latest(limit=1)
     except TierkeeperError as error:
         yield str(error)
     try:

@@ -81,13 +81,13 @@ def _expect(process: subprocess.Popen[str], word: str) -> None:
 def converge() -> Callable[[str], None]:
     """Converge what is due, for the run that the line names."""
     keeper = Keeper.open(load())
-    keeper.runs(limit=1)
+    keeper.runs.latest(limit=1)
     gc.collect()  # as a worker's process does (worker/signals.py)
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
 
     def work(line: str) -> None:
-        keeper.converge_due(UUID(line))
+        keeper.sweeps.converge_due(UUID(line))
         keeper.close()
 
     return work

@@ -14,6 +14,7 @@ import psycopg
 from benchmarks.harness import filling, services
 from benchmarks.harness.bare import Bare
 from benchmarks.harness.lane import Lanes
+from tierkeeper.base.callers import Caller
 from tierkeeper.engine import reserved
 from tierkeeper.keeper import Keeper
 
@@ -69,15 +70,15 @@ class Scene:
         filling.catalogue(self.catalog, self.made, tier=tiers[0], step=step)
         filling.tidy(self.catalog)
         self._keeper = Keeper.open(services.settings(env))
-        self._keeper.runs(limit=1)
+        self._keeper.runs.latest(limit=1)
         self.lanes.start([["converge"]] * lanes, env)
 
     def rotate_and_collect(self) -> None:
         """Let the processes converge what is due, then collect what that doomed."""
         assert self._keeper is not None
-        run = self._keeper.rotate(actor="benchmark")
+        run = self._keeper.sweeps.rotate(caller=Caller("benchmark"))
         self.lanes.tell(str(run))
-        self._keeper.collect(actor="benchmark")
+        self._keeper.sweeps.collect(caller=Caller("benchmark"))
 
     def left(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:
         """Return (tier, state, number) of the catalog's copies, and how many events of each type there are."""

@@ -26,6 +26,8 @@ from tierkeeper.keeper import Keeper
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
 
+from tierkeeper.base import callers
+
 NO_TIME = timedelta()
 TUNING = (
     ("shared_buffers", "512MB"),
@@ -122,7 +124,7 @@ def settings(env: Mapping[str, str]) -> Settings:
 def init(env: Mapping[str, str]) -> None:
     """Make the catalog and mark the tiers of such an environment."""
     with Keeper.open(settings(env)) as keeper:
-        keeper.init()
+        keeper.init(caller=callers.INIT)
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from pytest_celery import (
     RedisTestBackend,
     RedisTestBroker,
 )
+from support.callers import TESTER
 from support.deployment import Deployment
 from support.nodes import Valkey, Worker
 
@@ -92,7 +93,7 @@ def settings(default_worker_env: dict[str, str]) -> Settings:
 def keeper(settings: Settings) -> Iterator[Keeper]:
     """A keeper in this process, on a catalog and stores that are prepared."""
     with Keeper.open(settings) as opened:
-        opened.init()
+        opened.init(caller=TESTER)
         yield opened
 
 

@@ -79,7 +79,7 @@ def purge_for_good(deployment: Deployment, sent: dict[str, bytes]) -> None:
     for name in sent:
         with pytest.raises(ArtifactPurged):
             one(client.undelete(deployment.ref(name)))
-        types = [event.type for event in deployment.keeper.explain(deployment.show(name).ref).history]
+        types = [event.type for event in deployment.keeper.artifacts.explain(deployment.show(name).ref).history]
         assert len(types) >= 6, types
 
 

@@ -33,7 +33,7 @@ def test_beat_rotates_by_itself(deployment: Deployment) -> None:
             what="the rotation by Beat",
         )
         wait_for(
-            lambda: deployment.keeper.steer.health().healthy,
+            lambda: deployment.keeper.health.check().healthy,
             timeout=BEAT_SECONDS,
             what="a canary through every queue",
             every=0.5,
@@ -44,8 +44,8 @@ def test_beat_rotates_by_itself(deployment: Deployment) -> None:
     assert deployment.tiers("new.txt") == {"hot"}
     for name in ("new.txt", "week.txt", "month.txt"):
         assert deployment.read(name) == name.encode()
-    runs = [run for run in deployment.keeper.runs() if run.kind is RunKind.ROTATE]
+    runs = [run for run in deployment.keeper.runs.latest() if run.kind is RunKind.ROTATE]
     assert runs
     assert {run.actor for run in runs} == {"beat"}
-    moved = {name: deployment.keeper.explain(deployment.show(name).ref) for name in ("week.txt", "month.txt")}
+    moved = {name: deployment.keeper.artifacts.explain(deployment.show(name).ref) for name in ("week.txt", "month.txt")}
     assert all("default" in why.rule for why in moved.values())

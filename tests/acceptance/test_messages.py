@@ -46,14 +46,14 @@ def test_same_message_twice_has_the_effect_of_one(deployment: Deployment, celery
 
     ref = deployment.ref("once.txt")
     one(deployment.client.promote(ref, to_tier="warm", key="move-1"))
-    events = list(deployment.keeper.events(tenant=TENANT))
+    events = list(deployment.keeper.events.select(tenant=TENANT))
     deployment.client.promote(ref, to_tier="warm", key="move-1")
     over("move-1", times=2)
     assert "error" not in worker.logs().partition("move-1")[2]
     deployment.client.promote(ref, to_tier="cold", key="move-1")
     over("move-1", times=3)
     worker.assert_log_exists("CommandConflict")
-    assert list(deployment.keeper.events(tenant=TENANT)) == events
+    assert list(deployment.keeper.events.select(tenant=TENANT)) == events
     assert deployment.tiers("once.txt") == {"warm"}
 
 

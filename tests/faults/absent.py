@@ -15,8 +15,9 @@ from support.leading import damaged
 from support.places import INSTEAD, OPERATIONS, Leaving, Place
 from support.reconciling import reconcile
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.base.values import Call
 from tierkeeper.stores.errors import StoreError, TierNotOurs
 
 TIERS = st.sampled_from(["hot", "warm", "cold"])
@@ -169,7 +170,7 @@ class Absence(Lives):
             known = len(self.model.names.get(name, ()))
             assert len(self.house.sql(_VERSIONS, name=name)) == known
 
-    def verb(self, act: Callable[[Call], object], name: str, state: str, *, free: bool = True) -> bool:
+    def verb(self, act: Callable[[Caller], object], name: str, state: str, *, free: bool = True) -> bool:
         """Do it; only a move that has nothing to do is refused, and then nothing is changed."""
         self.catch_up()
         before = self.house.sql(_VERSIONS, name=name)
@@ -209,7 +210,7 @@ class Absence(Lives):
     @rule()
     def verify(self) -> None:
         """Read everything that is present and wanted."""
-        self.do(lambda _: self.house.keeper.verify())
+        self.do(lambda _: self.house.keeper.sweeps.verify(caller=callers.BEAT))
 
     @rule()
     @precondition(lambda self: not self.weather.coming)
@@ -219,18 +220,18 @@ class Absence(Lives):
 
     # -- what is asked
 
-    def do(self, act: Callable[[Call], object]) -> None:
+    def do(self, act: Callable[[Caller], object]) -> None:
         """Do it; raise Refused where a place that is away kept it from being done."""
         calm = self.crash is None and not self.weather.coming
         faulty = bool(self.weather.coming)
         tried = {row.artifact_id: row.attempts for row in self.house.sql(_TRIED)}
         calls = 0
 
-        def asked(call: Call) -> None:
+        def asked(caller: Caller) -> None:
             nonlocal calls
             calls += 1
             try:
-                act(call)
+                act(caller)
             except StoreError as error:
                 if self.away is None or (faulty and calls == 1):
                     raise

@@ -17,6 +17,7 @@ from support.deployment import wait_for
 from support.house import House
 from support.processes import LocalProcess
 
+from tierkeeper.base import callers
 from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.client import TierkeeperClient
@@ -196,7 +197,7 @@ def crews(
     loaded = load(environ=env)
     with Keeper.open(loaded) as keeper, TierkeeperClient(broker, broker, loaded.staging.url) as client:
         if prepare:
-            keeper.init()
+            keeper.init(caller=callers.INIT)
         crew = Crew(House(keeper, loaded), client, env, folder)
         try:
             yield crew

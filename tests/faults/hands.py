@@ -17,6 +17,8 @@ from hypothesis.stateful import initialize, precondition, rule
 from support import invariants
 from support.house import LEASES_END
 
+from tierkeeper.base import callers
+
 _COPIES = (
     "SELECT p.id, p.tier, p.location, p.blob_id, p.state, p.vouched IS NOT NULL AS vouched,"
     " p.damaged_at IS NOT NULL AS damaged, b.sha256 FROM placements p JOIN blobs b ON b.id = p.blob_id"
@@ -157,7 +159,7 @@ class Hands(Lives):
     @rule()
     def verify(self) -> None:
         """Read everything that is present and wanted."""
-        self.do(lambda _: self.house.keeper.verify())
+        self.do(lambda _: self.house.keeper.sweeps.verify(caller=callers.BEAT))
         self.behind = True
 
     # -- what is asked

@@ -7,7 +7,7 @@ from datetime import timedelta
 from support import crashing
 from support.house import LEASES_END, TENANT, WORKFLOW, House
 
-from tierkeeper.base.values import Call
+from tierkeeper.base.callers import Caller
 from tierkeeper_client.contract import (
     Message,
     PromoteArgs,
@@ -59,18 +59,18 @@ def parts(house: House, tag: str) -> list[Part]:
 
 def perform(house: House, part: Part) -> None:
     """Do what a worker does for this message, in this process."""
-    keeper, call, args = house.keeper, Call(part.key, "tester"), part.args
+    keeper, caller, args = house.keeper, Caller("tester", key=part.key), part.args
     match args:
         case StoreArgs():
-            keeper.store(args, call=call)
+            keeper.artifacts.store(args, caller=caller)
         case StoreManyArgs():
-            keeper.store_many(args.items, call=call)
+            keeper.artifacts.store_many(args.items, caller=caller)
         case RestoreArgs():
-            keeper.restore(args, call=call)
+            keeper.artifacts.restore(args, caller=caller)
         case PromoteArgs():
-            keeper.promote(args, call=call)
+            keeper.artifacts.promote(args, caller=caller)
         case PurgeArgs():
-            keeper.purge(args, call=call)
+            keeper.artifacts.purge(args, caller=caller)
         case _ if part.task is TaskName.ROTATE:
             house.turn()
         case _ if part.task is TaskName.COLLECT:

@@ -13,6 +13,7 @@ from support.faulty_store import Fault, Forecast
 from support.house import LEASES_END, TENANT, WORKFLOW, House
 from support.vault import Vault
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import (
     AlreadyThere,
     ArtifactDeleted,
@@ -22,7 +23,6 @@ from tierkeeper.base.errors import (
     RetentionLocked,
     TierkeeperError,
 )
-from tierkeeper.base.values import Call
 from tierkeeper.engine import reserved
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
@@ -67,7 +67,7 @@ class Lives(RuleBasedStateMachine):
     def store(self, name: str, content: bytes, age: int) -> None:
         """Store."""
         args = self.house.args(name, content, age=timedelta(days=age))
-        self.do(lambda call: self.house.keeper.store(args, call=call))
+        self.do(lambda caller: self.house.keeper.artifacts.store(args, caller=caller))
         self.model.store(name, content, age)
 
     @rule(data=st.data(), tier=st.sampled_from(["hot", "warm", "cold"]))
@@ -79,7 +79,7 @@ class Lives(RuleBasedStateMachine):
     def promoted(self, name: str, tier: str) -> None:
         """Promote a name."""
         args = PromoteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, to_tier=tier)
-        if self.verb(lambda call: self.house.keeper.promote(args, call=call), name, "live"):
+        if self.verb(lambda caller: self.house.keeper.artifacts.promote(args, caller=caller), name, "live"):
             self.model.promote(name, tier)
 
     @rule(data=st.data())
@@ -88,7 +88,7 @@ class Lives(RuleBasedStateMachine):
         """Archive."""
         name = self.pick(data)
         args = ArchiveArgs(**self.named(name).model_dump(exclude={"reason"}))
-        if self.verb(lambda call: self.house.keeper.archive(args, call=call), name, "live"):
+        if self.verb(lambda caller: self.house.keeper.artifacts.archive(args, caller=caller), name, "live"):
             self.model.archive(name)
 
     @rule(data=st.data(), days=st.sampled_from([None, 1, 3, 20]))
@@ -100,7 +100,7 @@ class Lives(RuleBasedStateMachine):
     def restored(self, name: str, days: int | None) -> None:
         """Restore a name."""
         args = RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, days=days)
-        if self.verb(lambda call: self.house.keeper.restore(args, call=call), name, "live"):
+        if self.verb(lambda caller: self.house.keeper.artifacts.restore(args, caller=caller), name, "live"):
             self.model.restore(name, days)
 
     @rule(data=st.data())
@@ -113,7 +113,7 @@ class Lives(RuleBasedStateMachine):
             return
         args = PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name=name)
         free = not self.model.protected(self.latest(name))
-        if self.verb(lambda call: self.house.keeper.purge(args, call=call), name, "live", free=free):
+        if self.verb(lambda caller: self.house.keeper.artifacts.purge(args, caller=caller), name, "live", free=free):
             self.model.purge(name)
 
     @rule(data=st.data())
@@ -122,7 +122,7 @@ class Lives(RuleBasedStateMachine):
         """Undelete."""
         name = self.pick(data)
         args = UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name)
-        if self.verb(lambda call: self.house.keeper.undelete(args, call=call), name, "deleted"):
+        if self.verb(lambda caller: self.house.keeper.artifacts.undelete(args, caller=caller), name, "deleted"):
             self.model.undelete(name)
 
     @rule(data=st.data())
@@ -153,7 +153,7 @@ class Lives(RuleBasedStateMachine):
     def edit(self, policy: Policy) -> None:
         """Change phases, retention, versions kept. Nothing moves by that; it may make due."""
         self.house.policy(policy.document())
-        self.house.keeper.recompute()
+        self.house.keeper.sweeps.recompute()
         self.model.policy = policy
         self.check()
 
@@ -226,11 +226,11 @@ class Lives(RuleBasedStateMachine):
 
     # -- how both are told
 
-    def do(self, act: Callable[[Call], object]) -> None:
+    def do(self, act: Callable[[Caller], object]) -> None:
         """Do it. After a crash or a fault leases and backoffs end, and it is done again under the same key."""
         self.catch_up()
         self.calls += 1
-        call = Call(f"call {self.calls}", "tester")
+        caller = Caller("tester", key=f"call {self.calls}")
         armed, self.crash = self.crash, None
         faulty = bool(self.weather.coming)
         again = False
@@ -238,7 +238,7 @@ class Lives(RuleBasedStateMachine):
             if armed is not None:
                 stack.enter_context(crashing.crashing(*armed))
             try:
-                act(call)
+                act(caller)
             except crashing.Crash:
                 again = True
             except ANSWERS:
@@ -254,7 +254,7 @@ class Lives(RuleBasedStateMachine):
         if again or faulty:
             self.time_passes(LEASES_END + BACKOFFS_END)
             self.behind = faulty
-            act(call)
+            act(caller)
             self.ask()
 
     def ask(self) -> None:
@@ -278,7 +278,7 @@ class Lives(RuleBasedStateMachine):
         self.house.pass_time(length)
         self.vault.time_passes(length)
 
-    def verb(self, act: Callable[[Call], object], name: str, state: str, *, free: bool = True) -> bool:
+    def verb(self, act: Callable[[Caller], object], name: str, state: str, *, free: bool = True) -> bool:
         """Whether the verb was carried out; it is refused exactly where the state does not allow it."""
         self.catch_up()
         allowed = self.latest(name).state == state

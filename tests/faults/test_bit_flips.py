@@ -13,6 +13,7 @@ from faults.ward import lying
 from support.house import House
 from support.scale import Scale
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 
 CONTENT = bytes(range(256)) * 8
@@ -79,13 +80,13 @@ def test_verify_finds_it(house: House, harm: Harm, tier: str, chance: random.Ran
     house.policy(life.POLICY)
     two_copies(house, "a", CONTENT)
     harm(copies(house, "a")[tier], chance)
-    result = house.keeper.verify()
+    result = house.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"verified": 1, "damaged": 1}, 1)
     house.settle()
     assert lying(house) == {"hot": 1, "warm": 1}
     assert {path.read_bytes() for path in copies(house, "a").values()} == {CONTENT}
     assert Counter(house.events("a"))["damaged"] == 1
-    assert house.keeper.verify().counts == {"verified": 2}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2}
 
 
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
@@ -115,9 +116,12 @@ def test_many_of_them(house: House, chance: random.Random, scale: Scale) -> None
     hurt = chance.sample(names, len(names) // 2)
     for name in hurt:
         chance.choice(HARMS)(copies(house, name)[chance.choice(["hot", "warm"])], chance)
-    assert house.keeper.verify().counts == {"verified": 2 * len(names) - len(hurt), "damaged": len(hurt)}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {
+        "verified": 2 * len(names) - len(hurt),
+        "damaged": len(hurt),
+    }
     house.settle()
-    assert house.keeper.verify().counts == {"verified": 2 * len(names)}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2 * len(names)}
     assert {name for name in names if "damaged" in house.events(name)} == set(hurt)
 
 
@@ -131,7 +135,7 @@ def test_the_only_copy(house: House, harm: Harm, chance: random.Random) -> None:
     hurt = path.read_bytes()
     with pytest.raises((ContentCorrupt, NoReadableCopy)):
         house.read("a")
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     for _ in range(3):
         house.turn()
         house.collect()
@@ -157,7 +161,7 @@ def test_a_row_whose_checksum_flipped(house: House) -> None:
             connection.exec_driver_sql("UPDATE artifacts SET sha256 = %s", (checksum,))
 
     write(wrong)
-    assert house.keeper.verify().counts == {"damaged": 2}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"damaged": 2}
     with pytest.raises((ContentCorrupt, NoReadableCopy)):
         house.read("a")
     for _ in range(3):

@@ -15,7 +15,7 @@ from support.nodes import Valkey
 from support.proxy import FaultProxy, in_front_of
 from support.scale import Scale
 
-from tierkeeper.base.values import Call
+from tierkeeper.base.callers import Caller
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable
@@ -42,7 +42,7 @@ def fill(crew: Crew, number: int, chance: random.Random, *, called: str = "part"
     names = list(sent)
     for start in range(0, number, 500):
         share = {name: sent[name] for name in names[start : start + 500]}
-        crew.keeper.store_many(items(share, age=OLD), call=Call(f"{called} {start}", "tester"))
+        crew.keeper.artifacts.store_many(items(share, age=OLD), caller=Caller("tester", key=f"{called} {start}"))
     return sent
 
 

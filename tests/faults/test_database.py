@@ -21,14 +21,15 @@ import pytest
 import sqlalchemy as sa
 from faults import life
 from support import services
+from support.callers import TESTER
 from support.house import LEASES_END, House, houses
 from support.ports import free_ports
 from support.proxy import FaultProxy, in_front_of
 from support.scale import Scale
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.settings import Settings, load
-from tierkeeper.base.values import Call
 from tierkeeper.catalog import migrate
 from tierkeeper.embedded.postgres import Postgres
 
@@ -253,14 +254,14 @@ def test_catalog_is_read_only(clinic: Clinic) -> None:
         surgeon.execute(f"ALTER DATABASE {clinic.database} SET default_transaction_read_only = on")
         clinic.terminate()
         args = house.args("b", b"other")
-        call = Call("once", "tester")
-        for act in (lambda: house.keeper.store(args, call=call), house.turn):
+        caller = Caller("tester", key="once")
+        for act in (lambda: house.keeper.artifacts.store(args, caller=caller), house.turn):
             with pytest.raises(CatalogUnavailable, match="read-only"):
                 act()
         assert house.read("a") == b"content"
         surgeon.execute(f"ALTER DATABASE {clinic.database} RESET default_transaction_read_only")
         clinic.terminate()
-    assert house.keeper.store(args, call=call).ref.version == 1
+    assert house.keeper.artifacts.store(args, caller=caller).ref.version == 1
     settle(clinic)
     assert house.tiers("a") == {"warm"}
     assert house.show("b").ref.version == 1
@@ -280,7 +281,10 @@ def test_pool_is_exhausted(clinic: Clinic, scale: Scale) -> None:
     settle(clinic)
     for i in range(number):
         life.check(house, f"life-{i}")
-    assert house.keeper.verify(actor="tester").counts["verified"] == house.sql("SELECT count(*) FROM placements")[0][0]
+    assert (
+        house.keeper.sweeps.verify(caller=TESTER).counts["verified"]
+        == house.sql("SELECT count(*) FROM placements")[0][0]
+    )
     with house.keeper.engine.catalog.reading(), pytest.raises(CatalogUnavailable, match="in use"):
         house.show("life-0/b")
 

@@ -15,6 +15,7 @@ from support.house import LEASES_END, TENANT, WORKFLOW, House, houses
 from support.scale import SEED, scaled
 from support.vault import Vault, install
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import (
     AlreadyThere,
     ArtifactDeleted,
@@ -26,7 +27,6 @@ from tierkeeper.base.errors import (
 )
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Call
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
 
@@ -78,7 +78,7 @@ class Lives(RuleBasedStateMachine):
     def store(self, name: str, content: bytes, age: int) -> None:
         """Store."""
         args = self.house.args(name, content, age=timedelta(days=age))
-        if self.do(lambda call: self.house.keeper.store(args, call=call)):
+        if self.do(lambda caller: self.house.keeper.artifacts.store(args, caller=caller)):
             self.known.add(name)
 
     @rule(data=st.data(), verb=st.sampled_from(["purge", "undelete", "promote", "archive", "restore"]))
@@ -89,18 +89,18 @@ class Lives(RuleBasedStateMachine):
         keeper = self.house.keeper
         if verb == "promote":
             promote = PromoteArgs(**named, to_tier=data.draw(st.sampled_from(["hot", "warm", "cold"])))
-            self.do(lambda call: keeper.promote(promote, call=call))
+            self.do(lambda caller: keeper.artifacts.promote(promote, caller=caller))
         elif verb == "archive":
-            self.do(lambda call: keeper.archive(ArchiveArgs(**named), call=call))
+            self.do(lambda caller: keeper.artifacts.archive(ArchiveArgs(**named), caller=caller))
         elif verb == "restore":
             restore = RestoreArgs(**named, days=data.draw(st.sampled_from([None, 1, 20])))
-            self.do(lambda call: keeper.restore(restore, call=call))
+            self.do(lambda caller: keeper.artifacts.restore(restore, caller=caller))
         elif verb == "undelete":
-            self.do(lambda call: keeper.undelete(UndeleteArgs(**named), call=call))
+            self.do(lambda caller: keeper.artifacts.undelete(UndeleteArgs(**named), caller=caller))
         else:
             self.oracle.asked.add(named["name"])
             purge = PurgeArgs(**named, all_versions=data.draw(st.booleans()))
-            self.do(lambda call: keeper.purge(purge, call=call))
+            self.do(lambda caller: keeper.artifacts.purge(purge, caller=caller))
             self.oracle.asked.clear()
 
     @rule(data=st.data())
@@ -120,7 +120,7 @@ class Lives(RuleBasedStateMachine):
         """Edit the policy, for what there is too."""
         self.oracle.rules = rules
         self.house.policy(rules.document())
-        self.do(lambda _: self.house.keeper.recompute())
+        self.do(lambda _: self.house.keeper.sweeps.recompute())
 
     @rule(length=st.sampled_from([0.1, 1, 2, 5, 8, 25, 60, 200]))
     def days_pass(self, length: float) -> None:
@@ -201,26 +201,26 @@ class Lives(RuleBasedStateMachine):
         """The oracle has seen nothing wrong."""
         assert not self.oracle.wrong, "\n".join(self.oracle.wrong)
 
-    def do(self, act: Callable[[Call], object]) -> bool:
+    def do(self, act: Callable[[Caller], object]) -> bool:
         """Do it; after a crash the leases end and it is done again under the same key. Whether it was not refused."""
         self.calls += 1
-        call = Call(f"call {self.calls}", "tester")
+        caller = Caller("tester", key=f"call {self.calls}")
         armed, self.crash = self.crash, None
         with ExitStack() as stack:
             if armed is not None:
                 stack.enter_context(crashing.crashing(*armed))
             try:
-                done = self.tried(act, call)
+                done = self.tried(act, caller)
             except Crash:
                 self.pass_time(LEASES_END)
-                done = self.tried(act, call)
+                done = self.tried(act, caller)
         self.agree()
         return done
 
-    def tried(self, act: Callable[[Call], object], call: Call) -> bool:
+    def tried(self, act: Callable[[Caller], object], caller: Caller) -> bool:
         """Do it; whether it was not refused."""
         try:
-            act(call)
+            act(caller)
         except (StoreTransient, *REFUSED):
             return False
         return True

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from support import catalogs, crashing
 from support.braking import fill, states, waiting
+from support.callers import TESTER
 from support.catalogs import Catalog, contents
 from support.crashing import Crash, Step, When
 from support.house import OpenHouse, houses
@@ -45,20 +46,20 @@ def test_a_crash_of_a_rebuild(catalog: Catalog, step: Step, when: When) -> None:
     with catalog() as house:
         house.store("kept", b"kept", age=timedelta(days=8))
         house.settle()
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         house.store("newer", b"newer than the dump")
         before = contents(house)
     with catalog() as house:
         engine = house.keeper.engine
         with crashing.crashing(step, when), pytest.raises(Crash):
-            rebuild.rebuild(engine, actor="tester")
+            rebuild.rebuild(engine, caller=TESTER)
         if (step.name, when) == ("step_5_finish", "after"):
             with pytest.raises(CatalogInUse):
-                rebuild.rebuild(engine, actor="tester")
+                rebuild.rebuild(engine, caller=TESTER)
         else:
-            rebuild.rebuild(engine, actor="tester")
-        acceptance.accept(engine, actor="tester", reason="it was lost")
-        list(acceptance.approve(engine, actor="tester", reason="looked through"))
+            rebuild.rebuild(engine, caller=TESTER)
+        acceptance.accept(engine, caller=TESTER, reason="it was lost")
+        list(acceptance.approve(engine, caller=TESTER, reason="looked through"))
         house.settle()
         assert contents(house) == before
         assert house.tiers("kept") == {"warm"}
@@ -74,11 +75,11 @@ def test_a_crash_of_an_apply(open_house: OpenHouse, step: Step, when: When) -> N
     while crashed:
         for name in names:
             house.store(name, name.encode(), age=timedelta(days=8))
-        view = house.keeper.steer.view(tenant=None, as_of=None, policies=None, source="policies.yaml")
-        plan = house.keeper.steer.store_plan(view, by="tester", expires=timedelta(days=7)).id
+        view = house.keeper.plans.view(tenant=None, as_of=None, policies=None, source="policies.yaml")
+        plan = house.keeper.plans.store(view, caller=TESTER, expires=timedelta(days=7)).id
 
         def applied(plan: object = plan) -> list[AppliedItem]:
-            return list(house.keeper.steer.apply_plan(plan, by="tester"))  # type: ignore[arg-type]  # it is its id
+            return list(house.keeper.plans.apply(plan, caller=TESTER))  # type: ignore[arg-type]  # it is its id
 
         try:
             with crashing.crashing(step, when, call=call):
@@ -89,7 +90,7 @@ def test_a_crash_of_an_apply(open_house: OpenHouse, step: Step, when: When) -> N
             applied()
         assert {name: house.tiers(name) for name in names} == {name: {"warm"} for name in names}
         assert all(house.events(name).count("moved") == 1 for name in names)
-        (run,) = house.keeper.runs(kind=RunKind.APPLY)
+        (run,) = house.keeper.runs.latest(kind=RunKind.APPLY)
         assert run.state is RunState.DONE
         house.settle()
         house.reset()
@@ -106,10 +107,10 @@ def test_a_crash_of_a_decision(open_house: OpenHouse, step: Step, when: When, de
     fill(house, 11)
     house.turn()
     run = waiting(house).id
-    decide = getattr(house.keeper.steer, decision)
+    decide = getattr(house.keeper.runs, decision)
     with crashing.crashing(step, when), pytest.raises(Crash):
-        decide(run, by="kim", reason="looked at it")
-    decide(run, by="kim", reason="looked at it")
+        decide(run, caller=TESTER, reason="looked at it")
+    decide(run, caller=TESTER, reason="looked at it")
     house.turn()
     assert states(house) == ({"deleted": 11} if decision == "approve" else {"live": 11})
     house.turn()

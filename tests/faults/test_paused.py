@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from faults import ward
 from faults.ward import OpenWard, Ward
+from support.callers import TESTER
 from support.crashing import When
 from support.house import LEASES_END
 
@@ -76,7 +77,7 @@ def test_a_store_that_was_stopped(sick: Ward, step: str, when: When) -> None:
     stopped = stop_at(sick, f"ingest.{step}", when, TaskName.STORE, args=args, key="one")
     sick.house.pass_time(LEASES_END)
     sweep_without(sick)
-    sick.house.keeper.store(args, call=sick.house.call())  # somebody else stores the same meanwhile
+    sick.house.keeper.artifacts.store(args, caller=TESTER)  # somebody else stores the same meanwhile
     wake(sick, stopped)
     sick.deliver(TaskName.STORE, args, key="one")
     assert sick.house.show("a").ref.version == 1

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from faults import ward
 from faults.ward import How, OpenWard, Ward
+from support.callers import TESTER
 from support.house import LEASES_END
 
 from tierkeeper.base.parking import StuckFilter, StuckKind
@@ -72,14 +73,14 @@ def test_poison_is_parked(sick: Ward, how: How) -> None:
     assert len(ward.struck(note)) == ATTEMPTS
     assert done[:SWEEPS_OF_THE_OTHERS][-1] == len(OTHERS), f"done after each sweep: {done}"
     stuck = StuckFilter(kind=StuckKind.ARTIFACT)
-    [parked] = sick.house.keeper.steer.parked(stuck)
+    [parked] = sick.house.keeper.parked.select(stuck)
     assert parked.id == poison
     assert "3 attempts" in parked.reason
     assert sick.house.read("poison") == b"poison"
     assert sick.house.events("poison") == ["stored", "parked"]
 
     sick.heal()  # mended, and an operator says so
-    [retried] = sick.house.keeper.steer.retry_parked(stuck, actor="tester")
+    [retried] = sick.house.keeper.parked.retry(stuck, caller=TESTER)
     assert retried.item.id == poison
     sick.settle()
     assert sick.house.tiers("poison") == {"warm"}

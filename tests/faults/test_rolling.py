@@ -20,6 +20,7 @@ from support.nodes import Valkey
 from support.scale import Scale
 
 import models
+from tierkeeper.base import callers
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import QUEUE_OF, InlineContent, Queue, TaskName
@@ -143,14 +144,14 @@ def test_old_and_new_code_mixed(
         load = Load(crew, chance)
         load.send(2)
         load.handles[0].get(60)
-        made = crew.keeper.init()
+        made = crew.keeper.init(caller=callers.INIT)
         assert any(line.startswith("catalog upgraded") for line in made), made
         load.send(10)
         crew.hire("new")
         crew.ready()
         load.send(20)
         load.check()
-        read = crew.keeper.verify()  # for what the old one committed nobody vouches
+        read = crew.keeper.sweeps.verify(caller=callers.BEAT)  # for what the old one committed nobody vouches
         assert (read.counts, read.errors) == ({"verified": len(load.sent)}, 0)
         invariants.check_settled(crew.keeper)
         assert all(b"unexpected error" not in worker.all_logs() for worker in crew.workers.values())

@@ -11,6 +11,7 @@ from support.proxy import in_front_of as proxied
 from support.s3_front import Trick
 from support.scale import Scale
 
+from tierkeeper.base import callers
 from tierkeeper.base.settings import Settings
 from tierkeeper.stores import s3_probe
 from tierkeeper.stores.s3 import S3Store
@@ -61,7 +62,7 @@ def test_tricks_of_a_server(
         front.share = 0
         front.quiet()
         house.pass_time(LEASES_END)
-        house.keeper.steer.reconcile()  # what came wrong twice in a row was called bad
+        house.keeper.sweeps.reconcile(caller=callers.BEAT)  # what came wrong twice in a row was called bad
         house.days_pass(2)
         house.settle()
         house.pass_time(LEASES_END)

@@ -9,13 +9,15 @@ from uuid import uuid4
 
 import pytest
 from support import scale as scales
+from support.callers import TESTER
 from support.faulty_store import Fault, Forecast, Weather, bad_weather
 from support.house import LEASES_END, TENANT, WORKFLOW, House
 from support.house import houses as opened_houses
 from support.scale import Scale
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import Call
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
 from tierkeeper_client.errors import TierkeeperError
@@ -52,7 +54,7 @@ class Lives:
         name = self.chance.choice("abcdef")
         content = self.chance.choice([b"shared", b"other", self.chance.randbytes(100)])
         args = self.house.args(name, content, force=True)
-        result = self.delivered(lambda call: self.house.keeper.store(args, call=call))
+        result = self.delivered(lambda caller: self.house.keeper.artifacts.store(args, caller=caller))
         versions = self.contents.setdefault(name, [])
         versions.append(content)
         assert result.ref.version == len(versions)
@@ -64,12 +66,12 @@ class Lives:
         named = {"tenant": TENANT, "workflow": WORKFLOW, "name": self.chance.choice(sorted(self.contents))}
         keeper = self.house.keeper
         tier = self.chance.choice(["hot", "warm", "cold"])
-        commands: list[Callable[[Call], object]] = [
-            lambda call: keeper.promote(PromoteArgs(**named, to_tier=tier), call=call),
-            lambda call: keeper.archive(ArchiveArgs(**named), call=call),
-            lambda call: keeper.restore(RestoreArgs(**named, to_tier=tier), call=call),
-            lambda call: keeper.purge(PurgeArgs(**named), call=call),
-            lambda call: keeper.undelete(UndeleteArgs(**named), call=call),
+        commands: list[Callable[[Caller], object]] = [
+            lambda caller: keeper.artifacts.promote(PromoteArgs(**named, to_tier=tier), caller=caller),
+            lambda caller: keeper.artifacts.archive(ArchiveArgs(**named), caller=caller),
+            lambda caller: keeper.artifacts.restore(RestoreArgs(**named, to_tier=tier), caller=caller),
+            lambda caller: keeper.artifacts.purge(PurgeArgs(**named), caller=caller),
+            lambda caller: keeper.artifacts.undelete(UndeleteArgs(**named), caller=caller),
         ]
         chosen = self.chance.choice(commands)
         with contextlib.suppress(Refused):
@@ -87,12 +89,12 @@ class Lives:
             return
         assert found == self.contents[name][version - 1]
 
-    def delivered(self, command: Callable[[Call], R]) -> R:
+    def delivered(self, command: Callable[[Caller], R]) -> R:
         """Deliver until it is answered by something other than a store's fault."""
-        call = Call(str(uuid4()), "tester")
+        caller = Caller("tester", key=str(uuid4()))
         for _ in range(TRIES):
             try:
-                return command(call)
+                return command(caller)
             except TierkeeperError as error:
                 if error.exit_code in {NOT_THERE, NOT_NOW}:
                     raise Refused(str(error)) from error
@@ -123,7 +125,7 @@ def test_storms_at_the_port(
             lives.live(scale(short=8, long=40))
         house.pass_time(LEASES_END)
         # two wrong answers in a row, and a copy is called bad; reconcile reads it again and takes that back
-        house.keeper.steer.reconcile()
+        house.keeper.sweeps.reconcile(caller=callers.BEAT)
         house.settle()
         for name, versions in lives.contents.items():
             for version, content in enumerate(versions, start=1):
@@ -170,7 +172,7 @@ def test_verify_reads_again_what_came_wrong(house: House, chance: random.Random)
     house.store("a", b"content")
     for fault in (Fault.WRONG, Fault.SHORT, Fault.MISSING):
         with bad_weather(house.keeper, Forecast(chance, coming={"open": [fault]})):
-            assert house.keeper.verify(actor="tester").counts == {"verified": 1}
+            assert house.keeper.sweeps.verify(caller=TESTER).counts == {"verified": 1}
     assert house.events("a") == ["stored"]
 
 
@@ -179,7 +181,7 @@ def test_verify_goes_on_past_a_defect(house: House, chance: random.Random) -> No
     house.store("a", b"one")
     house.store("b", b"two")
     with bad_weather(house.keeper, Forecast(chance, coming={"open": [Fault.DEFECT]})):
-        assert house.keeper.verify(actor="tester").counts == {"verified": 1, "unreadable": 1}
+        assert house.keeper.sweeps.verify(caller=TESTER).counts == {"verified": 1, "unreadable": 1}
 
 
 def test_another_copy_answers_for_a_defect(house: House, chance: random.Random) -> None:

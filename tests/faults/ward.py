@@ -20,6 +20,7 @@ from support.crashing import Step, When
 from support.house import LEASES_END, House
 from support.processes import LocalProcess
 
+from tierkeeper.base import callers
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine import reserved
@@ -205,7 +206,7 @@ def wards(
             **(settings or {}),
         }
         keeper = stack.enter_context(Keeper.open(load(environ=env)))
-        keeper.init()
+        keeper.init(caller=callers.INIT)
         broker = stack.enter_context(redis.Redis(unix_socket_path=str(valkey.socket)))
         app = Celery(set_as_current=False)
         app.conf.update(shared_settings(valkey.url, valkey.url))

@@ -16,13 +16,8 @@ _R1 = (
             ),
             Edit(
                 INGEST,
-                "        lambda connection: storing.commit(connection, engine, prepared, items, uploads,"
-                " confirmed=confirmed, call=call)\n",
-                "        lambda connection: (\n"
-                "            placements.intend(connection, _LATE[prepared.token]),\n"
-                "            storing.commit(connection, engine, prepared, items, uploads,"
-                " confirmed=confirmed, call=call),\n"
-                "        )[1]\n",
+                "        lambda connection: storing.commit(\n",
+                "        lambda connection: placements.intend(connection, _LATE[prepared.token]) or storing.commit(\n",
             ),
         ),
         (f"{STORY}test_bytes_of_a_store_have_a_row_first",),
@@ -119,9 +114,9 @@ _R3_TO_R6 = (
         (
             Edit(
                 INGEST,
-                "        results, locks = step_4_commit(engine, prepared, going, written, call=call)\n",
+                "        results, locks = step_4_commit(engine, prepared, going, written, caller=caller)\n",
                 "        try:\n"
-                "            results, locks = step_4_commit(engine, prepared, going, written, call=call)\n"
+                "            results, locks = step_4_commit(engine, prepared, going, written, caller=caller)\n"
                 "        except CatalogUnavailable:\n            from tierkeeper.stores.base import ObjectKey\n"
                 "            for intent in [i for of_item in prepared.intents.values() for i in of_item]:\n"
                 "                engine.store(intent.tier).delete([ObjectKey(intent.location)])\n            raise\n",

@@ -233,6 +233,24 @@ _WORK = (
         (f"{KEEPER}test_storing.py::test_threads_with_one_key_store_once",),
     ),
     Mutant(
+        "deliveries",
+        "all calls without a key share one",
+        (
+            Edit(
+                "tierkeeper/base/callers.py",
+                "replace(self, key=str(uuid4()))",
+                'replace(self, key="everybody\'s")',
+            ),
+        ),
+        (f"{KEEPER}test_storing.py::test_calls_without_a_key_are_each_their_own",),
+    ),
+    Mutant(
+        "deliveries",
+        "a delivery may have no key",
+        (Edit("tierkeeper/catalog/commands.py", "        if not self.key:\n", "        if False:\n"),),
+        ("tests/unit/catalog/test_commands.py::test_a_delivery_has_a_key",),
+    ),
+    Mutant(
         "events",
         "a move is not told",
         (

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
+from support.callers import TESTER
 from support.house import House
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import RunView
@@ -15,7 +16,7 @@ def fill(house: House, count: int, *, prefix: str = "n", age: timedelta = OLD, *
     """Store so many artifacts of an age."""
     items = [house.args(f"{prefix}/{i}", f"{prefix} {i}".encode(), age=age, **more) for i in range(count)]
     for start in range(0, count, 500):
-        house.keeper.store_many(items[start : start + 500], call=house.call())
+        house.keeper.artifacts.store_many(items[start : start + 500], caller=TESTER)
 
 
 def states(house: House, tenant: str = "acme") -> Counter[str]:
@@ -26,7 +27,7 @@ def states(house: House, tenant: str = "acme") -> Counter[str]:
 
 def waiting(house: House) -> RunView:
     """The one run that awaits an approval."""
-    (run,) = [r for r in house.keeper.runs(kind=RunKind.PURGE) if r.state is RunState.AWAITING_APPROVAL]
+    (run,) = [r for r in house.keeper.runs.latest(kind=RunKind.PURGE) if r.state is RunState.AWAITING_APPROVAL]
     return run
 
 

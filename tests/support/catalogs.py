@@ -33,7 +33,7 @@ def opener(server: Postgres, template: str, settings_factory: Callable[..., Sett
 def contents(house: House) -> dict[str, bytes]:
     """Every live artifact's bytes, by its name and version."""
     found = {}
-    for view in house.keeper.select(Filter(all_versions=True)):
-        with house.keeper.open_artifact(view.ref) as reading:
+    for view in house.keeper.artifacts.select(Filter(all_versions=True)):
+        with house.keeper.artifacts.open(view.ref) as reading:
             found[str(view.ref)] = b"".join(reading.chunks)
     return found

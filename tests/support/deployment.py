@@ -56,7 +56,7 @@ class Deployment:
 
     def show(self, name: str) -> ArtifactView:
         """Return what the catalog says of an artifact."""
-        return self.keeper.show(Ref(TENANT, WORKFLOW, name))
+        return self.keeper.artifacts.show(Ref(TENANT, WORKFLOW, name))
 
     def tiers(self, name: str) -> set[str]:
         """Return the tiers with a present copy of an artifact."""
@@ -64,14 +64,14 @@ class Deployment:
 
     def read(self, name: str) -> bytes:
         """Return an artifact's bytes, verified by the keeper while reading."""
-        with self.keeper.open_artifact(Ref(TENANT, WORKFLOW, name)) as reading:
+        with self.keeper.artifacts.open(Ref(TENANT, WORKFLOW, name)) as reading:
             target = io.BytesIO()
             target.writelines(reading.chunks)
         return target.getvalue()
 
     def count(self, *, tier: str | None = None) -> int:
         """Return how many live artifacts there are (in a tier)."""
-        return self.keeper.count(Filter(tenant=TENANT, tier=tier))
+        return self.keeper.artifacts.count(Filter(tenant=TENANT, tier=tier))
 
     def objects(self, tier: str) -> list[Stored]:
         """Return what really lies in a tier, asked of its store and not of the catalog."""

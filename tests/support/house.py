@@ -14,8 +14,10 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from support import invariants
+from support.callers import TESTER
+from tierkeeper.base import callers
 from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import ArtifactView, Call, Ref, StoreResult, SweepResult, VerbResult
+from tierkeeper.base.values import ArtifactView, Ref, StoreResult, SweepResult, VerbResult
 from tierkeeper.keeper import Keeper
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
@@ -65,7 +67,7 @@ class House:
         self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
     ) -> StoreResult:
         """Store an artifact that was created ``age`` ago."""
-        return self.keeper.store(self.args(name, content, age=age, **more), call=self.call())
+        return self.keeper.artifacts.store(self.args(name, content, age=age, **more), caller=TESTER)
 
     def args(
         self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
@@ -76,17 +78,13 @@ class House:
         given = InlineContent.of(content) if isinstance(content, bytes) else content
         return StoreArgs(content=given, **fields)
 
-    def call(self) -> Call:
-        """Return a call with a fresh key."""
-        return Call(key=str(uuid4()), actor="tester")
-
     def ref(self, name: str = "a", version: int | None = None) -> Ref:
         """Return a reference."""
         return Ref(TENANT, WORKFLOW, name, version)
 
     def show(self, name: str = "a", version: int | None = None) -> ArtifactView:
         """Return an artifact."""
-        return self.keeper.show(self.ref(name, version))
+        return self.keeper.artifacts.show(self.ref(name, version))
 
     def tiers(self, name: str = "a", version: int | None = None) -> set[str]:
         """Return the tiers that have a present copy."""
@@ -94,12 +92,12 @@ class House:
 
     def read(self, name: str = "a", version: int | None = None, *, deleted: bool = False) -> bytes:
         """Return an artifact's bytes."""
-        with self.keeper.open_artifact(self.ref(name, version), deleted=deleted) as reading:
+        with self.keeper.artifacts.open(self.ref(name, version), deleted=deleted) as reading:
             return b"".join(reading.chunks)
 
     def events(self, name: str = "a", version: int | None = None) -> list[str]:
         """Return the types of an artifact's events, oldest first."""
-        return [e.type for e in self.keeper.events(ref=self.ref(name, version), newest_first=False)]
+        return [e.type for e in self.keeper.events.select(ref=self.ref(name, version), newest_first=False)]
 
     def everything(self) -> list[str]:
         """Return every object in every tier, as ``tier/location``."""
@@ -111,37 +109,45 @@ class House:
     def promote(self, name: str, to_tier: str, **more: Any) -> list[VerbResult]:
         """Promote."""
         args = PromoteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, to_tier=to_tier, **more)
-        return self.keeper.promote(args, call=self.call())
+        return self.keeper.artifacts.promote(args, caller=TESTER)
 
     def archive(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Archive."""
-        return self.keeper.archive(ArchiveArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
+        return self.keeper.artifacts.archive(
+            ArchiveArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), caller=TESTER
+        )
 
     def restore(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Restore."""
-        return self.keeper.restore(RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
+        return self.keeper.artifacts.restore(
+            RestoreArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), caller=TESTER
+        )
 
     def purge(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Purge."""
-        return self.keeper.purge(PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
+        return self.keeper.artifacts.purge(
+            PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), caller=TESTER
+        )
 
     def undelete(self, name: str = "a", **more: Any) -> list[VerbResult]:
         """Undelete."""
-        return self.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), call=self.call())
+        return self.keeper.artifacts.undelete(
+            UndeleteArgs(tenant=TENANT, workflow=WORKFLOW, name=name, **more), caller=TESTER
+        )
 
     # -- sweeps and time
 
     def turn(self) -> Counter[str]:
         """Rotate and converge until nothing is due; return the counts."""
         counts: Counter[str] = Counter()
-        while (run := self.keeper.rotate(actor="beat")) is not None:
-            result = self.keeper.converge_due(run)
+        while (run := self.keeper.sweeps.rotate(caller=callers.BEAT)) is not None:
+            result = self.keeper.sweeps.converge_due(run)
             counts.update(result.counts)
         return counts
 
     def collect(self) -> SweepResult:
         """Collect."""
-        return self.keeper.collect()
+        return self.keeper.sweeps.collect(caller=callers.BEAT)
 
     def settle(self) -> None:
         """Turn and collect, then ask every invariant, and that nothing is left to do."""
@@ -151,7 +157,7 @@ class House:
 
     def policy(self, text: str, *, source: str = "test.yaml") -> None:
         """Apply a policy."""
-        self.keeper.policy_apply(text, source=source, actor="tester")
+        self.keeper.policies.apply(text, source=source, caller=TESTER)
 
     def days_pass(self, days: float) -> None:
         """Let time pass: every moment in the catalog lies ``days`` further back, so that all ages grow together."""
@@ -244,7 +250,7 @@ def restored(house: House, content: bytes, *, to_tier: str = "hot") -> House:
 def initialized(keeper: Keeper) -> None:
     """Initialize; tiers that have the marks of another catalog are left to a rebuild, as an operator would."""
     with suppress(TierNotOurs):
-        keeper.init()
+        keeper.init(caller=callers.INIT)
 
 
 @contextmanager
@@ -268,7 +274,7 @@ def houses(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]:
             engine = {**AT_ONCE, **overrides.pop("engine", {})}
             settings = settings_factory(engine=engine, **overrides)
             keeper = stack.enter_context(Keeper.open(settings))
-            keeper.init()
+            keeper.init(caller=callers.INIT)
             stack.callback(invariants.check, keeper)
             return House(keeper, settings)
 

@@ -7,6 +7,7 @@ from typing import BinaryIO, cast
 
 from support.around import Around
 from support.house import House
+from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.filesystem import FilesystemStore
@@ -62,7 +63,7 @@ class Overtaken(Around):
         self.other = other
 
     def write_mark(self, mark: TierMark) -> TierMark:
-        self.other.keeper.init()
+        self.other.keeper.init(caller=callers.INIT)
         return super().write_mark(mark)
 
 
@@ -110,5 +111,5 @@ def damaged(house: House) -> int:
 
 def vital(house: House, name: str) -> tuple[Condition, str]:
     """What the health says of something."""
-    (found,) = [v for v in house.keeper.steer.health().vitals if v.name == name]
+    (found,) = [v for v in house.keeper.health.check().vitals if v.name == name]
     return found.condition, found.detail

@@ -7,6 +7,7 @@ from typing import cast
 from support.around import Around
 from support.house import House
 from support.reconciling import CONTENT, reconcile
+from tierkeeper.base import callers
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.stores.base import ObjectKey, Store, Stored
@@ -96,7 +97,7 @@ def read_it(house: House) -> None:
 
 def verify(house: House) -> None:
     """Verify reads every copy."""
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
 
 
 def compare(house: House) -> None:
@@ -106,7 +107,7 @@ def compare(house: House) -> None:
 
 def share(house: House) -> None:
     """The daily verify looks at the suspects whose quarantine is over."""
-    house.keeper.verify(share=0.001)
+    house.keeper.sweeps.verify(share=0.001, caller=callers.BEAT)
 
 
 def turn(house: House) -> None:

@@ -5,6 +5,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+from support.callers import TESTER
 from support.house import House
 from tierkeeper.base.findings import Finding, ReconcileResult
 from tierkeeper.base.ids import new_id
@@ -21,7 +22,7 @@ WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 def reconcile(house: House, **more: Any) -> tuple[ReconcileResult, list[Finding]]:  # noqa: ANN401  the keeper checks
     """Reconcile; return what was found too."""
     found: list[Finding] = []
-    result = house.keeper.steer.reconcile(actor="tester", found=found.append, **more)
+    result = house.keeper.sweeps.reconcile(caller=TESTER, found=found.append, **more)
     return result, found
 
 
@@ -117,7 +118,7 @@ def quarantined(house: House) -> int:
 
 def deleted_orphans(house: House) -> list[dict[str, Any]]:
     """What the audit log says of deleted orphans."""
-    return [dict(e.before or {}) for e in house.keeper.events(type="orphan deleted")]
+    return [dict(e.before or {}) for e in house.keeper.events.select(type="orphan deleted")]
 
 
 def _described(name: str, content: bytes) -> ObjectInfo:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from support.house import House
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import converge
 from tierkeeper.engine.commit import Result
@@ -17,7 +18,7 @@ class Slow:
     """A worker that does one step when it is told to."""
 
     house: House
-    worker: Worker = field(default_factory=lambda: Worker(token=new_id(), actor="slow"))
+    worker: Worker = field(default_factory=lambda: Worker(token=new_id(), caller=Caller("slow")))
     ids: list[UUID] = field(default_factory=list)
     intents: Sequence[Intent] = ()
     foreign: set[UUID] = field(default_factory=set)

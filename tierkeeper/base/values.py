@@ -12,15 +12,6 @@ from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunKi
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Who asks, under which key: ``key`` makes a second delivery return the first result."""
-
-    key: str
-    actor: str
-    correlation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Ref:
     """An artifact by name; ``version`` None is the latest."""
 

@@ -26,6 +26,11 @@ class Delivery:
     verb: str
     arguments_hash: bytes
 
+    def __post_init__(self) -> None:
+        """Refuse a delivery without a key: any two of them would be one."""
+        if not self.key:
+            raise ValueError("a delivery has no key")
+
 
 def find(connection: sa.Connection, deliveries: Collection[Delivery]) -> dict[Delivery, dict[str, Any]]:
     """Return the results of those that were carried out before.

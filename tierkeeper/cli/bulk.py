@@ -56,7 +56,7 @@ def targets(session: Session, artifacts: Sequence[str], *, version: int | None, 
 def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     """Return each version that the filter selects; raise NothingToSelect if there is none."""
     session.check_tier(chosen.filter.tier)
-    views = (view for view in session.held(session.keeper.select(chosen.filter)) if chosen.keep(view))
+    views = (view for view in session.held(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view))
     found = [Target(view.ref) for view in islice(views, chosen.limit)]
     if not found:
         raise NothingToSelect(filter=describe(chosen))
@@ -103,11 +103,11 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
     if how.wait is not None:
         raise click.UsageError("--wait goes with --enqueue.")
     results: list[VerbResult | ItemError] = []
-    method = getattr(session.keeper, verb.name)
+    method = getattr(session.keeper.artifacts, verb.name)
     with session.output.progress(verb.doing, total=len(arguments)) as advance:
         for one in arguments:
             try:
-                results.extend(method(one, call=session.call(), dry_run=how.dry_run))
+                results.extend(method(one, caller=session.caller, dry_run=how.dry_run))
             except TierkeeperError as error:
                 if len(arguments) == 1:
                     raise
@@ -125,11 +125,12 @@ def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: para
 
 
 def _post(session: Session, verb: Verb, arguments: VerbArgs) -> sending.Post:
-    call = session.call()  # one key for both ways: should the message have gone out after all, it changes nothing twice
+    # one key for both ways: should the message have gone out after all, it changes nothing twice
+    caller = session.caller.keyed()
     return sending.Post(
         _ref(arguments),
-        lambda: session.client.send(verb.task, arguments, key=call.key, correlation=session.correlation),
-        lambda: session.keeper.steer.intend(arguments, call=call),
+        lambda: session.client.send(verb.task, arguments, key=caller.key, correlation=session.caller.correlation),
+        lambda: session.keeper.artifacts.intend(arguments, caller=caller),
     )
 
 

@@ -22,7 +22,7 @@ def dump(session: Session, *, enqueue: bool) -> None:
         sending.send_sweeps(session, [TaskName.DUMP])
         return
     with session.output.progress("dumping") as advance:
-        result = session.keeper.steer.recovery.dump(actor=session.actor, progress=advance)
+        result = session.keeper.recovery.dump(caller=session.caller, progress=advance)
     if session.output.as_json:
         session.output.document(result)
         return
@@ -34,7 +34,7 @@ def dump(session: Session, *, enqueue: bool) -> None:
 @pass_session
 def dumps(session: Session) -> None:
     """List the dumps there are; an interrupted one is not complete and does not count."""
-    found = session.keeper.steer.recovery.dumps()
+    found = session.keeper.recovery.dumps()
     if session.output.as_json:
         session.output.document(found)
         return
@@ -70,8 +70,8 @@ def rebuild(
         _approve(session, reason, dry_run=dry_run)
         return
     with session.output.progress("rebuilding") as advance:
-        result = session.keeper.steer.recovery.rebuild(
-            actor=session.actor, dump=name, objects_only=objects_only, dry_run=dry_run, progress=advance
+        result = session.keeper.recovery.rebuild(
+            caller=session.caller, dump=name, objects_only=objects_only, dry_run=dry_run, progress=advance
         )
     if session.output.as_json:
         session.output.document(result)
@@ -82,7 +82,7 @@ def rebuild(
 def _approve(session: Session, reason: str | None, *, dry_run: bool) -> None:
     if not reason and not dry_run:
         raise click.UsageError("--approve needs --reason: it stands in the audit log.")
-    approved = session.keeper.steer.recovery.approve(actor=session.actor, reason=reason or "", dry_run=dry_run)
+    approved = session.keeper.recovery.approve(caller=session.caller, reason=reason or "", dry_run=dry_run)
     if session.output.as_json:
         session.output.array(approved)
         return

@@ -20,7 +20,7 @@ def deletes() -> None:
 @pass_session
 def status(session: Session) -> None:
     """Say whether bytes may be deleted; who said so, when and why."""
-    _print(session, session.keeper.steer.deletes())
+    _print(session, session.keeper.deletes.show())
 
 
 @deletes.command()
@@ -28,7 +28,7 @@ def status(session: Session) -> None:
 @pass_session
 def off(session: Session, *, reason: str) -> None:
     """Delete no bytes from now on. What a collect has marked already goes."""
-    _print(session, session.keeper.steer.switch_deletes(enabled=False, by=session.actor, reason=reason))
+    _print(session, session.keeper.deletes.switch(enabled=False, caller=session.caller, reason=reason))
 
 
 @deletes.command()
@@ -36,7 +36,7 @@ def off(session: Session, *, reason: str) -> None:
 @pass_session
 def on(session: Session, *, reason: str) -> None:
     """Let collect and reconcile delete again; the next ones take up what waited."""
-    _print(session, session.keeper.steer.switch_deletes(enabled=True, by=session.actor, reason=reason))
+    _print(session, session.keeper.deletes.switch(enabled=True, caller=session.caller, reason=reason))
 
 
 def _print(session: Session, found: DeletesView) -> None:

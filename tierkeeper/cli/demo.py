@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from tierkeeper.base import clock
+from tierkeeper.base import callers, clock
 from tierkeeper.cli import demo_content, demo_steps, output
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.homelock import hold_home
@@ -52,7 +52,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         stack.enter_context(hold_home(settings.home, by="tierkeeper demo"))
         resolved = demo_steps.own_broker(session)
         stack.enter_context(demo_steps.worker(session, resolved))
-        client = stack.enter_context(client_of(resolved, actor="demo"))
+        client = stack.enter_context(client_of(resolved, caller=callers.DEMO))
         demo_steps.Demo(session, client, items).run()
 
 

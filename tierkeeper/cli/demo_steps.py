@@ -11,7 +11,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from tierkeeper.base import clock
+from tierkeeper.base import callers, clock
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.settings import Settings
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
@@ -103,7 +103,7 @@ class Demo:
         """Do every step; raise DemoFailed if anything is not as it must be."""
         started = time.monotonic()
         text = demo_content.policy_text(f"demo-{self._tenant}", self._tenant, self._days)
-        self._keeper.policy_apply(text, source="the demo's policy", actor="demo")
+        self._keeper.policies.apply(text, source="the demo's policy", caller=callers.DEMO)
         self._store()
         self._sweep()
         self._show("rotate: every artifact goes where its age wants it; the copies it left are doomed")
@@ -131,7 +131,7 @@ class Demo:
                     name=item.ref.name,
                     content_type=guess_type(item.ref.name),
                     created=now - item.age,
-                    correlation=self._session.correlation,
+                    correlation=self._session.caller.correlation,
                 )
                 sent.append((item.ref, handle))
                 advance(1)
@@ -147,10 +147,12 @@ class Demo:
                 due = self._due()
                 advance(max(0, before - due))
                 before = min(before, due)
-                if not due and not any(r.state is RunState.RUNNING for r in self._keeper.runs(kind=RunKind.ROTATE)):
+                if not due and not any(
+                    r.state is RunState.RUNNING for r in self._keeper.runs.latest(kind=RunKind.ROTATE)
+                ):
                     return
                 if due and time.monotonic() - sent > BEAT:
-                    self._client.send(TaskName.ROTATE, correlation=self._session.correlation)
+                    self._client.send(TaskName.ROTATE, correlation=self._session.caller.correlation)
                     sent = time.monotonic()
 
     def _collect(self) -> None:
@@ -165,7 +167,7 @@ class Demo:
                 if not doomed:
                     return
                 if time.monotonic() - sent > BEAT:
-                    self._client.send(TaskName.COLLECT, correlation=self._session.correlation)
+                    self._client.send(TaskName.COLLECT, correlation=self._session.caller.correlation)
                     sent = time.monotonic()
 
     def _restore(self) -> list[Item]:
@@ -197,7 +199,9 @@ class Demo:
 
     def _end_of_undo(self) -> None:
         """Wait for the end of the last undo window, then let the workers delete for good."""
-        ends = [view.purge_at for view in self._keeper.select(self._mine) if view.purge_at and not view.purged_at]
+        ends = [
+            view.purge_at for view in self._keeper.artifacts.select(self._mine) if view.purge_at and not view.purged_at
+        ]
         left = max(((end - clock.now()).total_seconds() for end in ends), default=0)
         if left > 0:
             self._session.output.say(f"the undo windows end in {left:.0f} s")
@@ -221,14 +225,14 @@ class Demo:
         return sum(1 for tiers in self._expected.values() if tiers)
 
     def _problem(self, item: Item, tiers: set[str]) -> str | None:
-        view = self._keeper.show(item.ref)
+        view = self._keeper.artifacts.show(item.ref)
         if not tiers:
             return None if view.state is ArtifactState.PURGED else f"is {view.state}, not purged"
         if view.state is not ArtifactState.LIVE:
             return f"is {view.state}, not live"
         if set(view.wanted) != tiers or not tiers <= set(view.tiers):
             return f"is in {'+'.join(view.tiers)}, not in {'+'.join(sorted(tiers))}"
-        with self._keeper.open_artifact(item.ref) as reading, item.path.open("rb") as file:
+        with self._keeper.artifacts.open(item.ref) as reading, item.path.open("rb") as file:
             same = all(file.read(len(chunk)) == chunk for chunk in reading.chunks) and not file.read(1)
         return None if same else "does not have the bytes of its file"
 
@@ -236,7 +240,7 @@ class Demo:
         sent: list[tuple[Ref, Handle | TierkeeperError]] = []
         for item in items:
             fields = {"tenant": self._tenant, "workflow": self._workflow, "name": item.ref.name, **extra}
-            handle = self._client.send(task, validated(model, fields), correlation=self._session.correlation)
+            handle = self._client.send(task, validated(model, fields), correlation=self._session.caller.correlation)
             sent.append((item.ref, handle))
         self._answers(sent, task.value.removeprefix("tierkeeper."))
 
@@ -247,13 +251,13 @@ class Demo:
                 raise self._failed(f"{label} {ref}: {answer}")
 
     def _due(self) -> int:
-        return self._keeper.due(tenant=self._tenant)
+        return self._keeper.sweeps.due(tenant=self._tenant)
 
     def _doomed(self) -> int:
         return sum(one.doomed for one in self._stats())
 
     def _stats(self) -> list[TierStats]:
-        return demo_content.tier_stats(self._keeper.tiers(), self._keeper.select(self._mine))
+        return demo_content.tier_stats(self._keeper.tiers.known(), self._keeper.artifacts.select(self._mine))
 
     def _waiting(self, problem: str) -> Iterator[None]:
         deadline = time.monotonic() + PATIENCE
@@ -278,9 +282,12 @@ class Demo:
             self._session.output.document({"workflow": self._workflow, "steps": self._steps, **told})
             return
         show = self._session.output.print
-        show(Text("\nThe latest events", style="bold"), event_table(self._keeper.events(tenant=self._tenant, limit=8)))
+        show(
+            Text("\nThe latest events", style="bold"),
+            event_table(self._keeper.events.select(tenant=self._tenant, limit=8)),
+        )
         if restored:
             show(Text(f"\ntierkeeper explain {restored[0].ref}", style="bold"))
-            print_explanation(self._session, self._keeper.explain(restored[0].ref))
+            print_explanation(self._session, self._keeper.artifacts.explain(restored[0].ref))
         summary = f"{verified} live artifacts are byte for byte their files, {gone} are gone for good; {seconds:.0f} s"
         show(Text(f"\n{summary}", style="bold green"), f"Look around: tierkeeper ls {self._tenant}/{self._workflow}")

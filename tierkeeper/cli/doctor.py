@@ -33,7 +33,7 @@ def doctor(session: Session, *, everything: bool, accept_restore: bool, reason: 
         return
     if reason is not None or dry_run:
         raise click.UsageError("--reason and --dry-run are for --accept-restore; without it nothing is changed.")
-    found = list(session.keeper.steer.recovery.examine(everything=everything))
+    found = list(session.keeper.recovery.examine(everything=everything))
     if session.output.as_json:
         session.output.document(found)
     else:
@@ -49,8 +49,8 @@ def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
     if not reason and not dry_run:
         raise click.UsageError("--accept-restore needs --reason: it stands in the audit log.")
     with session.output.progress("comparing with the stores") as advance:
-        accepted = session.keeper.steer.recovery.accept_restore(
-            actor=session.actor, reason=reason or "", dry_run=dry_run, progress=advance
+        accepted = session.keeper.recovery.accept_restore(
+            caller=session.caller, reason=reason or "", dry_run=dry_run, progress=advance
         )
     if session.output.as_json:
         session.output.document(accepted)

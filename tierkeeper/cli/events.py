@@ -48,7 +48,7 @@ def events(
     table = not session.output.as_json and export is None
     newest_first = not oldest_first and export is None
     found = session.held(
-        session.keeper.events(
+        session.keeper.events.select(
             tenant=None if ref else tenant,
             ref=ref,
             type=kind,

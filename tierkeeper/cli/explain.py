@@ -18,7 +18,7 @@ from tierkeeper.cli.session import Session, pass_session
 def explain(session: Session, *, artifact: str, tenant: str | None, version: int | None) -> None:
     """Say why ARTIFACT (TENANT/WORKFLOW/NAME[@VERSION]) is where it is, what blocks it, what comes next, and when."""
     ref = params.with_version(params.parse_ref(artifact, tenant=tenant), version)
-    explanation = session.keeper.explain(ref)
+    explanation = session.keeper.artifacts.explain(ref)
     if session.output.as_json:
         session.output.document(explanation)
     else:

@@ -15,7 +15,7 @@ def find(session: Session, *, chosen: params.Chosen, count: bool) -> None:
         listing.print_list(session, chosen)
         return
     session.check_tier(chosen.filter.tier)
-    found = session.keeper.count(chosen.filter)
+    found = session.keeper.artifacts.count(chosen.filter)
     if session.output.as_json:
         session.output.document({"count": found})
     else:

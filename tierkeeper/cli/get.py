@@ -50,9 +50,9 @@ def get(
         raise InvalidInput(
             field="TARGET", value=str(path), problem="it is there already", fix="Use --force, or another name."
         )
-    size = session.keeper.show(ref).size
+    size = session.keeper.artifacts.show(ref).size
     with session.output.progress(f"reading {ref}", total=size) as advance:
-        view = session.keeper.fetch(ref, path, deleted=deleted, progress=advance)
+        view = session.keeper.artifacts.fetch(ref, path, deleted=deleted, progress=advance)
     if session.output.as_json:
         session.output.document({"ref": view.ref, "path": str(path), "size": view.size, "sha256": view.sha256})
     else:
@@ -68,7 +68,7 @@ def _file(target: Path | None, ref: Ref) -> Path:
 
 def _to_stdout(session: Session, ref: Ref, *, deleted: bool, offset: int, length: int | None) -> None:
     stdout = sys.stdout.buffer
-    with session.keeper.open_artifact(ref, deleted=deleted, offset=offset, length=length) as reading:
+    with session.keeper.artifacts.open(ref, deleted=deleted, offset=offset, length=length) as reading:
         for chunk in reading.chunks:
             stdout.write(chunk)
     stdout.flush()

@@ -20,7 +20,7 @@ def health(session: Session, *, no_tiers: bool) -> None:
 
     The exit code is 0 where nothing is bad, 8 where something is, 6 where the catalog does not answer.
     """
-    found = session.keeper.steer.health(tiers=not no_tiers)
+    found = session.keeper.health.check(tiers=not no_tiers)
     if session.output.as_json:
         session.output.document({"healthy": found.healthy, "problems": found.problems, "vitals": found.vitals})
     else:

@@ -54,9 +54,9 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
 @pass_session
 def summary(session: Session, *, tenant: str | None) -> None:
     """Say how many copies lie in each tier, how much is due now, and what the last runs did."""
-    stats = session.keeper.stats(tenant=tenant)
-    due = session.keeper.due(tenant=tenant)
-    runs = session.keeper.runs(limit=5)
+    stats = session.keeper.tiers.stats(tenant=tenant)
+    due = session.keeper.sweeps.due(tenant=tenant)
+    runs = session.keeper.runs.latest(limit=5)
     if session.output.as_json:
         session.output.document({"tiers": stats, "due": due, "last_runs": runs})
         return
@@ -71,7 +71,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
     size = 0
     shown: list[PlanItem] = []
     with session.output.progress("planning") as advance:
-        for item in session.held(session.keeper.plan(tenant=tenant)):
+        for item in session.held(session.keeper.plans.due(tenant=tenant)):
             counts[_label(item)] += 1
             size += item.size if item.action == "move" else 0
             if session.output.verbose and len(shown) < planning.ROWS:
@@ -95,8 +95,8 @@ def _live(session: Session, tenant: str | None) -> None:
     size = errors = 0
     failures: list[Any] = []
     keeper = session.keeper
-    identity = keeper.rotate(actor=session.actor, tenant=tenant)
-    with session.output.progress("moving", total=keeper.due(tenant=tenant)) as advance:
+    identity = keeper.sweeps.rotate(caller=session.caller, tenant=tenant)
+    with session.output.progress("moving", total=keeper.sweeps.due(tenant=tenant)) as advance:
         for result in _steps(session, identity, advance):
             counts.update(result.counts)
             size += result.bytes
@@ -126,14 +126,14 @@ def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:
     """Delete what is ripe; where that is refused, the moves before it are told first, then why."""
     with session.output.progress("collecting") as advance:
         try:
-            return session.keeper.collect(actor=session.actor, progress=advance), None
+            return session.keeper.sweeps.collect(caller=session.caller, progress=advance), None
         except (DeletesDisabled, CatalogRestored) as refused:
             return SweepResult({}, 0, 0, more=True), refused
 
 
 def _say_waiting(session: Session) -> None:
     """Say which purges the brake has stopped, and how to decide: nothing of them is counted as due."""
-    for waiting in session.keeper.runs(kind=RunKind.PURGE):
+    for waiting in session.keeper.runs.latest(kind=RunKind.PURGE):
         if waiting.state is RunState.AWAITING_APPROVAL:
             run = output.short_id(waiting.id)
             session.output.say(f"run {run} awaits approval: {waiting.reason}")
@@ -146,7 +146,7 @@ def _say_waiting(session: Session) -> None:
 def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[SweepResult]:  # noqa: ANN401  the progress
     more = identity is not None
     while more and identity is not None:
-        result = session.keeper.converge_due(identity, progress=advance)
+        result = session.keeper.sweeps.converge_due(identity, progress=advance)
         yield result
         more = result.more
 

@@ -42,7 +42,7 @@ class Onlooker:
         theirs: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
         away: tuple[type[BaseException], ...] = (TierkeeperError, KombuError, OSError, *theirs)
         try:
-            quiet = self._keeper.steer.quiet()
+            quiet = self._keeper.health.quiet()
             if quiet is not None and quiet < self._stalled:
                 return None
             found = self._who()

@@ -57,7 +57,7 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @pass_session
 def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None:
     """List what is parked, with the reasons."""
-    found = session.keeper.steer.parked(replace(chosen, state=None if standing == "any" else StuckState(standing)))
+    found = session.keeper.parked.select(replace(chosen, state=None if standing == "any" else StuckState(standing)))
     if session.output.as_json:
         session.output.array(session.held(found))
         return
@@ -77,7 +77,7 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
 @pass_session
 def show(session: Session, *, item: str, tenant: str | None) -> None:
     """Show one item."""
-    found = list(session.keeper.steer.parked(replace(_one(item, StuckFilter(tenant=tenant)), state=None)))
+    found = list(session.keeper.parked.select(replace(_one(item, StuckFilter(tenant=tenant)), state=None)))
     if not found:
         raise ParkedNotFound(item=item)
     if session.output.as_json:
@@ -107,7 +107,7 @@ def show(session: Session, *, item: str, tenant: str | None) -> None:
 @pass_session
 def retry(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on by name
     """Retry."""
-    _carry_out(session, session.keeper.steer.retry_parked, **options)
+    _carry_out(session, session.keeper.parked.retry, **options)
 
 
 @parked.command(
@@ -121,7 +121,7 @@ def retry(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on 
 @pass_session
 def skip(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on by name
     """Skip."""
-    _carry_out(session, session.keeper.steer.skip_parked, **options)
+    _carry_out(session, session.keeper.parked.skip, **options)
 
 
 def _carry_out(
@@ -133,7 +133,7 @@ def _carry_out(
     asked = [_one(item, chosen) for item in items] or [chosen]
     # a skipped message can be retried when it is named
     asked = [replace(one, state=None if items else StuckState.PARKED) for one in asked]
-    results = [result for one in asked for result in decide(one, actor=session.actor, dry_run=dry_run)]
+    results = [result for one in asked for result in decide(one, caller=session.caller, dry_run=dry_run)]
     if session.output.as_json:
         session.output.document(results)
         return

@@ -16,6 +16,7 @@ from tierkeeper.base.values import AppliedItem, PlanItem
 from tierkeeper.cli import output, params, sending
 from tierkeeper.cli.groups import TierCommand
 from tierkeeper.cli.session import Session, pass_session
+from tierkeeper.engine.planstore import Summary
 
 ROWS: Final = 500  # items that a table shows
 LATEST: Final = 1000  # plans in which the end of an id is looked for
@@ -50,14 +51,14 @@ def plan(
 
     It looks at everything, not only at what is due, and changes nothing.
     """
-    steer = session.keeper.steer
+    keeper = session.keeper
     text = None if file is None else file.read_text(encoding="utf-8")
-    view = steer.view(tenant=tenant, as_of=as_of, policies=text, source=str(file))
+    view = keeper.plans.view(tenant=tenant, as_of=as_of, policies=text, source=str(file))
     if store:
         if limit is not None:
             raise click.UsageError("A stored plan is whole; leave out --limit.")
         with session.output.progress("planning") as advance:
-            kept = steer.store_plan(view, by=session.actor, expires=expires, progress=advance)
+            kept = keeper.plans.store(view, caller=session.caller, expires=expires, progress=advance)
         if session.output.as_json:
             session.output.document(kept)
             return
@@ -66,8 +67,8 @@ def plan(
         session.output.print("", f"plan {short}, to be applied until {output.moment(kept.expires_at)}")
         session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
         return
-    summary = steer.summary()
-    items = session.held(steer.plan(view, summary, limit=limit))
+    summary = Summary()
+    items = session.held(keeper.plans.items(view, summary, limit=limit))
     if session.output.as_json:
         session.output.array(items)
         return
@@ -76,14 +77,14 @@ def plan(
     if rest:
         session.output.say(f"and {rest} more; -o json lists them all")
     session.output.print("")
-    _print_summary(session, steer.sums(view, summary))
+    _print_summary(session, keeper.plans.sums(view, summary))
 
 
 @click.command(cls=TierCommand)
 @pass_session
 def plans(session: Session) -> None:
     """List the latest stored plans."""
-    found = session.keeper.steer.plans()
+    found = session.keeper.plans.latest()
     if session.output.as_json:
         session.output.document(found)
         return
@@ -120,7 +121,7 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
     left: list[AppliedItem] = []
     told: list[AppliedItem] = []
     with session.output.progress("applying") as advance:
-        found = session.keeper.steer.apply_plan(_find(session, plan), by=session.actor, dry_run=dry_run)
+        found = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
         for item in session.held(found):
             counts[item.action, item.outcome] += 1
             failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
@@ -208,7 +209,7 @@ def _find(session: Session, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        found = [one.id for one in session.keeper.steer.plans(limit=LATEST) if str(one.id).endswith(text)]
+        found = [one.id for one in session.keeper.plans.latest(limit=LATEST) if str(one.id).endswith(text)]
     if len(text) < output.SHORT_ID or len(found) > 1:
         raise InvalidInput(
             field="plan",

@@ -27,7 +27,7 @@ def policy() -> None:
 @pass_session
 def apply(session: Session, *, file: Path, dry_run: bool) -> None:
     """Make the policies in FILE (YAML or JSON, - for stdin) govern; each change is a new version."""
-    changes = session.keeper.policy_apply(_text(file), source=str(file), actor=session.actor, dry_run=dry_run)
+    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=dry_run)
     _print_changes(session, changes)
     if dry_run:
         session.output.say("a dry run: nothing was changed")
@@ -38,7 +38,7 @@ def apply(session: Session, *, file: Path, dry_run: bool) -> None:
 @pass_session
 def diff(session: Session, *, file: Path) -> None:
     """Compare the policies in FILE (- for stdin) with those that govern now."""
-    changes = session.keeper.policy_apply(_text(file), source=str(file), actor=session.actor, dry_run=True)
+    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=True)
     if session.output.as_json:
         session.output.document(changes)
         return
@@ -53,7 +53,7 @@ def diff(session: Session, *, file: Path) -> None:
 @pass_session
 def list_policies(session: Session, *, all_versions: bool) -> None:
     """List the policies."""
-    found = session.keeper.policies(all_versions=all_versions)
+    found = session.keeper.policies.known(all_versions=all_versions)
     if session.output.as_json:
         session.output.document(found)
         return
@@ -79,7 +79,7 @@ def list_policies(session: Session, *, all_versions: bool) -> None:
 @pass_session
 def show(session: Session, *, name: str, version: int | None) -> None:
     """Show policy NAME as YAML, which `policy apply` reads back."""
-    found = session.keeper.policy(name, version)
+    found = session.keeper.policies.get(name, version)
     if session.output.as_json:
         session.output.document(found)
         return
@@ -109,7 +109,7 @@ def test(
     It need not exist.
     """
     ref = params.parse_ref(artifact, tenant=tenant)
-    verdicts = session.keeper.policy_test(
+    verdicts = session.keeper.policies.test(
         Subject(
             tenant=ref.tenant,
             workflow=ref.workflow,
@@ -140,10 +140,10 @@ def test(
 @pass_session
 def remove(session: Session, *, name: str, yes: bool) -> None:
     """Remove policy NAME; what it governed falls to the next that matches."""
-    found = session.keeper.policy(name)
+    found = session.keeper.policies.get(name)
     if not yes and not click.confirm(f"Remove policy {found.name} v{found.version}?", err=True):
         raise click.Abort
-    _print_changes(session, [session.keeper.policy_remove(name, actor=session.actor)])
+    _print_changes(session, [session.keeper.policies.remove(name, caller=session.caller)])
 
 
 @policy.command(name="import-s3", short_help="Apply an S3 lifecycle configuration.")
@@ -160,13 +160,13 @@ def import_s3(
 
     What a policy cannot say is an error that names the rule, never a silent loss.
     """
-    changes = session.keeper.policy_import_s3(
+    changes = session.keeper.policies.import_s3(
         _text(file),
         name=name,
         source=str(file),
         tenant=tenant,
         workflow=workflow,
-        actor=session.actor,
+        caller=session.caller,
         dry_run=dry_run,
     )
     _print_changes(session, changes)

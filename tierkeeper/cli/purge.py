@@ -36,10 +36,10 @@ def purge(
         bulk.confirm(session, found, what="Purge")
     if chosen.given and not how.dry_run:
         refs = [target.ref for target in found]
-        session.keeper.steer.allow_purge(
+        session.keeper.artifacts.allow_purge(
             Counter(ref.tenant for ref in refs),
             described=bulk.describe(chosen),
             samples=[str(ref) for ref in refs[:SAMPLES]],
-            by=session.actor,
+            caller=session.caller,
         )
     bulk.carry_out(session, VERB, found, how)

@@ -39,8 +39,8 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
             more += 1
 
     with session.output.progress("reconciling") as advance:
-        result = session.keeper.steer.reconcile(
-            actor=session.actor, tiers=tiers, dry_run=dry_run, found=note, progress=advance
+        result = session.keeper.sweeps.reconcile(
+            caller=session.caller, tiers=tiers, dry_run=dry_run, found=note, progress=advance
         )
     if session.output.as_json:
         session.output.document(_document(result, found, dry_run=dry_run))

@@ -46,7 +46,7 @@ def restore(
     """
     if (list_only or auto_select) and artifacts:
         raise click.UsageError("--list and --auto-select go with a filter, not with artifacts.")
-    target = to_tier or next(tier.name for tier in session.keeper.tiers() if not tier.is_database)
+    target = to_tier or next(tier.name for tier in session.keeper.tiers.known() if not tier.is_database)
     away = replace(chosen, keep=functools.partial(_is_away, target))
     if list_only:
         listing.print_list(session, away)

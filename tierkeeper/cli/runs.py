@@ -36,7 +36,7 @@ def runs() -> None:
 @pass_session
 def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
     """List the latest runs."""
-    found = session.keeper.runs(kind=None if kind is None else RunKind(kind), limit=limit)
+    found = session.keeper.runs.latest(kind=None if kind is None else RunKind(kind), limit=limit)
     if session.output.as_json:
         session.output.document(found)
     elif found:
@@ -80,7 +80,7 @@ def show(session: Session, *, run: str) -> None:
 @pass_session
 def approve(session: Session, *, run: str, at_most: int | None, reason: str) -> None:
     """Let RUN go on that awaits approval: exactly what it counted, and nothing that came due later."""
-    found = session.keeper.steer.approve(_find(session, run).id, by=session.actor, reason=reason, at_most=at_most)
+    found = session.keeper.runs.approve(_find(session, run).id, caller=session.caller, reason=reason, at_most=at_most)
     _decided(session, found)
 
 
@@ -90,7 +90,7 @@ def approve(session: Session, *, run: str, at_most: int | None, reason: str) -> 
 @pass_session
 def reject(session: Session, *, run: str, reason: str) -> None:
     """Do not let RUN go on that awaits approval. What the brake stopped is kept for engine.undelete_pin."""
-    found = session.keeper.steer.reject(_find(session, run).id, by=session.actor, reason=reason)
+    found = session.keeper.runs.reject(_find(session, run).id, caller=session.caller, reason=reason)
     _decided(session, found)
 
 
@@ -134,9 +134,9 @@ def _waiting(found: RunView) -> list[tuple[str, str]]:
 
 def _find(session: Session, text: str) -> RunView:
     try:
-        return session.keeper.run(UUID(text))
+        return session.keeper.runs.get(UUID(text))
     except ValueError:
-        found = [run for run in session.keeper.runs(limit=LATEST) if str(run.id).endswith(text)]
+        found = [run for run in session.keeper.runs.latest(limit=LATEST) if str(run.id).endswith(text)]
     if len(text) < output.SHORT_ID or len(found) > 1:
         raise InvalidInput(
             field="run",

@@ -80,7 +80,7 @@ def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnava
 def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
     """Send sweeps, whose record is their run; nobody waits for their result."""
     for task in tasks:
-        session.client.send(task, correlation=session.correlation)
+        session.client.send(task, correlation=session.caller.correlation)
     if session.output.as_json:
         session.output.document({"sent": [task.value for task in tasks]})
     else:

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import click
 
-from tierkeeper.base import log
+from tierkeeper.base import callers, log
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings, load
-from tierkeeper.base.values import Call
 from tierkeeper.cli.output import Output
 from tierkeeper.cli.state import State
 from tierkeeper.embedded import services
@@ -31,8 +31,8 @@ class Session:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.actor = f"cli:{_login()}"
-        self.correlation = str(uuid4())  # of everything that this command does or sends
+        #: with the correlation of everything that this command does or sends
+        self.caller = callers.on_command_line(_login(), correlation=str(uuid4()))
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -76,25 +76,25 @@ class Session:
         if self.settings.catalog.url is not None:
             return []
         try:
-            return self._opened.start(actor=self.actor)
+            return self._opened.start(caller=self.caller)
         except StoreError as error:
-            if not self._opened.policies():
+            if not self._opened.policies.known():
                 raise
             self.output.warn(f"not prepared: {error}")
             return []
 
     def reach(self) -> None:
         """Raise unless the catalog answers, as this version needs it, and the broker lets us in."""
-        self.keeper.runs(limit=1)
+        self.keeper.runs.latest(limit=1)
         broker.ask(str(self.resolved.broker.url), seconds=self.settings.health.probe.total_seconds())
 
     def initialize(self) -> list[str]:
         """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
-        return self._opened.init(actor=self.actor)
+        return self._opened.init(caller=self.caller)
 
     def adopt(self, tier: str, *, reason: str, lost: bool) -> None:
         """Take a place over as this tier's, whatever mark it has."""
-        self._opened.adopt(tier, actor=self.actor, reason=reason, lost=lost)
+        self._opened.tiers.adopt(tier, caller=self.caller, reason=reason, lost=lost)
 
     @functools.cached_property
     def _opened(self) -> Keeper:
@@ -103,7 +103,7 @@ class Session:
     @functools.cached_property
     def client(self) -> TierkeeperClient:
         """The client, as an application would make it."""
-        return self._stack.enter_context(client_of(self.resolved, actor=self.actor))
+        return self._stack.enter_context(client_of(self.resolved, caller=self.caller))
 
     def check_tier(self, name: str | None) -> None:
         """Raise UnknownTier if a tier is named that the settings do not have."""
@@ -116,19 +116,15 @@ class Session:
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
         return rows
 
-    def call(self) -> Call:
-        """Return who asks, under a fresh key."""
-        return Call(key=str(uuid4()), actor=self.actor, correlation=self.correlation)
 
-
-def client_of(settings: Settings, *, actor: str) -> TierkeeperClient:
+def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
     """Return a client of these settings, as an application would make it."""
     return TierkeeperClient(
         str(settings.broker.url),
         settings.results.url,
         settings.staging.url,
         inline_limit=settings.engine.inline_limit,
-        actor=actor,
+        actor=caller.actor,
         keys=settings.messages.keys,
     )
 

@@ -19,7 +19,7 @@ from tierkeeper.cli.session import Session, pass_session
 def show(session: Session, *, artifact: str, tenant: str | None, version: int | None) -> None:
     """Show ARTIFACT (TENANT/WORKFLOW/NAME[@VERSION]) in any state, with its copies."""
     ref = params.with_version(params.parse_ref(artifact, tenant=tenant), version)
-    view = session.keeper.show(ref)
+    view = session.keeper.artifacts.show(ref)
     if session.output.as_json:
         session.output.document(view)
     else:

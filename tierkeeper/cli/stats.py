@@ -11,7 +11,7 @@ from tierkeeper.cli.statistics import tier_table
 @pass_session
 def stats(session: Session, *, tenant: str | None) -> None:
     """Count copies and bytes by tier; doomed copies are those that wait to be deleted."""
-    found = session.keeper.stats(tenant=tenant)
+    found = session.keeper.tiers.stats(tenant=tenant)
     if session.output.as_json:
         session.output.document(found)
     else:

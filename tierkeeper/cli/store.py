@@ -120,7 +120,7 @@ def _ref(arguments: StoreArgs) -> Ref:
 def _send(session: Session, source: Source, arguments: StoreArgs) -> Handle:
     content = sys.stdin.buffer if source.path == STDIN else source.path
     fields = arguments.model_dump(exclude={"content", "sha256"})
-    return session.client.store(content, **fields, correlation=session.correlation)
+    return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
 def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> None:
@@ -141,7 +141,7 @@ def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> 
 
 def _store_one(session: Session, source: Source, arguments: StoreArgs) -> StoreResult:
     if source.path == STDIN:
-        return session.keeper.store(arguments, call=session.call(), content=sys.stdin.buffer)
+        return session.keeper.artifacts.store(arguments, caller=session.caller, content=sys.stdin.buffer)
     try:
         opened = source.path.open("rb")
     except OSError as error:
@@ -152,7 +152,7 @@ def _store_one(session: Session, source: Source, arguments: StoreArgs) -> StoreR
             fix="Check its permissions.",
         ) from error
     with opened as content:
-        return session.keeper.store(arguments, call=session.call(), content=content)
+        return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
 
 
 def _report(session: Session, results: Sequence[StoreResult | ItemError]) -> None:

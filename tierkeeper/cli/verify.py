@@ -22,7 +22,7 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
     session.check_tier(chosen.filter.tier)
     selected = chosen.filter if chosen.given or chosen.filter.tenant else None
     with session.output.progress("verifying") as advance:
-        result = session.keeper.verify(filter=selected, share=share, actor=session.actor, progress=advance)
+        result = session.keeper.sweeps.verify(filter=selected, share=share, caller=session.caller, progress=advance)
     if session.output.as_json:
         session.output.document(result)
     else:

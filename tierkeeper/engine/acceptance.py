@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import HoldNames, HoldReleased, ReleasedHold
 from tierkeeper.audit.catalog import RestoreAccepted
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.recovery import Acceptance, Approved
 from tierkeeper.base.states import RunKind
@@ -33,7 +34,7 @@ _LEASES = 1.5  # after so many of them what nobody renews has ended
 def accept(
     engine: Engine,
     *,
-    actor: str,
+    caller: Caller,
     reason: str,
     dry_run: bool = False,
     found: Callable[[Adopted], None] | None = None,
@@ -47,7 +48,7 @@ def accept(
     """
     line = _line(engine)
     with engine.marks.assuming(marking.of_this_catalog(engine)):
-        accepted = _accept(engine, line, actor=actor, reason=reason, dry_run=dry_run, found=found, progress=progress)
+        accepted = _accept(engine, line, caller=caller, reason=reason, dry_run=dry_run, found=found, progress=progress)
     if not dry_run:
         marking.renew(engine)
     return accepted
@@ -63,13 +64,13 @@ def _accept(
     engine: Engine,
     line: UUID | None,
     *,
-    actor: str,
+    caller: Caller,
     reason: str,
     dry_run: bool,
     found: Callable[[Adopted], None] | None,
     progress: Callable[[int], None] | None,
 ) -> Acceptance:
-    doubt = epoch.check(engine, actor=actor)
+    doubt = epoch.check(engine, caller=caller)
     highest = max(epoch.twins(engine), default=0)
     with engine.catalog.reading() as connection:
         standing = epochs.standing(connection)
@@ -78,15 +79,15 @@ def _accept(
     if doubt is None:
         return Acceptance(None, standing.epoch.number, {}, dry_run)
     if dry_run:
-        counts = stocktaking.take_stock(engine, actor=actor, run=None, dry_run=True, found=found, progress=progress)
+        counts = stocktaking.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
-    with job.running(engine.catalog, RunKind.REBUILD, actor=actor, arguments={"accepted": doubt}) as work:
+    with job.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
         engine.catalog.run(placements.forget_misses)  # a look noted by another state of the catalog is none (R20)
         intents = _forget_intents(engine)
         counts = stocktaking.take_stock(
-            engine, actor=actor, run=work.run, intents=intents, found=found, progress=work.moved(progress)
+            engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
         )
-        here = engine.catalog.run(partial(_accepted, line=line, highest=highest, actor=actor, reason=reason))
+        here = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))
         epoch.write_twin(engine, here)
         work.add(counts)
     return Acceptance(doubt, here.number, counts)
@@ -118,7 +119,7 @@ def _forget_intents(engine: Engine) -> list[Intent]:
     return engine.catalog.run(unit)
 
 
-def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, actor: str, reason: str) -> Epoch:
+def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, caller: Caller, reason: str) -> Epoch:
     epochs.lock(connection)
     known = identity.read(connection)
     if known is not None and known.line != line:
@@ -126,13 +127,13 @@ def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, act
     now = catalog_now(connection)
     number = max(highest, epochs.standing(connection).epoch.number) + 1
     here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-    epochs.raise_to(connection, here, by=actor, reason=reason, now=now)
-    epochs.set_trust(connection, epochs.TRUSTED, by=actor, reason=reason, now=now, event=RestoreAccepted)
-    identity.begin_line(connection, by=actor, reason=reason, now=now)
+    epochs.raise_to(connection, here, by=caller.actor, reason=reason, now=now)
+    epochs.set_trust(connection, epochs.TRUSTED, by=caller.actor, reason=reason, now=now, event=RestoreAccepted)
+    identity.begin_line(connection, by=caller.actor, reason=reason, now=now)
     return here
 
 
-def approve(engine: Engine, *, actor: str, reason: str, dry_run: bool = False) -> Iterator[Approved]:
+def approve(engine: Engine, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
     """Release the holds of a rebuild, batch by batch; yield each artifact."""
     after: UUID = UUID(int=0)
     while True:
@@ -143,15 +144,15 @@ def approve(engine: Engine, *, actor: str, reason: str, dry_run: bool = False) -
             return
         after = ids[-1]
         if not dry_run:
-            engine.catalog.run(partial(_release, ids=ids, actor=actor, reason=reason))
+            engine.catalog.run(partial(_release, ids=ids, caller=caller, reason=reason))
         yield from (Approved(row.ref, f"held since it was rebuilt, of {row.created_at:%Y-%m-%d}") for row in rows)
 
 
-def _release(connection: sa.Connection, *, ids: list[UUID], actor: str, reason: str) -> None:
+def _release(connection: sa.Connection, *, ids: list[UUID], caller: Caller, reason: str) -> None:
     blobs.lock(connection, artifacts.blobs_of(connection, ids))
     rows = artifacts.lock(connection, ids)
     now = catalog_now(connection)
-    released = holds.release(connection, ids, adopt.HOLD, by=actor, now=now)
+    released = holds.release(connection, ids, adopt.HOLD, by=caller.actor, now=now)
     changed = [row for row in rows if row.id in released]
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge") for row in changed])
     record(
@@ -159,5 +160,5 @@ def _release(connection: sa.Connection, *, ids: list[UUID], actor: str, reason: 
         changed,
         lambda row: HoldReleased(before=HoldNames(holds=row.holds), after=ReleasedHold(hold=adopt.HOLD, reason=reason)),
         now=now,
-        actor=actor,
+        caller=caller,
     )

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.artifacts import ArtifactRebuilt, Placed, ReturnedArtifact, TakenOver
 from tierkeeper.audit.placements import BytesLeftAside, BytesLeftOver, LooseBytes
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
@@ -73,7 +74,9 @@ class Adopted:
     ref: Ref | None = None
 
 
-def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | None, dry_run: bool) -> list[Adopted]:
+def adopt(
+    engine: Engine, objects: Sequence[Object], *, caller: Caller, run: UUID | None, dry_run: bool
+) -> list[Adopted]:
     """Take over what can be; a dry run reads no bytes, and says what would come back."""
     ends = _ends(engine, objects)
     candidates = [one for one in objects if layout.placement_of(one.location) not in ends]
@@ -89,7 +92,7 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
             if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:
                 aside.append(one)
             continue
-        unit = functools.partial(_take, engine=engine, one=one, found=found, actor=actor, run=run)
+        unit = functools.partial(_take, engine=engine, one=one, found=found, caller=caller, run=run)
         if dry_run:
             with engine.catalog.reading() as connection, connection.begin() as transaction:
                 done.append(unit(connection))
@@ -102,7 +105,7 @@ def adopt(engine: Engine, objects: Sequence[Object], *, actor: str, run: UUID | 
             done.append(Adopted(one, Adoption.UNKNOWN))
             aside.append(one)
     if aside and not dry_run:
-        engine.catalog.run(functools.partial(note, objects=aside, event=BytesLeftAside, actor=actor, run=run))
+        engine.catalog.run(functools.partial(note, objects=aside, event=BytesLeftAside, caller=caller, run=run))
     return done
 
 
@@ -122,7 +125,7 @@ def note(
     *,
     objects: Sequence[Object],
     event: type[BytesLeftOver] | type[BytesLeftAside],
-    actor: str,
+    caller: Caller,
     run: UUID | None,
 ) -> None:
     """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
@@ -133,7 +136,7 @@ def note(
             subject=id_,
             revision=1,
             payload=event(before=LooseBytes(tier=one.tier, location=one.location, size=one.size)),
-            actor=actor,
+            actor=caller.actor,
             run=run,
         )
         for one, id_ in ids.items()
@@ -207,7 +210,7 @@ def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
 
 
 def _take(
-    connection: sa.Connection, *, engine: Engine, one: Object, found: Described, actor: str, run: UUID | None
+    connection: sa.Connection, *, engine: Engine, one: Object, found: Described, caller: Caller, run: UUID | None
 ) -> Adopted:
     """Give one object its rows, in the order of the locks."""
     info = found.info
@@ -225,22 +228,22 @@ def _take(
         needing = known if known.counted else _sharing(connection, blob)
         if needing is None:
             blobs.drop_unused(connection, [blob])
-            note(connection, objects=[one], event=BytesLeftOver, actor=actor, run=run)
+            note(connection, objects=[one], event=BytesLeftOver, caller=caller, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
         _place(connection, engine, one, found, blob, owner=known.id, now=now)
-        _tell_of_copy(connection, row, one, now=now, actor=actor, run=run)
+        _tell_of_copy(connection, row, one, now=now, caller=caller, run=run)
         return Adopted(one, Adoption.COPY, row.ref)
     version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
     row = _new(moment, one, info, blob=blob, name=head.id, version=version)
     artifacts.set_latest(connection, {head.id: max(head.latest, version)})
     artifacts.insert(connection, [row])
     reason = f"found only in tier {one.tier} when the catalog was rebuilt"
-    holds.place(connection, row.id, HOLD, by=actor, reason=reason, now=now)
+    holds.place(connection, row.id, HOLD, by=caller.actor, reason=reason, now=now)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
     _place(connection, engine, one, found, blob, owner=row.id, now=now)
     after = ReturnedArtifact(state=row.state, tier=one.tier, location=one.location, holds=row.holds, size=row.size)
-    line = events.of_artifact(row, ArtifactRebuilt(after=after), revision=1, now=now, actor=actor, run=run)
+    line = events.of_artifact(row, ArtifactRebuilt(after=after), revision=1, now=now, actor=caller.actor, run=run)
     events.append(connection, [line], at=now)
     return Adopted(one, Adoption.ARTIFACT, row.ref)
 
@@ -291,10 +294,10 @@ def _place(
 
 
 def _tell_of_copy(
-    connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, actor: str, run: UUID | None
+    connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, caller: Caller, run: UUID | None
 ) -> None:
     payload = Placed(after=TakenOver(found=one.tier, location=one.location))
-    record(connection, [row], payload, now=now, actor=actor, run=run)
+    record(connection, [row], payload, now=now, caller=caller, run=run)
     schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
 
 

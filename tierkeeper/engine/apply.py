@@ -18,6 +18,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
@@ -41,13 +42,13 @@ _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 
 
 def apply(
-    engine: Engine, plan: UUID, *, by: str, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> Iterator[AppliedItem]:
     """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
-    run = step_1_begin(engine, plan, by=by, dry_run=dry_run)
+    run = step_1_begin(engine, plan, caller=caller, dry_run=dry_run)
     with job.joined(engine.catalog, run) as work:
         after = UUID(int=0)
-        while page := step_2_converge(engine, plan, work, after=after, by=by):
+        while page := step_2_converge(engine, plan, work, after=after, caller=caller):
             after = page[-1].artifact
             yield from page
             if progress is not None:
@@ -55,22 +56,22 @@ def apply(
         work.finish()
 
 
-def step_1_begin(engine: Engine, plan: UUID, *, by: str, dry_run: bool) -> UUID | None:
+def step_1_begin(engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
     """Return the run that applies the plan, None for a dry run; PlanNotFound, PlanUnusable."""
     if not dry_run:
-        return engine.catalog.run(lambda c: _begin(c, plan, by=by))
+        return engine.catalog.run(lambda c: _begin(c, plan, caller=caller))
     with engine.catalog.reading() as connection:
         _usable(connection, plans.load(connection, plan), plan)
     return None
 
 
-def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, by: str) -> Sequence[AppliedItem]:
+def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, caller: Caller) -> Sequence[AppliedItem]:
     """Converge the next page of items; return what becomes of each, nothing where there is none left."""
     with engine.catalog.reading() as connection:
         page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
         rows, left = _judge(connection, engine, page)
     going = [item for item in page if item.artifact not in left]
-    done = {} if work.run is None else _converge(engine, work, going, by=by)
+    done = {} if work.run is None else _converge(engine, work, going, caller=caller)
     told = [_told(item, rows, left, done, dry=work.run is None) for item in page]
     if work.run is not None and told:
         outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
@@ -78,7 +79,7 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, by: s
     return told
 
 
-def _begin(connection: sa.Connection, plan: UUID, *, by: str) -> UUID:
+def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
     """Take the plan for a run: a new one, or the one that did not get to its end."""
     found = _usable(connection, plans.load(connection, plan, lock=True), plan)
     earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
@@ -87,7 +88,7 @@ def _begin(connection: sa.Connection, plan: UUID, *, by: str) -> UUID:
         return earlier.id
     arguments = {"plan": str(plan)}
     run = runs.begin(
-        connection, RunKind.APPLY, actor=by, tenant=found.view.arguments.get("tenant"), arguments=arguments
+        connection, RunKind.APPLY, actor=caller.actor, tenant=found.view.arguments.get("tenant"), arguments=arguments
     )
     plans.applied(connection, plan, run=run)
     return run
@@ -166,8 +167,8 @@ def _why_not(
     return None
 
 
-def _converge(engine: Engine, work: Job, going: Sequence[Item], *, by: str) -> dict[UUID, Any]:
-    worker = Worker(token=new_id(), actor=by, run=work.run)
+def _converge(engine: Engine, work: Job, going: Sequence[Item], *, caller: Caller) -> dict[UUID, Any]:
+    worker = Worker(token=new_id(), caller=caller.of_run(), run=work.run)
     report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
     if report is None:
         work.add({})

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import Pinned, PinnedUntil
 from tierkeeper.audit.runs import AwaitingRun, RunApproved, RunDecision, RunRejected
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
 from tierkeeper.base.values import RunView
@@ -33,23 +34,23 @@ _BATCH = 20_000  # rows of the schedule in one transaction
 _PINNED = 500  # artifacts in one
 
 
-def approve(engine: Engine, run: UUID, *, by: str, reason: str, at_most: int | None = None) -> RunView:
+def approve(engine: Engine, run: UUID, *, caller: Caller, reason: str, at_most: int | None = None) -> RunView:
     """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first.
 
     RunGrew if it counts more than ``at_most`` by now: who looked yesterday approves what was seen yesterday.
     """
-    step_1_decide(engine, run, RunState.APPROVED, by=by, reason=reason, at_most=at_most)
+    step_1_decide(engine, run, RunState.APPROVED, caller=caller, reason=reason, at_most=at_most)
     return step_2_carry_out(engine, run)
 
 
-def reject(engine: Engine, run: UUID, *, by: str, reason: str) -> RunView:
+def reject(engine: Engine, run: UUID, *, caller: Caller, reason: str) -> RunView:
     """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
-    step_1_decide(engine, run, RunState.REJECTED, by=by, reason=reason)
+    step_1_decide(engine, run, RunState.REJECTED, caller=caller, reason=reason)
     return step_2_carry_out(engine, run)
 
 
 def step_1_decide(
-    engine: Engine, run: UUID, state: RunState, *, by: str, reason: str, at_most: int | None = None
+    engine: Engine, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None = None
 ) -> None:
     """Write the decision, or find that it was made before."""
     _hold(engine, run)
@@ -69,7 +70,12 @@ def step_1_decide(
         if at_most is not None and count > at_most:
             raise RunGrew(run=str(run), count=count, at_most=at_most)
         now = catalog_now(connection)
-        decision: dict[str, Any] = {"decision": state.value, "by": by, "reason": reason, "at": now.isoformat()}
+        decision: dict[str, Any] = {
+            "decision": state.value,
+            "by": caller.actor,
+            "reason": reason,
+            "at": now.isoformat(),
+        }
         runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
         decided = RunApproved if state is RunState.APPROVED else RunRejected
         line = events.Line(
@@ -79,7 +85,7 @@ def step_1_decide(
                 before=AwaitingRun(state=found.state, counts=found.counts),
                 after=RunDecision(state=state, reason=reason),
             ),
-            actor=by,
+            actor=caller.actor,
             tenant=found.tenant,
             run=run,
         )

@@ -20,6 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.runs import RunBraked, StoppedPolicies
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
 from tierkeeper.catalog import brake, events, runs, schedule
@@ -70,7 +71,7 @@ def check(
     wishes: Sequence[tuple[ArtifactRow, Policy]],
     held: Mapping[UUID, Held],
     *,
-    actor: str,
+    caller: Caller,
 ) -> dict[UUID, UUID]:
     """Return, of the deletions by policy that a commit is about to do, those that are stopped, and by which run.
 
@@ -78,7 +79,7 @@ def check(
     """
     stopped: dict[UUID, UUID] = {}
     for found in _over(connection, engine, moment, wishes, held, alone=True):
-        run = opened(connection, engine, moment, found.scope, found.weight, actor=actor)
+        run = opened(connection, engine, moment, found.scope, found.weight, caller=caller)
         stopped.update(dict.fromkeys(found.artifacts, run))
     return stopped
 
@@ -166,7 +167,7 @@ def weigh(
 
 
 def opened(
-    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight, *, actor: str
+    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
 ) -> UUID:
     """Return the run of a scope that awaits an approval, begun where there is none."""
     brake.open_alone(connection, scope.tenant)
@@ -177,12 +178,12 @@ def opened(
     identity = runs.await_approval(
         connection,
         RunKind.PURGE,
-        actor=actor,
+        actor=caller.actor,
         tenant=scope.tenant,
         arguments=stopped.as_json(),
         counts={"stopped": stopped.pending},
     )
-    line = events.Line(identity, 1, RunBraked(after=stopped), actor, tenant=scope.tenant, run=identity)
+    line = events.Line(identity, 1, RunBraked(after=stopped), caller.actor, tenant=scope.tenant, run=identity)
     events.append(connection, [line], at=moment.now)
     return identity
 

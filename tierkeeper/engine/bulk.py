@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.runs import RunBraked, StoppedCommand
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, events, runs
@@ -22,7 +23,7 @@ from tierkeeper.engine.context import Engine
 WAITS_FOR_COMMAND = "for the command again"
 
 
-def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], by: str) -> None:
+def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
     """Return if so many artifacts of each tenant may be purged by one command; else raise BrakeOn."""
 
     def unit(connection: sa.Connection) -> tuple[str, int, UUID] | None:
@@ -36,7 +37,9 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
             if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
                 granted.append(approved.id)
                 continue
-            run = _waiting(connection, tenant, counts[tenant], limit, described=described, samples=samples, by=by)
+            run = _waiting(
+                connection, tenant, counts[tenant], limit, described=described, samples=samples, caller=caller
+            )
             refused = refused or (tenant, limit, run)
         if refused is None:
             for run in granted:
@@ -84,10 +87,10 @@ def _waiting(
     *,
     described: str,
     samples: Sequence[str],
-    by: str,
+    caller: Caller,
 ) -> UUID:
     """Return the run that awaits an approval of this command, begun or brought up to date."""
-    reason = f"{by} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
+    reason = f"{caller.actor} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
     stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
     told = stopped.as_json()
     known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
@@ -95,8 +98,8 @@ def _waiting(
         runs.tell(connection, known.id, counts={"stopped": count}, arguments=told)
         return known.id
     run = runs.await_approval(
-        connection, RunKind.PURGE, actor=by, tenant=tenant, arguments=told, counts={"stopped": count}
+        connection, RunKind.PURGE, actor=caller.actor, tenant=tenant, arguments=told, counts={"stopped": count}
     )
-    line = events.Line(run, 1, RunBraked(after=stopped), by, tenant=tenant, run=run)
+    line = events.Line(run, 1, RunBraked(after=stopped), caller.actor, tenant=tenant, run=run)
     events.append(connection, [line], at=catalog_now(connection))
     return run

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.artifacts import Destroyed, Receipt
 from tierkeeper.audit.placements import CopyCollected, DoomedCopy
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
@@ -49,7 +50,7 @@ _LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such loc
 def collect(
     engine: Engine,
     *,
-    actor: str,
+    caller: Caller,
     dry_run: bool = False,
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
@@ -59,8 +60,8 @@ def collect(
     Raises DeletesDisabled where an operator switched deletes off, and CatalogRestored where the catalog may be an
     older copy of itself.
     """
-    with job.running(engine.catalog, RunKind.COLLECT, actor=actor, dry_run=dry_run, lazily=True) as work:
-        sweep = _Sweep(engine, work, actor, dry_run=dry_run)
+    with job.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
+        sweep = _Sweep(engine, work, caller, dry_run=dry_run)
         while picked := step_1_pick(engine, sweep.passed):
             if over(deadline):
                 return work.result(more=True)
@@ -73,8 +74,8 @@ def collect(
 class _Sweep:
     """One collect, whose run begins with the first batch."""
 
-    def __init__(self, engine: Engine, work: Job, actor: str, *, dry_run: bool) -> None:
-        self.engine, self.work, self.actor, self.dry_run = engine, work, actor, dry_run
+    def __init__(self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool) -> None:
+        self.engine, self.work, self.caller, self.dry_run = engine, work, caller, dry_run
         self.passed: list[UUID] = []  # looked at and left: not picked again by this sweep
         self._away: set[str] = set()  # tiers for which something was left; each is one error of the run
 
@@ -98,7 +99,7 @@ class _Sweep:
             tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
             for tier, error in self.engine.unconfirmed().items()
         }
-        looked = survivors.look(self.engine, picked, away=away, actor=self.actor, dry_run=self.dry_run)
+        looked = survivors.look(self.engine, picked, away=away, caller=self.caller, dry_run=self.dry_run)
         marked, verdicts = step_2_mark(self.engine, token, picked, dry_run=self.dry_run, away=away, seen=looked.seen)
         counts = looked.counts + Counter(v.value for v in verdicts)
         going = set() if self.dry_run else {m.placement.id for m in marked}
@@ -108,7 +109,7 @@ class _Sweep:
             return 0
         results = step_3_delete(self.engine, marked)
         run = self.work.begin()
-        gone, size, destroyed = step_4_forget(self.engine, token, marked, results, actor=self.actor, run=run)
+        gone, size, destroyed = step_4_forget(self.engine, token, marked, results, caller=self.caller, run=run)
         counts["destroyed"] += destroyed
         left = self._left(picked, away)
         self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
@@ -198,7 +199,7 @@ def step_4_forget(
     marked: Sequence[Marked],
     results: dict[UUID, DeleteResult],
     *,
-    actor: str,
+    caller: Caller,
     run: UUID | None,
 ) -> tuple[int, int, int]:
     """Forget the rows of bytes that are gone; return how many, their bytes, and how many artifacts ended."""
@@ -215,8 +216,8 @@ def step_4_forget(
         placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
         ended = artifacts.release_blobs(connection, of)
         blobs.drop_unused(connection, of)
-        lines = [_collected(m, now=now, actor=actor, run=run) for m in deleted if m.placement.id in ids]
-        lines += [_destroyed(a, now=now, actor=actor, run=run) for a in ended]
+        lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
+        lines += [_destroyed(a, now=now, caller=caller, run=run) for a in ended]
         events.append(connection, lines, at=now)
         size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
         return len(ids), size, len(ended)
@@ -229,7 +230,7 @@ def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:
     return DeleteState.FAILED if result is None else result.state
 
 
-def _collected(marked: Marked, *, now: datetime, actor: str, run: UUID | None) -> events.Line:
+def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
     """The one event of a placement's end; its subject is the placement."""
     placement, owner = marked.placement, marked.owner
     return events.Line(
@@ -243,7 +244,7 @@ def _collected(marked: Marked, *, now: datetime, actor: str, run: UUID | None) -
                 doomed_at=placement.doomed_at,
             )
         ),
-        actor=actor,
+        actor=caller.actor,
         tenant=owner.tenant if owner else None,
         workflow=owner.workflow if owner else None,
         name=owner.name if owner else None,
@@ -254,13 +255,13 @@ def _collected(marked: Marked, *, now: datetime, actor: str, run: UUID | None) -
     )
 
 
-def _destroyed(artifact: ArtifactRow, *, now: datetime, actor: str, run: UUID | None) -> events.Line:
+def _destroyed(artifact: ArtifactRow, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
     """The receipt: the last copy of a purged artifact's content is gone."""
     return events.of_artifact(
         artifact,
         Destroyed(after=Receipt(sha256=artifact.sha256, size=artifact.size, destroyed_at=now)),
         revision=artifact.revision,
         now=now,
-        actor=actor,
+        actor=caller.actor,
         run=run,
     )

@@ -151,7 +151,7 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
             rows,
             lambda row: ArtifactParked(after=ParkReason(reason=reasons[row.id])),
             now=now,
-            actor=worker.actor,
+            caller=worker.caller,
             run=worker.run,
         )
 
@@ -171,7 +171,7 @@ def _braked(
     wishes = [(item.row, item.decision.policy) for item in items if brake.deletes(item.row, item.decision)]
     if not wishes:
         return list(items)
-    stopped = brake.check(connection, engine, moment, wishes, held, actor=worker.actor)
+    stopped = brake.check(connection, engine, moment, wishes, held, caller=worker.caller)
     deleting = {row.id for row, _ in wishes}
     found = []
     for item in items:
@@ -279,10 +279,10 @@ def _line(
         event(before=before, after=after),
         revision=made.new.revision,
         now=now,
-        actor=worker.actor,
+        actor=worker.caller.actor,
         policy=item.decision.rule,
         run=worker.run,
-        correlation=worker.correlation,
+        correlation=worker.caller.correlation,
     )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.settings import Settings
 from tierkeeper.catalog.database import Database
@@ -50,6 +51,10 @@ class Engine:
         except KeyError:
             raise UnknownTier(tier=tier, known=", ".join(t.name for t in self.tiers)) from None
 
+    def asked_tiers(self) -> list[TierInfo]:
+        """Return the tiers, hottest first; their stores are asked whether they can lock, which needs their places."""
+        return [replace(tier, can_lock=self.store(tier.name).can_lock) for tier in self.tiers]
+
     def refused(self, tiers: Iterable[str], *, before: bool = False) -> dict[str, StoreError]:
         """Return why nothing may be concluded from what these tiers' stores said (R19), of those where that is so.
 
@@ -71,12 +76,11 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who converges: its fencing token, the run it works for, the actor of its events."""
+    """Who converges: its fencing token, the caller whom its events name, the run it works for."""
 
     token: UUID
-    actor: str
+    caller: Caller
     run: UUID | None = None
-    correlation: str = ""
 
 
 def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:

@@ -89,7 +89,7 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
         return report
     plan = step_2_decide(engine, ids)
     if plan.suspects:
-        suspects.look_again(engine, plan.suspects, actor=worker.actor)
+        suspects.look_again(engine, plan.suspects, caller=worker.caller)
         plan = step_2_decide(engine, ids)
     if plan.doubts:
         plan = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, plan.doubts))
@@ -174,7 +174,7 @@ def read_doubtful(
     engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[vouching.Doubt]
 ) -> Mapping[UUID, TierkeeperError]:
     """Read what nobody vouches for in wanted tiers; return why some could not be read (R18)."""
-    return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), actor=worker.actor)
+    return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
 
 
 def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
@@ -228,7 +228,7 @@ def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Se
     alarm(done)
     for transferred in done:
         for source, wrong in transferred.bad_sources:
-            damage.report(engine, source, wrong, actor=worker.actor)
+            damage.report(engine, source, wrong, caller=worker.caller)
     return done
 
 

@@ -28,6 +28,7 @@ from tierkeeper.audit.artifacts import (
     MissedCopy,
 )
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import Clocks, clocks
@@ -51,7 +52,7 @@ class Reported(Enum):
 
 
 def report(
-    engine: Engine, placement: PlacementRow, wrong: Wrong, *, actor: str, confirmed: bool = False
+    engine: Engine, placement: PlacementRow, wrong: Wrong, *, caller: Caller, confirmed: bool = False
 ) -> Reported | None:
     """Note what is wrong with this copy; return what it is now.
 
@@ -72,7 +73,7 @@ def report(
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
         if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
-            _miss(connection, engine, current, rows, wrong, left=left, actor=actor, now=now)
+            _miss(connection, engine, current, rows, wrong, left=left, caller=caller, now=now)
             return Reported.SUSPECT, left, rows
         # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
         doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
@@ -82,7 +83,7 @@ def report(
         placements.mark_damaged(connection, placement.id, now=now.catalog)
         unvouched = {copy.tier for copy in others if copy.id in doubted} or None
         after = DamagedCopy(reason=wrong.reason, copies_left=left, unvouched=unvouched)
-        record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, actor=actor)
+        record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, caller=caller)
         return Reported.DAMAGED, left, rows
 
     found = engine.catalog.run(unit)
@@ -97,7 +98,7 @@ def report(
     return reported
 
 
-def found_again(engine: Engine, placement: PlacementRow, *, actor: str, confirmed: bool = False) -> bool:
+def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, confirmed: bool = False) -> bool:
     """Take back that a suspect was not found: it was seen where it should be, since it was loaded.
 
     False if it is none, was missed anew meanwhile, or is not in the tier's own place (see :func:`report`).
@@ -111,13 +112,13 @@ def found_again(engine: Engine, placement: PlacementRow, *, actor: str, confirme
         now = catalog_now(connection)
         if not placements.mark_found_again(connection, placement.id, missed=missed):
             return False
-        _good_again(connection, placement, CopyFoundAgain, now=now, actor=actor)
+        _good_again(connection, placement, CopyFoundAgain, now=now, caller=caller)
         return True
 
     return engine.catalog.run(unit)
 
 
-def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None = None) -> bool:
+def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | None = None) -> bool:
     """Take back that a copy is bad: its bytes were just read, by this ``pin``, and are right.
 
     False if it is not damaged or is going.
@@ -132,7 +133,7 @@ def heal(engine: Engine, placement: PlacementRow, *, actor: str, pin: str | None
         if not current or not current[0].kept or current[0].damaged_at is None:
             return False
         placements.mark_healed(connection, placement.id, pin=pin, now=now)
-        _good_again(connection, placement, CopyHealed, now=now, actor=actor)
+        _good_again(connection, placement, CopyHealed, now=now, caller=caller)
         return True
 
     return engine.catalog.run(unit)
@@ -162,7 +163,7 @@ def _miss(
     wrong: Wrong,
     *,
     left: int,
-    actor: str,
+    caller: Caller,
     now: Clocks,
 ) -> None:
     if copy.missed_at is not None and copy.missed_at <= now.later:
@@ -174,7 +175,7 @@ def _miss(
         schedule.hasten(connection, coming)
     placements.mark_missed(connection, copy.id, now=now)
     after = MissedCopy(reason=wrong.reason, copies_left=left, looked_for_after=again)
-    record(connection, rows, CopyNotFound(before=_place(copy), after=after), now=now.catalog, actor=actor)
+    record(connection, rows, CopyNotFound(before=_place(copy), after=after), now=now.catalog, caller=caller)
 
 
 def _good_again(
@@ -183,14 +184,14 @@ def _good_again(
     event: type[CopyFoundAgain] | type[CopyHealed],
     *,
     now: datetime,
-    actor: str,
+    caller: Caller,
 ) -> None:
     """Make due who needs this copy, all attempts given back, and tell."""
     rows = _owners(connection, copy)
     step = f"the copy in {copy.tier} is good again"
     schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
     schedule.start_afresh(connection, [copy.blob_id], now=now)
-    record(connection, rows, event(after=_place(copy)), now=now, actor=actor)
+    record(connection, rows, event(after=_place(copy)), now=now, caller=caller)
 
 
 def _place(copy: PlacementRow) -> CopyPlace:

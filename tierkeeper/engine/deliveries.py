@@ -19,7 +19,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.messages import DeliveryParked, DeliveryWaits, KeptMessage, MessagePayload
+from tierkeeper.base import callers
 from tierkeeper.base.backoff import Backoff
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.parking import Sent
 from tierkeeper.catalog import deliveries, events
@@ -99,16 +101,16 @@ def _tell(
 ) -> None:
     if row is not None:
         payload = event(after=KeptMessage(task=row.task, key=row.key, reason=reason))
-        events.append(connection, [line(row, payload, actor="worker")], at=catalog_now(connection))
+        events.append(connection, [line(row, payload, caller=callers.WORKER)], at=catalog_now(connection))
 
 
-def line(row: DeliveryRow, payload: MessagePayload, *, actor: str) -> events.Line:
+def line(row: DeliveryRow, payload: MessagePayload, *, caller: Caller) -> events.Line:
     """Return the event of a change of a delivery, at the revision that its row has."""
     return events.Line(
         subject=row.id,
         revision=row.revision,
         payload=payload,
-        actor=actor,
+        actor=caller.actor,
         tenant=row.tenant or None,
         workflow=row.workflow,
         name=row.name,

@@ -18,6 +18,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 from uuid import UUID, uuid4
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
@@ -58,11 +59,11 @@ class _Written:
     vouched: bool
 
 
-def dump(engine: Engine, *, actor: str, progress: Progress | None = None) -> SweepResult:
+def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
     """Make one dump and check it; raises DumpMissing where there is no tier to keep it in."""
     store = home(engine)
-    with job.running(engine.catalog, RunKind.DUMP, actor=actor) as work:
-        distrusted = epoch.advance(engine, actor=actor)
+    with job.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
+        distrusted = epoch.advance(engine, caller=caller)
         written: list[_Written] = []
         manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
         _verify(store, manifest, written, heard=work.heard)

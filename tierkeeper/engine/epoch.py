@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import RestoreRecognised
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
@@ -41,7 +42,7 @@ def require_trusted(connection: sa.Connection) -> None:
         raise CatalogRestored(reason=reason)
 
 
-def check(engine: Engine, *, actor: str = "beat") -> str | None:
+def check(engine: Engine, *, caller: Caller) -> str | None:
     """Compare the catalog with its twin; return why it is not trusted, None if it is.
 
     What is recognised is noted in the catalog, for collect to see.
@@ -51,7 +52,7 @@ def check(engine: Engine, *, actor: str = "beat") -> str | None:
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be read: {error}"
     if reason is not None:
-        recognise(engine, reason, actor=actor)
+        recognise(engine, reason, caller=caller)
     return reason
 
 
@@ -67,12 +68,12 @@ def doubt(engine: Engine) -> str | None:
         return _ahead(epochs.standing(connection).epoch, found)
 
 
-def advance(engine: Engine, *, actor: str = "beat") -> str | None:
+def advance(engine: Engine, *, caller: Caller) -> str | None:
     """Raise the epoch of a trusted catalog, and its twin; return why not both were raised, None if they were."""
-    reason = check(engine, actor=actor)
+    reason = check(engine, caller=caller)
     if reason is not None:
         return reason
-    raised = engine.catalog.run(lambda c: _raised(c, actor))
+    raised = engine.catalog.run(lambda c: _raised(c, caller))
     try:
         write_twin(engine, raised)
     except StoreError as error:
@@ -118,21 +119,23 @@ def _ahead(epoch: Epoch, found: dict[int, set[UUID]]) -> str | None:
     return None
 
 
-def _raised(connection: sa.Connection, actor: str) -> Epoch:
+def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
     epochs.lock(connection)
     before = epochs.standing(connection).epoch
     epoch = Epoch(before.number + 1, uuid4(), before.line or uuid4(), epochs.server(connection))
-    epochs.raise_to(connection, epoch, by=actor, reason="a sweep", now=catalog_now(connection))
+    epochs.raise_to(connection, epoch, by=caller.actor, reason="a sweep", now=catalog_now(connection))
     return epoch
 
 
-def recognise(engine: Engine, reason: str, *, actor: str) -> None:
+def recognise(engine: Engine, reason: str, *, caller: Caller) -> None:
     """Note that the catalog may be an older copy of itself, unless that is known."""
 
     def unit(connection: sa.Connection) -> None:
         epochs.lock(connection)
         if epochs.standing(connection).trust == epochs.TRUSTED:
             moment: datetime = catalog_now(connection)
-            epochs.set_trust(connection, epochs.RESTORED, by=actor, reason=reason, now=moment, event=RestoreRecognised)
+            epochs.set_trust(
+                connection, epochs.RESTORED, by=caller.actor, reason=reason, now=moment, event=RestoreRecognised
+            )
 
     engine.catalog.run(unit)

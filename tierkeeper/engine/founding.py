@@ -1,28 +1,23 @@
 """Making a catalog with all that belongs to it, or bringing it up to date: `init`, and an embedded start."""
 
-from collections.abc import Callable, Sequence
-
+from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import identity, migrate, partitions
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine import content, governing, marking, recompute
 from tierkeeper.engine.context import Engine
-from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.stores.errors import StoreError
 
-#: asks the stores what their tiers can, which needs their places
-Tiers = Callable[[], Sequence[TierInfo]]
 
-
-def init(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
+def init(engine: Engine, *, caller: Caller) -> list[str]:
     """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
 
     Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
     """
-    made = _catalog(engine, actor)
-    return made + _places(engine, tiers, marking.mark_all(engine, make=True, actor=actor), actor=actor)
+    made = _catalog(engine, caller)
+    return made + _places(engine, marking.mark_all(engine, make=True, caller=caller), caller=caller)
 
 
-def start(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
+def start(engine: Engine, *, caller: Caller) -> list[str]:
     """Make or upgrade an embedded catalog; return what was made.
 
     Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. One
@@ -30,39 +25,39 @@ def start(engine: Engine, tiers: Tiers, *, actor: str) -> list[str]:
     of this version on a catalog of the release before marks what was prepared then. Raises, when the rest is done, what
     keeps a tier from being used.
     """
-    made = _catalog(engine, actor)
+    made = _catalog(engine, caller)
     with engine.catalog.reading() as connection:
         known = identity.read(connection)
     if known is not None and known.founded:
-        made += _policies(engine, tiers)
+        made += _policies(engine)
         for store in engine.stores.values():
             engine.marks.confirm(store, bound=True)
         return made
-    return made + _places(engine, tiers, marking.mark_own(engine, actor=actor), actor=actor)
+    return made + _places(engine, marking.mark_own(engine, caller=caller), caller=caller)
 
 
-def _catalog(engine: Engine, actor: str) -> list[str]:
+def _catalog(engine: Engine, caller: Caller) -> list[str]:
     made = migrate.upgrade(engine.settings.catalog.url or "")
     catalog = engine.catalog
     made += catalog.run(lambda c: [f"partition {name}" for name in partitions.make_ahead(c, now=catalog_now(c))])
-    catalog.run(lambda c: identity.ensure(c, by=actor, now=catalog_now(c)))
+    catalog.run(lambda c: identity.ensure(c, by=caller.actor, now=catalog_now(c)))
     return made
 
 
-def _places(engine: Engine, tiers: Tiers, marked: marking.Marked, *, actor: str) -> list[str]:
+def _places(engine: Engine, marked: marking.Marked, *, caller: Caller) -> list[str]:
     made = [*marked.made, *(f"staging: {what}" for what in content.prepare_staging(engine.settings))]
     try:
-        made += _policies(engine, tiers)
+        made += _policies(engine)
     except StoreError:
         if not marked.refused:
             raise
     marked.check()
-    engine.catalog.run(lambda c: identity.found(c, by=actor, now=catalog_now(c)))
+    engine.catalog.run(lambda c: identity.found(c, by=caller.actor, now=catalog_now(c)))
     engine.marks.refresh()
     return made
 
 
-def _policies(engine: Engine, tiers: Tiers) -> list[str]:
-    changes = governing.ensure_built_in(engine, tiers())
+def _policies(engine: Engine) -> list[str]:
+    changes = governing.ensure_built_in(engine, engine.asked_tiers())
     recompute.recompute(engine)
     return [f"policy {c.name} v{c.version} ({c.change})" for c in changes]

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from models import PolicyVersion
 from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import PolicyChange, PolicyView
@@ -21,7 +23,7 @@ from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import TierInfo
 
 
-def apply(engine: Engine, new: Sequence[Policy], *, actor: str, dry_run: bool = False) -> list[PolicyChange]:
+def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
     """Make these policies govern: each that differs from its active version becomes the next one.
 
     Raises PolicyTie, and InvalidInput for two policies of one name; then nothing is changed. Existing artifacts follow
@@ -49,8 +51,8 @@ def apply(engine: Engine, new: Sequence[Policy], *, actor: str, dry_run: bool = 
         if not dry_run:
             for policy, change in zip(new, changes, strict=True):
                 if change.change != "unchanged":
-                    _write(connection, policy, change, actor=actor)
-            _recompute_later(connection, changes, actor=actor)
+                    _write(connection, policy, change, caller=caller)
+            _recompute_later(connection, changes, caller=caller)
         return changes
 
     return engine.catalog.run(unit)
@@ -71,10 +73,10 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyCha
         ),
         builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
     ]
-    return [c for c in apply(engine, wanted, actor="settings") if c.change != "unchanged"]
+    return [c for c in apply(engine, wanted, caller=callers.SETTINGS) if c.change != "unchanged"]
 
 
-def remove(engine: Engine, name: str, *, actor: str) -> PolicyChange:
+def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
     """End a policy; what it governed falls to the next that matches. PolicyNotFound; built-in ones stay."""
 
     def unit(connection: sa.Connection) -> PolicyChange:
@@ -93,8 +95,8 @@ def remove(engine: Engine, name: str, *, actor: str) -> PolicyChange:
         policy = read(row)
         policies.remove(connection, name=name, now=now)
         change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
-        events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), actor)], at=now)
-        _recompute_later(connection, [change], actor=actor)
+        events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
+        _recompute_later(connection, [change], caller=caller)
         return change
 
     return engine.catalog.run(unit)
@@ -150,7 +152,7 @@ def _diff(old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, actor: str) -> None:
+def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, caller: Caller) -> None:
     now = catalog_now(connection)
     text = document.to_document(policy)
     identity = policies.add(
@@ -160,20 +162,20 @@ def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, a
         tenant=policy.match.tenant,
         document=text,
         built_in=policy.built_in,
-        by=actor,
+        by=caller.actor,
         now=now,
     )
-    events.append(connection, [_event(identity, 1, PolicyApplied(after=text), actor)], at=now)
+    events.append(connection, [_event(identity, 1, PolicyApplied(after=text), caller)], at=now)
 
 
-def _event(subject: UUID, revision: int, payload: PolicyPayload, actor: str) -> events.Line:
-    return events.Line(subject=subject, revision=revision, payload=payload, actor=actor)
+def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller) -> events.Line:
+    return events.Line(subject=subject, revision=revision, payload=payload, actor=caller.actor)
 
 
-def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, actor: str) -> None:
+def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, caller: Caller) -> None:
     """Leave a run that recompute takes up; it is part of the edit, so it can't be lost."""
     edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
     if edited:
         runs.begin(
-            connection, RunKind.RECOMPUTE, actor=actor, arguments={"policies": edited, "after": str(UUID(int=0))}
+            connection, RunKind.RECOMPUTE, actor=caller.actor, arguments={"policies": edited, "after": str(UUID(int=0))}
         )

@@ -22,9 +22,10 @@ from typing import BinaryIO, cast
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.values import Call, ItemError, Ref, StoreResult
+from tierkeeper.base.values import ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine import content as contents
@@ -59,28 +60,30 @@ class Written:
     confirmed: frozenset[str]
 
 
-def store(engine: Engine, args: StoreArgs, *, call: Call, content: BinaryIO | None = None) -> StoreResult:
+def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
     """Store one artifact; raises the item's own error."""
+    caller = caller.keyed()
     with ExitStack() as stack:
         # content that is given is known by its bytes only: once they are read, the commit finds an earlier delivery
         asked = [(0, args)] if content is None else []
-        opening = storing.opening(engine, asked, call=call, verb="store")
+        opening = storing.opening(engine, asked, caller=caller, verb="store")
         if opening.known:
             return opening.known[0]
-        incoming = step_1_read(engine, stack, 0, args, given=content, call=call, verb="store", opening=opening)
-        outcome = _store_all(engine, [incoming], call=call)[0]
+        incoming = step_1_read(engine, stack, 0, args, given=content, caller=caller, verb="store", opening=opening)
+        outcome = _store_all(engine, [incoming], caller=caller)[0]
     if isinstance(outcome, TierkeeperError):
         raise outcome
     return outcome
 
 
-def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, call: Call) -> list[Outcome]:
+def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[Outcome]:
     """Store a batch of small artifacts; one outcome each, in their order: what is an error already stays one."""
+    caller = caller.keyed()
     asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        opening = storing.opening(engine, asked, call=call, verb="store_many")
+        opening = storing.opening(engine, asked, caller=caller, verb="store_many")
         outcomes.update(opening.known)
         for position, args in asked:
             if position in outcomes:
@@ -88,12 +91,12 @@ def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, call: 
             try:
                 incoming.append(
                     step_1_read(
-                        engine, stack, position, args, given=None, call=call, verb="store_many", opening=opening
+                        engine, stack, position, args, given=None, caller=caller, verb="store_many", opening=opening
                     )
                 )
             except TierkeeperError as error:
                 outcomes[position] = error
-        outcomes.update(_store_all(engine, incoming, call=call))
+        outcomes.update(_store_all(engine, incoming, caller=caller))
     return [args if isinstance(args, ItemError) else _reported(args, outcomes[i]) for i, args in enumerate(items)]
 
 
@@ -103,7 +106,9 @@ def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> Outcom
     return outcome
 
 
-def _store_all(engine: Engine, incoming: Sequence[Incoming], *, call: Call) -> dict[int, StoreResult | TierkeeperError]:
+def _store_all(
+    engine: Engine, incoming: Sequence[Incoming], *, caller: Caller
+) -> dict[int, StoreResult | TierkeeperError]:
     """Steps 2 to 5 for items whose content is at hand; by position in the batch."""
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     left = list(incoming)
@@ -117,7 +122,7 @@ def _store_all(engine: Engine, incoming: Sequence[Incoming], *, call: Call) -> d
             if error is not None:
                 outcomes[item.position] = error
         going = [i for i in prepared.items if i.position not in outcomes]
-        results, locks = step_4_commit(engine, prepared, going, written, call=call)
+        results, locks = step_4_commit(engine, prepared, going, written, caller=caller)
         step_5_lock(engine, locks)
         outcomes.update(results)
         left = [item for item in left if item.position not in outcomes]
@@ -133,7 +138,7 @@ def step_1_read(
     args: StoreArgs,
     *,
     given: BinaryIO | None,
-    call: Call,
+    caller: Caller,
     verb: str,
     opening: storing.Opening,
 ) -> Incoming:
@@ -152,7 +157,9 @@ def step_1_read(
         args=args,
         content=read,
         created=min(args.created or now, now),
-        delivery=storing.delivery(position, args, call=call, verb=verb, given=None if given is None else read.sha256),
+        delivery=storing.delivery(
+            position, args, caller=caller, verb=verb, given=None if given is None else read.sha256
+        ),
     )
     policy = opening.moment.policies.governing(incoming.subject)
     # a metadata clock that can't be read is refused now, not found out at a sweep
@@ -262,13 +269,15 @@ def step_4_commit(
     items: Sequence[Incoming],
     written: Written,
     *,
-    call: Call,
+    caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
     """The commit point; items whose copy vanished have no result and start again."""
     uploads = [upload for w in written.items.values() for upload in w.uploads]
     confirmed = written.confirmed
     return engine.catalog.run(
-        lambda connection: storing.commit(connection, engine, prepared, items, uploads, confirmed=confirmed, call=call)
+        lambda connection: storing.commit(
+            connection, engine, prepared, items, uploads, confirmed=confirmed, caller=caller
+        )
     )
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import ItemError, SweepResult
@@ -112,7 +113,7 @@ def running(
     catalog: Database,
     kind: RunKind,
     *,
-    actor: str,
+    caller: Caller,
     arguments: Mapping[str, Any] | None = None,
     dry_run: bool = False,
     lazily: bool = False,
@@ -120,7 +121,7 @@ def running(
     """Do the work of the block as a run of its own; ``lazily``: it begins when the block asks for it."""
 
     def begin() -> UUID:
-        return catalog.run(partial(runs.begin, kind=kind, actor=actor, arguments=arguments))
+        return catalog.run(partial(runs.begin, kind=kind, actor=caller.actor, arguments=arguments))
 
     job = Job(catalog, begin=None if dry_run else begin)
     if not lazily:

@@ -4,6 +4,7 @@ import functools
 from datetime import timedelta
 from uuid import UUID
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import SweepResult
 from tierkeeper.catalog import partitions, runs, staging
@@ -21,9 +22,9 @@ _SILENCE = timedelta(hours=1)
 _COUNTED = timedelta(days=7)
 
 
-def maintain(engine: Engine, *, actor: str) -> SweepResult:
+def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     """Do all of it once; idempotent."""
-    with job.running(engine.catalog, RunKind.MAINTAIN, actor=actor) as work:
+    with job.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
         made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
         work.add({"partitions made": len(made)})
         abandoned = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))

@@ -19,6 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate, placements
 from tierkeeper.catalog.database import now as catalog_now
@@ -65,29 +66,29 @@ class Heritage:
     own: frozenset[UUID]
 
 
-def mark_all(engine: Engine, *, make: bool, actor: str) -> Marked:
+def mark_all(engine: Engine, *, make: bool, caller: Caller) -> Marked:
     """Mark every tier that may be; ``make``: and make its place where it is missing."""
     done = Marked()
     for tier in engine.tiers:
         try:
-            made = _mark(engine, tier.name, make=make, actor=actor)
+            made = _mark(engine, tier.name, make=make, caller=caller)
             done.made += [f"tier {tier.name}: {what}" for what in made]
         except StoreError as error:
             done.refused.append(error)
     return done
 
 
-def mark_own(engine: Engine, *, actor: str) -> Marked:
+def mark_own(engine: Engine, *, caller: Caller) -> Marked:
     """Make and mark the tiers of an embedded catalog that has no copies yet; only mark those of an older one."""
     with engine.catalog.reading() as connection:
         used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
     own = {tier.name for tier in engine.tiers if _is_own(engine, tier.name)}
     if used:
-        return mark_all(engine, make=False, actor=actor)
-    return mark_all(replace(engine, tiers=[t for t in engine.tiers if t.name in own]), make=True, actor=actor)
+        return mark_all(engine, make=False, caller=caller)
+    return mark_all(replace(engine, tiers=[t for t in engine.tiers if t.name in own]), make=True, caller=caller)
 
 
-def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> None:
+def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
     """Give a place the mark of this tier, whatever mark it has; raises TierNotOurs where no known copy is seen there.
 
     ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers. The place of
@@ -118,7 +119,7 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
         current = identity.read(connection, lock=True) or known
         now = catalog_now(connection)
         after = replace(current, tiers={**current.tiers, tier: mark.made})
-        identity.write(connection, after, by=actor, reason=f"tier {tier} was adopted: {reason}", now=now)
+        identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was adopted: {reason}", now=now)
         placements.forget_misses(connection, tier)  # both looks are of one place
         line = events.Line(
             subject=epochs.CATALOG,
@@ -127,7 +128,7 @@ def adopt(engine: Engine, tier: str, *, actor: str, reason: str, lost: bool) -> 
                 before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
                 after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
             ),
-            actor=actor,
+            actor=caller.actor,
         )
         events.append(connection, [line], at=now)
 
@@ -200,13 +201,13 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
     engine.marks.refresh()
 
 
-def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
+def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]:
     """Make and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
     known = _identity(engine)
     found = _there(store)
     if found is not None:
-        return _keep(engine, store, known, found, actor=actor)
+        return _keep(engine, store, known, found, caller=caller)
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
     if tier in known.tiers:  # the place that has it is elsewhere, whatever copies of it are here
@@ -220,10 +221,10 @@ def _mark(engine: Engine, tier: str, *, make: bool, actor: str) -> list[str]:
             bare.check()  # it was prepared once: a folder that was not may be one that nothing is mounted on
     made = store.prepare()
     mark, known = _fresh(engine, tier)
-    return made + _keep(engine, store, known, store.write_mark(mark), actor=actor)
+    return made + _keep(engine, store, known, store.write_mark(mark), caller=caller)
 
 
-def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, actor: str) -> list[str]:
+def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, caller: Caller) -> list[str]:
     """Take note of a mark that is there where the catalog knows of none of its tier; else refuse it."""
     tier = store.config.tier
     mine = replace(known, tiers={**known.tiers, tier: found.made})
@@ -245,7 +246,9 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, act
             elsewhere = difference(current, store, found) or ""
             raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
         after = replace(current, tiers={**current.tiers, tier: found.made})
-        identity.write(connection, after, by=actor, reason=f"tier {tier} was marked", now=catalog_now(connection))
+        identity.write(
+            connection, after, by=caller.actor, reason=f"tier {tier} was marked", now=catalog_now(connection)
+        )
 
     engine.catalog.run(unit)
     engine.marks.refresh()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactRetried, ArtifactSkipped, Resolution
 from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliverySkipped
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.base.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
 from tierkeeper.base.values import Ref
@@ -37,14 +38,14 @@ def select(engine: Engine, filter_: StuckFilter) -> Iterator[Stuck]:
         yield from _pages(lambda after: _deliveries(engine, filter_, after))
 
 
-def retry(engine: Engine, filter_: StuckFilter, *, actor: str, dry_run: bool = False) -> list[StuckResult]:
+def retry(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
     """Make due now what the filter selects; raises ParkedNotFound where that is nothing."""
-    return _decided(engine, filter_, "retried", actor=actor, dry_run=dry_run)
+    return _decided(engine, filter_, "retried", caller=caller, dry_run=dry_run)
 
 
-def skip(engine: Engine, filter_: StuckFilter, *, actor: str, dry_run: bool = False) -> list[StuckResult]:
+def skip(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
     """Leave what the filter selects as it is; raises ParkedNotFound where that is nothing."""
-    return _decided(engine, filter_, "skipped", actor=actor, dry_run=dry_run)
+    return _decided(engine, filter_, "skipped", caller=caller, dry_run=dry_run)
 
 
 def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
@@ -111,16 +112,18 @@ def _stuck(row: DeliveryRow) -> Stuck:
     )
 
 
-def _decided(engine: Engine, filter_: StuckFilter, decision: str, *, actor: str, dry_run: bool) -> list[StuckResult]:
+def _decided(
+    engine: Engine, filter_: StuckFilter, decision: str, *, caller: Caller, dry_run: bool
+) -> list[StuckResult]:
     items = select(engine, filter_)
     results: list[StuckResult] = []
     while page := list(islice(items, _PAGE)):
         of = {kind: [item for item in page if item.kind is kind] for kind in StuckKind}
         details: dict[UUID, str] = {}
         if chosen := [item.id for item in of[StuckKind.ARTIFACT]]:
-            details |= _artifacts_decided(engine, chosen, decision, actor=actor, dry_run=dry_run)
+            details |= _artifacts_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
         if chosen := [item.id for item in of[StuckKind.DELIVERY]]:
-            details |= _deliveries_decided(engine, chosen, decision, actor=actor, dry_run=dry_run)
+            details |= _deliveries_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
         for item in page:
             outcome = decision if item.id in details else "gone"
             detail = details.get(item.id, "nobody waits for a decision any more")
@@ -131,7 +134,7 @@ def _decided(engine: Engine, filter_: StuckFilter, decision: str, *, actor: str,
 
 
 def _artifacts_decided(
-    engine: Engine, ids: Sequence[UUID], decision: str, *, actor: str, dry_run: bool
+    engine: Engine, ids: Sequence[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
     """Write the decision about those of these artifacts that are parked still; return the detail of each."""
 
@@ -158,14 +161,14 @@ def _artifacts_decided(
         schedule.put(connection, coming)
         parked.end(connection, details.keys() - {one.artifact for one in coming})
         decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
-        record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, actor=actor)
+        record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, caller=caller)
         return details
 
     return engine.catalog.run(unit)
 
 
 def _deliveries_decided(
-    engine: Engine, ids: Collection[UUID], decision: str, *, actor: str, dry_run: bool
+    engine: Engine, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
     detail = "sent again within a minute" if decision == "retried" else "kept, and not sent again by itself"
 
@@ -173,11 +176,11 @@ def _deliveries_decided(
         stuck = [row for row in deliveries.lock(connection, ids) if _waits_for(row, decision)]
         if stuck and not dry_run:
             change = deliveries.retry if decision == "retried" else deliveries.skip
-            change(connection, [row.id for row in stuck], actor=actor)
+            change(connection, [row.id for row in stuck], actor=caller.actor)
             changed = deliveries.lock(connection, [row.id for row in stuck])
             decided = DeliveryRetried if decision == "retried" else DeliverySkipped
             lines = [
-                line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), actor=actor) for row in changed
+                line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), caller=caller) for row in changed
             ]
             events.append(connection, lines, at=catalog_now(connection))
         return {row.id: detail for row in stuck}

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.values import PlanItem
 from tierkeeper.catalog import artifacts, browse, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -45,9 +46,8 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     """Return the view that somebody asks for; ``text``: policies that are not active yet, checked as at an apply."""
     if text is None:
         return View(tenant, as_of)
-    tiers = [dataclasses.replace(tier, can_lock=engine.store(tier.name).can_lock) for tier in engine.tiers]
-    parsed = document.parse(text, source=source, tiers=tiers)
-    changes = governing.apply(engine, parsed, actor="", dry_run=True)
+    parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
+    changes = governing.apply(engine, parsed, caller=Caller(""), dry_run=True)  # which writes nothing
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.base.values import PlanItem, PlanView
 from tierkeeper.catalog import brake, plans
@@ -96,7 +97,7 @@ def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = 
 
 
 def store(
-    engine: Engine, view: View, *, by: str, expires: timedelta, progress: Callable[[int], None] | None = None
+    engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: Callable[[int], None] | None = None
 ) -> PlanView:
     """Make a plan and keep it for an apply; what a crash leaves is no plan and is forgotten like an old one."""
 
@@ -109,7 +110,7 @@ def store(
             as_of=view.as_of or moment.now,
             policies={"active": active, "candidates": candidates},
             arguments={"tenant": view.tenant},
-            by=by,
+            by=caller.actor,
             now=moment.now,
             expires=expires,
         )

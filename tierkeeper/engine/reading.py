@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierkeeper.base import callers
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import (
     ArtifactDeleted,
@@ -29,8 +30,6 @@ from tierkeeper.policy.decision import when
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
 
 log = logs.get(__name__)
-
-_ACTOR = "reader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,7 @@ def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow)
         current = placements.load(connection, [copy.id])
     if not current or not current[0].readable or (wrong := _still_wrong(engine, row, copy)) is None:
         return False
-    damage.report(engine, copy, wrong, actor=_ACTOR)
+    damage.report(engine, copy, wrong, caller=callers.READER)
     return True
 
 
@@ -210,9 +209,9 @@ def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iter
             wrong = _still_wrong(engine, row, copy)
             if wrong is None:
                 raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
-            damage.report(engine, copy, wrong, actor=_ACTOR)
+            damage.report(engine, copy, wrong, caller=callers.READER)
             raise ContentCorrupt(ref=row.ref, tier=copy.tier)
         if copy.suspect:
-            suspects.look_again(engine, [copy], actor=_ACTOR)
+            suspects.look_again(engine, [copy], caller=callers.READER)
 
     return opener.verified(chunks, judge)

@@ -26,6 +26,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import CatalogRebuilt, RebuildBegun
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.recovery import RebuildResult
 from tierkeeper.base.states import RunKind
@@ -66,7 +67,7 @@ class Fetched:
 def rebuild(
     engine: Engine,
     *,
-    actor: str,
+    caller: Caller,
     dump: str | None = None,
     objects_only: bool = False,
     dry_run: bool = False,
@@ -85,10 +86,12 @@ def rebuild(
         intents: list[Intent] = []
         if not base.unfinished:
             with ExitStack() as stack:
-                intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), actor=actor)
-        with job.running(engine.catalog, RunKind.REBUILD, actor=actor) as work:
-            counts = step_4_compare(engine, work.run, intents, actor=actor, found=found, progress=work.moved(progress))
-            step_5_finish(engine, base, actor=actor)
+                intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), caller=caller)
+        with job.running(engine.catalog, RunKind.REBUILD, caller=caller) as work:
+            counts = step_4_compare(
+                engine, work.run, intents, caller=caller, found=found, progress=work.moved(progress)
+            )
+            step_5_finish(engine, base, caller=caller)
             work.add(counts)
     return _result(work.run, base, counts, dry_run=False)
 
@@ -146,7 +149,7 @@ def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
     return fetched
 
 
-def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, actor: str) -> list[Intent]:
+def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller) -> list[Intent]:
     """Load all of it; return the uploads that were open when the dump was taken."""
     highest, manifest = max(epoch.twins(engine), default=0), base.manifest
 
@@ -161,20 +164,22 @@ def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, actor: str) -> 
             for file in fetched.events:
                 dumps.load_events(connection, manifest.event_columns, _unpacked(file))
         now = catalog_now(connection)
-        _take_over(connection, manifest, base.heritage, by=actor, now=now)
+        _take_over(connection, manifest, base.heritage, caller=caller, now=now)
         intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
         placements.forget_misses(connection)
         number = max(highest, epochs.standing(connection).epoch.number) + 1
         here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-        epochs.raise_to(connection, here, by=actor, reason="a rebuild", now=now)
-        epochs.set_trust(connection, epochs.REBUILDING, by=actor, reason=_UNFINISHED, now=now, event=RebuildBegun)
+        epochs.raise_to(connection, here, by=caller.actor, reason="a rebuild", now=now)
+        epochs.set_trust(
+            connection, epochs.REBUILDING, by=caller.actor, reason=_UNFINISHED, now=now, event=RebuildBegun
+        )
         return intents
 
     return engine.catalog.run(unit)
 
 
 def _take_over(
-    connection: sa.Connection, manifest: Manifest | None, heritage: Heritage, *, by: str, now: datetime
+    connection: sa.Connection, manifest: Manifest | None, heritage: Heritage, *, caller: Caller, now: datetime
 ) -> None:
     """Make the catalog the one that the tiers belong to; DumpUnusable where the dump is another one's."""
     known = identity.read(connection)
@@ -188,7 +193,7 @@ def _take_over(
         was=next(iter(heritage.own), None),
         founded=known is not None and known.founded,
     )
-    identity.write(connection, heir, by=by, reason="a rebuild", now=now)
+    identity.write(connection, heir, by=caller.actor, reason="a rebuild", now=now)
 
 
 def step_4_compare(
@@ -196,15 +201,15 @@ def step_4_compare(
     run: UUID | None,
     intents: Sequence[Intent],
     *,
-    actor: str,
+    caller: Caller,
     found: Callable[[Adopted], None] | None,
     progress: Callable[[int], None] | None,
 ) -> Mapping[str, int]:
     """List every tier, take over what is newer than the dump, report what is missing; return the counts."""
-    return stocktaking.take_stock(engine, actor=actor, run=run, intents=intents, found=found, progress=progress)
+    return stocktaking.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
 
 
-def step_5_finish(engine: Engine, base: Base, *, actor: str) -> None:
+def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
     """Renew the marks, say that the catalog is rebuilt and not accepted yet, then write the epoch's twin."""
     marking.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
@@ -213,7 +218,7 @@ def step_5_finish(engine: Engine, base: Base, *, actor: str) -> None:
     def unit(connection: sa.Connection) -> Epoch:
         epochs.lock(connection)
         now = catalog_now(connection)
-        epochs.set_trust(connection, epochs.RESTORED, by=actor, reason=reason, now=now, event=CatalogRebuilt)
+        epochs.set_trust(connection, epochs.RESTORED, by=caller.actor, reason=reason, now=now, event=CatalogRebuilt)
         return epochs.standing(connection).epoch
 
     epoch.write_twin(engine, engine.catalog.run(unit))

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.runs import RunBraked, StoppedReconcile
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
 from tierkeeper.base.states import RunKind, RunState
@@ -48,7 +49,7 @@ def busy(engine: Engine) -> UUID | None:
 def reconcile(
     engine: Engine,
     *,
-    actor: str,
+    caller: Caller,
     tiers: Sequence[str] = (),
     dry_run: bool = False,
     found: Callable[[Finding], None] | None = None,
@@ -59,10 +60,10 @@ def reconcile(
     for tier in tiers:
         engine.store(tier)  # UnknownTier names those there are
     with (
-        job.running(engine.catalog, RunKind.RECONCILE, actor=actor, dry_run=dry_run) as work,
+        job.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
         ExitStack() as stack,
     ):
-        sweep = _Sweep(engine, work, actor, found=found, progress=progress)
+        sweep = _Sweep(engine, work, caller, found=found, progress=progress)
         looks = []
         for tier in chosen:
             look = sweep.look(tier)
@@ -78,12 +79,12 @@ class _Sweep:
         self,
         engine: Engine,
         work: Job,
-        actor: str,
+        caller: Caller,
         *,
         found: Callable[[Finding], None] | None,
         progress: Callable[[int], None] | None,
     ) -> None:
-        self.engine, self.actor, self.dry_run = engine, actor, work.run is None
+        self.engine, self.caller, self.dry_run = engine, caller, work.run is None
         self._work, self._run = work, work.run  # the run that the result names: another one, where that waits already
         self._found, self._move = found, work.moved(progress)
         self._samples: list[Finding] = []
@@ -94,7 +95,7 @@ class _Sweep:
             with engine.catalog.reading() as connection:
                 self._distrust = epochs.distrusted(connection)
         else:
-            self._distrust = epoch.advance(engine, actor=actor)
+            self._distrust = epoch.advance(engine, caller=caller)
 
     def look(self, tier: str) -> Look:
         """Return the look at one tier, to be taken."""
@@ -134,7 +135,7 @@ class _Sweep:
             told = ", ".join(f"{count} in {tier}" for tier, count in found.items())
             self._distrust = f"there are objects that it never knew of: {told}"
             if not self.dry_run:
-                epoch.recognise(self.engine, self._distrust, actor=self.actor)
+                epoch.recognise(self.engine, self._distrust, caller=self.caller)
 
     def _judged(self) -> tuple[list[Judged], dict[str, int]]:
         """Return the runs that await an approval or have one, and how many findings somebody approved, by tier."""
@@ -159,8 +160,8 @@ class _Sweep:
         if restored is not None:
             return f"nothing is repaired or deleted: {restored}"
         for look in looks:
-            reconcile_act.forget_gone(self.engine, look, actor=self.actor, run=self._run)
-            counts.update(reconcile_act.repair(self.engine, look, actor=self.actor, progress=self._move))
+            reconcile_act.forget_gone(self.engine, look, caller=self.caller, run=self._run)
+            counts.update(reconcile_act.repair(self.engine, look, caller=self.caller, progress=self._move))
         if self._distrust is not None:
             return f"no orphans are deleted: {self._distrust}"
         try:
@@ -168,7 +169,7 @@ class _Sweep:
                 reconcile_act.delete_orphans(
                     self.engine,
                     looks,
-                    actor=self.actor,
+                    caller=self.caller,
                     run=self._run,
                     progress=self._move,
                 )
@@ -202,7 +203,7 @@ class _Sweep:
             if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
                 runs.tell(connection, run, counts=+counts, arguments=told)
                 payload = RunBraked(after=stopped)
-                line = events.Line(subject=run, revision=1, payload=payload, actor=self.actor, run=run)
+                line = events.Line(subject=run, revision=1, payload=payload, actor=self.caller.actor, run=run)
                 events.append(connection, [line], at=catalog_now(connection))
             return run
 

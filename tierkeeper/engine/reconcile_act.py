@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.placements import OrphanBytes, OrphanDeleted
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine, switches
@@ -38,7 +39,7 @@ _BATCH = 500
 
 
 def repair(
-    engine: Engine, look: Look, *, actor: str, progress: Callable[[int], None] = lambda _done: None
+    engine: Engine, look: Look, *, caller: Caller, progress: Callable[[int], None] = lambda _done: None
 ) -> Counter[str]:
     """Report a tier's bad copies, and heal those whose bytes are right again; return what was done."""
     counts: Counter[str] = Counter()
@@ -49,20 +50,20 @@ def repair(
             owners = inventory.owners(connection, {copy.blob_id for copy in copies.values()})
             rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
         there = [copies[each.placement] for each in batch if each.wrong is None and each.placement in copies]
-        counts += suspects.look_again(engine, [copy for copy in there if copy.suspect], actor=actor)
+        counts += suspects.look_again(engine, [copy for copy in there if copy.suspect], caller=caller)
         for each in batch:
             copy = copies.get(each.placement)
             if copy is not None and (each.wrong is not None or copy.damaged_at is not None):
-                counts[_about(engine, each, copy, rows.get(owners.get(copy.blob_id, copy.id)), actor=actor)] += 1
+                counts[_about(engine, each, copy, rows.get(owners.get(copy.blob_id, copy.id)), caller=caller)] += 1
         progress(0)
     return +counts
 
 
-def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | None, *, actor: str) -> str:
+def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | None, *, caller: Caller) -> str:
     """Do what is to be done about one bad copy; return the word it is counted as."""
     if bad.wrong is not None:
         # the look read the mark after its last answer
-        reported = damage.report(engine, copy, bad.wrong, actor=actor, confirmed=True)
+        reported = damage.report(engine, copy, bad.wrong, caller=caller, confirmed=True)
         words = {None: "passed over", damage.Reported.DAMAGED: "reported"}
         return words.get(reported) or damage.Reported.SUSPECT.value
     if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
@@ -70,7 +71,7 @@ def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | No
     try:
         found = None if owner is None else checking.check(engine, copy, owner.content, pinned=False)
         if isinstance(found, Read):
-            return "healed" if damage.heal(engine, copy, actor=actor, pin=found.pin) else "passed over"
+            return "healed" if damage.heal(engine, copy, caller=caller, pin=found.pin) else "passed over"
     except StoreError as error:
         log.warning("a damaged copy could not be read again", tier=copy.tier, location=copy.location, error=str(error))
     return "still damaged"
@@ -80,7 +81,7 @@ def delete_orphans(
     engine: Engine,
     looks: Sequence[Look],
     *,
-    actor: str,
+    caller: Caller,
     run: UUID | None,
     progress: Callable[[int], None],
 ) -> Counter[str]:
@@ -92,19 +93,19 @@ def delete_orphans(
             after = ripe[-1]
             going = mark(engine, look.tier, ripe)
             deleted = delete(engine, look.tier, going)
-            counts["orphans deleted"] += forget(engine, look.tier, deleted, actor=actor, run=run)
+            counts["orphans deleted"] += forget(engine, look.tier, deleted, caller=caller, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
             progress(0)
     return +counts
 
 
-def forget_gone(engine: Engine, look: Look, *, actor: str, run: UUID | None) -> int:
+def forget_gone(engine: Engine, look: Look, *, caller: Caller, run: UUID | None) -> int:
     """Forget orphans that this look did not see any more: they are gone, or have a placement now; return how many."""
     count = 0
     while True:
         with engine.catalog.reading() as connection:
             gone = quarantine.gone(connection, look.tier, since=look.began, limit=_BATCH)
-        forgotten = forget(engine, look.tier, gone, actor=actor, run=run)
+        forgotten = forget(engine, look.tier, gone, caller=caller, run=run)
         count += forgotten
         if not forgotten:
             return count
@@ -143,7 +144,7 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
     return [orphan for orphan, result in pairs if result.state is DeleteState.DELETED]
 
 
-def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, actor: str, run: UUID | None) -> int:
+def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:
     """Forget these; an event for each whose deletion was decided; return how many were still there."""
     if not orphans:
         return 0
@@ -152,7 +153,7 @@ def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, actor: str, 
         now = catalog_now(connection)
         forgotten = quarantine.forget(connection, tier, orphans)
         ends = [orphan for orphan in forgotten if orphan.deleting_at is not None]
-        events.append(connection, [_deleted(orphan, actor=actor, run=run) for orphan in ends], at=now)
+        events.append(connection, [_deleted(orphan, caller=caller, run=run) for orphan in ends], at=now)
         return len(forgotten)
 
     return engine.catalog.run(unit)
@@ -165,7 +166,7 @@ def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:
     return orphan.version is not None and copy.settled and copy.version not in {None, orphan.version}
 
 
-def _deleted(orphan: Orphan, *, actor: str, run: UUID | None) -> events.Line:
+def _deleted(orphan: Orphan, *, caller: Caller, run: UUID | None) -> events.Line:
     """The one event of an orphan's end; nothing else has its subject."""
     return events.Line(
         subject=new_id(),
@@ -179,7 +180,7 @@ def _deleted(orphan: Orphan, *, actor: str, run: UUID | None) -> events.Line:
                 first_seen=orphan.first_seen,
             )
         ),
-        actor=actor,
+        actor=caller.actor,
         run=run,
     )
 

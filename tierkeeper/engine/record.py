@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactPayload
+from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import artifacts, events
 from tierkeeper.catalog.rows import ArtifactRow
 
@@ -17,7 +18,7 @@ def record(
     payload: ArtifactPayload | Callable[[ArtifactRow], ArtifactPayload],
     *,
     now: datetime,
-    actor: str,
+    caller: Caller,
     run: UUID | None = None,
 ) -> None:
     """Append the events, and raise the revisions of the artifacts; nothing else of these changes.
@@ -31,7 +32,7 @@ def record(
             payload(row) if callable(payload) else payload,
             revision=row.revision + 1,
             now=now,
-            actor=actor,
+            actor=caller.actor,
             run=run,
         )
         for row in rows

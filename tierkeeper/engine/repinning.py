@@ -8,6 +8,7 @@ Until then no copy by a server can be made from them, and no range is read.
 import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import CopyRepinned, NamedCopy, RenamedCopy
+from tierkeeper.base import callers
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import artifacts, blobs, placements
 from tierkeeper.catalog.database import now as catalog_now
@@ -15,7 +16,6 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
 
-_ACTOR = "tierkeeper"
 _TOLD = 100  # artifacts of the content that are told
 
 
@@ -42,7 +42,7 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouche
             before=NamedCopy(tier=copy.tier, location=copy.location, pin=copy.pin),
             after=RenamedCopy(pin=pin, vouched=vouched),
         )
-        record(connection, rows, payload, now=now, actor=_ACTOR)
+        record(connection, rows, payload, now=now, caller=callers.TIERKEEPER)
         return True
 
     return engine.catalog.run(unit)

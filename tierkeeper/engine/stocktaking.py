@@ -22,6 +22,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.placements import BytesLeftOver
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.findings import Finding, FindingKind, ReconcileLimits
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rebuilding import Intent
@@ -44,7 +45,7 @@ _SIDES = {1: "only in the dump", 2: "only in the stores", 3: "in the dump and in
 def take_stock(
     engine: Engine,
     *,
-    actor: str,
+    caller: Caller,
     run: UUID | None,
     dry_run: bool = False,
     intents: Sequence[Intent] = (),
@@ -69,7 +70,7 @@ def take_stock(
             looks.append(look)
         objects = _read(strangers)
         while batch := list(islice(objects, _BATCH)):
-            done = adopt.adopt(engine, batch, actor=actor, run=run, dry_run=dry_run)
+            done = adopt.adopt(engine, batch, caller=caller, run=run, dry_run=dry_run)
             counts += adopt.counted(done)
             if found is not None:
                 for one in done:
@@ -77,16 +78,16 @@ def take_stock(
             if progress is not None:
                 progress(len(batch))
         if intents:
-            engine.catalog.run(partial(_leave_over, intents=intents, actor=actor, run=run))
+            engine.catalog.run(partial(_leave_over, intents=intents, caller=caller, run=run))
         for look in () if dry_run else looks:
-            counts += reconcile_act.repair(engine, look, actor=actor)
+            counts += reconcile_act.repair(engine, look, caller=caller)
     return +counts
 
 
-def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], actor: str, run: UUID | None) -> None:
+def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], caller: Caller, run: UUID | None) -> None:
     taken = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
     left = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in taken]
-    adopt.note(connection, objects=left, event=BytesLeftOver, actor=actor, run=run)
+    adopt.note(connection, objects=left, event=BytesLeftOver, caller=caller, run=run)
 
 
 def preview(

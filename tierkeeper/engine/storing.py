@@ -11,10 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import Arrival, VersionStored
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState
-from tierkeeper.base.values import Call, Ref, StoreResult, plain
+from tierkeeper.base.values import Ref, StoreResult, plain
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import locking, settlement
@@ -89,11 +90,13 @@ class Prepared:
     held: frozenset[str]
 
 
-def delivery(position: int, args: StoreArgs, *, call: Call, verb: str, given: bytes | None = None) -> commands.Delivery:
+def delivery(
+    position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
+) -> commands.Delivery:
     """Return how this item is known in ``commands``; ``given``: the SHA-256 of content that came beside ``args``."""
     digest = hashlib.sha256(args.model_dump_json().encode())
     digest.update(b"" if given is None else b"given" + given)
-    return commands.Delivery(args.tenant, call.key, position, verb, digest.digest())
+    return commands.Delivery(args.tenant, caller.key, position, verb, digest.digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +107,9 @@ class Opening:
     moment: Moment
 
 
-def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, call: Call, verb: str) -> Opening:
+def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: Caller, verb: str) -> Opening:
     """Read once for a whole batch what every item of it is asked about."""
-    deliveries = [delivery(position, args, call=call, verb=verb, given=None) for position, args in items]
+    deliveries = [delivery(position, args, caller=caller, verb=verb, given=None) for position, args in items]
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
         known = {d.item: _result(result) for d, result in found.items()}
@@ -144,7 +147,7 @@ def commit(
     uploads: Sequence[placements.Upload],
     *,
     confirmed: AbstractSet[str],
-    call: Call,
+    caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
     """Commit a batch of items; see ``ingest``, step 4. Of copies that were there only those in ``confirmed`` count."""
     known = commands.find(connection, [item.delivery for item in items])
@@ -195,7 +198,7 @@ def commit(
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
         missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
         locks.extend(missing)
-        _add(engine, batch, moment, row, here=here, locks=bool(missing), call=call)
+        _add(engine, batch, moment, row, here=here, locks=bool(missing), caller=caller)
         if item.content.staged is not None:
             staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
     _write(connection, batch, moment, previous)
@@ -328,7 +331,7 @@ def _add(
     *,
     here: set[str],
     locks: bool,
-    call: Call,
+    caller: Caller,
 ) -> None:
     """Gather the rows of a new version: itself, its schedule, its event."""
     batch.new.append(row)
@@ -354,9 +357,9 @@ def _add(
             VersionStored(after=Arrival(state=row.state, wanted=row.wanted, present=here, size=row.size)),
             revision=1,
             now=now,
-            actor=call.actor,
+            actor=caller.actor,
             policy=f"{policy.label}: phase {policy.phases[0].after}",
-            correlation=call.correlation,
+            correlation=caller.correlation,
         )
     )
 

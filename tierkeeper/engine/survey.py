@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
@@ -24,7 +25,7 @@ from tierkeeper.engine.moment import Moment
 log = logs.get(__name__)
 
 
-def survey(engine: Engine, *, actor: str) -> None:
+def survey(engine: Engine, *, caller: Caller) -> None:
     """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
     with engine.catalog.reading() as connection:
         moment = Moment.read(connection, engine)
@@ -42,7 +43,7 @@ def survey(engine: Engine, *, actor: str) -> None:
         _try(partial(_end_if_used, engine, run), run=str(run))
     for key in sorted(keys | set(waiting)):
         scope = Scope(*key, own)
-        _try(partial(_survey_one, engine, scope, waiting.get(key), actor=actor), tenant=scope.tenant)
+        _try(partial(_survey_one, engine, scope, waiting.get(key), caller=caller), tenant=scope.tenant)
 
 
 def _try(look: Callable[[], None], **what: str) -> None:
@@ -52,7 +53,7 @@ def _try(look: Callable[[], None], **what: str) -> None:
         log.exception("the brake could not look", **what)
 
 
-def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: str) -> None:
+def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
     def weighed(connection: sa.Connection) -> UUID | None:
         moment = Moment.read(connection, engine)
         limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == scope.policy), None))
@@ -60,7 +61,7 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, actor: st
             brake.open_alone(connection, scope.tenant)  # no commit adds to a run while it is found to be over
         weight = braking.weigh(connection, engine, scope, limits, now=moment.now)
         if weight.over:
-            return braking.opened(connection, engine, moment, scope, weight, actor=actor)
+            return braking.opened(connection, engine, moment, scope, weight, caller=caller)
         found = None if waiting is None else runs.lock_judged(connection, waiting)
         if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else somebody decided just now
             runs.used(connection, found.id)

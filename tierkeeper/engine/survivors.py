@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine import candidates, checking, damage, looking, vouching
@@ -50,7 +51,7 @@ def look(
     picked: Sequence[tuple[UUID, UUID]],
     *,
     away: Mapping[str, Verdict],
-    actor: str,
+    caller: Caller,
     dry_run: bool,
 ) -> Look:
     """Look at the copies that would stay of these; report what is missing or different, unless ``dry_run``."""
@@ -70,7 +71,7 @@ def look(
     for copy, wrong in [*looked.told, *read.told]:
         if wrong is not None and not dry_run:
             told = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
-            reported = damage.report(engine, copy, told, actor=actor, confirmed=True)
+            reported = damage.report(engine, copy, told, caller=caller, confirmed=True)
             if reported is not None:
                 found.counts[reported.value] += 1
     return found

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.rows import PlacementRow
@@ -20,15 +21,15 @@ FOUND_AGAIN = "found again"
 _BATCH = 200
 
 
-def look_again(engine: Engine, copies: Sequence[PlacementRow], *, actor: str) -> Counter[str]:
+def look_again(engine: Engine, copies: Sequence[PlacementRow], *, caller: Caller) -> Counter[str]:
     """Look at suspects where they should be; return what became of them. No answer leaves them as they are."""
     counts: Counter[str] = Counter()
     for copy, wrong in looking.at(engine, copies).told:
         if wrong is not None:
-            reported = damage.report(engine, copy, wrong, actor=actor, confirmed=True)
+            reported = damage.report(engine, copy, wrong, caller=caller, confirmed=True)
             if reported is not None:
                 counts[reported.value] += 1
-        elif damage.found_again(engine, copy, actor=actor, confirmed=True):
+        elif damage.found_again(engine, copy, caller=caller, confirmed=True):
             counts[FOUND_AGAIN] += 1
     return counts
 

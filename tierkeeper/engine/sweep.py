@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
@@ -25,19 +26,19 @@ _OVER = frozenset({Outcome.DONE, Outcome.NOTHING})
 _SAMPLES = 20  # failures that a result names; the run counts them all
 
 
-def rotate(engine: Engine, *, actor: str, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
+def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
     """Begin a run if something is due and no such run is at work.
 
     The brake looks first, so that what is too much is not counted as due.
     """
-    survey(engine, actor=actor)
+    survey(engine, caller=caller)
 
     def unit(connection: sa.Connection) -> UUID | None:
         if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine, kind)):
             return None
         if runs.busy(connection, kind, tenant=tenant, silence=engine.settings.engine.lease * SILENT_LEASES) is not None:
             return None
-        return runs.begin(connection, kind, actor=actor, tenant=tenant)
+        return runs.begin(connection, kind, actor=caller.actor, tenant=tenant)
 
     return engine.catalog.run(unit)
 
@@ -57,7 +58,7 @@ def converge_due(
             return work.result()
         while not over(deadline):
             began = time.monotonic()
-            worker = Worker(token=new_id(), actor=actor, run=run)
+            worker = Worker(token=new_id(), caller=Caller(actor), run=run)
             claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
             if not claimed:
                 work.finish()

@@ -15,10 +15,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, Outcome
-from tierkeeper.base.values import Call, Ref, VerbResult
+from tierkeeper.base.values import Ref, VerbResult
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import settlement, wishes
@@ -72,48 +73,49 @@ class _Intended:
         )
 
 
-def promote(engine: Engine, args: PromoteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+def promote(engine: Engine, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
     """Move to one tier, in either direction, until the next phase begins."""
-    return _carry_out(engine, args, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def archive(engine: Engine, args: ArchiveArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+def archive(engine: Engine, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
     """Move to the coldest tier, for good; the purge age stays."""
-    return _carry_out(engine, args, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def restore(engine: Engine, args: RestoreArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+def restore(engine: Engine, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
     """Add a copy in the hottest tier (or the one given), for some days or for good."""
-    return _carry_out(engine, args, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def purge(engine: Engine, args: PurgeArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+def purge(engine: Engine, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
     """Delete now; gone after the undo window."""
-    return _carry_out(engine, args, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def undelete(engine: Engine, args: UndeleteArgs, *, call: Call, dry_run: bool = False) -> list[VerbResult]:
+def undelete(engine: Engine, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
     """Live again, while the undo window lasts."""
-    return _carry_out(engine, args, call=call, dry_run=dry_run)
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def intend(engine: Engine, args: VerbArgs, *, call: Call) -> list[VerbResult]:
+def intend(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
     """Do only what makes a verb certain: its wish stands in the catalog, and the next sweep does it."""
-    return _results(engine, args, _wished(engine, args, call=call, dry_run=False), dry_run=False)
+    return _results(engine, args, _wished(engine, args, caller=caller, dry_run=False), dry_run=False)
 
 
-def _carry_out(engine: Engine, args: VerbArgs, *, call: Call, dry_run: bool) -> list[VerbResult]:
-    intended = _wished(engine, args, call=call, dry_run=dry_run)
+def _carry_out(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[VerbResult]:
+    intended = _wished(engine, args, caller=caller, dry_run=dry_run)
     if not dry_run:
-        step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], call=call)
+        step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], caller=caller)
     return _results(engine, args, intended, dry_run=dry_run)
 
 
-def _wished(engine: Engine, args: VerbArgs, *, call: Call, dry_run: bool) -> list[_Intended]:
+def _wished(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Intended]:
     """Take step 1. That a copy is where it is wanted already is said only of a tier whose mark is read now (R19)."""
+    caller = caller.keyed()
     verb, decide = _asking(engine, args)
     try:
-        return step_1_intend(engine, verb, args, decide, call=call, dry_run=dry_run)
+        return step_1_intend(engine, verb, args, decide, caller=caller, dry_run=dry_run)
     except AlreadyThere as error:
         engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)
         raise
@@ -139,11 +141,11 @@ def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
 
 
 def step_1_intend(
-    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, call: Call, dry_run: bool
+    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, caller: Caller, dry_run: bool
 ) -> list[_Intended]:
     """Write the wish, or answer from ``commands``; raises what refuses it, and then nothing is changed."""
     arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
-    delivery = commands.Delivery(args.tenant, call.key, 0, verb, arguments_hash)
+    delivery = commands.Delivery(args.tenant, caller.key, 0, verb, arguments_hash)
 
     def unit(connection: sa.Connection) -> list[_Intended]:
         known = commands.find(connection, [delivery])
@@ -174,7 +176,7 @@ def step_1_intend(
         intended = [_intended(a, wish) for a, wish in pairs]
         if dry_run:
             return intended
-        _write(connection, verb, [(a.row, wish) for a, wish in pairs if wish.changes], call=call, now=now)
+        _write(connection, verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
         if verb == "undelete":
             _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
         commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
@@ -183,11 +185,11 @@ def step_1_intend(
     return engine.catalog.run(unit)
 
 
-def step_2_converge(engine: Engine, ids: Sequence[UUID], *, call: Call) -> None:
+def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> None:
     """Converge what the verb changed; what somebody else holds is done by them, or by the sweep."""
     batch = engine.settings.engine.batch
     for start in range(0, len(ids), batch):
-        worker = Worker(token=new_id(), actor=call.actor, correlation=call.correlation)
+        worker = Worker(token=new_id(), caller=caller)
         converge_these(engine, worker, ids[start : start + batch])
 
 
@@ -221,7 +223,7 @@ def _write(
     verb: str,
     changes: Sequence[tuple[ArtifactRow, Wish]],
     *,
-    call: Call,
+    caller: Caller,
     now: datetime,
 ) -> None:
     schedule.lock(connection, [row.id for row, _ in changes])
@@ -235,9 +237,9 @@ def _write(
                     wish.event,
                     revision=row.revision + 1,
                     now=now,
-                    actor=call.actor,
+                    actor=caller.actor,
                     policy=f"verb {verb}",
-                    correlation=call.correlation,
+                    correlation=caller.correlation,
                 )
             )
     schedule.put(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
@@ -29,7 +30,7 @@ def verify(
     *,
     filter_: Filter | None,
     share: float | None,
-    actor: str,
+    caller: Caller,
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
@@ -41,11 +42,11 @@ def verify(
     judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
     copy is reported as lost.
     """
-    with job.running(engine.catalog, RunKind.VERIFY, actor=actor) as work:
+    with job.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
         for missed in suspects.ripe(engine) if share is not None else ():
             if over(deadline):
                 return work.result(more=True)
-            work.add(suspects.look_again(engine, missed, actor=actor))
+            work.add(suspects.look_again(engine, missed, caller=caller))
         batches = (
             _share(engine, share, work.counts)
             if share is not None
@@ -54,7 +55,7 @@ def verify(
         for batch in batches:
             if over(deadline):
                 return work.result(more=True)
-            counts, read, bad = _verify_batch(engine, batch, actor=actor)
+            counts, read, bad = _verify_batch(engine, batch, caller=caller)
             work.add(counts, size=read, errors=len(bad), failures=bad)
             if progress is not None:
                 progress(len(batch))
@@ -65,7 +66,7 @@ def verify(
 Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
-def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Counter[str], int, list[ItemError]]:
+def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
     def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage lie under a pin that nobody knows
@@ -95,17 +96,17 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, actor: str) -> tuple[Cou
             pins[copy.id] = found.pin
             if copy.damaged_at is None:
                 counts["verified"] += 1
-                counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, actor=actor, confirmed=True)
+                counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, caller=caller, confirmed=True)
                 good.append(copy)
             else:
-                counts["healed" if damage.heal(engine, copy, actor=actor, pin=found.pin) else "passed over"] += 1
+                counts["healed" if damage.heal(engine, copy, caller=caller, pin=found.pin) else "passed over"] += 1
             size += row.size
             continue
         if isinstance(found, TierkeeperError):
             counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
-        reported = damage.report(engine, copy, found, actor=actor, confirmed=True)
+        reported = damage.report(engine, copy, found, caller=caller, confirmed=True)
         if copy.damaged_at is None and reported is None:  # it is going, or somebody else reported it
             counts["passed over"] += 1
             continue

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base import log as logs
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import Content
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import blobs, placements
@@ -32,7 +33,9 @@ class Doubt:
     content: Content
 
 
-def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor: str) -> Mapping[UUID, TierkeeperError]:
+def resolve(
+    engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, caller: Caller
+) -> Mapping[UUID, TierkeeperError]:
     """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
     before = engine.refused({doubt.copy.tier for doubt in doubts})
     pins: dict[UUID, str | None] = {}
@@ -57,7 +60,7 @@ def resolve(engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, actor:
             unread[doubt.copy.id] = found
             log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
         else:
-            damage.report(engine, doubt.copy, found, actor=actor)
+            damage.report(engine, doubt.copy, found, caller=caller)
     away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
     vouch(engine, [copy for copy in right if copy.tier not in away], pins)

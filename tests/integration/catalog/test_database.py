@@ -182,9 +182,9 @@ def test_a_lock_is_not_waited_for_for_ever(house: House) -> None:
 def test_a_slow_reader_of_events_is_waited_for(house: House) -> None:
     """Whoever pages through the audit log may take longer between two pages than a transaction may say nothing."""
     catalog = house.settings.catalog.model_copy(update={"idle_timeout": timedelta(seconds=0.2)})
-    count = len(list(house.keeper.events()))
+    count = len(list(house.keeper.events.select()))
     with Keeper.open(house.settings.model_copy(update={"catalog": catalog})) as impatient:
-        lines = impatient.events()
+        lines = impatient.events.select()
         next(lines)
         time.sleep(0.5)
         assert len(list(lines)) == count - 1

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.audit.catalog import EpochRaised, RaisedEpoch
@@ -73,7 +74,7 @@ def test_a_late_commit_is_not_skipped(house: House) -> None:
         early = write(fast)
         fast.commit()
         assert read(house, begin) == []
-        (seen,) = house.keeper.events(limit=1)
+        (seen,) = house.keeper.events.select(limit=1)
         assert (seen.subject, seen.position) == (early, None)
         slow.commit()
     found = read(house, begin)
@@ -96,8 +97,8 @@ def test_a_transaction_that_wrote_nothing_holds_nobody_up(house: House) -> None:
 def test_pages_are_the_whole(house: House) -> None:
     """Page by page, from each last position on, a reader has every event once, each subject's in their order."""
     house.store()
-    house.keeper.steer.switch_deletes(enabled=False, reason="a test", by="tester")
-    house.keeper.steer.switch_deletes(enabled=True, reason="a test", by="tester")
+    house.keeper.deletes.switch(enabled=False, reason="a test", caller=TESTER)
+    house.keeper.deletes.switch(enabled=True, reason="a test", caller=TESTER)
     found: list[EventView] = []
     while page := read(house, found[-1].position if found else None, limit=2):
         found += page
@@ -153,18 +154,18 @@ def test_a_position_of_another_catalog_is_refused(house: House) -> None:
 
 def test_health_tells_how_long_followers_wait(house: House) -> None:
     """An event whose position is not final for more than ten minutes, as a transaction stays open, is told."""
-    assert house.keeper.steer.health()["events"].condition is Condition.OK
+    assert house.keeper.health.check()["events"].condition is Condition.OK
     with open_transaction(house) as holding, open_transaction(house) as writer:
         write(holding)
         line = events.Line(subject=new_id(), revision=1, payload=PAYLOAD, actor="tester")
         events.append(writer, [line], at=datetime.now(UTC) - timedelta(minutes=11))
         writer.commit()
-        vital = house.keeper.steer.health()["events"]
+        vital = house.keeper.health.check()["events"]
         assert vital.condition is Condition.ATTENTION
         assert vital.value is not None
         assert vital.value > timedelta(minutes=11).total_seconds()
         holding.rollback()
-    assert house.keeper.steer.health()["events"].value == 0
+    assert house.keeper.health.check()["events"].value == 0
 
 
 BEFORE = (

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import schedule
@@ -19,7 +20,7 @@ MANY = 300
 def many(house: House) -> House:
     """Artifacts that are all due, and one that is not."""
     items = [house.args(f"n/{i}", b"%d" % i, age=timedelta(days=8)) for i in range(MANY)]
-    house.keeper.store_many(items, call=house.call())
+    house.keeper.artifacts.store_many(items, caller=TESTER)
     return house
 
 
@@ -81,7 +82,7 @@ def test_parked_ones_are_left(many: House) -> None:
     """A parked artifact is not claimed until somebody takes it up again."""
     many.sql("UPDATE schedule SET parked_reason = 'a test'")
     assert claim(many, limit=1000) == []
-    assert many.keeper.due() == 0
+    assert many.keeper.sweeps.due() == 0
     many.restore("n/1")
     assert many.show("n/1").parked_reason is None
 

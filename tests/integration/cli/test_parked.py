@@ -34,7 +34,7 @@ def stuck(stored: Stored, database_url: str) -> None:
         stored(name, name)
         park(database_url, name, reason)
     with Keeper.open(load(environ={}, catalog={"url": database_url})) as keeper:
-        keeper.steer.deliveries.park(Sent("tierkeeper.store", "key-1", MESSAGE), reason="given up")
+        keeper.deliveries.park(Sent("tierkeeper.store", "key-1", MESSAGE), reason="given up")
 
 
 @pytest.mark.row("F12", "listed")

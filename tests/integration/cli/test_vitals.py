@@ -16,7 +16,7 @@ def test_health_is_told_by_the_exit_code(tk: Tierkeeper) -> None:
     assert any(problem.startswith("canary verbs: ") for problem in sick.json["problems"])
     with Keeper.open(load()) as keeper:
         for queue in Queue:
-            keeper.steer.canary(queue, sent_at=None)
+            keeper.health.canary(queue, sent_at=None)
     well = tk("health", "-o", "json")
     assert (well.code, well.json["healthy"], well.json["problems"]) == (0, True, [])
     assert {"name": "due", "condition": "ok", "value": 0, "unit": "items", "detail": ""} in well.json["vitals"]

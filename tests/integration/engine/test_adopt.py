@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.callers import TESTER
 from support.catalogs import Catalog, contents
 from support.faulty_store import Fault, Forecast, bad_weather
 from support.scale import chance
@@ -22,7 +23,7 @@ def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> N
     (sidecar,) = hot.rglob("silent/*.json")
     sidecar.unlink()
     with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
         assert result.counts == {
             "artifacts found only in the stores": 1,
             "damaged, not taken over": 2,
@@ -37,7 +38,7 @@ def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) 
     with catalog() as house:
         house.store("only", b"only" * 3)
     with catalog() as house, bad_weather(house.keeper, Forecast(chance("rebuild"), coming={"open": [Fault.WRONG]})):
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
         assert result.counts == {"artifacts found only in the stores": 1}
         assert contents(house) == {"acme/reports/only@1": b"only" * 3}
 
@@ -61,6 +62,6 @@ def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoi
         about["metadata"] = json.loads(spoilt)
     sidecar.write_text(json.dumps(about))
     with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester", objects_only=True)
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
         assert (result.counts["artifacts found only in the stores"], sum(result.counts.values())) == (1, 2)
         assert contents(house) == {"acme/reports/good@1": b"good" * 3}

@@ -4,6 +4,7 @@ import pytest
 from support.house import House
 from support.leading import away
 
+from tierkeeper.base import callers
 from tierkeeper.stores import advice
 from tierkeeper.stores.errors import TierNotOurs
 
@@ -11,7 +12,7 @@ from tierkeeper.stores.errors import TierNotOurs
 def said(house: House, tier: str) -> str:
     """Return what the tier says as it is used, once init was seen to refuse its place."""
     with pytest.raises(TierNotOurs) as refused:
-        house.keeper.init()
+        house.keeper.init(caller=callers.INIT)
     assert tier in str(refused.value)
     with pytest.raises(TierNotOurs) as met:
         house.keeper.engine.store(tier).check()

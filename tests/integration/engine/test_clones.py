@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import places
+from support.callers import TESTER
 from support.house import House
 from support.places import Leaving, Place
 from support.reconciling import CONTENT, WEEK, write
 
+from tierkeeper.base import callers
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
@@ -42,10 +44,10 @@ def test_a_clone_heals_nothing(house: House, called: dict[str, Place]) -> None:
     """A copy whose bytes are right in another place is as damaged as before."""
     house.sql("UPDATE placements SET damaged_at = now()")
     called["cold"].leave("clone")
-    assert damage.heal(house.keeper.engine, copy_of(house), actor="tester") is False
+    assert damage.heal(house.keeper.engine, copy_of(house), caller=TESTER) is False
     assert copy_of(house).damaged_at is not None
     called["cold"].come_back()
-    assert damage.heal(house.keeper.engine, copy_of(house), actor="tester") is True
+    assert damage.heal(house.keeper.engine, copy_of(house), caller=TESTER) is True
     house.settle()
 
 
@@ -75,24 +77,24 @@ def test_a_dump_in_a_clone_is_none(house: House, called: dict[str, Place]) -> No
     called["cold"].leaving = Leaving("put", before=True, instead="clone")
     engine = house.keeper.engine
     with pytest.raises(TierNotOurs):
-        dump.dump(engine, actor="tester")
+        dump.dump(engine, caller=TESTER)
     called["cold"].come_back()
     assert dump.listed(engine) == []
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     assert len(dump.listed(engine)) == 1
 
 
 def test_a_place_without_twins_trusts_no_catalog(house: House, called: dict[str, Place]) -> None:
     """An older catalog is not taken for the newest one because its coldest tier leads to where no twins are."""
     engine = house.keeper.engine
-    epoch.advance(engine)
+    epoch.advance(engine, caller=callers.BEAT)
     before = house.sql("SELECT value::text AS value FROM switches WHERE name = 'epoch'")[0].value
-    epoch.advance(engine)
+    epoch.advance(engine, caller=callers.BEAT)
     house.sql("UPDATE switches SET value = CAST(:value AS jsonb) WHERE name = 'epoch'", value=before)
     called["cold"].leave("prepared")
-    assert "cannot be read" in str(epoch.check(engine))
+    assert "cannot be read" in str(epoch.check(engine, caller=callers.BEAT))
     called["cold"].come_back()
-    assert "epoch 3" in str(epoch.check(engine))
+    assert "epoch 3" in str(epoch.check(engine, caller=callers.BEAT))
 
 
 def test_objects_of_a_clone_are_not_taken_over(house: House, called: dict[str, Place]) -> None:
@@ -100,7 +102,7 @@ def test_objects_of_a_clone_are_not_taken_over(house: House, called: dict[str, P
     one = Object("cold", write(house, "cold", b"of an older catalog"), None, len(b"of an older catalog"))
 
     def taken() -> list[Adoption]:
-        done = adopt.adopt(house.keeper.engine, [one], actor="tester", run=None, dry_run=False)
+        done = adopt.adopt(house.keeper.engine, [one], caller=TESTER, run=None, dry_run=False)
         return [found.what for found in done]
 
     called["cold"].leave("clone")

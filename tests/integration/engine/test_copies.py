@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support import crashing
+from support.callers import TESTER
 from support.copy_files import file_of
 from support.house import LEASES_END, House
 from support.slow_worker import Slow
@@ -76,9 +77,9 @@ def test_a_form_that_is_not_known_is_not_read_as_content(house: House) -> None:
     in_hot_and_cold(house)
     with pytest.raises(NoReadableCopy, match=r"a form that this release cannot open \(cipher of hot, compression zip"):
         house.read()
-    assert house.keeper.verify().counts == {"verified": 2}
+    assert house.keeper.sweeps.verify(caller=TESTER).counts == {"verified": 2}
     file_of(house, "cold").write_bytes(b"sealeD")
-    assert house.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    assert house.keeper.sweeps.verify(caller=TESTER).counts == {"verified": 1, "damaged": 1}
     unseal(house)
     house.settle()
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
@@ -73,7 +74,7 @@ def test_a_dump_has_every_table(house: House) -> None:
     """A dump has a file for every table with its rows, and a manifest that says how many."""
     for number in range(3):
         house.store(f"a{number}", b"%d" % number)
-    result = dump.dump(house.keeper.engine, actor="tester")
+    result = dump.dump(house.keeper.engine, caller=TESTER)
     manifest = newest(house)
     assert result.counts["tables"] == len(manifest.parts) > 10
     assert {part.table: part.rows for part in manifest.parts}["artifacts"] == 3
@@ -85,7 +86,7 @@ def test_events_are_exported_once(house: House) -> None:
     """Each dump adds a segment with the events since the last one, and names those that are there."""
     for number in range(3):
         house.store(f"a{number}")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
     manifest = newest(house)
     assert len(manifest.events) == 3
     assert manifest.events[0].since.year == 1970
@@ -95,13 +96,13 @@ def test_events_are_exported_once(house: House) -> None:
 def test_a_lost_segment_is_made_anew(house: House) -> None:
     """Where a segment is missing the next dump exports the events from the beginning."""
     house.store("a")
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     store = dump.home(house.keeper.engine)
     store.delete([ObjectKey(segment.location) for segment in newest(house).events])
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     (segment,) = newest(house).events
     assert segment.since.year == 1970
-    assert segment.rows == len(list(house.keeper.events()))
+    assert segment.rows == len(list(house.keeper.events.select()))
 
 
 def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
@@ -109,14 +110,14 @@ def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
     house = open_house(dumps={"keep": 2})
     engine = house.keeper.engine
     store = dump.home(engine)
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     (first,) = dump.listed(engine)
     store.delete([ObjectKey(dumpfiles.located(first.name, dumpfiles.MANIFEST))])
     assert [view.complete for view in dump.listed(engine)] == [False]
     for _ in range(2):
-        dump.dump(engine, actor="tester")
+        dump.dump(engine, caller=TESTER)
     assert [view.complete for view in dump.listed(engine)] == [True, True]
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     views = dump.listed(engine)
     assert [view.complete for view in views] == [True, True]
     assert newest(house).name == views[0].name
@@ -125,9 +126,9 @@ def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
 def test_nothing_goes_while_deletes_are_off(open_house: OpenHouse) -> None:
     """While deletes are switched off, older dumps stay."""
     house = open_house(dumps={"keep": 1})
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     house.sql("UPDATE switches SET value = 'false' WHERE name = 'deletes_enabled'")
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     assert len(dump.listed(house.keeper.engine)) == 2
 
 
@@ -136,10 +137,10 @@ def test_an_older_catalog_pushes_no_newer_dump_out(open_house: OpenHouse) -> Non
     house = open_house(dumps={"keep": 1})
     engine = house.keeper.engine
     before = house.sql("SELECT value::text AS value FROM switches WHERE name = 'epoch'")[0].value
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     house.sql("UPDATE switches SET value = CAST(:value AS jsonb) WHERE name = 'epoch'", value=before)
     for _ in range(2):
-        dump.dump(engine, actor="tester")
+        dump.dump(engine, caller=TESTER)
     assert len(dump.listed(engine)) == 3
 
 
@@ -148,13 +149,13 @@ def test_a_dump_that_is_not_right_deletes_nothing(open_house: OpenHouse, spoilt:
     """A dump that is not what was written, as a read or the server's own SHA-256 tells, fails; the older ones stay."""
     house = open_house(dumps={"keep": 1})
     engine = house.keeper.engine
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     stores = cast("dict[str, Store]", engine.stores)
     stores["cold"] = spoilt.from_url(stores["cold"].config)
     with pytest.raises(ContentMismatch):
-        dump.dump(engine, actor="tester")
+        dump.dump(engine, caller=TESTER)
     assert len(dump.listed(engine)) == 2
-    assert house.keeper.runs(limit=1)[0].state.value == "failed"
+    assert house.keeper.runs.latest(limit=1)[0].state.value == "failed"
 
 
 @pytest.mark.parametrize("vouched", [None, Vouched.WRITTEN])
@@ -164,22 +165,22 @@ def test_a_dump_that_nobody_vouches_for_deletes_nothing(
     """What cannot be read back, and has no SHA-256 at its server, must have been vouched for as it was written."""
     house = open_house(dumps={"keep": 1})
     engine = house.keeper.engine
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     stores = cast("dict[str, Store]", engine.stores)
     stores["cold"] = Mute.from_url(stores["cold"].config)
     monkeypatch.setattr(Mute, "vouched", vouched)
     if vouched is None:
         with pytest.raises(ContentMismatch, match="nobody vouches"):
-            dump.dump(engine, actor="tester")
+            dump.dump(engine, caller=TESTER)
         assert len(dump.listed(engine)) == 2
     else:
-        dump.dump(engine, actor="tester")
-    assert house.keeper.runs(limit=1)[0].state.value == ("failed" if vouched is None else "done")
+        dump.dump(engine, caller=TESTER)
+    assert house.keeper.runs.latest(limit=1)[0].state.value == ("failed" if vouched is None else "done")
 
 
 def test_the_manifest_is_readable_by_people(house: House) -> None:
     """The manifest is JSON with the format, the time, the epoch, and the hash of each part."""
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     store = dump.home(house.keeper.engine)
     with store.open(ObjectKey(dumpfiles.located(newest(house).name, dumpfiles.MANIFEST))) as chunks:
         document = json.loads(b"".join(chunks))
@@ -191,7 +192,7 @@ def test_the_manifest_is_readable_by_people(house: House) -> None:
 def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     """Its segments have events without their order, so the first dump after an upgrade writes all events again."""
     house.store()
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     store = dump.home(house.keeper.engine)
     (folder,) = {o.location.rpartition("/")[0] for o in store.list(dumpfiles.EVENTS_FOLDER)}
     line = UUID(folder.rpartition("/")[2])
@@ -200,6 +201,6 @@ def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     base = Path(urlsplit(store.config.url).path)
     (base / segment.location).rename(base / segment.location.replace("/v2-", "/"))
     assert dumpfiles.chain(store, line) == []
-    dump.dump(house.keeper.engine, actor="tester")
+    dump.dump(house.keeper.engine, caller=TESTER)
     (again,) = dumpfiles.chain(store, line)
     assert again.since == segment.since

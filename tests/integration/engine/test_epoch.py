@@ -6,6 +6,7 @@ import pytest
 from support.house import House, OpenHouse
 from support.reconciling import drop, missed_once, reconcile, short
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.engine import epoch, reserved
 from tierkeeper.stores.base import Stored
@@ -22,33 +23,33 @@ def purged(house: House) -> None:
 
 def test_a_new_catalog_is_trusted(house: House) -> None:
     """A new catalog is trusted before its epoch was ever raised, and after."""
-    assert epoch.check(house.keeper.engine) is None
-    assert epoch.advance(house.keeper.engine) is None
-    assert epoch.check(house.keeper.engine) is None
+    assert epoch.check(house.keeper.engine, caller=callers.BEAT) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
+    assert epoch.check(house.keeper.engine, caller=callers.BEAT) is None
 
 
 def test_the_twin_goes_along(house: House) -> None:
     """Each raise leaves a twin with the catalog's number in the coldest tier; old twins go, and no tier has others."""
     for _ in range(12):
-        assert epoch.advance(house.keeper.engine) is None
+        assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     assert sorted(epoch.twins(house.keeper.engine)) == list(range(4, 14))
     assert all(place.startswith(f"cold/{reserved.PREFIX}epoch/") for place in house.everything())
-    assert [e.type for e in house.keeper.events()] == ["epoch raised"] * 12 + ["policy applied"] * 2
+    assert [e.type for e in house.keeper.events.select()] == ["epoch raised"] * 12 + ["policy applied"] * 2
 
 
 def test_a_catalog_behind_its_twin_is_recognised(house: House) -> None:
     """A catalog whose epoch is below that of its twin pauses the collect, in this process and in every other."""
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     before = house.sql("SELECT value::text AS value FROM switches WHERE name = 'epoch'")[0].value
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     house.sql("UPDATE switches SET value = CAST(:value AS jsonb) WHERE name = 'epoch'", value=before)
     purged(house)
-    assert "epoch 3" in str(epoch.check(house.keeper.engine))
-    assert epoch.advance(house.keeper.engine) is not None
+    assert "epoch 3" in str(epoch.check(house.keeper.engine, caller=callers.BEAT))
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is not None
     with pytest.raises(CatalogRestored, match="epoch 3"):
         house.collect()
     assert len([place for place in house.everything() if place.startswith("hot/")]) == 1
-    assert [e.type for e in house.keeper.events(limit=1)] == ["restore recognised"]
+    assert [e.type for e in house.keeper.events.select(limit=1)] == ["restore recognised"]
 
 
 def test_two_who_raise_it_at_once_are_no_alarm(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,12 +60,12 @@ def test_two_who_raise_it_at_once_are_no_alarm(house: House, monkeypatch: pytest
 
     def overtaken(prefix: str = "") -> Iterator[Stored]:
         monkeypatch.undo()
-        assert epoch.advance(engine) is None
+        assert epoch.advance(engine, caller=callers.BEAT) is None
         return listed(prefix)
 
     monkeypatch.setattr(store, "list", overtaken)
-    assert epoch.advance(engine) is None
-    assert epoch.check(engine) is None
+    assert epoch.advance(engine, caller=callers.BEAT) is None
+    assert epoch.check(engine, caller=callers.BEAT) is None
     assert sorted(epoch.twins(engine)) == [2, 3]
 
 
@@ -84,25 +85,25 @@ def test_a_coldest_tier_that_takes_nothing_does_not_stop_the_reconcile(
     assert (short(found), result.counts["reported"]) == ([("warm", "missing", "repair")], 1)
     assert "cannot be written" in str(result.held_back)
     monkeypatch.undo()
-    assert epoch.advance(engine) is None
+    assert epoch.advance(engine, caller=callers.BEAT) is None
     twice.settle()
 
 
 def test_an_epoch_given_out_twice_is_recognised(house: House) -> None:
     """Two catalogs that both went on from one epoch are told apart by the marks of their twins."""
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     before = house.sql("SELECT value::text AS value FROM switches WHERE name = 'epoch'")[0].value
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     other = before.replace('"number": 2', '"number": 3')
     assert other != before
     house.sql("UPDATE switches SET value = CAST(:value AS jsonb) WHERE name = 'epoch'", value=other)
-    assert "another copy" in str(epoch.check(house.keeper.engine))
+    assert "another copy" in str(epoch.check(house.keeper.engine, caller=callers.BEAT))
 
 
 @pytest.mark.parametrize(("field", "value"), [("system", '"1"'), ("timeline", "77"), ("database", "1")])
 def test_another_server_is_recognised_without_a_store(house: House, field: str, value: str) -> None:
     """A catalog on another server, timeline or database than noted pauses the collect at once, asking no tier."""
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     purged(house)
     house.sql(
         f"UPDATE switches SET value = jsonb_set(value, '{{server,{field}}}', CAST(:v AS jsonb)) WHERE name = 'epoch'",  # noqa: S608  a constant
@@ -114,23 +115,23 @@ def test_another_server_is_recognised_without_a_store(house: House, field: str, 
 
 def test_what_may_not_be_asked_is_no_finding(house: House) -> None:
     """A server that tells neither its id nor its timeline is not mistaken for another one."""
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     house.sql(
         "UPDATE switches SET value = jsonb_set(value, '{server}',"
         ' \'{"system": null, "timeline": null, "database": null}\') WHERE name = \'epoch\''
     )
-    assert epoch.check(house.keeper.engine) is None
+    assert epoch.check(house.keeper.engine, caller=callers.BEAT) is None
     house.collect()
 
 
 def test_a_coldest_tier_that_is_away_does_not_stop_the_collect(open_house: OpenHouse) -> None:
     """While the twin cannot be read the catalog is not vouched for, but nothing is noted: collect goes on."""
     house = open_house()
-    epoch.advance(house.keeper.engine)
+    epoch.advance(house.keeper.engine, caller=callers.BEAT)
     purged(house)
     folder = house.settings.base_path or house.settings.home / "tiers"
     (folder / "cold").rename(folder / "elsewhere")
-    assert "cannot be read" in str(epoch.check(house.keeper.engine))
+    assert "cannot be read" in str(epoch.check(house.keeper.engine, caller=callers.BEAT))
     assert house.collect().counts["collected"] == 1
     (folder / "elsewhere").rename(folder / "cold")
-    assert epoch.check(house.keeper.engine) is None
+    assert epoch.check(house.keeper.engine, caller=callers.BEAT) is None

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 from support.around import Around
 
+from tierkeeper.base import callers
 from tierkeeper.base.settings import Settings
 from tierkeeper.engine import marking
 from tierkeeper.keeper import Keeper
@@ -47,14 +48,14 @@ def test_an_interrupted_first_start_goes_on(settings_factory: Callable[..., Sett
     with Keeper.open(settings) as keeper:
         spoil(keeper, "warm", Power())
         with pytest.raises(Power):
-            keeper.start()
+            keeper.start(caller=callers.INIT)
     assert "warm" not in marked(settings)
     with Keeper.open(settings) as keeper:
-        keeper.start()
+        keeper.start(caller=callers.INIT)
     assert marked(settings) == {"hot", "warm", "cold"}
     more = {"deep": {"url": (settings.home / "tiers" / "deep").as_uri(), "temperature": "cold"}}
     with Keeper.open(settings_factory(tiers=more)) as keeper, pytest.raises(TierNotOurs, match="deep"):
-        keeper.start()
+        keeper.start(caller=callers.INIT)
     assert marked(settings) == {"hot", "warm", "cold"}
 
 
@@ -64,7 +65,7 @@ def test_a_tier_that_does_not_answer_hinders_no_other(settings_factory: Callable
     with Keeper.open(settings) as keeper:
         spoil(keeper, "hot", StoreTransient(tier="hot", reason="it is away"))
         with pytest.raises(StoreTransient, match="it is away"):
-            keeper.init()
+            keeper.init(caller=callers.INIT)
     assert marked(settings) == {"warm", "cold"}
 
 

@@ -29,7 +29,7 @@ from tierkeeper_client.contract import Queue
 def come_through(house: House, *, sent: timedelta = timedelta(0)) -> None:
     """A canary comes through every queue, sent so long ago."""
     for queue in Queue:
-        house.keeper.steer.canary(queue, sent_at=datetime.now(UTC) - sent)
+        house.keeper.health.canary(queue, sent_at=datetime.now(UTC) - sent)
 
 
 def write(house: House, statement: str) -> None:
@@ -45,7 +45,7 @@ def bad(health: Health) -> set[str]:
 def test_a_house_at_work_is_healthy(house: House) -> None:
     """Nothing due, canaries through every queue, tiers that answer: nothing is bad and nothing waits."""
     come_through(house)
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert health.healthy
     assert {vital.condition for vital in health.vitals} == {Condition.OK}
     assert health["due"].value == 0
@@ -54,7 +54,7 @@ def test_a_house_at_work_is_healthy(house: House) -> None:
 
 def test_without_worker_and_beat_it_is_not(house: House) -> None:
     """Where no canary ever came through, Beat and every queue are bad, and the problems say so."""
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert bad(health) == {"beat", *(f"canary {queue}" for queue in Queue)}
     assert "beat: it has never been heard of" in " ".join(health.problems)
 
@@ -64,15 +64,15 @@ def test_what_is_due_and_left_alone_is_bad(house: House) -> None:
     come_through(house)
     house.store("old", age=timedelta(days=10))
     write(house, "UPDATE schedule SET due_at = clock_timestamp() - interval '20 minutes'")
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert bad(health) == {"overdue"}
     assert 1200 <= (health["overdue"].value or 0) < 1260
     assert health["due"].value == 1
     assert health["clear"].value is None  # nothing was done lately: nobody can say when it will be
     write(house, "UPDATE schedule SET lease_until = clock_timestamp() + interval '1 minute'")
-    assert house.keeper.steer.health().healthy
+    assert house.keeper.health.check().healthy
     write(house, "UPDATE schedule SET lease_until = NULL, parked_reason = 'x'")
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert (health.healthy, health["parked"].condition) == (True, Condition.ATTENTION)
     write(house, "UPDATE schedule SET parked_reason = NULL")
     house.settle()
@@ -82,8 +82,8 @@ def test_a_queue_that_nobody_serves_is_bad(house: House) -> None:
     """A canary that came through long ago, or took long, is bad; the other queues are not."""
     come_through(house)
     write(house, "UPDATE heartbeats SET at = at - interval '1 hour' WHERE name = 'canary:verbs'")
-    house.keeper.steer.canary(Queue.PURGE, sent_at=datetime.now(UTC) - timedelta(minutes=10))
-    health = house.keeper.steer.health()
+    house.keeper.health.canary(Queue.PURGE, sent_at=datetime.now(UTC) - timedelta(minutes=10))
+    health = house.keeper.health.check()
     assert bad(health) == {"canary verbs", "canary purge"}
     assert "took 10m" in health["canary purge"].detail
 
@@ -91,19 +91,19 @@ def test_a_queue_that_nobody_serves_is_bad(house: House) -> None:
 def test_a_beat_that_is_silent_is_bad(house: House) -> None:
     """Beat is as old as the newest canary that it sent, whatever its clock says."""
     come_through(house, sent=timedelta(minutes=4))
-    assert house.keeper.steer.health()["beat"].condition is Condition.OK
+    assert house.keeper.health.check()["beat"].condition is Condition.OK
     come_through(house, sent=timedelta(minutes=6))
-    assert "beat" in bad(house.keeper.steer.health())
+    assert "beat" in bad(house.keeper.health.check())
     come_through(house, sent=timedelta(days=-1))  # its clock is ahead
     write(house, "UPDATE heartbeats SET at = at - interval '6 minutes'")
-    assert "beat" in bad(house.keeper.steer.health())
+    assert "beat" in bad(house.keeper.health.check())
 
 
 def test_what_waits_for_a_person_is_no_fault(house: House) -> None:
     """Deletes that are switched off are said, and nothing is bad."""
     come_through(house)
     write(house, "UPDATE switches SET value = 'false', reason = 'audit' WHERE name = 'deletes_enabled'")
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert health.healthy
     assert health["deletes"].condition is Condition.ATTENTION
     assert "audit" in health["deletes"].detail
@@ -115,8 +115,8 @@ def test_a_tier_that_does_not_answer_is_bad(house: House) -> None:
     come_through(house)
     folder = Path(urlsplit(house.settings.tiers["cold"].url).path)
     away = folder.rename(folder.with_name("away"))
-    assert bad(house.keeper.steer.health()) == {"tier cold"}
-    assert house.keeper.steer.health(tiers=False).healthy
+    assert bad(house.keeper.health.check()) == {"tier cold"}
+    assert house.keeper.health.check(tiers=False).healthy
     shutil.rmtree(folder, ignore_errors=True)
     away.rename(folder)
 
@@ -125,7 +125,7 @@ def test_a_tier_that_does_not_answer_is_bad(house: House) -> None:
 def test_a_broker_that_does_not_let_us_in_is_bad(house: House, valkey_server: Valkey, wrong: str) -> None:
     """Nobody listens, or the password is another: the broker is bad, by its own words."""
     come_through(house)
-    assert house.keeper.steer.health(tiers=False)["broker"].condition is Condition.OK
+    assert house.keeper.health.check(tiers=False)["broker"].condition is Condition.OK
     url = "redis://127.0.0.1:1/0" if wrong == "port" else house.settings.broker.url
     broker = house.settings.broker.model_copy(update={"url": url})
     engine = replace(house.keeper.engine, settings=house.settings.model_copy(update={"broker": broker}))
@@ -141,7 +141,7 @@ def test_a_broker_that_does_not_let_us_in_is_bad(house: House, valkey_server: Va
 
 def told(house: House) -> tuple[float | None, float | None, set[str]]:
     """How many copies are damaged and contents lost, and what is bad."""
-    health = house.keeper.steer.health(tiers=False)
+    health = house.keeper.health.check(tiers=False)
     return health["damaged"].value, health["lost"].value, bad(health)
 
 
@@ -152,12 +152,12 @@ def test_lost_content_is_bad_and_damage_is_told(house: House) -> None:
     assert told(house) == (0, 0, set())
     write(house, "UPDATE placements SET damaged_at = now() WHERE tier = 'warm'")
     assert told(house) == (1, 0, set())
-    assert house.keeper.steer.health()["damaged"].condition is Condition.ATTENTION
+    assert house.keeper.health.check()["damaged"].condition is Condition.ATTENTION
     write(house, "UPDATE placements SET missed_at = now() WHERE tier = 'cold'")
     assert told(house) == (1, 0, set())
     write(house, "UPDATE placements SET damaged_at = now(), missed_at = NULL WHERE tier = 'cold'")
     assert told(house) == (2, 1, {"lost"})
-    assert "tierkeeper reconcile" in house.keeper.steer.health()["lost"].detail
+    assert "tierkeeper reconcile" in house.keeper.health.check()["lost"].detail
     write(house, "UPDATE placements SET tier = 'elsewhere' WHERE tier = 'cold'")
     assert told(house) == (2, 0, set())
     write(house, "DELETE FROM placements WHERE tier = 'elsewhere'")
@@ -224,7 +224,7 @@ def test_how_late_and_how_fast(house: House) -> None:
         house.store(f"late-{number}", age=timedelta(days=10))
     write(house, "UPDATE schedule SET due_at = clock_timestamp() - interval '50 seconds'")
     house.turn()
-    health = house.keeper.steer.health()
+    health = house.keeper.health.check()
     assert [health[f"latency p{percent}"].value for percent in (50, 99)] == [64, 64]
     assert (health["rate"].value or 0) > 0
     assert health["clear"].value == 0
@@ -265,6 +265,6 @@ def test_percentiles_are_bounds() -> None:
 def test_every_look_is_measured(house: House) -> None:
     """What was seen goes to the metrics too, for whoever exports them."""
     come_through(house)
-    for vital in house.keeper.steer.health().vitals:
+    for vital in house.keeper.health.check().vitals:
         seen = REGISTRY.get_sample_value("tierkeeper_health", {"vital": vital.name, "unit": vital.unit})
         assert seen == pytest.approx(math.nan if vital.value is None else vital.value, nan_ok=True)

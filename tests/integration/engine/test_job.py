@@ -7,8 +7,10 @@ from typing import cast
 from uuid import UUID
 
 import pytest
+from support.callers import TESTER
 from support.house import House, OpenHouse
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.base.values import Filter, RunView
@@ -39,48 +41,48 @@ def collect(house: House, progress: Progress) -> None:
     """Delete what was purged."""
     house.store(age=WEEK)
     house.turn()
-    house.keeper.collect(progress=progress)
+    house.keeper.sweeps.collect(progress=progress, caller=callers.BEAT)
 
 
 def converge(house: House, progress: Progress) -> None:
     """Move what is due."""
     house.store(age=WEEK)
-    run = house.keeper.rotate()
+    run = house.keeper.sweeps.rotate(caller=callers.BEAT)
     assert run is not None
-    house.keeper.converge_due(run, progress=progress)
+    house.keeper.sweeps.converge_due(run, progress=progress)
 
 
 def verify(house: House, progress: Progress) -> None:
     """Read what there is."""
     house.store()
-    house.keeper.verify(filter=Filter(), progress=progress)
+    house.keeper.sweeps.verify(filter=Filter(), progress=progress, caller=callers.BEAT)
 
 
 def reconcile(house: House, progress: Progress) -> None:
     """Compare the catalog with the stores."""
     house.store()
-    house.keeper.steer.reconcile(progress=progress)
+    house.keeper.sweeps.reconcile(progress=progress, caller=callers.BEAT)
 
 
 def dump(house: House, progress: Progress) -> None:
     """Dump the catalog."""
-    house.keeper.steer.recovery.dump(actor="tester", progress=progress)
+    house.keeper.recovery.dump(caller=TESTER, progress=progress)
 
 
 def accept(house: House, progress: Progress) -> None:
     """Accept a catalog that is in doubt."""
     house.store()
     engine = house.keeper.engine
-    epoch.recognise(engine, "it was put back", actor="tester")
-    acceptance.accept(engine, actor="tester", reason="it is right", progress=progress)
+    epoch.recognise(engine, "it was put back", caller=TESTER)
+    acceptance.accept(engine, caller=TESTER, reason="it is right", progress=progress)
 
 
 def apply(house: House, progress: Progress) -> None:
     """Apply a stored plan."""
     house.store(age=WEEK)
-    view = house.keeper.steer.view(tenant=None, as_of=None)
-    plan = house.keeper.steer.store_plan(view, by="tester", expires=WEEK).id
-    list(house.keeper.steer.apply_plan(plan, by="tester", progress=progress))
+    view = house.keeper.plans.view(tenant=None, as_of=None)
+    plan = house.keeper.plans.store(view, caller=TESTER, expires=WEEK).id
+    list(house.keeper.plans.apply(plan, caller=TESTER, progress=progress))
 
 
 SWEEPS = {
@@ -102,7 +104,7 @@ def house(open_house: OpenHouse) -> House:
 
 def last(house: House, kind: RunKind) -> RunView:
     """Return the newest run of a kind."""
-    return house.keeper.runs(kind=kind)[0]
+    return house.keeper.runs.latest(kind=kind)[0]
 
 
 @pytest.mark.parametrize("kind", SWEEPS)
@@ -127,13 +129,13 @@ def test_what_is_left_before_its_end_has_failed(house: House) -> None:
     """A plan whose items nobody asks for any more is given up at once, and may be applied again."""
     for name in "abc":
         house.store(name, name.encode(), age=WEEK)
-    view = house.keeper.steer.view(tenant=None, as_of=None)
-    plan = house.keeper.steer.store_plan(view, by="tester", expires=WEEK).id
-    applied = house.keeper.steer.apply_plan(plan, by="tester")
+    view = house.keeper.plans.view(tenant=None, as_of=None)
+    plan = house.keeper.plans.store(view, caller=TESTER, expires=WEEK).id
+    applied = house.keeper.plans.apply(plan, caller=TESTER)
     next(iter(applied))
     cast("Callable[[], None]", getattr(applied, "close"))()  # noqa: B009  an Iterator has none
     assert last(house, RunKind.APPLY).state is RunState.FAILED
-    assert list(house.keeper.steer.apply_plan(plan, by="tester")) == []
+    assert list(house.keeper.plans.apply(plan, caller=TESTER)) == []
     assert last(house, RunKind.APPLY).state is RunState.DONE
 
 
@@ -151,7 +153,7 @@ def test_a_dead_reconcile_is_not_at_work(house: House) -> None:
     """A reconcile that an error left keeps no other from beginning."""
     with pytest.raises(Full):
         reconcile(house, full)
-    assert house.keeper.steer.reconcile_at_work() is None
+    assert house.keeper.sweeps.reconcile_at_work() is None
 
 
 def test_maintain_says_what_it_did_before_it_failed(house: House) -> None:
@@ -159,7 +161,7 @@ def test_maintain_says_what_it_did_before_it_failed(house: House) -> None:
     house.sql("ALTER TABLE plans RENAME TO plans_away")
     try:
         with pytest.raises(Exception, match="plans"):
-            house.keeper.maintain()
+            house.keeper.sweeps.maintain(caller=callers.BEAT)
     finally:
         house.sql("ALTER TABLE plans_away RENAME TO plans")
     run = last(house, RunKind.MAINTAIN)
@@ -176,12 +178,12 @@ def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
         assert run is not None
         catalog.run(lambda c: runs.finish(c, run, RunState.ABANDONED))
 
-    with job.running(catalog, RunKind.VERIFY, actor="tester") as work:
+    with job.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
         end(work.run)
     assert last(house, RunKind.VERIFY).state is RunState.ABANDONED
 
     def ended_meanwhile() -> None:
-        with job.running(catalog, RunKind.VERIFY, actor="tester") as work:
+        with job.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
             end(work.run)
             full(1)
 
@@ -196,7 +198,7 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
     catalog = house.keeper.engine.catalog
 
     def without_runs() -> None:
-        with job.running(catalog, RunKind.VERIFY, actor="tester"):
+        with job.running(catalog, RunKind.VERIFY, caller=TESTER):
             house.sql("ALTER TABLE runs RENAME TO runs_away")
             full(1)
 
@@ -208,18 +210,18 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
 
 def test_a_dry_run_leaves_no_run(house: House) -> None:
     """A dry run adds up what it would do, and records nothing."""
-    with job.running(house.keeper.engine.catalog, RunKind.VERIFY, actor="tester", dry_run=True) as work:
+    with job.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER, dry_run=True) as work:
         work.add({"verified": 2, "lost": 0}, size=7)
         work.heard()
     assert (work.result().counts, work.result().bytes) == ({"verified": 2}, 7)
-    assert house.keeper.runs(kind=RunKind.VERIFY) == []
+    assert house.keeper.runs.latest(kind=RunKind.VERIFY) == []
 
 
 def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long piece of work between two batches shows in the run that it goes on."""
     monkeypatch.setattr(job, "_HEARD_SECONDS", 0.0)
     catalog = house.keeper.engine.catalog
-    with job.running(catalog, RunKind.DUMP, actor="tester") as work:
+    with job.running(catalog, RunKind.DUMP, caller=TESTER) as work:
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
         work.heard()
         assert catalog.run(lambda c: runs.abandon_silent(c, silence=timedelta(hours=1))) == 0
@@ -229,6 +231,6 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
 
 def test_a_catalog_that_is_away_is_told_as_such(house: House) -> None:
     """A sweep that finds no catalog raises that, whatever happens to its run."""
-    with pytest.raises(CatalogUnavailable), job.running(house.keeper.engine.catalog, RunKind.VERIFY, actor="tester"):
+    with pytest.raises(CatalogUnavailable), job.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
         raise CatalogUnavailable(reason="no answer")
     assert "no answer" in last(house, RunKind.VERIFY).reason

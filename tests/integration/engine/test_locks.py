@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.base.ids import new_id
@@ -173,7 +174,7 @@ def test_two_commits_of_one_content_do_not_doom_each_others_copies(house: House)
     assert house.tiers("a") == {"hot", "warm"}
     engine = house.keeper.engine
     a, b = house.show("a").id, house.show("b").id
-    workers = {i: Worker(token=new_id(), actor="tester") for i in (a, b)}
+    workers = {i: Worker(token=new_id(), caller=TESTER) for i in (a, b)}
     house.sql("UPDATE artifacts SET override_kind = 'replace', override_tiers = '{hot}' WHERE id = :id", id=a)
     for artifact, worker in workers.items():
         house.due(artifact)

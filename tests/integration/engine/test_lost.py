@@ -7,6 +7,7 @@ import pytest
 from support.house import House
 from support.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import FindingAction
 from tierkeeper.engine import checking, lost
@@ -117,10 +118,10 @@ def test_what_is_lost_is_called_so(house: House) -> None:
     assert set(answer) == {"error", "message", "ref", "reasons"}
     house.turn()
     assert house.show().next_step == lost.STEP
-    assert "the content is lost" in house.keeper.explain(house.ref()).blocked[0]
+    assert "the content is lost" in house.keeper.artifacts.explain(house.ref()).blocked[0]
     house.store(content=CONTENT, age=WEEK)
     house.settle()
-    assert (house.read(), house.keeper.explain(house.ref()).blocked) == (CONTENT, ())
+    assert (house.read(), house.keeper.artifacts.explain(house.ref()).blocked) == (CONTENT, ())
 
 
 def test_what_lies_in_a_tier_that_is_away_is_not_called_lost(doomed: House) -> None:
@@ -134,20 +135,20 @@ def test_what_lies_in_a_tier_that_is_away_is_not_called_lost(doomed: House) -> N
     doomed.sql("UPDATE placements SET tier = 'elsewhere'")
     with pytest.raises(NoReadableCopy, match="Once its tiers answer"):
         doomed.read()
-    assert not any("lost" in one for one in doomed.keeper.explain(doomed.ref()).blocked)
+    assert not any("lost" in one for one in doomed.keeper.artifacts.explain(doomed.ref()).blocked)
     doomed.reset()
 
 
 def test_verify_of_lost_content_says_so(doomed: House) -> None:
     """Asked about lost content, verify reads what there is: other bytes are an error, and right ones heal."""
     overwrite(doomed, "warm", CONTENT.upper())
-    result = doomed.keeper.verify()
+    result = doomed.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"still damaged": 1}, 1)
     drop(doomed, "warm")
-    result = doomed.keeper.verify()
+    result = doomed.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"still damaged": 1}, 1)
     doomed.sql("DELETE FROM placements")
-    result = doomed.keeper.verify()
+    result = doomed.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"lost": 1}, 1)
     assert result.failures[0].ref == doomed.show().ref
     doomed.reset()
@@ -156,7 +157,7 @@ def test_verify_of_lost_content_says_so(doomed: House) -> None:
 def test_a_copy_that_cannot_be_asked_is_not_lost(doomed: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tier that is not configured here and a store that fails say nothing of the bytes: neither calls them lost."""
     doomed.sql("UPDATE placements SET tier = 'elsewhere'")
-    assert doomed.keeper.verify().counts == {"left out": 1}
+    assert doomed.keeper.sweeps.verify(caller=callers.BEAT).counts == {"left out": 1}
     doomed.sql("UPDATE placements SET tier = 'warm'")
 
     def fails(*_: object, **__: object) -> None:
@@ -171,7 +172,7 @@ def test_a_copy_that_cannot_be_asked_is_not_lost(doomed: House, monkeypatch: pyt
 
 def test_verify_heals_what_is_right(doomed: House) -> None:
     """A copy that was called damaged and has the right bytes is good again after a verify."""
-    result = doomed.keeper.verify()
+    result = doomed.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"healed": 1}, 0)
     doomed.turn()
     assert (doomed.tiers(), doomed.read()) == ({"warm"}, CONTENT)
@@ -182,5 +183,5 @@ def test_verify_reads_what_is_doomed_and_alone(house: House) -> None:
     house.store(content=CONTENT, age=WEEK)
     house.settle()
     house.sql(DOOMED)
-    assert house.keeper.verify().counts == {"verified": 1}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1}
     house.turn()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import identity
@@ -22,10 +23,10 @@ def fails() -> NoReturn:
 
 
 DECISIONS: dict[str, Callable[[Engine], object]] = {
-    "accept": lambda engine: acceptance.accept(engine, actor="tester", reason="the disk died"),
+    "accept": lambda engine: acceptance.accept(engine, caller=TESTER, reason="the disk died"),
     "rebuild": lambda engine: marking.inherit(engine, unfinished=False),
-    "init": lambda engine: marking.mark_all(engine, make=True, actor="tester").check(),
-    "adopt": lambda engine: marking.adopt(engine, "cold", actor="tester", reason="moved", lost=True),
+    "init": lambda engine: marking.mark_all(engine, make=True, caller=TESTER).check(),
+    "adopt": lambda engine: marking.adopt(engine, "cold", caller=TESTER, reason="moved", lost=True),
     "renew": marking.renew,
 }
 
@@ -59,7 +60,7 @@ def test_no_mark_of_an_older_line_is_left_behind(open_house: Callable[..., House
     del cold.mark
     tiers = [engine.store(tier.name) for tier in engine.tiers]
     assert set(engine.marks.refused(tiers, bound=True)) >= {"hot", "warm", "cold"}
-    acceptance.accept(engine, actor="tester", reason="the disk died")
+    acceptance.accept(engine, caller=TESTER, reason="the disk died")
     assert not engine.marks.refused(tiers, bound=True)
 
 
@@ -79,7 +80,7 @@ def test_dumps_are_listed_whatever_other_tiers_are(open_house: Callable[..., Hou
     """Only the tier that has them is asked."""
     house = open_house()
     engine = house.keeper.engine
-    dump.dump(engine, actor="tester")
+    dump.dump(engine, caller=TESTER)
     engine.store("warm").mark = fails  # type: ignore[method-assign]
     assert len(dump.listed(engine)) == 1
     del engine.store("warm").mark

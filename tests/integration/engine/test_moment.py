@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog.database import now as catalog_now
@@ -39,7 +40,7 @@ def test_policies_are_those_of_now(house: House) -> None:
     assert {policy.name for policy in read(house).policies} == names | {"soon"}
     house.policy(SOON.replace("1d", "2d"))
     assert [p.label for p in read(house).policies if p.name == "soon"] == ["soon v2"]
-    house.keeper.policy_remove("soon", actor="tester")
+    house.keeper.policies.remove("soon", caller=TESTER)
     assert {policy.name for policy in read(house).policies} == names == {policy.name for policy in kept.policies}
 
 

@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import pytest
 from support import plain_front, services
+from support.callers import TESTER
 from support.doubting import doubt, vouched
 from support.house import House, OpenHouse
 from support.plain_front import PlainFront
 from support.reconciling import CONTENT, overwrite
 from support.s3_answers import KEYS
 
+from tierkeeper.base import callers
 from tierkeeper.engine import looking, reads
 from tierkeeper.stores.s3 import S3Store
 
@@ -74,12 +76,12 @@ def test_a_server_whose_etags_are_weak(open_house: OpenHouse, front: PlainFront)
 def test_verify_names_right_bytes_anew(buckets: House) -> None:
     """They are read, and stay what they are; a copy by the server is made from them by their new name."""
     etags = {tier: moved(buckets, tier) for tier in ("warm", "cold")}
-    assert buckets.keeper.verify().counts == {"verified": 2}
+    assert buckets.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2}
     assert "damaged" not in buckets.events()
     assert buckets.events().count("repinned") == 2
     for tier, etag in etags.items():
         assert vouched(buckets, tier) == ("read", etag, True)
-    assert buckets.keeper.verify().counts == {"verified": 2}
+    assert buckets.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2}
     assert buckets.events().count("repinned") == 2
 
 
@@ -95,7 +97,7 @@ def test_a_reader_names_right_bytes_anew(buckets: House) -> None:
 def test_wrong_bytes_are_damage(buckets: House) -> None:
     """What was replaced by other bytes of equal length is reported as before."""
     moved(buckets, "warm", CONTENT.upper())
-    assert buckets.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    assert buckets.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1, "damaged": 1}
     assert "repinned" not in buckets.events()
     buckets.settle()
 
@@ -118,8 +120,8 @@ def test_a_dry_run_names_nothing_anew(buckets: House) -> None:
     before = vouched(buckets, "cold")
     buckets.days_pass(8)
     buckets.turn()
-    buckets.keeper.collect(dry_run=True)
-    buckets.keeper.steer.reconcile(actor="tester", dry_run=True)
+    buckets.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT)
+    buckets.keeper.sweeps.reconcile(caller=TESTER, dry_run=True)
     assert (vouched(buckets, "cold"), "repinned" in buckets.events()) == (before, False)
     buckets.collect()
     assert buckets.collect().counts["collected"] == 1
@@ -136,7 +138,7 @@ def test_what_was_read_to_vouch_for_it_is_named_by_that_read(buckets: House) -> 
     assert buckets.collect().counts["collected"] == 1
     etag = moved(buckets, "warm")
     doubt(buckets, "warm")
-    assert buckets.keeper.verify().counts == {"verified": 1}
+    assert buckets.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1}
     assert vouched(buckets, "warm") == ("read", etag, True)
     buckets.days_pass(8)
     buckets.turn()
@@ -148,10 +150,10 @@ def test_what_was_read_to_vouch_for_it_is_named_by_that_read(buckets: House) -> 
 def test_what_heals_is_named_by_that_read(buckets: House) -> None:
     """The bytes that came back have a name of their own."""
     overwrite(buckets, "warm", CONTENT.upper())
-    assert buckets.keeper.verify().counts["damaged"] == 1
+    assert buckets.keeper.sweeps.verify(caller=callers.BEAT).counts["damaged"] == 1
     buckets.sql("UPDATE schedule SET due_at = now() + interval '1 day'")
     etag = moved(buckets, "warm")
-    assert buckets.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
+    assert buckets.keeper.sweeps.reconcile(caller=TESTER).counts["healed"] == 1
     assert vouched(buckets, "warm") == ("read", etag, True)
     buckets.settle()
 

@@ -12,6 +12,7 @@ from support import s3_front
 from support.house import House
 from support.reconciling import reconcile
 
+from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.engine import health
 from tierkeeper.stores import s3_answers
@@ -62,9 +63,9 @@ def test_other_tiers_go_on(open_house: Callable[..., House], front: Odd, header:
     assert (house.tiers("warm"), house.tiers("there")) == ({"warm"}, {"cold"})
     result, _ = reconcile(house)
     assert {tier.tier for tier in result.tiers if tier.away is None} >= {"hot", "warm"}
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     try:
-        house.keeper.init()
+        house.keeper.init(caller=callers.INIT)
     except StoreError as error:
         assert "cold" in str(error)  # noqa: PT017  what it says, if it is raised
     front.header = ""
@@ -129,9 +130,9 @@ def test_a_mark_that_a_proxy_spoils_is_not_known(open_house: Callable[..., House
     house = open_house(tiers={"cold": {"url": f"s3://cold-bucket?endpoint={front.endpoint}&client=boto3"}})
     front.header, front.instead_of_it = "last-modified", "never"
     with pytest.raises(MarkNotRead, match=r"s3://cold-bucket/.tierkeeper/tier.json is its own is not known"):
-        house.keeper.init()
+        house.keeper.init(caller=callers.INIT)
     front.header = ""
-    house.keeper.init()
+    house.keeper.init(caller=callers.INIT)
 
 
 @pytest.mark.parametrize("said", ["!!!", "", "AAAA", "not base64"])

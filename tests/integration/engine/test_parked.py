@@ -8,11 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from support import invariants
+from support.callers import TESTER
 from support.house import LEASES_END, TENANT, WORKFLOW, House
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.base.parking import Sent, StuckFilter, StuckKind, StuckState
-from tierkeeper.base.values import Call
 from tierkeeper.engine import converge, deliveries
 from tierkeeper.engine.context import Worker
 from tierkeeper.engine.deliveries import Deliveries
@@ -29,7 +31,7 @@ def sent(key: str = "the-key", **more: Any) -> Sent:  # noqa: ANN401  any argume
 
 def kept(house: House) -> Deliveries:
     """What is known of messages."""
-    return house.keeper.steer.deliveries
+    return house.keeper.deliveries
 
 
 def row(house: House, key: str = "the-key") -> Any:  # noqa: ANN401  a row
@@ -40,13 +42,13 @@ def row(house: House, key: str = "the-key") -> Any:  # noqa: ANN401  a row
 
 def told(house: House, subject: UUID) -> list[tuple[int, str]]:
     """The revisions and types of a subject's events, oldest first."""
-    return [(e.revision, e.type) for e in house.keeper.events(newest_first=False) if e.subject == subject]
+    return [(e.revision, e.type) for e in house.keeper.events.select(newest_first=False) if e.subject == subject]
 
 
 def silence(house: House) -> None:
     """Let every attempt at what is due end in silence, until it is parked."""
     for _ in range(5):
-        converge.step_1_claim(house.keeper.engine, Worker(token=uuid4(), actor="silent"), ids=None)
+        converge.step_1_claim(house.keeper.engine, Worker(token=uuid4(), caller=Caller("silent")), ids=None)
         house.pass_time(LEASES_END)
     house.turn()
 
@@ -58,7 +60,7 @@ def test_an_attempt_is_counted_and_given_back(house: House) -> None:
     assert kept(house).count(Sent("tierkeeper.purge", "the-key", sent().arguments)).attempts == 1
     kept(house).answered(sent())
     assert kept(house).count(sent()).attempts == 1
-    assert list(house.keeper.steer.parked(StuckFilter(state=None))) == []
+    assert list(house.keeper.parked.select(StuckFilter(state=None))) == []
 
 
 def test_a_parked_message_is_kept_whole(house: House) -> None:
@@ -78,10 +80,10 @@ def test_a_parked_message_is_kept_whole(house: House) -> None:
 def test_a_retried_message_is_sent_as_it_was(house: House) -> None:
     """A retry makes it due at once, with its own key; what waits for its lease is not sent twice."""
     kept(house).park(sent(), reason="given up")
-    steer = house.keeper.steer
-    (tried,) = steer.retry_parked(StuckFilter(item="the-key"), actor="kim", dry_run=True)
+    keeper = house.keeper
+    (tried,) = keeper.parked.retry(StuckFilter(item="the-key"), caller=Caller("kim"), dry_run=True)
     assert (tried.outcome, tried.dry_run, list(kept(house).due())) == ("retried", True, [])
-    (done,) = steer.retry_parked(StuckFilter(item=str(row(house).id)), actor="kim")
+    (done,) = keeper.parked.retry(StuckFilter(item=str(row(house).id)), caller=Caller("kim"))
     assert done.outcome == "retried"
     assert list(kept(house).due()) == [sent()]
     assert list(kept(house).due()) == []
@@ -92,13 +94,13 @@ def test_a_retried_message_is_sent_as_it_was(house: House) -> None:
 def test_a_skipped_message_stays(house: House) -> None:
     """A skip leaves it where it is, out of the list; a second one finds nothing, a retry by name takes it up."""
     kept(house).park(sent(), reason="given up")
-    steer = house.keeper.steer
-    assert steer.skip_parked(StuckFilter(), actor="kim")[0].outcome == "skipped"
+    keeper = house.keeper
+    assert keeper.parked.skip(StuckFilter(), caller=Caller("kim"))[0].outcome == "skipped"
     with pytest.raises(ParkedNotFound, match="given up"):
-        steer.skip_parked(StuckFilter(reason="given up"), actor="kim")
-    assert [one.key for one in steer.parked(StuckFilter(state=StuckState.SKIPPED))] == ["the-key"]
+        keeper.parked.skip(StuckFilter(reason="given up"), caller=Caller("kim"))
+    assert [one.key for one in keeper.parked.select(StuckFilter(state=StuckState.SKIPPED))] == ["the-key"]
     assert kept(house).count(sent()).parked_reason == "given up"
-    steer.retry_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    keeper.parked.retry(StuckFilter(item="the-key", state=None), caller=Caller("kim"))
     assert list(kept(house).due()) == [sent()]
 
 
@@ -112,7 +114,7 @@ def test_what_waits_backs_off(house: House) -> None:
     assert waits[0] <= deliveries.PAUSES.first < waits[2]
     assert deliveries.PAUSES.cap * 0.7 < waits[-1] <= deliveries.PAUSES.cap
     assert told(house, row(house).id) == [(1, "delivery waits")]
-    (hastened,) = house.keeper.steer.retry_parked(StuckFilter(state=StuckState.WAITING), actor="kim")
+    (hastened,) = house.keeper.parked.retry(StuckFilter(state=StuckState.WAITING), caller=Caller("kim"))
     assert hastened.outcome == "retried"
     kept(house).wait(sent(), reason="away again")
     assert told(house, row(house).id) == [(1, "delivery waits"), (2, "delivery retried"), (3, "delivery waits")]
@@ -121,13 +123,13 @@ def test_what_waits_backs_off(house: House) -> None:
 def test_the_waiting_can_be_ended(house: House) -> None:
     """A skip of a message that waits keeps it, and it is not sent again until somebody retries it."""
     kept(house).wait(sent(), reason="away")
-    (skipped,) = house.keeper.steer.skip_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    (skipped,) = house.keeper.parked.skip(StuckFilter(item="the-key", state=None), caller=Caller("kim"))
     assert skipped.outcome == "skipped"
     house.sql("UPDATE deliveries SET due_at = due_at - interval '1 hour'")
     assert list(kept(house).due()) == []
-    (found,) = house.keeper.steer.parked(StuckFilter(state=None))
+    (found,) = house.keeper.parked.select(StuckFilter(state=None))
     assert (found.state, found.reason) == (StuckState.SKIPPED, "away")
-    house.keeper.steer.retry_parked(StuckFilter(item="the-key", state=None), actor="kim")
+    house.keeper.parked.retry(StuckFilter(item="the-key", state=None), caller=Caller("kim"))
     assert list(kept(house).due()) == [sent()]
 
 
@@ -135,7 +137,7 @@ def test_what_the_broker_does_not_take_stays_due(house: House) -> None:
     """Sending that stops in the middle leaves the rest to the next one."""
     for key in ("a", "b", "c"):
         kept(house).park(sent(key), reason="given up")
-    house.keeper.steer.retry_parked(StuckFilter(), actor="kim")
+    house.keeper.parked.retry(StuckFilter(), caller=Caller("kim"))
     due = kept(house).due()
     first = next(due).key
     next(due)
@@ -149,12 +151,12 @@ def test_maintain_forgets_what_is_over(house: House) -> None:
         kept(house).count(sent(key))
     for key in ("done", "stuck"):
         kept(house).park(sent(key), reason="given up")
-    house.keeper.store(house.args("m"), call=house.call())
+    house.keeper.artifacts.store(house.args("m"), caller=TESTER)
     house.sql("UPDATE commands SET key = 'done', at = clock_timestamp()")
-    house.keeper.maintain()
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert [r.key for r in house.sql("SELECT key FROM deliveries ORDER BY key")] == ["lost", "stuck"]
     house.sql("UPDATE deliveries SET last_at = last_at - interval '8 days'")
-    house.keeper.maintain()
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert [r.key for r in house.sql("SELECT key FROM deliveries")] == ["stuck"]
 
 
@@ -162,9 +164,9 @@ def test_a_retried_artifact_goes_on(house: House) -> None:
     """A parked artifact that is retried is due now, with a clean slate, and ends where it is wanted."""
     house.store(age=timedelta(days=8))
     silence(house)
-    (item,) = house.keeper.steer.parked(StuckFilter(kind=StuckKind.ARTIFACT))
+    (item,) = house.keeper.parked.select(StuckFilter(kind=StuckKind.ARTIFACT))
     assert (item.ref, item.attempts) == (house.ref(version=1), 6)
-    (done,) = house.keeper.steer.retry_parked(StuckFilter(name="a"), actor="kim")
+    (done,) = house.keeper.parked.retry(StuckFilter(name="a"), caller=Caller("kim"))
     assert (done.outcome, done.detail) == ("retried", "due now")
     house.settle()
     assert house.tiers() == {"warm"}
@@ -175,7 +177,7 @@ def test_a_skipped_artifact_waits_for_its_next_phase(house: House) -> None:
     """A skip leaves an artifact where it is until its next phase, which then brings it where it belongs."""
     house.store(age=timedelta(days=8))
     silence(house)
-    (done,) = house.keeper.steer.skip_parked(StuckFilter(tenant=TENANT), actor="kim")
+    (done,) = house.keeper.parked.skip(StuckFilter(tenant=TENANT), caller=Caller("kim"))
     assert "until its next step" in done.detail
     house.turn()
     assert house.tiers() == {"hot"}
@@ -191,7 +193,7 @@ def test_a_skipped_artifact_without_another_phase_waits_for_a_verb(house: House)
     house.policy("{name: p, match: {tenant: acme}, phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]}")
     house.store(age=timedelta(days=8))
     silence(house)
-    (done,) = house.keeper.steer.skip_parked(StuckFilter(), actor="kim")
+    (done,) = house.keeper.parked.skip(StuckFilter(), caller=Caller("kim"))
     assert "until a verb" in done.detail
     house.days_pass(3000)
     assert house.turn() == {}
@@ -206,12 +208,12 @@ def test_a_verb_is_faster_than_the_operator(house: House) -> None:
     """What is no longer parked when the decision is made is left as it is."""
     artifact = house.store(age=timedelta(days=8)).artifact
     silence(house)
-    steer, found = house.keeper.steer, []
-    for one in steer.parked(StuckFilter()):
+    keeper, found = house.keeper, []
+    for one in keeper.parked.select(StuckFilter()):
         house.restore()
         found.append(one)
     with pytest.raises(ParkedNotFound):
-        steer.skip_parked(StuckFilter(item=str(artifact)), actor="kim")
+        keeper.parked.skip(StuckFilter(item=str(artifact)), caller=Caller("kim"))
     assert len(found) == 1
     house.settle()
 
@@ -220,9 +222,9 @@ def test_maintain_keeps_a_message_that_was_done_in_part(house: House) -> None:
     """A parked batch that comes once more and of which only some items can be stored is not forgotten."""
     for key in ("waits", "breaks"):
         kept(house).park(sent(key), reason="given up")
-        house.keeper.store(house.args(key), call=Call(key=key, actor="shop"))  # an item of it
+        house.keeper.artifacts.store(house.args(key), caller=Caller("shop", key=key))  # an item of it
     kept(house).wait(sent("waits"), reason="the tier of another item is away")
     kept(house).park(sent("breaks"), reason="another item breaks it")
-    house.keeper.maintain()
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert [r.key for r in house.sql("SELECT key FROM deliveries ORDER BY key")] == ["breaks", "waits"]
     assert row(house, "waits").parked_reason == "given up"

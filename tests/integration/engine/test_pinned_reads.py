@@ -1,6 +1,7 @@
 """Reads through S3 that meet other bytes than those that a copy's pin names."""
 
 import pytest
+from support.callers import TESTER
 from support.doubting import server
 from support.house import House, OpenHouse
 from support.reconciling import CONTENT, overwrite
@@ -36,11 +37,11 @@ def test_what_is_told_between_chunks_is_reported(house: House) -> None:
     house.store(content=CONTENT)
     store = server(house, "hot")
     store.tells = ContentMismatch
-    with pytest.raises(ContentCorrupt), house.keeper.open_artifact(house.ref(), offset=1) as reading:
+    with pytest.raises(ContentCorrupt), house.keeper.artifacts.open(house.ref(), offset=1) as reading:
         list(reading.chunks)
     assert house.events().count("damaged") == 1
     store.tells = None
-    assert house.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
+    assert house.keeper.sweeps.reconcile(caller=TESTER).counts["healed"] == 1
     house.settle()
 
 
@@ -49,7 +50,7 @@ def test_what_is_told_once_between_chunks_is_no_damage(house: House) -> None:
     house.store(content=CONTENT)
     store = server(house, "hot")
     store.tells = ContentMismatch
-    with house.keeper.open_artifact(house.ref()) as reading:
+    with house.keeper.artifacts.open(house.ref()) as reading:
         store.tells = None  # the reader's stream has begun, and breaks; the look after it does not
         with pytest.raises(StoreTransient):
             list(reading.chunks)

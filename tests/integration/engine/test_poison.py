@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import BinaryIO, ClassVar
 
 import pytest
+from support.callers import TESTER
 from support.house import LEASES_END, House, OpenHouse
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.metrics import REGISTRY
 from tierkeeper.base.parking import StuckFilter
 from tierkeeper.base.values import ItemError
@@ -50,7 +52,7 @@ def test_a_fault_of_an_adapter_stops_only_its_item_of_a_store(house: House) -> N
     """In a batch of stores the one that breaks the adapter has an error, and the others are stored."""
     replace(house, "hot", Poisoned)
     items = [house.args(name, name.encode()) for name in ("a", "poison", "z")]
-    results = house.keeper.store_many(items, call=house.call())
+    results = house.keeper.artifacts.store_many(items, caller=TESTER)
     assert [type(r).__name__ for r in results] == ["StoreResult", "ItemError", "StoreResult"]
     told = results[1]
     assert isinstance(told, ItemError)
@@ -115,7 +117,7 @@ def test_only_what_is_refused_for_itself_is_parked(
         assert 60 < waits[-1] <= 375
     monkeypatch.setattr(Refusing, "refused", None)
     if parked:
-        (result,) = house.keeper.steer.retry_parked(StuckFilter(name="poison"), actor="cli:kim")
+        (result,) = house.keeper.parked.retry(StuckFilter(name="poison"), caller=Caller("cli:kim"))
         assert result.outcome == "retried"
     house.settle()
     assert house.tiers("poison") == house.tiers("good") == {"warm"}

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from support import invariants
+from support.callers import TESTER
 from support.catalogs import Catalog, contents
 from support.house import House
 from support.missing import delete
 from support.reconciling import QUARANTINE
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
 from tierkeeper.base.values import Filter
 from tierkeeper.catalog import dumps
@@ -57,21 +59,21 @@ def test_everything_comes_back(catalog: Catalog) -> None:
     with catalog() as house:
         populate(house)
         before = contents(house)
-        views = {str(v.ref): v for v in house.keeper.select(Filter(state=None, all_versions=True))}
-        policies = [(p.name, p.version, p.yaml) for p in house.keeper.policies(all_versions=True)]
-        events = len(list(house.keeper.events()))
-        dump.dump(house.keeper.engine, actor="tester")
+        views = {str(v.ref): v for v in house.keeper.artifacts.select(Filter(state=None, all_versions=True))}
+        policies = [(p.name, p.version, p.yaml) for p in house.keeper.policies.known(all_versions=True)]
+        events = len(list(house.keeper.events.select()))
+        dump.dump(house.keeper.engine, caller=TESTER)
     with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert result.counts == {}
         assert contents(house) == before
         for ref, view in views.items():
-            back = house.keeper.show(view.ref)
+            back = house.keeper.artifacts.show(view.ref)
             for field in ("id", "state", "metadata", "tags", "policy", "wanted", "tiers", "purge_at", "retain_until"):
                 assert getattr(back, field) == getattr(view, field), (ref, field)
-        assert [(p.name, p.version, p.yaml) for p in house.keeper.policies(all_versions=True)] == policies
+        assert [(p.name, p.version, p.yaml) for p in house.keeper.policies.known(all_versions=True)] == policies
         assert [row.name for row in house.sql("SELECT name FROM holds WHERE released_at IS NULL")] == ["lawsuit"]
-        assert len(list(house.keeper.events())) >= events
+        assert len(list(house.keeper.events.select())) >= events
         invariants.check(house.keeper)
         house.undelete("deleted")
         assert house.read("deleted") == b"can come back"
@@ -92,11 +94,11 @@ def test_a_dump_of_the_release_before_vouches_for_nothing(
         house.store("a", b"content")
         if before:
             patched.setattr(dumps, "columns", lambda table: [c for c in columns(table) if c not in {"vouched", "pin"}])
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
     with catalog() as house:
-        rebuild.rebuild(house.keeper.engine, actor="tester")
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert vouchers(house) == [None if before else "written"]
-        house.keeper.verify()
+        house.keeper.sweeps.verify(caller=callers.BEAT)
         assert vouchers(house) == ["read" if before else "written"]
 
 
@@ -104,33 +106,33 @@ def test_nothing_is_deleted_until_it_is_accepted(catalog: Catalog) -> None:
     """A rebuilt catalog pauses the collect until somebody accepts it; then life goes on and everything settles."""
     with catalog() as house:
         populate(house)
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
     with catalog() as house:
         engine = house.keeper.engine
-        rebuild.rebuild(engine, actor="tester")
+        rebuild.rebuild(engine, caller=TESTER)
         house.days_pass(10)
         assert house.turn()["refused"] == 1  # what is deleted is not purged
         house.promote("versions", "cold")  # and what is doomed stays
         with pytest.raises(CatalogRestored, match="rebuilt from dump"):
             house.collect()
-        accepted = acceptance.accept(engine, actor="tester", reason="it was lost")
+        accepted = acceptance.accept(engine, caller=TESTER, reason="it was lost")
         assert accepted.epoch == 4
         house.settle()
-        assert acceptance.accept(engine, actor="tester", reason="again").reason is None
+        assert acceptance.accept(engine, caller=TESTER, reason="again").reason is None
 
 
 def test_what_is_newer_than_the_dump_comes_back_held(catalog: Catalog) -> None:
     """Artifacts stored after the dump come back with all that travelled with their bytes, under a hold."""
     with catalog() as house:
         house.store("old", b"old")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         house.store("old", b"old, again", metadata={"n": 2}, content_type="text/markdown")
         house.store("new/er", b"newer", age=timedelta(days=3))
         house.promote("old", "cold", version=1)
         house.collect()
         created = house.show("new/er").created_at
     with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert result.counts["artifacts found only in the stores"] == 2
         assert result.counts["copies taken over"] == 1
         assert contents(house) == {
@@ -147,7 +149,7 @@ def test_what_is_newer_than_the_dump_comes_back_held(catalog: Catalog) -> None:
             " a.name_id WHERE h.name = 'rebuilt' ORDER BY 1, 2"
         )
         assert [tuple(row) for row in held] == [("new/er", 1), ("old", 2)]
-        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert house.store("old", b"third").ref.version == 3
 
@@ -159,13 +161,13 @@ def test_what_was_purged_stays_purged(catalog: Catalog) -> None:
         house.purge("gone")
         house.days_pass(8)
         house.turn()
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         assert any(place.startswith("hot/") for place in house.everything())
     with catalog() as house:
-        rebuild.rebuild(house.keeper.engine, actor="tester")
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert contents(house) == {}
         assert house.show("gone").state.value == "purged"
-        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert not any(place.startswith("hot/") for place in house.everything())
 
@@ -178,20 +180,20 @@ def test_from_the_objects_alone(catalog: Catalog) -> None:
     with catalog() as house:
         engine = house.keeper.engine
         with pytest.raises(DumpMissing, match="objects-only"):
-            rebuild.rebuild(engine, actor="tester")
-        preview = rebuild.rebuild(engine, actor="tester", objects_only=True, dry_run=True)
-        result = rebuild.rebuild(engine, actor="tester", objects_only=True)
+            rebuild.rebuild(engine, caller=TESTER)
+        preview = rebuild.rebuild(engine, caller=TESTER, objects_only=True, dry_run=True)
+        result = rebuild.rebuild(engine, caller=TESTER, objects_only=True)
         assert preview.counts["only in the stores"] >= result.counts["artifacts found only in the stores"]
         back = contents(house)
         assert set(back.values()) == {*before.values(), b"can come back"}
         assert back.items() - {("acme/reports/deleted@1", b"can come back")} <= before.items()
-        acceptance.accept(engine, actor="tester", reason="it was lost")
+        acceptance.accept(engine, caller=TESTER, reason="it was lost")
         house.days_pass(20 * 365)
         house.turn()
         house.collect()
         assert contents(house) == back
         invariants.check(house.keeper)
-        list(acceptance.approve(engine, actor="tester", reason="looked through"))
+        list(acceptance.approve(engine, caller=TESTER, reason="looked through"))
         house.days_pass(1)
         house.turn()
         house.days_pass(30)
@@ -208,7 +210,7 @@ def test_in_s3(catalog: Catalog, s3_endpoint: str) -> None:
     with catalog(tiers) as house:
         house.policy(RECORDS)
         house.store("old", b"signed", workflow="contracts")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         house.store("new", b"signed too", workflow="contracts", metadata={"by": "Zoë"})
         house.store("warm", b"w" * 1000, age=timedelta(days=8))
         house.turn()
@@ -216,14 +218,14 @@ def test_in_s3(catalog: Catalog, s3_endpoint: str) -> None:
         before = contents(house)
         until = [row.retain_until for row in house.sql("SELECT retain_until FROM artifacts ORDER BY id")]
     with catalog(tiers) as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert result.counts["artifacts found only in the stores"] == 2
         assert result.counts["copies taken over"] == 1
         assert contents(house) == before
         assert [row.retain_until for row in house.sql("SELECT retain_until FROM artifacts ORDER BY id")] == until
-        (new,) = house.keeper.select(Filter(name="new"))
+        (new,) = house.keeper.artifacts.select(Filter(name="new"))
         assert (new.metadata, set(new.tiers)) == ({"by": "Zoë"}, {"hot", "cold"})
-        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
 
 
@@ -234,12 +236,12 @@ def test_a_look_of_the_catalog_before_is_none(catalog: Catalog, s3_endpoint: str
         house.store("a", b"once", age=timedelta(days=8))
         house.turn()
         house.sql("UPDATE placements SET missed_at = now() - interval '3 days' WHERE tier = 'warm'")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         delete(house)
     with catalog(tiers) as house:
-        rebuild.rebuild(house.keeper.engine, actor="tester")
-        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
-        house.keeper.verify()
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
+        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        house.keeper.sweeps.verify(caller=callers.BEAT)
         (copy,) = house.sql("SELECT missed_at, damaged_at FROM placements WHERE tier = 'warm'")
         assert (copy.missed_at is not None, copy.damaged_at) == (True, None)
         house.pass_time(QUARANTINE)
@@ -255,12 +257,12 @@ def test_a_database_tier_is_repaired_from_the_cold_one(catalog: Catalog) -> None
             "phases: [{after: 0d, in: [records, cold]}, {after: 90d, in: [cold]}]\n"
         )
         house.store("a.json", b'{"a": 1}', content_type="application/json")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
     with catalog() as house:
-        result = rebuild.rebuild(house.keeper.engine, actor="tester")
+        result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert result.counts["missing"] == 1
         assert house.read("a.json") == b'{"a": 1}'
-        acceptance.accept(house.keeper.engine, actor="tester", reason="it was lost")
+        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert house.tiers("a.json") == {"records", "cold"}
 
@@ -278,12 +280,12 @@ def test_copies_on_their_way_come_back_as_what_they_are(catalog: Catalog) -> Non
             " WHERE blob_id = (SELECT blob_id FROM artifacts WHERE sha256 = sha256('w'))"
         )
         house.sql("UPDATE placements SET state = 'deleting', token = id, lease_until = now() WHERE state = 'doomed'")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         (gone,) = (house.settings.home / "tiers" / "hot").rglob("half deleted/1-*[0-9a-f]")
         gone.unlink()
     with catalog() as house:
         engine = house.keeper.engine
-        result = rebuild.rebuild(engine, actor="tester")
+        result = rebuild.rebuild(engine, caller=TESTER)
         assert result.counts == {"copies taken over": 1, "missing": 1, "reported": 1}
         assert contents(house) == {
             "acme/reports/being written@1": b"w",
@@ -292,7 +294,7 @@ def test_copies_on_their_way_come_back_as_what_they_are(catalog: Catalog) -> Non
         }
         states = house.sql("SELECT state, count(*) AS n FROM placements GROUP BY state ORDER BY state")
         assert [tuple(row) for row in states] == [("doomed", 2), ("present", 3)]
-        acceptance.accept(engine, actor="tester", reason="it was lost")
+        acceptance.accept(engine, caller=TESTER, reason="it was lost")
         house.settle()
 
 
@@ -300,17 +302,17 @@ def test_an_event_that_committed_late_is_in_the_next_segment(catalog: Catalog) -
     """An event whose time lies before a dump, and that committed after it, is exported by the next one."""
     with catalog() as house:
         house.store("a")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         house.sql(
             "INSERT INTO events (subject, revision, at, type, actor)"
             " VALUES (gen_random_uuid(), 1, now() - interval '30 minutes', 'late', 'tester')"
         )
-        dump.dump(house.keeper.engine, actor="tester")
-        before = sorted((e.subject, e.revision, e.at) for e in house.keeper.events())
+        dump.dump(house.keeper.engine, caller=TESTER)
+        before = sorted((e.subject, e.revision, e.at) for e in house.keeper.events.select())
     with catalog() as house:
-        rebuild.rebuild(house.keeper.engine, actor="tester")
-        assert {(e.subject, e.revision, e.at) for e in house.keeper.events()} >= set(before)
-        assert [e.type for e in house.keeper.events(type="late")] == ["late"]
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
+        assert {(e.subject, e.revision, e.at) for e in house.keeper.events.select()} >= set(before)
+        assert [e.type for e in house.keeper.events.select(type="late")] == ["late"]
         months = house.sql("SELECT count(*) AS n FROM events_default")
         assert months[0].n == 0
 
@@ -319,9 +321,9 @@ def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:
     """A catalog with anything in it is refused, and stays as it is."""
     with catalog() as house:
         house.store("a")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         with pytest.raises(CatalogInUse, match="artifacts"):
-            rebuild.rebuild(house.keeper.engine, actor="tester")
+            rebuild.rebuild(house.keeper.engine, caller=TESTER)
         invariants.check(house.keeper)
 
 
@@ -330,7 +332,7 @@ def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
     with catalog() as house:
         house.store("a", b"a")
         for _ in range(2):
-            dump.dump(house.keeper.engine, actor="tester")
+            dump.dump(house.keeper.engine, caller=TESTER)
         cold = Path(house.settings.home) / "tiers" / "cold"
     with catalog() as house:
         engine = house.keeper.engine
@@ -338,9 +340,9 @@ def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
         part = cold / dumpfiles.located(newest.name, "artifacts.copy.gz")
         part.write_bytes(part.read_bytes()[:-1] + b"?")
         with pytest.raises(DumpUnusable, match="artifacts"):
-            rebuild.rebuild(engine, actor="tester")
+            rebuild.rebuild(engine, caller=TESTER)
         assert contents(house) == {}
-        rebuild.rebuild(engine, actor="tester", dump=older.name)
+        rebuild.rebuild(engine, caller=TESTER, dump=older.name)
         assert contents(house) == {"acme/reports/a@1": b"a"}
 
 
@@ -348,7 +350,7 @@ def test_an_interrupted_rebuild_goes_on(catalog: Catalog) -> None:
     """A rebuild that stopped in the comparison with the stores is finished by the same command."""
     with catalog() as house:
         house.store("a", b"a")
-        dump.dump(house.keeper.engine, actor="tester")
+        dump.dump(house.keeper.engine, caller=TESTER)
         house.store("b", b"b")
     with catalog() as house:
         engine = house.keeper.engine
@@ -357,10 +359,10 @@ def test_an_interrupted_rebuild_goes_on(catalog: Catalog) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            rebuild.rebuild(engine, actor="tester", found=break_off)
+            rebuild.rebuild(engine, caller=TESTER, found=break_off)
         with pytest.raises(CatalogRestored, match="being rebuilt"):
-            acceptance.accept(engine, actor="tester", reason="too early")
-        rebuild.rebuild(engine, actor="tester")
+            acceptance.accept(engine, caller=TESTER, reason="too early")
+        rebuild.rebuild(engine, caller=TESTER)
         assert contents(house) == {"acme/reports/a@1": b"a", "acme/reports/b@1": b"b"}
-        acceptance.accept(engine, actor="tester", reason="it was lost")
+        acceptance.accept(engine, caller=TESTER, reason="it was lost")
         house.settle()

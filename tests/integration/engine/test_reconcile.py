@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from support import crashing
+from support.callers import TESTER
 from support.crashing import Step
 from support.house import LEASES_END, House, OpenHouse, without_bucket
 from support.reconciling import CONTENT, QUARANTINE, WEEK, drop, late, quarantined, reconcile, short, there
@@ -34,7 +35,7 @@ def test_what_agrees_is_no_finding(twice: House) -> None:
     }
     cold = twice.keeper.engine.store("cold")
     assert [o for o in cold.list() if reserved.ours(o.location)]  # the epoch's twin, at least
-    run = twice.keeper.run(cast("Any", result.run))
+    run = twice.keeper.runs.get(cast("Any", result.run))
     assert (run.kind, run.state, run.counts["listed"]) == (RunKind.RECONCILE, RunState.DONE, 3)
 
 
@@ -238,11 +239,11 @@ def test_nothing_is_concluded_from_half_a_listing(house: House, monkeypatch: pyt
 
 def test_one_at_a_time(house: House) -> None:
     """A message that is delivered again while its reconcile is at work finds that it is."""
-    assert house.keeper.steer.reconcile_at_work() is None
+    assert house.keeper.sweeps.reconcile_at_work() is None
     seen = []
     late(house)
-    house.keeper.steer.reconcile(actor="tester", found=lambda _: seen.append(house.keeper.steer.reconcile_at_work()))
-    (run,) = house.keeper.runs(kind=RunKind.RECONCILE)
+    house.keeper.sweeps.reconcile(caller=TESTER, found=lambda _: seen.append(house.keeper.sweeps.reconcile_at_work()))
+    (run,) = house.keeper.runs.latest(kind=RunKind.RECONCILE)
     assert seen == [run.id]
-    assert house.keeper.steer.reconcile_at_work() is None
+    assert house.keeper.sweeps.reconcile_at_work() is None
     house.keeper.engine.store("warm").delete([ObjectKey(o.location) for o in house.keeper.engine.store("warm").list()])

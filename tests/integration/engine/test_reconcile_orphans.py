@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 from support import crashing
+from support.callers import TESTER
 from support.crashing import Step, When
 from support.house import House, OpenHouse
 from support.reconciling import (
@@ -112,7 +113,7 @@ def test_a_row_that_comes_before_the_delete_keeps_it(any_house: House) -> None:
         found.append(finding)
         placed(any_house, "warm", where)
 
-    any_house.keeper.steer.reconcile(actor="tester", found=see)
+    any_house.keeper.sweeps.reconcile(caller=TESTER, found=see)
     assert short(found) == [("warm", "orphan", "delete")]
     assert (there(any_house, "warm", where), quarantined(any_house)) == (True, 0)
     any_house.settle()

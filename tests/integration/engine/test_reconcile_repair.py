@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import (
     CONTENT,
@@ -19,6 +20,7 @@ from support.reconciling import (
     there,
 )
 
+from tierkeeper.base import callers
 from tierkeeper.base.findings import FindingKind
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import reconcile_look
@@ -50,7 +52,7 @@ def test_a_copy_of_another_size_is_made_anew(twice: House) -> None:
         assert short(found) == [(tier, "mismatched", "repair")]
         assert f"it has {len(content)} bytes, not {len(CONTENT)}" in found[0].reason
         twice.settle()
-        assert twice.keeper.verify().counts == {"verified": 2}
+        assert twice.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2}
 
 
 def test_a_copy_with_another_checksum_is_found(open_house: OpenHouse, s3_endpoint: str) -> None:
@@ -91,7 +93,7 @@ def test_among_a_thousand_copies_the_missing_ones_are_found(house: House, monkey
     monkeypatch.setattr(reconcile_look, "_PAGE", 100)
     for page in range(2):
         args = [house.args(f"n{page}/{n}", b"%d %d" % (page, n), age=timedelta(days=40)) for n in range(600)]
-        house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())
+        house.keeper.artifacts.store_many(StoreManyArgs(items=args).items, caller=TESTER)
     ids = [row.location for row in house.sql("SELECT location FROM placements ORDER BY id")]
     gone = {ids[0], ids[599], ids[-1]}
     house.keeper.engine.store("hot").delete([ObjectKey(each) for each in gone])
@@ -125,7 +127,7 @@ def test_a_lost_copy_is_said_aloud_until_it_is_back(any_house: House) -> None:
     result, found = reconcile(any_house)
     assert (result.lost, result.counts["known damaged"], "reported" in result.counts) == (1, 1, False)
     assert any_house.events().count("damaged") == 1
-    (event,) = any_house.keeper.events(type="damaged")
+    (event,) = any_house.keeper.events.select(type="damaged")
     assert (event.after or {})["copies_left"] == 0
     if isinstance(store, S3Store):
         overwrite(any_house, "warm", CONTENT)
@@ -145,7 +147,7 @@ def test_other_bytes_in_its_place_do_not_heal(any_house: House) -> None:
     any_house.store(content=CONTENT, age=WEEK)
     any_house.settle()
     overwrite(any_house, "warm", CONTENT.upper())
-    assert any_house.keeper.verify().counts == {"damaged": 1}
+    assert any_house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"damaged": 1}
     result, found = reconcile(any_house)
     assert ("healed" in result.counts, [f.lost for f in found]) == (False, [True])
     overwrite(any_house, "warm", CONTENT)

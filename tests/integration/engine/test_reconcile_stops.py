@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 from support.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.findings import FindingKind, ReconcileResult
 from tierkeeper.base.states import RunState
 from tierkeeper.stores.base import ObjectKey, Store
@@ -23,7 +25,7 @@ def late_ones(house: House, number: int) -> None:
 def approve(house: House, result: ReconcileResult) -> None:
     """Approve what a reconcile asks for."""
     assert result.run is not None
-    house.keeper.steer.approve(result.run, by="kim", reason="looked at")
+    house.keeper.runs.approve(result.run, caller=Caller("kim"), reason="looked at")
 
 
 def test_too_many_orphans_stop_it(any_house: House) -> None:
@@ -38,12 +40,12 @@ def test_too_many_orphans_stop_it(any_house: House) -> None:
     again, _ = reconcile(house)
     assert (again.run, again.state) == (stopped.run, RunState.AWAITING_APPROVAL)
     assert len(list(house.keeper.engine.store("warm").list())) == 11
-    assert [e.subject for e in house.keeper.events(type="braked")] == [stopped.run]
+    assert [e.subject for e in house.keeper.events.select(type="braked")] == [stopped.run]
     approve(house, stopped)
     done, _ = reconcile(house)
     assert (done.state, done.counts["orphans deleted"]) == (RunState.DONE, 11)
     assert list(house.keeper.engine.store("warm").list()) == []
-    assert house.keeper.run(cast("Any", stopped.run)).state is RunState.DONE
+    assert house.keeper.runs.get(cast("Any", stopped.run)).state is RunState.DONE
 
 
 def test_an_approval_is_for_what_was_seen(house: House) -> None:
@@ -113,9 +115,9 @@ def test_a_tier_that_is_suddenly_empty_stops_it(any_house: House) -> None:
 def test_one_in_a_hundred_is_believed(house: House) -> None:
     """In a large tier it is the share that counts: of 1500 copies 15 may be wrong, not 16."""
     args = [house.args(f"{n}", b"%d" % n) for n in range(1000)]
-    house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())
+    house.keeper.artifacts.store_many(StoreManyArgs(items=args).items, caller=TESTER)
     args = [house.args(f"{n}", b"%d" % n) for n in range(1000, 1500)]
-    house.keeper.store_many(StoreManyArgs(items=args).items, call=house.call())
+    house.keeper.artifacts.store_many(StoreManyArgs(items=args).items, caller=TESTER)
     for _ in range(15):
         late(house, "hot")
     assert reconcile(house)[0].held_back is None

@@ -8,6 +8,7 @@ from support.doubting import server, vouched
 from support.house import House
 from support.reconciling import CONTENT
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentCorrupt
 from tierkeeper.base.states import Vouched
 
@@ -38,7 +39,7 @@ def test_what_was_copied_from_a_refuted_source_is_no_longer_believed(house: Hous
     copied_by_pin(house, flipped=True)
     with pytest.raises(ContentCorrupt):
         house.read()  # it meets the bytes in hot
-    event = [e.after or {} for e in house.keeper.events(type="damaged")][-1]
+    event = [e.after or {} for e in house.keeper.events.select(type="damaged")][-1]
     told = (vouched(house, "warm"), event.get("unvouched"))
     house.days_pass(8)
     house.turn()
@@ -63,8 +64,8 @@ def test_what_was_copied_from_a_source_that_went_missing_stays_believed(house: H
 def test_what_was_read_since_stays_believed(house: House) -> None:
     """A copy that a server made and that was read once is as good as what was read."""
     copied_by_pin(house, flipped=False)
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     flip(file_of(house, "hot"))
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     assert vouched(house, "warm") == ("pinned", "ours", True)
     house.settle()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from support import invariants, services
+from support.callers import TESTER
 from support.house import AT_ONCE, LEASES_END, TENANT, House
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.settings import Settings
@@ -41,7 +43,7 @@ def house(tmp_path: Path, settings_factory: Callable[..., Settings]) -> Iterator
     }
     settings = settings_factory(engine=AT_ONCE, tiers=tiers)
     with Keeper.open(settings) as keeper:
-        keeper.init()
+        keeper.init(caller=callers.INIT)
         house = House(keeper, settings)
         house.policy(POLICY)
         yield house
@@ -82,7 +84,7 @@ def an_hour_of_work(house: House) -> None:
     house.turn()
     house.collect()
     assert house.tiers("moved") == {"cold"}
-    assert not reconcile.reconcile(house.keeper.engine, actor="tester").held_back
+    assert not reconcile.reconcile(house.keeper.engine, caller=TESTER).held_back
 
 
 @pytest.mark.parametrize("same_place", [True, False])
@@ -93,20 +95,20 @@ def test_a_restored_catalog(
     for name in ("moved", "again", "purged", "stays"):
         house.store(name, name.encode())
     house.promote("stays", "warm")  # its copy in hot is doomed: there is always something to collect
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         an_hour_of_work(house)
         before = house.everything()
         with opened(house, url, same_place=same_place) as restored:
             engine = restored.keeper.engine
             for _ in range(3):  # days go by, and nobody looks
-                result = reconcile.reconcile(engine, actor="tester")
+                result = reconcile.reconcile(engine, caller=TESTER)
                 assert result.held_back
                 with pytest.raises(CatalogRestored):
                     restored.collect()
                 restored.days_pass(2)
             assert set(before) <= set(restored.everything())
-            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts["artifacts found only in the stores"] == 2
             assert accepted.counts["copies taken over"] == 1
             assert accepted.counts["missing"] == 3
@@ -116,10 +118,10 @@ def test_a_restored_catalog(
             assert restored.read("stays") == b"stays"
             restored.purge("purged")  # it was, in the lost hour: its bytes are gone
             for _ in range(3):
-                assert not reconcile.reconcile(engine, actor="tester").held_back
+                assert not reconcile.reconcile(engine, caller=TESTER).held_back
                 restored.days_pass(2)
                 restored.settle()
-            kept = {str(view.ref) for view in restored.keeper.select(Filter(all_versions=True))}
+            kept = {str(view.ref) for view in restored.keeper.artifacts.select(Filter(all_versions=True))}
             assert kept == {
                 f"acme/reports/{name}" for name in ("moved@1", "again@1", "again@2", "stays@1", "of the hour@1")
             }
@@ -129,40 +131,40 @@ def test_a_restore_that_the_epoch_cannot_tell(
     house: House, backup: Callable[[House], AbstractContextManager[str]]
 ) -> None:
     """Restored in place, between two reconciles: bytes that the catalog never knew of tell it, and are not deleted."""
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         house.store("of the hour", b"stored in the lost hour")
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            assert epoch.check(engine) is None
-            found = reconcile.reconcile(engine, actor="tester", dry_run=True)
+            assert epoch.check(engine, caller=callers.BEAT) is None
+            found = reconcile.reconcile(engine, caller=TESTER, dry_run=True)
             assert [(f.kind.value, f.action.value) for f in found.findings] == [("stranger", "none")]
-            assert epoch.check(engine) is None  # a dry run notes nothing
+            assert epoch.check(engine, caller=callers.BEAT) is None  # a dry run notes nothing
             for _ in range(3):
-                assert "never knew" in str(reconcile.reconcile(engine, actor="tester").held_back)
+                assert "never knew" in str(reconcile.reconcile(engine, caller=TESTER).held_back)
                 restored.days_pass(2)
-            assert "1 in hot" in str(epoch.check(engine))
-            acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert "1 in hot" in str(epoch.check(engine, caller=callers.BEAT))
+            acceptance.accept(engine, caller=TESTER, reason="the disk died")
             assert restored.read("of the hour") == b"stored in the lost hour"
-            assert not reconcile.reconcile(engine, actor="tester").held_back
+            assert not reconcile.reconcile(engine, caller=TESTER).held_back
 
 
 def test_what_cannot_be_taken_over_is_left_aside(
     house: House, backup: Callable[[House], AbstractContextManager[str]]
 ) -> None:
     """Unknown bytes that are not what they say stay where they are for good, and do not hold up the rest."""
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         house.store("spoilt", b"stored in the lost hour")
         (path,) = (house.settings.home / "tiers" / "hot").rglob("spoilt/1-*[0-9a-f]")
         path.write_bytes(b"?" * path.stat().st_size)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            assert reconcile.reconcile(engine, actor="tester").held_back
-            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert reconcile.reconcile(engine, caller=TESTER).held_back
+            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts == {"damaged, not taken over": 1}
             for _ in range(3):
-                found = reconcile.reconcile(engine, actor="tester")
+                found = reconcile.reconcile(engine, caller=TESTER)
                 assert [f.kind.value for f in found.findings] == ["foreign"]
                 assert not found.held_back
                 restored.days_pass(2)
@@ -176,22 +178,24 @@ def test_what_was_undeleted_meanwhile_is_not_purged(
     """A catalog that is not trusted purges nothing for good, however long ago it should have: it can be undeleted."""
     house.policy(POLICY.replace("quick", "slow").replace("reports", "slow").replace("undo: 0d", "undo: 1d"))
     for name in ("rescued", "gone"):
-        house.keeper.store(house.args(name, name.encode(), workflow="slow"), call=house.call())
-        house.keeper.purge(PurgeArgs(tenant=TENANT, workflow="slow", name=name), call=house.call())
-    assert epoch.advance(house.keeper.engine) is None
+        house.keeper.artifacts.store(house.args(name, name.encode(), workflow="slow"), caller=TESTER)
+        house.keeper.artifacts.purge(PurgeArgs(tenant=TENANT, workflow="slow", name=name), caller=TESTER)
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
-        house.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), call=house.call())
-        epoch.advance(house.keeper.engine)
+        house.keeper.artifacts.undelete(UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), caller=TESTER)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            assert epoch.check(engine) is not None
+            assert epoch.check(engine, caller=callers.BEAT) is not None
             restored.days_pass(3)
             assert restored.turn() == {"refused": 2}
-            restored.keeper.undelete(UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), call=restored.call())
-            acceptance.accept(engine, actor="tester", reason="the disk died")
+            restored.keeper.artifacts.undelete(
+                UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), caller=TESTER
+            )
+            acceptance.accept(engine, caller=TESTER, reason="the disk died")
             restored.days_pass(1)
             restored.settle()
-            states = {view.ref.name: view.state.value for view in restored.keeper.select(Filter(state=None))}
+            states = {view.ref.name: view.state.value for view in restored.keeper.artifacts.select(Filter(state=None))}
             assert states == {"rescued": "live", "gone": "purged"}
 
 
@@ -207,16 +211,16 @@ def test_an_intent_that_was_committed_meanwhile_is_no_stale_one(
         "UPDATE placements SET state = 'copying', token = id, lease_until = now() + interval '2 s', stored_size = NULL"
         " WHERE tier = 'cold'"
     )
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         house.sql("UPDATE placements SET state = 'present', stored_size = :n WHERE tier = 'cold'", n=sizes[0].n)
         house.sql("UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() WHERE tier = 'hot'")
         house.collect()
         assert house.tiers("a") == {"cold"}
-        epoch.advance(house.keeper.engine)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            accepted = acceptance.accept(engine, actor="tester", reason="the disk died")
+            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts == {"copies taken over": 1, "missing": 1, "reported": 1}
             restored.pass_time(LEASES_END)
             restored.collect()
@@ -238,16 +242,16 @@ def test_an_intent_that_came_to_nothing_is_known(
         blob=copy,
         place=place,
     )
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
-        epoch.advance(house.keeper.engine)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            acceptance.accept(engine, actor="tester", reason="the disk died")
+            acceptance.accept(engine, caller=TESTER, reason="the disk died")
             path = house.settings.home / "tiers" / "warm" / place
             path.parent.mkdir(parents=True)
             path.write_bytes(b"late")
-            found = reconcile.reconcile(engine, actor="tester")
+            found = reconcile.reconcile(engine, caller=TESTER)
             assert [(f.kind.value, found.held_back) for f in found.findings] == [("orphan", None)]
             path.unlink()
             restored.settle()
@@ -257,15 +261,15 @@ def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House],
     """A copy that the restored catalog holds for doomed may be the only one: it is kept until all is there."""
     house.store("a", b"back and forth")
     house.promote("a", "cold")
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:  # hot is doomed, cold present
         house.promote("a", "hot")
         house.collect()
         assert house.tiers("a") == {"hot"}
-        epoch.advance(house.keeper.engine)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
-            assert epoch.check(restored.keeper.engine) is not None
-            acceptance.accept(restored.keeper.engine, actor="tester", reason="the disk died")
+            assert epoch.check(restored.keeper.engine, caller=callers.BEAT) is not None
+            acceptance.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
             restored.collect()
             assert restored.read("a") == b"back and forth"
             restored.settle()
@@ -274,13 +278,13 @@ def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House],
 def test_a_version_given_out_twice(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
     """Both that the lost hour and the restored catalog called version 2 are kept: the lost one gets the next number."""
     house.store("a", b"first")
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         house.store("a", b"second, in the lost hour")
-        epoch.advance(house.keeper.engine)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             restored.store("a", b"second, after it")
-            acceptance.accept(restored.keeper.engine, actor="tester", reason="the disk died")
+            acceptance.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
             versions = [restored.read("a", version) for version in (1, 2, 3)]
             assert versions == [b"first", b"second, after it", b"second, in the lost hour"]
             restored.settle()
@@ -288,15 +292,15 @@ def test_a_version_given_out_twice(house: House, backup: Callable[[House], Abstr
 
 def test_a_dry_run_accepts_nothing(house: House, backup: Callable[[House], AbstractContextManager[str]]) -> None:
     """A dry run says what would be taken over, and changes neither the catalog nor the tiers."""
-    assert epoch.advance(house.keeper.engine) is None
+    assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     with backup(house) as url:
         house.store("of the hour")
-        epoch.advance(house.keeper.engine)
+        epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            accepted = acceptance.accept(engine, actor="tester", reason="", dry_run=True)
+            accepted = acceptance.accept(engine, caller=TESTER, reason="", dry_run=True)
             assert "epoch 3" in str(accepted.reason)
             assert accepted.counts["artifacts found only in the stores"] == 1
-            assert list(restored.keeper.select(Filter())) == []
-            assert epoch.check(engine) is not None
-            acceptance.accept(engine, actor="tester", reason="the disk died")
+            assert list(restored.keeper.artifacts.select(Filter())) == []
+            assert epoch.check(engine, caller=callers.BEAT) is not None
+            acceptance.accept(engine, caller=TESTER, reason="the disk died")

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from support import crashing, invariants, vault
+from support.callers import TESTER
 from support.house import LEASES_END, House
 from support.slow_worker import Slow
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ArtifactPurged, CatalogUnavailable, RetentionLocked
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
-from tierkeeper.base.values import Call
 from tierkeeper.catalog import database
 from tierkeeper.engine import collect, ingest
 
@@ -75,7 +76,7 @@ def test_a_copy_that_is_being_deleted_is_not_committed(house: House) -> None:
     marked, _ = collect.step_2_mark(engine, token, collect.step_1_pick(engine, []), dry_run=False)
     (result,) = slow.commit().values()
     gone = collect.step_3_delete(engine, marked)
-    collect.step_4_forget(engine, token, marked, gone, actor="tester", run=None)
+    collect.step_4_forget(engine, token, marked, gone, caller=TESTER, run=None)
     invariants.check(house.keeper)
     assert result.outcome is Outcome.RETRY
     assert house.tiers() == {"hot"}
@@ -86,14 +87,14 @@ def test_a_copy_that_is_being_deleted_is_not_committed(house: House) -> None:
 def test_an_unknown_outcome_is_not_cleaned_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store whose COMMIT took effect, but whose reply was lost, leaves its bytes; a redelivery finds them (R5)."""
     monkeypatch.setattr(database, "_TRIES", 1)
-    call = Call("once", "tester")
+    caller = Caller("tester", key="once")
     args = house.args()
     with crashing.losing_replies(house, commit=2) as counted, pytest.raises(CatalogUnavailable):
-        house.keeper.store(args, call=call)
+        house.keeper.artifacts.store(args, caller=caller)
     assert counted["commits"] == 2
     invariants.check(house.keeper)
     assert house.read() == b"content"
-    assert house.keeper.store(args, call=call).outcome == "stored"
+    assert house.keeper.artifacts.store(args, caller=caller).outcome == "stored"
     house.settle()
 
 
@@ -272,7 +273,7 @@ def test_a_longer_retention_is_locked_by_the_next_turn(house: House) -> None:
     house.settle()
     (before,) = cold.locks.values()
     house.policy(RETAINED.replace("for: 30d", "for: 60d"))
-    assert house.keeper.due() == 1
+    assert house.keeper.sweeps.due() == 1
     house.settle()
     until = house.show().retain_until
     (after,) = cold.locks.values()

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from support.callers import TESTER
 from support.house import House
 from support.leading import away
 
@@ -31,8 +32,8 @@ def test_a_batch_acknowledges_nothing_of_a_tier_that_is_away(house: House) -> No
     house.store("a", b"bytes")
     items: list[StoreArgs | ItemError] = [house.args("b", b"bytes"), house.args("c", b"new bytes")]
     with away(house, "hot", "empty"):
-        assert all(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
-    assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+        assert all(isinstance(o, ItemError) for o in house.keeper.artifacts.store_many(items, caller=TESTER))
+    assert not any(isinstance(o, ItemError) for o in house.keeper.artifacts.store_many(items, caller=TESTER))
 
 
 @pytest.mark.parametrize("how", ["missing", "empty"])
@@ -50,7 +51,7 @@ def test_what_left_its_first_tier_rests_on_no_tier_that_is_away(house: House, ho
     house.settle()
     items: list[StoreArgs | ItemError] = [house.args("a", b"bytes"), house.args("a", b"bytes")]
     with away(house, last, how):
-        assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+        assert not any(isinstance(o, ItemError) for o in house.keeper.artifacts.store_many(items, caller=TESTER))
     house.pass_time(timedelta(hours=1))
     house.settle()
     assert house.tiers("a") == {last}
@@ -66,7 +67,7 @@ def test_a_tier_that_is_not_configured_is_in_nobodys_way(house: House) -> None:
     (last,) = house.tiers("a")
     house.sql("UPDATE placements SET tier = 'gone' WHERE tier = :tier", tier=last)
     items: list[StoreArgs | ItemError] = [house.args("c", b"new bytes"), house.args("d", b"bytes")]
-    assert not any(isinstance(o, ItemError) for o in house.keeper.store_many(items, call=house.call()))
+    assert not any(isinstance(o, ItemError) for o in house.keeper.artifacts.store_many(items, caller=TESTER))
     assert house.store("b", b"bytes").tiers == ("hot",)
     assert house.store("a", b"bytes").outcome == "unchanged"
     assert house.read("b") == b"bytes"
@@ -97,7 +98,7 @@ def test_who_needs_a_tier_that_is_not_configured_is_refused_alone(house: House, 
         house.store("x0", b"bytes")
     gone = stores.pop("warm")
     items: list[StoreArgs | ItemError] = [house.args("x1", b"bytes"), house.args("a", b"other")]
-    refused, kept = house.keeper.store_many(items, call=house.call())
+    refused, kept = house.keeper.artifacts.store_many(items, caller=TESTER)
     assert isinstance(refused, ItemError)
     assert refused.error["error"] == "TierNotOurs"
     assert not isinstance(kept, ItemError)

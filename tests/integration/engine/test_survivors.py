@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 from support.around import Around
+from support.callers import TESTER
 from support.doubting import pins
 from support.heads import UNSEEN, counting, silent
 from support.house import House
@@ -14,6 +15,7 @@ from support.leading import Led, damaged, led
 from support.missing import stand_before, states
 from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
+from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import candidates, collect, reads, survivors
 from tierkeeper.engine.ripeness import Verdict
@@ -154,7 +156,7 @@ def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     """Under the lock the copies that stay must be those that were looked at, by the keys they have now."""
     engine = moved.keeper.engine
     picked = collect.step_1_pick(engine, [])
-    looked = survivors.look(engine, picked, away={}, actor="tester", dry_run=False)
+    looked = survivors.look(engine, picked, away={}, caller=TESTER, dry_run=False)
     ((copy, key),) = looked.seen.items()
     others: list[candidates.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
     for seen in others:
@@ -173,7 +175,7 @@ def test_a_dry_run_reports_nothing(moved: House) -> None:
     """It looks, and says what would be kept."""
     store, location = bucket(moved)
     store.place.client.delete_object(**store.place.address(location, None))
-    assert moved.keeper.collect(dry_run=True).counts == {UNSEEN: 1, LOOKS: 2}
+    assert moved.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT).counts == {UNSEEN: 1, LOOKS: 2}
     assert "not found" not in moved.events()
     assert moved.collect().counts["not found"] == 1
     moved.pass_time(QUARANTINE)
@@ -183,11 +185,11 @@ def test_a_dry_run_reports_nothing(moved: House) -> None:
 def test_who_is_not_asked(moved: House) -> None:
     """No call is made while deletes are off, nor for what is purged."""
     house = moved
-    house.keeper.steer.switch_deletes(enabled=False, by="tester", reason="a test")
+    house.keeper.deletes.switch(enabled=False, caller=TESTER, reason="a test")
     warm, cold = counting(house), counting(house, "cold")
     with pytest.raises(Exception, match="a test"):
         house.collect()
-    house.keeper.steer.switch_deletes(enabled=True, by="tester", reason="a test")
+    house.keeper.deletes.switch(enabled=True, caller=TESTER, reason="a test")
     assert warm.calls == 0
     house.settle()
     assert warm.calls == 1
@@ -276,7 +278,10 @@ def test_other_bytes_of_what_nobody_named_cost_nothing(nameless: House) -> None:
 
 def test_what_was_read_has_a_name_then(nameless: House) -> None:
     """It is read once; a dry run reads it and notes nothing."""
-    assert nameless.keeper.collect(dry_run=True).counts == {"collected": 1, survivors.READS: 1}
+    assert nameless.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT).counts == {
+        "collected": 1,
+        survivors.READS: 1,
+    }
     assert pins(nameless) == [None]
     assert nameless.collect().counts == {"collected": 1, survivors.READS: 1}
     (pin,) = pins(nameless)
@@ -286,7 +291,7 @@ def test_what_was_read_has_a_name_then(nameless: House) -> None:
 
 def test_verify_names_what_it_reads(nameless: House) -> None:
     """So a catalog of the release before needs no reads of collect's own in the end."""
-    nameless.keeper.verify()
+    nameless.keeper.sweeps.verify(caller=callers.BEAT)
     assert None not in pins(nameless)
     assert nameless.collect().counts == {"collected": 1, LOOKS: 1}
     nameless.settle()

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from support.callers import TESTER
 from support.house import House
 from support.leading import damaged, led
 from support.missing import (
@@ -24,6 +25,7 @@ from support.missing import (
 )
 from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.engine import (
     checking,
@@ -69,7 +71,7 @@ def test_a_copy_that_is_gone_is_made_anew_after_the_second_look(apart: House, fi
     assert (missed(apart), apart.events().count("damaged")) == (0, 1)
     apart.settle()
     assert (apart.tiers(), apart.read(), damaged(apart)) == ({"warm", "cold"}, CONTENT, 0)
-    assert apart.keeper.verify().counts == {"verified": 2}
+    assert apart.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2}
 
 
 def test_the_other_copy_stays_meanwhile(moved: House) -> None:
@@ -91,10 +93,10 @@ def test_the_other_copy_stays_meanwhile(moved: House) -> None:
 def test_what_was_found_again_lets_the_other_go(moved: House) -> None:
     """A suspect that is where it should be counts again."""
     store = emptied(moved)
-    moved.keeper.verify()
+    moved.keeper.sweeps.verify(caller=callers.BEAT)
     store.empty = False
     assert moved.collect().counts == {"kept: not everything wanted is present": 1}
-    assert moved.keeper.verify().counts == {"verified": 2, "found again": 1}
+    assert moved.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2, "found again": 1}
     assert moved.collect().counts == {"collected": 1, survivors.LOOKS: 1}
     moved.settle()
 
@@ -102,7 +104,7 @@ def test_what_was_found_again_lets_the_other_go(moved: House) -> None:
 def test_other_bytes_are_damaged_at_once(apart: House) -> None:
     """What was written over is not missing: one look, taken twice, is enough."""
     write_over(apart)
-    assert apart.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    assert apart.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1, "damaged": 1}
     assert (missed(apart), damaged(apart)) == (0, 1)
     apart.settle()
     assert apart.tiers() == {"warm", "cold"}
@@ -115,7 +117,7 @@ def test_what_lies_in_a_folder_is_damaged_at_once(house: House) -> None:
     house.restore(to_tier="warm")
     house.settle()
     house.keeper.engine.store("warm").delete([ObjectKey(copy_in(house).location)])
-    assert house.keeper.verify().counts == {"verified": 1, "damaged": 1}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1, "damaged": 1}
     assert (missed(house), damaged(house)) == (0, 1)
     house.settle()
     assert house.tiers() == {"warm", "cold"}
@@ -129,7 +131,7 @@ def test_the_only_copy_is_a_suspect(s3_house: House) -> None:
     store = emptied(house)
     with pytest.raises(NoReadableCopy, match=r"warm: it was not found at .* UTC, and is looked for again after .* UTC"):
         house.read()
-    assert (missed(house), house.keeper.verify().counts) == (1, {"not found": 1})
+    assert (missed(house), house.keeper.sweeps.verify(caller=callers.BEAT).counts) == (1, {"not found": 1})
     result, found = reconcile(house)
     assert short(found) == [("warm", "missing", "quarantine")]
     assert found[0].reason.startswith("nothing is at its location; it is looked for again after ")
@@ -153,7 +155,7 @@ def test_the_only_copy_is_gone(s3_house: House) -> None:
     house.store(content=CONTENT, age=timedelta(days=10))
     house.settle()
     store = emptied(house)
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     house.pass_time(QUARANTINE)
     house.turn()
     assert (missed(house), damaged(house)) == (0, 1)
@@ -167,14 +169,14 @@ def test_the_only_copy_is_gone(s3_house: House) -> None:
 def test_the_second_look_begins_after_the_quarantine(apart: House) -> None:
     """A look that began before counts for the first, however late its answer is reported."""
     delete(apart)
-    apart.keeper.verify()
+    apart.keeper.sweeps.verify(caller=callers.BEAT)
     apart.pass_time(QUARANTINE)
     engine = apart.keeper.engine
     early = checking.Wrong("nothing", missing=True, at=time.monotonic() - 7200)
-    assert damage.report(engine, copy_in(apart), early, actor="tester") is damage.Reported.SUSPECT
+    assert damage.report(engine, copy_in(apart), early, caller=TESTER) is damage.Reported.SUSPECT
     assert damaged(apart) == 0
     late = checking.Wrong("nothing", missing=True)
-    assert damage.report(engine, copy_in(apart), late, actor="tester") is damage.Reported.DAMAGED
+    assert damage.report(engine, copy_in(apart), late, caller=TESTER) is damage.Reported.DAMAGED
     assert (missed(apart), damaged(apart)) == (0, 1)
     apart.settle()
 
@@ -182,10 +184,10 @@ def test_the_second_look_begins_after_the_quarantine(apart: House) -> None:
 def test_who_saw_it_before_it_was_missed_anew_takes_nothing_back(apart: House) -> None:
     """What was seen belongs to the suspicion that was known then."""
     delete(apart)
-    apart.keeper.verify()
+    apart.keeper.sweeps.verify(caller=callers.BEAT)
     copy = copy_in(apart)
     apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 s' WHERE missed_at IS NOT NULL")
-    assert not damage.found_again(apart.keeper.engine, copy, actor="tester")
+    assert not damage.found_again(apart.keeper.engine, copy, caller=TESTER)
     assert missed(apart) == 1
     apart.pass_time(QUARANTINE)
     apart.settle()
@@ -195,14 +197,14 @@ def test_a_second_look_in_another_place_is_none(apart: House) -> None:
     """Where the mark is not the tier's own, before or after, a suspect stays one, whatever was seen."""
     place = led(apart, "warm")
     store = emptied(apart)
-    apart.keeper.verify()
+    apart.keeper.sweeps.verify(caller=callers.BEAT)
     store.empty = False
     apart.pass_time(QUARANTINE)
     with place.elsewhere():
-        assert suspects.look_again(apart.keeper.engine, [copy_in(apart)], actor="tester") == {}
-        assert apart.keeper.verify(share=0.1).counts.get("damaged", 0) == 0
+        assert suspects.look_again(apart.keeper.engine, [copy_in(apart)], caller=TESTER) == {}
+        assert apart.keeper.sweeps.verify(share=0.1, caller=callers.BEAT).counts.get("damaged", 0) == 0
     assert (missed(apart), damaged(apart)) == (1, 0)
-    assert suspects.look_again(apart.keeper.engine, [copy_in(apart)], actor="tester") == {"found again": 1}
+    assert suspects.look_again(apart.keeper.engine, [copy_in(apart)], caller=TESTER) == {"found again": 1}
     apart.settle()
 
 
@@ -213,7 +215,7 @@ def test_a_store_does_not_join_a_suspect(moved: House) -> None:
     moved.promote("a", "warm")
     moved.settle()
     delete(moved)
-    moved.keeper.verify()
+    moved.keeper.sweeps.verify(caller=callers.BEAT)
     moved.store("b", CONTENT)
     assert {tier for tier, state in states(moved).items() if state == "present"} == {"hot", "warm"}
     moved.pass_time(QUARANTINE)
@@ -236,7 +238,7 @@ def test_a_doomed_suspect_is_not_rescued(moved: House) -> None:
 def test_what_is_lacking_besides_is_copied(moved: House) -> None:
     """An artifact that waits for a second look gets its other copies; it is due then, and meanwhile nothing fails."""
     delete(moved)
-    moved.keeper.verify()
+    moved.keeper.sweeps.verify(caller=callers.BEAT)
     moved.store("b", CONTENT, age=timedelta(days=10))
     moved.promote("b", "cold")
     assert (states(moved)["warm"], states(moved)["cold"], missed(moved)) == ("present", "present", 1)
@@ -245,4 +247,6 @@ def test_what_is_lacking_besides_is_copied(moved: House) -> None:
     assert "a copy was not found; it is looked for again after " in row.step
     moved.pass_time(QUARANTINE)
     moved.settle()
-    assert moved.keeper.verify().counts == {"verified": 4}  # two artifacts, each in warm and cold
+    assert moved.keeper.sweeps.verify(caller=callers.BEAT).counts == {
+        "verified": 4
+    }  # two artifacts, each in warm and cold

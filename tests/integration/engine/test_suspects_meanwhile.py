@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from support.around import Around
+from support.callers import TESTER
 from support.house import House
 from support.leading import damaged
 from support.missing import (
@@ -22,6 +23,7 @@ from support.missing import (
 from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.audit.catalog import CatalogRebuilt
+from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import Finding, ReconcileLimits
 from tierkeeper.catalog import epochs
@@ -57,7 +59,7 @@ def test_the_wait_for_a_second_look_puts_no_step_off(s3_house: House, age: int, 
     (tier,) = s3_house.tiers()
     s3_house.pass_time(due(s3_house)[0] - timedelta(hours=1))
     store = emptied(s3_house, tier)
-    s3_house.keeper.verify()
+    s3_house.keeper.sweeps.verify(caller=callers.BEAT)
     assert missed(s3_house) == 1
     make_due(s3_house)
     wait, *what = due(s3_house)
@@ -67,7 +69,7 @@ def test_the_wait_for_a_second_look_puts_no_step_off(s3_house: House, age: int, 
     assert timedelta(hours=20) < due(s3_house)[0] < QUARANTINE
     store.empty = False
     stand_before(s3_house, tier, store.inner)
-    s3_house.keeper.verify()
+    s3_house.keeper.sweeps.verify(caller=callers.BEAT)
 
 
 def test_no_failure_puts_a_step_off(s3_house: House) -> None:
@@ -130,7 +132,7 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     )
     try:
         look.take()
-        assert reconcile_act.repair(engine, look, actor="tester") == {"reported": 1}
+        assert reconcile_act.repair(engine, look, caller=TESTER) == {"reported": 1}
     finally:
         look.close()
     assert short(told) == [("warm", "missing", "repair")]
@@ -141,11 +143,11 @@ def test_a_suspect_hides_no_copy(apart: House) -> None:
     """Where nothing but a suspect is present, verify reads what was called damaged too: it may be right."""
     apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'cold'")
     store = emptied(apart)
-    assert apart.keeper.verify().counts == {"not found": 1}
-    assert apart.keeper.verify().counts == {"not found": 1, "healed": 1}
+    assert apart.keeper.sweeps.verify(caller=callers.BEAT).counts == {"not found": 1}
+    assert apart.keeper.sweeps.verify(caller=callers.BEAT).counts == {"not found": 1, "healed": 1}
     assert (missed(apart), damaged(apart), apart.read()) == (1, 0, CONTENT)
     store.empty = False
-    assert apart.keeper.verify().counts == {"verified": 2, "found again": 1}
+    assert apart.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 2, "found again": 1}
 
 
 class Meanwhile(Around):
@@ -173,7 +175,7 @@ def test_verify_reports_nothing_that_is_not_noted(apart: House) -> None:
         apart.sql("UPDATE placements SET damaged_at = now() WHERE tier = 'warm'")
 
     stand_before(apart, "warm", Meanwhile(inner, reported, nothing))
-    result = apart.keeper.verify()
+    result = apart.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"verified": 1, "passed over": 1}, 0)
     stand_before(apart, "warm", inner)
     reconcile(apart)
@@ -192,12 +194,12 @@ def test_a_reader_tells_what_it_saw_last(s3_house: House) -> None:
     (event,) = s3_house.sql("SELECT after FROM events WHERE type = 'not found'")
     assert event.after["reason"].startswith("Tier warm has nothing at ")
     stand_before(s3_house, "warm", inner)
-    s3_house.keeper.verify()
+    s3_house.keeper.sweeps.verify(caller=callers.BEAT)
 
 
 def adopted(house: House) -> None:
     """The operator adopts the tier's place, which another may stand for."""
-    marking.adopt(house.keeper.engine, "warm", actor="tester", reason="it was moved", lost=True)
+    marking.adopt(house.keeper.engine, "warm", caller=TESTER, reason="it was moved", lost=True)
 
 
 def accepted(house: House) -> None:
@@ -208,7 +210,7 @@ def accepted(house: House) -> None:
         epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event=CatalogRebuilt)
 
     house.keeper.engine.catalog.run(restored)
-    acceptance.accept(house.keeper.engine, actor="tester", reason="the disk died")
+    acceptance.accept(house.keeper.engine, caller=TESTER, reason="the disk died")
 
 
 @pytest.mark.parametrize("moved_on", [adopted, accepted])
@@ -231,5 +233,5 @@ def test_verify_looks_at_suspects_besides_its_share(apart: House) -> None:
     reconcile(apart)
     apart.sql("UPDATE placements SET verified_at = CASE tier WHEN 'cold' THEN made_at ELSE now() END")
     apart.pass_time(QUARANTINE)
-    assert apart.keeper.verify(share=0.001).counts == {"damaged": 1, "verified": 1}
+    assert apart.keeper.sweeps.verify(share=0.001, caller=callers.BEAT).counts == {"damaged": 1, "verified": 1}
     apart.settle()

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from support.callers import TESTER
 from support.house import LEASES_END, House, restored
 from support.leading import away, damaged, led, vital
 from support.missing import copy_in, missed
 from support.reconciling import CONTENT, reconcile
 
+from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.base.states import RunKind
 from tierkeeper.engine import damage, marks
@@ -39,13 +41,13 @@ def test_nothing_is_concluded_while_a_place_is_away(twice: House, how: str) -> N
             ("cold", False),
         ]
         assert (found, result.errors) == ([], 1)
-        verified = house.keeper.verify()
+        verified = house.keeper.sweeps.verify(caller=callers.BEAT)
         assert verified.counts["left out"] >= 1
         assert "damaged" not in verified.counts
         assert house.read() == CONTENT  # from cold
-        collected = house.keeper.collect()
+        collected = house.keeper.sweeps.collect(caller=callers.BEAT)
         assert (collected.counts["left out: the tier's place is not its own"], collected.errors) == (2, 1)
-        assert house.keeper.runs(kind=RunKind.COLLECT)[0].errors == 1
+        assert house.keeper.runs.latest(kind=RunKind.COLLECT)[0].errors == 1
         house.purge("new")
         house.turn()
         house.collect()
@@ -99,9 +101,9 @@ def test_an_upload_to_another_place_is_not_believed(s3_house: House) -> None:
     place = led(house, "warm")
     house.keeper.engine.marks.confirm(place, before=True)
     place.inner = place.other
-    run = house.keeper.rotate(actor="beat")
+    run = house.keeper.sweeps.rotate(caller=callers.BEAT)
     assert run is not None
-    house.keeper.converge_due(run)
+    house.keeper.sweeps.converge_due(run)
     assert house.tiers() == {"hot"}
     assert house.sql("SELECT state FROM placements WHERE tier = 'warm' AND state = 'present'") == []
     assert house.sql("SELECT artifact_id FROM schedule WHERE parked_reason IS NOT NULL OR attempts > 0") == []
@@ -159,7 +161,7 @@ def test_a_tier_that_does_not_confirm_is_no_other_copy(s3_house: House, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(house.keeper.engine.store("warm"), "mark", refuse)
-        collected = house.keeper.collect()
+        collected = house.keeper.sweeps.collect(caller=callers.BEAT)
         assert collected.counts["left out: the tier did not tell whether its place is its own"] == collected.errors == 1
     house.settle()
 
@@ -190,7 +192,7 @@ def test_what_is_said_of_another_place_is_not_noted(s3_house: House) -> None:
     copy = copy_in(house, "warm")
     with led(house, "warm").elsewhere():
         for missing in (True, False):
-            assert damage.report(house.keeper.engine, copy, Wrong("it was", missing=missing), actor="tester") is None
+            assert damage.report(house.keeper.engine, copy, Wrong("it was", missing=missing), caller=TESTER) is None
     assert (damaged(house), missed(house)) == (0, 0)
     house.settle()
 
@@ -214,7 +216,7 @@ def test_another_bucket_holds_nothing(s3_house: House) -> None:
         assert house.read() == CONTENT
         result, found = reconcile(house)
         assert (found, [t.tier for t in result.tiers if t.away]) == ([], ["warm"])
-        assert house.keeper.verify().counts == {"verified": 1, "left out": 1}
+        assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 1, "left out": 1}
         assert vital(house, "tier warm")[0] is Condition.BAD
         assert (damaged(house), missed(house)) == (0, 0)
     house.settle()

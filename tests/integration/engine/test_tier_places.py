@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from support.callers import TESTER
 from support.house import LEASES_END, House
 from support.leading import Overtaken, away, damaged
 from support.reconciling import CONTENT, reconcile
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile
 from tierkeeper.base.settings import Settings
 from tierkeeper.engine import stocktaking
@@ -42,10 +45,10 @@ def test_a_second_host_with_tiers_of_its_own(
     with Keeper.open(second(house, settings_factory, base_path=elsewhere)) as keeper:
         for _ in range(2):
             with pytest.raises(TierNotOurs, match="hot, warm, cold"):
-                keeper.init()
+                keeper.init(caller=callers.INIT)
         assert not elsewhere.exists()
         other = House(keeper, keeper.settings)
-        keeper.verify()
+        keeper.sweeps.verify(caller=callers.BEAT)
         reconcile(other)
         other.turn()
         if used:
@@ -72,8 +75,8 @@ def test_a_mistyped_bucket(s3_house: House, settings_factory: Callable[..., Sett
     with Keeper.open(second(house, settings_factory, tiers=tiers)) as keeper:
         other = House(keeper, keeper.settings)
         with pytest.raises(TierNotOurs, match="wram-bucket"):
-            keeper.init()
-        keeper.verify()
+            keeper.init(caller=callers.INIT)
+        keeper.sweeps.verify(caller=callers.BEAT)
         reconcile(other)
         other.turn()
         other.collect()
@@ -100,7 +103,7 @@ def test_an_upgrade_marks_what_is_seen(house: House) -> None:
     forget_marks(house)
     with pytest.raises(TierNotOurs, match="tierkeeper init"):
         house.keeper.engine.store("hot").check()
-    made = house.keeper.init()
+    made = house.keeper.init(caller=callers.INIT)
     assert sum("mark in" in line for line in made) == 4
     assert house.read() == CONTENT
     house.settle()
@@ -113,10 +116,10 @@ def test_an_upgrade_refuses_a_place_without_its_copies(house: House) -> None:
     forget_marks(house)
     with away(house, "hot", "empty"):
         with pytest.raises(TierNotOurs, match=f"hot.*such as {location}"):
-            house.keeper.init()
+            house.keeper.init(caller=callers.INIT)
         assert house.keeper.engine.store("warm").mark() is not None
         assert house.keeper.engine.store("hot").mark() is None
-    house.keeper.init()
+    house.keeper.init(caller=callers.INIT)
     assert house.read() == CONTENT
 
 
@@ -139,12 +142,12 @@ def test_a_tier_that_has_a_mark_gets_no_second_one(
     house.store(content=CONTENT)
     with copied_without_marks(house, settings_factory, tmp_path / "copy") as (keeper, mark):
         with pytest.raises(TierNotOurs, match="--adopt hot"):
-            keeper.init()
+            keeper.init(caller=callers.INIT)
         assert not mark.exists()
         assert house.read() == CONTENT
-        keeper.adopt("hot", actor="tester", reason="it was moved", lost=False)
+        keeper.tiers.adopt("hot", caller=TESTER, reason="it was moved", lost=False)
         assert House(keeper, keeper.settings).read() == CONTENT
-        house.keeper.adopt("hot", actor="tester", reason="and back", lost=False)
+        house.keeper.tiers.adopt("hot", caller=TESTER, reason="and back", lost=False)
 
 
 def test_of_two_inits_of_an_upgrade_one_marks(
@@ -157,7 +160,7 @@ def test_of_two_inits_of_an_upgrade_one_marks(
         stores = cast("dict[str, Store]", keeper.engine.stores)
         stores["hot"] = Overtaken(stores["hot"], house)
         with pytest.raises(TierNotOurs, match="another place has the mark"):
-            keeper.init()
+            keeper.init(caller=callers.INIT)
     assert house.read() == CONTENT
 
 
@@ -167,7 +170,7 @@ def test_a_mark_that_the_catalog_did_not_note_is_noted(house: House) -> None:
     mark = house.keeper.engine.store("hot").mark()
     house.sql("UPDATE switches SET value = value #- '{tiers,hot}' WHERE name = 'identity'")
     house.keeper.engine.marks.refresh()
-    assert "mark in" in " ".join(house.keeper.init())
+    assert "mark in" in " ".join(house.keeper.init(caller=callers.INIT))
     assert (house.keeper.engine.store("hot").mark(), house.read()) == (mark, CONTENT)
 
 
@@ -180,23 +183,23 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
     foreign = type(mark)(mark.line, mark.line, "hot", mark.made)
     engine.store("hot").replace_mark(foreign, over=mark)
     with pytest.raises(TierNotOurs, match="another catalog"):
-        house.keeper.init()
+        house.keeper.init(caller=callers.INIT)
     with pytest.raises(Exception, match="another catalog"):
         house.read()
     assert engine.store("hot").mark() == foreign
-    house.keeper.adopt("hot", actor="tester", reason="it was another's once", lost=False)
+    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was another's once", lost=False)
     assert house.read() == CONTENT
-    (event,) = house.keeper.events(type="tier adopted")
+    (event,) = house.keeper.events.select(type="tier adopted")
     assert (event.actor, (event.after or {})["reason"]) == ("tester", "it was another's once")
     with away(house, "hot", "missing"):
         with pytest.raises(TierNotOurs, match="none of 1 copies"):
-            house.keeper.adopt("hot", actor="tester", reason="the disk died", lost=False)
+            house.keeper.tiers.adopt("hot", caller=TESTER, reason="the disk died", lost=False)
         assert not Path(house.settings.tiers["hot"].url.removeprefix("file://")).exists()
-        house.keeper.adopt("hot", actor="tester", reason="the disk died", lost=True)
+        house.keeper.tiers.adopt("hot", caller=TESTER, reason="the disk died", lost=True)
         _, found = reconcile(house)
         assert [f.kind.value for f in found] == ["missing"]
         house.sql("UPDATE placements SET damaged_at = NULL")
-    house.keeper.adopt("hot", actor="tester", reason="it was found again", lost=False)
+    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was found again", lost=False)
     house.settle()
 
 
@@ -210,7 +213,10 @@ def test_the_place_of_another_tier_is_not_adopted(
     warm = house.settings.tiers["warm"].url
     mark = house.keeper.engine.store("warm").mark()
     with Keeper.open(second(house, settings_factory, tiers={"cold": {"url": warm}})) as keeper:
-        for call in (partial(keeper.adopt, "cold", actor="tester", reason="a mistake", lost=lost), keeper.init):
+        for call in (
+            partial(keeper.tiers.adopt, "cold", caller=TESTER, reason="a mistake", lost=lost),
+            partial(keeper.init, caller=TESTER),
+        ):
             with pytest.raises(TierNotOurs, match="is tier warm of this catalog, with 1 copies: give tier cold"):
                 call()
     assert (house.keeper.engine.store("warm").mark(), house.read()) == (mark, CONTENT)
@@ -226,12 +232,12 @@ def test_the_place_of_a_tier_that_is_gone_is_adopted_without_its_copies(
     house.sql("UPDATE placements SET tier = 'attic'")
     with Keeper.open(second(house, settings_factory, tiers={"cold": place})) as keeper:
         with pytest.raises(TierNotOurs, match="is tier attic of this catalog"):
-            keeper.adopt("cold", actor="tester", reason="a mistake", lost=True)
+            keeper.tiers.adopt("cold", caller=TESTER, reason="a mistake", lost=True)
         house.sql("UPDATE placements SET tier = 'hot'")
-        keeper.adopt("cold", actor="tester", reason="it was empty", lost=True)
+        keeper.tiers.adopt("cold", caller=TESTER, reason="it was empty", lost=True)
     assert house.read() == CONTENT
     for tier in ("cold", "attic"):  # whoever has moved first adopts its new place; then the old one is free
-        house.keeper.adopt(tier, actor="tester", reason="and back", lost=True)
+        house.keeper.tiers.adopt(tier, caller=TESTER, reason="and back", lost=True)
 
 
 @pytest.mark.parametrize("readable", [True, False])
@@ -248,9 +254,9 @@ def test_a_living_installations_place_is_not_adopted_unseen(house: House, *, rea
     house.sql("UPDATE switches SET value = value #- '{tiers,hot}' WHERE name = 'identity'")
     house.keeper.engine.marks.refresh()
     with pytest.raises(TierNotOurs, match="can no longer use the place"):
-        house.keeper.adopt("hot", actor="tester", reason="it looked free", lost=False)
+        house.keeper.tiers.adopt("hot", caller=TESTER, reason="it looked free", lost=False)
     assert file.read_text() == before
-    house.keeper.adopt("hot", actor="tester", reason="the other was given up", lost=True)
+    house.keeper.tiers.adopt("hot", caller=TESTER, reason="the other was given up", lost=True)
     house.store(content=CONTENT)
     assert house.read() == CONTENT
 
@@ -263,9 +269,9 @@ def test_a_mark_that_cannot_be_read_is_replaced_by_adopting(house: House) -> Non
     with pytest.raises(Exception, match=r"tier\.json is no mark"):
         house.read()
     with pytest.raises(TierNotOurs, match="init --adopt hot"):
-        house.keeper.init()
+        house.keeper.init(caller=callers.INIT)
     assert mark.read_text() == '{"format": 1, "cata'
-    house.keeper.adopt("hot", actor="tester", reason="it was cut", lost=False)
+    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was cut", lost=False)
     assert house.read() == CONTENT
 
 
@@ -303,7 +309,7 @@ def test_of_two_copies_of_a_catalog_the_one_accepted_last_goes_on(house: House) 
     (before,) = house.sql("SELECT value::text AS value FROM switches WHERE name = 'identity'")
     house.sql("INSERT INTO switches (name, value, by, reason) VALUES ('trust', '\"restored\"', 'tester', 'a test')")
     old = engine.store("hot").mark()
-    house.keeper.steer.recovery.accept_restore(actor="tester", reason="a test")
+    house.keeper.recovery.accept_restore(caller=TESTER, reason="a test")
     new = engine.store("hot").mark()
     assert old is not None
     assert new is not None
@@ -327,12 +333,12 @@ def test_who_accepts_a_catalog_second_is_told_so(house: House, monkeypatch: pyte
         monkeypatch.setattr(stocktaking, "take_stock", take_stock)
         counts = take_stock(engine, **more) if late else None
         with Keeper.open(house.settings) as other:
-            other.steer.recovery.accept_restore(actor="other", reason="a test")
+            other.recovery.accept_restore(caller=Caller("other"), reason="a test")
         return take_stock(engine, **more) if counts is None else counts
 
     monkeypatch.setattr(stocktaking, "take_stock", overtaken)
     with pytest.raises(AcceptedMeanwhile):
-        house.keeper.steer.recovery.accept_restore(actor="tester", reason="a test")
-    assert len(list(house.keeper.events(type="restore accepted"))) == 1
+        house.keeper.recovery.accept_restore(caller=TESTER, reason="a test")
+    assert len(list(house.keeper.events.select(type="restore accepted"))) == 1
     house.keeper.engine.marks.refresh()
     assert house.read() == CONTENT

@@ -12,6 +12,7 @@ from support.house import House
 from support.leading import damaged
 from support.missing import stand_before
 
+from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine import collect, looking, reads, repinning
@@ -23,7 +24,7 @@ from tierkeeper.stores.marks import TierMark
 
 def unseen(house: House) -> float | None:
     """How many copies health says were left for more than a day."""
-    return house.keeper.steer.health(tiers=False)["unseen"].value
+    return house.keeper.health.check(tiers=False)["unseen"].value
 
 
 def test_what_is_left_for_a_day_is_told(moved: House) -> None:
@@ -34,7 +35,7 @@ def test_what_is_left_for_a_day_is_told(moved: House) -> None:
             if hours != 24 * 3:
                 assert moved.collect().counts[UNSEEN] == 1
             assert unseen(moved) == told, hours
-        assert moved.keeper.steer.health(tiers=False)["unseen"].condition is Condition.ATTENTION
+        assert moved.keeper.health.check(tiers=False)["unseen"].condition is Condition.ATTENTION
         moved.sql("UPDATE placements SET state = 'present', delete_after = NULL, doomed_at = NULL WHERE tier = 'hot'")
         assert unseen(moved) == 0
         moved.sql("UPDATE placements SET state = 'doomed', delete_after = now(), doomed_at = now() WHERE tier = 'hot'")
@@ -50,7 +51,7 @@ def test_a_dry_run_leaves_nothing_for_later(moved: House) -> None:
     told = "SELECT unseen_since, delete_after FROM placements WHERE tier = 'hot'"
     before = moved.sql(told)
     with silent(moved, "warm"):
-        assert moved.keeper.collect(dry_run=True).counts[UNSEEN] == 1
+        assert moved.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT).counts[UNSEEN] == 1
     assert moved.sql(told) == before
     moved.settle()
 
@@ -156,7 +157,7 @@ def flapping(request: pytest.FixtureRequest, moved: House, monkeypatch: pytest.M
 def test_right_bytes_whose_name_cannot_be_noted_are_not_damaged(moved: House) -> None:
     """They were seen to be right, in a place of which nobody knows whether it is the tier's own."""
     assert moved.collect().counts[UNSEEN] == 1
-    moved.keeper.verify()
+    moved.keeper.sweeps.verify(caller=callers.BEAT)
     assert damaged(moved) == 0
 
 
@@ -165,7 +166,7 @@ def test_bytes_whose_sha256_was_never_noted_are_not_damaged(moved: House) -> Non
     moved.sql("UPDATE placements SET pin = :pin, stored_sha256 = NULL WHERE tier = 'warm'", pin='"0"')
     assert moved.collect().counts[UNSEEN] == 1
     assert damaged(moved) == 0
-    moved.keeper.verify()
+    moved.keeper.sweeps.verify(caller=callers.BEAT)
     moved.settle()
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from support import s3_front, scale, services
+from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.stores.base import ObjectKey
@@ -62,7 +63,7 @@ def test_a_copy_that_was_overwritten_replaces_no_good_one(
         "phases: [{after: 0d, in: [hot, warm]}, {after: 7d, in: [cold]}]\n"
     )
     content = os.urandom(size)
-    house.keeper.store(house.args(), call=house.call(), content=io.BytesIO(content))
+    house.keeper.artifacts.store(house.args(), caller=TESTER, content=io.BytesIO(content))
     assert house.tiers() == {"hot", "warm"}
     replaced_by_a_stranger(house, "hot", size)
     house.days_pass(8)

@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from support.callers import TESTER
 from support.copy_files import file_of, flip
 from support.doubting import Server, doubt, kept, row_of, server, vouched
 from support.house import House, restored
 from support.reconciling import CONTENT
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched
 from tierkeeper.engine import damage, vouching
@@ -191,7 +193,7 @@ def test_a_store_under_another_name_dooms_no_copy_in_doubt(house: House) -> None
     house.collect()
     assert house.store("b", CONTENT).outcome == "stored"
     assert kept(house) == {"hot", "warm"}
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     house.pass_time(timedelta(hours=2))
     house.settle()
 
@@ -203,11 +205,11 @@ def test_an_unvouched_copy_serves_no_ranges(house: House) -> None:
     assert house.read() == CONTENT
     with (
         pytest.raises(NoReadableCopy, match="read whole or not at all"),
-        house.keeper.open_artifact(house.ref(), offset=1, length=2),
+        house.keeper.artifacts.open(house.ref(), offset=1, length=2),
     ):
         pass
-    house.keeper.verify()
-    with house.keeper.open_artifact(house.ref(), offset=1, length=2) as reading:
+    house.keeper.sweeps.verify(caller=callers.BEAT)
+    with house.keeper.artifacts.open(house.ref(), offset=1, length=2) as reading:
         assert b"".join(reading.chunks) == CONTENT[1:3]
 
 
@@ -241,9 +243,9 @@ def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:
     server(house, "hot").etag = "theirs"
     house.sql("UPDATE placements SET pin = 'ours'")
     flip(file_of(house, "hot"))
-    assert house.keeper.verify().counts == {"damaged": 1}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"damaged": 1}
     flip(file_of(house, "hot"))
-    assert house.keeper.steer.reconcile(actor="tester").counts["healed"] == 1
+    assert house.keeper.sweeps.reconcile(caller=TESTER).counts["healed"] == 1
     assert vouched(house, "hot") == ("read", None, True)
     house.settle()
 
@@ -253,7 +255,7 @@ def test_healing_vouches_too(house: House) -> None:
     house.store(content=CONTENT)
     house.sql("UPDATE placements SET vouched = 'pinned', pin = 'before'")
     copy = row_of(house, "hot")
-    damage.report(house.keeper.engine, copy, Wrong("a test", missing=False), actor="tester")
-    assert damage.heal(house.keeper.engine, copy, actor="tester")
+    damage.report(house.keeper.engine, copy, Wrong("a test", missing=False), caller=TESTER)
+    assert damage.heal(house.keeper.engine, copy, caller=TESTER)
     assert vouched(house, "hot") == ("read", None, True)
     house.settle()

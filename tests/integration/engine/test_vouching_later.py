@@ -6,6 +6,7 @@ from support.doubting import doubt, server
 from support.house import House
 from support.reconciling import CONTENT
 
+from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
@@ -32,7 +33,7 @@ def test_verify_takes_first_what_nobody_vouches_for(house: House) -> None:
     def read() -> set[str]:
         """The artifacts whose copies were read by one call just now."""
         house.sql("UPDATE placements SET made_at = now()")
-        assert house.keeper.verify(share=1 / 3).counts == {"verified": 2}
+        assert house.keeper.sweeps.verify(share=1 / 3, caller=callers.BEAT).counts == {"verified": 2}
         return {
             row.name
             for row in house.sql(
@@ -55,9 +56,9 @@ def test_copies_in_doubt_that_cannot_be_read_leave_verify_its_share(house: House
     for number in range(4):
         house.store(f"m{number}", b"more %d" % number)
     server(house, "warm").away = True
-    assert house.keeper.verify(share=0.5).counts == {"unreadable": 2, "verified": 4}
+    assert house.keeper.sweeps.verify(share=0.5, caller=callers.BEAT).counts == {"unreadable": 2, "verified": 4}
     server(house, "warm")
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
 
 
 def test_what_is_in_doubt_is_said(house: House) -> None:
@@ -66,14 +67,14 @@ def test_what_is_in_doubt_is_said(house: House) -> None:
     house.store("b", b"other")
 
     def told() -> tuple[int, Condition, Condition, list[bool]]:
-        (doctor,) = [c for c in house.keeper.steer.recovery.examine() if c.check == "copies that nobody vouches for"]
-        hot = next(tier for tier in house.keeper.stats() if tier.tier == "hot")
-        vital = house.keeper.steer.health()["unvouched"]
+        (doctor,) = [c for c in house.keeper.recovery.examine() if c.check == "copies that nobody vouches for"]
+        hot = next(tier for tier in house.keeper.tiers.stats() if tier.tier == "hot")
+        vital = house.keeper.health.check()["unvouched"]
         return hot.unvouched, vital.condition, doctor.condition, [c.in_doubt for c in house.show().placements]
 
     assert told() == (0, Condition.OK, Condition.OK, [False])
     doubt(house, "hot")
     assert told() == (2, Condition.ATTENTION, Condition.ATTENTION, [True])
-    assert house.keeper.verify(share=0.1).counts == {"verified": 1}
-    house.keeper.verify()
+    assert house.keeper.sweeps.verify(share=0.1, caller=callers.BEAT).counts == {"verified": 1}
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     assert told() == (0, Condition.OK, Condition.OK, [False])

@@ -14,6 +14,7 @@ from support.house import House, OpenHouse
 from support.missing import states
 from support.reconciling import CONTENT, overwrite
 
+from tierkeeper.base import callers
 from tierkeeper.engine import survivors, suspects
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores import s3_probe
@@ -119,7 +120,7 @@ def test_a_name_that_cannot_be_checked_is_given_up(named: House) -> None:
 def test_a_dry_run_gives_up_no_name(named: House) -> None:
     """It reads nothing and notes nothing."""
     before = vouched(named, "cold")
-    assert named.keeper.collect(dry_run=True).counts == {_UNSEEN: 1, survivors.LOOKS: 1}
+    assert named.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT).counts == {_UNSEEN: 1, survivors.LOOKS: 1}
     assert vouched(named, "cold") == before
     named.collect()
     named.settle()
@@ -138,7 +139,7 @@ def test_other_bytes_behind_a_name_that_cannot_be_checked(named: House) -> None:
 def test_a_suspect_whose_name_cannot_be_checked_is_found(named: House) -> None:
     """It is read where it should be, and counts again."""
     named.sql("UPDATE placements SET missed_at = now() - interval '2 days' WHERE tier = 'cold'")
-    assert named.keeper.verify(share=0.1).counts[suspects.FOUND_AGAIN] == 1
+    assert named.keeper.sweeps.verify(share=0.1, caller=callers.BEAT).counts[suspects.FOUND_AGAIN] == 1
     named.settle()
     assert (named.tiers(), named.read()) == ({"cold"}, CONTENT)
 

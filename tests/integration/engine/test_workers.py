@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from support import invariants
+from support.callers import TESTER
 from support.house import LEASES_END, House
 from support.slow_worker import Slow
 
+from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
 from tierkeeper.base.values import SweepResult
@@ -116,7 +118,7 @@ def test_silence_is_parked(aged: House) -> None:
     assert "5 attempts" in view.parked_reason
     assert aged.events()[-1] == "parked"
     assert aged.turn() == {}
-    assert any("parked" in blocked for blocked in aged.keeper.explain(aged.ref()).blocked)
+    assert any("parked" in blocked for blocked in aged.keeper.artifacts.explain(aged.ref()).blocked)
     aged.restore()
     aged.settle()
 
@@ -144,22 +146,22 @@ def test_a_sweep_gives_over_in_time(house: House) -> None:
     """A sweep whose time is up says that there is more; its successor goes on with the same run."""
     for number in range(3):
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
-    run = house.keeper.rotate()
+    run = house.keeper.sweeps.rotate(caller=callers.BEAT)
     assert run is not None
-    assert house.keeper.rotate() is None
-    first = house.keeper.converge_due(run, deadline=time.monotonic() - 1)
+    assert house.keeper.sweeps.rotate(caller=callers.BEAT) is None
+    first = house.keeper.sweeps.converge_due(run, deadline=time.monotonic() - 1)
     assert (first.more, first.counts) == (True, {})
-    second = house.keeper.converge_due(run)
+    second = house.keeper.sweeps.converge_due(run)
     assert (second.more, second.counts) == (False, {"promoted_to_warm": 3})
-    assert house.keeper.run(run).state == "done"
-    assert house.keeper.converge_due(run) == SweepResult({}, 0, 0, more=False)
+    assert house.keeper.runs.get(run).state == "done"
+    assert house.keeper.sweeps.converge_due(run) == SweepResult({}, 0, 0, more=False)
 
 
 def test_a_dry_collect_deletes_nothing(aged: House) -> None:
     """A dry run of collect counts what would go, and leaves it all."""
     aged.turn()
     before = aged.everything(), aged.sql("SELECT id, state FROM placements ORDER BY id")
-    assert aged.keeper.collect(dry_run=True).counts == {"collected": 1, survivors.LOOKS: 1}
+    assert aged.keeper.sweeps.collect(dry_run=True, caller=callers.BEAT).counts == {"collected": 1, survivors.LOOKS: 1}
     assert (aged.everything(), aged.sql("SELECT id, state FROM placements ORDER BY id")) == before
     assert aged.collect().counts["collected"] == 1
 
@@ -169,7 +171,7 @@ def test_collects_at_once_delete_once(aged: House) -> None:
     aged.turn()
     engine = aged.keeper.engine
     candidates = collect.step_1_pick(engine, [])
-    seen = survivors.look(engine, candidates, away={}, actor="tester", dry_run=False).seen
+    seen = survivors.look(engine, candidates, away={}, caller=TESTER, dry_run=False).seen
     marked, _ = collect.step_2_mark(engine, new_id(), candidates, dry_run=False, seen=seen)
     assert len(marked) == 1
     assert aged.collect().counts == {}

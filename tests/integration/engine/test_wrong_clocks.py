@@ -10,7 +10,7 @@ from support.leading import damaged, vital
 from support.missing import copy_in, delete, missed, read_it
 from support.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 
-from tierkeeper.base import clock
+from tierkeeper.base import callers, clock
 from tierkeeper.base.health import Condition
 from tierkeeper.catalog import probes
 from tierkeeper.policy.decision import when
@@ -73,7 +73,7 @@ def test_suspects_wait_for_both_clocks(apart: House, which: str, by: timedelta, 
         read_it(apart)  # who looks at copies that the listing of a look is too early for
     apart.pass_time(MINUTES)
     reconcile(apart)
-    apart.keeper.verify(share=0.001)
+    apart.keeper.sweeps.verify(share=0.001, caller=callers.BEAT)
     assert (missed(apart), damaged(apart)) == (1, 0)
     apart.pass_time(QUARANTINE)
     apart.turn()
@@ -93,7 +93,7 @@ def test_a_machine_that_is_ahead_hides_no_copy_from_verify(apart: House) -> None
     """What was read in a time to come by the catalog's clock, which noted it, is read again."""
     apart.sql("UPDATE placements SET verified_at = now() + interval '1 day'")
     with wrong(apart, "machine", MONTH):
-        assert apart.keeper.verify(share=1.0).counts == {"verified": 2}
+        assert apart.keeper.sweeps.verify(share=1.0, caller=callers.BEAT).counts == {"verified": 2}
 
 
 def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
@@ -101,7 +101,7 @@ def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
     delete(apart)
     reconcile(apart)
     apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
-    apart.keeper.verify(share=0.001)
+    apart.keeper.sweeps.verify(share=0.001, caller=callers.BEAT)
     assert apart.sql("SELECT count(*) AS n FROM placements WHERE missed_at <= now()")[0].n == 1
     apart.sql("UPDATE placements SET missed_at = missed_at + interval '1 year' WHERE missed_at IS NOT NULL")
     ahead = copy_in(apart).missed_at
@@ -118,7 +118,7 @@ def test_a_first_look_in_the_time_to_come_is_none(apart: House) -> None:
 def test_what_was_read_in_the_time_to_come_is_read(apart: House) -> None:
     """A copy whose last read is said to be still to come is read again by a share of all."""
     apart.sql("UPDATE placements SET verified_at = now() + interval '1 year'")
-    assert apart.keeper.verify(share=1.0).counts["verified"] == 2
+    assert apart.keeper.sweeps.verify(share=1.0, caller=callers.BEAT).counts["verified"] == 2
     assert apart.sql("SELECT id FROM placements WHERE verified_at > now()") == []
 
 

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 from support.braking import fill, said, states, waiting
+from support.callers import TESTER
 from support.house import House
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn, RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
@@ -20,13 +22,13 @@ def test_approval_lets_exactly_those_go(braked: House) -> None:
     braked.turn()
     run = waiting(braked)
     fill(braked, 5, prefix="later")
-    braked.keeper.steer.approve(run.id, by="kim", reason="looked at it")
+    braked.keeper.runs.approve(run.id, caller=Caller("kim"), reason="looked at it")
     fill(braked, 4, prefix="after")
     assert braked.turn()["deleted"] == 11 + 9
     assert states(braked) == {"deleted": 20}
-    done = braked.keeper.run(run.id)
+    done = braked.keeper.runs.get(run.id)
     assert (done.state, *said(done)) == (RunState.DONE, "kim", "looked at it")
-    assert [e.type for e in braked.keeper.events(ref=None, newest_first=False) if e.subject == run.id] == [
+    assert [e.type for e in braked.keeper.events.select(ref=None, newest_first=False) if e.subject == run.id] == [
         "braked",
         "approved",
     ]
@@ -38,7 +40,7 @@ def test_what_came_later_may_be_too_much_again(braked: House) -> None:
     braked.turn()
     first = waiting(braked)
     fill(braked, 12, prefix="later", age=timedelta(days=95))
-    braked.keeper.steer.approve(first.id, by="kim", reason="looked at it")
+    braked.keeper.runs.approve(first.id, caller=Caller("kim"), reason="looked at it")
     assert braked.turn()["deleted"] == 11
     assert waiting(braked).id != first.id
     assert states(braked) == {"deleted": 11, "live": 12}
@@ -49,12 +51,12 @@ def test_rejection_keeps_them(braked: House) -> None:
     fill(braked, 11)
     braked.turn()
     run = waiting(braked)
-    braked.keeper.steer.reject(run.id, by="kim", reason="no")
+    braked.keeper.runs.reject(run.id, caller=Caller("kim"), reason="no")
     assert braked.turn() == {"promoted_to_cold": 11}
     assert braked.turn() == {}
     assert states(braked) == {"live": 11}
     assert braked.events("n/0")[-2:] == ["pinned", "moved"]
-    assert "no policy deletes it before" in str(braked.keeper.explain(braked.ref("n/0")).blocked)
+    assert "no policy deletes it before" in str(braked.keeper.artifacts.explain(braked.ref("n/0")).blocked)
     braked.purge("n/1")
     assert braked.show("n/1").state == "deleted"
     braked.days_pass(29)
@@ -72,41 +74,41 @@ def test_an_approval_is_for_what_was_seen(braked: House) -> None:
     fill(braked, 5, prefix="later")
     braked.turn()
     with pytest.raises(RunGrew, match="16 by now"):
-        braked.keeper.steer.approve(run, by="kim", reason="yes", at_most=11)
+        braked.keeper.runs.approve(run, caller=Caller("kim"), reason="yes", at_most=11)
     assert waiting(braked).id == run
     assert states(braked) == {"live": 16}
-    braked.keeper.steer.approve(run, by="kim", reason="yes", at_most=16)
+    braked.keeper.runs.approve(run, caller=Caller("kim"), reason="yes", at_most=16)
     assert braked.turn()["deleted"] == 16
 
 
 def test_decisions_are_made_once(braked: House) -> None:
     """The same decision twice is one; another, or about a run that waits for none, is a typed error."""
-    steer = braked.keeper.steer
+    keeper = braked.keeper
     fill(braked, 11)
     braked.turn()
     run = waiting(braked).id
-    steer.reject(run, by="kim", reason="no")
-    assert said(steer.reject(run, by="ada", reason="no!")) == ("kim", "no")
+    keeper.runs.reject(run, caller=Caller("kim"), reason="no")
+    assert said(keeper.runs.reject(run, caller=Caller("ada"), reason="no!")) == ("kim", "no")
     with pytest.raises(RunNotAwaiting, match="rejected"):
-        steer.approve(run, by="kim", reason="yes")
+        keeper.runs.approve(run, caller=Caller("kim"), reason="yes")
     with pytest.raises(RunNotFound):
-        steer.approve(new_id(), by="kim", reason="yes")
-    (done, *_) = braked.keeper.runs(kind=RunKind.RECOMPUTE)
+        keeper.runs.approve(new_id(), caller=Caller("kim"), reason="yes")
+    (done, *_) = braked.keeper.runs.latest(kind=RunKind.RECOMPUTE)
     with pytest.raises(RunNotAwaiting, match="done"):
-        steer.approve(done.id, by="kim", reason="yes")
+        keeper.runs.approve(done.id, caller=Caller("kim"), reason="yes")
 
 
 def test_an_approval_of_a_command_ends(braked: House) -> None:
     """A purge by filter that was approved and not given again within the window asks anew."""
-    steer = braked.keeper.steer
+    keeper = braked.keeper
 
     def allow() -> None:
-        steer.allow_purge({"acme": 11}, described="workflow w", samples=["acme/w/a"], by="tester")
+        keeper.artifacts.allow_purge({"acme": 11}, described="workflow w", samples=["acme/w/a"], caller=TESTER)
 
     with pytest.raises(BrakeOn, match="11 artifacts of acme"):
         allow()
     first = waiting(braked)
-    steer.approve(first.id, by="kim", reason="yes")
+    keeper.runs.approve(first.id, caller=Caller("kim"), reason="yes")
     braked.sql(
         "UPDATE runs SET approval = jsonb_set(approval, '{at}', to_jsonb(now() - interval '25 hours')) WHERE id = :id",
         id=first.id,
@@ -114,7 +116,7 @@ def test_an_approval_of_a_command_ends(braked: House) -> None:
     with pytest.raises(BrakeOn):
         allow()
     assert waiting(braked).id != first.id
-    steer.approve(waiting(braked).id, by="kim", reason="yes, now")
+    keeper.runs.approve(waiting(braked).id, caller=Caller("kim"), reason="yes, now")
     allow()
     with pytest.raises(BrakeOn):
         allow()
@@ -126,7 +128,7 @@ def test_a_decision_that_died_goes_on(braked: House, state: RunState) -> None:
     fill(braked, 11)
     braked.turn()
     run = waiting(braked).id
-    approval.step_1_decide(braked.keeper.engine, run, state, by="kim", reason="yes")  # its first step alone
+    approval.step_1_decide(braked.keeper.engine, run, state, caller=Caller("kim"), reason="yes")  # its first step alone
     assert states(braked) == {"live": 11}
     counts = braked.turn()
     assert counts.get("deleted", 0) == (11 if state is RunState.APPROVED else 0)
@@ -138,7 +140,7 @@ def test_an_approval_does_not_open_holds(braked: House) -> None:
     fill(braked, 11)
     braked.turn()
     braked.hold("n/0")
-    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
+    braked.keeper.runs.approve(waiting(braked).id, caller=Caller("kim"), reason="yes")
     assert braked.turn()["deleted"] == 10
     assert braked.show("n/0").state == "live"
 
@@ -147,13 +149,13 @@ def test_the_whole_way_after_an_approval(braked: House) -> None:
     """Approved, deleted, purged, destroyed: everything settles, and each artifact has its receipt."""
     fill(braked, 11)
     braked.turn()
-    braked.keeper.steer.approve(waiting(braked).id, by="kim", reason="yes")
+    braked.keeper.runs.approve(waiting(braked).id, caller=Caller("kim"), reason="yes")
     braked.turn()
     braked.days_pass(7.1)
     braked.settle()
     assert braked.everything() == []
     assert braked.events("n/3") == ["stored", "deleted", "purged", "destroyed"]
-    (deleted,) = [e for e in braked.keeper.events(ref=braked.ref("n/3")) if e.type == "deleted"]
+    (deleted,) = [e for e in braked.keeper.events.select(ref=braked.ref("n/3")) if e.type == "deleted"]
     assert "approved" in (deleted.after or {})
 
 
@@ -164,8 +166,8 @@ def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypat
     braked.turn()
     engine = braked.keeper.engine
     run = waiting(braked).id
-    approval.step_1_decide(engine, run, RunState.APPROVED, by="kim", reason="yes")
-    upto = approval._key(braked.keeper.run(run))
+    approval.step_1_decide(engine, run, RunState.APPROVED, caller=Caller("kim"), reason="yes")
+    upto = approval._key(braked.keeper.runs.get(run))
     assert upto is not None
     with ThreadPoolExecutor(1) as threads:
         with engine.catalog.engine.begin() as connection:

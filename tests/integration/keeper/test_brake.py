@@ -9,6 +9,8 @@ from support import invariants
 from support.braking import DRAFTS, fill, states, waiting
 from support.house import House, OpenHouse
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.values import Ref
@@ -20,7 +22,7 @@ def test_as_many_as_the_limit_go(braked: House) -> None:
     """What reaches the limit exactly is deleted, and no run waits."""
     fill(braked, 10)
     assert braked.turn()["deleted"] == 10
-    assert [run.kind.value for run in braked.keeper.runs()] == ["rotate", "recompute"]
+    assert [run.kind.value for run in braked.keeper.runs.latest()] == ["rotate", "recompute"]
 
 
 def test_one_more_stops_before_the_first(braked: House) -> None:
@@ -29,12 +31,14 @@ def test_one_more_stops_before_the_first(braked: House) -> None:
     assert "deleted" not in braked.turn()
     assert states(braked) == {"live": 11}
     assert braked.turn() == {}
-    (run,) = [r for r in braked.keeper.runs() if r.kind.value == "purge"]
+    (run,) = [r for r in braked.keeper.runs.latest() if r.kind.value == "purge"]
     assert (run.state.value, run.counts["stopped"], run.arguments["limit"]) == ("awaiting approval", 11, 10)
     assert "delete 11 artifacts of acme" in run.reason
     assert run.arguments["policies"] == {"default v1": 11}
     assert len(run.arguments["samples"]) == 10
-    assert braked.keeper.explain(Ref("acme", "reports", "n/0")).blocked == (f"the brake: run {run.id} awaits approval",)
+    assert braked.keeper.artifacts.explain(Ref("acme", "reports", "n/0")).blocked == (
+        f"the brake: run {run.id} awaits approval",
+    )
     invariants.check(braked.keeper)
 
 
@@ -90,8 +94,8 @@ def test_a_policy_edit_hits_it(open_house: OpenHouse) -> None:
     house.policy(DRAFTS.format(days=30))
     house.turn()
     assert states(house) == {"live": 1500}
-    assert house.keeper.runs(kind=RunKind.PURGE)[0].state is RunState.DONE
-    assert house.keeper.due() == 0
+    assert house.keeper.runs.latest(kind=RunKind.PURGE)[0].state is RunState.DONE
+    assert house.keeper.sweeps.due() == 0
 
 
 def test_many_small_runs_are_one(braked: House) -> None:
@@ -103,7 +107,7 @@ def test_many_small_runs_are_one(braked: House) -> None:
     assert states(braked) == {"deleted": 6, "live": 6}
     braked.days_pass(1.01)
     assert braked.turn()["deleted"] == 6
-    assert braked.keeper.runs(kind=RunKind.PURGE)[0].state is RunState.DONE
+    assert braked.keeper.runs.latest(kind=RunKind.PURGE)[0].state is RunState.DONE
 
 
 def test_a_person_counts_nowhere(braked: House) -> None:
@@ -125,7 +129,7 @@ def test_a_policy_has_its_own(braked: House) -> None:
     assert (run.counts["stopped"], run.arguments["policy"], run.arguments["limit"]) == (4, "drafts", 3)
     braked.policy(DRAFTS.format(days=2) + "brake: off\n")
     assert braked.turn()["deleted"] == 4
-    assert braked.keeper.run(run.id).state is RunState.DONE
+    assert braked.keeper.runs.get(run.id).state is RunState.DONE
 
 
 def test_surplus_versions_are_braked(braked: House) -> None:
@@ -142,7 +146,7 @@ def test_a_claim_of_before_does_not_slip_past(braked: House) -> None:
     """A worker that claimed before the brake was on decides again at its commit, and moves instead."""
     fill(braked, 4)
     engine = braked.keeper.engine
-    worker = Worker(token=new_id(), actor="beat")
+    worker = Worker(token=new_id(), caller=callers.BEAT)
     claimed = converge.claim_due(engine, worker, tenant=None)
     fill(braked, 8, prefix="more")
     report = converge.converge(engine, worker, claimed)
@@ -156,7 +160,7 @@ def test_stopped_at_the_commit_it_waits_and_counts(braked: House) -> None:
     """What only the commit finds to be too much waits as it is; the next sweep does not take the brake off again."""
     fill(braked, 4)
     engine = braked.keeper.engine
-    worker = Worker(token=new_id(), actor="beat")
+    worker = Worker(token=new_id(), caller=callers.BEAT)
     ids = [claimed.artifact for claimed in converge.claim_due(engine, worker, tenant=None)]
     assert not converge.step_2_decide(engine, ids).lacking
     fill(braked, 7, prefix="more")
@@ -191,8 +195,8 @@ def test_sweeps_at_once_do_not_slip_past(braked: House, told: bool) -> None:  # 
         if not told:
             braked.sql("UPDATE schedule SET deletes = NULL WHERE braked_by IS NULL AND lease_until IS NULL")
         for _ in range(3):
-            if (run := braked.keeper.rotate(actor=f"{number}")) is not None:
-                braked.keeper.converge_due(run)
+            if (run := braked.keeper.sweeps.rotate(caller=Caller(f"{number}"))) is not None:
+                braked.keeper.sweeps.converge_due(run)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(sweep, range(4)))
@@ -212,7 +216,7 @@ def test_a_read_releases(braked: House) -> None:
     assert braked.read("n/0")
     braked.keeper._access.flush()  # otherwise written in batches
     braked.turn()
-    assert braked.keeper.run(run.id).state is RunState.DONE
+    assert braked.keeper.runs.get(run.id).state is RunState.DONE
     assert states(braked) == {"deleted": 10, "live": 1}
 
 
@@ -235,10 +239,10 @@ def test_a_new_version_leaves_what_was_decided(braked: House) -> None:
     run = waiting(braked).id
     braked.store("one", b"stopped")
     assert braked.sql("SELECT count(*) AS n FROM schedule WHERE braked_by = :run", run=run)[0].n == 11
-    braked.keeper.steer.approve(run, by="kim", reason="yes")
+    braked.keeper.runs.approve(run, caller=Caller("kim"), reason="yes")
     braked.store("one", b"approved")
     assert braked.turn()["deleted"] == 13
-    assert braked.keeper.run(run).state is RunState.DONE
+    assert braked.keeper.runs.get(run).state is RunState.DONE
 
 
 def test_one_that_cannot_be_looked_at_stops_nobody(braked: House) -> None:

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from support.house import House, OpenHouse, staged
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
 from tierkeeper_client.contract import SourceContent, StagedContent
 
@@ -19,10 +20,10 @@ def test_staged_content_is_taken(house: House) -> None:
     house.store("a", content=upload)
     assert house.read() == b"from a client" * 10_000
     folder = Path(house.settings.staging.url.removeprefix("file://"))
-    house.keeper.maintain()
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert (folder / upload.name).exists()
     house.days_pass(2)
-    assert house.keeper.maintain().counts["uploads deleted"] == 1
+    assert house.keeper.sweeps.maintain(caller=callers.BEAT).counts["uploads deleted"] == 1
     assert not (folder / upload.name).exists()
 
 
@@ -94,6 +95,6 @@ def test_an_upload_that_nobody_claims_is_deleted(open_house: OpenHouse) -> None:
     """A staged file whose message never came is adopted after its time to live, and deleted."""
     house = open_house(staging={"ttl": timedelta(milliseconds=1)})
     staged(house, b"forgotten")
-    house.keeper.maintain()
-    house.keeper.maintain()
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
     assert list(Path(house.settings.staging.url.removeprefix("file://")).glob("*-*")) == []

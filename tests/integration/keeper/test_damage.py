@@ -9,6 +9,7 @@ from support.copy_files import file_of, flip
 from support.house import House, OpenHouse, restored, without_bucket
 from support.reconciling import CONTENT
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 from tierkeeper.base.states import PlacementState
 from tierkeeper.stores.s3 import S3Store
@@ -31,7 +32,7 @@ def test_a_damaged_copy_is_found_by_reading(house: House, tmp_path: Path) -> Non
     with pytest.raises(ContentCorrupt):
         house.read()
     target = tmp_path / "out"
-    house.keeper.fetch(house.ref(), target)
+    house.keeper.artifacts.fetch(house.ref(), target)
     assert target.read_bytes() == CONTENT
     house.settle()
     assert file_of(house, "hot").read_bytes() == CONTENT
@@ -47,7 +48,7 @@ def test_a_fetch_leaves_nothing_when_no_copy_is_good(house: House, tmp_path: Pat
     folder = tmp_path / "out"
     folder.mkdir()
     with pytest.raises(NoReadableCopy):
-        house.keeper.fetch(house.ref(), folder / "file")
+        house.keeper.artifacts.fetch(house.ref(), folder / "file")
     assert list(folder.iterdir()) == []
     copy.write_bytes(good)
     house.sql("UPDATE placements SET damaged_at = NULL")
@@ -57,14 +58,14 @@ def test_verify_finds_flipped_bytes(house: House) -> None:
     """Verify reads every copy; the damaged one is reported by name and tier, and repaired by the next turn."""
     restored(house, CONTENT)
     house.store("b", b"another")
-    assert house.keeper.verify().counts == {"verified": 3}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 3}
     flip(file_of(house, "cold"))
-    result = house.keeper.verify()
+    result = house.keeper.sweeps.verify(caller=callers.BEAT)
     assert (result.counts, result.errors) == ({"verified": 2, "damaged": 1}, 1)
     assert result.failures[0].ref.name == "a"
     assert "cold" in result.failures[0].error["message"]
     house.settle()
-    assert house.keeper.verify().counts == {"verified": 3}
+    assert house.keeper.sweeps.verify(caller=callers.BEAT).counts == {"verified": 3}
 
 
 def test_verify_takes_a_share_in_turns(house: House) -> None:
@@ -72,7 +73,7 @@ def test_verify_takes_a_share_in_turns(house: House) -> None:
     for number in range(10):
         house.store(f"n{number}", b"%d" % number)
     for _ in range(10):
-        assert house.keeper.verify(share=0.1).counts == {"verified": 1}
+        assert house.keeper.sweeps.verify(share=0.1, caller=callers.BEAT).counts == {"verified": 1}
     (row,) = house.sql("SELECT count(*) AS n FROM placements WHERE verified_at <= made_at + interval '1 ms'")
     (least,) = house.sql("SELECT min(verified_at) > max(made_at) AS later FROM placements")
     assert (row.n, least.later) == (0, True)
@@ -100,7 +101,7 @@ def test_storing_again_heals(house: House) -> None:
     """Storing the same content again brings good bytes to an artifact whose only copy is damaged."""
     house.store(content=CONTENT)
     flip(file_of(house, "hot"))
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     assert house.store(content=CONTENT).outcome == "unchanged"
     house.settle()
     assert house.read() == CONTENT
@@ -114,11 +115,11 @@ def test_a_tier_that_is_down_stops_only_its_own(open_house: OpenHouse, s3_endpoi
     house.store("colder", b"1", age=timedelta(days=40))
     house.store("warmer", b"2", age=timedelta(days=8))
     with without_bucket(cast("S3Store", house.keeper.engine.store("cold"))):
-        run = house.keeper.rotate()
+        run = house.keeper.sweeps.rotate(caller=callers.BEAT)
         assert run is not None
-        result = house.keeper.converge_due(run, deadline=0)
+        result = house.keeper.sweeps.converge_due(run, deadline=0)
         assert result.more
-        result = house.keeper.converge_due(run)
+        result = house.keeper.sweeps.converge_due(run)
         assert result.counts["promoted_to_warm"] == 1
         assert result.failures[0].ref.name == "colder"
         assert house.tiers("colder") == {"hot"}

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support import invariants
+from support.callers import TESTER
 from support.house import House, OpenHouse
 
+from tierkeeper.base import callers
 from tierkeeper.base.errors import ArtifactDeleted, ArtifactPurged
 
 STEPS = [(0, {"hot"}), (6.9, {"hot"}), (7.1, {"warm"}), (29.9, {"warm"}), (30.1, {"cold"}), (89.9, {"cold"})]
@@ -76,10 +78,10 @@ def test_many_move_in_batches(open_house: OpenHouse) -> None:
     """More artifacts than one batch holds move in one turn; the run counts them all."""
     house = open_house(engine={"batch": 20})
     items = [house.args(f"n/{i}", b"%d" % i, age=timedelta(days=8)) for i in range(55)]
-    house.keeper.store_many(items, call=house.call())
-    assert house.keeper.due() == 55
+    house.keeper.artifacts.store_many(items, caller=TESTER)
+    assert house.keeper.sweeps.due() == 55
     assert house.turn() == {"promoted_to_warm": 55}
-    run = house.keeper.runs()[0]
+    run = house.keeper.runs.latest()[0]
     assert (run.counts["promoted_to_warm"], run.state.value) == (55, "done")
     assert house.collect().counts["collected"] == 55
     house.settle()
@@ -105,13 +107,13 @@ def test_records_leave_the_hot_database(house: House) -> None:
     house.store("new", b'{"n": 2}', age=timedelta(days=89), **record)
     house.store("other", b"3", age=timedelta(days=8))
     assert house.tiers("old") == {"records", "cold"}
-    run = house.keeper.rotate(databases_only=True)
+    run = house.keeper.sweeps.rotate(databases_only=True, caller=callers.BEAT)
     assert run is not None
-    house.keeper.converge_due(run)
+    house.keeper.sweeps.converge_due(run)
     assert house.tiers("old") == {"cold"}
     assert house.tiers("new") == {"records", "cold"}
     assert house.tiers("other") == {"hot"}
-    assert house.keeper.rotate(databases_only=True) is None
+    assert house.keeper.sweeps.rotate(databases_only=True, caller=callers.BEAT) is None
     house.settle()
 
 
@@ -122,7 +124,7 @@ def test_a_plan_is_what_the_run_then_does(house: House) -> None:
     house.store("gone", b"gone")
     house.purge("gone")
     house.days_pass(7.5)
-    planned = {item.ref.name: (item.action, item.target) for item in house.keeper.plan()}
+    planned = {item.ref.name: (item.action, item.target) for item in house.keeper.plans.due()}
     assert planned == {
         "n0": ("move", ("warm",)),
         "n1": ("move", ("warm",)),
@@ -137,13 +139,13 @@ def test_a_plan_is_what_the_run_then_does(house: House) -> None:
         # what is deleted stays where it is until its undo window ends
         tiers = {"hot"} if action == "delete" else set(target)
         assert (view.state.value, set(view.tiers)) == (expected, tiers)
-    assert list(house.keeper.plan()) == []
+    assert list(house.keeper.plans.due()) == []
 
 
 def test_a_plan_looks_ahead(house: House) -> None:
     """A plan as of a later time tells what will be due then, and changes nothing."""
     house.store()
-    assert list(house.keeper.plan()) == []
-    (item,) = house.keeper.plan(as_of=datetime.now(UTC) + timedelta(days=8))
+    assert list(house.keeper.plans.due()) == []
+    (item,) = house.keeper.plans.due(as_of=datetime.now(UTC) + timedelta(days=8))
     assert (item.action, item.source, item.target) == ("move", ("hot",), ("warm",))
     assert house.turn() == {}

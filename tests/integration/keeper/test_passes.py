@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from integration.stores.contract import MIB
 from support import services
+from support.callers import TESTER
 from support.house import House, OpenHouse, staged
 from support.s3_answers import KEYS
 
@@ -128,7 +129,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
 
 def stored(house: House, given: BinaryIO) -> StoreResult:
     """Store what a caller in this process gives."""
-    return house.keeper.store(house.args(content=NOTHING), call=house.call(), content=given)
+    return house.keeper.artifacts.store(house.args(content=NOTHING), caller=TESTER, content=given)
 
 
 def every(*kinds: str) -> pytest.MarkDecorator:

@@ -7,8 +7,11 @@ from typing import cast
 from uuid import UUID
 
 import pytest
+from support.callers import TESTER
 from support.house import House, OpenHouse
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind
@@ -28,20 +31,20 @@ phases: [{after: 0d, in: [hot]}, {after: 1d, in: [cold]}, {after: 2d, in: []}]
 def planned(house: House, *, ahead: float | None = None, policies: str | None = None) -> dict[str, PlanItem]:
     """What a plan says, by name; ``ahead``: as of so many days from now."""
     as_of = None if ahead is None else datetime.now(UTC) + timedelta(days=ahead)
-    view = house.keeper.steer.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
-    return {item.ref.name: item for item in house.keeper.steer.plan(view, Summary())}
+    view = house.keeper.plans.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
+    return {item.ref.name: item for item in house.keeper.plans.items(view, Summary())}
 
 
 def stored(house: House, *, ahead: float | None = None, policies: str | None = None) -> UUID:
     """The id of a plan that was stored."""
     as_of = None if ahead is None else datetime.now(UTC) + timedelta(days=ahead)
-    view = house.keeper.steer.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
-    return house.keeper.steer.store_plan(view, by="tester", expires=WEEK).id
+    view = house.keeper.plans.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
+    return house.keeper.plans.store(view, caller=TESTER, expires=WEEK).id
 
 
 def applied(house: House, plan: UUID, *, dry_run: bool = False) -> dict[str, AppliedItem]:
     """What became of each item, by name."""
-    return {item.ref.name: item for item in house.keeper.steer.apply_plan(plan, by="tester", dry_run=dry_run)}
+    return {item.ref.name: item for item in house.keeper.plans.apply(plan, caller=TESTER, dry_run=dry_run)}
 
 
 def trace(house: House) -> list[object]:
@@ -114,7 +117,7 @@ def test_an_apply_does_what_is_as_it_was(house: House) -> None:
     assert done["held"].outcome is Outcome.DONE  # a hold does not stop a move
     assert "not due yet" in done["later"].detail
     assert house.tiers("later") == {"hot"}
-    (run,) = house.keeper.runs(kind=RunKind.APPLY)
+    (run,) = house.keeper.runs.latest(kind=RunKind.APPLY)
     assert (run.counts["promoted_to_warm"], run.state.value) == (3, "done")
     with pytest.raises(PlanUnusable, match="applied it already"):
         applied(house, plan)
@@ -175,7 +178,7 @@ def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
     for number in range(5):
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
     plan = stored(house)
-    half = house.keeper.steer.apply_plan(plan, by="tester")
+    half = house.keeper.plans.apply(plan, caller=TESTER)
     next(half)
     cast("Generator[AppliedItem, None, None]", half).close()
     with pytest.raises(PlanUnusable, match="is applying it"):
@@ -183,7 +186,7 @@ def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
     house.pass_time(timedelta(minutes=6))
     assert len(applied(house, plan)) == 3
     assert all(house.events(f"n{number}").count("moved") == 1 for number in range(5))
-    assert len(house.keeper.runs(kind=RunKind.APPLY)) == 1
+    assert len(house.keeper.runs.latest(kind=RunKind.APPLY)) == 1
 
 
 def test_the_brake_is_asked(open_house: OpenHouse) -> None:
@@ -191,9 +194,9 @@ def test_the_brake_is_asked(open_house: OpenHouse) -> None:
     house = open_house(engine={"brake_share": 0, "brake_count": 3})
     for number in range(4):
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=89))
-    steer = house.keeper.steer
-    view = steer.view(tenant="acme", as_of=datetime.now(UTC) + timedelta(days=2))
-    kept = steer.store_plan(view, by="tester", expires=WEEK)
+    keeper = house.keeper
+    view = keeper.plans.view(tenant="acme", as_of=datetime.now(UTC) + timedelta(days=2))
+    kept = keeper.plans.store(view, caller=TESTER, expires=WEEK)
     assert kept.summary["brake"] == [{"tenant": "acme", "policy": "", "deletes": 4, "recent": 0, "limit": 3}]
     (line,) = kept.summary["rules"]
     assert (line["action"], line["artifacts"], len(line["samples"])) == ("delete", 4, 3)
@@ -209,11 +212,11 @@ def test_old_plans_go(house: House) -> None:
     """A plan is forgotten some time after it expired, with its items."""
     house.store("a", age=timedelta(days=8))
     plan = stored(house)
-    house.keeper.maintain()
-    assert [p.id for p in house.keeper.steer.plans()] == [plan]
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
+    assert [p.id for p in house.keeper.plans.latest()] == [plan]
     house.sql("UPDATE plans SET expires_at = now() - interval '91 days'")
-    house.keeper.maintain()
-    assert house.keeper.steer.plans() == []
+    house.keeper.sweeps.maintain(caller=callers.BEAT)
+    assert house.keeper.plans.latest() == []
     assert house.sql("SELECT count(*) FROM plan_items")[0][0] == 0
 
 
@@ -237,6 +240,6 @@ def test_a_silent_apply_is_taken_up_once(house: House) -> None:
     applied(house, plan)
     house.sql("UPDATE runs SET state = 'running', finished_at = NULL WHERE kind = 'apply'")
     house.pass_time(timedelta(minutes=6))
-    run = apply.step_1_begin(house.keeper.engine, plan, by="one", dry_run=False)
+    run = apply.step_1_begin(house.keeper.engine, plan, caller=Caller("one"), dry_run=False)
     with pytest.raises(PlanUnusable, match=str(run)):
-        apply.step_1_begin(house.keeper.engine, plan, by="two", dry_run=False)
+        apply.step_1_begin(house.keeper.engine, plan, caller=Caller("two"), dry_run=False)

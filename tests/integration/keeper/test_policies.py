@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from support.callers import TESTER
 from support.house import TENANT, WORKFLOW, House, OpenHouse
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid, PolicyNotFound, PolicyTie
@@ -17,10 +18,10 @@ def test_an_edit_makes_due_what_it_hastens(house: House) -> None:
     """A new policy that wants artifacts elsewhere already makes them due at once; others stay as they were."""
     house.store("old", b"1", age=timedelta(days=3))
     house.store("new", b"2")
-    assert house.keeper.due() == 0
-    (change,) = house.keeper.policy_apply(SOON, source="soon.yaml", actor="tester")
+    assert house.keeper.sweeps.due() == 0
+    (change,) = house.keeper.policies.apply(SOON, source="soon.yaml", caller=TESTER)
     assert (change.change, change.version, change.matched) == ("new", 1, 2)
-    assert house.keeper.due() == 1
+    assert house.keeper.sweeps.due() == 1
     house.settle()
     assert (house.tiers("old"), house.tiers("new")) == ({"warm"}, {"hot"})
     assert house.show("old").policy == "soon v1"
@@ -42,15 +43,15 @@ def test_an_edit_that_delays_only_delays(house: House) -> None:
 def test_the_same_policy_is_no_version(house: House) -> None:
     """Applying what is active already changes nothing; a change is the next version, with its difference."""
     house.policy(SOON)
-    (same,) = house.keeper.policy_apply(SOON, source="soon.yaml", actor="tester")
+    (same,) = house.keeper.policies.apply(SOON, source="soon.yaml", caller=TESTER)
     assert (same.change, same.version, same.diff) == ("unchanged", 1, "")
-    (dry,) = house.keeper.policy_apply(SOON.replace("1d", "2d"), source="soon.yaml", actor="tester", dry_run=True)
+    (dry,) = house.keeper.policies.apply(SOON.replace("1d", "2d"), source="soon.yaml", caller=TESTER, dry_run=True)
     assert (dry.change, dry.version) == ("changed", 2)
     assert "-" in dry.diff
     assert "2d" in dry.diff
-    assert house.keeper.policy("soon").version == 1
+    assert house.keeper.policies.get("soon").version == 1
     house.policy(SOON.replace("1d", "2d"))
-    assert [p.version for p in house.keeper.policies(all_versions=True) if p.name == "soon"] == [1, 2]
+    assert [p.version for p in house.keeper.policies.known(all_versions=True) if p.name == "soon"] == [1, 2]
 
 
 def test_a_removed_policy_gives_way(house: House) -> None:
@@ -59,15 +60,15 @@ def test_a_removed_policy_gives_way(house: House) -> None:
     house.policy(SOON)
     house.settle()
     assert house.tiers() == {"warm"}
-    assert house.keeper.policy_remove("soon", actor="tester").change == "removed"
+    assert house.keeper.policies.remove("soon", caller=TESTER).change == "removed"
     house.settle()
     assert house.tiers() == {"hot"}
     with pytest.raises(PolicyNotFound):
-        house.keeper.policy_remove("soon", actor="tester")
+        house.keeper.policies.remove("soon", caller=TESTER)
     with pytest.raises(InvalidInput, match="built in"):
-        house.keeper.policy_remove("default", actor="tester")
+        house.keeper.policies.remove("default", caller=TESTER)
     house.policy(SOON)
-    assert house.keeper.policy("soon").version == 2
+    assert house.keeper.policies.get("soon").version == 2
 
 
 def test_a_tie_changes_nothing(house: House) -> None:
@@ -75,14 +76,14 @@ def test_a_tie_changes_nothing(house: House) -> None:
     house.policy(SOON)
     with pytest.raises(PolicyTie, match="soon"):
         house.policy(SOON.replace("soon", "other") + "---\n" + SOON.replace("reports", "fine").replace("soon", "fine"))
-    assert [p.name for p in house.keeper.policies()] == ["default", "record", "soon"]
+    assert [p.name for p in house.keeper.policies.known()] == ["default", "record", "soon"]
 
 
 def test_a_bad_policy_changes_nothing(house: House) -> None:
     """A policy that names an unknown tier is refused with its line."""
     with pytest.raises(PolicyInvalid, match="line 3"):
         house.policy(SOON.replace("warm", "lukewarm"))
-    assert len(house.keeper.policies()) == 2
+    assert len(house.keeper.policies.known()) == 2
 
 
 def test_the_most_specific_policy_governs(house: House) -> None:
@@ -90,7 +91,7 @@ def test_the_most_specific_policy_governs(house: House) -> None:
     house.policy(SOON)
     house.policy(SOON.replace("name: soon", "name: mine").replace("match: {", "match: {tenant: acme, "))
     subject = Subject(tenant=TENANT, workflow=WORKFLOW, name="a", tags=(), content_type="text/plain", size=1)
-    verdicts = house.keeper.policy_test(subject)
+    verdicts = house.keeper.policies.test(subject)
     assert verdicts[0].policy.name == "mine"
     house.store()
     assert house.show().policy == "mine v1"
@@ -105,9 +106,9 @@ def test_recompute_goes_on_where_it_stopped(house: House) -> None:
         "UPDATE runs SET arguments = arguments || CAST(:start AS jsonb)", start=json.dumps({"after": str(UUID(int=0))})
     )
     house.sql("DELETE FROM schedule")
-    result = house.keeper.recompute()
+    result = house.keeper.sweeps.recompute()
     assert result.counts["looked at"] >= 1
-    assert house.keeper.due() == 1
+    assert house.keeper.sweeps.due() == 1
     assert not house.sql("SELECT 1 FROM runs WHERE state = 'running'")
 
 
@@ -121,8 +122,8 @@ def test_an_s3_lifecycle_is_imported(open_house: OpenHouse, s3_endpoint: str) ->
         "Transitions": [{"Days": 10, "StorageClass": "GLACIER"}],
         "Expiration": {"Days": 20},
     }
-    changes = house.keeper.policy_import_s3(
-        json.dumps({"Rules": [rule]}), name="bucket", source="lifecycle.json", actor="tester", tenant=TENANT
+    changes = house.keeper.policies.import_s3(
+        json.dumps({"Rules": [rule]}), name="bucket", source="lifecycle.json", caller=TESTER, tenant=TENANT
     )
     assert [c.change for c in changes] == ["new"]
     house.store("logs/a", b"1", age=timedelta(days=11))
@@ -138,5 +139,5 @@ def test_what_an_import_cannot_say_is_refused(house: House) -> None:
     """A storage class that no tier carries is an error, and nothing is applied."""
     rule = {"ID": "r", "Status": "Enabled", "Filter": {}, "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]}
     with pytest.raises(PolicyInvalid, match="GLACIER"):
-        house.keeper.policy_import_s3(json.dumps({"Rules": [rule]}), name="b", source="l.json", actor="tester")
-    assert len(house.keeper.policies()) == 2
+        house.keeper.policies.import_s3(json.dumps({"Rules": [rule]}), name="b", source="l.json", caller=TESTER)
+    assert len(house.keeper.policies.known()) == 2

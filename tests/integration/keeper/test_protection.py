@@ -38,7 +38,7 @@ def test_a_hold_stops_the_policy(house: House) -> None:
     house.days_pass(71)
     house.settle()
     assert (house.show().state.value, house.tiers()) == ("live", {"cold"})
-    assert "lawsuit" in " ".join(house.keeper.explain(house.ref()).blocked)
+    assert "lawsuit" in " ".join(house.keeper.artifacts.explain(house.ref()).blocked)
     house.release()
     house.turn()
     assert house.show().state == "deleted"

@@ -14,14 +14,16 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.copy_files import file_of, flip
 from support.house import House, OpenHouse
 from support.reconciling import CONTENT
 
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CommandConflict, NoReadableCopy
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Call
 from tierkeeper.catalog import artifacts, schedule
 from tierkeeper.engine import converge
 from tierkeeper.engine.context import Worker
@@ -73,7 +75,7 @@ def serve(house: House, tier: str, kind: type[FilesystemStore]) -> None:
 
 def worker() -> Worker:
     """Return somebody who converges."""
-    return Worker(new_id(), "tester")
+    return Worker(new_id(), TESTER)
 
 
 def wait_for_locks(house: House, number: int) -> None:
@@ -132,7 +134,9 @@ def test_a_version_that_becomes_surplus_while_it_converges_stays_due(house: Hous
                 " VALUES ('acme', 'second', 0, 'store', '', '{}')"
             )
         )
-        storing = threads.submit(house.keeper.store, house.args("a", b"2"), call=Call("second", "tester"))
+        storing = threads.submit(
+            house.keeper.artifacts.store, house.args("a", b"2"), caller=Caller("tester", key="second")
+        )
         wait_for_locks(house, 1)
         committing = threads.submit(converge.step_5_commit, engine, zealous, [first], [], set())
         wait_for_locks(house, 2)
@@ -175,7 +179,7 @@ def test_healing_unparks(house: House) -> None:
     """An artifact that was given up for want of a readable copy goes on when its content is stored again."""
     house.store(content=CONTENT)
     flip(file_of(house, "hot"))
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     for _ in range(8):
         house.turn()
         house.pass_time(timedelta(minutes=10))
@@ -191,7 +195,7 @@ def test_a_healed_copy_leaves_the_path_with_its_name(house: House) -> None:
     house.policy(HOT_ONLY)
     house.store("a", CONTENT)
     flip(file_of(house, "hot"))
-    house.keeper.verify()
+    house.keeper.sweeps.verify(caller=callers.BEAT)
     house.store("a", CONTENT)
     house.store("b", CONTENT)
     house.settle()
@@ -203,18 +207,18 @@ def test_a_healed_copy_leaves_the_path_with_its_name(house: House) -> None:
 
 def test_one_key_with_other_given_content_is_refused(house: House) -> None:
     """A key that was used for some bytes is not answered with their result when other bytes come with it."""
-    call = house.call()
-    first = house.keeper.store(house.args(), call=call, content=io.BytesIO(b"one"))
-    assert house.keeper.store(house.args(), call=call, content=io.BytesIO(b"one")) == first
+    caller = TESTER.keyed()
+    first = house.keeper.artifacts.store(house.args(), caller=caller, content=io.BytesIO(b"one"))
+    assert house.keeper.artifacts.store(house.args(), caller=caller, content=io.BytesIO(b"one")) == first
     with pytest.raises(CommandConflict):
-        house.keeper.store(house.args(), call=call, content=io.BytesIO(b"two"))
+        house.keeper.artifacts.store(house.args(), caller=caller, content=io.BytesIO(b"two"))
 
 
 def test_given_content_begins_where_its_file_stands(house: House) -> None:
     """A file that was read from already is stored from its position on."""
     file: BinaryIO = io.BytesIO(b"header" + CONTENT)
     file.seek(len(b"header"))
-    house.keeper.store(house.args(), call=house.call(), content=file)
+    house.keeper.artifacts.store(house.args(), caller=TESTER, content=file)
     assert house.read() == CONTENT
 
 
@@ -232,7 +236,7 @@ def test_verify_passes_over_what_it_cannot_read(house: House, monkeypatch: pytes
         house.store(f"n{number}", b"%d" % number)
     blob = house.sql("SELECT blob_id FROM artifacts LIMIT 1")[0].blob_id
     house.sql("UPDATE placements SET tier = 'gone', verified_at = made_at - interval '1 d' WHERE blob_id = :b", b=blob)
-    assert house.keeper.verify(share=1.0).counts == {"verified": 2}
+    assert house.keeper.sweeps.verify(share=1.0, caller=callers.BEAT).counts == {"verified": 2}
     house.sql("UPDATE placements SET tier = 'hot'")
 
 
@@ -241,8 +245,8 @@ def test_a_removed_policy_is_gone_whatever_the_servers_clock(house: House) -> No
     house.policy(HOT_ONLY)
     house.sql("UPDATE policies SET active_from = active_from + interval '1 h'")
     house.store()
-    house.keeper.policy_remove("kept", actor="tester")
-    assert "default" in house.keeper.explain(house.ref()).rule
+    house.keeper.policies.remove("kept", caller=TESTER)
+    assert "default" in house.keeper.artifacts.explain(house.ref()).rule
 
 
 def test_what_kills_its_worker_takes_nobody_with_it(house: House) -> None:

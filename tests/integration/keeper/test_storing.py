@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.callers import TESTER
 from support.house import TENANT, WORKFLOW, House, OpenHouse
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CommandConflict, InvalidInput, OversizedContent, UnreadableClock
-from tierkeeper.base.values import Call, ItemError, StoreResult
-from tierkeeper_client.contract import InlineContent, StoreArgs
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.base.values import ItemError, StoreResult
+from tierkeeper_client.contract import InlineContent, PurgeArgs, StoreArgs
 
 
 def test_what_was_stored_is_told_and_kept(house: House) -> None:
@@ -60,7 +63,7 @@ def test_versions_are_kept_up_to_a_number(house: House) -> None:
         house.store("a", b"v%d" % number)
     assert house.turn()["deleted"] == 2
     assert [house.show("a", v).state.value for v in (1, 2, 3, 4)] == ["deleted", "deleted", "live", "live"]
-    (event,) = house.keeper.events(ref=house.ref("a", 1), type="deleted")
+    (event,) = house.keeper.events.select(ref=house.ref("a", 1), type="deleted")
     assert event.policy == "two v1: versions keep 2"
     house.days_pass(1.1)
     house.settle()
@@ -79,18 +82,27 @@ def test_two_names_share_one_copy(house: House) -> None:
 
 def test_a_second_delivery_gets_the_first_result(house: House) -> None:
     """The same key with the same arguments returns the first result and stores nothing again."""
-    call, args = Call("a key", "tester"), house.args()
-    first = house.keeper.store(args, call=call)
-    assert house.keeper.store(args, call=call) == first
+    caller, args = Caller("tester", key="a key"), house.args()
+    first = house.keeper.artifacts.store(args, caller=caller)
+    assert house.keeper.artifacts.store(args, caller=caller) == first
     assert house.events() == ["stored"]
+
+
+def test_calls_without_a_key_are_each_their_own(house: House) -> None:
+    """Who asks twice without a key gets two answers: what was purged in between is stored again."""
+    first = house.keeper.artifacts.store(house.args(), caller=TESTER)
+    house.keeper.artifacts.purge(PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name="a"), caller=TESTER)
+    second = house.keeper.artifacts.store(house.args(), caller=TESTER)
+    assert (first.ref.version, second.ref.version, second.outcome) == (1, 2, "deduplicated")
+    assert house.show().state is ArtifactState.LIVE
 
 
 def test_a_key_with_other_arguments_is_refused(house: House) -> None:
     """A key that was used for one store can't be used for another, and nothing changes."""
-    call = Call("a key", "tester")
-    house.keeper.store(house.args(), call=call)
+    caller = Caller("tester", key="a key")
+    house.keeper.artifacts.store(house.args(), caller=caller)
     with pytest.raises(CommandConflict):
-        house.keeper.store(house.args(content=b"other"), call=call)
+        house.keeper.artifacts.store(house.args(content=b"other"), caller=caller)
     assert house.show().ref.version == 1
 
 
@@ -103,7 +115,7 @@ def test_a_batch_has_an_outcome_for_each(house: House) -> None:
         house.args("tomorrow", b"3", created=datetime.now(UTC) + timedelta(days=1)),
         house.args("twin", b"1"),
     ]
-    results = house.keeper.store_many(items, call=house.call())
+    results = house.keeper.artifacts.store_many(items, caller=TESTER)
     assert isinstance(results[1], ItemError)
     assert results[1].error["error"] == "OversizedContent"
     assert isinstance(results[3], ItemError)
@@ -115,11 +127,11 @@ def test_a_batch_has_an_outcome_for_each(house: House) -> None:
 
 def test_a_batch_delivered_twice_is_stored_once(house: House) -> None:
     """A second delivery of a batch returns each item's first result and adds what failed the first time."""
-    call = house.call()
+    caller = TESTER.keyed()
     items = [house.args(f"n{i}", b"%d" % i) for i in range(5)]
-    first = house.keeper.store_many(items, call=call)
-    assert house.keeper.store_many(items, call=call) == first
-    assert len(list(house.keeper.events(type="stored"))) == 5
+    first = house.keeper.artifacts.store_many(items, caller=caller)
+    assert house.keeper.artifacts.store_many(items, caller=caller) == first
+    assert len(list(house.keeper.events.select(type="stored"))) == 5
 
 
 def test_threads_storing_the_same_content_make_one_copy(open_house: OpenHouse) -> None:
@@ -135,9 +147,9 @@ def test_threads_storing_the_same_content_make_one_copy(open_house: OpenHouse) -
 def test_threads_with_one_key_store_once(open_house: OpenHouse) -> None:
     """One message delivered to many workers at once has the effect of one."""
     house = open_house()
-    call, args = Call("once", "tester"), house.args()
+    caller, args = Caller("tester", key="once"), house.args()
     with ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda _: house.keeper.store(args, call=call), range(12)))
+        results = list(threads.map(lambda _: house.keeper.artifacts.store(args, caller=caller), range(12)))
     assert len(set(results)) == 1
     assert house.events() == ["stored"]
     house.settle()
@@ -158,9 +170,9 @@ def test_a_stream_is_stored_and_read_in_parts(house: House) -> None:
     """Content beyond every limit in memory is stored from a stream and read back whole, or a range of it."""
     content = bytes(range(256)) * 50_000
     args = StoreArgs(tenant=TENANT, workflow=WORKFLOW, name="big", content=InlineContent.of(b""))
-    house.keeper.store(args, call=house.call(), content=io.BytesIO(content))
+    house.keeper.artifacts.store(args, caller=TESTER, content=io.BytesIO(content))
     assert house.read("big") == content
-    with house.keeper.open_artifact(house.ref("big"), offset=300, length=1000) as reading:
+    with house.keeper.artifacts.open(house.ref("big"), offset=300, length=1000) as reading:
         assert b"".join(reading.chunks) == content[300:1300]
 
 

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.callers import TESTER
 from support.house import TENANT, WORKFLOW, House, OpenHouse
 
 from tierkeeper.base.errors import (
@@ -151,7 +152,7 @@ def test_a_dry_run_changes_nothing(house: House) -> None:
     house.store()
     before = house.show(), house.events()
     args = PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name="a")
-    (result,) = house.keeper.purge(args, call=house.call(), dry_run=True)
+    (result,) = house.keeper.artifacts.purge(args, caller=TESTER, dry_run=True)
     assert result.dry_run
     assert result.purge_at is not None
     assert result.purge_at > datetime.now(UTC) + timedelta(days=6)
@@ -162,14 +163,14 @@ def test_a_verb_delivered_many_times_at_once_has_one_effect(open_house: OpenHous
     """One message in many workers at once: one event, one result for all of them."""
     house = open_house()
     house.store()
-    call = house.call()
+    caller = TESTER.keyed()
     args = PromoteArgs(tenant=TENANT, workflow=WORKFLOW, name="a", to_tier="cold")
     with ThreadPoolExecutor(6) as threads:
-        results = list(threads.map(lambda _: house.keeper.promote(args, call=call), range(12)))
+        results = list(threads.map(lambda _: house.keeper.artifacts.promote(args, caller=caller), range(12)))
     assert {r[0].detail for r in results} == {results[0][0].detail}
     assert house.events().count("promoted") == 1
     with pytest.raises(CommandConflict):
-        house.keeper.promote(args.model_copy(update={"to_tier": "warm"}), call=call)
+        house.keeper.artifacts.promote(args.model_copy(update={"to_tier": "warm"}), caller=caller)
     house.settle()
 
 

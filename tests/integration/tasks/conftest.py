@@ -8,6 +8,7 @@ from integration.tasks.installation import Installation
 from support import services
 from support.processes import LocalProcess
 
+from tierkeeper.base import callers
 from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.keeper import Keeper
@@ -34,7 +35,7 @@ def installation(
         }
         settings = load(environ=env)
         with Keeper.open(settings) as keeper:
-            keeper.init()
+            keeper.init(caller=callers.INIT)
             yield Installation(settings, env, keeper)
 
 

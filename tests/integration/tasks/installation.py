@@ -49,7 +49,7 @@ class Installation:
 
     def read(self, tenant: str, workflow: str, name: str, version: int | None = None) -> bytes:
         """Return an artifact's bytes."""
-        with self.keeper.open_artifact(Ref(tenant, workflow, name, version)) as reading:
+        with self.keeper.artifacts.open(Ref(tenant, workflow, name, version)) as reading:
             return b"".join(reading.chunks)
 
 

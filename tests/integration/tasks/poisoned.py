@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks import base
 from tierkeeper.engine import deliveries, ingest
-from tierkeeper.keeper import Keeper
+from tierkeeper.keeper.sweeps import Sweeps
 from worker.app import app
 
 __all__ = ["app"]
@@ -41,7 +41,7 @@ def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
 
 ingest.step_3_write = _poisoned
 if os.environ.get("TEST_POISONED_SWEEP"):
-    Keeper.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign,assignment]
+    Sweeps.recompute = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign,assignment]
 if limit := os.environ.get("TEST_TIME_LIMIT"):
     app.conf.task_time_limit = float(limit)
 if os.environ.get("TEST_IMPATIENT"):  # one try instead of half a minute of them, and short waits

@@ -11,6 +11,7 @@ import pytest
 from integration.tasks.installation import Installation, wait_until
 from support.processes import LocalProcess
 
+from tierkeeper.base import callers
 from tierkeeper.base.parking import StuckFilter, StuckState
 from tierkeeper.base.values import Filter
 from tierkeeper_client import TierkeeperClient
@@ -36,7 +37,7 @@ def away(installation: Installation) -> Iterator[None]:
 
 def waiting(installation: Installation) -> list[str]:
     """The names of what waits in the catalog."""
-    return [str(one.ref) for one in installation.keeper.steer.parked(StuckFilter(state=StuckState.WAITING))]
+    return [str(one.ref) for one in installation.keeper.parked.select(StuckFilter(state=StuckState.WAITING))]
 
 
 @pytest.mark.row("C12")
@@ -62,10 +63,10 @@ def test_stores_wait_in_the_catalog_and_drain(
             "INSERT INTO staging (name, state, expires_at) SELECT unnest(staged), 'adopted', now() FROM"
             " deliveries WHERE key = 'large'"
         )
-        installation.keeper.maintain()
+        installation.keeper.sweeps.maintain(caller=callers.BEAT)
         with pytest.raises(ResultPending):
             handles[0].get(timeout=0)
-        assert not installation.keeper.count(Filter(tenant="away", prefix="one"))
+        assert not installation.keeper.artifacts.count(Filter(tenant="away", prefix="one"))
         assert client.purge(ArtifactRef(**NAMES, name="there"), key="purged").get()["results"][0]["state"] == "deleted"
     installation.sql("UPDATE deliveries SET due_at = now() WHERE due_at IS NOT NULL")
     installation.sql("UPDATE schedule SET due_at = now() WHERE due_at < now() + interval '1 hour'")
@@ -74,9 +75,9 @@ def test_stores_wait_in_the_catalog_and_drain(
         handle.get()["results"][0]["outcome"] if i == 6 else handle.get()["outcome"] for i, handle in enumerate(handles)
     } == {"stored"}
     assert installation.read("away", "weekly", "large") == bytes(300_000)
-    assert installation.keeper.count(Filter(tenant="away", prefix="many-")) == 3
+    assert installation.keeper.artifacts.count(Filter(tenant="away", prefix="many-")) == 3
     wait_until(lambda: not waiting(installation))
-    told = [event.type for event in installation.keeper.events(tenant="away") if event.name == "one-0"]
+    told = [event.type for event in installation.keeper.events.select(tenant="away") if event.name == "one-0"]
     assert sorted(told) == ["delivery waits", "stored"]
 
 
@@ -92,7 +93,7 @@ def test_a_store_of_bytes_in_a_tier_that_is_away_waits_too(
         for handle in handles:
             with pytest.raises(ResultPending):
                 handle.get(timeout=0)
-        assert not installation.keeper.count(Filter(tenant="away", prefix="other"))
+        assert not installation.keeper.artifacts.count(Filter(tenant="away", prefix="other"))
     installation.sql("UPDATE deliveries SET due_at = now() WHERE due_at IS NOT NULL")
     client.send(TaskName.REDELIVER)
     assert [handle.get()["outcome"] for handle in handles] == ["unchanged", "deduplicated"]

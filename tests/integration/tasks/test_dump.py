@@ -13,5 +13,5 @@ def test_a_worker_dumps_the_catalog(worker: LocalProcess, client: TierkeeperClie
     """The nightly message makes one complete dump, and a run that says so."""
     assert TaskName.DUMP.value in {entry["task"] for entry in BEAT_SCHEDULE.values()}
     client.send(TaskName.DUMP)
-    wait_until(lambda: [r.state for r in installation.keeper.runs(kind=RunKind.DUMP)] == [RunState.DONE])
-    assert [view.complete for view in installation.keeper.steer.recovery.dumps()] == [True]
+    wait_until(lambda: [r.state for r in installation.keeper.runs.latest(kind=RunKind.DUMP)] == [RunState.DONE])
+    assert [view.complete for view in installation.keeper.recovery.dumps()] == [True]

@@ -9,6 +9,7 @@ import pytest
 from integration.tasks.installation import Installation, wait_until
 from support.processes import LocalProcess
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.parking import StuckFilter, StuckKind
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.values import Ref
@@ -75,15 +76,17 @@ def test_what_meets_a_defect_is_parked_and_retried(
     assert "ZeroDivisionError: a defect" in parked(installation)["defective"]
     process.stop()
     start("mended", "-c", "1", "-Q", "ingest,maintenance")
-    steer = installation.keeper.steer
-    (result,) = steer.retry_parked(StuckFilter(item="defective"), actor="cli:kim")
+    keeper = installation.keeper
+    (result,) = keeper.parked.retry(StuckFilter(item="defective"), caller=Caller("cli:kim"))
     assert (result.outcome, result.item.what) == ("retried", "tierkeeper.store")
     client.send(TaskName.REDELIVER)
     wait_until(lambda: not installation.sql("SELECT FROM deliveries WHERE key = 'defective'"))
     assert installation.read("poison", "weekly", "defect") == b"good"
-    (event,) = installation.keeper.events(ref=Ref("poison", "weekly", "defect"))
+    (event,) = installation.keeper.events.select(ref=Ref("poison", "weekly", "defect"))
     assert (event.actor, event.correlation) == ("reporting", "request-7")
-    told = [(e.type, e.actor) for e in installation.keeper.events(tenant="poison") if e.subject == result.item.id]
+    told = [
+        (e.type, e.actor) for e in installation.keeper.events.select(tenant="poison") if e.subject == result.item.id
+    ]
     assert told == [("delivery retried", "cli:kim"), ("delivery parked", "worker")]
     assert client.store(b"good", **NAMES, name="defect", key="defective", correlation="request-7").get()["size"] == 4
 
@@ -97,7 +100,7 @@ def test_a_sweep_that_kills_its_worker_is_dropped(
     wait_until(lambda: b"sweep given up" in process.logs())
     wait_until(lambda: not installation.sql("SELECT FROM deliveries WHERE task = 'tierkeeper.recompute'"))
     client.send(TaskName.MAINTAIN)
-    wait_until(lambda: bool(installation.keeper.runs(kind=RunKind.MAINTAIN)))
+    wait_until(lambda: bool(installation.keeper.runs.latest(kind=RunKind.MAINTAIN)))
 
 
 def test_a_key_that_no_index_holds_is_refused(
@@ -117,4 +120,4 @@ def test_a_key_that_no_index_holds_is_refused(
 
 def parked(installation: Installation) -> dict[str | None, str]:
     """The reasons of the parked deliveries, by their key."""
-    return {item.key: item.reason for item in installation.keeper.steer.parked(StuckFilter(kind=StuckKind.DELIVERY))}
+    return {item.key: item.reason for item in installation.keeper.parked.select(StuckFilter(kind=StuckKind.DELIVERY))}

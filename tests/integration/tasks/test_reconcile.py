@@ -14,13 +14,13 @@ def test_a_worker_reconciles(worker: LocalProcess, client: TierkeeperClient, ins
     keeper = installation.keeper
     client.store(b"x", tenant="acme", workflow="weekly", name="a").get()
     client.send(TaskName.RECONCILE)
-    wait_until(lambda: [run.state for run in keeper.runs(kind=RunKind.RECONCILE)] == [RunState.DONE])
-    (done,) = keeper.runs(kind=RunKind.RECONCILE)
+    wait_until(lambda: [run.state for run in keeper.runs.latest(kind=RunKind.RECONCILE)] == [RunState.DONE])
+    (done,) = keeper.runs.latest(kind=RunKind.RECONCILE)
     assert (done.counts["listed"], done.errors, done.actor) == (1, 0, "reporting")
     working = keeper.engine.catalog.run(lambda c: runs.begin(c, RunKind.RECONCILE, actor="another"))
     client.send(TaskName.RECONCILE)
     wait_until(lambda: worker.logs().count(b"task done") >= 3)
-    assert {run.id for run in keeper.runs(kind=RunKind.RECONCILE)} == {done.id, working}
+    assert {run.id for run in keeper.runs.latest(kind=RunKind.RECONCILE)} == {done.id, working}
     keeper.engine.catalog.run(lambda c: runs.finish(c, working))
     client.send(TaskName.RECONCILE)
-    wait_until(lambda: [r.state for r in keeper.runs(kind=RunKind.RECONCILE)] == [RunState.DONE] * 3)
+    wait_until(lambda: [r.state for r in keeper.runs.latest(kind=RunKind.RECONCILE)] == [RunState.DONE] * 3)

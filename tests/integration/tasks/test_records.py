@@ -31,11 +31,11 @@ def test_a_worker_cleans_hot_records(
         assert set(told.get()["tiers"]) == {"records", "cold"}
     client.send(TaskName.CLEAN_HOT)
     keeper = installation.keeper
-    wait_until(lambda: [run.state for run in keeper.runs(kind=RunKind.CLEAN_HOT)] == [RunState.DONE])
-    (run,) = keeper.runs(kind=RunKind.CLEAN_HOT)
+    wait_until(lambda: [run.state for run in keeper.runs.latest(kind=RunKind.CLEAN_HOT)] == [RunState.DONE])
+    (run,) = keeper.runs.latest(kind=RunKind.CLEAN_HOT)
     assert run.counts == {"promoted_to_cold": 2}
-    assert keeper.count(Filter(tenant="acme", tier="records")) == 1
-    assert {name: set(keeper.show(Ref("acme", "w", name)).tiers) for name in ("89", "91")} == {
+    assert keeper.artifacts.count(Filter(tenant="acme", tier="records")) == 1
+    assert {name: set(keeper.artifacts.show(Ref("acme", "w", name)).tiers) for name in ("89", "91")} == {
         "89": {"records", "cold"},
         "91": {"cold"},
     }

@@ -58,7 +58,7 @@ def test_a_sweep_hands_over_and_holds_nothing(
     client.send(TaskName.ROTATE)
 
     def done() -> int:
-        return keeper.count(Filter(tenant="acme", workflow="sweep", tier="warm"))
+        return keeper.artifacts.count(Filter(tenant="acme", workflow="sweep", tier="warm"))
 
     wait_until(lambda: done() > 0)
     began = time.monotonic()
@@ -68,8 +68,8 @@ def test_a_sweep_hands_over_and_holds_nothing(
     assert b"Traceback" not in first.logs()
     assert 0 < done() < ITEMS, "it ended before or after the sweep, not in the middle"
     assert leased(installation) == 0
-    assert keeper.runs(kind=RunKind.ROTATE)[0].state is RunState.RUNNING
+    assert keeper.runs.latest(kind=RunKind.ROTATE)[0].state is RunState.RUNNING
 
     starting("second")  # nobody sends anything: the successor is in the queue
     wait_until(lambda: done() == ITEMS)
-    wait_until(lambda: keeper.runs(kind=RunKind.ROTATE)[0].state is RunState.DONE)
+    wait_until(lambda: keeper.runs.latest(kind=RunKind.ROTATE)[0].state is RunState.DONE)

@@ -85,7 +85,7 @@ def test_what_is_not_signed_is_refused(
     """Without a key, or with a wrong one, the answer is MessageRefused, and nothing has changed."""
     with pytest.raises(MessageRefused, match=r"not signed|does not fit|not known"):
         producer(keys).store(b"x", **NAMES, name="refused").get()
-    assert not installation.keeper.count(Filter(tenant="acme", prefix="refused"))
+    assert not installation.keeper.artifacts.count(Filter(tenant="acme", prefix="refused"))
 
 
 def test_an_app_of_its_own_can_sign(guard: LocalProcess, installation: Installation) -> None:
@@ -119,8 +119,8 @@ def test_a_message_that_was_changed_is_refused(
         broker.lpush("ingest", json.dumps(message))
         assert plain.AsyncResult(key).get(timeout=30)["error"] == "MessageRefused"
     client.archive(ArtifactRef(**NAMES, name="kept")).get()  # whatever was in the queue of the verbs came before
-    assert installation.keeper.count(Filter(tenant="acme", workflow="signed", name="kept")) == 1
-    assert not installation.keeper.count(Filter(tenant="acme", workflow="signed", name="more"))
+    assert installation.keeper.artifacts.count(Filter(tenant="acme", workflow="signed", name="kept")) == 1
+    assert not installation.keeper.artifacts.count(Filter(tenant="acme", workflow="signed", name="more"))
 
 
 def test_a_replayed_message_has_no_effect(
@@ -136,7 +136,7 @@ def test_a_replayed_message_has_no_effect(
         assert handle.get()["ref"]["version"] == 1
     producer(f"new:{NEW}").store(b"after", **NAMES, name="after").get()
     wait_until(lambda: not broker.llen("ingest"))
-    assert installation.keeper.show(Ref("acme", "signed", "once")).ref.version == 1
+    assert installation.keeper.artifacts.show(Ref("acme", "signed", "once")).ref.version == 1
 
 
 def test_what_a_worker_sends_is_signed(
@@ -147,8 +147,8 @@ def test_what_a_worker_sends_is_signed(
     created = datetime.now(UTC) - timedelta(days=10)
     client.store(b"due", **NAMES, name="due", created=created).get()
     client.send(TaskName.ROTATE)
-    wait_until(lambda: installation.keeper.count(Filter(tenant="acme", name="due", tier="warm")) == 1)
-    wait_until(lambda: installation.keeper.runs(kind=RunKind.ROTATE)[0].state is RunState.DONE)
+    wait_until(lambda: installation.keeper.artifacts.count(Filter(tenant="acme", name="due", tier="warm")) == 1)
+    wait_until(lambda: installation.keeper.runs.latest(kind=RunKind.ROTATE)[0].state is RunState.DONE)
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -191,7 +191,7 @@ def test_garbage_in_headers_ends_nobody(
         broker.lpush("ingest", json.dumps(message))
     assert producer(f"new:{NEW}").store(b"x", **NAMES, name="after").get()
     assert guard.status == "running"
-    assert not installation.keeper.count(Filter(tenant="acme", prefix="garbage"))
+    assert not installation.keeper.artifacts.count(Filter(tenant="acme", prefix="garbage"))
 
 
 def test_compressed_messages_are_dropped(

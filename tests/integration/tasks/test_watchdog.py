@@ -125,7 +125,7 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
         wait_until(lambda: "stopped@test ready" in printed.getvalue())
         with producer(behind) as client:
             client.send(TaskName.CANARY)
-            wait_until(lambda: behind.keeper.steer.quiet() is not None)
+            wait_until(lambda: behind.keeper.health.quiet() is not None)
             wait_until(lambda: children(b"stopped@test") != [])  # a slow one was ended already, and comes back
             os.kill(children(b"stopped@test")[0], signal.SIGSTOP)
             for _ in range(3):
@@ -152,7 +152,7 @@ def test_the_onlooker_blames_only_with_proof(behind: Installation, proxy: FaultP
     with producer(behind) as client:
         client.send(TaskName.CANARY)
     assert verdict() == "worker"
-    behind.keeper.steer.canary(Queue.VERBS, sent_at=None)
+    behind.keeper.health.canary(Queue.VERBS, sent_at=None)
     patient = Onlooker(behind.keeper, str(behind.settings.broker.url), stalled=timedelta(seconds=0.5))
     time.sleep(0.1)
     assert patient() is None

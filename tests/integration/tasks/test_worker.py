@@ -44,7 +44,7 @@ def test_the_correlation_id_reaches_the_audit_log(
 ) -> None:
     """The producer's correlation id and actor stand in the event and in the worker's log."""
     client.store(b"x", **NAMES, name="traced", correlation="request-8423").get()
-    events = list(installation.keeper.events(ref=Ref("acme", "weekly", "traced")))
+    events = list(installation.keeper.events.select(ref=Ref("acme", "weekly", "traced")))
     assert {(event.correlation, event.actor) for event in events} == {("request-8423", "reporting")}
     assert b"request-8423" in worker.logs()
 
@@ -75,7 +75,7 @@ def test_store_many_answers_for_each(
     items[7] = StoreArgs(**NAMES, name="item-7", content=content, sha256="0" * 64)
     results = client.store_many(items).get()["results"]
     assert [n for n, result in enumerate(results) if "error" in result] == [7]
-    assert installation.keeper.count(Filter(tenant="acme", prefix="item-")) == 19
+    assert installation.keeper.artifacts.count(Filter(tenant="acme", prefix="item-")) == 19
 
 
 def test_a_bad_item_refuses_no_other(
@@ -91,8 +91,8 @@ def test_a_bad_item_refuses_no_other(
         assert first[1]["ref"]["name"] == "../mixed"
         items[1] = {**good, "name": "mixed-1"}
         plain.send_task("tierkeeper.store_many", kwargs={"items": items}, queue="ingest", task_id="mixed")
-        wait_until(lambda: installation.keeper.count(Filter(tenant="acme", prefix="mixed-")) == 3)
-    assert installation.keeper.show(Ref("acme", "weekly", "mixed-0")).ref.version == 1
+        wait_until(lambda: installation.keeper.artifacts.count(Filter(tenant="acme", prefix="mixed-")) == 3)
+    assert installation.keeper.artifacts.show(Ref("acme", "weekly", "mixed-0")).ref.version == 1
 
 
 def test_errors_come_back_typed(worker: LocalProcess, client: TierkeeperClient) -> None:
@@ -126,10 +126,10 @@ def test_two_beats_change_nothing(worker: LocalProcess, client: TierkeeperClient
     for beat in beats:
         while beat.tick() == 0:  # one entry each, until none is due
             pass
-    wait_until(lambda: installation.keeper.count(Filter(prefix="old-", tier="cold")) == 50)
-    wait_until(lambda: all(run.state is RunState.DONE for run in installation.keeper.runs(kind=RunKind.ROTATE)))
+    wait_until(lambda: installation.keeper.artifacts.count(Filter(prefix="old-", tier="cold")) == 50)
+    wait_until(lambda: all(run.state is RunState.DONE for run in installation.keeper.runs.latest(kind=RunKind.ROTATE)))
     for number in range(50):
-        events = [event.type for event in installation.keeper.events(ref=Ref("acme", "weekly", f"old-{number}"))]
+        events = [event.type for event in installation.keeper.events.select(ref=Ref("acme", "weekly", f"old-{number}"))]
         assert len(events) == len(set(events)), events
 
 
@@ -137,7 +137,7 @@ def test_sweeps_keep_no_results(worker: LocalProcess, client: TierkeeperClient, 
     """Verbs' results wait for their producer for a while; sweeps leave nothing behind."""
     sweep, verb = client.send(TaskName.MAINTAIN), client.archive(ArtifactRef(**NAMES, name="nobody"))
     wait_until(lambda: verb.state == "SUCCESS")
-    wait_until(lambda: bool(installation.keeper.runs(kind=RunKind.MAINTAIN)))
+    wait_until(lambda: bool(installation.keeper.runs.latest(kind=RunKind.MAINTAIN)))
     with redis.Redis(unix_socket_path=urlsplit(str(installation.settings.results.url)).path) as store:
         assert 0 < int(store.ttl(f"celery-task-meta-{verb.id}")) <= 3600
         assert not store.exists(f"celery-task-meta-{sweep.id}")

@@ -46,22 +46,22 @@ def test_the_answer_is_json(make: Callable[..., VerbTask]) -> None:
     assert delivered(task, GOOD) == {**GOOD, "version": None}
 
 
-def test_the_call_carries_the_headers(make: Callable[..., VerbTask]) -> None:
+def test_the_caller_comes_from_the_headers(make: Callable[..., VerbTask]) -> None:
     """The task's id is the key; correlation and actor come from the message's headers, shortened."""
-    task = make(lambda self, _arguments: self.call())
+    task = make(lambda self, _arguments: self.caller)
     headers = {CORRELATION_HEADER: "request-1", ACTOR_HEADER: "x" * 5000}
     assert delivered(task, GOOD, headers=headers) == {"key": "the-id", "correlation": "request-1", "actor": "x" * 200}
 
 
 def test_without_headers_the_task_correlates_with_itself(make: Callable[..., VerbTask]) -> None:
     """A plain message has its own id for correlation, and an actor that says what it was."""
-    task = make(lambda self, _arguments: self.call())
+    task = make(lambda self, _arguments: self.caller)
     assert delivered(task, GOOD) == {"key": "the-id", "correlation": "the-id", "actor": "producer"}
 
 
 def test_a_sweep_is_beats(make: Callable[..., VerbTask]) -> None:
     """A sweep without headers was sent by Beat."""
-    assert delivered(make(lambda self, _arguments: self.actor, SweepTask), GOOD) == "beat"
+    assert delivered(make(lambda self, _arguments: self.caller.actor, SweepTask), GOOD) == "beat"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""What an operator does about the catalog as a whole: dump it, rebuild it, examine it, accept a restore."""
+"""Recovery of the catalog as a whole: dump it, rebuild it, examine it, accept a restore."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.recovery import Acceptance, Approved, Checkup, RebuildResult
 from tierkeeper.base.values import SweepResult
-from tierkeeper.engine import acceptance, doctor, rebuild
-from tierkeeper.engine import dump as dumping
+from tierkeeper.engine import acceptance, doctor, dump, rebuild
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.dumpfiles import DumpView
 
@@ -15,22 +15,22 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Part of :class:`tierkeeper.steering.Steering`."""
+    """Part of :class:`tierkeeper.keeper.Keeper`."""
 
     engine: Engine
 
-    def dump(self, *, actor: str, progress: Progress | None = None) -> SweepResult:
+    def dump(self, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
         """Write the catalog and its new events into the coldest tier."""
-        return dumping.dump(self.engine, actor=actor, progress=progress)
+        return dump.dump(self.engine, caller=caller, progress=progress)
 
     def dumps(self) -> list[DumpView]:
         """Return the dumps there are, newest first."""
-        return dumping.listed(self.engine)
+        return dump.listed(self.engine)
 
     def rebuild(
         self,
         *,
-        actor: str,
+        caller: Caller,
         dump: str | None = None,
         objects_only: bool = False,
         dry_run: bool = False,
@@ -38,18 +38,18 @@ class Recovery:
     ) -> RebuildResult:
         """Make an empty catalog again from a dump and the stores, or go on where that stopped."""
         return rebuild.rebuild(
-            self.engine, actor=actor, dump=dump, objects_only=objects_only, dry_run=dry_run, progress=progress
+            self.engine, caller=caller, dump=dump, objects_only=objects_only, dry_run=dry_run, progress=progress
         )
 
-    def approve(self, *, actor: str, reason: str, dry_run: bool = False) -> Iterator[Approved]:
+    def approve(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
         """Release the holds of what a rebuild found only in the stores."""
-        return acceptance.approve(self.engine, actor=actor, reason=reason, dry_run=dry_run)
+        return acceptance.approve(self.engine, caller=caller, reason=reason, dry_run=dry_run)
 
     def accept_restore(
-        self, *, actor: str, reason: str, dry_run: bool = False, progress: Progress | None = None
+        self, *, caller: Caller, reason: str, dry_run: bool = False, progress: Progress | None = None
     ) -> Acceptance:
         """Trust a restored or rebuilt catalog, once the stores are compared with it."""
-        return acceptance.accept(self.engine, actor=actor, reason=reason, dry_run=dry_run, progress=progress)
+        return acceptance.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
         """Ask whether the invariants hold, a line a check."""

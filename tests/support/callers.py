@@ -1,0 +1,7 @@
+"""Who asks in tests."""
+
+from typing import Final
+
+from tierkeeper.base.callers import Caller
+
+TESTER: Final = Caller("tester")

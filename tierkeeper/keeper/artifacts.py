@@ -1,0 +1,116 @@
+"""Artifacts: put and read, found and explained; moved, deleted and undeleted by verbs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.values import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
+from tierkeeper.catalog import browse
+from tierkeeper.engine import bulk, ingest, reading, verbs, views
+from tierkeeper.engine.access import AccessLog
+from tierkeeper.engine.context import Engine
+from tierkeeper_client.contract import (
+    ArchiveArgs,
+    PromoteArgs,
+    PurgeArgs,
+    RestoreArgs,
+    StoreArgs,
+    UndeleteArgs,
+    VerbArgs,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An artifact being read from ``tier``, verified while its chunks are taken."""
+
+    view: ArtifactView
+    tier: str
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Part of :class:`tierkeeper.keeper.Keeper`; ``access`` gathers when each was read."""
+
+    engine: Engine
+    access: AccessLog
+
+    # -- store and read
+
+    def store(self, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
+        """Store one artifact; ``content`` is given by callers in this process instead of ``args.content``."""
+        return ingest.store(self.engine, args, caller=caller, content=content)
+
+    def store_many(self, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[StoreResult | ItemError]:
+        """Store a batch of small artifacts; one outcome each, in their order; what is an error already stays one."""
+        return ingest.store_many(self.engine, items, caller=caller)
+
+    @contextmanager
+    def open(self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
+        """Open an artifact for streaming; the hottest copy that answers. A whole read is verified before its end."""
+        row = reading.find(self.engine, ref, deleted=deleted)
+        with reading.opened(self.engine, row, offset=offset, length=length) as opened:
+            self.access.note(row.id)
+            yield Reading(self.show(row.ref), opened.tier, opened.chunks)
+
+    def fetch(
+        self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
+    ) -> ArtifactView:
+        """Write an artifact to a file: whole and verified, or not at all."""
+        row = reading.find(self.engine, ref, deleted=deleted)
+        reading.fetch(self.engine, row, target, progress=progress)
+        self.access.note(row.id)
+        return self.show(row.ref)
+
+    # -- look
+
+    def show(self, ref: Ref) -> ArtifactView:
+        """Return one artifact, in whatever state."""
+        return views.show(self.engine, ref)
+
+    def select(self, filter: Filter, *, limit: int | None = None) -> Iterator[ArtifactView]:  # noqa: A002  the word of the CLI
+        """Yield what matches, by tenant, workflow, name and version."""
+        return views.select(self.engine, filter, limit=limit)
+
+    def count(self, filter: Filter) -> int:  # noqa: A002  as select
+        """Return how many artifacts match."""
+        with self.engine.catalog.reading() as connection:
+            return browse.count(connection, filter)
+
+    def explain(self, ref: Ref) -> Explanation:
+        """Say why an artifact is where it is, what comes next and when; or how it ended."""
+        return views.explain(self.engine, ref)
+
+    # -- verbs
+
+    def promote(self, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+        """Move to one tier, in either direction, until the next phase begins."""
+        return verbs.promote(self.engine, args, caller=caller, dry_run=dry_run)
+
+    def archive(self, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+        """Move to the coldest tier, for good."""
+        return verbs.archive(self.engine, args, caller=caller, dry_run=dry_run)
+
+    def restore(self, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+        """Add a copy in the hottest tier, for a time or for good."""
+        return verbs.restore(self.engine, args, caller=caller, dry_run=dry_run)
+
+    def purge(self, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+        """Delete now; gone after the undo window."""
+        return verbs.purge(self.engine, args, caller=caller, dry_run=dry_run)
+
+    def undelete(self, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+        """Live again, while the undo window lasts."""
+        return verbs.undelete(self.engine, args, caller=caller, dry_run=dry_run)
+
+    def intend(self, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
+        """Write a verb's wish into the catalog and leave the rest to the next sweep."""
+        return verbs.intend(self.engine, args, caller=caller)
+
+    def allow_purge(self, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
+        """Raise BrakeOn where a person is about to purge more of a tenant than the brake lets go at once."""
+        bulk.allow(self.engine, counts, described=described, samples=samples, caller=caller)

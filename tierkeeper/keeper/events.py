@@ -1,0 +1,44 @@
+"""Events: the audit log, read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tierkeeper.base.values import EventView, Ref
+from tierkeeper.catalog import artifacts, events
+from tierkeeper.catalog.database import take_time
+from tierkeeper.engine.context import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Part of :class:`tierkeeper.keeper.Keeper`."""
+
+    engine: Engine
+
+    def select(
+        self,
+        *,
+        tenant: str | None = None,
+        ref: Ref | None = None,
+        type: str | None = None,  # noqa: A002  the column's name
+        since: datetime | None = None,
+        limit: int | None = None,
+        newest_first: bool = True,
+    ) -> Iterator[EventView]:
+        """Yield events by time; of ``ref`` without a version those of all its versions."""
+        with self.engine.catalog.reading() as connection:
+            subjects = None
+            if ref is not None:
+                found = artifacts.versions(connection, ref)
+                subjects = [row.id for row in found if ref.version in {None, row.version}]
+            take_time(connection)  # whoever reads them may be slow, such as a pager
+            yield from events.query(
+                connection,
+                tenant=tenant,
+                subjects=subjects,
+                type_=type,
+                since=since,
+                limit=limit,
+                newest_first=newest_first,
+            )

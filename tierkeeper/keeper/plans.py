@@ -1,0 +1,60 @@
+"""Plans: what a run would do, item by item; kept, and applied."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.values import AppliedItem, PlanItem, PlanView
+from tierkeeper.catalog import plans
+from tierkeeper.engine import apply, plan, planstore
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.plan import View
+from tierkeeper.engine.planstore import Summary
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Part of :class:`tierkeeper.keeper.Keeper`."""
+
+    engine: Engine
+
+    def due(
+        self, *, tenant: str | None = None, as_of: datetime | None = None, limit: int | None = None
+    ) -> Iterator[PlanItem]:
+        """Yield what a rotation would do, item by item with reasons."""
+        return plan.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
+
+    def view(
+        self, *, tenant: str | None, as_of: datetime | None, policies: str | None = None, source: str = ""
+    ) -> View:
+        """Return how a plan is to look at things; ``policies``: YAML or JSON that is not active yet."""
+        return plan.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
+
+    def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
+        """Yield what a run would do in that view, over everything, adding it up in ``summary``."""
+        return planstore.summed(self.engine, view, summary, limit=limit)
+
+    def sums(self, view: View, summary: Summary) -> dict[str, Any]:
+        """Return what a plan that was taken to its end comes to."""
+        with self.engine.catalog.reading() as connection:
+            return summary.told(connection, self.engine, view)
+
+    def store(self, view: View, *, caller: Caller, expires: timedelta, progress: Progress | None = None) -> PlanView:
+        """Make a plan and keep it for an apply."""
+        return planstore.store(self.engine, view, caller=caller, expires=expires, progress=progress)
+
+    def latest(self, *, limit: int = 20) -> list[PlanView]:
+        """Return the newest stored plans."""
+        with self.engine.catalog.reading() as connection:
+            return plans.latest(connection, limit=limit)
+
+    def apply(
+        self, identity: UUID, *, caller: Caller, dry_run: bool = False, progress: Progress | None = None
+    ) -> Iterator[AppliedItem]:
+        """Do a stored plan's items that are as they were; yield what becomes of each."""
+        return apply.apply(self.engine, identity, caller=caller, dry_run=dry_run, progress=progress)

@@ -1,0 +1,72 @@
+"""Policies: applied, imported, shown, removed, tested."""
+
+from dataclasses import dataclass
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import PolicyNotFound
+from tierkeeper.base.values import PolicyChange, PolicyView
+from tierkeeper.engine import governing
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.recompute import recompute
+from tierkeeper.policy import document, match, s3_lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Part of :class:`tierkeeper.keeper.Keeper`."""
+
+    engine: Engine
+
+    def apply(self, text: str, *, source: str, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
+        """Make the policies in ``text`` (YAML or JSON) govern; PolicyInvalid and PolicyTie change nothing."""
+        parsed = document.parse(text, source=source, tiers=self.engine.asked_tiers())
+        return self._applied(governing.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
+
+    def import_s3(
+        self,
+        text: str,
+        *,
+        name: str,
+        source: str,
+        caller: Caller,
+        tenant: str | None = None,
+        workflow: str | None = None,
+        dry_run: bool = False,
+    ) -> list[PolicyChange]:
+        """Apply an S3 lifecycle configuration; what it can't express is an error."""
+        parsed = s3_lifecycle.import_lifecycle(
+            text,
+            name=name,
+            source=source,
+            tiers=self.engine.asked_tiers(),
+            tier_of_class=governing.tier_of_class(self.engine),
+            tenant=tenant,
+            workflow=workflow,
+        )
+        return self._applied(governing.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
+
+    def known(self, *, all_versions: bool = False) -> list[PolicyView]:
+        """Return the active policies, or every version of every one."""
+        return governing.views(self.engine, all_versions=all_versions)
+
+    def get(self, name: str, version: int | None = None) -> PolicyView:
+        """Return one policy, the newest version without a number; PolicyNotFound if there is none."""
+        found = [v for v in governing.views(self.engine, name=name) if version in {None, v.version}]
+        if not found:
+            raise PolicyNotFound(name=f"{name} v{version}")
+        return found[-1]
+
+    def remove(self, name: str, *, caller: Caller) -> PolicyChange:
+        """End a policy; what it governed falls to the next that matches."""
+        return self._applied([governing.remove(self.engine, name, caller=caller)], dry_run=False)[0]
+
+    def test(self, subject: match.Subject) -> tuple[match.Verdict, ...]:
+        """Say of every active policy how it stands to a subject, the governing one first."""
+        with self.engine.catalog.reading() as connection:
+            return match.why(Moment.read(connection, self.engine).policies, subject)
+
+    def _applied(self, changes: list[PolicyChange], *, dry_run: bool) -> list[PolicyChange]:
+        if not dry_run:
+            recompute(self.engine)
+        return changes

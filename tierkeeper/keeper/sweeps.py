@@ -1,0 +1,89 @@
+"""Sweeps: the periodic jobs, each a run or a step of one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.findings import Finding, ReconcileResult
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.values import Filter, SweepResult
+from tierkeeper.catalog import schedule
+from tierkeeper.engine import collect, maintain, recompute, reconcile, sweep, verify
+from tierkeeper.engine.context import Engine
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeps:
+    """Part of :class:`tierkeeper.keeper.Keeper`; a ``deadline`` is a time of ``time.monotonic``."""
+
+    engine: Engine
+
+    def due(self, *, tenant: str | None = None) -> int:
+        """Return how many artifacts are due now."""
+        with self.engine.catalog.reading() as connection:
+            return schedule.count_due(connection, tenant=tenant)
+
+    def rotate(self, *, caller: Caller, tenant: str | None = None, databases_only: bool = False) -> UUID | None:
+        """Begin a run of converge; None if nothing is due, or such a run is at work."""
+        kind = RunKind.CLEAN_HOT if databases_only else RunKind.ROTATE
+        return sweep.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
+
+    def converge_due(
+        self, run: UUID, *, deadline: float | None = None, progress: Progress | None = None
+    ) -> SweepResult:
+        """Converge what is due for a run, in the name of who began it, until nothing is or ``deadline`` is over."""
+        return sweep.converge_due(self.engine, run, deadline=deadline, progress=progress)
+
+    def collect(
+        self,
+        *,
+        caller: Caller,
+        dry_run: bool = False,
+        deadline: float | None = None,
+        progress: Progress | None = None,
+    ) -> SweepResult:
+        """Physically delete what is doomed and ripe."""
+        return collect.collect(self.engine, caller=caller, dry_run=dry_run, deadline=deadline, progress=progress)
+
+    def recompute(self, *, deadline: float | None = None) -> SweepResult:
+        """Finish the recomputes that policy edits left, in the names of who made these."""
+        return recompute.recompute(self.engine, deadline=deadline)
+
+    def verify(
+        self,
+        *,
+        caller: Caller,
+        filter: Filter | None = None,  # noqa: A002  the word of the CLI
+        share: float | None = None,
+        deadline: float | None = None,
+        progress: Progress | None = None,
+    ) -> SweepResult:
+        """Read copies and compare their hashes: those of what matches, or a share of all, doubtful ones first."""
+        return verify.verify(
+            self.engine, filter_=filter, share=share, caller=caller, deadline=deadline, progress=progress
+        )
+
+    def reconcile(
+        self,
+        *,
+        caller: Caller,
+        tiers: Sequence[str] = (),
+        dry_run: bool = False,
+        found: Callable[[Finding], None] | None = None,
+        progress: Progress | None = None,
+    ) -> ReconcileResult:
+        """Compare the catalog and the stores both ways; repair, and delete orphans that were seen twice."""
+        return reconcile.reconcile(
+            self.engine, caller=caller, tiers=tiers, dry_run=dry_run, found=found, progress=progress
+        )
+
+    def reconcile_at_work(self) -> UUID | None:
+        """Return the reconcile that is at work, if one is."""
+        return reconcile.busy(self.engine)
+
+    def maintain(self, *, caller: Caller) -> SweepResult:
+        """Keep the catalog itself and staging in order."""
+        return maintain.maintain(self.engine, caller=caller)
