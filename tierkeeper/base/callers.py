@@ -11,7 +11,7 @@ class Caller:
 
     ``key`` makes a second delivery of a store or a verb return the first result; without one each call is its own.
     A caller says nothing of tenants: where a tenant's rows are to be filtered, in ``catalog/database.py``, it arrives
-    together with the code that filters them (ADR 17).
+    together with the code that filters them (ADR 19).
     """
 
     actor: str
