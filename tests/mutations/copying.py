@@ -101,7 +101,7 @@ _R3_TO_R6 = (
                 "    if (wrong :=",
             ),
             Edit(
-                "tierkeeper/engine/damage.py",
+                "tierkeeper/engine/copies/damage.py",
                 "        if current is None or not current.readable:\n",
                 "        if current is None:\n",
             ),
@@ -129,7 +129,7 @@ _R3_TO_R6 = (
         "a copy inherits from the source that was tried first",
         (
             Edit(
-                "tierkeeper/engine/transfer.py",
+                "tierkeeper/engine/copies/transfer.py",
                 "uploaded(engine, intent, stored, source=source,",
                 "uploaded(engine, intent, stored, source=intent.sources[0],",
             ),

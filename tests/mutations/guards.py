@@ -16,7 +16,7 @@ _BYTES = (
         (
             Edit("tierkeeper/stores/content.py", "    elif sha256 not in {None, info.sha256}:\n", "    elif False:\n"),
             Edit(
-                "tierkeeper/engine/transfer.py",
+                "tierkeeper/engine/copies/transfer.py",
                 "    if wanted.difference(size=stored.size, sha256=stored.sha256):\n",
                 "    if False:\n",
             ),
@@ -76,7 +76,7 @@ _BYTES = (
         "verify finds nothing wrong",
         (
             Edit(
-                "tierkeeper/engine/checking.py",
+                "tierkeeper/engine/copies/check.py",
                 "    told = wanted.difference(sha256=read.sha256)\n",
                 "    told = ''\n",
             ),
@@ -88,7 +88,7 @@ _BYTES = (
         "one wrong answer of a store is damage",
         (
             Edit(
-                "tierkeeper/engine/checking.py",
+                "tierkeeper/engine/copies/check.py",
                 "    return found if isinstance(found, Read) else check(",
                 "    return found or check(",
             ),
@@ -100,7 +100,7 @@ _BYTES = (
         "what a store says that it has is not compared",
         (
             Edit(
-                "tierkeeper/engine/transfer.py",
+                "tierkeeper/engine/copies/transfer.py",
                 "    if wanted.difference(size=stored.size, sha256=stored.sha256):\n",
                 "    if False:\n",
             ),

@@ -119,7 +119,7 @@ MARKING = (
         "converge believes an upload without the mark after it",
         (
             Edit(
-                f"{_ENGINE}transfer.py",
+                f"{_ENGINE}copies/transfer.py",
                 "        if one.upload is not None and one.intent.tier in refused\n",
                 "        if one.upload is None and one.intent.tier in refused\n",
             ),
@@ -143,7 +143,7 @@ MARKING = (
         "a copy is called damaged without the mark",
         (
             Edit(
-                f"{_ENGINE}damage.py",
+                f"{_ENGINE}copies/damage.py",
                 "    if not confirmed and engine.refused([placement.tier]):\n        return None\n",
                 "",
             ),
@@ -225,7 +225,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "right bytes in another place heal",
-        (Edit(f"{_ENGINE}damage.py", "    if engine.refused([placement.tier]):\n        return False\n", ""),),
+        (Edit(f"{_ENGINE}copies/damage.py", "    if engine.refused([placement.tier]):\n        return False\n", ""),),
         (f"{_CLONES}test_a_clone_heals_nothing",),
     ),
     Mutant(

@@ -13,7 +13,7 @@ MOMENT = "tierkeeper/engine/moment.py"
 RIPENESS = "tierkeeper/engine/ripeness.py"
 SETTLEMENT = "tierkeeper/engine/settlement.py"
 STORING = "tierkeeper/engine/storing.py"
-TRANSFER = "tierkeeper/engine/transfer.py"
+TRANSFER = "tierkeeper/engine/copies/transfer.py"
 VERBS = "tierkeeper/engine/verbs.py"
 WISHES = "tierkeeper/engine/wishes.py"
 

@@ -4,7 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_survivors.py::"
 _LOOK = "tierkeeper/engine/survivors.py"
-_LOOKING = "tierkeeper/engine/looking.py"
+_LOOKING = "tierkeeper/engine/copies/looking.py"
 _CANDIDATES = "tierkeeper/engine/candidates.py"
 _COLLECT = "tierkeeper/engine/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
@@ -15,7 +15,7 @@ def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), tuple(f"{_TESTS}{test}" for test in tests))
 
 
-def _archived(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/checking.py") -> Mutant:
+def _archived(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/check.py") -> Mutant:
     return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_archived.py::{test}",))
 
 
@@ -24,11 +24,11 @@ def _left(how: str, file: str, old: str, new: str, test: str) -> Mutant:
 
 
 def _weak(how: str, old: str, new: str, test: str) -> Mutant:
-    edits = (Edit("tierkeeper/engine/checking.py", old, new),)
+    edits = (Edit("tierkeeper/engine/copies/check.py", old, new),)
     return Mutant("R21", how, edits, (f"tests/integration/engine/test_weak_etags.py::{test}",))
 
 
-def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/reads.py") -> Mutant:
+def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/reads.py") -> Mutant:
     edits = (Edit(file, old, new),)
     return Mutant("R21", how, edits, (f"tests/integration/engine/test_moved_buckets.py::{test}",))
 
@@ -121,7 +121,7 @@ SURVIVING = (
     ),
     _broken(
         "other bytes of equal length are those that were committed",
-        "tierkeeper/engine/checking.py",
+        "tierkeeper/engine/copies/check.py",
         "        found = engine.store(copy.tier).head(key_of(copy.form))\n",
         "        found = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
         "test_other_bytes_cost_nothing",
@@ -197,7 +197,7 @@ SURVIVING = (
     ),
     _left(
         "right bytes are damaged where their name cannot be noted",
-        "tierkeeper/engine/checking.py",
+        "tierkeeper/engine/copies/check.py",
         "        raise StoreTransient(tier=copy.tier, reason=reason)\n",
         "        return Wrong(reason, missing=False)\n",
         "test_right_bytes_whose_name_cannot_be_noted_are_not_damaged",

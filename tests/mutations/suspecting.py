@@ -3,7 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _ENGINE = "tests/integration/engine/"
-_DAMAGE = "tierkeeper/engine/damage.py"
+_DAMAGE = "tierkeeper/engine/copies/damage.py"
 _COMMIT = "tierkeeper/engine/commit.py"
 _SETTLEMENT = "tierkeeper/engine/settlement.py"
 _UNIT = "tests/unit/engine/test_settlement.py::"
@@ -58,7 +58,7 @@ SUSPECTING = (
     ),
     _broken(
         "verify waits for the time to come",
-        "tierkeeper/engine/suspects.py",
+        "tierkeeper/engine/copies/suspects.py",
         "    yield from _missed(engine, placements.past(now.later), until=placements.END)\n",
         "",
         "test_wrong_clocks.py::test_a_first_look_in_the_time_to_come_is_none",
@@ -184,7 +184,7 @@ SUSPECTING = (
     ),
     _broken(
         "a suspect is another copy",
-        "tierkeeper/engine/siblings.py",
+        "tierkeeper/engine/copies/siblings.py",
         "copy.readable and not copy.suspect and",
         "copy.readable and",
         "test_suspects_meanwhile.py::test_a_suspect_is_no_other_copy",

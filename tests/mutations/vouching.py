@@ -8,9 +8,9 @@ _TESTS = places.VOUCHING
 _LATER = "tests/integration/engine/test_vouching_later.py::"
 _REFUTED = "tests/integration/engine/test_refuted_sources.py::"
 _MOVED = "tests/integration/engine/test_moved_buckets.py::"
-_CHECKING = "tierkeeper/engine/checking.py"
+_CHECKING = "tierkeeper/engine/copies/check.py"
 _READING = "tierkeeper/engine/reading.py"
-_DAMAGE = "tierkeeper/engine/damage.py"
+_DAMAGE = "tierkeeper/engine/copies/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
 _UNIT = "tests/unit/engine/test_settlement.py::"
 

@@ -13,8 +13,10 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts, browse, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, reading, reserved, settlement
+from tierkeeper.engine import reading, reserved, settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.check import Wrong
+from tierkeeper.engine.copies.check import check as check_copy
 from tierkeeper.engine.moment import Moment
 from tierkeeper.keeper import Keeper
 
@@ -79,8 +81,8 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
             yield f"I2: {row.ref} is protected and no readable copy is kept"
         for copy in of_row:
             if copy.location not in overwritten and _should_be_right(copy):
-                wrong = checking.check(engine, copy, row.content)
-                if isinstance(wrong, checking.Wrong):
+                wrong = check_copy(engine, copy, row.content)
+                if isinstance(wrong, Wrong):
                     yield f"I3: the present copy of {row.ref} in {copy.tier}: {wrong.reason}"
     yield from _unknown_bytes(engine)
 

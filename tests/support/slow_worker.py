@@ -10,7 +10,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.engine import converge
 from tierkeeper.engine.commit import Result
 from tierkeeper.engine.context import Worker
-from tierkeeper.engine.transfer import Intent, Transferred
+from tierkeeper.engine.copies.transfer import Intent, Transferred
 
 
 @dataclass(slots=True)

@@ -24,9 +24,9 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import brake, change, locking, lost, namesakes, settlement
 from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.copies.transfer import Transferred
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
-from tierkeeper.engine.transfer import Transferred
 from tierkeeper.policy.decision import Action, Decision, Step, when
 from tierkeeper.stores.errors import StoreError, StoreTransient
 

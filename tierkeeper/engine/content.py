@@ -29,7 +29,7 @@ from tierkeeper.base.states import Temperature
 from tierkeeper.base.values import Ref
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
-from tierkeeper.engine.streams import Reopened
+from tierkeeper.engine.copies.streams import Reopened
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import Pieces, Store
 from tierkeeper.stores.errors import ObjectNotFound

@@ -27,10 +27,11 @@ from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
-from tierkeeper.engine import brake, commit, damage, locking, settlement, suspects, vouching
+from tierkeeper.engine import brake, commit, locking, settlement
 from tierkeeper.engine.context import Engine, Worker, info_of
+from tierkeeper.engine.copies import damage, suspects, vouching
+from tierkeeper.engine.copies.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 
 
 @dataclass(slots=True)

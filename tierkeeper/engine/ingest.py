@@ -29,11 +29,12 @@ from tierkeeper.base.values import ItemError, Ref, StoreResult
 from tierkeeper.catalog import artifacts, blobs, placements, tenants
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine import content as contents
-from tierkeeper.engine import locking, settlement, storing, streams
+from tierkeeper.engine import locking, settlement, storing
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import streams
+from tierkeeper.engine.copies.transfer import Intent, Renewal, fault, uploaded
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.storing import Incoming
-from tierkeeper.engine.transfer import Intent, Renewal, fault, uploaded
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper_client.contract import StoreArgs

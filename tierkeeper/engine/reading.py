@@ -22,10 +22,10 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.base.values import Ref
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, lost, suspects
+from tierkeeper.engine import lost
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import opener
-from tierkeeper.engine.transfer import fault
+from tierkeeper.engine.copies import check, damage, opener, suspects
+from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
 
@@ -176,7 +176,7 @@ def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow)
     return True
 
 
-def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checking.Wrong | None:
+def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.Wrong | None:
     """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more.
 
     That is done between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
@@ -184,13 +184,13 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> checki
     if engine.refused([copy.tier]):
         return None
     try:
-        found = checking.check(engine, copy, row.content)
+        found = check.check(engine, copy, row.content)
     except Exception as error:  # noqa: BLE001  that says nothing of the bytes
         log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
         return None
-    return found if isinstance(found, checking.Wrong) else None
+    return found if isinstance(found, check.Wrong) else None
 
 
 def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -26,8 +26,9 @@ from tierkeeper.catalog import artifacts, events, inventory, placements, quarant
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, epoch, removal, suspects
+from tierkeeper.engine import epoch, removal
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage, suspects
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.reconcile_look import Bad, Look
 from tierkeeper.stores.base import DeleteState, ObjectKey
@@ -69,7 +70,7 @@ def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | No
     if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
         return "still damaged"
     try:
-        found = None if owner is None else checking.check(engine, copy, owner.content, pinned=False)
+        found = None if owner is None else check.check(engine, copy, owner.content, pinned=False)
         if isinstance(found, Read):
             return "healed" if damage.heal(engine, copy, caller=caller, pin=found.pin) else "passed over"
     except StoreError as error:

@@ -26,9 +26,10 @@ from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.quarantine import Sighting
-from tierkeeper.engine import damage, reserved, siblings
-from tierkeeper.engine.checking import Wrong
+from tierkeeper.engine import reserved
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import damage, siblings
+from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.seen import Seen
 from tierkeeper.policy.decision import when

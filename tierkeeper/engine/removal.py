@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.transfer import fault
+from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 
 log = logs.get(__name__)

@@ -21,8 +21,8 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import locking, settlement
 from tierkeeper.engine.content import Body
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.transfer import Intent
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.transfer import Intent
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.policy.decision import Action, listed
 from tierkeeper.policy.match import Subject

@@ -26,11 +26,12 @@ from uuid import UUID
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import candidates, checking, damage, looking, vouching
-from tierkeeper.engine.checking import Wrong
+from tierkeeper.engine import candidates
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage, looking, vouching
+from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
-from tierkeeper.engine.reads import Reads
+from tierkeeper.engine.copies.reads import Reads
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey
 
@@ -62,7 +63,7 @@ def look(
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
     random.shuffle(staying)  # a look that gives up leaves others unasked each time
     reads = Reads(engine)
-    reading, by_pin = _Reading(reads), partial(checking.look, reads=None if dry_run else reads)
+    reading, by_pin = _Reading(reads), partial(check.look, reads=None if dry_run else reads)
     looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
     read = looking.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
@@ -86,7 +87,7 @@ class _Reading:
 
     def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
         """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
-        found = checking.whole(engine, copy, reads=self.reads)
+        found = check.whole(engine, copy, reads=self.reads)
         if isinstance(found, Wrong):
             return found
         self.pins[copy.id] = found.pin

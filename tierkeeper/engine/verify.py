@@ -16,10 +16,11 @@ from tierkeeper.base.values import Filter, ItemError, SweepResult
 from tierkeeper.catalog import browse, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking, damage, job, reading, suspects, vouching
+from tierkeeper.engine import job, reading
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage, suspects, vouching
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.transfer import fault
+from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.errors import TierNotOurs
 
 _BATCH = 200
@@ -67,10 +68,10 @@ Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
-    def one(pair: tuple[ArtifactRow, PlacementRow]) -> checking.Wrong | Read | TierkeeperError:
+    def one(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage lie under a pin that nobody knows
-            return checking.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
+            return check.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
         except TierkeeperError as error:
             return error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch

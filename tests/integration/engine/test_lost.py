@@ -10,7 +10,8 @@ from support.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.findings import FindingAction
-from tierkeeper.engine import checking, lost
+from tierkeeper.engine import lost
+from tierkeeper.engine.copies import check
 from tierkeeper.stores.errors import StoreTransient
 
 DOOMED = "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() + interval '1 hour'"
@@ -163,7 +164,7 @@ def test_a_copy_that_cannot_be_asked_is_not_lost(doomed: House, monkeypatch: pyt
     def fails(*_: object, **__: object) -> None:
         raise StoreTransient(tier="warm", reason="it is away")
 
-    monkeypatch.setattr(checking, "check", fails)
+    monkeypatch.setattr(check, "check", fails)
     result, found = reconcile(doomed, dry_run=True)
     assert (result.lost, [f.lost for f in found]) == (0, [])
     assert sum(tier.unanswered for tier in result.tiers) == 1

@@ -15,7 +15,7 @@ from support.reconciling import CONTENT, overwrite
 from support.s3_answers import KEYS
 
 from tierkeeper.base import callers
-from tierkeeper.engine import looking, reads
+from tierkeeper.engine.copies import looking, reads
 from tierkeeper.stores.s3 import S3Store
 
 _MOVES = (

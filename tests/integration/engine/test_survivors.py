@@ -17,7 +17,8 @@ from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import candidates, collect, reads, survivors
+from tierkeeper.engine import candidates, collect, survivors
+from tierkeeper.engine.copies import reads
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient

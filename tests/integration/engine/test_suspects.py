@@ -27,12 +27,8 @@ from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.engine import (
-    checking,
-    damage,
-    survivors,
-    suspects,
-)
+from tierkeeper.engine import survivors
+from tierkeeper.engine.copies import check, damage, suspects
 from tierkeeper.stores.base import ObjectKey
 
 
@@ -172,10 +168,10 @@ def test_the_second_look_begins_after_the_quarantine(apart: House) -> None:
     apart.keeper.sweeps.verify(caller=callers.BEAT)
     apart.pass_time(QUARANTINE)
     engine = apart.keeper.engine
-    early = checking.Wrong("nothing", missing=True, at=time.monotonic() - 7200)
+    early = check.Wrong("nothing", missing=True, at=time.monotonic() - 7200)
     assert damage.report(engine, copy_in(apart), early, caller=TESTER) is damage.Reported.SUSPECT
     assert damaged(apart) == 0
-    late = checking.Wrong("nothing", missing=True)
+    late = check.Wrong("nothing", missing=True)
     assert damage.report(engine, copy_in(apart), late, caller=TESTER) is damage.Reported.DAMAGED
     assert (missed(apart), damaged(apart)) == (0, 1)
     apart.settle()

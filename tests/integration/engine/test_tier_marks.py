@@ -14,8 +14,9 @@ from support.reconciling import CONTENT, reconcile
 from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.base.states import RunKind
-from tierkeeper.engine import damage, marks
-from tierkeeper.engine.checking import Wrong
+from tierkeeper.engine import marks
+from tierkeeper.engine.copies import damage
+from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
 from tierkeeper.stores.marks import TierMark

@@ -15,7 +15,8 @@ from support.missing import stand_before
 from tierkeeper.base import callers
 from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import collect, looking, reads, repinning
+from tierkeeper.engine import collect
+from tierkeeper.engine.copies import looking, reads, repinning
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import Garbled, StoreTransient

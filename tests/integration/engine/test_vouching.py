@@ -12,8 +12,8 @@ from support.reconciling import CONTENT
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched
-from tierkeeper.engine import damage, vouching
-from tierkeeper.engine.checking import Wrong
+from tierkeeper.engine.copies import damage, vouching
+from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy

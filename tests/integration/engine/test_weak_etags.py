@@ -15,7 +15,8 @@ from support.missing import states
 from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.base import callers
-from tierkeeper.engine import survivors, suspects
+from tierkeeper.engine import survivors
+from tierkeeper.engine.copies import suspects
 from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores import s3_probe
 from tierkeeper.stores.base import ObjectKey

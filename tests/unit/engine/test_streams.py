@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tierkeeper.engine.streams import Reopened
+from tierkeeper.engine.copies.streams import Reopened
 
 
 class Object:

@@ -8,8 +8,8 @@ from tierkeeper.base.content import Content
 from tierkeeper.catalog import artifacts, inventory, placements
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import checking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check
 from tierkeeper.stores.errors import StoreError
 
 
@@ -62,9 +62,9 @@ def reads_right(engine: Engine, copy: PlacementRow | None, content: Content) -> 
     if copy.tier not in engine.stores:
         return None
     try:
-        found = checking.check(engine, copy, content, pinned=False)
+        found = check.check(engine, copy, content, pinned=False)
     except StoreError:
         return None
-    if isinstance(found, checking.Wrong):
+    if isinstance(found, check.Wrong):
         return None if found.missing and copy.suspect else False
     return True

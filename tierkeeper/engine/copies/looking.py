@@ -8,11 +8,11 @@ from functools import partial
 from tierkeeper.base import log as logs
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import checking
-from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.reads import Reads, Unread
-from tierkeeper.engine.transfer import fault
+from tierkeeper.engine.copies import check
+from tierkeeper.engine.copies.check import Wrong
+from tierkeeper.engine.copies.reads import Reads, Unread
+from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
 log = logs.get(__name__)
@@ -32,7 +32,7 @@ class Looked:
 
 def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Looked:
     """Look at these copies. Of what gave no answer, was not read, or is not the tier's own place, nothing is told."""
-    look = how or partial(checking.look, reads=Reads(engine))
+    look = how or partial(check.look, reads=Reads(engine))
     tiers = {copy.tier for copy in copies}
     refused = engine.refused(tiers)
     tiers -= refused.keys()

@@ -23,9 +23,8 @@ from tierkeeper.base.metrics import COPIES_FAILED
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import checking, streams
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import opener
+from tierkeeper.engine.copies import check, opener, streams
 from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreDefect
@@ -55,7 +54,7 @@ class Transferred:
     intent: Intent
     upload: Upload | None
     error: TierkeeperError | None
-    bad_sources: tuple[tuple[PlacementRow, checking.Wrong], ...] = ()  # with what is wrong with each
+    bad_sources: tuple[tuple[PlacementRow, check.Wrong], ...] = ()  # with what is wrong with each
 
 
 class Renewal:
@@ -120,7 +119,7 @@ def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Re
 
 def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
     """Copy from the first source that has the right bytes."""
-    bad: list[tuple[PlacementRow, checking.Wrong]] = []
+    bad: list[tuple[PlacementRow, check.Wrong]] = []
     error: TierkeeperError | None = None
     for source in intent.sources:
         try:
@@ -243,7 +242,7 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
-def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Renewal) -> checking.Wrong | None:
+def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Renewal) -> check.Wrong | None:
     """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment.
 
     It is asked between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
@@ -251,10 +250,10 @@ def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Rene
     if engine.refused([source.tier]):
         return None
     try:
-        found = checking.confirmed(engine, source, content, progressed=renewal.progressed)
+        found = check.confirmed(engine, source, content, progressed=renewal.progressed)
     except TierkeeperError:
         return None
     except Exception as problem:  # noqa: BLE001  as above
         fault(source.tier, problem)
         return None
-    return found if isinstance(found, checking.Wrong) else None
+    return found if isinstance(found, check.Wrong) else None

@@ -13,8 +13,8 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import damage, looking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import damage, looking
 
 #: what runs count, besides what a report makes of a copy
 FOUND_AGAIN = "found again"

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from tierkeeper.base.content import Content
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import repinning
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import opener
+from tierkeeper.engine.copies import opener, repinning
 from tierkeeper.engine.copies.opener import Read, key_of
-from tierkeeper.engine.reads import Reads, Unread
+from tierkeeper.engine.copies.reads import Reads, Unread
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, Unnamed
 
 

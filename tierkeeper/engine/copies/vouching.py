@@ -17,10 +17,10 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import blobs, placements
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import checking, damage
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.transfer import Renewal, each, fault
+from tierkeeper.engine.copies.transfer import Renewal, each, fault
 
 log = logs.get(__name__)
 
@@ -40,11 +40,11 @@ def resolve(
     before = engine.refused({doubt.copy.tier for doubt in doubts})
     pins: dict[UUID, str | None] = {}
 
-    def read(doubt: Doubt) -> tuple[Doubt, checking.Wrong | Read | TierkeeperError]:
+    def read(doubt: Doubt) -> tuple[Doubt, check.Wrong | Read | TierkeeperError]:
         if doubt.copy.tier in before:
             return doubt, before[doubt.copy.tier]
         try:
-            return doubt, checking.confirmed(engine, doubt.copy, doubt.content, progressed=renewal.progressed)
+            return doubt, check.confirmed(engine, doubt.copy, doubt.content, progressed=renewal.progressed)
         except TierkeeperError as error:
             return doubt, error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch

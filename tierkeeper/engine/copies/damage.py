@@ -34,8 +34,8 @@ from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine.checking import Wrong
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.record import record
 
 log = logs.get(__name__)
