@@ -18,7 +18,7 @@ from benchmarks.harness.rounds import Role, Samples, Side
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.context import Worker
-from tierkeeper.engine.converge import claim_due, step_2_decide
+from tierkeeper.engine.converge.converge import claim_due, step_2_decide
 from tierkeeper.keeper import Keeper
 
 BATCH = 500  # the default of engine.batch

@@ -26,9 +26,10 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import Parked
 from tierkeeper.base.metrics import DELIVERIES_PARKED, TASK_SECONDS
-from tierkeeper.base.parking import Sent
-from tierkeeper.base.values import SweepResult, plain
-from tierkeeper.engine.deliveries import Deliveries
+from tierkeeper.engine.operations.deliveries import Deliveries
+from tierkeeper.values.parking import Sent
+from tierkeeper.values.plain import plain
+from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
 from tierkeeper_client.errors import InvalidInput, MessageRefused, TierkeeperError

@@ -10,11 +10,11 @@ import hypothesis
 import pytest
 from support import scale, services
 
-from tierkeeper.base.settings import Settings, load
-from tierkeeper.base.settings_documents import DOCUMENTED
 from tierkeeper.catalog import migrate
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.embedded.valkey import Valkey
+from tierkeeper.settings.documents import DOCUMENTED
+from tierkeeper.settings.settings import Settings, load
 
 ABOUT_TESTS = ("TIERKEEPER_CI", "TIERKEEPER_TEST_")
 

@@ -4,8 +4,8 @@ import functools
 from typing import Any
 
 from beat_schedule import BEAT_SCHEDULE
-from tierkeeper.base.settings import Settings, load
 from tierkeeper.embedded.services import resolve
+from tierkeeper.settings.settings import Settings, load
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.settings import shared_settings
 

@@ -15,7 +15,7 @@ from kombu import compression
 from tasks.base import REFUSED_HEADER
 from tierkeeper.base import log
 from tierkeeper.base.metrics import MESSAGES_REFUSED
-from tierkeeper.base.settings_groups import MessagesSettings
+from tierkeeper.settings.groups import MessagesSettings
 from tierkeeper_client.contract import MAX_HEADER, TaskName
 from tierkeeper_client.mac import KeyRing
 from worker import config

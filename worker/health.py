@@ -14,8 +14,8 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import KombuError
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
 from tierkeeper_client.errors import TierkeeperError
 from worker import broker, config
 from worker.app import app

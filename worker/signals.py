@@ -56,7 +56,8 @@ def watch(sender: Consumer, **_: object) -> None:
 
 def configure_logging(**_: object) -> None:
     """Take over from Celery's own logging; its loggers' lines go the same way as ours."""
-    log.configure(config.messaging().log)
+    chosen = config.messaging().log
+    log.configure(chosen.level, chosen.format)
     for name, level in CELERY_LINES.items():
         logging.getLogger(name).setLevel(level)
 

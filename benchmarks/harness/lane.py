@@ -17,8 +17,8 @@ from uuid import UUID
 
 from benchmarks.harness.bare import BULK, Access, Bare
 from benchmarks.harness.filling import content
-from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 
 ROOT = Path(__file__).parents[2]
 Item = tuple[str, str, int]  # location, SHA-256 in base64, size

@@ -15,7 +15,7 @@ from benchmarks.harness import filling, services
 from benchmarks.harness.bare import Bare
 from benchmarks.harness.lane import Lanes
 from tierkeeper.base.callers import Caller
-from tierkeeper.engine import reserved
+from tierkeeper.engine.trust import reserved
 from tierkeeper.keeper import Keeper
 
 THREADS = 16  # of each process; the default of engine.io_threads

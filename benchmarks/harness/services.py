@@ -18,10 +18,10 @@ import psycopg
 
 from benchmarks.harness.bare import REGION, Access
 from benchmarks.harness.machine import adopt_orphans
-from tierkeeper.base.settings import Settings, load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.embedded.valkey import Valkey
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings, load
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server

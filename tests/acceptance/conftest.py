@@ -20,8 +20,8 @@ from support.callers import TESTER
 from support.deployment import Deployment
 from support.nodes import Valkey, Worker
 
-from tierkeeper.base.settings import Settings, load
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings, load
 from tierkeeper_client.client import TierkeeperClient
 
 

@@ -17,8 +17,8 @@ from support.house import House, houses
 from support.nodes import Valkey
 from support.scale import Scale
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.settings.settings import Settings
 
 
 @pytest.fixture

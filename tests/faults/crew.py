@@ -18,8 +18,8 @@ from support.house import House
 from support.processes import LocalProcess
 
 from tierkeeper.base import callers
-from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.contract import InlineContent, StoreArgs, TaskName
 from tierkeeper_client.errors import BrokerUnavailable

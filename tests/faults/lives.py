@@ -23,7 +23,7 @@ from tierkeeper.base.errors import (
     RetentionLocked,
     TierkeeperError,
 )
-from tierkeeper.engine import reserved
+from tierkeeper.engine.trust import reserved
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
 NAMES = st.sampled_from(["a", "b", "c"])

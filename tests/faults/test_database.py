@@ -29,9 +29,9 @@ from support.scale import Scale
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.base.settings import Settings, load
 from tierkeeper.catalog import migrate
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.settings.settings import Settings, load
 
 KEPT = (("fsync", "off"), ("restart_after_crash", "on"))  # no power cut is tried here
 TRIES = 40  # of a delivery, a moment apart

@@ -25,8 +25,8 @@ from tierkeeper.base.errors import (
     NotDeleted,
     RetentionLocked,
 )
-from tierkeeper.base.settings import Settings
 from tierkeeper.base.states import ArtifactState
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
 

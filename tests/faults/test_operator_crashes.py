@@ -12,11 +12,11 @@ from support.crashing import Crash, Step, When
 from support.house import OpenHouse, houses
 
 from tierkeeper.base.errors import CatalogInUse
-from tierkeeper.base.settings import Settings
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import AppliedItem
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine import acceptance, dump, rebuild
+from tierkeeper.engine.recovery import acceptance, dump, rebuild
+from tierkeeper.settings.settings import Settings
+from tierkeeper.values.plans import AppliedItem
 
 SILENT = timedelta(minutes=6)  # after which nobody is at work on a plan any more
 

@@ -13,7 +13,7 @@ from faults.ward import How, OpenWard, Ward
 from support.callers import TESTER
 from support.house import LEASES_END
 
-from tierkeeper.base.parking import StuckFilter, StuckKind
+from tierkeeper.values.parking import StuckFilter, StuckKind
 from tierkeeper_client.contract import SweepArgs, TaskName
 
 OTHERS = [f"healthy{number}" for number in range(12)]

@@ -12,9 +12,9 @@ from support.s3_front import Trick
 from support.scale import Scale
 
 from tierkeeper.base import callers
-from tierkeeper.base.settings import Settings
-from tierkeeper.stores import s3_probe
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.settings.settings import Settings
+from tierkeeper.stores.s3 import probe
+from tierkeeper.stores.s3.store import S3Store
 from tierkeeper_client.errors import TierkeeperError
 
 PATIENCE = 1.0  # seconds until a call over these stores is given up
@@ -76,7 +76,7 @@ def test_tricks_of_a_server(
         # one whose abort failed too may stay beside its finished copy, empty, and goes with it; a probe's goes with
         # the next probe
         kept = {row.location for row in house.sql("SELECT location FROM placements")}
-        assert all(key.endswith(tuple(kept)) or s3_probe.FOLDER in key for key in uploads(house))
+        assert all(key.endswith(tuple(kept)) or probe.FOLDER in key for key in uploads(house))
     missed = set(Trick) - set(front.met)
     assert len(missed) <= (2 if scales.LONG else len(Trick) - 4), missed
 

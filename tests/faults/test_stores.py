@@ -17,7 +17,7 @@ from support.scale import Scale
 
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.settings import Settings
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs
 from tierkeeper_client.errors import TierkeeperError

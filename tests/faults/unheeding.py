@@ -20,7 +20,7 @@ from support.vault import Vault
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 
 
 class Unheeding(Vault):

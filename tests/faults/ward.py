@@ -21,10 +21,10 @@ from support.house import LEASES_END, House
 from support.processes import LocalProcess
 
 from tierkeeper.base import callers
-from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine import reserved
+from tierkeeper.engine.trust import reserved
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 from tierkeeper_client.contract import Message, SweepArgs, TaskName
 from tierkeeper_client.settings import shared_settings
 

@@ -2,11 +2,11 @@
 
 from mutations.mutant import Edit, Mutant
 
-_S3 = "tierkeeper/stores/s3.py"
-_ONCE = "tierkeeper/stores/s3_once.py"
-_SIGNED = "tierkeeper/stores/s3_signed.py"
+_S3 = "tierkeeper/stores/s3/store.py"
+_ONCE = "tierkeeper/stores/s3/once.py"
+_SIGNED = "tierkeeper/stores/s3/signed.py"
 _ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
-_S3_ERRORS = "tierkeeper/stores/s3_errors.py"
+_S3_ERRORS = "tierkeeper/stores/s3/errors.py"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
 _ODD_DELETES = "tests/integration/engine/test_odd_deletes.py::"
 _ODD = "tests/integration/engine/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
@@ -30,7 +30,7 @@ _ODD_ANSWERS = (
         "what botocore cannot read is a defect of ours",
         (
             Edit(
-                "tierkeeper/stores/s3_client.py",
+                "tierkeeper/stores/s3/client.py",
                 '        core.register_component("response_parser_factory", s3_errors.Parsers())\n',
                 "",
             ),
@@ -76,13 +76,19 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "a checksum without an ETag is one of the whole",
-        (Edit("tierkeeper/stores/s3_answers.py", 'if not etag or "-" in etag or', 'if "-" in (etag or "") or'),),
+        (Edit("tierkeeper/stores/s3/answers.py", 'if not etag or "-" in etag or', 'if "-" in (etag or "") or'),),
         ("tests/integration/engine/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
     ),
     Mutant(
         "odd answers",
         "a bulk delete that fails stops the other tiers",
-        (Edit("tierkeeper/engine/removal.py", "    except Exception as error:", "    except BufferError as error:"),),
+        (
+            Edit(
+                "tierkeeper/engine/copies/removal.py",
+                "    except Exception as error:",
+                "    except BufferError as error:",
+            ),
+        ),
         (f"{_ODD_DELETES}test_a_delete_that_fails_in_a_way_of_its_own_ends_no_reconcile",),
     ),
 )
@@ -127,7 +133,7 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "nobody counts botocore's tries",
-        (Edit("tierkeeper/stores/s3_client.py", '"needs-retry.s3"', '"never"'),),
+        (Edit("tierkeeper/stores/s3/client.py", '"needs-retry.s3"', '"never"'),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

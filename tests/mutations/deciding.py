@@ -96,7 +96,7 @@ _R10 = (
     Mutant(
         "R10",
         "the policy deletes without an undo window",
-        (Edit("tierkeeper/engine/change.py", '"purge_at": decision.purge_at,', '"purge_at": now,'),),
+        (Edit("tierkeeper/engine/converge/change.py", '"purge_at": decision.purge_at,', '"purge_at": now,'),),
         (f"{STORY}test_the_policy_deletes_as_a_user_does",),
     ),
     Mutant(

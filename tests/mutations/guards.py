@@ -5,7 +5,7 @@ from mutations.places import COLLECT, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STO
 
 _GRAMMAR = "tierkeeper/base/quantities.py"
 
-_S3 = "tierkeeper/stores/s3.py"
+_S3 = "tierkeeper/stores/s3/store.py"
 _OPENER = "tierkeeper/engine/copies/opener.py"
 _FORMS = "tests/integration/stores/test_opener.py::"
 
@@ -34,7 +34,7 @@ _BYTES = (
         "a server is believed to compare what it is told",
         (
             Edit(
-                "tierkeeper/stores/s3_probe.py",
+                "tierkeeper/stores/s3/probe.py",
                 '    return _status(lambda: put(b"other")) == _BAD and _status(lambda: put(_BODY)) == _OK\n',
                 "    return _status(lambda: put(_BODY)) == _OK\n",
             ),
@@ -64,7 +64,7 @@ _BYTES = (
         "what is read is not compared with its hash",
         (
             Edit(
-                "tierkeeper/engine/reading.py",
+                "tierkeeper/engine/read/reading.py",
                 "        if row.content.difference(sha256=sha256):\n",
                 "        if False:\n",
             ),
@@ -225,7 +225,7 @@ _WORK = (
         "a second delivery is not recognised under the locks",
         (
             Edit(
-                "tierkeeper/engine/storing.py",
+                "tierkeeper/engine/ingest/storing.py",
                 "    known = commands.find(connection, [item.delivery for item in items])\n",
                 "    known: dict[commands.Delivery, dict[str, Any]] = {}\n",
             ),
@@ -255,7 +255,7 @@ _WORK = (
         "a move is not told",
         (
             Edit(
-                "tierkeeper/engine/commit.py",
+                "tierkeeper/engine/converge/commit.py",
                 "    events.append(connection, lines, at=now)\n    return results, locks\n",
                 "    return results, locks\n",
             ),

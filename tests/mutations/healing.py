@@ -5,7 +5,7 @@ from mutations.mutant import Edit, Mutant
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _SIBLINGS = "tierkeeper/engine/copies/siblings.py"
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
-_VERIFY = "tierkeeper/engine/verify.py"
+_VERIFY = "tierkeeper/engine/reconcile/verify.py"
 _LOST = "tests/integration/engine/test_lost.py::"
 
 HEALING = (

@@ -87,7 +87,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a folder's mark that was admitted once is admitted for ever",
-        (Edit("tierkeeper/stores/filesystem.py", "            self.guard(admitted[1])", "            pass"),),
+        (Edit("tierkeeper/stores/filesystem/store.py", "            self.guard(admitted[1])", "            pass"),),
         (f"{_PLACES}test_a_worker_notices_that_another_place_was_adopted",),
     ),
     Mutant(
@@ -107,7 +107,7 @@ MARKING = (
         "a folder is used whoever's mark it has",
         (
             Edit(
-                "tierkeeper/stores/filesystem.py",
+                "tierkeeper/stores/filesystem/store.py",
                 "        if self.guard is None:\n            return\n        found",
                 "        if self.guard is not None:\n            return\n        found",
             ),
@@ -171,7 +171,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a pipe where a mark belongs is waited for",
-        (Edit("tierkeeper/stores/tree_mark.py", " | os.O_NONBLOCK", ""),),
+        (Edit("tierkeeper/stores/filesystem/mark.py", " | os.O_NONBLOCK", ""),),
         (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
     ),
     Mutant(
@@ -300,7 +300,7 @@ MARKING = (
         "a mark on a failing disk says that the place is another one",
         (
             Edit(
-                "tierkeeper/stores/tree_mark.py",
+                "tierkeeper/stores/filesystem/mark.py",
                 "        raise MarkNotRead(tier=tier, place=tree.root, reason=str(error.strerror)) from error\n",
                 "        raise TierNotOurs(tier=tier, reason=str(error.strerror)) from error\n",
             ),
@@ -312,7 +312,7 @@ MARKING = (
         "a spoiled mark in a bucket says that the place is another one",
         (
             Edit(
-                "tierkeeper/stores/s3_mark.py",
+                "tierkeeper/stores/s3/mark.py",
                 "        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error\n",
                 "        return None\n",
             ),
@@ -324,7 +324,7 @@ MARKING = (
         "an answer that cannot be understood is the library's matter",
         (
             Edit(
-                "tierkeeper/stores/s3_errors.py",
+                "tierkeeper/stores/s3/errors.py",
                 "    except _ODD as error:\n",
                 "    except ZeroDivisionError as error:\n",
             ),

@@ -2,13 +2,13 @@
 
 from mutations.mutant import Edit, Mutant
 
-_S3 = "tierkeeper/stores/s3.py"
-_COPY = "tierkeeper/stores/s3_copy.py"
-_LOOK = "tierkeeper/stores/s3_look.py"
-_MULTIPART = "tierkeeper/stores/s3_multipart.py"
-_ONCE = "tierkeeper/stores/s3_once.py"
-_ORIGIN = "tierkeeper/stores/s3_origin.py"
-_PROBE = "tierkeeper/stores/s3_probe.py"
+_S3 = "tierkeeper/stores/s3/store.py"
+_COPY = "tierkeeper/stores/s3/copy.py"
+_LOOK = "tierkeeper/stores/s3/look.py"
+_MULTIPART = "tierkeeper/stores/s3/multipart.py"
+_ONCE = "tierkeeper/stores/s3/once.py"
+_ORIGIN = "tierkeeper/stores/s3/origin.py"
+_PROBE = "tierkeeper/stores/s3/probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
 _WEAK = "tests/integration/engine/test_weak_etags.py::"
@@ -23,7 +23,7 @@ _R16 = (
     Mutant(
         "R16",
         "a weak ETag names bytes",
-        (Edit("tierkeeper/stores/s3_answers.py", ' or given.startswith("W/")', ""),),
+        (Edit("tierkeeper/stores/s3/answers.py", ' or given.startswith("W/")', ""),),
         ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
     ),
     Mutant(
@@ -53,7 +53,7 @@ _R16 = (
     Mutant(
         "time-outs",
         "a copy is waited for once",
-        (Edit("tierkeeper/base/settings_order.py", " + pauses + 2 * seconds + ", " + seconds + "),),
+        (Edit("tierkeeper/settings/order.py", " + pauses + 2 * seconds + ", " + seconds + "),),
         ("tests/unit/base/test_time_outs.py",),
     ),
     Mutant(

@@ -3,8 +3,8 @@
 from mutations.mutant import Edit, Mutant
 from mutations.places import COLLECT
 
-ACT = "tierkeeper/engine/reconcile_act.py"
-LOOK = "tierkeeper/engine/reconcile_look.py"
+ACT = "tierkeeper/engine/reconcile/act.py"
+LOOK = "tierkeeper/engine/reconcile/look.py"
 QUARANTINE = "tierkeeper/catalog/quarantine.py"
 
 ENGINE = "tests/integration/engine/"
@@ -82,7 +82,7 @@ _RECONCILE = (
         "reconcile does not stop when too much differs",
         (
             Edit(
-                "tierkeeper/engine/reconcile.py",
+                "tierkeeper/engine/reconcile/reconcile.py",
                 "            if (limit := self._limits.of(one) +",
                 "            if 0 * (limit := self._limits.of(one) +",
             ),
@@ -104,7 +104,7 @@ _RESTORED = (
         (
             Edit(ACT, "        epoch.require_trusted(connection)\n", ""),
             Edit(
-                "tierkeeper/engine/reconcile.py",
+                "tierkeeper/engine/reconcile/reconcile.py",
                 "        if restored is not None:\n",
                 "        if False:\n",
             ),
@@ -119,7 +119,7 @@ _BRAKE = (
         "nothing is ever too much",
         (
             Edit(
-                "tierkeeper/engine/brake.py",
+                "tierkeeper/engine/gates/brake.py",
                 "        return self.limit is not None and self.pending + self.recent > self.limit\n",
                 "        return False\n",
             ),
@@ -131,7 +131,7 @@ _BRAKE = (
         "what went lately does not count",
         (
             Edit(
-                "tierkeeper/engine/brake.py",
+                "tierkeeper/engine/gates/brake.py",
                 "        return self.limit is not None and self.pending + self.recent > self.limit\n",
                 "        return self.limit is not None and self.pending > self.limit\n",
             ),
@@ -143,7 +143,7 @@ _BRAKE = (
         "a commit does not ask",
         (
             Edit(
-                "tierkeeper/engine/commit.py",
+                "tierkeeper/engine/converge/commit.py",
                 "    items = _braked(connection, engine, moment, items, held, worker)\n",
                 "",
             ),
@@ -155,7 +155,7 @@ _BRAKE = (
         "what a commit stops is in nobody's count",
         (
             Edit(
-                "tierkeeper/engine/commit.py",
+                "tierkeeper/engine/converge/commit.py",
                 "    elif item.stopped and retry.unforeseen:\n",
                 "    elif item.stopped and retry.unforeseen and retry.lost:\n",
             ),

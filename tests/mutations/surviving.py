@@ -3,10 +3,10 @@
 from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/test_survivors.py::"
-_LOOK = "tierkeeper/engine/survivors.py"
+_LOOK = "tierkeeper/engine/collect/survivors.py"
 _LOOKING = "tierkeeper/engine/copies/looking.py"
-_CANDIDATES = "tierkeeper/engine/candidates.py"
-_COLLECT = "tierkeeper/engine/collect.py"
+_CANDIDATES = "tierkeeper/engine/collect/candidates.py"
+_COLLECT = "tierkeeper/engine/collect/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
 _LEAVING = "            unseen.left(connection, judged.unseen, now=catalog_now(connection))\n"
 
@@ -186,7 +186,7 @@ SURVIVING = (
         "            return Vouched.SERVER, one.version or seen.pin\n",
         "            return Vouched.SERVER, one.version\n",
         "test_what_is_taken_over_has_a_name",
-        file="tierkeeper/engine/adopt.py",
+        file="tierkeeper/engine/recovery/adopt.py",
     ),
     _left(
         "what was left comes first again",

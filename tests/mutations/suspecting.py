@@ -4,8 +4,8 @@ from mutations.mutant import Edit, Mutant
 
 _ENGINE = "tests/integration/engine/"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
-_COMMIT = "tierkeeper/engine/commit.py"
-_SETTLEMENT = "tierkeeper/engine/settlement.py"
+_COMMIT = "tierkeeper/engine/converge/commit.py"
+_SETTLEMENT = "tierkeeper/engine/copies/settlement.py"
 _UNIT = "tests/unit/engine/test_settlement.py::"
 
 
@@ -65,14 +65,14 @@ SUSPECTING = (
     ),
     _broken(
         "a read in the time to come is fresh",
-        "tierkeeper/engine/verify.py",
+        "tierkeeper/engine/reconcile/verify.py",
         "(to_come, 1.0), ",
         "",
         "test_wrong_clocks.py::test_what_was_read_in_the_time_to_come_is_read",
     ),
     _broken(
         "a machine that is ahead hides copies from verify",
-        "tierkeeper/engine/verify.py",
+        "tierkeeper/engine/reconcile/verify.py",
         "    return placements.past(catalog_now(connection))\n",
         "    return placements.past(catalog_now(connection).replace(year=9000))\n",
         "test_wrong_clocks.py::test_a_machine_that_is_ahead_hides_no_copy_from_verify",
@@ -100,7 +100,7 @@ SUSPECTING = (
     ),
     _broken(
         "an orphan is deleted by a clock that is ahead",
-        "tierkeeper/engine/reconcile_look.py",
+        "tierkeeper/engine/reconcile/look.py",
         "        return self._began.earlier - ",
         "        return self._began.catalog - ",
         "test_wrong_clocks.py::test_orphans_wait_for_both_clocks",
@@ -128,21 +128,21 @@ SUSPECTING = (
     ),
     _broken(
         "a suspect is replaced at once",
-        "tierkeeper/engine/converge.py",
+        "tierkeeper/engine/converge/converge.py",
         "            left |= settlement.held_up(copies[blob])\n",
         "",
         "test_suspects.py::test_what_is_lacking_besides_is_copied",
     ),
     _broken(
         "no second look comes by itself",
-        "tierkeeper/engine/converge.py",
+        "tierkeeper/engine/converge/converge.py",
         "    if plan.suspects:\n",
         "    if False:\n",
         "test_suspects.py::test_the_only_copy_is_gone",
     ),
     _broken(
         "verify does not look at suspects first",
-        "tierkeeper/engine/verify.py",
+        "tierkeeper/engine/reconcile/verify.py",
         " if share is not None else ():\n            if over",
         " if False else ():\n            if over",
         "test_suspects_meanwhile.py::test_verify_looks_at_suspects_besides_its_share",
@@ -177,7 +177,7 @@ SUSPECTING = (
     ),
     _broken(
         "what is found is judged by when the look at the tier began",
-        "tierkeeper/engine/reconcile_look.py",
+        "tierkeeper/engine/reconcile/look.py",
         "wrong, missed=copy.missed_at, now=now)",
         "Wrong(reason, wrong.missing), missed=copy.missed_at, now=self.began)",
         "test_suspects_meanwhile.py::test_what_is_found_is_what_is_done",
@@ -191,49 +191,49 @@ SUSPECTING = (
     ),
     _broken(
         "a suspect is locked",
-        "tierkeeper/engine/locking.py",
+        "tierkeeper/engine/copies/locking.py",
         "        and not p.suspect\n",
         "",
         "tests/unit/engine/test_locking.py::test_wanted",
     ),
     _broken(
         "a suspect is read first",
-        "tierkeeper/engine/reading.py",
+        "tierkeeper/engine/read/reading.py",
         "key=lambda p: (p.suspect, p.state",
         "key=lambda p: (p.state",
         "test_suspects_meanwhile.py::test_a_reader_takes_another_copy_first",
     ),
     _broken(
         "a suspect hides right bytes",
-        "tierkeeper/engine/verify.py",
+        "tierkeeper/engine/reconcile/verify.py",
         "any(not copy.suspect for copy in present)",
         "any(present)",
         "test_suspects_meanwhile.py::test_a_suspect_hides_no_copy",
     ),
     _broken(
         "verify reports what was not noted",
-        "tierkeeper/engine/verify.py",
+        "tierkeeper/engine/reconcile/verify.py",
         "        if copy.damaged_at is None and reported is None:",
         "        if False:",
         "test_suspects_meanwhile.py::test_verify_reports_nothing_that_is_not_noted",
     ),
     _broken(
         "a look at the place before counts",
-        "tierkeeper/engine/marking.py",
+        "tierkeeper/engine/trust/marking.py",
         "        placements.forget_misses(connection, tier)  # both looks are of one place\n",
         "",
         "test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),
     _broken(
         "a look noted by a restored catalog counts",
-        "tierkeeper/engine/acceptance.py",
+        "tierkeeper/engine/recovery/acceptance.py",
         "        engine.catalog.run(placements.forget_misses)",
         "        pass",
         "test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),
     _broken(
         "a look of the catalog before counts",
-        "tierkeeper/engine/rebuild.py",
+        "tierkeeper/engine/recovery/rebuild.py",
         "        placements.forget_misses(connection)\n",
         "",
         "tests/integration/engine/test_rebuild.py::test_a_look_of_the_catalog_before_is_none",

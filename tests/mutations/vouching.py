@@ -9,7 +9,7 @@ _LATER = "tests/integration/engine/test_vouching_later.py::"
 _REFUTED = "tests/integration/engine/test_refuted_sources.py::"
 _MOVED = "tests/integration/engine/test_moved_buckets.py::"
 _CHECKING = "tierkeeper/engine/copies/check.py"
-_READING = "tierkeeper/engine/reading.py"
+_READING = "tierkeeper/engine/read/reading.py"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
 _UNIT = "tests/unit/engine/test_settlement.py::"
@@ -57,7 +57,7 @@ _R15 = (
         "a store dooms what nobody vouches for elsewhere",
         (
             Edit(
-                "tierkeeper/engine/storing.py",
+                "tierkeeper/engine/ingest/storing.py",
                 "{p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers",
                 "{p.tier for p in copies[blob] if settlement.good(p)} | tiers",
             ),
@@ -69,7 +69,7 @@ _R15 = (
         "a copy that nobody vouches for serves ranges",
         (
             Edit(
-                "tierkeeper/engine/reading.py",
+                "tierkeeper/engine/read/reading.py",
                 "            if not whole and copy.vouched is None:\n",
                 "            if False:\n",
             ),
@@ -116,7 +116,7 @@ _R16_AND_R17 = (
         "a read that meets other bytes than the pin names reports nothing",
         (
             Edit(
-                "tierkeeper/engine/reading.py",
+                "tierkeeper/engine/read/reading.py",
                 "isinstance(error, (ObjectNotFound, ContentMismatch))",
                 "isinstance(error, ObjectNotFound)",
             ),
@@ -144,7 +144,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "a dry run names bytes anew",
-        (Edit("tierkeeper/engine/survivors.py", "reads=None if dry_run else reads)", "reads=reads)"),),
+        (Edit("tierkeeper/engine/collect/survivors.py", "reads=None if dry_run else reads)", "reads=reads)"),),
         (f"{_MOVED}test_a_dry_run_names_nothing_anew",),
     ),
     Mutant(
@@ -198,7 +198,7 @@ _R16_AND_R17 = (
     Mutant(
         "R17",
         "a pinned copy counts though its source was found bad meanwhile",
-        (Edit("tierkeeper/engine/commit.py", "    done = _founded(done, copies)\n", ""),),
+        (Edit("tierkeeper/engine/converge/commit.py", "    done = _founded(done, copies)\n", ""),),
         (f"{_TESTS}test_a_pinned_copy_is_not_committed_when_its_source_was_found_bad_meanwhile",),
     ),
     Mutant(
@@ -222,7 +222,7 @@ _R16_AND_R17 = (
     Mutant(
         "R17",
         "a dump that nobody vouches for is as good as read",
-        (Edit("tierkeeper/engine/dump.py", "if told is None and not each.vouched:", "if False:"),),
+        (Edit("tierkeeper/engine/recovery/dump.py", "if told is None and not each.vouched:", "if False:"),),
         ("tests/integration/engine/test_dump.py::test_a_dump_that_nobody_vouches_for_deletes_nothing",),
     ),
     Mutant(
@@ -287,7 +287,7 @@ _R18 = (
         "verify takes last what nobody vouches for",
         (
             Edit(
-                "tierkeeper/engine/verify.py",
+                "tierkeeper/engine/reconcile/verify.py",
                 "((unvouched, 1.0), (unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0))",
                 "((unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0), (unvouched, 1.0))",
             ),

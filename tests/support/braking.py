@@ -6,7 +6,7 @@ from datetime import timedelta
 from support.callers import TESTER
 from support.house import House
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import RunView
+from tierkeeper.values.runs import RunView
 
 OLD = timedelta(days=100)
 DRAFTS = "name: drafts\nmatch: {{workflow: reports}}\nphases: [{{after: 0d, in: [hot]}}, {{after: {days}d, in: []}}]\n"

@@ -6,10 +6,10 @@ from typing import Any
 
 from support import services
 from support.house import AT_ONCE, House, initialized
-from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import Filter
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
+from tierkeeper.values.artifacts import Filter
 
 FOLDERS = {"warm": {"options": {"layout": "cas"}}, "cold": {"options": {"layout": "cas"}}}
 

@@ -11,11 +11,11 @@ from typing import Any
 from celery.result import AsyncResult
 
 from support.nodes import Beat, Flower
-from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import ArtifactView, Filter, Ref
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Stored
 from tierkeeper.stores.factory import make
+from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client.client import Handle, TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef, StoreArgs, TaskName
 

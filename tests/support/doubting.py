@@ -15,7 +15,7 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, StoreTransient
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 

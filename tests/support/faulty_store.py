@@ -28,7 +28,7 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 R = TypeVar("R")
 

@@ -16,13 +16,14 @@ import sqlalchemy as sa
 from support import invariants
 from support.callers import TESTER
 from tierkeeper.base import callers
-from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import ArtifactView, Ref, StoreResult, SweepResult, VerbResult
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.artifacts import ArtifactView, Ref, StoreResult, VerbResult
+from tierkeeper.values.runs import SweepResult
 from tierkeeper_client.contract import (
     ArchiveArgs,
     Content,

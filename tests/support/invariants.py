@@ -10,15 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 import sqlalchemy as sa
 
 from tierkeeper.base.states import ArtifactState, PlacementState
-from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts, browse, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import reading, reserved, settlement
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import settlement
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.check import check as check_copy
 from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.read import reading
+from tierkeeper.engine.trust import reserved
 from tierkeeper.keeper import Keeper
+from tierkeeper.values.artifacts import Filter
 
 _REPEATED_EVENTS = sa.text(
     "SELECT subject, revision, count(*) AS lines FROM events GROUP BY subject, revision HAVING count(*) > 1"

@@ -8,11 +8,11 @@ from typing import BinaryIO, cast
 from support.around import Around
 from support.house import House
 from tierkeeper.base import callers
-from tierkeeper.base.health import Condition
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.marks import TierMark
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.health import Condition
 
 
 class Led(Around):

@@ -12,7 +12,7 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 Doing = Callable[[House], None]
 

@@ -47,6 +47,8 @@ def reimported(text: str, old: str, new: str) -> str:
     """Return Python in which ``from package import module`` takes the module from its new package."""
     package, _, name = dotted(old).rpartition(".")
     new_package, _, new_name = dotted(new).rpartition(".")
+    if f"from {package} import " not in text:
+        return text  # parsing is what takes its time
     lines = text.splitlines(keepends=True)
     for node in sorted(ast.walk(ast.parse(text)), key=lambda each: -getattr(each, "lineno", 0)):
         if not isinstance(node, ast.ImportFrom) or node.module != package:
@@ -62,6 +64,12 @@ def reimported(text: str, old: str, new: str) -> str:
         made.append(f"{indent}from {new_package} import {new_name}{'' if bound == new_name else f' as {bound}'}\n")
         lines[node.lineno - 1 : node.end_lineno] = made
     return "".join(lines)
+
+
+def moved(text: str, old: str, new: str, *, python: bool) -> str:
+    """Return a text after the move; in this order a package may have the name that its module had."""
+    text = renamed(text, old, new)
+    return reimported(text, old, new) if python else text
 
 
 def _files() -> Iterator[Path]:
@@ -83,9 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in _files():
         text = before = path.read_text()
         for old, new in pairs:
-            if path.suffix == ".py":
-                text = reimported(text, old, new)
-            text = renamed(text, old, new)
+            text = moved(text, old, new, python=path.suffix == ".py")
         if text != before:
             path.write_text(text)
             print(path.relative_to(ROOT))

@@ -21,7 +21,7 @@ from support.vault import Vault
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.marks import Guard, TierMark
 
 OPERATIONS = ("put", "copy", "open", "delete", "head", "list")

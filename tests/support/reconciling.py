@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from support.callers import TESTER
 from support.house import House
-from tierkeeper.base.findings import Finding, ReconcileResult
 from tierkeeper.base.ids import new_id
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import ObjectNotFound
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.findings import Finding, ReconcileResult
 
 QUARANTINE = timedelta(hours=25)  # longer than the default
 CONTENT = b"what was stored"

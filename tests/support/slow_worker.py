@@ -7,9 +7,9 @@ from uuid import UUID
 from support.house import House
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import converge
-from tierkeeper.engine.commit import Result
 from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import converge
+from tierkeeper.engine.converge.commit import Result
 from tierkeeper.engine.copies.transfer import Intent, Transferred
 
 

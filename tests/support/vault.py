@@ -7,7 +7,7 @@ from typing import Any
 from support.house import House
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 
 
 class Vault(FilesystemStore):

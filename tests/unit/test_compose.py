@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tierkeeper.base.errors import SettingInvalid
-from tierkeeper.base.settings import Settings, load
+from tierkeeper.settings.settings import Settings, load
 from tierkeeper_client.contract import Queue
 
 ROOT = Path(__file__).parents[2]

@@ -18,15 +18,15 @@ from beat_schedule import BEAT_SCHEDULE
 from models import Base
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.settings import TierSettings, effective, load
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunState, Temperature, WriteStrategy
-from tierkeeper.base.values import EventView
-from tierkeeper.cli.eventlog import record
 from tierkeeper.cli.main import COMMANDS, cli
+from tierkeeper.cli.support.eventlog import record
 from tierkeeper.policy import document
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.settings import TierSettings, effective, load
 from tierkeeper.stores import factory
 from tierkeeper.stores.errors import BadTierUrl
+from tierkeeper.values.events import EventView
 from tierkeeper_client.contract import QUEUE_OF, VERB_ARGS, TaskName
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 """A module that is moved is named so wherever it is named."""
 
 import pytest
-from support.move import reimported, renamed
+from support.move import moved, reimported, renamed
 
 OLD, NEW = "tierkeeper/engine/checking.py", "tierkeeper/engine/copies/check.py"
 
@@ -48,6 +48,14 @@ def test_what_keeps_its_name_needs_no_alias() -> None:
         "from tierkeeper.engine import reads\n", "tierkeeper/engine/reads.py", "tierkeeper/engine/a/reads.py"
     )
     assert moved == "from tierkeeper.engine.a import reads\n"
+
+
+def test_a_package_may_have_the_name_that_its_module_had() -> None:
+    """Imports of the module and from it are told apart, whichever they are."""
+    old, new = "tierkeeper/engine/ingest.py", "tierkeeper/engine/ingest/ingest.py"
+    before = "from tierkeeper.engine import ingest\nfrom tierkeeper.engine.ingest import ingest\n"
+    after = "from tierkeeper.engine.ingest import ingest\nfrom tierkeeper.engine.ingest.ingest import ingest\n"
+    assert moved(before, old, new, python=True) == after
 
 
 def test_modules_of_the_tests_are_imported_from_their_folder() -> None:

@@ -14,8 +14,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from tierkeeper.base.settings_groups import LogSettings
-from tierkeeper.base.settings_show import MASK, is_secret, masked
+from tierkeeper.base.secrets import MASK, is_secret, masked
 
 # they say on INFO, or on DEBUG with whole requests, what nobody asked for
 QUIET = ("alembic", "boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
@@ -55,13 +54,15 @@ class Throttle:
             self._told.pop(subject, None)
 
 
-def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
-    """Send all logs of the process to ``stream`` (standard error), in the format and from the level of ``settings``.
+def configure(level: str, layout: str, *, stream: TextIO | None = None) -> None:
+    """Send all logs of the process from ``level`` on to ``stream`` (standard error).
+
+    ``layout``: ``console`` for people, ``json``, or ``auto``: for people where the stream is a terminal.
 
     May be called again; the last call counts.
     """
     target = sys.stderr if stream is None else stream
-    console = settings.format == "console" or (settings.format == "auto" and target.isatty())
+    console = layout == "console" or (layout == "auto" and target.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -98,7 +99,7 @@ def configure(settings: LogSettings, *, stream: TextIO | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.level.upper())
+    root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(capture=True)

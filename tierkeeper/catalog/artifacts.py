@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from models import Artifact
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Ref
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.values.artifacts import Ref
 
 # in the order of ArtifactRow's fields; newer_live counts no further than any active policy asks: a name may have any
 # number of versions

@@ -8,10 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.states import PlacementState
-from tierkeeper.base.values import Filter
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.policy.rules import Match
+from tierkeeper.values.artifacts import Filter
 
 PAGE = 500  # artifacts of one page
 _PRESENT = "EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id AND p.tier = :tier AND p.state = 'present')"

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from tierkeeper.base import clock
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
+from tierkeeper.settings.groups import CatalogSettings
 from tierkeeper_client import urls
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from tierkeeper.audit.kinds import EventType
 from tierkeeper.audit.payload import Payload
 from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
-from tierkeeper.base.values import EventView
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.values.events import EventView
 
 _DAY = 86400.0
 _NO_SUBJECT = UUID(int=0)

@@ -1,7 +1,9 @@
 """Signs of progress: which canaries came through, how much converge got done lately and how long it had been due."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 
 SLOT: Final = 300  # seconds of one row; the rows of two hours are used in turn
 SLOTS: Final = 24
+LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
 _CANARY: Final = "canary:"
 _DONE: Final = "done:"
 
@@ -51,6 +54,11 @@ class Slot:
 def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -> None:
     """Note that a canary came through ``queue``."""
     connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at})
+
+
+def waits(seconds: Iterable[float]) -> dict[int, int]:
+    """Count by the power of two of the seconds, rounded up: precise enough for percentiles, and cheap to keep."""
+    return dict(Counter(min(LONGEST, max(0, math.ceil(math.log2(max(one, 1.0))))) for one in seconds))
 
 
 def add_done(connection: sa.Connection, counts: Mapping[int, int]) -> None:

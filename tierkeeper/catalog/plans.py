@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from models import Plan, PlanItem
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.values import PlanView
 from tierkeeper.catalog import recordset
+from tierkeeper.values.plans import PlanView
 
 _FINISH = sa.text("UPDATE plans SET summary = CAST(:summary AS jsonb) WHERE id = :id")
 _APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState, Vouched
-from tierkeeper.base.values import Ref
 from tierkeeper.policy.decision import Facts, Override
 from tierkeeper.policy.match import Subject
+from tierkeeper.values.artifacts import Ref
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from models import Run
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import RunView
+from tierkeeper.values.runs import RunView
 
 _ADD = sa.text(
     "UPDATE runs SET seen_at = clock_timestamp(), bytes = bytes + :bytes, errors = errors + :errors,"

@@ -6,8 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import DeletesSwitch, DeletesSwitched
-from tierkeeper.base.values import DeletesView
 from tierkeeper.catalog import events
+from tierkeeper.values.deletes import DeletesView
 
 #: the subject of events about the switch
 DELETES = UUID(int=1)

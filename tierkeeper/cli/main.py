@@ -7,40 +7,43 @@ from pathlib import Path
 
 import click
 
-from tierkeeper.cli.groups import LazyGroup, output_options
-from tierkeeper.cli.output import Output
-from tierkeeper.cli.state import State
+from tierkeeper.cli.support.groups import LazyGroup, output_options
+from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support.state import State
 
 INTERRUPTED = 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "store": ("tierkeeper.cli.store:store", "Store files as artifacts."),
-    "get": ("tierkeeper.cli.get:get", "Read an artifact into a file or to stdout, verified."),
-    "ls": ("tierkeeper.cli.ls:ls", "List tenants' artifacts below a path."),
-    "find": ("tierkeeper.cli.find:find", "Find artifacts by name, tag, tier, state, age or content."),
-    "show": ("tierkeeper.cli.show:show", "Show one artifact and its copies."),
-    "explain": ("tierkeeper.cli.explain:explain", "Say why an artifact is where it is, and what comes next."),
-    "promote": ("tierkeeper.cli.promote:promote", "Move artifacts to a tier, until their next phase."),
-    "archive": ("tierkeeper.cli.archive:archive", "Move artifacts to the coldest tier, for good."),
-    "restore": ("tierkeeper.cli.restore:restore", "Bring artifacts back to the hottest tier."),
-    "purge": ("tierkeeper.cli.purge:purge", "Delete artifacts; gone after the undo window."),
-    "undelete": ("tierkeeper.cli.undelete:undelete", "Take a purge back while the undo window lasts."),
-    "lifecycle": ("tierkeeper.cli.lifecycle:lifecycle", "Run, plan or sum up the lifecycle."),
-    "policy": ("tierkeeper.cli.policy:policy", "Apply, show, compare and test policies."),
-    "stats": ("tierkeeper.cli.stats:stats", "Count copies and bytes by tier."),
-    "events": ("tierkeeper.cli.events:events", "Read or export the audit log."),
-    "runs": ("tierkeeper.cli.runs:runs", "List sweeps and bulk jobs, and what they did."),
-    "health": ("tierkeeper.cli.health:health", "Say whether the work gets done, and how late."),
-    "parked": ("tierkeeper.cli.parked:parked", "List, retry or skip what is stuck: artifacts and messages."),
-    "deletes": ("tierkeeper.cli.deletes:deletes", "Switch physical deletes off and on."),
-    "verify": ("tierkeeper.cli.verify:verify", "Read copies back and check their checksums."),
-    "reconcile": ("tierkeeper.cli.reconcile:reconcile", "Compare the catalog and the stores both ways."),
-    "catalog": ("tierkeeper.cli.catalog:catalog", "Dump the catalog, and make it again."),
-    "doctor": ("tierkeeper.cli.doctor:doctor", "Ask whether the invariants hold; accept a restored catalog."),
-    "settings": ("tierkeeper.cli.settings:settings", "Print the effective settings and where each comes from."),
-    "init": ("tierkeeper.cli.init:init", "Make or upgrade the catalog and the tiers."),
-    "up": ("tierkeeper.cli.up:up", "Run worker, Beat and Flower here."),
-    "demo": ("tierkeeper.cli.demo:demo", "See real files go through the tiers in half a minute."),
+    "store": ("tierkeeper.cli.commands.store:store", "Store files as artifacts."),
+    "get": ("tierkeeper.cli.commands.get:get", "Read an artifact into a file or to stdout, verified."),
+    "ls": ("tierkeeper.cli.commands.ls:ls", "List tenants' artifacts below a path."),
+    "find": ("tierkeeper.cli.commands.find:find", "Find artifacts by name, tag, tier, state, age or content."),
+    "show": ("tierkeeper.cli.commands.show:show", "Show one artifact and its copies."),
+    "explain": ("tierkeeper.cli.commands.explain:explain", "Say why an artifact is where it is, and what comes next."),
+    "promote": ("tierkeeper.cli.commands.promote:promote", "Move artifacts to a tier, until their next phase."),
+    "archive": ("tierkeeper.cli.commands.archive:archive", "Move artifacts to the coldest tier, for good."),
+    "restore": ("tierkeeper.cli.commands.restore:restore", "Bring artifacts back to the hottest tier."),
+    "purge": ("tierkeeper.cli.commands.purge:purge", "Delete artifacts; gone after the undo window."),
+    "undelete": ("tierkeeper.cli.commands.undelete:undelete", "Take a purge back while the undo window lasts."),
+    "lifecycle": ("tierkeeper.cli.commands.lifecycle:lifecycle", "Run, plan or sum up the lifecycle."),
+    "policy": ("tierkeeper.cli.commands.policy:policy", "Apply, show, compare and test policies."),
+    "stats": ("tierkeeper.cli.commands.stats:stats", "Count copies and bytes by tier."),
+    "events": ("tierkeeper.cli.commands.events:events", "Read or export the audit log."),
+    "runs": ("tierkeeper.cli.commands.runs:runs", "List sweeps and bulk jobs, and what they did."),
+    "health": ("tierkeeper.cli.commands.health:health", "Say whether the work gets done, and how late."),
+    "parked": ("tierkeeper.cli.commands.parked:parked", "List, retry or skip what is stuck: artifacts and messages."),
+    "deletes": ("tierkeeper.cli.commands.deletes:deletes", "Switch physical deletes off and on."),
+    "verify": ("tierkeeper.cli.commands.verify:verify", "Read copies back and check their checksums."),
+    "reconcile": ("tierkeeper.cli.commands.reconcile:reconcile", "Compare the catalog and the stores both ways."),
+    "catalog": ("tierkeeper.cli.commands.catalog:catalog", "Dump the catalog, and make it again."),
+    "doctor": ("tierkeeper.cli.commands.doctor:doctor", "Ask whether the invariants hold; accept a restored catalog."),
+    "settings": (
+        "tierkeeper.cli.commands.settings:settings",
+        "Print the effective settings and where each comes from.",
+    ),
+    "init": ("tierkeeper.cli.commands.init:init", "Make or upgrade the catalog and the tiers."),
+    "up": ("tierkeeper.cli.commands.up:up", "Run worker, Beat and Flower here."),
+    "demo": ("tierkeeper.cli.commands.demo:demo", "See real files go through the tiers in half a minute."),
 }
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.embedded.process import private_folder, socket_folder
 from tierkeeper.embedded.shared import Membership, locked
 from tierkeeper.embedded.valkey import Valkey
+from tierkeeper.settings.settings import Settings
 
 REDIS = ("redis:", "rediss:", "redis+socket:")
 

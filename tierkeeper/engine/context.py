@@ -9,12 +9,12 @@ from uuid import UUID
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import UnknownTier
-from tierkeeper.base.settings import Settings
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectInfo, Store
 from tierkeeper.stores.errors import StoreError, TierNotOurs
 

@@ -14,15 +14,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
-from tierkeeper.base.values import ItemError, SweepResult
 from tierkeeper.catalog import runs
 from tierkeeper.catalog.database import Database
+from tierkeeper.values.artifacts import ItemError
+from tierkeeper.values.runs import SweepResult
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 #: everything that leaves the block of a job while the process lives
 _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -105,7 +106,7 @@ class Job:
         try:
             self._catalog.run(partial(runs.fail, run=self.run, reason=_reason(error)))
         except Exception as unwritten:  # noqa: BLE001  the error that ended the work is the one to be raised
-            log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
+            _log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import Database
@@ -28,7 +28,7 @@ from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import MarkNotRead, StoreError, TierNotOurs
 from tierkeeper.stores.marks import Guard, TierMark
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 #: seconds for which a mark that was read before a batch is good for the next ones
 RECENT: Final = 1.0
@@ -48,7 +48,7 @@ class Marks:
         self._identity_at = -inf  # when its reading began
         self._assumed: Mapping[str, TierMark] = {}
         self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
-        self._throttle = logs.Throttle(_TOLD)  # why a tier is refused: the steps of a sweep all meet it
+        self._throttle = log.Throttle(_TOLD)  # why a tier is refused: the steps of a sweep all meet it
 
     def guard(self, store: Store) -> Guard:
         """Return what a bound store of this tier asks about each mark that it finds."""
@@ -97,7 +97,7 @@ class Marks:
             except StoreError as error:
                 tier = store.config.tier
                 if self._throttle.due(tier, str(error)):
-                    log.warning("a tier cannot be used", tier=tier, error=str(error))
+                    _log.warning("a tier cannot be used", tier=tier, error=str(error))
                 found[tier] = error
         return found
 
@@ -147,7 +147,7 @@ def read(store: Store) -> TierMark | None:
         raise
     except Exception as error:
         tier = store.config.tier
-        log.exception("a store failed in a way of its own", tier=tier)
+        _log.exception("a store failed in a way of its own", tier=tier)
         raise MarkNotRead(tier=tier, place=store.site, reason=f"{type(error).__name__}: {error}") from error
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.values import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
 from tierkeeper.catalog import browse
-from tierkeeper.engine import bulk, ingest, reading, verbs, views
-from tierkeeper.engine.access import AccessLog
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import bulk
+from tierkeeper.engine.ingest import ingest
+from tierkeeper.engine.read import reading, views
+from tierkeeper.engine.read.access import AccessLog
+from tierkeeper.engine.verbs import verbs
+from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
 from tierkeeper_client.contract import (
     ArchiveArgs,
     PromoteArgs,

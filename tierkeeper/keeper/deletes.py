@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.values import DeletesView
 from tierkeeper.catalog import switches
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
+from tierkeeper.values.deletes import DeletesView
 
 
 @dataclass(frozen=True, slots=True)

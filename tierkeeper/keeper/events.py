@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tierkeeper.base.values import EventView, Ref
 from tierkeeper.catalog import artifacts, events
 from tierkeeper.catalog.database import take_time
 from tierkeeper.engine.context import Engine
+from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.events import EventView
 
 
 @dataclass(frozen=True, slots=True)

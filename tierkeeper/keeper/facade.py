@@ -5,16 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.settings import Settings
 from tierkeeper.catalog import migrate
 from tierkeeper.catalog.database import Database
-from tierkeeper.engine import founding
-from tierkeeper.engine.access import AccessLog
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.deliveries import Deliveries
 from tierkeeper.engine.marks import Marks
-from tierkeeper.engine.memory import CatalogMemory
+from tierkeeper.engine.operations import founding
+from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.policybook import PolicyBook
+from tierkeeper.engine.read.access import AccessLog
+from tierkeeper.engine.trust.memory import CatalogMemory
 from tierkeeper.keeper.artifacts import Artifacts
 from tierkeeper.keeper.deletes import Deletes
 from tierkeeper.keeper.events import Events
@@ -27,6 +26,7 @@ from tierkeeper.keeper.runs import Runs
 from tierkeeper.keeper.sweeps import Sweeps
 from tierkeeper.keeper.tiers import Tiers
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tierkeeper.base.health import Health
-from tierkeeper.engine import health
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.operations import health
+from tierkeeper.values.health import Health
 from tierkeeper_client.contract import Queue
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.parking import Stuck, StuckFilter, StuckResult
-from tierkeeper.engine import parked
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.operations import parked
+from tierkeeper.values.parking import Stuck, StuckFilter, StuckResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.values import AppliedItem, PlanItem, PlanView
 from tierkeeper.catalog import plans
-from tierkeeper.engine import apply, plan, planstore
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.plan import View
-from tierkeeper.engine.planstore import Summary
+from tierkeeper.engine.plans import apply, plan, planstore
+from tierkeeper.engine.plans.plan import View
+from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.values.plans import AppliedItem, PlanItem, PlanView
 
 Progress = Callable[[int], None]
 

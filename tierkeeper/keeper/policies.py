@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PolicyNotFound
-from tierkeeper.base.values import PolicyChange, PolicyView
-from tierkeeper.engine import governing
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.recompute import recompute
+from tierkeeper.engine.policies import governing
+from tierkeeper.engine.policies.recompute import recompute
 from tierkeeper.policy import document, match, s3_lifecycle
+from tierkeeper.values.policies import PolicyChange, PolicyView
 
 
 @dataclass(frozen=True, slots=True)

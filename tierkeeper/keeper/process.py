@@ -1,7 +1,7 @@
 """The process's own keeper, made after a fork."""
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.keeper.facade import Keeper
+from tierkeeper.settings.settings import Settings
 
 _process: list[Keeper] = []
 

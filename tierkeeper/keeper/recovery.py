@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.recovery import Acceptance, Approved, Checkup, RebuildResult
-from tierkeeper.base.values import SweepResult
-from tierkeeper.engine import acceptance, doctor, dump, rebuild
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.dumpfiles import DumpView
+from tierkeeper.engine.recovery import acceptance, doctor, dump, rebuild
+from tierkeeper.engine.recovery.dumpfiles import DumpView
+from tierkeeper.values.recovery import Acceptance, Approved, Checkup, RebuildResult
+from tierkeeper.values.runs import SweepResult
 
 Progress = Callable[[int], None]
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import RunNotFound
 from tierkeeper.base.states import RunKind
-from tierkeeper.base.values import RunView
 from tierkeeper.catalog import runs
-from tierkeeper.engine import approval
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import approval
+from tierkeeper.values.runs import RunView
 
 
 @dataclass(frozen=True, slots=True)

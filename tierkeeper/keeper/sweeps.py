@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.findings import Finding, ReconcileResult
 from tierkeeper.base.states import RunKind
-from tierkeeper.base.values import Filter, SweepResult
 from tierkeeper.catalog import schedule
-from tierkeeper.engine import collect, maintain, recompute, reconcile, sweep, verify
+from tierkeeper.engine.collect import collect
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.converge import sweep
+from tierkeeper.engine.operations import maintain
+from tierkeeper.engine.policies import recompute
+from tierkeeper.engine.reconcile import reconcile, verify
+from tierkeeper.values.artifacts import Filter
+from tierkeeper.values.findings import Finding, ReconcileResult
+from tierkeeper.values.runs import SweepResult
 
 Progress = Callable[[int], None]
 

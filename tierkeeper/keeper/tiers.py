@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.values import TierStats
-from tierkeeper.engine import marking, views
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.read import views
+from tierkeeper.engine.trust import marking
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.values.tiers import TierStats
 
 
 @dataclass(frozen=True, slots=True)

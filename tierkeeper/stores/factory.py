@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
-from tierkeeper.base.settings_groups import TierSettings
+from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores.base import Store, StoreConfig
 from tierkeeper.stores.errors import BadTierUrl, UnknownScheme
 from tierkeeper.stores.options import setting_of

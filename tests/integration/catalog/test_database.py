@@ -13,9 +13,9 @@ from support.ports import free_ports
 from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.base.settings_groups import CatalogSettings
 from tierkeeper.catalog.database import Database, now
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.groups import CatalogSettings
 
 
 def test_a_deadlock_is_run_again(house: House) -> None:

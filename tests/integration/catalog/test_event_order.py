@@ -15,11 +15,11 @@ from support.house import House
 from tierkeeper.audit.catalog import EpochRaised, RaisedEpoch
 from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
-from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.values import EventView
 from tierkeeper.catalog import dumps, events, migrate
 from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.values.events import EventView
+from tierkeeper.values.health import Condition
 
 PAYLOAD = EpochRaised(after=RaisedEpoch(epoch=1, reason="a test"))
 #: an event as another cluster wrote it

@@ -10,9 +10,9 @@ import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 from support import ports
 
-from tierkeeper.base.parking import Sent
-from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
+from tierkeeper.values.parking import Sent
 
 MESSAGE = {"tenant": "acme", "workflow": "w", "name": "m.txt", "content": {"kind": "inline", "data": ""}}
 

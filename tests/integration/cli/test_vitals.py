@@ -3,8 +3,8 @@
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
-from tierkeeper.base.settings import load
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 from tierkeeper_client.contract import Queue
 
 

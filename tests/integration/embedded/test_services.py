@@ -13,10 +13,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from support import services
 
-from tierkeeper.base.settings import load
 from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, run, socket_folder, wait_until
 from tierkeeper.embedded.services import Embedded, Urls, using
+from tierkeeper.settings.settings import load
 
 # uses the services of the home in argv[1], says so, and waits until its input ends
 USER = """

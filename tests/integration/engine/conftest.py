@@ -10,8 +10,8 @@ from support.house import House, OpenHouse, buckets, houses, restored
 from support.missing import states
 from support.reconciling import CONTENT
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.settings.settings import Settings
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from support.catalogs import Catalog, contents
 from support.faulty_store import Fault, Forecast, bad_weather
 from support.scale import chance
 
-from tierkeeper.engine import rebuild
+from tierkeeper.engine.recovery import rebuild
 
 
 def test_what_is_no_longer_what_it_says_is_not_taken_over(catalog: Catalog) -> None:

@@ -14,7 +14,8 @@ from support.leading import damaged
 from support.missing import stand_before, states
 from support.reconciling import CONTENT
 
-from tierkeeper.engine import adopt, survivors
+from tierkeeper.engine.collect import survivors
+from tierkeeper.engine.recovery import adopt
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ThawNeeded
 

@@ -16,10 +16,11 @@ from tierkeeper.base import callers
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import adopt, dump, epoch, locking
-from tierkeeper.engine.adopt import Adoption, Object
-from tierkeeper.engine.copies import damage
+from tierkeeper.engine.copies import damage, locking
 from tierkeeper.engine.copies.opener import key_of
+from tierkeeper.engine.recovery import adopt, dump
+from tierkeeper.engine.recovery.adopt import Adoption, Object
+from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.errors import TierNotOurs
 
 

@@ -16,7 +16,7 @@ from support.slow_worker import Slow
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 
@@ -147,7 +147,7 @@ def test_a_copy_that_vanished_while_it_was_read_is_no_damage(house: House) -> No
     def move() -> None:
         stores["hot"] = honest
         house.promote("a", "warm")
-        deleting = crashing.Step("tierkeeper.engine.collect", "step_3_delete")
+        deleting = crashing.Step("tierkeeper.engine.collect.collect", "step_3_delete")
         with crashing.crashing(deleting, "after"), pytest.raises(crashing.Crash):
             house.collect()
 

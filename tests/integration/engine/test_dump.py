@@ -16,10 +16,10 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
-from tierkeeper.engine import dump, dumpfiles
+from tierkeeper.engine.recovery import dump, dumpfiles
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 
 
 class Flipping(FilesystemStore):

@@ -8,7 +8,7 @@ from support.reconciling import drop, missed_once, reconcile, short
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
-from tierkeeper.engine import epoch, reserved
+from tierkeeper.engine.trust import epoch, reserved
 from tierkeeper.stores.base import Stored
 from tierkeeper.stores.errors import StoreFull
 

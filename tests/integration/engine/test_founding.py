@@ -8,9 +8,9 @@ import pytest
 from support.around import Around
 
 from tierkeeper.base import callers
-from tierkeeper.base.settings import Settings
-from tierkeeper.engine import marking
+from tierkeeper.engine.trust import marking
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreTransient, TierNotOurs
 from tierkeeper.stores.marks import TierMark

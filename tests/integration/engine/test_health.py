@@ -14,15 +14,16 @@ import redis
 import sqlalchemy as sa
 from support.house import House, restored
 
-from tierkeeper.base.health import Condition, Health
 from tierkeeper.base.metrics import REGISTRY
-from tierkeeper.base.settings_groups import HealthSettings
 from tierkeeper.catalog import health as catalog_health
 from tierkeeper.catalog import heartbeats
+from tierkeeper.catalog.heartbeats import waits
 from tierkeeper.embedded.valkey import Valkey
-from tierkeeper.engine.health import health as look
-from tierkeeper.engine.health import percentile, waits
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.engine.operations.health import health as look
+from tierkeeper.engine.operations.health import percentile
+from tierkeeper.settings.groups import HealthSettings
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.values.health import Condition, Health
 from tierkeeper_client.contract import Queue
 
 

@@ -13,9 +13,12 @@ from support.house import House, OpenHouse
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import Filter, RunView
 from tierkeeper.catalog import runs
-from tierkeeper.engine import acceptance, epoch, job
+from tierkeeper.engine import job
+from tierkeeper.engine.recovery import acceptance
+from tierkeeper.engine.trust import epoch
+from tierkeeper.values.artifacts import Filter
+from tierkeeper.values.runs import RunView
 
 WEEK = timedelta(days=8)
 

@@ -20,8 +20,8 @@ from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import converge
 from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import converge
 
 ORDER = {"blobs": "id", "names": "id", "artifacts": "id", "schedule": "artifact_id"}
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy

@@ -9,10 +9,9 @@ from support.reconciling import CONTENT, WEEK, drop, overwrite, reconcile
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.base.findings import FindingAction
-from tierkeeper.engine import lost
-from tierkeeper.engine.copies import check
+from tierkeeper.engine.copies import check, lost
 from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.values.findings import FindingAction
 
 DOOMED = "UPDATE placements SET state = 'doomed', doomed_at = now(), delete_after = now() + interval '1 hour'"
 DAMAGED = "UPDATE placements SET damaged_at = now()"

@@ -11,8 +11,9 @@ from support.house import House
 
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import acceptance, dump, marking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import acceptance, dump
+from tierkeeper.engine.trust import marking
 from tierkeeper.stores import marks
 from tierkeeper.stores.errors import MarkNotRead
 

@@ -16,7 +16,7 @@ from support.s3_answers import KEYS
 
 from tierkeeper.base import callers
 from tierkeeper.engine.copies import looking, reads
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 _MOVES = (
     "name: moves\nmatch: {tenant: acme}\nwrite: all\nphases: [{after: 0d, in: [warm, cold]}, {after: 7d, in: [cold]}]\n"

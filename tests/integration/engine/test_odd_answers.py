@@ -13,10 +13,10 @@ from support.house import House
 from support.reconciling import reconcile
 
 from tierkeeper.base import callers
-from tierkeeper.base.health import Condition
-from tierkeeper.engine import health
-from tierkeeper.stores import s3_answers
+from tierkeeper.engine.operations import health
 from tierkeeper.stores.errors import MarkNotRead, StoreError
+from tierkeeper.stores.s3 import answers
+from tierkeeper.values.health import Condition
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ def test_a_mark_that_a_proxy_spoils_is_not_known(open_house: Callable[..., House
 @pytest.mark.parametrize("said", ["!!!", "", "AAAA", "not base64"])
 def test_what_is_no_sha256_is_none(said: str) -> None:
     """A checksum that cannot be read says nothing of the bytes."""
-    assert s3_answers.whole_sha256({"ChecksumSHA256": said}) is None
+    assert answers.whole_sha256({"ChecksumSHA256": said}) is None
 
 
 _SHA256 = bytes(range(32))
@@ -158,4 +158,4 @@ _SHA256 = bytes(range(32))
 )
 def test_what_may_be_of_parts_is_none(more: dict[str, str], known: bytes | None) -> None:
     """Where no ETag says that it is one of the whole, it is not taken for one: Ceph's type says so of both."""
-    assert s3_answers.whole_sha256({"ChecksumSHA256": base64.b64encode(_SHA256).decode(), **more}) == known
+    assert answers.whole_sha256({"ChecksumSHA256": base64.b64encode(_SHA256).decode(), **more}) == known

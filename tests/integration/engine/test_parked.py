@@ -14,10 +14,11 @@ from support.house import LEASES_END, TENANT, WORKFLOW, House
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
-from tierkeeper.base.parking import Sent, StuckFilter, StuckKind, StuckState
-from tierkeeper.engine import converge, deliveries
 from tierkeeper.engine.context import Worker
-from tierkeeper.engine.deliveries import Deliveries
+from tierkeeper.engine.converge import converge
+from tierkeeper.engine.operations import deliveries
+from tierkeeper.engine.operations.deliveries import Deliveries
+from tierkeeper.values.parking import Sent, StuckFilter, StuckKind, StuckState
 
 STAGED = uuid4()
 

@@ -9,11 +9,11 @@ from support.house import LEASES_END, House, OpenHouse
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.metrics import REGISTRY
-from tierkeeper.base.parking import StuckFilter
-from tierkeeper.base.values import ItemError
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreDenied, StoreError, StorePermanent, StoreTransient, StoreUnusable
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.values.artifacts import ItemError
+from tierkeeper.values.parking import StuckFilter
 
 
 class Poisoned(FilesystemStore):

@@ -13,9 +13,9 @@ from support.reconciling import QUARANTINE
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
-from tierkeeper.base.values import Filter
 from tierkeeper.catalog import dumps
-from tierkeeper.engine import acceptance, dump, dumpfiles, rebuild
+from tierkeeper.engine.recovery import acceptance, dump, dumpfiles, rebuild
+from tierkeeper.values.artifacts import Filter
 
 KEPT = """
 name: kept

@@ -15,10 +15,10 @@ from support.slow_worker import Slow
 
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.engine import reserved
+from tierkeeper.engine.trust import reserved
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 
 def test_what_agrees_is_no_finding(twice: House) -> None:
@@ -136,7 +136,7 @@ def test_what_goes_while_it_is_looked_for_is_no_finding(
             assert any_house.collect().counts["collected"] == 2
             return
         with (
-            crashing.crashing(Step("tierkeeper.engine.collect", "step_3_delete"), "after"),
+            crashing.crashing(Step("tierkeeper.engine.collect.collect", "step_3_delete"), "after"),
             pytest.raises(crashing.Crash),
         ):
             any_house.collect()

@@ -27,13 +27,13 @@ from support.reconciling import (
 )
 
 from tierkeeper.audit.catalog import RestoreRecognised
-from tierkeeper.base.findings import Finding
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import reconcile_act
+from tierkeeper.engine.reconcile import act
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.findings import Finding
 
 
 def test_an_orphan_is_deleted_when_it_was_seen_twice(any_house: House) -> None:
@@ -306,7 +306,7 @@ def test_a_restored_catalog_only_quarantines(twice: House) -> None:
     twice.settle()
 
 
-ACTS = [Step("tierkeeper.engine.reconcile_act", name) for name in ("mark", "delete", "forget")]
+ACTS = [Step("tierkeeper.engine.reconcile.act", name) for name in ("mark", "delete", "forget")]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -325,4 +325,4 @@ def test_a_crash_while_an_orphan_is_deleted(house: House, step: Step, when: When
 
 def test_the_parts_of_a_delete_are_there() -> None:
     """The crash test names functions that exist."""
-    assert all(callable(getattr(reconcile_act, step.name)) for step in ACTS)
+    assert all(callable(getattr(act, step.name)) for step in ACTS)

@@ -21,13 +21,13 @@ from support.reconciling import (
 )
 
 from tierkeeper.base import callers
-from tierkeeper.base.findings import FindingKind
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import reconcile_look
-from tierkeeper.engine.seen import Seen
+from tierkeeper.engine.reconcile import look
+from tierkeeper.engine.reconcile.seen import Seen
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.findings import FindingKind
 from tierkeeper_client.contract import StoreManyArgs
 
 
@@ -90,7 +90,7 @@ def test_a_record_that_is_gone_from_the_database(house: House) -> None:
 
 def test_among_a_thousand_copies_the_missing_ones_are_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are looked through page by page: the first, the last and one in the middle."""
-    monkeypatch.setattr(reconcile_look, "_PAGE", 100)
+    monkeypatch.setattr(look, "_PAGE", 100)
     for page in range(2):
         args = [house.args(f"n{page}/{n}", b"%d %d" % (page, n), age=timedelta(days=40)) for n in range(600)]
         house.keeper.artifacts.store_many(StoreManyArgs(items=args).items, caller=TESTER)

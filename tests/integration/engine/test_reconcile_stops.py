@@ -10,9 +10,9 @@ from support.house import House
 from support.reconciling import CONTENT, QUARANTINE, WEEK, late, reconcile
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.findings import FindingKind, ReconcileResult
 from tierkeeper.base.states import RunState
 from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.values.findings import FindingKind, ReconcileResult
 from tierkeeper_client.contract import StoreManyArgs
 
 

@@ -12,11 +12,13 @@ from support.house import AT_ONCE, LEASES_END, TENANT, House
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import Filter
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine import acceptance, epoch, reconcile
+from tierkeeper.engine.reconcile import reconcile
+from tierkeeper.engine.recovery import acceptance
+from tierkeeper.engine.trust import epoch
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
+from tierkeeper.values.artifacts import Filter
 from tierkeeper_client.contract import PurgeArgs, UndeleteArgs
 
 POLICY = """

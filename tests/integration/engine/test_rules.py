@@ -16,7 +16,8 @@ from tierkeeper.base.errors import ArtifactPurged, CatalogUnavailable, Retention
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
 from tierkeeper.catalog import database
-from tierkeeper.engine import collect, ingest
+from tierkeeper.engine.collect import collect
+from tierkeeper.engine.ingest import ingest
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 NO_WINDOW = """

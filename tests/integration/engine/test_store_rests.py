@@ -8,9 +8,9 @@ from support.callers import TESTER
 from support.house import House
 from support.leading import away
 
-from tierkeeper.base.values import ItemError
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreError
+from tierkeeper.values.artifacts import ItemError
 from tierkeeper_client.contract import StoreArgs
 
 

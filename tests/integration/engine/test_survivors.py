@@ -17,13 +17,13 @@ from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import candidates, collect, survivors
+from tierkeeper.engine.collect import candidates, collect, survivors
+from tierkeeper.engine.collect.ripeness import Verdict
 from tierkeeper.engine.copies import reads
-from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.s3.store import S3Store
 
 LOOKS = survivors.LOOKS
 

@@ -27,7 +27,7 @@ from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.engine import survivors
+from tierkeeper.engine.collect import survivors
 from tierkeeper.engine.copies import check, damage, suspects
 from tierkeeper.stores.base import ObjectKey
 

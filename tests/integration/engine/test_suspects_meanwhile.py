@@ -25,18 +25,16 @@ from support.reconciling import CONTENT, QUARANTINE, reconcile, short
 from tierkeeper.audit.catalog import CatalogRebuilt
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
-from tierkeeper.base.findings import Finding, ReconcileLimits
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import (
-    acceptance,
-    marking,
-    reading,
-    reconcile_act,
-    reconcile_look,
-)
+from tierkeeper.engine.read import reading
+from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile import look as reconcile_look
+from tierkeeper.engine.recovery import acceptance
+from tierkeeper.engine.trust import marking
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
+from tierkeeper.values.findings import Finding, ReconcileLimits
 
 
 def due(house: House) -> tuple[timedelta, str, str | None]:
@@ -132,7 +130,7 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     )
     try:
         look.take()
-        assert reconcile_act.repair(engine, look, caller=TESTER) == {"reported": 1}
+        assert act.repair(engine, look, caller=TESTER) == {"reported": 1}
     finally:
         look.close()
     assert short(told) == [("warm", "missing", "repair")]

@@ -12,7 +12,6 @@ from support.missing import copy_in, missed
 from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.base import callers
-from tierkeeper.base.health import Condition
 from tierkeeper.base.states import RunKind
 from tierkeeper.engine import marks
 from tierkeeper.engine.copies import damage
@@ -20,6 +19,7 @@ from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
 from tierkeeper.stores.marks import TierMark
+from tierkeeper.values.health import Condition
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "prepared"])
@@ -81,7 +81,7 @@ def test_collect_counts_the_tiers_that_it_left_something_in(house: House) -> Non
 def test_the_log_says_once_that_a_tier_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step meets it, the log is told once; again when it was back, or a while later."""
     told: list[str] = []
-    monkeypatch.setattr(marks.log, "warning", lambda _, *, tier, **__: told.append(tier))
+    monkeypatch.setattr(marks._log, "warning", lambda _, *, tier, **__: told.append(tier))
     refused = house.keeper.engine.unconfirmed
     for _ in range(2):
         with away(house, "warm", "missing"):

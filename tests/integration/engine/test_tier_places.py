@@ -19,14 +19,14 @@ from support.reconciling import CONTENT, reconcile
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile
-from tierkeeper.base.settings import Settings
-from tierkeeper.engine import stocktaking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import stocktaking
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import TierNotOurs
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.s3.store import S3Store
 
 
 def second(house: House, settings_factory: Callable[..., Settings], **more: object) -> Settings:

@@ -13,14 +13,14 @@ from support.leading import damaged
 from support.missing import stand_before
 
 from tierkeeper.base import callers
-from tierkeeper.base.health import Condition
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine import collect
+from tierkeeper.engine.collect import collect
+from tierkeeper.engine.collect.ripeness import Verdict
 from tierkeeper.engine.copies import looking, reads, repinning
-from tierkeeper.engine.ripeness import Verdict
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import Garbled, StoreTransient
 from tierkeeper.stores.marks import TierMark
+from tierkeeper.values.health import Condition
 
 
 def unseen(house: House) -> float | None:
@@ -102,7 +102,7 @@ def test_some_that_fail_hide_no_others_for_ever(moved: House) -> None:
 def test_what_was_not_asked_for_is_told(moved: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a batch and tier: of what there was no time to read, and of a tier that is not configured here."""
     told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(looking.log, "warning", lambda event, **more: told.append((event, more)))
+    monkeypatch.setattr(looking._log, "warning", lambda event, **more: told.append((event, more)))
     monkeypatch.setattr(reads, "_BEGINS", -1.0)
     moved.sql("UPDATE placements SET pin = NULL WHERE tier = 'warm'")
     assert moved.collect().counts[UNSEEN] == 1

@@ -6,8 +6,8 @@ from support.leading import away
 
 from tierkeeper.base.errors import AlreadyThere
 from tierkeeper.base.states import Outcome
-from tierkeeper.base.values import VerbResult
 from tierkeeper.stores.errors import StoreError
+from tierkeeper.values.artifacts import VerbResult
 
 
 def told(results: list[VerbResult]) -> tuple[Outcome, tuple[str, ...], bool]:

@@ -9,7 +9,7 @@ from support.reconciling import overwrite
 
 from tierkeeper.base import callers
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Filter
+from tierkeeper.values.artifacts import Filter
 from tierkeeper_client.contract import StoreManyArgs
 
 

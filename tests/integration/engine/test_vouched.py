@@ -12,7 +12,7 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 MIB = 1024 * 1024
 

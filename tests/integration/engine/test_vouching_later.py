@@ -7,7 +7,7 @@ from support.house import House
 from support.reconciling import CONTENT
 
 from tierkeeper.base import callers
-from tierkeeper.base.health import Condition
+from tierkeeper.values.health import Condition
 
 WEEK = timedelta(days=8)  # old enough for warm, by the default policy
 

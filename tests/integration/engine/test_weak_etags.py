@@ -15,12 +15,12 @@ from support.missing import states
 from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.base import callers
-from tierkeeper.engine import survivors
+from tierkeeper.engine.collect import survivors
+from tierkeeper.engine.collect.ripeness import Verdict
 from tierkeeper.engine.copies import suspects
-from tierkeeper.engine.ripeness import Verdict
-from tierkeeper.stores import s3_probe
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3 import probe
+from tierkeeper.stores.s3.store import S3Store
 
 _UNSEEN = Verdict.UNSEEN.value
 
@@ -101,7 +101,7 @@ def test_a_copy_is_named_once_a_look_told_etags(
 
     cold.copy(warm, key, "first", info)
     assert copied("second") == (row.pin, 0)
-    monkeypatch.setattr(s3_probe, "LIFE", -1)
+    monkeypatch.setattr(probe, "LIFE", -1)
     cold.place.told_etags_until = 0.0
     assert [copied("third"), copied("fourth")] == [(row.pin, 1)] * 2
     proxy.weakens = True

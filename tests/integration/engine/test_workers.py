@@ -13,9 +13,9 @@ from support.slow_worker import Slow
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
-from tierkeeper.base.values import SweepResult
-from tierkeeper.engine import collect, survivors
+from tierkeeper.engine.collect import collect, survivors
 from tierkeeper.stores.base import ObjectKey
+from tierkeeper.values.runs import SweepResult
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from support.missing import copy_in, delete, missed, read_it
 from support.reconciling import CONTENT, QUARANTINE, late, reconcile, short, there
 
 from tierkeeper.base import callers, clock
-from tierkeeper.base.health import Condition
 from tierkeeper.catalog import probes
 from tierkeeper.policy.decision import when
+from tierkeeper.values.health import Condition
 
 MONTH = timedelta(days=30)
 MINUTES = timedelta(minutes=10)

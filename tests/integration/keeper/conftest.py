@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.house import House, OpenHouse, buckets, houses
 
-from tierkeeper.base.settings import Settings
+from tierkeeper.settings.settings import Settings
 
 
 @pytest.fixture

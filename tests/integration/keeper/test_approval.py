@@ -13,7 +13,7 @@ from tierkeeper.base.errors import BrakeOn, RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake
-from tierkeeper.engine import approval
+from tierkeeper.engine.gates import approval
 
 
 def test_approval_lets_exactly_those_go(braked: House) -> None:

@@ -13,9 +13,9 @@ from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
-from tierkeeper.base.values import Ref
-from tierkeeper.engine import converge
 from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import converge
+from tierkeeper.values.artifacts import Ref
 
 
 def test_as_many_as_the_limit_go(braked: House) -> None:

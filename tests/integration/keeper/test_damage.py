@@ -12,7 +12,7 @@ from support.reconciling import CONTENT
 from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentCorrupt, NoReadableCopy
 from tierkeeper.base.states import PlacementState
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3.store import S3Store
 
 
 def test_a_missing_copy_is_passed_over(house: House) -> None:

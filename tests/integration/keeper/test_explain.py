@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from support.house import House
 
-from tierkeeper.base.values import Filter
+from tierkeeper.values.artifacts import Filter
 
 
 def test_of_a_live_artifact(house: House) -> None:

@@ -9,7 +9,7 @@ from support import services
 from support.house import House, OpenHouse
 
 from tierkeeper.base.errors import RetentionLocked
-from tierkeeper.engine import reserved
+from tierkeeper.engine.trust import reserved
 
 pytestmark = pytest.mark.s3
 
@@ -93,7 +93,7 @@ def test_a_lock_that_failed_at_store_is_set_later(house: House, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tierkeeper.engine.ingest.step_5_lock", killed)
+        patch.setattr("tierkeeper.engine.ingest.ingest.step_5_lock", killed)
         with pytest.raises(KeyboardInterrupt):
             house.store()
     assert locked_until(house) == [None]

@@ -20,10 +20,10 @@ from support.house import House, OpenHouse, staged
 from support.s3_answers import KEYS
 
 from tierkeeper.base.states import Vouched
-from tierkeeper.base.values import StoreResult
-from tierkeeper.engine import content
-from tierkeeper.stores import s3_multipart
+from tierkeeper.engine.ingest import content
 from tierkeeper.stores.errors import ContentMismatch
+from tierkeeper.stores.s3 import multipart
+from tierkeeper.values.artifacts import StoreResult
 from tierkeeper_client import digest
 from tierkeeper_client.contract import InlineContent
 
@@ -122,7 +122,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     counted = SimpleNamespace(new=new, sha256=whole)
     with monkeypatch.context() as patched:
         patched.setattr(digest, "hashlib", counted)
-        patched.setattr(s3_multipart, "hashlib", counted)
+        patched.setattr(multipart, "hashlib", counted)
         patched.setattr(content, "tempfile", SimpleNamespace(SpooledTemporaryFile=Spool))
         yield counts
 

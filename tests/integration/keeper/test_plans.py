@@ -15,10 +15,10 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind
-from tierkeeper.base.values import AppliedItem, PlanItem
-from tierkeeper.engine import apply
-from tierkeeper.engine.plan import View
-from tierkeeper.engine.planstore import Summary
+from tierkeeper.engine.plans import apply
+from tierkeeper.engine.plans.plan import View
+from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.values.plans import AppliedItem, PlanItem
 
 WEEK = timedelta(days=7)
 SOON = """\

@@ -25,11 +25,11 @@ from tierkeeper.base.errors import CommandConflict, NoReadableCopy
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import artifacts, schedule
-from tierkeeper.engine import converge
 from tierkeeper.engine.context import Worker
+from tierkeeper.engine.converge import converge
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
-from tierkeeper.stores.filesystem import FilesystemStore
+from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper_client import contract
 from tierkeeper_client.errors import InvalidInput
 
@@ -231,7 +231,7 @@ def test_a_restore_without_end_is_refused(days: float) -> None:
 
 def test_verify_passes_over_what_it_cannot_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies in a tier that is not configured don't keep the others from being verified."""
-    monkeypatch.setattr("tierkeeper.engine.verify._BATCH", 1)
+    monkeypatch.setattr("tierkeeper.engine.reconcile.verify._BATCH", 1)
     for number in range(3):
         house.store(f"n{number}", b"%d" % number)
     blob = house.sql("SELECT blob_id FROM artifacts LIMIT 1")[0].blob_id

@@ -11,7 +11,7 @@ from support.house import TENANT, WORKFLOW, House, OpenHouse
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CommandConflict, InvalidInput, OversizedContent, UnreadableClock
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import ItemError, StoreResult
+from tierkeeper.values.artifacts import ItemError, StoreResult
 from tierkeeper_client.contract import InlineContent, PurgeArgs, StoreArgs
 
 

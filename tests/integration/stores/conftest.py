@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 from integration.stores.contract import MakeStore
 
-from tierkeeper.base.settings_groups import TierSettings
 from tierkeeper.base.states import Temperature
+from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import Store
 

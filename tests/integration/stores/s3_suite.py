@@ -14,12 +14,12 @@ from integration.stores.contract_marks import MarkContract
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
-from tierkeeper.stores import s3_about, s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
 from tierkeeper.stores.layout import MARK
-from tierkeeper.stores.s3 import S3Store
-from tierkeeper.stores.s3_place import Place
+from tierkeeper.stores.s3 import about, probe
+from tierkeeper.stores.s3.place import Place
+from tierkeeper.stores.s3.store import S3Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -121,7 +121,7 @@ class S3Suite(StoreContract, MarkContract):
             "sha256": info.sha256.hex(),
             "size": "1",
             "created": info.created.isoformat(),
-            "metadata": s3_about.header('{"team":"fi\u2013nance","n":1}'),
+            "metadata": about.header('{"team":"fi\u2013nance","n":1}'),
         }
         assert self.about(store, key) == expected
         copied = sibling.copy(store, key, sibling.location(info), info)
@@ -240,21 +240,21 @@ class S3Suite(StoreContract, MarkContract):
     def test_a_probe_leaves_nothing(self, server: str, bucket: str, make_store: MakeStore) -> None:
         """What a server can do is found out on an object of ours, of which nothing stays, versions included."""
         made = make_store(f"s3://{bucket}?{server}")
-        assert s3_probe.probe(cast("S3Store", made).place).keys() == {
-            s3_probe.COPIES,
-            s3_probe.PARTS,
-            s3_probe.BODIES,
+        assert probe.probe(cast("S3Store", made).place).keys() == {
+            probe.COPIES,
+            probe.PARTS,
+            probe.BODIES,
         }
         assert list(made.list()) == []
         place = cast("S3Store", made).place
         for left in (place.client.create_multipart_upload, place.client.put_object):  # of one that was interrupted
-            left(**place.address(f"{s3_probe.FOLDER}{left.__name__}", None))
-        s3_probe.clear(place, before=datetime.now(UTC) + timedelta(minutes=1))
+            left(**place.address(f"{probe.FOLDER}{left.__name__}", None))
+        probe.clear(place, before=datetime.now(UTC) + timedelta(minutes=1))
         assert list(made.list()) == []
         assert "Uploads" not in place.client.list_multipart_uploads(Bucket=place.bucket)
         self.versioned(made)
         again = make_store(f"s3://{bucket}?{server}")
-        s3_probe.probe(cast("S3Store", again).place)
+        probe.probe(cast("S3Store", again).place)
         self.nothing_at_all(again)
 
     def test_something_else_at_the_location(self, store: Store) -> None:

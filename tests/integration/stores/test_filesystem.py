@@ -16,7 +16,6 @@ import pytest
 from integration.stores.contract import CREATED, MakeStore, StoreContract, info_of, put, read
 from integration.stores.contract_marks import MarkContract, mark_of
 
-from tierkeeper.base.values import plain
 from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import (
     MarkUnreadable,
@@ -28,6 +27,7 @@ from tierkeeper.stores.errors import (
     TierNotOurs,
 )
 from tierkeeper.stores.layout import MARK
+from tierkeeper.values.plain import plain
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 from support.house import houses
 from support.s3_answers import KEYS
 
-from tierkeeper.base.settings import Settings
 from tierkeeper.catalog import probes
-from tierkeeper.engine.memory import CatalogMemory
-from tierkeeper.stores import s3_probe
+from tierkeeper.engine.trust.memory import CatalogMemory
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreTransient
-from tierkeeper.stores.s3 import S3Store
-from tierkeeper.stores.s3_place import Place
-from tierkeeper.stores.s3_probe import BODIES, COPIES, PARTS, Abilities
+from tierkeeper.stores.s3 import probe as s3_probe
+from tierkeeper.stores.s3.place import Place
+from tierkeeper.stores.s3.probe import BODIES, COPIES, PARTS, Abilities
+from tierkeeper.stores.s3.store import S3Store
 
 
 def test_what_was_seen_is_kept(

@@ -14,12 +14,12 @@ from support.s3_answers import KEYS
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
-from tierkeeper.stores import s3_look
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
-from tierkeeper.stores.s3 import S3Store
-from tierkeeper.stores.s3_multipart import Finished
-from tierkeeper.stores.s3_origin import Origin
+from tierkeeper.stores.s3 import look
+from tierkeeper.stores.s3.multipart import Finished
+from tierkeeper.stores.s3.origin import Origin
+from tierkeeper.stores.s3.store import S3Store
 
 
 @pytest.fixture
@@ -274,9 +274,9 @@ def test_a_version_that_no_answer_names_is_looked_up(mute: S3Store) -> None:
 
 def test_what_has_no_version_is_not_looked_up(mute: S3Store, store: Store) -> None:
     """Where versions were switched off again S3 calls the one without an id ``null``; other buckets keep none."""
-    assert s3_look.tells_version(mute.place, {"VersionId": "null"})
-    assert s3_look.tells_version(cast("S3Store", store).place, {})
-    assert not s3_look.tells_version(mute.place, {})
+    assert look.tells_version(mute.place, {"VersionId": "null"})
+    assert look.tells_version(cast("S3Store", store).place, {})
+    assert not look.tells_version(mute.place, {})
 
 
 @pytest.mark.parametrize("weak", [True, False])

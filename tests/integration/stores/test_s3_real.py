@@ -13,10 +13,10 @@ from integration.stores.s3_suite import S3Suite
 from support import services
 
 from tierkeeper.base.states import RetentionMode, Vouched
-from tierkeeper.stores import s3_probe
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import LockUnsupported, StoreDenied, StorePermanent
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3 import probe
+from tierkeeper.stores.s3.store import S3Store
 
 pytestmark = pytest.mark.s3
 
@@ -49,10 +49,10 @@ class TestRealServer(S3Suite):
 
     def test_what_this_server_can(self, store: Store) -> None:
         """Ceph refuses bytes with another SHA-256 and a wrong ETag for a copy, and copies parts by any: all is seen."""
-        assert s3_probe.probe(cast("S3Store", store).place) == {
-            s3_probe.COPIES: True,
-            s3_probe.PARTS: False,
-            s3_probe.BODIES: True,
+        assert probe.probe(cast("S3Store", store).place) == {
+            probe.COPIES: True,
+            probe.PARTS: False,
+            probe.BODIES: True,
         }
 
     def test_who_vouches_for_copies(self, server: str, bucket: str, store: Store, make_store: MakeStore) -> None:

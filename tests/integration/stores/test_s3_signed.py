@@ -18,8 +18,8 @@ from support.s3_answers import KEYS, answer, answering, serving
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, TierNotOurs
 from tierkeeper.stores.marks import TierMark
-from tierkeeper.stores.s3 import S3Store
-from tierkeeper.stores.s3_signed import SignedClient
+from tierkeeper.stores.s3.signed import SignedClient
+from tierkeeper.stores.s3.store import S3Store
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from support import s3_front
 from support.s3_answers import KEYS
 from support.s3_front import Front, Request, Trick
 
-from tierkeeper.base.settings_order import copy_waits
-from tierkeeper.stores import progress, s3_once
+from tierkeeper.settings.order import copy_waits
+from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import OutcomeUnknown, StoreTransient
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.s3 import once
+from tierkeeper.stores.s3.store import S3Store
 
 LATE = 1.3  # the share of its patience after which a front that is late begins: see s3_front
 
@@ -144,4 +145,4 @@ def test_one_lost_answer_leaves_the_outcome_unknown(monkeypatch: pytest.MonkeyPa
         raise attempts.pop() if attempts else refusal
 
     with pytest.raises(OutcomeUnknown):
-        s3_once.once(place, "cas/x", 1, call, lambda: None)
+        once.once(place, "cas/x", 1, call, lambda: None)

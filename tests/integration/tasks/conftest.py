@@ -9,9 +9,9 @@ from support import services
 from support.processes import LocalProcess
 
 from tierkeeper.base import callers
-from tierkeeper.base.settings import load
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 from tierkeeper_client import TierkeeperClient
 
 

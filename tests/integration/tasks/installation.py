@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from celery import Celery
 from support.processes import LocalProcess
 
-from tierkeeper.base.settings import Settings
-from tierkeeper.base.values import Ref
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings
+from tierkeeper.values.artifacts import Ref
 
 PATIENCE = 60  # seconds
 TESTS = Path(__file__).parents[2]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks import base
-from tierkeeper.engine import deliveries, ingest
+from tierkeeper.engine.ingest import ingest
+from tierkeeper.engine.operations import deliveries
 from tierkeeper.keeper.sweeps import Sweeps
 from worker.app import app
 

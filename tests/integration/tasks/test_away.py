@@ -12,8 +12,8 @@ from integration.tasks.installation import Installation, wait_until
 from support.processes import LocalProcess
 
 from tierkeeper.base import callers
-from tierkeeper.base.parking import StuckFilter, StuckState
-from tierkeeper.base.values import Filter
+from tierkeeper.values.artifacts import Filter
+from tierkeeper.values.parking import StuckFilter, StuckState
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef, StoreArgs, TaskName
 from tierkeeper_client.errors import ResultPending

@@ -10,9 +10,9 @@ from integration.tasks.installation import Installation, wait_until
 from support.processes import LocalProcess
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.parking import StuckFilter, StuckKind
 from tierkeeper.base.states import RunKind
-from tierkeeper.base.values import Ref
+from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.parking import StuckFilter, StuckKind
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import TaskFailed, TierkeeperError

@@ -12,7 +12,7 @@ from integration.tasks.installation import Installation, wait_until
 from support.processes import LocalProcess
 
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import Filter
+from tierkeeper.values.artifacts import Filter
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import StoreArgs, TaskName
 

@@ -16,7 +16,7 @@ from support.processes import LocalProcess
 
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import Filter, Ref
+from tierkeeper.values.artifacts import Filter, Ref
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import ArtifactRef, TaskName
 from tierkeeper_client.errors import MessageRefused

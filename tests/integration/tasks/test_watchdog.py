@@ -18,9 +18,9 @@ from rich.console import Console
 from support.nodes import Valkey
 from support.proxy import FaultProxy, in_front_of
 
-from tierkeeper.base.settings import load
-from tierkeeper.cli.onlooker import Onlooker
-from tierkeeper.cli.supervisor import Program, Supervisor
+from tierkeeper.cli.support.onlooker import Onlooker
+from tierkeeper.cli.support.supervisor import Program, Supervisor
+from tierkeeper.settings.settings import load
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import Queue, TaskName
 from worker.watchdog import EXIT_CODE, Look, Patience

@@ -18,7 +18,7 @@ from support.processes import LocalProcess
 
 from beat_schedule import BEAT_SCHEDULE
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.base.values import Filter, Ref
+from tierkeeper.values.artifacts import Filter, Ref
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import ACTOR_HEADER, CORRELATION_HEADER, ArtifactRef, StoreArgs, TaskName
 from tierkeeper_client.errors import TaskRefused

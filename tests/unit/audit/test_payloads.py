@@ -6,9 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tierkeeper.audit import artifacts as of
-from tierkeeper.audit import catalog as whole
-from tierkeeper.audit import messages, placements, runs
+from tierkeeper.audit import artifacts, catalog, messages, placements, runs
 from tierkeeper.audit.payload import Payload
 from tierkeeper.audit.vocabulary import VOCABULARY
 from tierkeeper.base.states import ArtifactState, PlacementState, RunState, Vouched
@@ -19,16 +17,16 @@ RUN = UUID(int=7)
 LIVE = ArtifactState.LIVE
 TIERS = frozenset({"warm", "hot"})
 
-STANDING = of.ArtifactStanding(state=LIVE, wanted=TIERS)
-COMMITTED = of.CommittedStanding(state=LIVE, wanted=TIERS, present=frozenset({"warm"}))
+STANDING = artifacts.ArtifactStanding(state=LIVE, wanted=TIERS)
+COMMITTED = artifacts.CommittedStanding(state=LIVE, wanted=TIERS, present=frozenset({"warm"}))
 LOOSE = placements.LooseBytes(tier="cold", location="a/b", size=3)
-COPY = of.CopyPlace(tier="hot", location="x/1")
+COPY = artifacts.CopyPlace(tier="hot", location="x/1")
 AWAITING = runs.AwaitingRun(state=RunState.AWAITING_APPROVAL, counts={"stopped": 9})
 KEPT = messages.KeptMessage(task="tierkeeper.store", key="k", reason="its store is away")
 DECIDED = messages.DecidedMessage(task="tierkeeper.store", detail="sent again")
-TRUST = whole.CatalogTrust(trust="restored", reason="put back")
-OFF = whole.DeletesSwitch(enabled=False, reason="a look")
-ON = whole.DeletesSwitch(enabled=True, reason="done")
+TRUST = catalog.CatalogTrust(trust="restored", reason="put back")
+OFF = catalog.DeletesSwitch(enabled=False, reason="a look")
+ON = catalog.DeletesSwitch(enabled=True, reason="done")
 
 S: dict[str, Any] = {"state": "live", "wanted": ["hot", "warm"]}
 C: dict[str, Any] = {**S, "present": ["warm"]}
@@ -42,93 +40,113 @@ T: dict[str, Any] = {"trust": "restored", "reason": "put back"}
 
 CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
     (
-        of.VersionStored(after=of.Arrival(state=LIVE, wanted=TIERS, present={"hot"}, size=4)),
+        artifacts.VersionStored(after=artifacts.Arrival(state=LIVE, wanted=TIERS, present={"hot"}, size=4)),
         None,
         {**S, "present": ["hot"], "size": 4},
     ),
     (
-        of.Promoted(before=STANDING, after=of.OverriddenStanding(state=LIVE, wanted=TIERS, until=None)),
+        artifacts.Promoted(before=STANDING, after=artifacts.OverriddenStanding(state=LIVE, wanted=TIERS, until=None)),
         S,
         {**S, "until": None},
     ),
     (
-        of.Archived(before=STANDING, after=of.AskedStanding(state=LIVE, wanted=TIERS, reason="asked")),
+        artifacts.Archived(before=STANDING, after=artifacts.AskedStanding(state=LIVE, wanted=TIERS, reason="asked")),
         S,
         {**S, "reason": "asked"},
     ),
     (
-        of.Restored(before=STANDING, after=of.OverriddenStanding(state=LIVE, wanted=TIERS, reason="audit", until=AT)),
+        artifacts.Restored(
+            before=STANDING, after=artifacts.OverriddenStanding(state=LIVE, wanted=TIERS, reason="audit", until=AT)
+        ),
         S,
         {**S, "reason": "audit", "until": TIME},
     ),
     (
-        of.Undeleted(before=STANDING, after=of.UndeletedStanding(state=LIVE, wanted=TIERS, not_before=AT)),
+        artifacts.Undeleted(
+            before=STANDING, after=artifacts.UndeletedStanding(state=LIVE, wanted=TIERS, not_before=AT)
+        ),
         S,
         {**S, "not_before": TIME},
     ),
     (
-        of.Deleted(before=STANDING, after=of.DeletedStanding(state=ArtifactState.DELETED, wanted=TIERS, purge_at=AT)),
+        artifacts.Deleted(
+            before=STANDING, after=artifacts.DeletedStanding(state=ArtifactState.DELETED, wanted=TIERS, purge_at=AT)
+        ),
         S,
         {**S, "state": "deleted", "purge_at": TIME},
     ),
     (
-        of.Deleted(
+        artifacts.Deleted(
             before=COMMITTED,
-            after=of.CommittedStanding(
+            after=artifacts.CommittedStanding(
                 state=ArtifactState.DELETED, wanted=TIERS, present=frozenset(), retain_until=AT, approved=RUN
             ),
         ),
         C,
         {**C, "state": "deleted", "present": [], "retain_until": TIME, "approved": str(RUN)},
     ),
-    (of.Moved(before=COMMITTED, after=COMMITTED), C, C),
-    (of.Placed(before=COMMITTED, after=COMMITTED), C, C),
-    (of.Placed(after=of.TakenOver(found="cold", location="a/b")), None, {"found": "cold", "location": "a/b"}),
-    (of.Retained(before=COMMITTED, after=COMMITTED), C, C),
-    (of.Purged(before=COMMITTED, after=COMMITTED), C, C),
+    (artifacts.Moved(before=COMMITTED, after=COMMITTED), C, C),
+    (artifacts.Placed(before=COMMITTED, after=COMMITTED), C, C),
     (
-        of.Destroyed(after=of.Receipt(sha256=b"\x01\xff", size=4, destroyed_at=AT)),
+        artifacts.Placed(after=artifacts.TakenOver(found="cold", location="a/b")),
+        None,
+        {"found": "cold", "location": "a/b"},
+    ),
+    (artifacts.Retained(before=COMMITTED, after=COMMITTED), C, C),
+    (artifacts.Purged(before=COMMITTED, after=COMMITTED), C, C),
+    (
+        artifacts.Destroyed(after=artifacts.Receipt(sha256=b"\x01\xff", size=4, destroyed_at=AT)),
         None,
         {"sha256": "01ff", "size": 4, "destroyed_at": TIME},
     ),
     (
-        of.CopyNotFound(before=COPY, after=of.MissedCopy(reason="gone", copies_left=0, looked_for_after=AT)),
+        artifacts.CopyNotFound(
+            before=COPY, after=artifacts.MissedCopy(reason="gone", copies_left=0, looked_for_after=AT)
+        ),
         P,
         {"reason": "gone", "copies_left": 0, "looked_for_after": TIME},
     ),
-    (of.CopyFoundAgain(after=COPY), None, P),
+    (artifacts.CopyFoundAgain(after=COPY), None, P),
     (
-        of.CopyDamaged(before=COPY, after=of.DamagedCopy(reason="changed", copies_left=1)),
+        artifacts.CopyDamaged(before=COPY, after=artifacts.DamagedCopy(reason="changed", copies_left=1)),
         P,
         {"reason": "changed", "copies_left": 1},
     ),
     (
-        of.CopyDamaged(before=COPY, after=of.DamagedCopy(reason="changed", copies_left=1, unvouched={"warm", "cold"})),
+        artifacts.CopyDamaged(
+            before=COPY, after=artifacts.DamagedCopy(reason="changed", copies_left=1, unvouched={"warm", "cold"})
+        ),
         P,
         {"reason": "changed", "copies_left": 1, "unvouched": ["cold", "warm"]},
     ),
-    (of.CopyHealed(after=COPY), None, P),
+    (artifacts.CopyHealed(after=COPY), None, P),
     (
-        of.CopyRepinned(
-            before=of.NamedCopy(tier="hot", location="x/1", pin=None),
-            after=of.RenamedCopy(pin="v2", vouched=Vouched.READ),
+        artifacts.CopyRepinned(
+            before=artifacts.NamedCopy(tier="hot", location="x/1", pin=None),
+            after=artifacts.RenamedCopy(pin="v2", vouched=Vouched.READ),
         ),
         {**P, "pin": None},
         {"pin": "v2", "vouched": "read"},
     ),
-    (of.Pinned(after=of.PinnedUntil(not_before=AT, reason="no")), None, {"not_before": TIME, "reason": "no"}),
-    (of.ArtifactParked(after=of.ParkReason(reason="bad")), None, {"reason": "bad"}),
-    (of.ArtifactRetried(after=of.Resolution(detail="due now")), None, {"detail": "due now"}),
-    (of.ArtifactSkipped(after=of.Resolution(detail="later")), None, {"detail": "later"}),
     (
-        of.ArtifactRebuilt(
-            after=of.ReturnedArtifact(state=LIVE, tier="cold", location="a/b", holds=("rebuilt",), size=3)
+        artifacts.Pinned(after=artifacts.PinnedUntil(not_before=AT, reason="no")),
+        None,
+        {"not_before": TIME, "reason": "no"},
+    ),
+    (artifacts.ArtifactParked(after=artifacts.ParkReason(reason="bad")), None, {"reason": "bad"}),
+    (artifacts.ArtifactRetried(after=artifacts.Resolution(detail="due now")), None, {"detail": "due now"}),
+    (artifacts.ArtifactSkipped(after=artifacts.Resolution(detail="later")), None, {"detail": "later"}),
+    (
+        artifacts.ArtifactRebuilt(
+            after=artifacts.ReturnedArtifact(state=LIVE, tier="cold", location="a/b", holds=("rebuilt",), size=3)
         ),
         None,
         {"state": "live", **L, "holds": ["rebuilt"]},
     ),
     (
-        of.HoldReleased(before=of.HoldNames(holds=("b", "a")), after=of.ReleasedHold(hold="b", reason="seen")),
+        artifacts.HoldReleased(
+            before=artifacts.HoldNames(holds=("b", "a")), after=artifacts.ReleasedHold(hold="b", reason="seen")
+        ),
         {"holds": ["b", "a"]},
         {"hold": "b", "reason": "seen"},
     ),
@@ -200,29 +218,33 @@ CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
     (messages.DeliveryRetried(after=DECIDED), None, D),
     (messages.DeliverySkipped(after=DECIDED), None, D),
     (
-        whole.DeletesSwitched(before=ON, after=OFF),
+        catalog.DeletesSwitched(before=ON, after=OFF),
         {"enabled": True, "reason": "done"},
         {"enabled": False, "reason": "a look"},
     ),
-    (whole.EpochRaised(after=whole.RaisedEpoch(epoch=3, reason="a sweep")), None, {"epoch": 3, "reason": "a sweep"}),
-    (whole.RestoreRecognised(after=TRUST), None, T),
-    (whole.RestoreAccepted(after=TRUST), None, T),
-    (whole.RebuildBegun(after=TRUST), None, T),
-    (whole.CatalogRebuilt(after=TRUST), None, T),
     (
-        whole.TierAdopted(
-            before=whole.TierMarking(tier="hot", mark=None),
-            after=whole.AdoptedTier(tier="hot", mark={"format": 1}, reason="moved", lost=False),
+        catalog.EpochRaised(after=catalog.RaisedEpoch(epoch=3, reason="a sweep")),
+        None,
+        {"epoch": 3, "reason": "a sweep"},
+    ),
+    (catalog.RestoreRecognised(after=TRUST), None, T),
+    (catalog.RestoreAccepted(after=TRUST), None, T),
+    (catalog.RebuildBegun(after=TRUST), None, T),
+    (catalog.CatalogRebuilt(after=TRUST), None, T),
+    (
+        catalog.TierAdopted(
+            before=catalog.TierMarking(tier="hot", mark=None),
+            after=catalog.AdoptedTier(tier="hot", mark={"format": 1}, reason="moved", lost=False),
         ),
         {"tier": "hot", "mark": None},
         {"tier": "hot", "mark": {"format": 1}, "reason": "moved", "lost": False},
     ),
     (
-        whole.PolicyApplied(after={"name": "p", "phases": [{"after": "0d"}]}),
+        catalog.PolicyApplied(after={"name": "p", "phases": [{"after": "0d"}]}),
         None,
         {"name": "p", "phases": [{"after": "0d"}]},
     ),
-    (whole.PolicyRemoved(before={"name": "p"}), {"name": "p"}, None),
+    (catalog.PolicyRemoved(before={"name": "p"}), {"name": "p"}, None),
 ]
 
 

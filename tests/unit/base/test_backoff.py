@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.base.settings_order import COPY_PAUSES
 from tierkeeper.catalog import database, migrate
-from tierkeeper.cli import supervisor
-from tierkeeper.engine import commit, deliveries
+from tierkeeper.cli.support import supervisor
+from tierkeeper.engine.converge import commit
+from tierkeeper.engine.operations import deliveries
+from tierkeeper.settings.order import COPY_PAUSES
 
 
 @pytest.mark.parametrize(

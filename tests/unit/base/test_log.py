@@ -8,7 +8,6 @@ import pytest
 import structlog
 
 from tierkeeper.base import log
-from tierkeeper.base.settings_groups import LogSettings
 
 LOG = log.get("tests.log")
 
@@ -33,7 +32,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def test_json_with_context() -> None:
     """A line is one JSON object with time, level, logger, event, data and the context it was written in."""
     stream = io.StringIO()
-    log.configure(LogSettings(), stream=stream)
+    log.configure("INFO", "auto", stream=stream)
     with log.context(correlation="c-1", run=None):
         LOG.info("moved", count=3)
     LOG.info("after")
@@ -48,7 +47,7 @@ def test_json_with_context() -> None:
 def test_standard_library_goes_the_same_way() -> None:
     """Loggers of libraries write the same lines, and noisy ones only warnings."""
     stream = io.StringIO()
-    log.configure(LogSettings(), stream=stream)
+    log.configure("INFO", "auto", stream=stream)
     logging.getLogger("celery").info("ready on %s", "redis://:hush@cache/0")
     logging.getLogger("botocore").info("noise")
     assert [line["event"] for line in lines(stream)] == ["ready on redis://:•••@cache/0"]
@@ -57,7 +56,7 @@ def test_standard_library_goes_the_same_way() -> None:
 def test_no_secret() -> None:
     """Secrets are masked by their name, in URLs, in nested values and in tracebacks."""
     stream = io.StringIO()
-    log.configure(LogSettings(), stream=stream)
+    log.configure("INFO", "auto", stream=stream)
     try:
         raise ValueError("no route to amqp://u:hush@h//")  # noqa: TRY301  the traceback is what is tested
     except ValueError:
@@ -69,7 +68,7 @@ def test_no_secret() -> None:
 def test_level_and_console() -> None:
     """Lines below the level are not written; the console format is for people."""
     stream = io.StringIO()
-    log.configure(LogSettings.model_validate({"level": "WARNING", "format": "console"}), stream=stream)
+    log.configure("WARNING", "console", stream=stream)
     LOG.info("small")
     LOG.warning("large", size=5)
     (line,) = stream.getvalue().splitlines()

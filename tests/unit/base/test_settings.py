@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tierkeeper.base.errors import SettingInvalid
-from tierkeeper.base.settings import Settings, effective, load
 from tierkeeper.base.states import Temperature
+from tierkeeper.settings.settings import Settings, effective, load
 
 
 @pytest.fixture(autouse=True)

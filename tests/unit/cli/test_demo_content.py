@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.base.settings_groups import RetentionSettings
 from tierkeeper.base.states import Temperature
-from tierkeeper.cli import demo_content
+from tierkeeper.cli.demo import content
 from tierkeeper.policy import document
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.groups import RetentionSettings
 
 DAYS = RetentionSettings()
 TIERS = [TierInfo(name, Temperature(name), rank) for rank, name in enumerate(("hot", "warm", "cold"))]
 
 
-def _items(folder: Path | None, count: int, *, aged: bool = True) -> list[demo_content.Item]:
-    return demo_content.items(folder, count=count, tenant="acme", workflow="demo-1", aged=aged, days=DAYS)
+def _items(folder: Path | None, count: int, *, aged: bool = True) -> list[content.Item]:
+    return content.items(folder, count=count, tenant="acme", workflow="demo-1", aged=aged, days=DAYS)
 
 
 def test_the_standard_library_is_taken_by_default() -> None:
@@ -25,7 +25,7 @@ def test_the_standard_library_is_taken_by_default() -> None:
     items = _items(None, 200)
     assert len({item.ref for item in items}) == 200
     assert all(item.size == item.path.stat().st_size > 0 for item in items)
-    assert {demo_content.expected_tier(item.age, DAYS) for item in items} == {"hot", "warm", "cold", None}
+    assert {content.expected_tier(item.age, DAYS) for item in items} == {"hot", "warm", "cold", None}
     assert max(item.age for item in items) == timedelta(days=120)
     assert items == _items(None, 200)
 
@@ -53,12 +53,12 @@ def test_a_folder_of_ones_own_is_taken_as_far_as_it_goes(tmp_path: Path) -> None
 )
 def test_where_an_age_belongs(days: float, tier: str | None) -> None:
     """The ages are those of the default policy: 7, 30 and 90 days."""
-    assert demo_content.expected_tier(timedelta(days=days), DAYS) == tier
+    assert content.expected_tier(timedelta(days=days), DAYS) == tier
 
 
 def test_the_policy_of_the_demo_is_a_valid_one() -> None:
     """It governs the demo's workflows of one tenant and has an undo window of seconds."""
-    (policy,) = document.parse(demo_content.policy_text("demo-acme", "acme", DAYS), source="demo", tiers=TIERS)
+    (policy,) = document.parse(content.policy_text("demo-acme", "acme", DAYS), source="demo", tiers=TIERS)
     assert (policy.match.tenant, policy.match.workflow) == ("acme", "demo-*")
     assert str(policy.undo) == "4s"
     assert not policy.phases[-1].tiers

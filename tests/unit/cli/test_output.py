@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tierkeeper.base.errors import ArtifactNotFound
-from tierkeeper.cli import output
-from tierkeeper.cli.output import Output
+from tierkeeper.cli.support import output
+from tierkeeper.cli.support.output import Output
 
 SPANS = [
     (timedelta(seconds=0.25), "0.2 s"),

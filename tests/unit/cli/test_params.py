@@ -8,8 +8,8 @@ import pytest
 from tierkeeper.base import clock
 from tierkeeper.base.errors import InvalidInput, InvalidName
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.base.values import Filter, Ref
-from tierkeeper.cli import params
+from tierkeeper.cli.support import params
+from tierkeeper.values.artifacts import Filter, Ref
 
 REFS = [
     # the full form

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.cli import supervisor
-from tierkeeper.cli.supervisor import Program, Supervisor, Verdict
+from tierkeeper.cli.support import supervisor
+from tierkeeper.cli.support.supervisor import Program, Supervisor, Verdict
 
 SLEEPER = "import time; print('ready'); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(60)"

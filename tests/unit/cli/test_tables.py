@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 import tierkeeper.cli
-from tierkeeper.base.values import TierStats
-from tierkeeper.cli import output
-from tierkeeper.cli.statistics import tier_table
+from tierkeeper.cli.support import output
+from tierkeeper.cli.support.statistics import tier_table
+from tierkeeper.values.tiers import TierStats
 
 WIDTH = 80
 ID = str(UUID(int=2**127 + 5))

@@ -10,17 +10,18 @@ from support.artifact_rows import NOW, ROW
 from tierkeeper.audit.artifacts import Moved, Purged, Retained
 from tierkeeper.base import transitions
 from tierkeeper.base.errors import TierkeeperError
-from tierkeeper.base.settings_groups import EngineSettings
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, Temperature, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import change, wishes
+from tierkeeper.engine.converge import change
+from tierkeeper.engine.copies.settlement import Settlement
 from tierkeeper.engine.moment import Limits, Moment
 from tierkeeper.engine.policybook import ActivePolicies
-from tierkeeper.engine.settlement import Settlement
+from tierkeeper.engine.verbs import wishes
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Phase, Policy, Retention
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.groups import EngineSettings
 
 POLICY = Policy(
     "p",

@@ -10,8 +10,8 @@ from support.placement_rows import copy
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import locking
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import locking
 from tierkeeper.policy.rules import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine import settlement
+from tierkeeper.engine.copies import settlement
 
 HERE = {"hot", "warm", "cold"}
 

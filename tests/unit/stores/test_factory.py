@@ -5,14 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from tierkeeper.base.settings_groups import TierSettings
 from tierkeeper.base.states import Temperature
+from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import BadTierUrl, UnknownScheme
-from tierkeeper.stores.filesystem import FilesystemStore
-from tierkeeper.stores.postgres import PostgresStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.filesystem.store import FilesystemStore
+from tierkeeper.stores.postgres.store import PostgresStore
+from tierkeeper.stores.s3.store import S3Store
 
 
 def make(url: str, *, catalog_url: str | None = None, **options: str) -> Store:

@@ -4,7 +4,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleChecksumError, NoCredentialsError
 from structlog.testing import capture_logs
 
-from tierkeeper.stores import errors, s3_about, s3_errors
+from tierkeeper.stores import errors
+from tierkeeper.stores.s3 import about
+from tierkeeper.stores.s3 import errors as s3_errors
 
 
 def answer(status: int, code: str, **headers: str) -> ClientError:
@@ -70,12 +72,12 @@ def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreErro
 )
 def test_names_in_headers(text: str, header: str) -> None:
     """A name stands in a header percent-encoded, or in base64 where that is shorter."""
-    assert s3_about.header(text) == header
+    assert about.header(text) == header
 
 
 def test_the_longest_names_fit() -> None:
     """Tenant, workflow and name at their limits stay within the 2 KB that S3 takes."""
-    assert len(s3_about.header("ü" * 127)) * 2 + len(s3_about.header("ü" * 350)) < 1800
+    assert len(about.header("ü" * 127)) * 2 + len(about.header("ü" * 350)) < 1800
 
 
 @pytest.mark.parametrize("raised", [KeyError("ETag"), IndexError("0"), ValueError("never"), TypeError("none")])

@@ -10,7 +10,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from tierkeeper.stores import s3_tries
+from tierkeeper.stores.s3 import tries as s3_tries
 
 _URL = "http://s3.example.org"
 

@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierkeeper.stores.sigv4 import NOTHING, Signer
+from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
 
 REGION = "eu-test-1"
 HOST = "s3.example.org:9000"

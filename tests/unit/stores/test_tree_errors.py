@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tierkeeper.stores import errors
-from tierkeeper.stores.tree import translated
+from tierkeeper.stores.filesystem.tree import translated
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tierkeeper.base import settings as settings_module
-from tierkeeper.base import settings_order
-from tierkeeper.base.settings_groups import CatalogSettings, TierSettings
 from tierkeeper.base.states import Temperature
 from tierkeeper.catalog.database import Database
-from tierkeeper.engine.content import staging_store
+from tierkeeper.engine.ingest.content import staging_store
+from tierkeeper.settings import order
+from tierkeeper.settings import settings as settings_module
+from tierkeeper.settings.groups import CatalogSettings, TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.errors import BadTierUrl
-from tierkeeper.stores.postgres import PostgresStore
-from tierkeeper.stores.s3 import S3Store
+from tierkeeper.stores.postgres.store import PostgresStore
+from tierkeeper.stores.s3.store import S3Store
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.staging import open_staging
 from tierkeeper_client.staging_s3 import S3Staging
@@ -86,9 +86,7 @@ def test_time_outs_are_read_where_they_stand() -> None:
     """The order of the time-outs sees an option that is written with percent codes."""
     tiers = {"hot": TierSettings(url="s3://bucket?read%5Ftimeout=%37m", temperature=Temperature.HOT)}
     settings = settings_module.load(environ={})
-    found = settings_order.chains(
-        broker=settings.broker, engine=settings.engine, messages=settings.messages, tiers=tiers
-    )
+    found = order.chains(broker=settings.broker, engine=settings.engine, messages=settings.messages, tiers=tiers)
     limits = {inner.name: inner.value.total_seconds() for inner, _ in found}
     assert limits["tiers.hot.url's read_timeout"] == 420
 

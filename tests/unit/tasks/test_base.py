@@ -10,8 +10,8 @@ from tasks.base import REFUSED_HEADER, SweepTask, VerbTask
 from tierkeeper import keeper
 from tierkeeper.base.errors import ArtifactNotFound, CatalogUnavailable
 from tierkeeper.base.metrics import REGISTRY
-from tierkeeper.base.settings import load
-from tierkeeper.base.values import Ref
+from tierkeeper.settings.settings import load
+from tierkeeper.values.artifacts import Ref
 from tierkeeper_client.contract import ACTOR_HEADER, CORRELATION_HEADER, ArtifactRef
 
 GOOD = {"tenant": "acme", "workflow": "weekly", "name": "47.md"}

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tierkeeper.base.settings import load
+from tierkeeper.settings.settings import load
 from tierkeeper_client.contract import Queue, TaskName
 from worker.config import celery_settings
 

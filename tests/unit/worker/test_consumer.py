@@ -10,7 +10,7 @@ from kombu import compression
 from kombu.message import Message
 
 from tasks.base import REFUSED_HEADER
-from tierkeeper.base.settings_groups import MessagesSettings
+from tierkeeper.settings.groups import MessagesSettings
 from worker.consumer import Judge, defuse, refuse_compressed
 
 KEYS = "k1:" + base64.b64encode(b"k" * 32).decode()

@@ -27,7 +27,7 @@ from tierkeeper.audit.artifacts import (
     DamagedCopy,
     MissedCopy,
 )
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
@@ -38,7 +38,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.record import record
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 #: artifacts of the content that are told and made due; one of them repairs it for all, however many there are
 _TOLD = 100
@@ -92,9 +92,9 @@ def report(
     reported, left, rows = found
     where = {"tier": placement.tier, "location": placement.location, "reason": wrong.reason}
     if reported is Reported.SUSPECT:
-        log.warning("a copy was not found; it is looked for again after the quarantine", **where)
+        _log.warning("a copy was not found; it is looked for again after the quarantine", **where)
     elif rows and not left:
-        log.error("no readable copy is left", of=", ".join(str(row.ref) for row in rows[:3]), **where)
+        _log.error("no readable copy is left", of=", ".join(str(row.ref) for row in rows[:3]), **where)
     return reported
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
@@ -15,7 +15,7 @@ from tierkeeper.engine.copies.reads import Reads, Unread
 from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 #: how one copy is looked at; returns what is wrong with it, and raises where that cannot be told
 How = Callable[[Engine, PlacementRow], Wrong | None]
@@ -51,7 +51,7 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
         except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
             unanswered[copy.tier] += 1
             told = error if isinstance(error, StoreError) else fault(copy.tier, error)
-            log.warning("a copy cannot be looked at", tier=copy.tier, location=copy.location, error=str(told))
+            _log.warning("a copy cannot be looked at", tier=copy.tier, location=copy.location, error=str(told))
             return 1, told
 
     answers = engine.in_parallel(ask, asked)
@@ -71,4 +71,4 @@ def _tell(unseen: Sequence[TierkeeperError]) -> None:
     for error in unseen:
         alike[str(error.data["tier"]), type(error)].append(error)
     for (tier, _), errors in alike.items():
-        log.warning("copies were not looked at", tier=tier, copies=len(errors), reason=str(errors[0]))
+        _log.warning("copies were not looked at", tier=tier, copies=len(errors), reason=str(errors[0]))

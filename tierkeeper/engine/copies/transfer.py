@@ -16,7 +16,7 @@ from threading import Lock
 from typing import BinaryIO, TypeVar, cast
 from uuid import UUID
 
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.content import Content, StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.metrics import COPIES_FAILED
@@ -29,7 +29,7 @@ from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreDefect
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -158,12 +158,12 @@ def alarm(done: Sequence[Transferred]) -> None:
             failed.setdefault((tier, one.error.code), []).append(one.error)
     for (tier, code), errors in failed.items():
         COPIES_FAILED.labels(tier=tier, error=code).inc(len(errors))
-        log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
+        _log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
 
 
 def fault(tier: str, error: Exception) -> StoreDefect:
     """Return an error that no store should raise as one of its tier's, and log it whole."""
-    log.error("a store failed in a way of its own", tier=tier, exc_info=error)
+    _log.error("a store failed in a way of its own", tier=tier, exc_info=error)
     return StoreDefect(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 

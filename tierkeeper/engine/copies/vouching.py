@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base import log as logs
+from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import Content
 from tierkeeper.base.errors import TierkeeperError
@@ -22,7 +22,7 @@ from tierkeeper.engine.copies import check, damage
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.copies.transfer import Renewal, each, fault
 
-log = logs.get(__name__)
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def resolve(
             pins[doubt.copy.id] = found.pin
         elif isinstance(found, TierkeeperError):
             unread[doubt.copy.id] = found
-            log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
+            _log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
         else:
             damage.report(engine, doubt.copy, found, caller=caller)
     away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)

@@ -1,0 +1,72 @@
+from typing import Final
+
+import click
+from rich.text import Text
+
+from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.values.health import Condition
+from tierkeeper.values.recovery import Acceptance
+
+WRONG: Final = 8
+STYLES: Final = {Condition.OK: "green", Condition.ATTENTION: "yellow", Condition.BAD: "bold red"}
+
+
+@click.command(cls=TierCommand)
+@click.option("--all", "everything", is_flag=True, help="All events, not only those of what changed in the last day.")
+@click.option(
+    "--accept-restore",
+    is_flag=True,
+    help="Go on with a restored or rebuilt catalog: take over what only the stores have, then let collect go on.",
+)
+@click.option("--reason", help="With --accept-restore: why; it stands in the audit log.")
+@params.dry_run_option
+@pass_session
+def doctor(session: Session, *, everything: bool, accept_restore: bool, reason: str | None, dry_run: bool) -> None:
+    """Ask the catalog whether the invariants hold, and say what to do where one does not.
+
+    It changes nothing without --accept-restore. The exit code is 0 where nothing is wrong, 8 where something is.
+    """
+    if accept_restore:
+        _accept(session, reason, dry_run=dry_run)
+        return
+    if reason is not None or dry_run:
+        raise click.UsageError("--reason and --dry-run are for --accept-restore; without it nothing is changed.")
+    found = list(session.keeper.recovery.examine(everything=everything))
+    if session.output.as_json:
+        session.output.document(found)
+    else:
+        made = output.table("check", "", "found", "what to do", fold=["found", "what to do"])
+        for one in found:
+            made.add_row(one.check, Text(one.condition.value, style=STYLES[one.condition]), one.found, one.advice)
+        session.output.print(made)
+    if any(one.condition is Condition.BAD for one in found):
+        click.get_current_context().exit(WRONG)
+
+
+def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
+    if not reason and not dry_run:
+        raise click.UsageError("--accept-restore needs --reason: it stands in the audit log.")
+    with session.output.progress("comparing with the stores") as advance:
+        accepted = session.keeper.recovery.accept_restore(
+            caller=session.caller, reason=reason or "", dry_run=dry_run, progress=advance
+        )
+    if session.output.as_json:
+        session.output.document(accepted)
+    else:
+        _print(session, accepted)
+
+
+def _print(session: Session, accepted: Acceptance) -> None:
+    out = session.output
+    if accepted.reason is None:
+        out.say(f"nothing to accept: the catalog is trusted, at epoch {accepted.epoch}")
+        return
+    epoch = None if accepted.epoch is None else str(accepted.epoch)
+    counts = ((what, str(count)) for what, count in accepted.counts.items())
+    out.print(output.pairs([("was not trusted", accepted.reason), *counts, ("epoch", epoch)]))
+    if accepted.dry_run:
+        out.say("a dry run: nothing was changed; without --dry-run it is done")
+    else:
+        out.say("accepted: collect goes on; what came back only from the stores is held until it is approved")

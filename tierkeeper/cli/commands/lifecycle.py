@@ -1,0 +1,182 @@
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import click
+
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, TierkeeperError
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.cli.support import output, params, planning, sending
+from tierkeeper.cli.support.groups import TierGroup
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.cli.support.statistics import run_table, tier_table
+from tierkeeper.values.plans import PlanItem
+from tierkeeper.values.runs import SweepResult
+from tierkeeper_client.contract import TaskName
+
+
+@click.group(cls=TierGroup)
+def lifecycle() -> None:
+    """Run, plan, apply or sum up the lifecycle."""
+
+
+lifecycle.add_command(planning.plan)
+lifecycle.add_command(planning.plans)
+lifecycle.add_command(planning.apply)
+
+
+@lifecycle.command()
+@click.option("--live/--dry-run", default=False, help="Do it, or (the default) only say what would be done.")
+@params.tenant_option
+@click.option("--enqueue", is_flag=True, help="With --live: let the workers do it.")
+@pass_session
+def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> None:
+    """Bring every artifact that is due to where its policy wants it. A dry run unless --live; -v lists each."""
+    if not live:
+        if enqueue:
+            raise click.UsageError("A dry run happens here; leave out --enqueue, or add --live.")
+        _dry_run(session, tenant)
+        return
+    if enqueue:
+        if tenant is not None:
+            raise click.UsageError(
+                "The workers' sweep is for all tenants; leave out --enqueue, or --tenant (and TIERKEEPER_TENANT)."
+            )
+        sending.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
+        return
+    _live(session, tenant)
+
+
+@lifecycle.command(short_help="Count copies by tier and what is due; the last runs.")
+@params.tenant_option
+@pass_session
+def summary(session: Session, *, tenant: str | None) -> None:
+    """Say how many copies lie in each tier, how much is due now, and what the last runs did."""
+    stats = session.keeper.tiers.stats(tenant=tenant)
+    due = session.keeper.sweeps.due(tenant=tenant)
+    runs = session.keeper.runs.latest(limit=5)
+    if session.output.as_json:
+        session.output.document({"tiers": stats, "due": due, "last_runs": runs})
+        return
+    session.output.print(tier_table(stats), "", f"{due} artifacts are due now", "")
+    if runs:
+        session.output.print(run_table(runs))
+
+
+def _dry_run(session: Session, tenant: str | None) -> None:
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    size = 0
+    shown: list[PlanItem] = []
+    with session.output.progress("planning") as advance:
+        for item in session.held(session.keeper.plans.due(tenant=tenant)):
+            counts[_label(item)] += 1
+            size += item.size if item.action == "move" else 0
+            if session.output.verbose and len(shown) < planning.ROWS:
+                shown.append(item)
+            advance(1)
+    if session.output.as_json:
+        items = {"items": shown} if session.output.verbose else {}
+        session.output.document({**_summary(counts, size, 0, started, dry_run=True), **items})
+        return
+    if shown:
+        planning.print_items(session, shown)
+        session.output.print("")
+    _print_counts(session, counts, size, 0, started)
+    _say_waiting(session)
+    session.output.say("a dry run: nothing was changed; --live does it")
+
+
+def _live(session: Session, tenant: str | None) -> None:
+    started = time.monotonic()
+    counts: Counter[str] = Counter()
+    size = errors = 0
+    failures: list[Any] = []
+    keeper = session.keeper
+    identity = keeper.sweeps.rotate(caller=session.caller, tenant=tenant)
+    with session.output.progress("moving", total=keeper.sweeps.due(tenant=tenant)) as advance:
+        for result in _steps(session, identity, advance):
+            counts.update(result.counts)
+            size += result.bytes
+            errors += result.errors
+            failures.extend(result.failures)
+    collected, refused = _collect(session)
+    counts.update(collected.counts)
+    errors += collected.errors
+    failures.extend(collected.failures)
+    if session.output.as_json:
+        found = {"run": identity, "failures": failures}
+        session.output.document({**_summary(counts, size, errors, started, dry_run=False), **found})
+    else:
+        for failure in failures:
+            session.output.warn(f"{failure.ref}: {failure.error['message']}")
+        _print_counts(session, counts, size, errors, started)
+        if collected.bytes:
+            session.output.print(f"{output.size(collected.bytes)} of doomed copies are freed")
+        _say_waiting(session)
+    if refused is not None:
+        raise refused
+    if errors:
+        click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:
+    """Delete what is ripe; where that is refused, the moves before it are told first, then why."""
+    with session.output.progress("collecting") as advance:
+        try:
+            return session.keeper.sweeps.collect(caller=session.caller, progress=advance), None
+        except (DeletesDisabled, CatalogRestored) as refused:
+            return SweepResult({}, 0, 0, more=True), refused
+
+
+def _say_waiting(session: Session) -> None:
+    """Say which purges the brake has stopped, and how to decide: nothing of them is counted as due."""
+    for waiting in session.keeper.runs.latest(kind=RunKind.PURGE):
+        if waiting.state is RunState.AWAITING_APPROVAL:
+            run = output.short_id(waiting.id)
+            session.output.say(f"run {run} awaits approval: {waiting.reason}")
+            session.output.say(
+                f"look with `tierkeeper runs show {run}`, then `tierkeeper runs approve {run} --reason WHY`,"
+                f" or `tierkeeper runs reject {run} --reason WHY`"
+            )
+
+
+def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[SweepResult]:  # noqa: ANN401  the progress
+    more = identity is not None
+    while more and identity is not None:
+        result = session.keeper.sweeps.converge_due(identity, progress=advance)
+        yield result
+        more = result.more
+
+
+def _label(item: PlanItem) -> str:
+    """Return what the run will count it as."""
+    if item.blocked:
+        return "refused"
+    moved = f"promoted_to_{'_and_'.join(sorted(item.target))}"
+    return {"delete": "deleted", "destroy": "purged", "move": moved}.get(item.action, "unchanged")
+
+
+def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dry_run: bool) -> dict[str, Any]:
+    """Return the counts, with those that readers of such reports look for even where they are 0."""
+    return {
+        **{name: counts.get(name, 0) for name in ("promoted_to_warm", "promoted_to_cold", "deleted", "purged")},
+        "total_errors": errors,
+        "job_duration_seconds": round(time.monotonic() - started, 3),
+        "dry_run": dry_run,
+        "bytes": size,
+        "counts": dict(counts),
+    }
+
+
+def _print_counts(session: Session, counts: Counter[str], size: int, errors: int, started: float) -> None:
+    made = output.table("what", "artifacts", right=["artifacts"])
+    for what, count in sorted(counts.items()):
+        made.add_row(what, str(count))
+    took = output.span(timedelta(seconds=time.monotonic() - started))
+    if counts:
+        session.output.print(made, "")
+    session.output.print(f"{sum(counts.values()) or 'nothing'} due, {output.size(size)}, {errors} errors, in {took}")

@@ -1,0 +1,163 @@
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from tierkeeper.base.errors import ParkedNotFound
+from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.groups import TierGroup
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
+
+ITEM_HELP: Final = "ITEM is an artifact (TENANT/WORKFLOW/NAME[@VERSION]), or a message's key or id."
+Decide = Callable[..., list[StuckResult]]
+
+
+@click.group(cls=TierGroup)
+def parked() -> None:
+    """List, retry or skip what is stuck: artifacts that no sweep takes any more, and messages."""
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select what is stuck; the command is given one ``chosen``."""
+
+    @functools.wraps(command)  # carries over click's own parameters too
+    def wrapped(*args: Any, **values: Any) -> Any:  # noqa: ANN401  whatever click gives and the command returns
+        names = ("tenant", "workflow", "name", "reason")
+        kind = values.pop("kind")
+        chosen = StuckFilter(**{n: values.pop(n) for n in names}, kind=None if kind is None else StuckKind(kind))
+        return command(*args, chosen=chosen, **values)
+
+    options = [
+        params.tenant_option,
+        click.option("--workflow", help="Workflow, or a pattern such as 'weekly_*'."),
+        click.option("--name", help="Name, or a pattern such as '*.md'."),
+        click.option("--reason", help="With this in the reason."),
+        click.option("--kind", type=click.Choice([kind.value for kind in StuckKind]), help="Only of this kind."),
+    ]
+    for option in reversed(options):
+        option(wrapped)
+    return wrapped
+
+
+@parked.command(name="list")
+@filters
+@click.option(
+    "--state",
+    "standing",
+    type=click.Choice([*(state.value for state in StuckState), "any"]),
+    default=StuckState.PARKED.value,
+    show_default=True,
+    help="What waits is sent again by itself.",
+)
+@pass_session
+def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None:
+    """List what is parked, with the reasons."""
+    found = session.keeper.parked.select(replace(chosen, state=None if standing == "any" else StuckState(standing)))
+    if session.output.as_json:
+        session.output.array(session.held(found))
+        return
+    made = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
+    for item in session.held(found):
+        made.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
+    if made.row_count:
+        session.output.print(made)
+    else:
+        nothing = f"nothing is {'stuck' if standing == 'any' else standing}"
+        session.output.say(nothing if chosen == StuckFilter() else f"{nothing} that fits")
+
+
+@parked.command(help=f"Show one ITEM.\n\n{ITEM_HELP}")
+@click.argument("item")
+@params.tenant_option
+@pass_session
+def show(session: Session, *, item: str, tenant: str | None) -> None:
+    """Show one item."""
+    found = list(session.keeper.parked.select(replace(_one(item, StuckFilter(tenant=tenant)), state=None)))
+    if not found:
+        raise ParkedNotFound(item=item)
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    for one in found:
+        rows = [
+            ("item", Text(_called(one), style="bold")),
+            ("kind", one.kind.value),
+            ("state", output.word(one.state.value)),
+            ("tenant", one.tenant or "-"),
+            ("what", one.what),
+            ("reason", one.reason),
+            ("attempts", str(one.attempts)),
+            ("since", output.moment(one.since)),
+            ("sent again", output.moment(one.due_at)),
+            ("id", str(one.id)),
+        ]
+        session.output.print(output.pairs(rows))
+
+
+@parked.command(help=f"Make parked items due now, as if they had never been tried.\n\n{ITEM_HELP}")
+@click.argument("items", nargs=-1, metavar="[ITEM]…")
+@filters
+@click.option("--all", "everything", is_flag=True, help="All that is parked.")
+@params.dry_run_option
+@pass_session
+def retry(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on by name
+    """Retry."""
+    _carry_out(session, session.keeper.parked.retry, **options)
+
+
+@parked.command(
+    help="Leave parked items as they are: an artifact until its next phase, or until a verb or a policy edit makes it"
+    f" due; a message until it is retried. Nothing is deleted.\n\n{ITEM_HELP}"
+)
+@click.argument("items", nargs=-1, metavar="[ITEM]…")
+@filters
+@click.option("--all", "everything", is_flag=True, help="All that is parked.")
+@params.dry_run_option
+@pass_session
+def skip(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on by name
+    """Skip."""
+    _carry_out(session, session.keeper.parked.skip, **options)
+
+
+def _carry_out(
+    session: Session, decide: Decide, *, items: Sequence[str], chosen: StuckFilter, everything: bool, dry_run: bool
+) -> None:
+    """Decide about what the arguments or the filter select, and print an outcome for each."""
+    if bool(items) == (everything or replace(chosen, tenant=None) != StuckFilter()):
+        raise click.UsageError("Name items, or select some, such as with --workflow or --reason, or say --all.")
+    asked = [_one(item, chosen) for item in items] or [chosen]
+    # a skipped message can be retried when it is named
+    asked = [replace(one, state=None if items else StuckState.PARKED) for one in asked]
+    results = [result for one in asked for result in decide(one, caller=session.caller, dry_run=dry_run)]
+    if session.output.as_json:
+        session.output.document(results)
+        return
+    made = output.table("item", "outcome", "detail", "reason", fold=["item", "detail", "reason"])
+    for result in results:
+        outcome = Text("dry run: " if dry_run else "", style="bright_black")
+        outcome.append_text(output.word(result.outcome))
+        made.add_row(_called(result.item), outcome, result.detail, result.item.reason)
+    session.output.print(made)
+
+
+def _one(item: str, chosen: StuckFilter) -> StuckFilter:
+    """Return the filter for an item that is named: an artifact has slashes, a key or an id need not."""
+    try:
+        return replace(chosen, item=str(UUID(item)))
+    except ValueError:
+        pass
+    if "/" not in item:
+        return replace(chosen, item=item)
+    ref = params.parse_ref(item, tenant=chosen.tenant)
+    return replace(chosen, tenant=ref.tenant, workflow=ref.workflow, name=ref.name, version=ref.version)
+
+
+def _called(item: Stuck) -> str:
+    if item.kind is StuckKind.ARTIFACT:
+        return str(item.ref)
+    return f"{item.key} ({item.ref or item.tenant or 'nobody'})"

@@ -1,0 +1,209 @@
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.syntax import Syntax
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.cli.commands.store import guess_type
+from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.groups import TierGroup
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.policy.match import Standing, Subject
+from tierkeeper.values.policies import PolicyChange, PolicyView
+
+FILE = click.Path(path_type=Path, allow_dash=True, dir_okay=False)
+
+
+@click.group(cls=TierGroup)
+def policy() -> None:
+    """Apply, show, compare and test policies."""
+
+
+@policy.command(short_help="Make the policies in a file govern.")
+@click.argument("file", type=FILE)
+@params.dry_run_option
+@pass_session
+def apply(session: Session, *, file: Path, dry_run: bool) -> None:
+    """Make the policies in FILE (YAML or JSON, - for stdin) govern; each change is a new version."""
+    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=dry_run)
+    _print_changes(session, changes)
+    if dry_run:
+        session.output.say("a dry run: nothing was changed")
+
+
+@policy.command()
+@click.argument("file", type=FILE)
+@pass_session
+def diff(session: Session, *, file: Path) -> None:
+    """Compare the policies in FILE (- for stdin) with those that govern now."""
+    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=True)
+    if session.output.as_json:
+        session.output.document(changes)
+        return
+    for change in changes:
+        session.output.print(f"{change.name}: {change.change}, governs {change.matched} artifacts")
+        if change.diff:
+            session.output.print(Syntax(change.diff, "diff", background_color="default"))
+
+
+@policy.command(name="list")
+@click.option("--all-versions", is_flag=True, help="Former versions too.")
+@pass_session
+def list_policies(session: Session, *, all_versions: bool) -> None:
+    """List the policies."""
+    found = session.keeper.policies.known(all_versions=all_versions)
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    columns = ("policy", "v", "since", "matches", "phases", "undo")
+    made = output.table(*columns, right=["v"], fold=["policy", "matches", "phases"])
+    for one in found:
+        built_in = " (built in)" if one.built_in else ""
+        removed = " (removed)" if one.removed_at else ""
+        made.add_row(
+            f"{one.name}{built_in}{removed}",
+            str(one.version),
+            output.day(one.active_from),
+            _matches(one),
+            _phases(one),
+            str(one.document.get("undo", "-")),
+        )
+    session.output.print(made)
+
+
+@policy.command()
+@click.argument("name")
+@params.version_option
+@pass_session
+def show(session: Session, *, name: str, version: int | None) -> None:
+    """Show policy NAME as YAML, which `policy apply` reads back."""
+    found = session.keeper.policies.get(name, version)
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    until = f" until {output.moment(found.removed_at)}, removed then" if found.removed_at else ""
+    session.output.say(f"# {found.name} v{found.version}, from {output.moment(found.active_from)}{until}")
+    session.output.print(found.yaml.rstrip())
+
+
+@policy.command(short_help="Say which policy would govern an artifact, and why.")
+@click.argument("artifact")
+@params.tenant_option
+@click.option("--tag", "tags", type=params.PAIR, multiple=True, help="As if it had this tag; repeatable.")
+@click.option("--content-type", help="As if it were of this type; by default guessed from the name.")
+@click.option("--size", type=params.SIZE, default="0", help="As if it were of this size, such as 10MiB.")
+@pass_session
+def test(
+    session: Session,
+    *,
+    artifact: str,
+    tenant: str | None,
+    tags: tuple[tuple[str, str], ...],
+    content_type: str | None,
+    size: int,
+) -> None:
+    """Say which policy would govern such an ARTIFACT (TENANT/WORKFLOW/NAME), where it would be when, and why.
+
+    It need not exist.
+    """
+    ref = params.parse_ref(artifact, tenant=tenant)
+    verdicts = session.keeper.policies.test(
+        Subject(
+            tenant=ref.tenant,
+            workflow=ref.workflow,
+            name=ref.name,
+            tags=tuple(sorted(tags)),
+            content_type=content_type or guess_type(ref.name),
+            size=size,
+        )
+    )
+    governing = next(verdict.policy for verdict in verdicts if verdict.standing is Standing.GOVERNS)
+    phases = [{"after": str(phase.after), "in": sorted(phase.tiers)} for phase in governing.phases]
+    if session.output.as_json:
+        stand = [{"policy": v.policy.label, "standing": v.standing, "why": v.detail} for v in verdicts]
+        session.output.document({"policy": governing.label, "phases": phases, "verdicts": stand})
+        return
+    made = output.table("from the age", "in")
+    for phase in governing.phases:
+        made.add_row(str(phase.after), output.tiers(sorted(phase.tiers)) if phase.tiers else output.word("purged"))
+    why = output.table("policy", "stands", "because", fold=["because"])
+    for verdict in verdicts:
+        why.add_row(verdict.policy.label, verdict.standing.value, verdict.detail)
+    session.output.print(f"{ref} is governed by {governing.label}", "", made, "", why)
+
+
+@policy.command()
+@click.argument("name")
+@params.yes_option
+@pass_session
+def remove(session: Session, *, name: str, yes: bool) -> None:
+    """Remove policy NAME; what it governed falls to the next that matches."""
+    found = session.keeper.policies.get(name)
+    if not yes and not click.confirm(f"Remove policy {found.name} v{found.version}?", err=True):
+        raise click.Abort
+    _print_changes(session, [session.keeper.policies.remove(name, caller=session.caller)])
+
+
+@policy.command(name="import-s3", short_help="Apply an S3 lifecycle configuration.")
+@click.argument("file", type=FILE)
+@click.option("--name", required=True, help="Name of the policy; of several, what their names begin with.")
+@click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant. [env: TIERKEEPER_TENANT]")
+@click.option("--workflow", help="Only for this workflow, or a pattern.")
+@params.dry_run_option
+@pass_session
+def import_s3(
+    session: Session, *, file: Path, name: str, tenant: str | None, workflow: str | None, dry_run: bool
+) -> None:
+    """Apply an S3 lifecycle configuration: the JSON that `aws s3api put-bucket-lifecycle-configuration` takes.
+
+    What a policy cannot say is an error that names the rule, never a silent loss.
+    """
+    changes = session.keeper.policies.import_s3(
+        _text(file),
+        name=name,
+        source=str(file),
+        tenant=tenant,
+        workflow=workflow,
+        caller=session.caller,
+        dry_run=dry_run,
+    )
+    _print_changes(session, changes)
+
+
+def _text(file: Path) -> str:
+    try:
+        return sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            field="FILE", value=str(file), problem=f"it cannot be read: {_why(error)}", fix="Check the path."
+        ) from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
+
+
+def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
+    if session.output.as_json:
+        session.output.document(changes)
+        return
+    made = output.table("policy", "version", "change", "governs", right=["version", "governs"])
+    for change in changes:
+        made.add_row(change.name, str(change.version), change.change, f"{change.matched} artifacts")
+    session.output.print(made)
+
+
+def _matches(one: PolicyView) -> str:
+    match = one.document.get("match") or {}
+    return ", ".join(f"{key} {_said(value)}" for key, value in match.items()) or "everything"
+
+
+def _said(value: object) -> str:
+    return " ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _phases(one: PolicyView) -> str:
+    phases = one.document.get("phases", [])
+    return ", ".join(f"{phase['after']} {'+'.join(phase['in']) or 'purge'}" for phase in phases)

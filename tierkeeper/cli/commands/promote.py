@@ -1,0 +1,32 @@
+from typing import Final
+
+import click
+
+from tierkeeper.cli.support import bulk, params
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper_client.contract import PromoteArgs, TaskName
+
+VERB: Final = bulk.Verb("promote", TaskName.PROMOTE, PromoteArgs, "moving")
+
+
+@click.command(cls=TierCommand)
+@click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
+@click.option("--to", "--to-tier", "to_tier", required=True, help="The tier to move to, hotter or colder.")
+@params.verb_options
+@params.filter_options(tier="--from-tier")
+@pass_session
+def promote(
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    to_tier: str,
+    chosen: params.Chosen,
+    how: params.How,
+) -> None:
+    """Move artifacts to another tier until the next phase of their policy begins.
+
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
+    """
+    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    bulk.carry_out(session, VERB, found, how, to_tier=to_tier)

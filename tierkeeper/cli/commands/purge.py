@@ -1,0 +1,45 @@
+from collections import Counter
+from typing import Final
+
+import click
+
+from tierkeeper.cli.support import bulk, params
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper_client.contract import PurgeArgs, TaskName
+
+VERB: Final = bulk.Verb("purge", TaskName.PURGE, PurgeArgs, "purging")
+SAMPLES: Final = 10  # names that a run gives which awaits an approval
+
+
+@click.command(cls=TierCommand)
+@click.argument("artifacts", nargs=-1, metavar="[ARTIFACT]…")
+@params.yes_option
+@params.verb_options
+@params.filter_options()
+@pass_session
+def purge(
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    yes: bool,
+    chosen: params.Chosen,
+    how: params.How,
+) -> None:
+    """Delete artifacts: they can be undeleted until the undo window of their policy ends, then they are gone for good.
+
+    ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options. To select
+    more of a tenant than the brake lets policies delete in a day needs an approval (`tierkeeper runs approve`).
+    """
+    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    if not (yes or how.dry_run):
+        bulk.confirm(session, found, what="Purge")
+    if chosen.given and not how.dry_run:
+        refs = [target.ref for target in found]
+        session.keeper.artifacts.allow_purge(
+            Counter(ref.tenant for ref in refs),
+            described=bulk.describe(chosen),
+            samples=[str(ref) for ref in refs[:SAMPLES]],
+            caller=session.caller,
+        )
+    bulk.carry_out(session, VERB, found, how)

@@ -1,0 +1,149 @@
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import click
+from rich.text import Text
+
+from tierkeeper.base.errors import InvalidInput, RunNotFound
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.groups import TierGroup
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.cli.support.statistics import run_table
+from tierkeeper.values.runs import RunView
+
+reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
+LATEST: Final = 1000  # runs in which the end of an id is looked for
+
+
+@click.group(cls=TierGroup)
+def runs() -> None:
+    """List sweeps and bulk jobs, and what they did."""
+
+
+@runs.command(name="list")
+@click.option("--kind", type=click.Choice([kind.value for kind in RunKind]), help="Only of this kind.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=20,
+    show_default=True,
+    callback=params.bounded,
+    help="At most so many.",
+)
+@pass_session
+def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
+    """List the latest runs."""
+    found = session.keeper.runs.latest(kind=None if kind is None else RunKind(kind), limit=limit)
+    if session.output.as_json:
+        session.output.document(found)
+    elif found:
+        session.output.print(run_table(found))
+    else:
+        session.output.say("no runs yet" if kind is None else f"no {kind} runs yet")
+
+
+@runs.command()
+@click.argument("run")
+@pass_session
+def show(session: Session, *, run: str) -> None:
+    """Show one RUN by its id, or by the end of it as `runs list` prints it."""
+    found = _find(session, run)
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    session.output.print(
+        output.pairs(
+            [
+                ("run", Text(str(found.id), style="bold")),
+                ("kind", found.kind.value),
+                ("state", output.word(found.state.value)),
+                ("tenant", found.tenant or "all"),
+                ("by", found.actor),
+                ("started", output.moment(found.started_at)),
+                ("finished", output.moment(found.finished_at)),
+                ("moved", output.size(found.bytes)),
+                ("errors", str(found.errors)),
+                *((what, str(count)) for what, count in found.counts.items()),
+                *_waiting(found),
+            ]
+        )
+    )
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--at-most", type=click.IntRange(min=0), help="refuse if it waits with more by now than you have seen")
+@reason_option
+@pass_session
+def approve(session: Session, *, run: str, at_most: int | None, reason: str) -> None:
+    """Let RUN go on that awaits approval: exactly what it counted, and nothing that came due later."""
+    found = session.keeper.runs.approve(_find(session, run).id, caller=session.caller, reason=reason, at_most=at_most)
+    _decided(session, found)
+
+
+@runs.command()
+@click.argument("run")
+@reason_option
+@pass_session
+def reject(session: Session, *, run: str, reason: str) -> None:
+    """Do not let RUN go on that awaits approval. What the brake stopped is kept for engine.undelete_pin."""
+    found = session.keeper.runs.reject(_find(session, run).id, caller=session.caller, reason=reason)
+    _decided(session, found)
+
+
+def _decided(session: Session, found: RunView) -> None:
+    if session.output.as_json:
+        session.output.document(found)
+    else:
+        session.output.print(f"run {found.id} is {found.state.value}: {_follows(found)}")
+
+
+def _follows(found: RunView) -> str:
+    """Return what the decision about a run leads to."""
+    approved = (found.approval or {}).get("decision") == RunState.APPROVED
+    if found.kind is RunKind.RECONCILE:
+        of = ", ".join(f"{tier} {count}" for tier, count in found.arguments.get("findings", {}).items())
+        return f"the next reconcile acts on what was found ({of})" if approved else "nothing is repaired or deleted"
+    if found.kind is not RunKind.PURGE:
+        return ", ".join(f"{what} {count}" for what, count in found.counts.items())
+    count = int(found.counts.get("stopped", 0))
+    artifacts = f"{count} artifact{'' if count == 1 else 's'}"
+    verb = "is" if count == 1 else "are"
+    if not approved:
+        return f"{artifacts} {verb} kept"
+    if "selection" in found.arguments:  # a purge by filter waits for its command
+        return f"give the same command again; it may purge {artifacts}"
+    return f"{artifacts} {verb} deleted by the next sweep"
+
+
+def _waiting(found: RunView) -> list[tuple[str, str]]:
+    """Return why a run awaits an approval, what it is about, and who decided."""
+    told = found.arguments
+    lines = [("why", found.reason)] if found.reason else []
+    if found.kind is RunKind.PURGE:
+        lines += [("by policy", f"{name}: {count}") for name, count in told.get("policies", {}).items()]
+    lines += [("such as", str(name)) for name in told.get("samples") or ()]
+    if found.approval is not None:
+        by, at = found.approval["by"], output.moment(datetime.fromisoformat(found.approval["at"]))
+        lines.append((str(found.approval["decision"]), f"by {by} at {at}: {found.approval['reason']}"))
+    return lines
+
+
+def _find(session: Session, text: str) -> RunView:
+    try:
+        return session.keeper.runs.get(UUID(text))
+    except ValueError:
+        found = [run for run in session.keeper.runs.latest(limit=LATEST) if str(run.id).endswith(text)]
+    if len(text) < output.SHORT_ID or len(found) > 1:
+        raise InvalidInput(
+            field="run",
+            value=text,
+            problem="it is not enough of an id to tell one run",
+            fix=f"Write the {output.SHORT_ID} characters that `runs list` prints, or the whole id (-o json).",
+        )
+    if not found:
+        raise RunNotFound(run=text)
+    return found[0]

@@ -1,0 +1,77 @@
+import json
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from tierkeeper.base import clock
+from tierkeeper.cli.support import listing, output, params
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.values.artifacts import ArtifactView
+from tierkeeper.values.plain import plain
+
+
+@click.command(cls=TierCommand)
+@click.argument("artifact")
+@params.tenant_option
+@params.version_option
+@pass_session
+def show(session: Session, *, artifact: str, tenant: str | None, version: int | None) -> None:
+    """Show ARTIFACT (TENANT/WORKFLOW/NAME[@VERSION]) in any state, with its copies."""
+    ref = params.with_version(params.parse_ref(artifact, tenant=tenant), version)
+    view = session.keeper.artifacts.show(ref)
+    if session.output.as_json:
+        session.output.document(view)
+    else:
+        session.output.print(facts(view), "", copies(view))
+
+
+def facts(view: ArtifactView) -> Table:
+    """Return what is known of an artifact, a line a fact."""
+    now = clock.now()
+    due = None
+    if view.due_at is not None and view.next_step is not None:
+        due = f"{listing.said(view.next_step, view.state)} ({output.relative(view.due_at, now)})"
+    return output.pairs(
+        [
+            ("artifact", Text(str(view.ref), style="bold")),
+            ("state", output.word(view.state.value)),
+            ("size", f"{output.size(view.size)} ({view.size} bytes)"),
+            ("sha256", view.sha256),
+            ("content type", view.content_type),
+            ("created", f"{output.moment(view.created_at)} ({output.relative(view.created_at, now)})"),
+            ("stored", output.moment(view.stored_at)),
+            ("read", None if view.accessed_at is None else output.moment(view.accessed_at)),
+            ("tags", ", ".join(f"{k}={v}" for k, v in view.tags.items()) or None),
+            ("metadata", json.dumps(plain(view.metadata), ensure_ascii=False) if view.metadata else None),
+            ("policy", view.policy),
+            ("wanted in", output.tiers(view.wanted)),
+            ("retained until", None if view.retain_until is None else output.moment(view.retain_until)),
+            ("purged at", None if view.purged_at is None else output.moment(view.purged_at)),
+            ("undo until", None if view.purge_at is None else output.moment(view.purge_at)),
+            ("parked", None if view.parked_reason is None else Text(view.parked_reason, style="red")),
+            ("next", due),
+        ]
+    )
+
+
+def copies(view: ArtifactView) -> Table | str:
+    """Return the copies of an artifact, one a line."""
+    if not view.placements:
+        return "no copies"
+    made = output.table("copy in", "state", "stored", "since", "location", right=["stored"], fold=["state", "location"])
+    for one in view.placements:
+        state = output.word(one.state.value)
+        if one.damaged_at is not None:
+            state = Text("damaged", style="red")
+        elif one.suspect:
+            again = output.moment(one.looked_for_after)
+            state = Text(
+                f"{one.state.value}, not found at {output.moment(one.missed_at)}: looked for again after {again}",
+                style="yellow",
+            )
+        elif one.in_doubt:
+            state = Text(f"{one.state.value}, not vouched for: will be read", style="yellow")
+        made.add_row(output.word(one.tier), state, output.size(one.stored_size), output.moment(one.since), one.location)
+    return made

@@ -1,0 +1,168 @@
+import mimetypes
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
+from tierkeeper_client.client import Handle
+from tierkeeper_client.contract import InlineContent, StoreArgs, validated
+from tierkeeper_client.errors import TierkeeperError
+
+STDIN = Path("-")
+EMPTY = InlineContent.of(b"")  # the bytes go beside the arguments, not in them
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to store, and the name it gets."""
+
+    path: Path
+    name: str
+
+
+@click.command(cls=TierCommand)
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, allow_dash=True), metavar="FILE…"
+)
+@params.tenant_option
+@click.option("--workflow", required=True, help="Workflow to store under.")
+@click.option("--name", help="Name of the artifact; for a single file. By default its file name.")
+@click.option("--prefix", default="", help="Put before each name, such as '2024/'.")
+@click.option("-r", "--recursive", is_flag=True, help="Take folders too; names are relative to the folder.")
+@click.option("--created", type=params.MOMENT, help="When it came to be, in the past: ISO 8601, or an age such as 8d.")
+@click.option("--metadata", type=params.METADATA, multiple=True, help="KEY=VALUE or a JSON object; repeatable.")
+@click.option("--tag", "tags", type=params.PAIR, multiple=True, help="KEY=VALUE; repeatable.")
+@click.option("--content-type", help="By default guessed from the name.")
+@click.option("--force", is_flag=True, help="A new version even if nothing changed.")
+@params.enqueue_options
+@pass_session
+def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options: Any) -> None:  # noqa: ANN401  handed on by name
+    """Store files as artifacts: FILE… or - for stdin.
+
+    An artifact is TENANT/WORKFLOW/NAME; storing a name again makes its next version, unless nothing changed.
+    """
+    if options["tenant"] is None:
+        raise click.UsageError("Say whose it is: --tenant, or TIERKEEPER_TENANT.")
+    sources = list(_sources(options["files"], options))
+    arguments = [_arguments(source, options) for source in sources]
+    if not arguments:
+        raise click.UsageError("There is no file in that folder.")
+    if not enqueue:
+        if wait is not None:
+            raise click.UsageError("--wait goes with --enqueue.")
+        _store_here(session, list(zip(sources, arguments, strict=True)))
+        return
+    posts = [
+        sending.Post(_ref(one), partial(_send, session, source, one))
+        for source, one in zip(sources, arguments, strict=True)
+    ]
+    sending.send(session, posts, wait=wait)
+
+
+def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]:
+    name, prefix = options["name"], options["prefix"]
+    if name is not None and (len(files) > 1 or files[0].is_dir()):
+        raise click.UsageError("--name goes with a single file; use --prefix for several.")
+    for path in files:
+        if path == STDIN:
+            if name is None:
+                raise click.UsageError("Content from stdin needs a --name.")
+            yield Source(path, prefix + name)
+        elif path.is_dir():
+            if not options["recursive"]:
+                raise click.UsageError(f"{path} is a folder; use -r to take the files in it.")
+            inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+            yield from (Source(file, prefix + file.relative_to(path).as_posix()) for file in inside)
+        else:
+            yield Source(path, prefix + (path.name if name is None else name))
+
+
+def _arguments(source: Source, options: dict[str, Any]) -> StoreArgs:
+    metadata: dict[str, Any] = {}
+    for fields in options["metadata"]:
+        metadata |= fields
+    return validated(
+        StoreArgs,
+        {
+            "tenant": options["tenant"],
+            "workflow": options["workflow"],
+            "name": source.name,
+            "content": EMPTY,
+            "content_type": options["content_type"] or guess_type(source.name),
+            "metadata": metadata,
+            "tags": dict(options["tags"]),
+            "created": options["created"],
+            "force": options["force"],
+        },
+    )
+
+
+def guess_type(name: str) -> str:
+    """Return the content type that the name's ending suggests."""
+    return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+
+
+def _ref(arguments: StoreArgs) -> Ref:
+    return Ref(arguments.tenant, arguments.workflow, arguments.name)
+
+
+def _send(session: Session, source: Source, arguments: StoreArgs) -> Handle:
+    content = sys.stdin.buffer if source.path == STDIN else source.path
+    fields = arguments.model_dump(exclude={"content", "sha256"})
+    return session.client.store(content, **fields, correlation=session.caller.correlation)
+
+
+def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> None:
+    results: list[StoreResult | ItemError] = []
+    with session.output.progress("storing", total=len(items)) as advance:
+        for source, arguments in items:
+            try:
+                results.append(_store_one(session, source, arguments))
+            except TierkeeperError as error:
+                if len(items) == 1:
+                    raise
+                results.append(ItemError(ref=_ref(arguments), error=error.as_dict()))
+            advance(1)
+    _report(session, results)
+    if any(isinstance(result, ItemError) for result in results):
+        click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def _store_one(session: Session, source: Source, arguments: StoreArgs) -> StoreResult:
+    if source.path == STDIN:
+        return session.keeper.artifacts.store(arguments, caller=session.caller, content=sys.stdin.buffer)
+    try:
+        opened = source.path.open("rb")
+    except OSError as error:
+        raise InvalidInput(
+            field="file",
+            value=str(source.path),
+            problem=f"it cannot be read: {error.strerror}",
+            fix="Check its permissions.",
+        ) from error
+    with opened as content:
+        return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
+
+
+def _report(session: Session, results: Sequence[StoreResult | ItemError]) -> None:
+    if session.output.as_json:
+        session.output.document(results)
+        return
+    made = output.table("artifact", "outcome", "size", "copies in", right=["size"], fold=["artifact"])
+    for result in results:
+        if isinstance(result, ItemError):
+            made.add_row(str(result.ref), Text(str(result.error["message"]), style="red"), "", "")
+        else:
+            made.add_row(str(result.ref), result.outcome, output.size(result.size), output.tiers(result.tiers))
+    session.output.print(made)

@@ -1,0 +1,148 @@
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+
+from tierkeeper.base.errors import InvalidInput
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.homelock import hold_home
+from tierkeeper.cli.support.onlooker import Onlooker
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.cli.support.supervisor import Program, Supervisor
+from tierkeeper.settings.settings import Settings
+
+PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the file's name, not the password
+FLOWER_USER: Final = "tierkeeper"
+LOOKS: Final = 5  # within the time that makes a worker stalled
+STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
+
+
+@click.command(cls=TierCommand)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), metavar="N", help="Processes of the worker; by default one a core."
+)
+@click.option("--no-beat", is_flag=True, help="Without Beat: the sweeps begin by `tierkeeper lifecycle run` only.")
+@click.option("--no-flower", is_flag=True, help="Without Flower.")
+@pass_session
+def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: bool) -> None:
+    """Run worker, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
+
+    Their logs come together on stderr. One that dies or hangs is started again. The first Ctrl-C lets tasks under way
+    end, the second kills them, which is safe too. Where the catalog or the broker does not answer, nothing is started;
+    the exit code is 6.
+    """
+    settings = session.settings
+    with hold_home(settings.home, by="tierkeeper up"):
+        for line in session.start():
+            session.output.say(line)
+        session.reach()
+        programs = [celery(session, "worker", *_concurrency(concurrency))]
+        if not no_beat:
+            programs.append(celery(session, "beat"))
+        if not no_flower:
+            programs.append(_flower(session))
+        _run(session, programs, watched=not no_beat)
+
+
+def celery(session: Session, name: str, *arguments: str) -> Program:
+    """Return the process ``celery -A worker.app NAME``, on the same settings as this process."""
+    settings = session.settings
+    level = settings.log.level
+    logging = ("--loglevel", level) if name in {"worker", "beat"} else ()
+    environment = {"TIERKEEPER_HOME": str(settings.home)}
+    if session.state.config is not None:
+        environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
+    if settings.log.format == "auto":
+        environment["TIERKEEPER_LOG__FORMAT"] = "console"
+    command = (sys.executable, "-m", "celery", "-A", "worker.app", "--quiet", name, *logging, *arguments)
+    return Program(name, command, environment)
+
+
+def _concurrency(count: int | None) -> tuple[str, ...]:
+    return () if count is None else ("--concurrency", str(count))
+
+
+def _flower(session: Session) -> Program:
+    settings = session.settings
+    port = settings.flower.port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InvalidInput(
+                field="flower.port",
+                value=port,
+                problem="something else listens there",
+                fix="Set TIERKEEPER_FLOWER__PORT to a free one, or use --no-flower.",
+            ) from error
+    user = settings.flower.user or FLOWER_USER
+    password, shown = _password(settings)
+    session.output.say(f"Flower: http://127.0.0.1:{port}  user {user}, password {shown}", style="bold")
+    program = celery(session, "flower")
+    login = {
+        "FLOWER_BASIC_AUTH": f"{user}:{password}",  # in the environment: a command line can be read by everyone
+        "FLOWER_ADDRESS": "127.0.0.1",
+        "FLOWER_PORT": str(port),
+        "FLOWER_READ_ONLY": str(settings.flower.read_only),
+    }
+    return Program(program.name, program.command, {**program.environment, **login})
+
+
+def _password(settings: Settings) -> tuple[str, str]:
+    """Return Flower's password, and what to say of it: a fresh one is shown once and kept in home."""
+    if settings.flower.password is not None:
+        return settings.flower.password, "as set"
+    file = settings.home / PASSWORD_FILE
+    with suppress(FileNotFoundError):
+        return file.read_text(encoding="utf-8").strip(), f"in {file}"
+    password = secrets.token_urlsafe(15)
+    write_private(file, password + "\n")
+    return password, f"{password} (shown once, kept in {file})"
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a new file that only its owner can read."""
+    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(text)
+
+
+def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
+    patience = session.settings.engine.task_seconds + STOP_MARGIN
+    stalled = session.settings.health.stalled
+    onlooker = Onlooker(session.keeper, str(session.resolved.broker.url), stalled=stalled) if watched else None
+    supervisor = Supervisor(
+        programs,
+        session.output.err,
+        patience=patience,
+        onlooker=onlooker,
+        every=stalled.total_seconds() / LOOKS,
+    )
+    hurry = threading.Event()
+    asked = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            hurry.set()
+        asked.set()
+        supervisor.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        supervisor.start()
+        supervisor.watch()
+        session.output.say("stopping: tasks under way end first; Ctrl-C again kills them")
+        warm = supervisor.close(hurry=hurry)
+        session.output.say("stopped" if warm else "killed; what was under way is taken up again at the next start")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

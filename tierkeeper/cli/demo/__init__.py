@@ -1,0 +1,1 @@
+"""What ``tierkeeper demo`` stores and shows."""

@@ -1,0 +1,85 @@
+"""Events as a table, and in the fields that a reader of JSON lines expects."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from tierkeeper.audit.kinds import EventType
+from tierkeeper.cli.support import output
+from tierkeeper.values.events import EventView
+from tierkeeper.values.plain import plain
+
+
+def record(event: EventView) -> dict[str, Any]:
+    """Return the fields of one exported line: the seven that log readers know, then ours.
+
+    ``event_type`` of a move says where to, such as ``promoted_to_warm``. ``dry_run`` is always false: a dry run writes
+    no events.
+    """
+    return {
+        "timestamp": event.at.isoformat(),
+        "event_type": _type(event),
+        "tenant_id": event.tenant,
+        "workflow_id": event.workflow,
+        "artifact_id": event.name,
+        "age_days": None if event.age_days is None else round(event.age_days, 3),
+        "dry_run": False,
+        "version": event.version,
+        "actor": event.actor,
+        "policy": event.policy,
+        "before": plain(event.before),
+        "after": plain(event.after),
+        "subject": str(event.subject),
+        "revision": event.revision,
+        "run": plain(event.run),
+        "correlation": event.correlation,
+        "position": event.position,
+    }
+
+
+def _type(event: EventView) -> str:
+    wanted = (event.after or {}).get("wanted")
+    return (
+        f"promoted_to_{'_and_'.join(sorted(wanted))}" if event.type == EventType.MOVED and wanted else str(event.type)
+    )
+
+
+def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
+    """Return events, one a line; without ``named`` they are all of one artifact, and there is room for the rule."""
+    if named:
+        made = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
+        for event in events:
+            made.add_row(output.moment(event.at), event.type, _name(event), what(event), event.actor)
+        return made
+    made = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
+    for event in events:
+        made.add_row(output.moment(event.at), event.type, what(event), event.actor, event.policy or "-")
+    return made
+
+
+def _name(event: EventView) -> str:
+    if event.name is None:
+        return str(event.tenant)
+    return f"{event.tenant}/{event.workflow}/{event.name}@{event.version}"
+
+
+def what(event: EventView) -> str:
+    """Return what an event changed, in short: ``copies hot -> warm``; the rest stands in its JSON."""
+    before, after = event.before or {}, event.after or {}
+    parts = []
+    if "tier" in before and event.version is not None:
+        parts.append(f"the {before.get('state', 'present')} copy in {before['tier']}")
+    for key, said in (("state", ""), ("wanted", "wanted in "), ("present", "copies in ")):
+        old, new = before.get(key), after.get(key)
+        if old == new or key not in after:
+            continue
+        parts.append(f"{said}{_tiers(new)}" if key not in before else f"{said}{_tiers(old)} -> {_tiers(new)}")
+    parts += [f"{key} {after[key]}" for key in ("change", "matched", "reason") if after.get(key)]
+    return ", ".join(parts)
+
+
+def _tiers(value: Any) -> str:  # noqa: ANN401  a tier's name, a list of them, a state
+    if isinstance(value, (list, tuple)):
+        return output.tiers(value).plain if value else "nowhere"
+    return str(value)

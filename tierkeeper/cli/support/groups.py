@@ -1,0 +1,136 @@
+"""The click classes: commands load when they are called, and every command takes the global options too."""
+
+import importlib
+import re
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support.state import State
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
+
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")  # how Python holds such bytes of an argument
+
+
+def _choose_output(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(State).output.as_json = value == "json"
+
+
+def _be_quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's signature
+    if value:
+        ctx.ensure_object(State).output.quiet = True
+
+
+def _be_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's signature
+    if value:
+        ctx.ensure_object(State).output.verbose = True
+
+
+def output_options() -> list[click.Option]:
+    """Return ``-o``, ``-q`` and ``-v``, which stand before or after the command's name."""
+    return [
+        click.Option(
+            ["-o", "--output"],
+            type=click.Choice(["table", "json"]),
+            expose_value=False,
+            callback=_choose_output,
+            help="How to print data.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_be_quiet,
+            help="No progress and no remarks.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_be_verbose,
+            help="More detail; log lines and tracebacks on stderr.",
+        ),
+    ]
+
+
+class TierCommand(click.Command):
+    """A command that also takes ``-o``, ``-q`` and ``-v``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  click's own
+        super().__init__(*args, **kwargs)
+        self.params.extend(output_options())
+
+
+class TierGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = TierCommand
+    group_class = type
+
+
+class LazyGroup(TierGroup):
+    """The root: its commands lie in modules imported on use; what they raise ends in one line and an exit code.
+
+    ``lazy`` maps a command's name to (``module:attribute``, its one-line help).
+    """
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:  # noqa: ANN401  click's own
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give the context its state first: as a command of ``celery`` it comes with Celery's own object."""
+        if not isinstance(ctx.obj, State):
+            ctx.obj = State(output=Output())
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table, which is the order of the help."""
+        return [*self._lazy, *(name for name in super().list_commands(ctx) if name not in self._lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101  the table below names commands only
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_target, text) in self._lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands' names without importing them."""
+        names = [
+            CompletionItem(name, help=text) for name, (_, text) in self._lazy.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
+        """Run the command; an error that a user can meet becomes one line on stderr and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except TierkeeperError as error:
+            state = ctx.ensure_object(State)
+            if state.output.verbose:
+                state.output.err.print_exception()
+            state.output.error(error)
+            ctx.exit(error.exit_code)
+        except UnicodeEncodeError as error:
+            if not _NOT_UTF8.search(error.object):
+                raise
+            refused = InvalidInput(
+                field="the command line",
+                value=error.object[error.start : error.end],
+                problem="it has bytes that are no UTF-8",
+                fix="Write names as UTF-8 text.",
+            )
+            ctx.ensure_object(State).output.error(refused)
+            ctx.exit(refused.exit_code)

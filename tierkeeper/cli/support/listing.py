@@ -1,0 +1,70 @@
+"""Lists of artifacts, as ``ls``, ``find`` and ``restore --list`` print them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from rich.table import Table
+
+from tierkeeper.base import clock
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.session import Session
+from tierkeeper.policy.decision import Step
+from tierkeeper.values.artifacts import ArtifactView
+
+TABLE_ROWS: Final = 500  # a table is held in memory; JSON is not
+NAME_WIDTH: Final = 16  # characters of a name that stay in a narrow terminal
+
+
+def print_list(session: Session, chosen: params.Chosen) -> None:
+    """Print what the filter selects: a table, or a JSON array."""
+    session.check_tier(chosen.filter.tier)
+    views = (view for view in session.held(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view))
+    if session.output.as_json:
+        session.output.array(islice(views, chosen.limit))
+        return
+    limit = chosen.limit or TABLE_ROWS
+    shown = list(islice(views, limit))
+    if not shown:
+        session.output.say("nothing matches")
+        return
+    session.output.print(artifact_table(shown))
+    if next(views, None) is not None:
+        session.output.say(f"only the first {limit}; --limit shows more, a filter less, -o json all of them")
+
+
+def artifact_table(views: Iterable[ArtifactView]) -> Table:
+    """Return artifacts, one a line."""
+    now = clock.now()
+    columns = ("artifact", "size", "age", "copies in", "state", "next")
+    made = output.table(*columns, right=["size", "age"], fold=["artifact", "next"], least={"artifact": NAME_WIDTH})
+    for view in views:
+        made.add_row(
+            str(view.ref),
+            output.size(view.size),
+            f"{(now - view.created_at).days} d",
+            output.tiers(view.tiers),
+            output.word(view.state.value),
+            next_of(view, now),
+        )
+    return made
+
+
+def next_of(view: ArtifactView, now: datetime) -> str:
+    """Return what comes next for an artifact, and on which day; soon: at which time."""
+    if view.parked_reason is not None:
+        return "parked"
+    if view.state is ArtifactState.PURGED:
+        return f"gone since {output.day(view.purged_at)}"
+    if view.next_step is None or view.due_at is None:
+        return "-"
+    return f"{said(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
+
+
+def said(step: str, state: ArtifactState) -> str:
+    """Return the next step in the words of the verbs: a purge, then its end, after which it is gone for good."""
+    if step != Step.DESTROY:
+        return step
+    return "purge" if state is ArtifactState.LIVE else "gone for good"

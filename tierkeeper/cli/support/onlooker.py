@@ -1,0 +1,73 @@
+"""Looks at worker and Beat from outside, for `tierkeeper up`: what hangs is to be started again.
+
+Beat sends a canary through every queue each minute. Where none came through for ``health.stalled``, either nobody sent
+one (nothing waits in the queues: Beat hangs) or nobody took it. A worker that took nothing may be busy with something
+long; then it answers a ping, which this asks for twice. A catalog or a broker that is away proves nothing.
+"""
+
+import time
+from contextlib import closing
+from datetime import timedelta
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from tierkeeper.base.quantities import format_duration
+from tierkeeper.cli.support.supervisor import Verdict
+from tierkeeper.keeper import Keeper
+from tierkeeper_client.contract import Queue
+from tierkeeper_client.errors import TierkeeperError
+from tierkeeper_client.settings import shared_settings
+
+PING: Final = 5  # seconds that an answer may take
+PINGS: Final = 2
+
+
+class Onlooker:
+    """Gives a verdict each time it is called, or None."""
+
+    def __init__(self, keeper: Keeper, broker_url: str, *, stalled: timedelta) -> None:
+        self._keeper = keeper
+        self._stalled = stalled
+        self._app = Celery("tierkeeper_onlooker", set_as_current=False)
+        self._app.conf.update(shared_settings(broker_url, socket_timeout=PING, connect_timeout=PING))
+        self._since = time.monotonic()
+
+    def __call__(self) -> Verdict | None:
+        """Look once."""
+        if time.monotonic() - self._since < self._stalled.total_seconds():
+            return None  # it began, or was begun anew, just now
+        theirs: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
+        away: tuple[type[BaseException], ...] = (TierkeeperError, KombuError, OSError, *theirs)
+        try:
+            quiet = self._keeper.health.quiet()
+            if quiet is not None and quiet < self._stalled:
+                return None
+            found = self._who()
+        except away:
+            return None
+        if found is not None:
+            self._since = time.monotonic()
+        return found
+
+    def _who(self) -> Verdict | None:
+        lasted = f"no canary came through for {format_duration(self._stalled)}"
+        with self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=PING)
+            if not any(_length(connection, queue.value) for queue in Queue):
+                return Verdict("beat", f"{lasted}, and none was sent")
+            for _ in range(PINGS):
+                if self._app.control.ping(timeout=PING, connection=connection):
+                    return None
+        return Verdict("worker", f"{lasted}, messages wait, and it does not answer")
+
+
+def _length(connection: Connection, queue: str) -> int:
+    channel: Any = connection.channel()
+    try:
+        with closing(channel):
+            return int(channel.queue_declare(queue, passive=True).message_count)
+    except connection.channel_errors:
+        return 0  # Redis has no empty queues

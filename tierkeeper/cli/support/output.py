@@ -1,0 +1,220 @@
+"""What the command line prints: data to stdout as tables or JSON, everything else to stderr."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import click
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from tierkeeper.base.quantities import format_size
+from tierkeeper.cli.support import tables
+from tierkeeper.values.plain import plain
+from tierkeeper_client.errors import TierkeeperError
+
+table, pairs = tables.table, tables.pairs  # commands print with one module
+PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
+SHORT_ID: Final = 8  # characters of the end of an id: its random part
+PLAIN_PROGRESS_SECONDS: Final = 2.0
+DEFAULT_TIERS: Final = ("hot", "records", "warm", "cold")
+STYLES: Final = {
+    "hot": "red",
+    "records": "magenta",
+    "warm": "yellow",
+    "cold": "cyan",
+    "live": "green",
+    "deleted": "yellow",
+    "purged": "bright_black",
+    "done": "green",
+    "nothing to do": "bright_black",
+    "refused": "red",
+    "retry later": "yellow",
+    "parked": "red",
+    "waiting": "yellow",
+    "retried": "green",
+    "skipped": "bright_black",
+    "running": "yellow",
+    "awaiting approval": "red",
+    "rejected": "bright_black",
+    "failed": "red",
+    "error": "red",
+}
+
+
+class Output:
+    """Where this invocation prints, and how: ``as_json``, ``quiet`` (no progress, no remarks), ``verbose``."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+
+    @property
+    def out(self) -> Console:
+        """Data."""
+        return _console(stderr=False)
+
+    @property
+    def err(self) -> Console:
+        """Remarks, progress and errors."""
+        return _console(stderr=True)
+
+    def document(self, value: Any) -> None:  # noqa: ANN401  whatever :func:`plain` takes
+        """Print one JSON document."""
+        click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+    def lines(self, values: Iterable[Any]) -> None:
+        """Print JSON lines, one value a line."""
+        for value in values:
+            click.echo(json.dumps(plain(value), ensure_ascii=False))
+
+    def array(self, values: Iterable[Any]) -> None:
+        """Print one JSON array, an element a line, without holding it in memory."""
+        separator = "["
+        for value in values:
+            click.echo(f"{separator}{json.dumps(plain(value), ensure_ascii=False)}", nl=False)
+            separator = ",\n "
+        click.echo("[]" if separator == "[" else "]")
+
+    def print(self, *what: RenderableType) -> None:
+        """Print a table or text to stdout."""
+        console = self.out
+        for one in what:
+            console.print(one, soft_wrap=isinstance(one, str), highlight=False, markup=False)
+
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """Print a remark to stderr, unless quiet."""
+        if not self.quiet:
+            self.err.print(Text(text, style=style or ""), soft_wrap=True, highlight=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning to stderr, quiet or not."""
+        self.err.print(Text(text, style="yellow"), soft_wrap=True, highlight=False)
+
+    def error(self, error: TierkeeperError) -> None:
+        """Print one line on stderr, or with JSON one object."""
+        if self.as_json:
+            click.echo(json.dumps({**error.as_dict(), "exit_code": error.exit_code}, ensure_ascii=False), err=True)
+        else:
+            self.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True, highlight=False)
+
+    @contextmanager
+    def progress(self, label: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show progress on stderr while the block runs; it is given a callable that takes the number done since."""
+        if self.quiet or self.as_json:
+            yield lambda _done: None
+        elif self.err.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn())
+            with Progress(*columns, TimeElapsedColumn(), console=self.err, transient=True) as bar:
+                task = bar.add_task(escape(label), total=total)
+                yield lambda done: bar.advance(task, done)
+        else:
+            plain_bar = _PlainProgress(self.err, label, total)
+            yield plain_bar.advance
+            plain_bar.finish()
+
+
+class _PlainProgress:
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self, console: Console, label: str, total: int | None) -> None:
+        self._console, self._label, self._total = console, label, total
+        self._done = 0
+        self._said = False
+        self._shown = time.monotonic()
+
+    def advance(self, done: int) -> None:
+        self._done += done
+        if time.monotonic() - self._shown >= PLAIN_PROGRESS_SECONDS:
+            self._show()
+
+    def finish(self) -> None:
+        if self._done or self._said:
+            self._show()
+
+    def _show(self) -> None:
+        self._said = True
+        self._shown = time.monotonic()
+        of = "" if self._total is None else f" of {self._total}"
+        self._console.print(f"{self._label}: {self._done}{of}", highlight=False, markup=False)
+
+
+def _console(*, stderr: bool) -> Console:
+    # made anew each time: tests and Celery swap sys.stdout, and a Console binds it when it is made
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
+
+
+def word(value: str) -> Text:
+    """Return a tier, state or outcome in its colour."""
+    return Text(value, style=STYLES.get(value, ""))
+
+
+def tiers(names: Iterable[str]) -> Text:
+    """Return tier names joined by ``+``, the default ones from hot to cold, each in its colour; a dash for none."""
+    made = Text("+").join(word(name) for name in sorted(names, key=_heat))
+    return made if made.plain else Text("-", style="bright_black")
+
+
+def _heat(tier: str) -> int:
+    return DEFAULT_TIERS.index(tier) if tier in DEFAULT_TIERS else len(DEFAULT_TIERS)
+
+
+def size(count: int | None) -> str:
+    """Return a size in bytes for people; a dash for none."""
+    return "-" if count is None else format_size(count)
+
+
+def moment(value: datetime | None) -> str:
+    """Return a time in UTC to the second; a dash for none."""
+    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short_id(value: UUID) -> str:
+    """Return the end of an id, by which people name a run or a plan."""
+    return str(value)[-SHORT_ID:]
+
+
+def day(value: datetime | None) -> str:
+    """Return a date in UTC; a dash for none."""
+    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def coming(value: datetime, now: datetime) -> str:
+    """Return when something is due: its date in UTC, with the time of day within a day of ``now``, or ``due now``."""
+    if value <= now:
+        return "due now"
+    return day(value) if value - now > timedelta(days=1) else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def span(value: timedelta | float | None) -> str:
+    """Return a length of time (or a number of days) in its two largest units: ``3 d 4 h``, ``12 s``."""
+    if value is None:
+        return "-"
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value * 86400
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if seconds < 10:  # noqa: PLR2004  below, tenths matter
+        return f"{sign}{seconds:.1f} s"
+    parts: list[str] = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count or parts:
+            parts.append(f"{int(count)} {unit}" if count else "")
+    return sign + " ".join(part for part in parts[:2] if part)
+
+
+def relative(value: datetime | None, now: datetime) -> str:
+    """Return when something is or was, seen from ``now``: ``in 3 d 4 h``, ``12 s ago``."""
+    if value is None:
+        return "-"
+    return f"in {span(value - now)}" if value > now else f"{span(now - value)} ago"

@@ -1,0 +1,222 @@
+"""``lifecycle plan``, ``plans`` and ``apply``."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import click
+
+from tierkeeper.base.errors import InvalidInput, PlanNotFound
+from tierkeeper.base.states import Outcome
+from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.values.plans import AppliedItem, PlanItem
+
+ROWS: Final = 500  # items that a table shows
+LATEST: Final = 1000  # plans in which the end of an id is looked for
+
+
+@click.command(cls=TierCommand, short_help="List what a run would do, now or then, with the reasons.")
+@params.tenant_option
+@click.option("--as-of", type=params.MOMENT_AHEAD, help="As if it were then: ISO 8601, or 30d for in 30 days.")
+@click.option(
+    "--policy",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="As if these policies (YAML or JSON) were active.",
+)
+@click.option("--store", is_flag=True, help="Keep the plan, so that `lifecycle apply` can do exactly this.")
+@click.option(
+    "--expires", type=params.SPAN, default="7d", show_default=True, help="With --store: how long it can be applied."
+)
+@params.limit_option
+@pass_session
+def plan(
+    session: Session,
+    *,
+    tenant: str | None,
+    as_of: datetime | None,
+    file: Path | None,
+    store: bool,
+    expires: timedelta,
+    limit: int | None,
+) -> None:
+    """List what a run would do now (or --as-of), artifact by artifact, with the rule and the reason, and sum it up.
+
+    It looks at everything, not only at what is due, and changes nothing.
+    """
+    keeper = session.keeper
+    text = None if file is None else file.read_text(encoding="utf-8")
+    view = keeper.plans.view(tenant=tenant, as_of=as_of, policies=text, source=str(file))
+    if store:
+        if limit is not None:
+            raise click.UsageError("A stored plan is whole; leave out --limit.")
+        with session.output.progress("planning") as advance:
+            kept = keeper.plans.store(view, caller=session.caller, expires=expires, progress=advance)
+        if session.output.as_json:
+            session.output.document(kept)
+            return
+        _print_summary(session, kept.summary)
+        short = output.short_id(kept.id)
+        session.output.print("", f"plan {short}, to be applied until {output.moment(kept.expires_at)}")
+        session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
+        return
+    summary = Summary()
+    items = session.held(keeper.plans.items(view, summary, limit=limit))
+    if session.output.as_json:
+        session.output.array(items)
+        return
+    print_items(session, list(islice(items, ROWS)))
+    rest = sum(1 for _ in items)
+    if rest:
+        session.output.say(f"and {rest} more; -o json lists them all")
+    session.output.print("")
+    _print_summary(session, keeper.plans.sums(view, summary))
+
+
+@click.command(cls=TierCommand)
+@pass_session
+def plans(session: Session) -> None:
+    """List the latest stored plans."""
+    found = session.keeper.plans.latest()
+    if session.output.as_json:
+        session.output.document(found)
+        return
+    columns = ("plan", "as of", "by", "until", "applied by", "would")
+    made = output.table(*columns, fold=["by", "applied by", "would"])
+    for one in found:
+        would = Counter[str]()
+        for line in one.summary.get("rules", ()):
+            would[line["action"]] += line["artifacts"]
+        for line in one.summary.get("refused", ()):
+            would["refused"] += line["artifacts"]
+        made.add_row(
+            output.short_id(one.id),
+            output.moment(one.as_of),
+            one.by,
+            output.moment(one.expires_at),
+            "" if one.applied_by is None else f"run {output.short_id(one.applied_by)}",
+            ", ".join(f"{what} {count}" for what, count in sorted(would.items())) or "nothing",
+        )
+    session.output.print(made if made.rows else "no plans yet")
+
+
+@click.command(cls=TierCommand)
+@click.argument("plan")
+@params.dry_run_option
+@pass_session
+def apply(session: Session, *, plan: str, dry_run: bool) -> None:
+    """Do what a stored PLAN says to each artifact that is as it was, and say of the others why they are left.
+
+    PLAN is its id, or the end of it as `lifecycle plans` prints it. What policies delete goes through the brake.
+    """
+    counts: Counter[tuple[str, Outcome]] = Counter()
+    failed = 0
+    left: list[AppliedItem] = []
+    told: list[AppliedItem] = []
+    with session.output.progress("applying") as advance:
+        found = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
+        for item in session.held(found):
+            counts[item.action, item.outcome] += 1
+            failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
+            if item.outcome is not Outcome.DONE and len(left) < ROWS:
+                left.append(item)
+            if session.output.as_json:
+                told.append(item)
+            advance(1)
+    if session.output.as_json:
+        named = {f"{action}: {outcome.value}": count for (action, outcome), count in counts.items()}
+        session.output.document({"counts": named, "dry_run": dry_run, "items": told})
+    else:
+        _print_left(session, left)
+        made = output.table("what", "artifacts", right=["artifacts"])
+        for (action, outcome), count in sorted(counts.items()):
+            would = dry_run and outcome is Outcome.DONE
+            made.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
+        session.output.print(made if counts else "nothing is left to do of this plan")
+        if dry_run:
+            session.output.say("a dry run: nothing was changed")
+    if failed:
+        click.get_current_context().exit(sending.SOME_FAILED)
+
+
+def print_items(session: Session, items: Sequence[PlanItem]) -> None:
+    """Print what would be done to each artifact, and why; what a rule says to all of its artifacts is said once."""
+    reasons: defaultdict[str, set[str]] = defaultdict(set)
+    for item in items:
+        reasons[item.rule].add(item.reason)
+    common = {rule: said.pop() for rule, said in reasons.items() if len(said) == 1}
+    made = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
+    for item in items:
+        own = item.rule if item.rule in common else f"{item.reason} [{item.rule}]"
+        why = own + "".join(f"; blocked by {one}" for one in item.blocked)
+        made.add_row(
+            str(item.ref),
+            output.span(item.age_days),
+            output.word(item.action),
+            output.tiers(item.source),
+            output.tiers(item.target),
+            why,
+        )
+    session.output.print(made if items else "nothing is due")
+    if common:
+        session.output.print("", output.pairs(common.items()))
+
+
+def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
+    made = output.table(
+        "would",
+        "by rule",
+        "artifacts",
+        "bytes",
+        "such as",
+        right=["artifacts", "bytes"],
+        fold=["by rule", "such as"],
+    )
+    for line in summary["rules"]:
+        such = ", ".join(line["samples"])
+        made.add_row(
+            output.word(line["action"]), line["rule"], str(line["artifacts"]), output.size(line["bytes"]), such
+        )
+    for line in summary["refused"]:
+        such = ", ".join(line["samples"])
+        made.add_row(output.word("refused"), line["reason"], str(line["artifacts"]), output.size(line["bytes"]), such)
+    if made.rows:
+        session.output.print(made)
+    for over in summary["brake"]:
+        what = f" by policy {over['policy']}" if over["policy"] else ""
+        session.output.warn(
+            f"the brake will ask: {over['deletes']} artifacts of {over['tenant']} are to be deleted{what}, and"
+            f" {over['recent']} were lately; the limit is {over['limit']}"
+        )
+
+
+def _print_left(session: Session, left: Iterable[AppliedItem]) -> None:
+    made = output.table("artifact", "was to", "outcome", "why", fold=["artifact", "why"])
+    for item in left:
+        made.add_row(str(item.ref), output.word(item.action), output.word(item.outcome.value), item.detail)
+    if made.rows:
+        session.output.print(made, "")
+
+
+def _find(session: Session, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        found = [one.id for one in session.keeper.plans.latest(limit=LATEST) if str(one.id).endswith(text)]
+    if len(text) < output.SHORT_ID or len(found) > 1:
+        raise InvalidInput(
+            field="plan",
+            value=text,
+            problem="it is not enough of an id to tell one plan",
+            fix=f"Write the {output.SHORT_ID} characters that `lifecycle plans` prints, or the whole id (-o json).",
+        )
+    if not found:
+        raise PlanNotFound(plan=text)
+    return found[0]

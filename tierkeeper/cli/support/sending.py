@@ -1,0 +1,168 @@
+"""Sending work to the workers, and waiting for what they answer."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+
+from tierkeeper.base.states import Outcome
+from tierkeeper.cli.support import output
+from tierkeeper.cli.support.session import Session
+from tierkeeper.values.artifacts import Ref, VerbResult
+from tierkeeper.values.plain import plain
+from tierkeeper_client.client import Handle
+from tierkeeper_client.contract import TaskName
+from tierkeeper_client.errors import BrokerUnavailable, ResultPending, TierkeeperError
+
+SOME_FAILED: Final = 7
+POLL: Final = 0.1  # seconds between two looks at results that are not there yet
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One message: how it is sent, and how its intent is written into the catalog while the broker is away."""
+
+    ref: Ref
+    send: Callable[[], Handle]
+    write: Callable[[], list[VerbResult]] | None = None
+
+
+Sent = Handle | dict[str, Any] | TierkeeperError  # a dict: what was written instead
+
+
+def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> None:
+    """Send each message and print its task, or with ``wait`` its result; the exit code is 7 if some failed.
+
+    While the broker is away a verb is written into the catalog, where the next sweep finds it.
+    """
+    sent: list[tuple[Ref, Sent]] = []
+    away: BrokerUnavailable | None = None
+    with session.output.progress("sending", total=len(posts)) as advance:
+        for post in posts:
+            try:
+                one, away = _send(post, away)
+            except TierkeeperError as error:
+                if len(posts) == 1 or (isinstance(error, BrokerUnavailable) and not sent):
+                    raise
+                one = error
+            sent.append((post.ref, one))
+            advance(1)
+    if away is not None:
+        session.output.warn(
+            f"The broker is away ({away.data['reason']}). Written to the catalog: the next sweep does it."
+        )
+    if wait is None:
+        _print_sent(session, sent)
+    else:
+        answers = results(session, sent, wait=wait)
+        if len(answers) == 1 and isinstance(answers[0][1], TierkeeperError):
+            raise answers[0][1]
+        _print_answers(session, answers)
+        sent = [(ref, answer) for ref, answer in answers if isinstance(answer, TierkeeperError)]
+    if any(isinstance(one, TierkeeperError) for _ref, one in sent):
+        click.get_current_context().exit(SOME_FAILED)
+
+
+def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnavailable | None]:
+    """Send one, or write it; a broker that did not take a verb is not asked again for the others."""
+    if away is None or post.write is None:
+        try:
+            return post.send(), away
+        except BrokerUnavailable as error:
+            if post.write is None:
+                raise
+            away = error
+    return {"results": plain(post.write())}, away
+
+
+def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
+    """Send sweeps, whose record is their run; nobody waits for their result."""
+    for task in tasks:
+        session.client.send(task, correlation=session.caller.correlation)
+    if session.output.as_json:
+        session.output.document({"sent": [task.value for task in tasks]})
+    else:
+        session.output.print(f"sent {', '.join(tasks)}; `tierkeeper runs list` shows what they do")
+
+
+def results(
+    session: Session,
+    sent: Sequence[tuple[Ref, Sent]],
+    *,
+    wait: timedelta,
+    label: str = "waiting for the workers",
+) -> list[tuple[Ref, dict[str, Any] | TierkeeperError]]:
+    """Return each message's answer or error, in order; ResultPending for those without one after ``wait``."""
+    answers: dict[int, dict[str, Any] | TierkeeperError] = {
+        at: one for at, (_ref, one) in enumerate(sent) if not isinstance(one, Handle)
+    }
+    pending = {at: one for at, (_ref, one) in enumerate(sent) if isinstance(one, Handle)}
+    deadline = time.monotonic() + wait.total_seconds()
+    with session.output.progress(label, total=len(sent)) as advance:
+        advance(len(answers))
+        while pending:
+            for at, handle in list(pending.items()):
+                try:
+                    answers[at] = handle.get(timeout=0)
+                except ResultPending as error:
+                    if time.monotonic() < deadline:
+                        break  # they finish about in order: look again a little later
+                    answers[at] = error
+                except TierkeeperError as error:
+                    answers[at] = error
+                del pending[at]
+                advance(1)
+            if pending:
+                time.sleep(POLL)
+    return [(ref, answers[at]) for at, (ref, _one) in enumerate(sent)]
+
+
+def _print_sent(session: Session, sent: Sequence[tuple[Ref, Sent]]) -> None:
+    if session.output.as_json:
+        session.output.document([{"ref": ref, **_as_json(one)} for ref, one in sent])
+        return
+    made = output.table("artifact", "task", fold=["artifact", "task"])
+    for ref, one in sent:
+        made.add_row(str(ref), _in_words(one))
+    session.output.print(made)
+
+
+def _as_json(one: Sent) -> dict[str, Any]:
+    if isinstance(one, Handle):
+        return {"task": one.id}
+    return one.as_dict() if isinstance(one, TierkeeperError) else {"task": None, **one}
+
+
+def _in_words(one: Sent) -> str:
+    if isinstance(one, Handle):
+        return one.id
+    return f"error: {one}" if isinstance(one, TierkeeperError) else "written to the catalog"
+
+
+def _print_answers(session: Session, answers: Sequence[tuple[Ref, dict[str, Any] | TierkeeperError]]) -> None:
+    if session.output.as_json:
+        session.output.document(
+            [{"ref": ref, **(one if isinstance(one, dict) else one.as_dict())} for ref, one in answers]
+        )
+        return
+    made = output.table("artifact", "outcome", "copies in", "why", fold=["artifact", "why"])
+    for ref, one in answers:
+        if isinstance(one, TierkeeperError):
+            made.add_row(str(ref), output.word("error"), "", str(one))
+            continue
+        for item in one.get("results", [one]):
+            made.add_row(
+                str(_answered(ref, item)),
+                output.word(str(item.get("outcome", Outcome.DONE))),
+                output.tiers(item.get("present", item.get("tiers", ()))),
+                str(item.get("detail", "")),
+            )
+    session.output.print(made)
+
+
+def _answered(ref: Ref, item: Mapping[str, Any]) -> Ref:
+    """Return the artifact that an answer is about, with its version."""
+    return replace(ref, version=item.get("ref", {}).get("version", ref.version))

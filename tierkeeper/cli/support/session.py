@@ -1,0 +1,148 @@
+"""What a command works with, each opened when it is first asked for and closed when the command ends."""
+
+import functools
+import getpass
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+from uuid import uuid4
+
+import click
+
+from tierkeeper.base import callers, log
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import UnknownTier
+from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support.state import State
+from tierkeeper.embedded import services
+from tierkeeper.engine.operations import broker
+from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import Settings, load
+from tierkeeper.stores.errors import StoreError
+from tierkeeper_client import TierkeeperClient
+
+T = TypeVar("T")
+
+
+class Session:
+    """Settings, services, keeper and client of one command."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        #: with the correlation of everything that this command does or sends
+        self.caller = callers.on_command_line(_login(), correlation=str(uuid4()))
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def output(self) -> Output:
+        """Where to print."""
+        return self.state.output
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The settings as they were given; URLs of embedded services are None here. Raises SettingInvalid."""
+        overrides: dict[str, Any] = {} if self.state.home is None else {"home": str(self.state.home)}
+        loaded = load(config=self.state.config, **overrides)
+        level = loaded.log.level if self.output.verbose else "warning"
+        log.configure(level, loaded.log.format)
+        return loaded
+
+    @functools.cached_property
+    def resolved(self) -> Settings:
+        """The settings with every URL filled in; embedded services run from here to the end of the command."""
+        return self._stack.enter_context(services.using(self.settings))
+
+    @functools.cached_property
+    def keeper(self) -> Keeper:
+        """The keeper. An embedded catalog is made and upgraded on the way: nobody else looks after it.
+
+        A tier that does not answer then hinders only what needs it.
+        """
+        self.start()
+        return self._opened
+
+    def start(self) -> list[str]:
+        """Make or upgrade an embedded catalog, whose first start makes its own tiers; return what was made."""
+        if self.settings.catalog.url is not None:
+            return []
+        try:
+            return self._opened.start(caller=self.caller)
+        except StoreError as error:
+            if not self._opened.policies.known():
+                raise
+            self.output.warn(f"not prepared: {error}")
+            return []
+
+    def reach(self) -> None:
+        """Raise unless the catalog answers, as this version needs it, and the broker lets us in."""
+        self.keeper.runs.latest(limit=1)
+        broker.ask(str(self.resolved.broker.url), seconds=self.settings.health.probe.total_seconds())
+
+    def initialize(self) -> list[str]:
+        """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
+        return self._opened.init(caller=self.caller)
+
+    def adopt(self, tier: str, *, reason: str, lost: bool) -> None:
+        """Take a place over as this tier's, whatever mark it has."""
+        self._opened.tiers.adopt(tier, caller=self.caller, reason=reason, lost=lost)
+
+    @functools.cached_property
+    def _opened(self) -> Keeper:
+        return self._stack.enter_context(Keeper.open(self.resolved))
+
+    @functools.cached_property
+    def client(self) -> TierkeeperClient:
+        """The client, as an application would make it."""
+        return self._stack.enter_context(client_of(self.resolved, caller=self.caller))
+
+    def check_tier(self, name: str | None) -> None:
+        """Raise UnknownTier if a tier is named that the settings do not have."""
+        known = self.settings.tiers
+        if name is not None and name not in known:
+            raise UnknownTier(tier=name, known=", ".join(known))
+
+    def held(self, rows: Iterator[T]) -> Iterator[T]:
+        """Return ``rows``; those not taken to their end give back their connection before the services stop."""
+        self._stack.callback(cast("Generator[T, None, None]", rows).close)
+        return rows
+
+
+def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
+    """Return a client of these settings, as an application would make it."""
+    return TierkeeperClient(
+        str(settings.broker.url),
+        settings.results.url,
+        settings.staging.url,
+        inline_limit=settings.engine.inline_limit,
+        actor=caller.actor,
+        keys=settings.messages.keys,
+    )
+
+
+def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``command`` a session as its first argument, closed when it returns."""
+
+    @click.pass_obj
+    @functools.wraps(command)
+    def wrapped(state: State, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever click gives
+        with Session(state) as session:
+            return command(session, *args, **kwargs)
+
+    return wrapped
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no account for this number, as in containers
+        return str(os.getuid())

@@ -1,0 +1,91 @@
+"""What becomes of collect's candidates: asked before the copies that stay are looked at, and under the blobs' locks."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.collect import ripeness
+from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies.opener import key_of
+from tierkeeper.engine.moment import Moment
+from tierkeeper.stores.base import ObjectKey
+
+#: the copies that were looked at and are right, and what they were looked at by
+Seen = Mapping[UUID, ObjectKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A copy that is being deleted: its bytes' key, and what it was before."""
+
+    placement: PlacementRow
+    stale: bool  # an intent: all versions and open uploads of its key go
+    owner: ArtifactRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict of each candidate, those that go, and the copies that must be seen before these go (R21).
+
+    Those are all that count and stay, whatever store they are in. A tier that is no longer configured cannot be asked,
+    so what lies there is never seen.
+    """
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    marked: list[Marked] = field(default_factory=list)
+    to_see: dict[UUID, PlacementRow] = field(default_factory=dict)
+    unseen: list[UUID] = field(default_factory=list)  # the candidates that are left since these were not seen
+
+
+def judge(
+    connection: sa.Connection,
+    engine: Engine,
+    candidates: Iterable[tuple[UUID, UUID]],
+    *,
+    away: Mapping[str, Verdict],
+    seen: Seen | None,
+) -> Judged:
+    """Decide about each candidate (placement, blob).
+
+    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
+    ``seen`` None: nothing was looked at yet, and what would go if all were right is told with ``to_see``.
+    """
+    chosen = {placement for placement, _ in candidates}
+    of = sorted({blob for _, blob in candidates})
+    moment = Moment.read(connection, engine)
+    copies = placements.of_blobs(connection, of)
+    owners: dict[UUID | None, list[ArtifactRow]] = defaultdict(list)
+    for artifact in artifacts.of_blobs(connection, of):
+        owners[artifact.blob_id].append(artifact)
+    late = engine.settings.engine.lease
+    judged = Judged()
+    for blob in of:
+        needs = ripeness.needs(owners[blob], moment)
+        staying = [copy for copy in copies[blob] if copy.tier not in away]
+        for copy in copies[blob]:
+            if copy.id not in chosen:
+                continue
+            if copy.tier in away:
+                judged.verdicts.append(away[copy.tier])
+                continue
+            verdict = ripeness.judge(copy, staying, needs, now=moment.now, late=late)
+            if verdict is Verdict.COLLECTED:
+                to_see = [other for other in staying if other.id != copy.id and settlement.good(other)]
+                judged.to_see.update((other.id, other) for other in to_see)
+                if seen is not None and any(seen.get(other.id) != key_of(other.form) for other in to_see):
+                    verdict = Verdict.UNSEEN
+                    judged.unseen.append(copy.id)
+            judged.verdicts.append(verdict)
+            if verdict.goes:
+                staying.remove(copy)
+                owner = next((a for a in owners[blob] if a.id == copy.artifact_id), None)
+                owner = owner or next(iter(owners[blob]), None)
+                judged.marked.append(Marked(copy, copy.stored_size is None, owner))
+    return judged

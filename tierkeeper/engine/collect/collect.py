@@ -1,0 +1,270 @@
+"""Physically delete doomed copies whose time is over, and the intents that nobody will commit.
+
+1. pick: candidates by index; only reads. Before the last other copy may go, those that stay are looked at
+   (:mod:`tierkeeper.engine.collect.survivors`), outside of any transaction.
+2. mark (transaction): THE DECISION POINT OF A DELETE. Under the blob locks: is it ripe, unwanted or redundant (R11), is
+   all that is wanted of the content present, are the copies that stay those that were seen (R21), does nothing protect
+   it, are deletes enabled? Then ``deleting``. A crash leaves ``deleting`` rows; collect repeats them when their lease
+   is over.
+3. delete: in the stores, by exact version; for stale intents every version and open upload. What is gone already
+   counts as deleted, if the place has the tier's mark after that too (R19). A crash leaves the same rows.
+4. forget (transaction): the rows go; the blob with its last one (R13); the events. A crash before it leaves
+   ``deleting`` rows of bytes that are gone; collect repeats them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import Destroyed, Receipt
+from tierkeeper.audit.placements import CopyCollected, DoomedCopy
+from tierkeeper.base import log
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
+from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine import job
+from tierkeeper.engine.collect import candidates, survivors
+from tierkeeper.engine.collect.candidates import Marked, Seen
+from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import removal
+from tierkeeper.engine.job import Job
+from tierkeeper.engine.trust import epoch
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
+from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.values.runs import SweepResult
+
+_log = log.get(__name__)
+
+_BATCH = 2000  # two bulk deletes of S3: the store works while the catalog does
+_REPEAT_SECONDS = 60.0  # a delete that failed is tried again after
+_LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such locks end in days, not seconds
+
+
+def collect(
+    engine: Engine,
+    *,
+    caller: Caller,
+    dry_run: bool = False,
+    deadline: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> SweepResult:
+    """Delete what is ripe, batch by batch.
+
+    Raises DeletesDisabled where an operator switched deletes off, and CatalogRestored where the catalog may be an
+    older copy of itself.
+    """
+    with job.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
+        sweep = _Sweep(engine, work, caller, dry_run=dry_run)
+        while picked := step_1_pick(engine, sweep.passed):
+            if over(deadline):
+                return work.result(more=True)
+            gone = sweep.try_batch(picked)
+            if progress is not None:
+                progress(gone)
+        return work.result()
+
+
+class _Sweep:
+    """One collect, whose run begins with the first batch."""
+
+    def __init__(self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool) -> None:
+        self.engine, self.work, self.caller, self.dry_run = engine, work, caller, dry_run
+        self.passed: list[UUID] = []  # looked at and left: not picked again by this sweep
+        self._away: set[str] = set()  # tiers for which something was left; each is one error of the run
+
+    def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
+        """Take one batch; a fault in it is logged and counted, and the others go on."""
+        try:
+            return self._batch(picked)
+        except TierkeeperError:
+            raise  # deletes are switched off, or the catalog is away: that is no matter of this batch
+        except Exception:  # noqa: BLE001  one batch's fault stops no other
+            _log.exception("a batch could not be collected", candidates=len(picked))
+            self.passed.extend(placement for placement, _ in picked)
+            self.work.begin()
+            self.work.add({}, errors=len(picked))
+            return 0
+
+    def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
+        """Take one batch through the look and steps 2 to 4; return how many copies are gone."""
+        token = new_id()
+        away = {
+            tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
+            for tier, error in self.engine.unconfirmed().items()
+        }
+        looked = survivors.look(self.engine, picked, away=away, caller=self.caller, dry_run=self.dry_run)
+        marked, verdicts = step_2_mark(self.engine, token, picked, dry_run=self.dry_run, away=away, seen=looked.seen)
+        counts = looked.counts + Counter(v.value for v in verdicts)
+        going = set() if self.dry_run else {m.placement.id for m in marked}
+        self.passed.extend(placement for placement, _ in picked if placement not in going)
+        if self.dry_run:
+            self.work.add(counts)
+            return 0
+        results = step_3_delete(self.engine, marked)
+        run = self.work.begin()
+        gone, size, destroyed = step_4_forget(self.engine, token, marked, results, caller=self.caller, run=run)
+        counts["destroyed"] += destroyed
+        left = self._left(picked, away)
+        self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
+        return gone
+
+    def _left(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
+        """Return the tiers that are away and have copies of this batch, but had none of an earlier one."""
+        if not away:
+            return set()
+        with self.engine.catalog.reading() as connection:
+            tiers = {p.tier for p in placements.load(connection, [placement for placement, _ in picked])}
+        left = (tiers & away.keys()) - self._away
+        self._away |= left
+        return left
+
+
+def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Return (placement, blob) of what may be ripe and was not looked at yet by this sweep."""
+    with engine.catalog.reading() as connection:
+        return placements.collectable(connection, now=catalog_now(connection), limit=_BATCH, seen=seen)
+
+
+def step_2_mark(
+    engine: Engine,
+    token: UUID,
+    picked: Sequence[tuple[UUID, UUID]],
+    *,
+    dry_run: bool,
+    away: Mapping[str, Verdict] = MappingProxyType({}),
+    seen: Seen = MappingProxyType({}),
+) -> tuple[list[Marked], list[Verdict]]:
+    """Decide about each candidate under its blob's lock, and mark what goes.
+
+    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
+    What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21); that one is asked about
+    again after all others.
+    """
+    of = sorted({blob for _, blob in picked})
+
+    def unit(connection: sa.Connection) -> tuple[list[Marked], list[Verdict]]:
+        blobs.lock(connection, of)
+        reason = switches.deletes_refused(connection)
+        if reason is not None:
+            raise DeletesDisabled(reason=reason)
+        epoch.require_trusted(connection)
+        judged = candidates.judge(connection, engine, picked, away=away, seen=seen)
+        if not dry_run:
+            chosen = [m.placement.id for m in judged.marked]
+            placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
+            unseen.left(connection, judged.unseen, now=catalog_now(connection))
+        return judged.marked, judged.verdicts
+
+    return engine.catalog.run(unit)
+
+
+def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
+    """Delete the bytes, tier by tier in bulk, some calls at once."""
+    calls: list[tuple[str, list[Marked]]] = []
+    for tier in sorted({m.placement.tier for m in marked}):
+        of_tier = [m for m in marked if m.placement.tier == tier]
+        if tier not in engine.stores:
+            continue  # no longer configured: the rows stay and are tried again
+        size = engine.store(tier).delete_batch
+        calls.extend((tier, of_tier[i : i + size]) for i in range(0, len(of_tier), size))
+
+    def delete(call: tuple[str, list[Marked]]) -> list[tuple[UUID, DeleteResult]]:
+        tier, items = call
+        keys = [ObjectKey(m.placement.location, None if m.stale else m.placement.store_version) for m in items]
+        results = removal.remove(engine, tier, keys)
+        return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
+
+    away = engine.refused({tier for tier, _ in calls}, before=True)
+    calls = [call for call in calls if call[0] not in away]
+    results = dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
+    # what is gone from a place that is not the tier's own is no receipt (R19)
+    away |= engine.refused({tier for tier, _ in calls})
+    for one in marked:
+        if one.placement.tier in away and one.placement.id in results:
+            key, error = results[one.placement.id].key, away[one.placement.tier]
+            results[one.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error))
+    return results
+
+
+def step_4_forget(
+    engine: Engine,
+    token: UUID,
+    marked: Sequence[Marked],
+    results: dict[UUID, DeleteResult],
+    *,
+    caller: Caller,
+    run: UUID | None,
+) -> tuple[int, int, int]:
+    """Forget the rows of bytes that are gone; return how many, their bytes, and how many artifacts ended."""
+    deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
+    locked = [m.placement.id for m in marked if _state(results, m) is DeleteState.LOCKED]
+    failed = [m.placement.id for m in marked if _state(results, m) is DeleteState.FAILED]
+    of = sorted({m.placement.blob_id for m in marked})
+
+    def unit(connection: sa.Connection) -> tuple[int, int, int]:
+        blobs.lock(connection, of)
+        now = catalog_now(connection)
+        ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
+        placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
+        placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
+        ended = artifacts.release_blobs(connection, of)
+        blobs.drop_unused(connection, of)
+        lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
+        lines += [_destroyed(a, now=now, caller=caller, run=run) for a in ended]
+        events.append(connection, lines, at=now)
+        size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
+        return len(ids), size, len(ended)
+
+    return engine.catalog.run(unit)
+
+
+def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:
+    result = results.get(marked.placement.id)
+    return DeleteState.FAILED if result is None else result.state
+
+
+def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
+    """The one event of a placement's end; its subject is the placement."""
+    placement, owner = marked.placement, marked.owner
+    return events.Line(
+        subject=placement.id,
+        revision=1,
+        payload=CopyCollected(
+            before=DoomedCopy(
+                tier=placement.tier,
+                location=placement.location,
+                state=placement.state,
+                doomed_at=placement.doomed_at,
+            )
+        ),
+        actor=caller.actor,
+        tenant=owner.tenant if owner else None,
+        workflow=owner.workflow if owner else None,
+        name=owner.name if owner else None,
+        version=owner.version if owner else None,
+        policy=placement.placed_by,
+        run=run,
+        age_days=None if owner is None else round((now - owner.created_at).total_seconds() / 86400, 3),
+    )
+
+
+def _destroyed(artifact: ArtifactRow, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
+    """The receipt: the last copy of a purged artifact's content is gone."""
+    return events.of_artifact(
+        artifact,
+        Destroyed(after=Receipt(sha256=artifact.sha256, size=artifact.size, destroyed_at=now)),
+        revision=artifact.revision,
+        now=now,
+        actor=caller.actor,
+        run=run,
+    )

@@ -1,0 +1,118 @@
+"""What a commit does to one artifact: pure, from the decision and from what became of its blob's copies."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from tierkeeper.audit.artifacts import Deleted, Moved, Placed, Purged, Retained
+from tierkeeper.base.states import ArtifactState, Outcome
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.copies.settlement import Settlement
+from tierkeeper.policy.decision import Action, Decision
+from tierkeeper.policy.rules import Policy
+
+#: the events of a commit
+Committed = type[Deleted] | type[Moved] | type[Placed] | type[Purged] | type[Retained]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The artifact as it is to be, the event that tells it, and its outcome."""
+
+    old: ArtifactRow
+    new: ArtifactRow
+    event: Committed | None
+    outcome: Outcome
+    label: str
+    detail: str
+
+    @property
+    def write(self) -> dict[str, Any] | None:
+        """The columns to write, None if nothing changed."""
+        if self.new == self.old:
+            return None
+        new = self.new
+        return {
+            "id": new.id,
+            "state": new.state.value,
+            "wanted": sorted(new.wanted),
+            "policy_id": new.policy_id,
+            "deleted_at": new.deleted_at,
+            "deleted_by": new.deleted_by,
+            "purge_at": new.purge_at,
+            "purged_at": new.purged_at,
+            "retain_until": new.retain_until,
+            "retain_mode": new.retain_mode,
+            "revision": new.revision,
+        }
+
+
+def of(
+    row: ArtifactRow,
+    decision: Decision,
+    policy: Policy,
+    settled: Settlement | None,
+    *,
+    first: bool,
+    now: datetime,
+    approved: bool = False,
+) -> Change:
+    """Return what becomes of ``row``; ``first``: it tells of changes of its blob's copies, if it moves not itself.
+
+    ``approved``: a person let its deletion go, so the brake does not count it.
+    """
+    if row.state is ArtifactState.PURGED:
+        return Change(row, row, None, Outcome.NOTHING, "unchanged", "")
+    complete = settled is None or settled.complete
+    changes, event = _advanced(row, decision, complete=complete, approved=approved, now=now)
+    if event is None and first and settled is not None and settled.before != settled.present:
+        event = Placed
+    retained = _retained(row, decision, policy)
+    if event is None and retained:
+        event = Retained
+    if event is not None:
+        changes["revision"] = row.revision + 1
+    new = replace(row, **changes, **retained, policy_id=policy.id)
+    detail = "; ".join(decision.blocked) if decision.refused else ""
+    if event is not None:
+        return Change(row, new, event, Outcome.DONE, _label(event, new), detail)
+    if decision.refused:
+        return Change(row, new, event, Outcome.REFUSED, "refused", detail)
+    return Change(row, new, event, Outcome.NOTHING, "unchanged", "")
+
+
+def _advanced(
+    row: ArtifactRow, decision: Decision, *, complete: bool, approved: bool, now: datetime
+) -> tuple[dict[str, Any], Committed | None]:
+    """Return what changes of the row, and the event that tells it."""
+    if decision.action is Action.DELETE:
+        deleted = {
+            "state": ArtifactState.DELETED,
+            "wanted": decision.tiers,
+            "deleted_at": now,
+            "deleted_by": None if approved else decision.cause.policy.name,
+            "purge_at": decision.purge_at,
+        }
+        return deleted, Deleted
+    if decision.action is Action.DESTROY:
+        if not complete:
+            return {}, None
+        return {"state": ArtifactState.PURGED, "wanted": frozenset(), "purged_at": now}, Purged
+    # what is no longer wanted counts until everything wanted is there (R9)
+    wanted = decision.tiers if complete else row.wanted | decision.tiers
+    return {"wanted": wanted}, Moved if wanted != row.wanted else None
+
+
+def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str, Any]:
+    """Return what changes of the row's retention: longer at most."""
+    until = decision.retain_until
+    if policy.retention is None or until is None or (row.retain_until is not None and until <= row.retain_until):
+        return {}
+    mode = row.retain_mode if row.retain_mode == "compliance" else policy.retention.mode.value
+    return {"retain_until": until, "retain_mode": mode}
+
+
+def _label(event: Committed, new: ArtifactRow) -> str:
+    if event is Moved:
+        return f"promoted_to_{'_and_'.join(sorted(new.wanted))}"
+    return event.type.value

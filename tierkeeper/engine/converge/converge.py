@@ -1,0 +1,300 @@
+"""Make the placements of a batch of artifacts equal to what is wanted: the engine's one algorithm.
+
+1. claim (transaction): a lease per artifact, the attempt counted. A crash leaves leases that end; the next claim
+   takes over.
+2. decide: what is wanted (R7, R8) against what is there; reads only. A crash leaves nothing more.
+3. intend (transaction): under the blob locks, ``copying`` rows for what is missing (R1). A tier that somebody else is
+   copying to is left to them: the artifact stays due. A crash leaves intents; collect removes them.
+4. copy: bytes into the new locations, verified, and in places that have the tier's mark after that too (R19). A crash
+   leaves bytes under intents; collect removes both.
+5. commit (transaction): THE COMMIT POINT. Locks by R14, decide again from what is there now (R9), uploads become
+   present or doomed (R2, R5), doomed copies are rescued, unwanted ones doomed if all that is wanted is present;
+   states, schedule, events. A crash before leaves what 4 leaves; a lost reply is resolved by running it again.
+6. lock: where retention wants a WORM lock on a present copy. A crash leaves the artifact due; converge repeats it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import Outcome, PlacementState
+from tierkeeper.catalog import artifacts, blobs, placements, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
+from tierkeeper.engine.context import Engine, Worker, info_of
+from tierkeeper.engine.converge import commit
+from tierkeeper.engine.copies import damage, locking, settlement, suspects, vouching
+from tierkeeper.engine.copies.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
+from tierkeeper.engine.gates import brake
+from tierkeeper.engine.moment import Moment
+
+
+@dataclass(slots=True)
+class Report:
+    """The outcome of a batch: one per artifact; counts by label; bytes copied."""
+
+    outcomes: dict[UUID, commit.Result] = field(default_factory=dict)
+    copied: int = 0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each label came out, such as ``promoted_to_warm``."""
+        return Counter(result.label for result in self.outcomes.values())
+
+    @property
+    def errors(self) -> int:
+        """How many artifacts have to be tried again or were parked."""
+        return sum(result.outcome in {Outcome.RETRY, Outcome.PARKED} for result in self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Step 2's result: what is wanted of each blob, and by which rule the batch's artifacts want it."""
+
+    rows: dict[UUID, ArtifactRow]
+    wanted: dict[UUID, frozenset[str]]  # by blob
+    rule: dict[UUID, str]  # by blob: of the artifact whose name a new copy carries
+    owner: dict[UUID, ArtifactRow]  # by blob
+    lacking: frozenset[UUID]  # blobs that need a new copy
+    suspects: tuple[PlacementRow, ...] = ()  # of these blobs: looked at first
+    doubts: tuple[vouching.Doubt, ...] = ()  # what is to be read first: it may be all that is lacking
+    unread: Mapping[UUID, TierkeeperError] = field(default_factory=dict)  # why such copies could not be, by their ids
+
+
+def claim_due(
+    engine: Engine, worker: Worker, *, tenant: str | None, tiers: Sequence[str] | None = None
+) -> list[schedule.Claimed]:
+    """Lease the oldest due artifacts, a batch of them; ``tiers``: only those with a copy there."""
+    return step_1_claim(engine, worker, ids=None, tenant=tenant, tiers=tiers)
+
+
+def converge_these(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Report:
+    """Converge these artifacts now, where nobody else holds them; the others are left to who does."""
+    return converge(engine, worker, step_1_claim(engine, worker, ids=ids))
+
+
+def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]) -> Report:
+    """Converge what was claimed; every artifact gets one outcome, and none stops the others."""
+    report = Report()
+    limit = engine.settings.engine.attempts
+    stuck = {c.artifact: f"given up after {limit} attempts: {c.step}" for c in claimed if c.attempts > limit}
+    if stuck:
+        report.outcomes.update(commit.park(engine, worker, stuck))
+    ids = [c.artifact for c in claimed if c.attempts <= limit]
+    if not ids:
+        return report
+    plan = step_2_decide(engine, ids)
+    if plan.suspects:
+        suspects.look_again(engine, plan.suspects, caller=worker.caller)
+        plan = step_2_decide(engine, ids)
+    if plan.doubts:
+        plan = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, plan.doubts))
+    intents, foreign = step_3_intend(engine, worker, plan) if plan.lacking else ([], set())
+    done = step_4_copy(engine, worker, ids, intents) if intents else []
+    results, locks = step_5_commit(engine, worker, ids, done, foreign, plan.unread)
+    step_6_lock(engine, locks)
+    report.outcomes.update(results)
+    report.copied = sum(t.upload.size for t in done if t.upload is not None)
+    return report
+
+
+def step_1_claim(
+    engine: Engine,
+    worker: Worker,
+    *,
+    ids: Sequence[UUID] | None,
+    tenant: str | None = None,
+    tiers: Sequence[str] | None = None,
+) -> list[schedule.Claimed]:
+    """Lease artifacts and count the attempt, in one short transaction that waits for nobody."""
+
+    def unit(connection: sa.Connection) -> list[schedule.Claimed]:
+        now = catalog_now(connection)
+        if ids is not None:
+            return schedule.claim_these(connection, ids, token=worker.token, now=now, lease_seconds=engine.lease)
+        return schedule.claim(
+            connection,
+            token=worker.token,
+            now=now,
+            lease_seconds=engine.lease,
+            limit=engine.settings.engine.batch,
+            tenant=tenant,
+            tiers=tiers,
+        )
+
+    return engine.catalog.run(unit)
+
+
+def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None) -> Plan:
+    """Say what is wanted of each blob of the batch; only reads. ``unread``: doubtful copies that are not waited for."""
+    passed = unread or {}
+    with engine.catalog.reading() as connection:
+        moment = Moment.read(connection, engine)
+        rows = artifacts.load(connection, ids)
+        of = [row for row in rows if row.blob_id is not None]
+        ids_of_blobs = sorted({row.blob_id for row in of if row.blob_id is not None})
+        wants = artifacts.sibling_wants(connection, ids_of_blobs, batch=ids)
+        copies = placements.of_blobs(connection, ids_of_blobs)
+        decided = [(row, moment.decide(row)) for row in of]
+        wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, moment, wishes)
+    wanted: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in ids_of_blobs}
+    rule: dict[UUID, str] = {}
+    owner: dict[UUID, ArtifactRow] = {}
+    for row, first in decided:
+        if row.blob_id is None or not row.counted:
+            continue
+        decision = brake.barred(moment, row) if row.id in stopped else first
+        wanted[row.blob_id] |= decision.tiers
+        if row.blob_id not in owner:
+            owner[row.blob_id], rule[row.blob_id] = row, decision.rule
+    lacking = {b for b, tiers in wanted.items() if b in owner and settlement.lacking(tiers, copies[b])}
+    doubts = [
+        vouching.Doubt(copy, owner[blob].content)
+        for blob in sorted(lacking)
+        for copy in _to_read(engine, wanted[blob], copies[blob], passed)
+    ]
+    return Plan(
+        rows={row.id: row for row in rows},
+        wanted={blob: frozenset(tiers) for blob, tiers in wanted.items()},
+        rule=rule,
+        owner=owner,
+        lacking=frozenset(lacking),
+        suspects=tuple(p for blob in sorted(lacking) for p in copies[blob] if p.suspect and p.tier in engine.stores),
+        doubts=tuple(doubts),
+        unread=passed,
+    )
+
+
+def read_doubtful(
+    engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[vouching.Doubt]
+) -> Mapping[UUID, TierkeeperError]:
+    """Read what nobody vouches for in wanted tiers; return why some could not be read (R18)."""
+    return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
+
+
+def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
+    """Commit ``copying`` rows for what is missing; return them, and the blobs that somebody else is copying."""
+
+    def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
+        intents: list[Intent] = []
+        foreign: set[UUID] = set()
+        blobs.lock(connection, plan.lacking)
+        now = catalog_now(connection)
+        copies = placements.of_blobs(connection, plan.lacking)
+        new_rows = []
+        for blob in sorted(plan.lacking):
+            found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
+            if not found:
+                continue  # nothing to copy from, or the content itself is gone since step 2: the commit says so
+            left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
+            left |= settlement.held_up(copies[blob])
+            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - left):
+                if tier not in engine.stores:  # no longer configured: the commit says so
+                    continue
+                if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
+                    foreign.add(blob)
+                    continue
+                intent = _intent(engine, plan.owner[blob], blob, tier, found)
+                intents.append(intent)
+                new_rows.append(
+                    NewIntent(
+                        id=intent.placement,
+                        blob_id=blob,
+                        artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,
+                        tier=tier,
+                        location=intent.location,
+                        token=worker.token,
+                        lease_until=now + timedelta(seconds=engine.lease),
+                        placed_by=plan.rule[blob],
+                    )
+                )
+        placements.intend(connection, new_rows)
+        return intents, foreign
+
+    return engine.catalog.run(unit)
+
+
+def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
+    """Carry out the intents, some at once, renewing the leases on progress; bad sources are reported."""
+    away = engine.refused((intent.tier for intent in intents), before=True)
+    going = [intent for intent in intents if intent.tier not in away]
+    done = believed(engine, transfer_all(engine, going, _renewal(engine, worker, ids)))
+    done += [Transferred(intent, None, away[intent.tier]) for intent in intents if intent.tier in away]
+    alarm(done)
+    for transferred in done:
+        for source, wrong in transferred.bad_sources:
+            damage.report(engine, source, wrong, caller=worker.caller)
+    return done
+
+
+def step_5_commit(
+    engine: Engine,
+    worker: Worker,
+    ids: Sequence[UUID],
+    done: Sequence[Transferred],
+    foreign: set[UUID],
+    unread: Mapping[UUID, TierkeeperError] | None = None,
+) -> tuple[dict[UUID, commit.Result], list[locking.Lock]]:
+    """The commit point of the batch: see ``commit``."""
+    return engine.catalog.run(
+        lambda connection: commit.batch(
+            connection, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
+        )
+    )
+
+
+def step_6_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
+    """Put the WORM locks that retention wants; what fails is due again."""
+    locking.apply(engine, locks)
+
+
+def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
+    def renew() -> None:
+        def unit(connection: sa.Connection) -> None:
+            schedule.renew(connection, ids, token=worker.token, lease_seconds=engine.lease)
+            placements.renew(connection, worker.token, lease_seconds=engine.lease)
+
+        engine.catalog.run(unit)
+
+    numbers = engine.settings.engine
+    return Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
+
+
+def _to_read(
+    engine: Engine, wanted: Collection[str], copies: Sequence[PlacementRow], unread: Collection[UUID]
+) -> list[PlacementRow]:
+    """Return the doubtful copies that are read before anything is copied to their tiers.
+
+    What would have to be thawed for it is made anew, where a copy that counts, or counted, can be copied instead.
+    """
+    vouched = any(p.readable and p.vouched is not None and p.tier in engine.stores for p in copies)
+    return [
+        p
+        for p in settlement.doubtful(wanted, copies)
+        if p.id not in unread and p.tier in engine.stores and not (vouched and engine.store(p.tier).must_thaw)
+    ]
+
+
+def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datetime) -> bool:
+    return (
+        placement.tier == tier
+        and placement.state is PlacementState.COPYING
+        and placement.token != token
+        and placement.lease_until is not None
+        and placement.lease_until > now
+    )
+
+
+def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found: Sequence[PlacementRow]) -> Intent:
+    store = engine.store(tier)
+    info = info_of(artifact, new_id())
+    # what is vouched for comes first; then a copy that need not pass through here is the cheapest
+    near = sorted(found, key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))
+    return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))

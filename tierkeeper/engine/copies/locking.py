@@ -1,0 +1,74 @@
+"""WORM locks on committed copies: on exactly the version that was committed, never by a bucket's default."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base import log
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.states import PlacementState, RetentionMode
+from tierkeeper.catalog import placements
+from tierkeeper.catalog.rows import PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.policy.rules import Policy
+from tierkeeper.stores.base import ObjectKey
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that retention wants and the store does not hold yet."""
+
+    placement: UUID
+    tier: str
+    key: ObjectKey
+    until: datetime
+    mode: RetentionMode
+
+
+def wanted(
+    engine: Engine, policy: Policy, until: datetime | None, copies: Iterable[PlacementRow], *, now: datetime
+) -> list[Lock]:
+    """Return the locks that are missing on present copies in the tiers that the policy's retention names."""
+    if policy.retention is None or until is None or until <= now:
+        return []
+    return [
+        Lock(p.id, p.tier, ObjectKey(p.location, p.store_version), until, policy.retention.mode)
+        for p in copies
+        if p.state is PlacementState.PRESENT
+        and not p.suspect
+        and p.tier in policy.retention.tiers
+        and p.tier in engine.stores
+        and engine.store(p.tier).can_lock
+        and (p.locked_until is None or p.locked_until < until)
+    ]
+
+
+def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
+    """Set these locks, some at once, and note what the stores hold; return those set. The rest is due again."""
+    away = engine.refused({lock.tier for lock in locks}) if locks else {}
+    asked = [lock for lock in locks if lock.tier not in away]
+    ends = engine.in_parallel(lambda lock: _set(engine, lock), asked)
+    away |= engine.refused({lock.tier for lock in asked})
+    pairs = zip(asked, ends, strict=True)
+    held = [(lock, until) for lock, until in pairs if until is not None and lock.tier not in away]
+
+    def unit(connection: sa.Connection) -> None:
+        for lock, until in held:
+            placements.mark_locked(connection, lock.placement, until=until)
+
+    if held:
+        engine.catalog.run(unit)
+    return [lock.placement for lock, _ in held]
+
+
+def _set(engine: Engine, lock: Lock) -> datetime | None:
+    try:
+        return engine.store(lock.tier).extend(lock.key, until=lock.until, mode=lock.mode)
+    except TierkeeperError as error:
+        _log.warning("not locked yet", tier=lock.tier, location=lock.key.location, error=str(error))
+        return None

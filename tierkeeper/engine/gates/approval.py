@@ -1,0 +1,188 @@
+"""What an operator decides about a run that awaits an approval; who did, when and why stays with the run.
+
+1. decide (transaction): the run is ``approved`` or ``rejected``, with its event. A crash after it leaves artifacts
+   that the run still holds: to decide the same again goes on.
+2. carry out, in batches, for what the brake stopped. Approved: exactly what was counted goes back to the sweep, and
+   what came due since is judged anew. Rejected: the same artifacts are pinned (``not_before``) for
+   ``engine.undelete_pin``, as an undelete does, and then the brake is asked again; a person may purge them any time.
+
+Runs of other kinds are only decided here; their own sweeps look for an approved one.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import Pinned, PinnedUntil
+from tierkeeper.audit.runs import AwaitingRun, RunApproved, RunDecision, RunRejected
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
+from tierkeeper.base.states import RunState
+from tierkeeper.catalog import artifacts, blobs, brake, events, runs, schedule
+from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.runs import Judged
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.gates import holding
+from tierkeeper.engine.moment import Moment
+from tierkeeper.values.runs import RunView
+
+_BATCH = 20_000  # rows of the schedule in one transaction
+_PINNED = 500  # artifacts in one
+
+
+def approve(engine: Engine, run: UUID, *, caller: Caller, reason: str, at_most: int | None = None) -> RunView:
+    """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first.
+
+    RunGrew if it counts more than ``at_most`` by now: who looked yesterday approves what was seen yesterday.
+    """
+    step_1_decide(engine, run, RunState.APPROVED, caller=caller, reason=reason, at_most=at_most)
+    return step_2_carry_out(engine, run)
+
+
+def reject(engine: Engine, run: UUID, *, caller: Caller, reason: str) -> RunView:
+    """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
+    step_1_decide(engine, run, RunState.REJECTED, caller=caller, reason=reason)
+    return step_2_carry_out(engine, run)
+
+
+def step_1_decide(
+    engine: Engine, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None = None
+) -> None:
+    """Write the decision, or find that it was made before."""
+    _hold(engine, run)
+
+    def unit(connection: sa.Connection) -> None:
+        known = runs.view(connection, run)
+        if known is not None and known.tenant is not None:
+            brake.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
+        found = runs.lock_judged(connection, run)
+        if found is None:
+            raise RunNotFound(run=str(run))
+        if found.state is state:
+            return
+        if found.state is not RunState.AWAITING_APPROVAL:
+            raise RunNotAwaiting(run=str(run), state=found.state.value)
+        count = int(found.counts.get("stopped", sum(map(int, found.counts.values()))))
+        if at_most is not None and count > at_most:
+            raise RunGrew(run=str(run), count=count, at_most=at_most)
+        now = catalog_now(connection)
+        decision: dict[str, Any] = {
+            "decision": state.value,
+            "by": caller.actor,
+            "reason": reason,
+            "at": now.isoformat(),
+        }
+        runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
+        decided = RunApproved if state is RunState.APPROVED else RunRejected
+        line = events.Line(
+            subject=run,
+            revision=events.next_revision(connection, run),
+            payload=decided(
+                before=AwaitingRun(state=found.state, counts=found.counts),
+                after=RunDecision(state=state, reason=reason),
+            ),
+            actor=caller.actor,
+            tenant=found.tenant,
+            run=run,
+        )
+        events.append(connection, [line], at=now)
+
+    engine.catalog.run(unit)
+
+
+def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
+    """Do what was decided with everything that a run still holds."""
+    found = _view(engine, run)
+    upto = _key(found)
+    if upto is not None and found.state is RunState.REJECTED:
+        while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
+            pass
+    elif upto is not None:
+        while engine.catalog.run(lambda c: _let_go(c, run, upto)):
+            pass
+    holding.release(engine, run)
+    return _view(engine, run)
+
+
+def _hold(engine: Engine, run: UUID) -> None:
+    """A run that a commit began holds no more than that commit's batch before the next sweep looks: hold it all."""
+    with engine.catalog.reading() as connection:
+        found = next((one for one in braking.waiting(connection) if one.id == run), None)
+        own = braking.own_brakes(Moment.read(connection, engine).policies)
+    if found is not None:
+        holding.hold(engine, Scope(*braking.scope_of(found), own), run)
+
+
+def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:
+    """Return the last of what the run counted, so that exactly this can be gone on with after a crash."""
+    if not _in_schedule(found):
+        return {}
+    counted = int(found.counts.get("stopped", 0))
+    last = brake.last(connection, found.id, count=min(counted, brake.count_stopped(connection, found.id)))
+    return {} if last is None else {"due_at": last[0].isoformat(), "artifact": str(last[1])}
+
+
+def _key(found: RunView) -> tuple[datetime, UUID] | None:
+    approval = found.approval or {}
+    if "due_at" not in approval:
+        return None
+    return datetime.fromisoformat(approval["due_at"]), UUID(approval["artifact"])
+
+
+def _in_schedule(found: Judged) -> bool:
+    return found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+
+
+def _let_go(connection: sa.Connection, run: UUID, upto: tuple[datetime, UUID]) -> bool:
+    """Let some go; return whether there is more. Who carries out the same run may have been faster with these."""
+    brake.let_go(connection, run, upto=upto, limit=_BATCH)
+    return bool(brake.some_stopped(connection, run, upto=upto, limit=1))
+
+
+def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:
+    """Pin some of what a rejected run holds; return how many it still held."""
+    ids = brake.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
+    if not ids:
+        return 0
+    blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))
+    rows = artifacts.lock(connection, ids)
+    held = schedule.lock(connection, ids)
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    said = run.approval or {}
+    until = now + engine.settings.engine.undelete_pin
+    mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
+    coming, lines, written = [], [], []
+    for row in mine:
+        row.not_before = until if row.not_before is None else max(until, row.not_before)
+        decision = moment.decide(row)
+        due_at = decision.due_at(row.wanted, now=now) or now
+        deletes = decision.policy.name if decision.deletes_at(due_at) else None
+        coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+        written.append({"id": row.id, "not_before": row.not_before, "revision": row.revision + 1})
+        lines.append(
+            events.of_artifact(
+                row,
+                Pinned(after=PinnedUntil(not_before=row.not_before, reason=said["reason"])),
+                revision=row.revision + 1,
+                now=now,
+                actor=said["by"],
+                run=run.id,
+            )
+        )
+    artifacts.write_many(connection, written)
+    schedule.put(connection, coming)
+    events.append(connection, lines, at=now)
+    return len(ids)
+
+
+def _view(engine: Engine, run: UUID) -> RunView:
+    with engine.catalog.reading() as connection:
+        found = runs.view(connection, run)
+    if found is None:
+        raise RunNotFound(run=str(run))
+    return found

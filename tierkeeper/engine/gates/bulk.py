@@ -1,0 +1,105 @@
+"""The brake for people: a purge of more of a tenant at once than policies may delete in a day asks somebody first.
+
+The refused command leaves a run that awaits an approval. Given again, with the same selection and no more than was
+counted then, it goes and uses the approval up. Single artifacts, named one by one, ask nobody.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.runs import RunBraked, StoppedCommand
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import BrakeOn
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import brake, events, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import brake as braking
+
+#: how such a run waits: the command that it is about is given again
+WAITS_FOR_COMMAND = "for the command again"
+
+
+def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
+    """Return if so many artifacts of each tenant may be purged by one command; else raise BrakeOn."""
+
+    def unit(connection: sa.Connection) -> tuple[str, int, UUID] | None:
+        refused = None
+        granted: list[UUID] = []
+        for tenant in sorted(counts):
+            limit = _limit(connection, engine, tenant)
+            if limit is None or counts[tenant] <= limit:
+                continue
+            approved = _approved(connection, engine, tenant, described)
+            if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
+                granted.append(approved.id)
+                continue
+            run = _waiting(
+                connection, tenant, counts[tenant], limit, described=described, samples=samples, caller=caller
+            )
+            refused = refused or (tenant, limit, run)
+        if refused is None:
+            for run in granted:
+                runs.used(connection, run)
+        return refused
+
+    refused = engine.catalog.run(unit)
+    if refused is not None:
+        tenant, limit, run = refused
+        raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
+
+
+def _limit(connection: sa.Connection, engine: Engine, tenant: str) -> int | None:
+    brake.open_alone(connection, tenant)
+    now, window = catalog_now(connection), engine.settings.engine.brake_window
+    return braking.limits_of(engine, None).limit(brake.population(connection, tenant, now=now, window=window))
+
+
+def _approved(connection: sa.Connection, engine: Engine, tenant: str, described: str) -> runs.Judged | None:
+    """Return the approval of this command; one that was not used within ``engine.brake_window`` is over."""
+    found = _find(connection, tenant, described, RunState.APPROVED)
+    if found is None or found.approval is None:
+        return None
+    since = catalog_now(connection) - datetime.fromisoformat(found.approval["at"])
+    if since <= engine.settings.engine.brake_window:
+        return found
+    runs.used(connection, found.id)
+    return None
+
+
+def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.Judged | None:
+    found = runs.judged(connection, RunKind.PURGE, state)
+    mine = (WAITS_FOR_COMMAND, described)
+    return next(
+        (r for r in found if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == mine),
+        None,
+    )
+
+
+def _waiting(
+    connection: sa.Connection,
+    tenant: str,
+    count: int,
+    limit: int,
+    *,
+    described: str,
+    samples: Sequence[str],
+    caller: Caller,
+) -> UUID:
+    """Return the run that awaits an approval of this command, begun or brought up to date."""
+    reason = f"{caller.actor} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
+    stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
+    told = stopped.as_json()
+    known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
+    if known is not None:
+        runs.tell(connection, known.id, counts={"stopped": count}, arguments=told)
+        return known.id
+    run = runs.await_approval(
+        connection, RunKind.PURGE, actor=caller.actor, tenant=tenant, arguments=told, counts={"stopped": count}
+    )
+    line = events.Line(run, 1, RunBraked(after=stopped), caller.actor, tenant=tenant, run=run)
+    events.append(connection, [line], at=catalog_now(connection))
+    return run

@@ -1,0 +1,113 @@
+"""What every sweep does for the brake first: stop what is too much before the first of it is deleted.
+
+Above its limit what a tenant's policies are to delete leaves the claims, in batches, and the waiting run says how much
+that is now; below it everything comes back and the run ends. A crash between two batches costs nothing: the commit
+asks the brake in any case, and the next sweep goes on. Nor does a tenant that cannot be looked at: it is logged, and
+the others and the sweep itself do not wait for it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base import log
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import brake, runs
+from tierkeeper.catalog.brake import Scope
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import approval, holding
+from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.moment import Moment
+
+_log = log.get(__name__)
+
+
+def survey(engine: Engine, *, caller: Caller) -> None:
+    """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
+    with engine.catalog.reading() as connection:
+        moment = Moment.read(connection, engine)
+        waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
+        approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
+        limited = [policy for policy in moment.policies if policy.brake is not None]
+        due = brake.tenants_due(connection, now=moment.now)
+        keys = {(tenant, "") for tenant in due}
+        keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
+        own = braking.own_brakes(moment.policies)
+        holders = set(brake.holders(connection)) - set(waiting.values())
+    for run in sorted(holders):
+        _try(partial(_finish, engine, run), run=str(run))
+    for run in approved:
+        _try(partial(_end_if_used, engine, run), run=str(run))
+    for key in sorted(keys | set(waiting)):
+        scope = Scope(*key, own)
+        _try(partial(_survey_one, engine, scope, waiting.get(key), caller=caller), tenant=scope.tenant)
+
+
+def _try(look: Callable[[], None], **what: str) -> None:
+    try:
+        look()
+    except Exception:  # noqa: BLE001  what the brake cannot look at is left to the commit, which asks it again
+        _log.exception("the brake could not look", **what)
+
+
+def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
+    def weighed(connection: sa.Connection) -> UUID | None:
+        moment = Moment.read(connection, engine)
+        limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == scope.policy), None))
+        if waiting is not None:
+            brake.open_alone(connection, scope.tenant)  # no commit adds to a run while it is found to be over
+        weight = braking.weigh(connection, engine, scope, limits, now=moment.now)
+        if weight.over:
+            return braking.opened(connection, engine, moment, scope, weight, caller=caller)
+        found = None if waiting is None else runs.lock_judged(connection, waiting)
+        if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else somebody decided just now
+            runs.used(connection, found.id)
+        return None
+
+    run = engine.catalog.run(weighed)
+    if run is not None:
+        holding.hold(engine, scope, run)
+        _tell(engine, scope, run)
+    elif waiting is not None:
+        _finish(engine, waiting)
+
+
+def _finish(engine: Engine, run: UUID) -> None:
+    """Go on with what a run still holds that nobody has to decide about any more."""
+    with engine.catalog.reading() as connection:
+        found = runs.view(connection, run)
+    if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
+        approval.step_2_carry_out(engine, run)
+    elif found is None or found.state is not RunState.AWAITING_APPROVAL:
+        holding.release(engine, run)
+
+
+def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
+    """Bring a waiting run's numbers and names up to date."""
+
+    def unit(connection: sa.Connection) -> None:
+        found = runs.lock_judged(connection, run)
+        if found is None or found.state is not RunState.AWAITING_APPROVAL:
+            return
+        moment = Moment.read(connection, engine)
+        window = engine.settings.engine.brake_window
+        _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
+        stopped = brake.count_stopped(connection, run)
+        weight = braking.Weight(stopped, recent, found.arguments["limit"])
+        told = braking.described(connection, engine, moment, scope, weight)
+        runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
+
+    engine.catalog.run(unit)
+
+
+def _end_if_used(engine: Engine, run: UUID) -> None:
+    def unit(connection: sa.Connection) -> None:
+        found = runs.lock_judged(connection, run)
+        used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+        if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
+            runs.used(connection, run)
+
+    engine.catalog.run(unit)

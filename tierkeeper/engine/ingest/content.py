@@ -1,0 +1,215 @@
+"""What is to be stored, as bytes that can be read twice, with their SHA-256: inline, staged, by URL, or given.
+
+The first pass hashes, the second is made by the stores that they are written to. What can be read twice (a file, an
+object) is read twice and lies nowhere else meanwhile; a small object is kept in memory. What cannot is hashed while it
+is spooled, and read from there.
+"""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from tierkeeper.base.content import StoredForm
+from tierkeeper.base.errors import (
+    ContentDiffers,
+    OversizedContent,
+    SourceRefused,
+    StagedContentMissing,
+    TierkeeperError,
+)
+from tierkeeper.base.states import Temperature
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
+from tierkeeper.engine.copies.streams import Reopened
+from tierkeeper.settings.settings import Settings, TierSettings
+from tierkeeper.stores import factory
+from tierkeeper.stores.base import Pieces, Store
+from tierkeeper.stores.errors import ObjectNotFound
+from tierkeeper.values.artifacts import Ref
+from tierkeeper_client.contract import InlineContent, SourceContent, StagedContent, StoreArgs
+from tierkeeper_client.digest import CHUNK, Digest, digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes at hand: ``file`` is seekable, from ``start`` on; ``staged`` names the upload they came from."""
+
+    file: BinaryIO
+    start: int
+    sha256: bytes
+    size: int
+    staged: UUID | None = None
+
+
+@contextmanager
+def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
+    """Open what ``args`` names, or ``given``; the first pass over it is done, and its hash known.
+
+    Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers.
+    """
+    with ExitStack() as stack:
+        staged = None
+        if given is not None:
+            read = _twice(given) if given.seekable() else stack.enter_context(_spooled(engine.settings, given))
+        elif isinstance(args.content, InlineContent):
+            read = _twice(_inline(engine.settings, args.content))
+        elif isinstance(args.content, StagedContent):
+            staged = UUID(args.content.name)
+            read = stack.enter_context(_staged(engine, args.content))
+        else:
+            read = stack.enter_context(_source(engine.settings, args.content))
+        sha256 = read.digest.sha256
+        if args.sha256 is not None and args.sha256 != sha256.hex():
+            ref = Ref(args.tenant, args.workflow, args.name)
+            raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
+        yield Body(read.file, read.start, sha256, read.digest.size, staged)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadOnce:
+    """A file that was read once from ``start`` on, and stands there again; and the digest of that."""
+
+    file: BinaryIO
+    start: int
+    digest: Digest
+
+
+def _twice(file: BinaryIO) -> _ReadOnce:
+    start = file.tell()
+    digest = digest_of(file)
+    file.seek(start)
+    return _ReadOnce(file, start, digest)
+
+
+def _inline(settings: Settings, content: InlineContent) -> BinaryIO:
+    data = content.content()
+    limit = settings.engine.inline_limit
+    if len(data) > limit:
+        raise OversizedContent(size=len(data), limit=limit)
+    return io.BytesIO(data)
+
+
+@contextmanager
+def _spooled(settings: Settings, stream: BinaryIO) -> Iterator[_ReadOnce]:
+    digest = Digest()
+    with tempfile.SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+        while chunk := stream.read(CHUNK):
+            digest.add(chunk)
+            spool.write(chunk)
+        spool.seek(0)
+        yield _ReadOnce(cast("BinaryIO", spool), 0, digest)
+
+
+@contextmanager
+def _object(settings: Settings, store: Store, location: str, missing: TierkeeperError) -> Iterator[_ReadOnce]:
+    """Read an object, and open it again by the pin of that read; a small one stays in memory. Closes its store."""
+    digest, kept = Digest(), io.BytesIO()
+
+    @contextmanager
+    def reopened(form: StoredForm, offset: int = 0) -> Iterator[Pieces]:
+        try:
+            with opener.content(store, form, offset=offset) as pieces:
+                yield pieces
+        except ObjectNotFound as error:
+            raise missing from error
+
+    try:
+        with reopened(StoredForm(location)) as pieces:
+            for piece in pieces:
+                digest.add(piece)
+                if digest.size <= settings.engine.spool_limit:
+                    kept.write(piece)
+            again = StoredForm(location, pin=pieces.pin)
+        if digest.size <= settings.engine.spool_limit:
+            kept.seek(0)
+            yield _ReadOnce(kept, 0, digest)
+            return
+        kept.close()
+        with Reopened(partial(reopened, again), digest.size) as file:
+            yield _ReadOnce(cast("BinaryIO", file), 0, digest)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _staged(engine: Engine, content: StagedContent) -> Iterator[_ReadOnce]:
+    missing = StagedContentMissing(name=content.name)
+    with _object(engine.settings, staging_store(engine.settings), content.name, missing) as read:
+        yield read
+
+
+def staging_store(settings: Settings) -> Store:
+    """Return the store that clients write uploads to."""
+    tier = TierSettings(url=settings.staging.url, temperature=Temperature.HOT)
+    return factory.make("staging", tier, io_threads=settings.engine.io_threads, catalog_url=None)
+
+
+def prepare_staging(settings: Settings) -> list[str]:
+    """Make the place that clients write uploads to, if it is missing; return what was made, in words."""
+    store = staging_store(settings)
+    try:
+        return store.prepare()
+    finally:
+        store.close()
+
+
+@contextmanager
+def _source(settings: Settings, content: SourceContent) -> Iterator[_ReadOnce]:
+    parts = urlsplit(content.url)
+    if parts.scheme == "file":
+        with _allowed_file(settings, content.url, unquote(parts.path)).open("rb") as file:
+            yield _twice(file)
+    elif parts.scheme == "s3":
+        with _allowed_object(settings, content.url) as read:
+            yield read
+    else:
+        raise SourceRefused(
+            url=content.url,
+            problem=f"its scheme is {parts.scheme or 'missing'}",
+            fix="Use file: below an allowed root or s3: in an allowed bucket.",
+        )
+
+
+def _allowed_file(settings: Settings, url: str, path: str) -> Path:
+    try:
+        real = Path(path).resolve(strict=True)
+    except (OSError, ValueError) as error:
+        # the same words whether it is missing or forbidden: nobody learns what else is on this machine
+        raise _refused(settings, url) from error
+    roots = [root.resolve() for root in settings.sources.allowed_roots]
+    if not real.is_file() or not any(real.is_relative_to(root) for root in roots):
+        raise _refused(settings, url)
+    return real
+
+
+def _refused(settings: Settings, url: str) -> SourceRefused:
+    roots = ", ".join(map(str, settings.sources.allowed_roots)) or "none"
+    return SourceRefused(
+        url=url,
+        problem="it is no file below an allowed root",
+        fix=f"Allowed roots are: {roots} (TIERKEEPER_SOURCES__ALLOWED_ROOTS).",
+    )
+
+
+@contextmanager
+def _allowed_object(settings: Settings, url: str) -> Iterator[_ReadOnce]:
+    parts = urlsplit(url)
+    if parts.netloc not in settings.sources.allowed_buckets or parts.query or not parts.path.strip("/"):
+        buckets = ", ".join(settings.sources.allowed_buckets) or "none"
+        raise SourceRefused(
+            url=url,
+            problem="it is no object of an allowed bucket",
+            fix=f"Allowed buckets are: {buckets} (TIERKEEPER_SOURCES__ALLOWED_BUCKETS).",
+        )
+    tier = TierSettings(url=f"s3://{parts.netloc}", temperature=Temperature.HOT)
+    store = factory.make("source", tier, io_threads=settings.engine.io_threads, catalog_url=None)
+    missing = SourceRefused(url=url, problem="nothing is there", fix="Check the key.")
+    with _object(settings, store, unquote(parts.path).lstrip("/"), missing) as read:
+        yield read

@@ -1,0 +1,383 @@
+"""Parts of ingest: an incoming item, the answer to a second delivery, and the transaction that commits a batch."""
+
+import hashlib
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import Arrival, VersionStored
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import locking, settlement
+from tierkeeper.engine.copies.transfer import Intent
+from tierkeeper.engine.ingest.content import Body
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decide import entry_tiers, first_written
+from tierkeeper.policy.decision import Action, listed
+from tierkeeper.policy.match import Subject
+from tierkeeper.policy.rules import Policy
+from tierkeeper.stores.base import ObjectInfo
+from tierkeeper.values.artifacts import Ref, StoreResult
+from tierkeeper.values.plain import plain
+from tierkeeper_client.contract import StoreArgs
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One item on its way in; ``artifact`` is the id it gets if it becomes a new version."""
+
+    position: int
+    args: StoreArgs
+    content: Body
+    created: datetime
+    delivery: commands.Delivery
+    artifact: UUID = field(default_factory=new_id)
+
+    @property
+    def ref(self) -> Ref:
+        """The item by name."""
+        return Ref(self.args.tenant, self.args.workflow, self.args.name)
+
+    @property
+    def subject(self) -> Subject:
+        """What policies are matched against."""
+        return Subject(
+            tenant=self.args.tenant,
+            workflow=self.args.workflow,
+            name=self.args.name,
+            tags=tuple(sorted(self.args.tags.items())),
+            content_type=self.args.content_type,
+            size=self.content.size,
+        )
+
+    def info(self, placement: UUID, version: int) -> ObjectInfo:
+        """What travels with the bytes; ``version`` is the one it most likely gets, only the commit knows."""
+        return ObjectInfo(
+            tenant=self.args.tenant,
+            workflow=self.args.workflow,
+            name=self.args.name,
+            version=version,
+            placement=placement,
+            sha256=self.content.sha256,
+            size=self.content.size,
+            created=self.created,
+            content_type=self.args.content_type,
+            metadata=self.args.metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on.
+
+    ``held`` are the tiers with copies that count, by the catalog's word.
+    """
+
+    token: UUID
+    items: list[Incoming]
+    scopes: dict[str, str]
+    intents: dict[int, list[Intent]]
+    first: dict[int, frozenset[str]]
+    held: frozenset[str]
+
+
+def delivery(
+    position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
+) -> commands.Delivery:
+    """Return how this item is known in ``commands``; ``given``: the SHA-256 of content that came beside ``args``."""
+    digest = hashlib.sha256(args.model_dump_json().encode())
+    digest.update(b"" if given is None else b"given" + given)
+    return commands.Delivery(args.tenant, caller.key, position, verb, digest.digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How things stand when a batch comes in: what earlier deliveries stored, by position; the moment."""
+
+    known: dict[int, StoreResult]
+    moment: Moment
+
+
+def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: Caller, verb: str) -> Opening:
+    """Read once for a whole batch what every item of it is asked about."""
+    deliveries = [delivery(position, args, caller=caller, verb=verb, given=None) for position, args in items]
+    with engine.catalog.reading() as connection:
+        found = commands.find(connection, deliveries)
+        known = {d.item: _result(result) for d, result in found.items()}
+        return Opening(known, Moment.read(connection, engine))
+
+
+def _result(recorded: dict[str, Any]) -> StoreResult:
+    return StoreResult(
+        ref=Ref(**recorded["ref"]),
+        artifact=UUID(recorded["artifact"]),
+        sha256=recorded["sha256"],
+        size=recorded["size"],
+        tiers=tuple(recorded["tiers"]),
+        outcome=recorded["outcome"],
+    )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the commit gathers before it writes."""
+
+    results: dict[int, StoreResult | TierkeeperError]
+    new: list[ArtifactRow]
+    due: list[schedule.Coming]
+    lines: list[events.Line]
+    recorded: list[tuple[commands.Delivery, dict[str, Any]]]
+    latest: dict[UUID, int]
+
+
+def commit(
+    connection: sa.Connection,
+    engine: Engine,
+    prepared: Prepared,
+    items: Sequence[Incoming],
+    uploads: Sequence[placements.Upload],
+    *,
+    confirmed: AbstractSet[str],
+    caller: Caller,
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
+    """Commit a batch of items; see ``ingest``, step 4. Of copies that were there only those in ``confirmed`` count."""
+    known = commands.find(connection, [item.delivery for item in items])
+    batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
+    fresh = [item for item in items if item.position not in batch.results]
+    taken = blobs.take(connection, {(prepared.scopes[i.args.tenant], i.content.sha256, i.content.size) for i in fresh})
+    blobs.lock(connection, {u.blob for u in uploads} - set(taken.values()))
+    heads = artifacts.take_names(connection, [_name(i) for i in fresh])
+    previous = artifacts.latest_of_names(connection, {h.id for h in heads.values()})
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    needs: dict[UUID, set[str]] = {blob: set() for blob in {*taken.values(), *(u.blob for u in uploads)}}
+    places = []
+    for item in fresh:
+        policy = moment.policies.governing(item.subject)
+        first = first_written(policy, entry_tiers(policy), engine.tiers)
+        last = previous.get(heads[_name(item)].id)
+        blob = taken[prepared.scopes[item.args.tenant], item.content.sha256]
+        needed = first
+        if last is not None and _same(item, last):
+            needed = first & last.wanted
+            # what changes nothing brings a copy back to a tier that the artifact has left only where no other counts
+            if not needed and not _relied_on(connection, blob, confirmed):
+                needed = first
+                batch.due.append(schedule.Coming(last.id, last.tenant, now, f"move to {listed(last.wanted)}"))
+        place = _Place(blob=blob, policy=policy, first=first, needed=needed)
+        places.append(place)
+        needs[place.blob] |= place.needed
+    present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
+    locks: list[locking.Lock] = []
+    for item, place in zip(fresh, places, strict=True):
+        here = {p.tier for p in present[place.blob]}
+        ours = here & confirmed
+        head = heads[_name(item)]
+        last = previous.get(head.id)
+        if last is not None and _same(item, last):
+            if intents := prepared.intents[item.position]:  # they carry the name of the version that there is
+                placements.rename(connection, [i.placement for i in intents], artifact=last.id)
+            if place.needed <= ours:
+                _finish(batch, item, _result_of(last, ours, "unchanged"))
+            continue
+        if not place.first <= ours:
+            continue  # the copy that was there at step 2 is gone, or another is needed: this item starts again
+        version = batch.latest.get(head.id, head.latest) + 1
+        row = _new_row(moment, item, head.id, version, place)
+        batch.latest[head.id] = version
+        previous[head.id] = row
+        _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
+        missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
+        locks.extend(missing)
+        _add(engine, batch, moment, row, here=here, locks=bool(missing), caller=caller)
+        if item.content.staged is not None:
+            staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
+    _write(connection, batch, moment, previous)
+    return batch.results, locks
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an item goes: its blob, its policy, and the tiers that must have a copy before store returns.
+
+    ``needed`` are those of them that it needs as matters stood before this batch.
+    """
+
+    blob: UUID
+    policy: Policy
+    first: frozenset[str]
+    needed: frozenset[str]
+
+
+def _name(item: Incoming) -> tuple[str, str, str]:
+    return (item.args.tenant, item.args.workflow, item.args.name)
+
+
+def _same(item: Incoming, last: ArtifactRow) -> bool:
+    return (
+        not item.args.force
+        and last.state is ArtifactState.LIVE
+        and last.sha256 == item.content.sha256
+        and last.metadata == item.args.metadata
+        and last.tags == item.args.tags
+        and last.content_type == item.args.content_type
+    )
+
+
+def _relied_on(connection: sa.Connection, blob: UUID, confirmed: AbstractSet[str]) -> bool:
+    """Whether a copy that counts is in a tier whose mark was read."""
+    return any(p.tier in confirmed and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
+
+
+def _result_of(row: ArtifactRow, tiers: set[str], outcome: str) -> StoreResult:
+    return StoreResult(row.ref, row.id, row.sha256.hex(), row.size, tuple(sorted(tiers)), outcome)
+
+
+def _finish(batch: _Batch, item: Incoming, result: StoreResult) -> None:
+    batch.results[item.position] = result
+    batch.recorded.append((item.delivery, plain(result)))
+
+
+def _settle(
+    connection: sa.Connection,
+    engine: Engine,
+    token: UUID,
+    needs: dict[UUID, set[str]],
+    uploads: Sequence[placements.Upload],
+    *,
+    now: datetime,
+) -> dict[UUID, list[PlacementRow]]:
+    """Make uploads present, or doomed where a copy is; rescue doomed ones that are needed.
+
+    Returns the copies that count, by blob. Nothing is doomed for being unwanted: that is converge's to decide.
+    """
+    ours = placements.by_blob(uploads)
+    copies = placements.of_blobs(connection, needs)
+    fates = {
+        blob: settlement.settle(
+            {p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers,
+            copies[blob],
+            ours.get(blob, ()),
+            token=token,
+            here=engine.stores,
+        )
+        for blob, tiers in needs.items()
+    }
+    settlement.write(connection, fates.values(), token=token, now=now, grace=engine.grace)
+    healed = [
+        blob
+        for blob, fate in fates.items()
+        if (fate.uploads or fate.rescued) and any(p.damaged_at or p.missed_at for p in copies[blob])
+    ]
+    if healed:
+        schedule.start_afresh(connection, healed, now=now)
+    copies = placements.of_blobs(connection, needs)
+    return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
+
+
+def _new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: _Place) -> ArtifactRow:
+    args, policy = item.args, place.policy
+    row = ArtifactRow(
+        id=item.artifact,
+        name_id=name,
+        tenant=args.tenant,
+        workflow=args.workflow,
+        name=args.name,
+        version=version,
+        blob_id=place.blob,
+        sha256=item.content.sha256,
+        size=item.content.size,
+        content_type=args.content_type,
+        metadata=args.metadata,
+        tags=args.tags,
+        created_at=item.created,
+        stored_at=moment.now,
+        accessed_at=None,
+        policy_id=policy.id,
+        state=ArtifactState.LIVE,
+        wanted=entry_tiers(policy),
+        deleted_at=None,
+        purge_at=None,
+        purged_at=None,
+        retain_until=None,
+        retain_mode=None if policy.retention is None else policy.retention.mode.value,
+        archived_tiers=None,
+        override_kind=None,
+        override_tiers=None,
+        override_until=None,
+        not_before=None,
+        revision=1,
+        holds=(),
+        newer_live=0,
+    )
+    row.retain_until = moment.retained_until(row)
+    return row
+
+
+def _add(
+    engine: Engine,
+    batch: _Batch,
+    moment: Moment,
+    row: ArtifactRow,
+    *,
+    here: set[str],
+    locks: bool,
+    caller: Caller,
+) -> None:
+    """Gather the rows of a new version: itself, its schedule, its event."""
+    batch.new.append(row)
+    now = moment.now
+    decision = moment.decide(row)
+    policy = decision.policy
+    settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
+    due_at = decision.next_due if settled else now
+    if settled and locks:
+        # they are set right after this commit; should that fail, converge sets them then
+        due_at = now + timedelta(seconds=engine.lease)
+    if due_at is not None:
+        step = (
+            f"move to {listed(decision.tiers)}"
+            if not settled and decision.action is Action.KEEP
+            else decision.next_step
+        )
+        deletes = policy.name if decision.deletes_at(due_at) else None
+        batch.due.append(schedule.Coming(row.id, row.tenant, due_at, step, deletes))
+    batch.lines.append(
+        events.of_artifact(
+            row,
+            VersionStored(after=Arrival(state=row.state, wanted=row.wanted, present=here, size=row.size)),
+            revision=1,
+            now=now,
+            actor=caller.actor,
+            policy=f"{policy.label}: phase {policy.phases[0].after}",
+            correlation=caller.correlation,
+        )
+    )
+
+
+def _write(connection: sa.Connection, batch: _Batch, moment: Moment, previous: dict[UUID, ArtifactRow]) -> None:
+    """Write what was gathered, in the order of the locks."""
+    if batch.latest:
+        artifacts.set_latest(connection, batch.latest)
+        artifacts.insert(connection, batch.new)
+    schedule.put(connection, list({coming.artifact: coming for coming in batch.due}.values()))
+    for name in batch.latest:
+        row = previous[name]
+        policy = moment.policies.governing(row.subject)
+        keep = policy.versions_keep
+        if keep is not None and row.version > keep:
+            surplus = artifacts.surplus_versions(connection, name, keep=keep)
+            coming = [schedule.Coming(a, row.tenant, moment.now, "purge", policy.name) for a in surplus]
+            schedule.put_deletes(connection, coming)
+    commands.record(connection, batch.recorded)
+    events.append(connection, batch.lines, at=moment.now)

@@ -1,0 +1,65 @@
+"""Making a catalog with all that belongs to it, or bringing it up to date: `init`, and an embedded start."""
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import identity, migrate, partitions
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ingest import content
+from tierkeeper.engine.policies import governing, recompute
+from tierkeeper.engine.trust import marking
+from tierkeeper.stores.errors import StoreError
+
+
+def init(engine: Engine, *, caller: Caller) -> list[str]:
+    """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
+
+    Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
+    """
+    made = _catalog(engine, caller)
+    return made + _places(engine, marking.mark_all(engine, make=True, caller=caller), caller=caller)
+
+
+def start(engine: Engine, *, caller: Caller) -> list[str]:
+    """Make or upgrade an embedded catalog; return what was made.
+
+    Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. One
+    that was interrupted is done again by the next, until all are made and the catalog took note of it. The first start
+    of this version on a catalog of the release before marks what was prepared then. Raises, when the rest is done, what
+    keeps a tier from being used.
+    """
+    made = _catalog(engine, caller)
+    with engine.catalog.reading() as connection:
+        known = identity.read(connection)
+    if known is not None and known.founded:
+        made += _policies(engine)
+        for store in engine.stores.values():
+            engine.marks.confirm(store, bound=True)
+        return made
+    return made + _places(engine, marking.mark_own(engine, caller=caller), caller=caller)
+
+
+def _catalog(engine: Engine, caller: Caller) -> list[str]:
+    made = migrate.upgrade(engine.settings.catalog.url or "")
+    catalog = engine.catalog
+    made += catalog.run(lambda c: [f"partition {name}" for name in partitions.make_ahead(c, now=catalog_now(c))])
+    catalog.run(lambda c: identity.ensure(c, by=caller.actor, now=catalog_now(c)))
+    return made
+
+
+def _places(engine: Engine, marked: marking.Marked, *, caller: Caller) -> list[str]:
+    made = [*marked.made, *(f"staging: {what}" for what in content.prepare_staging(engine.settings))]
+    try:
+        made += _policies(engine)
+    except StoreError:
+        if not marked.refused:
+            raise
+    marked.check()
+    engine.catalog.run(lambda c: identity.found(c, by=caller.actor, now=catalog_now(c)))
+    engine.marks.refresh()
+    return made
+
+
+def _policies(engine: Engine) -> list[str]:
+    changes = governing.ensure_built_in(engine, engine.asked_tiers())
+    recompute.recompute(engine)
+    return [f"policy {c.name} v{c.version} ({c.change})" for c in changes]

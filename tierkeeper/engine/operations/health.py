@@ -1,0 +1,216 @@
+"""The health of the whole, asked of the catalog and the tiers: does the work get done, and how late.
+
+Nothing here asks a process whether it lives. What is due gets done or it does not; a canary that Beat sends comes
+through its queue or it does not.
+"""
+
+import math
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from tierkeeper.base.metrics import HEALTH
+from tierkeeper.base.quantities import format_duration
+from tierkeeper.catalog import heartbeats, switches
+from tierkeeper.catalog.database import Clocks, clocks
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.health import Look
+from tierkeeper.catalog.health import look as look_at
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.operations import broker
+from tierkeeper.stores.base import Store
+from tierkeeper.values.health import Condition, Health, Vital
+from tierkeeper_client.contract import Queue
+from tierkeeper_client.errors import TierkeeperError
+
+HOUR: Final = 3600.0
+RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
+APART: Final = timedelta(minutes=5)  # of two clocks; S3 refuses who is a quarter of an hour off
+UNSETTLED: Final = timedelta(minutes=10)  # of events; a transaction of ours ends sooner, but for a rebuild's
+PERCENTILES: Final = (50, 99)
+
+
+def canary(engine: Engine, through: Queue, *, sent_at: datetime | None) -> None:
+    """Note that a canary came through a queue."""
+    engine.catalog.run(lambda connection: heartbeats.canary(connection, through.value, sent_at=sent_at))
+
+
+def quiet(engine: Engine) -> timedelta | None:
+    """Return how long ago a canary last came through any queue; None if none ever did."""
+    with engine.catalog.reading() as connection:
+        canaries = heartbeats.canaries(connection)
+        return min((catalog_now(connection) - canary.at for canary in canaries.values()), default=None)
+
+
+def health(engine: Engine, *, tiers: bool = True) -> Health:
+    """Look at all of it; ``tiers``: ask the stores too, each for as long as ``health.probe``. CatalogUnavailable."""
+    with engine.catalog.reading() as connection:
+        look = look_at(connection, tiers=engine.stores)
+        canaries = heartbeats.canaries(connection)
+        slots = heartbeats.lately(connection, seconds=HOUR)
+        refused = switches.deletes_refused(connection)
+        now = clocks(connection)
+    found = [
+        *_due(engine, look, slots),
+        _clock(now),
+        _events(look),
+        _beat(engine, look.now, canaries),
+        *_canaries(engine, look.now, canaries),
+        *_waiting(look, refused),
+        *_asked(engine, tiers=tiers),
+    ]
+    for vital in found:
+        HEALTH.labels(vital=vital.name, unit=vital.unit).set(math.nan if vital.value is None else vital.value)
+    return Health(tuple(found))
+
+
+def _due(engine: Engine, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
+    limit = engine.settings.health.overdue
+    oldest = timedelta(0) if look.oldest is None else look.now - look.oldest
+    late = (
+        f"an item has been due for {format_duration(_whole(oldest))}, and nobody works on it" if oldest > limit else ""
+    )
+    yield Vital("overdue", Condition.BAD if late else Condition.OK, oldest.total_seconds(), "s", late)
+    yield Vital("due", Condition.OK, look.due, "items")
+    recent = [slot for slot in slots if (look.now - slot.at).total_seconds() <= RECENT]
+    span = (look.now - recent[0].at).total_seconds() if recent else 0.0
+    rate = sum(sum(slot.counts.values()) for slot in recent) / max(span, 1.0)
+    yield Vital("rate", Condition.OK, round(rate, 3), "items/s")
+    yield Vital("clear", Condition.OK, 0.0 if not look.due else look.due / rate if rate else None, "s")
+    total = Counter[int]()
+    for slot in slots:
+        total.update(slot.counts)
+    for percent in PERCENTILES:
+        yield Vital(f"latency p{percent}", Condition.OK, percentile(total, percent), "s")
+
+
+def percentile(counts: Mapping[int, int], percent: int) -> float | None:
+    """Return a bound in seconds within which ``percent`` of what was counted got done; None of nothing."""
+    wanted = sum(counts.values()) * percent / 100
+    seen = 0
+    for power in sorted(counts):
+        seen += counts[power]
+        if seen >= wanted:
+            return float(2**power)
+    return None
+
+
+def _clock(now: Clocks) -> Vital:
+    apart = now.later - now.earlier
+    detail = (
+        f"the catalog's clock and this machine's are {format_duration(_whole(apart))} apart: mend the wrong one; no"
+        " quarantine of reconcile ends before both are past it"
+        if apart > APART
+        else ""
+    )
+    return Vital("clock", Condition.BAD if detail else Condition.OK, apart.total_seconds(), "s", detail)
+
+
+def _events(look: Look) -> Vital:
+    waits_for = timedelta(0) if look.unsettled is None else max(timedelta(0), look.now - look.unsettled)
+    detail = (
+        f"who follows the events has read none for {format_duration(_whole(waits_for))}: a transaction on the"
+        " catalog's server has been open for longer; see pg_stat_activity"
+        if waits_for > UNSETTLED
+        else ""
+    )
+    return Vital("events", Condition.ATTENTION if detail else Condition.OK, waits_for.total_seconds(), "s", detail)
+
+
+def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:
+    # whatever the clock of its host says, Beat sent a canary before it came through
+    ticks = [min(c.sent_at or c.at, c.at) for c in canaries.values()]
+    if not ticks:
+        return Vital("beat", Condition.BAD, None, "s", "it has never been heard of; start it, and a worker")
+    ago = now - max(ticks)
+    late = ago > engine.settings.health.beat
+    detail = f"the last that was heard of it is {format_duration(_whole(ago))} old" if late else ""
+    return Vital("beat", Condition.BAD if late else Condition.OK, ago.total_seconds(), "s", detail)
+
+
+def _canaries(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Iterator[Vital]:
+    limit = engine.settings.health.canary
+    for each in Queue:
+        name, known = f"canary {each.value}", canaries.get(each.value)
+        if known is None:
+            yield Vital(name, Condition.BAD, None, "s", "none has ever come through; does a worker serve this queue?")
+            continue
+        took = max(timedelta(0), known.at - (known.sent_at or known.at))
+        if now - known.at > limit:
+            detail = f"none has come through for {format_duration(_whole(now - known.at))}"
+        else:
+            detail = f"the last one took {format_duration(_whole(took))}" if took > limit else ""
+        yield Vital(name, Condition.BAD if detail else Condition.OK, took.total_seconds(), "s", detail)
+
+
+def _waiting(look: Look, refused: str | None) -> Iterator[Vital]:
+    """What waits for a person; the work goes on meanwhile."""
+    for name, count, detail in (
+        ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),
+        ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
+        ("approvals", look.awaiting, "runs await an approval; see `tierkeeper runs list`"),
+        ("unvouched", look.unvouched, "copies count only once they were read: `tierkeeper verify` reads these first"),
+        (
+            "unseen",
+            look.unseen,
+            "copies are kept for more than a day as those that stay were not seen: see collect's log",
+        ),
+        ("damaged", look.damaged, "copies were found damaged; where a good one is left they are made anew from it"),
+        ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
+    ):
+        yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
+    lost = (
+        "contents have no readable copy left: `tierkeeper reconcile` names them and reads their copies once more;"
+        " otherwise only storing them again brings them back"
+    )
+    yield Vital("lost", Condition.BAD if look.lost else Condition.OK, look.lost, "", lost if look.lost else "")
+    off = "" if refused is None else f"nothing is deleted: {refused}"
+    yield Vital("deletes", Condition.ATTENTION if off else Condition.OK, None, "", off)
+
+
+def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
+    """Ask the broker and every store, all at once; one that has not answered in time is left to its own time-outs."""
+    within = engine.settings.health.probe
+    calls: dict[str, Callable[[], None]] = {}
+    if (url := engine.settings.broker.url) is not None:
+        calls["broker"] = partial(broker.ask, url, seconds=within.total_seconds())
+    if tiers:
+        calls |= {f"tier {tier.name}": partial(_confirmed, engine, engine.store(tier.name)) for tier in engine.tiers}
+    # threads that nobody waits for, not even the end of the process: this is to be told in time
+    answers: dict[str, queue.Queue[str]] = {name: queue.Queue() for name in calls}
+    for name, answer in answers.items():
+        threading.Thread(target=_ask, args=(calls[name], answer), daemon=True).start()
+    until = time.monotonic() + within.total_seconds()
+    found = []
+    for name, answer in answers.items():
+        try:
+            detail = answer.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            detail = f"it has not answered within {format_duration(within)}"
+        found.append(Vital(name, Condition.BAD if detail else Condition.OK, None, "", detail))
+    return found
+
+
+def _confirmed(engine: Engine, store: Store) -> None:
+    store.check()
+    engine.marks.confirm(store)
+
+
+def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:
+    try:
+        call()
+    except TierkeeperError as error:
+        answer.put(str(error))
+    except Exception as error:  # noqa: BLE001  a defect of an adapter is to be told, not to end a thread in silence
+        answer.put(f"{type(error).__name__}: {error}")
+    else:
+        answer.put("")
+
+
+def _whole(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))

@@ -1,0 +1,88 @@
+"""Housekeeping of the catalog itself and of staging: partitions ahead, silent and old runs, unclaimed uploads."""
+
+import functools
+from datetime import timedelta
+from uuid import UUID
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import partitions, runs, staging
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.ingest import content
+from tierkeeper.engine.operations.deliveries import Deliveries
+from tierkeeper.engine.plans import planstore
+from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.values.runs import SweepResult
+
+_BATCH = 1000
+_PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
+#: a run without a sign of progress for so long is over; longer than any single batch
+_SILENCE = timedelta(hours=1)
+#: a message that was counted and of which nothing is heard for so long is counted anew, should it ever come back
+_COUNTED = timedelta(days=7)
+
+
+def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
+    """Do all of it once; idempotent."""
+    with job.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
+        made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
+        work.add({"partitions made": len(made)})
+        abandoned = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
+        forgotten = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
+        work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
+        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED)})
+        work.add({"plans forgotten": planstore.forget_old(engine)})
+        work.add({"uploads adopted": _adopt(engine)})
+        work.add({"uploads deleted": _delete_expired(engine)})
+    return work.result()
+
+
+def _adopt(engine: Engine) -> int:
+    """Give a row to uploads that nobody claimed within the time to live, so that they are deleted like others.
+
+    What a producer that died left half written is deleted at once: no message can name it.
+    """
+    store = content.staging_store(engine.settings)
+    try:
+        with engine.catalog.reading() as connection:
+            oldest = catalog_now(connection) - engine.settings.staging.ttl
+        old = [item.location for item in store.list() if item.modified is not None and item.modified < oldest]
+        unclaimed = [UUID(location) for location in old if _is_upload(location)]
+        partial = [ObjectKey(location) for location in old if location.endswith(_PARTIAL)]
+        for start in range(0, len(partial), store.delete_batch):
+            store.delete(partial[start : start + store.delete_batch])
+    finally:
+        store.close()
+    for start in range(0, len(unclaimed), _BATCH):
+        engine.catalog.run(functools.partial(staging.adopt, names=unclaimed[start : start + _BATCH]))
+    return len(unclaimed)
+
+
+def _delete_expired(engine: Engine) -> int:
+    """Delete uploads whose time is over: those taken by a store a while ago, and those adopted."""
+    deleted = 0
+    store = content.staging_store(engine.settings)
+    try:
+        while True:
+            with engine.catalog.reading() as connection:
+                names = staging.expired(connection, limit=min(_BATCH, store.delete_batch))
+            if not names:
+                return deleted
+            results = store.delete([ObjectKey(str(name)) for name in names])
+            gone = [n for n, r in zip(names, results, strict=True) if r.state is DeleteState.DELETED]
+            engine.catalog.run(functools.partial(staging.forget, names=gone))
+            deleted += len(gone)
+            if len(gone) < len(names):
+                return deleted  # the store refused some: the next maintain tries again
+    finally:
+        store.close()
+
+
+def _is_upload(location: str) -> bool:
+    try:
+        UUID(location)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""What is stuck: listed, tried again, or left as it is, by an operator; artifacts and deliveries alike.
+
+Retry: due now, as if it had never been tried. Skip: an artifact's step is left out until its next phase begins, or a
+verb, a policy edit or a damaged copy makes it due again; a delivery stays where it is, and can be retried later.
+Neither deletes anything, and each decision is an event.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import ArtifactRetried, ArtifactSkipped, Resolution
+from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliverySkipped
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import ParkedNotFound
+from tierkeeper.catalog import artifacts, browse, deliveries, events, parked, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.deliveries import DeliveryRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.operations.deliveries import line
+from tierkeeper.engine.record import record
+from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
+
+_PAGE: Final = 500
+_FIRST: Final = UUID(int=0)
+
+
+def select(engine: Engine, filter_: StuckFilter) -> Iterator[Stuck]:
+    """Yield what is stuck, artifacts first, each in the order in which it came to be."""
+    if filter_.kind is not StuckKind.DELIVERY and filter_.state in {None, StuckState.PARKED}:
+        yield from _pages(lambda after: _artifacts(engine, filter_, after))
+    if filter_.kind is not StuckKind.ARTIFACT and filter_.version is None:
+        yield from _pages(lambda after: _deliveries(engine, filter_, after))
+
+
+def retry(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
+    """Make due now what the filter selects; raises ParkedNotFound where that is nothing."""
+    return _decided(engine, filter_, "retried", caller=caller, dry_run=dry_run)
+
+
+def skip(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
+    """Leave what the filter selects as it is; raises ParkedNotFound where that is nothing."""
+    return _decided(engine, filter_, "skipped", caller=caller, dry_run=dry_run)
+
+
+def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
+    after = _FIRST
+    while found := page(after):
+        yield from found
+        after = found[-1].id
+
+
+def _artifacts(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]:
+    with engine.catalog.reading() as connection:
+        found = parked.select(connection, **_conditions(filter_, after), version=filter_.version)
+    return [
+        Stuck(
+            id=row.artifact,
+            kind=StuckKind.ARTIFACT,
+            state=StuckState.PARKED,
+            tenant=row.tenant,
+            ref=Ref(row.tenant, row.workflow, row.name, row.version),
+            what=row.step,
+            key=None,
+            reason=row.reason,
+            attempts=row.attempts,
+            since=row.since,
+        )
+        for row in found
+    ]
+
+
+def _deliveries(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]:
+    state = None if filter_.state is None else filter_.state.value
+    with engine.catalog.reading() as connection:
+        found = deliveries.select(connection, state=state, **_conditions(filter_, after))
+    return [_stuck(row) for row in found]
+
+
+def _conditions(filter_: StuckFilter, after: UUID) -> dict[str, Any]:
+    globs = {"workflow": filter_.workflow, "name": filter_.name}
+    return {
+        "equal": {"tenant": filter_.tenant},
+        "like": {name: glob and browse.glob_regex(glob) for name, glob in globs.items()},
+        "reason": filter_.reason,
+        "item": filter_.item,
+        "after": after,
+        "limit": _PAGE,
+    }
+
+
+def _stuck(row: DeliveryRow) -> Stuck:
+    state = StuckState.PARKED if row.parked_reason is not None else StuckState.WAITING
+    named = row.workflow is not None and row.name is not None
+    return Stuck(
+        id=row.id,
+        kind=StuckKind.DELIVERY,
+        state=StuckState.SKIPPED if row.skipped_by is not None else state,
+        tenant=row.tenant,
+        ref=Ref(row.tenant, row.workflow or "", row.name or "") if named else None,
+        what=row.task,
+        key=row.key,
+        reason=row.parked_reason or row.waiting_for or "",
+        attempts=row.attempts,
+        since=row.last_at,
+        due_at=row.due_at,
+    )
+
+
+def _decided(
+    engine: Engine, filter_: StuckFilter, decision: str, *, caller: Caller, dry_run: bool
+) -> list[StuckResult]:
+    items = select(engine, filter_)
+    results: list[StuckResult] = []
+    while page := list(islice(items, _PAGE)):
+        of = {kind: [item for item in page if item.kind is kind] for kind in StuckKind}
+        details: dict[UUID, str] = {}
+        if chosen := [item.id for item in of[StuckKind.ARTIFACT]]:
+            details |= _artifacts_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
+        if chosen := [item.id for item in of[StuckKind.DELIVERY]]:
+            details |= _deliveries_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
+        for item in page:
+            outcome = decision if item.id in details else "gone"
+            detail = details.get(item.id, "nobody waits for a decision any more")
+            results.append(StuckResult(item, outcome, detail, dry_run))
+    if not results:
+        raise ParkedNotFound(item=_described(filter_))
+    return results
+
+
+def _artifacts_decided(
+    engine: Engine, ids: Sequence[UUID], decision: str, *, caller: Caller, dry_run: bool
+) -> dict[UUID, str]:
+    """Write the decision about those of these artifacts that are parked still; return the detail of each."""
+
+    def unit(connection: sa.Connection) -> dict[UUID, str]:
+        artifacts.lock_only(connection, ids)
+        schedule.lock(connection, ids)
+        rows = artifacts.load(connection, sorted(parked.still(connection, ids)))
+        moment = Moment.read(connection, engine)
+        now = moment.now
+        coming: list[schedule.Coming] = []
+        details: dict[UUID, str] = {}
+        for row in rows:
+            course = moment.decide(row)
+            due, step, details[row.id] = now, course.next_step, "due now"
+            if decision == "skipped":
+                if course.next_due is None or course.next_due <= now:
+                    details[row.id] = "until a verb, a policy edit or a damaged copy makes it due"
+                    continue
+                due, details[row.id] = course.next_due, f"until its next step, at {course.next_due:%Y-%m-%d %H:%M} UTC"
+            deletes = course.policy.name if course.deletes_at(due) else None
+            coming.append(schedule.Coming(row.id, row.tenant, due, step, deletes))
+        if dry_run:
+            return details
+        schedule.put(connection, coming)
+        parked.end(connection, details.keys() - {one.artifact for one in coming})
+        decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
+        record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, caller=caller)
+        return details
+
+    return engine.catalog.run(unit)
+
+
+def _deliveries_decided(
+    engine: Engine, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
+) -> dict[UUID, str]:
+    detail = "sent again within a minute" if decision == "retried" else "kept, and not sent again by itself"
+
+    def unit(connection: sa.Connection) -> dict[UUID, str]:
+        stuck = [row for row in deliveries.lock(connection, ids) if _waits_for(row, decision)]
+        if stuck and not dry_run:
+            change = deliveries.retry if decision == "retried" else deliveries.skip
+            change(connection, [row.id for row in stuck], actor=caller.actor)
+            changed = deliveries.lock(connection, [row.id for row in stuck])
+            decided = DeliveryRetried if decision == "retried" else DeliverySkipped
+            lines = [
+                line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), caller=caller) for row in changed
+            ]
+            events.append(connection, lines, at=catalog_now(connection))
+        return {row.id: detail for row in stuck}
+
+    return engine.catalog.run(unit)
+
+
+def _waits_for(row: DeliveryRow, decision: str) -> bool:
+    """Whether a decision like this changes anything for it; a retry hastens what waits, a skip ends the waiting."""
+    stuck = row.parked_reason is not None or row.due_at is not None
+    return stuck and (decision != "skipped" or row.skipped_by is None)
+
+
+def _described(filter_: StuckFilter) -> str:
+    names = ("item", "tenant", "workflow", "name", "version", "reason", "kind")
+    given = [f"{name} {value}" for name in names if (value := getattr(filter_, name)) is not None]
+    return ", ".join(given) or "any condition"

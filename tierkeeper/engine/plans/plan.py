@@ -1,0 +1,161 @@
+"""What a run would do, item by item with reasons: the decisions of the run, nothing done.
+
+``due`` looks at what is due, as the next run does. ``plan`` looks at everything, as of any time, and by policies that
+are not active yet if asked: what the first run at that time would do if none came before it.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import artifacts, browse, placements, schedule
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.gates import brake
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.policies import governing
+from tierkeeper.policy import document
+from tierkeeper.policy.decision import Action, Decision
+from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.tiers import ordered
+from tierkeeper.values.plans import PlanItem
+
+_PAGE = 500
+_BRAKED = "the brake: too many are to be deleted at once, so a sweep asks first"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the population is looked at: whose, when (None: now), by which policies instead of the active ones."""
+
+    tenant: str | None = None
+    as_of: datetime | None = None
+    candidates: Sequence[Policy] = ()
+
+    def moment(self, connection: sa.Connection, engine: Engine) -> Moment:
+        """Return the moment of this transaction, under the policies of this view."""
+        moment = Moment.read(connection, engine)
+        return moment.under(self.candidates) if self.candidates else moment
+
+
+def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text: str | None, source: str) -> View:
+    """Return the view that somebody asks for; ``text``: policies that are not active yet, checked as at an apply."""
+    if text is None:
+        return View(tenant, as_of)
+    parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
+    changes = governing.apply(engine, parsed, caller=Caller(""), dry_run=True)  # which writes nothing
+    given = zip(parsed, changes, strict=True)
+    return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
+
+
+def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItem]:
+    """Yield one item per due artifact, oldest due first; ``as_of`` looks into the future."""
+    view = View(tenant, as_of)
+    after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    left = limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(_PAGE, left)
+        with engine.catalog.reading() as connection:
+            moment = view.moment(connection, engine)
+            page = schedule.due_page(connection, as_of=as_of or moment.now, after=after, limit=size, tenant=tenant)
+            items = _items(connection, engine, view, moment, [artifact for artifact, _ in page])
+        yield from (items[artifact] for artifact, _ in page)
+        if len(page) < size:
+            return
+        after = (page[-1][1], page[-1][0])
+        left = None if left is None else left - len(page)
+
+
+def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItem]:
+    """Yield one item for each artifact to which something would be done, or would be but for what refuses it."""
+    after, left = UUID(int=0), limit
+    while True:
+        with engine.catalog.reading() as connection:
+            moment = view.moment(connection, engine)
+            ids = browse.counted_page(connection, after=after, limit=_PAGE, tenant=view.tenant)
+            items = _items(connection, engine, view, moment, ids)
+        for artifact in ids:
+            item = items[artifact]
+            if item.action == Action.KEEP.value and not item.blocked:
+                continue
+            yield item
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+        if len(ids) < _PAGE:
+            return
+        after = ids[-1]
+
+
+def _items(
+    connection: sa.Connection, engine: Engine, view: View, moment: Moment, ids: Sequence[UUID]
+) -> dict[UUID, PlanItem]:
+    """Decide about each of these artifacts."""
+    at = view.as_of or moment.now
+    rows = artifacts.load(connection, ids)
+    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id}))
+    dues = schedule.of_many(connection, ids)
+    decided = [(row, moment.coming(row, at)) for row in rows]
+    stopped: set[UUID] = set()
+    if view.as_of is None and not view.candidates:  # what is due some day or by other rules nobody counts yet
+        wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
+        stopped = brake.foreseen(connection, engine, moment, wishes)
+    return {
+        row.id: _item(
+            engine,
+            row,
+            decision,
+            copies.get(row.blob_id, []) if row.blob_id else [],
+            stopped=row.id in stopped,
+            due_at=dues[row.id].due_at if row.id in dues else at,
+            at=at,
+        )
+        for row, decision in decided
+    }
+
+
+def action_of(row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]) -> str:
+    """Return what a run does: ``move``, ``delete``, ``destroy``, ``keep``."""
+    unlike = decision.tiers != row.wanted or settlement.lacking(decision.tiers, here)
+    return "move" if decision.action is Action.KEEP and unlike else decision.action.value
+
+
+def target_of(engine: Engine, decision: Decision) -> tuple[str, ...]:
+    """Return where the copies are to be in the end, from hot to cold."""
+    # a delete leaves its copies where they are until the undo window ends, but what it is for is nowhere
+    target = () if decision.action is Action.DELETE else decision.tiers
+    return ordered([tier for tier in target if tier in engine.stores], engine.tiers)
+
+
+def _item(
+    engine: Engine,
+    row: ArtifactRow,
+    decision: Decision,
+    here: Sequence[PlacementRow],
+    *,
+    stopped: bool,
+    due_at: datetime,
+    at: datetime,
+) -> PlanItem:
+    present = {p.tier for p in here if settlement.good(p)}
+    return PlanItem(
+        ref=row.ref,
+        artifact=row.id,
+        action=action_of(row, decision, here),
+        source=ordered([tier for tier in present if tier in engine.stores], engine.tiers),
+        target=target_of(engine, decision),
+        rule=decision.rule,
+        reason=decision.reason,
+        due_at=due_at,
+        size=row.size,
+        age_days=round((at - row.created_at) / timedelta(days=1), 6),
+        blocked=(_BRAKED,) if stopped else decision.blocked if decision.refused else (),
+        policy=decision.policy.label,
+        revision=row.revision,
+    )

@@ -1,0 +1,165 @@
+"""Summing up a plan while it streams by, and storing it: memory stays flat however many artifacts there are."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import PlanNotFound
+from tierkeeper.catalog import brake, plans
+from tierkeeper.catalog.brake import Scope
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.plans.plan import View, plan
+from tierkeeper.policy import document
+from tierkeeper.values.plans import PlanItem, PlanView
+
+_BATCH = 1000
+_SAMPLES = 3  # names for each line of the summary
+_TOLD_APART = 100  # different rules, and reasons: each artifact may have its own
+
+
+class Summary:
+    """Counts, bytes and some names by action and rule; what refuses how many; deletions by tenant and policy."""
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, str], _Line] = {}
+        self._refusals: dict[str, _Line] = {}
+        self._deletes: Counter[tuple[str, str]] = Counter()
+
+    def add(self, item: PlanItem) -> None:
+        """Add one item."""
+        if item.blocked:
+            for reason in item.blocked:
+                known = reason if reason in self._refusals or len(self._refusals) < _TOLD_APART else "other reasons"
+                self._refusals.setdefault(known, _Line()).add(item)
+            return
+        line = item.action, item.rule
+        known_line = line if line in self._rules or len(self._rules) < _TOLD_APART else (item.action, "other rules")
+        self._rules.setdefault(known_line, _Line()).add(item)
+        if item.action == "delete":
+            self._deletes[item.ref.tenant, item.policy] += 1
+
+    def told(self, connection: sa.Connection, engine: Engine, view: View) -> dict[str, Any]:
+        """Return the sums, and where the brake will ask somebody."""
+        lines = [{"action": a, "rule": r, **line.told()} for (a, r), line in sorted(self._rules.items())]
+        refused = [{"reason": reason, **line.told()} for reason, line in sorted(self._refusals.items())]
+        return {"rules": lines, "refused": refused, "brake": self._brakes(connection, engine, view)}
+
+    def _brakes(self, connection: sa.Connection, engine: Engine, view: View) -> list[dict[str, Any]]:
+        moment = view.moment(connection, engine)
+        by_label = {policy.label: policy for policy in moment.policies}
+        own = braking.own_brakes(moment.policies)
+        now, window = moment.now, engine.settings.engine.brake_window
+        counted: Counter[tuple[str, str]] = Counter()
+        for (tenant, label), number in self._deletes.items():
+            name = by_label[label].name if label in by_label else ""
+            counted[tenant, name if name in own else ""] += number
+        over = []
+        for (tenant, name), number in sorted(counted.items()):
+            limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == name), None))
+            limit = limits.limit(brake.population(connection, tenant, now=now, window=window))
+            if limit is None or number <= limits.count:
+                continue
+            _, recent = brake.weigh(connection, Scope(tenant, name, own), now=now, window=window, most=limit + 1)
+            if number + recent > limit:
+                over.append({"tenant": tenant, "policy": name, "deletes": number, "recent": recent, "limit": limit})
+        return over
+
+
+class _Line:
+    """One line of a summary."""
+
+    def __init__(self) -> None:
+        self._count = self._bytes = 0
+        self._samples: list[str] = []
+
+    def add(self, item: PlanItem) -> None:
+        self._count += 1
+        self._bytes += item.size
+        if len(self._samples) < _SAMPLES:
+            self._samples.append(str(item.ref))
+
+    def told(self) -> dict[str, Any]:
+        return {"artifacts": self._count, "bytes": self._bytes, "samples": self._samples}
+
+
+def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
+    """Yield the items of a plan, adding each to the summary."""
+    for item in plan(engine, view, limit=limit):
+        summary.add(item)
+        yield item
+
+
+def store(
+    engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: Callable[[int], None] | None = None
+) -> PlanView:
+    """Make a plan and keep it for an apply; what a crash leaves is no plan and is forgotten like an old one."""
+
+    def begun(connection: sa.Connection) -> UUID:
+        moment = Moment.read(connection, engine)
+        active = {policy.name: policy.version for policy in moment.policies}
+        candidates = [{**document.to_document(p), "version": p.version} for p in view.candidates]
+        return plans.begin(
+            connection,
+            as_of=view.as_of or moment.now,
+            policies={"active": active, "candidates": candidates},
+            arguments={"tenant": view.tenant},
+            by=caller.actor,
+            now=moment.now,
+            expires=expires,
+        )
+
+    identity = engine.catalog.run(begun)
+    summary = Summary()
+    rows: list[plans.NewItem] = []
+    for item in summed(engine, view, summary):
+        rows.append(_row(item))
+        if len(rows) == _BATCH:
+            _write(engine, identity, rows)
+            rows = []
+            if progress is not None:
+                progress(_BATCH)
+    _write(engine, identity, rows)
+    engine.catalog.run(lambda c: plans.finish(c, identity, summary=summary.told(c, engine, view)))
+    return shown(engine, identity)
+
+
+def shown(engine: Engine, identity: UUID) -> PlanView:
+    """Return one stored plan; PlanNotFound."""
+    with engine.catalog.reading() as connection:
+        found = plans.load(connection, identity)
+    if found is None:
+        raise PlanNotFound(plan=str(identity))
+    return found.view
+
+
+def forget_old(engine: Engine) -> int:
+    """Forget plans whose time was over so long ago as runs are kept; return how many."""
+    kept = engine.settings.runs_kept
+    while engine.catalog.run(lambda c: plans.forget_items(c, kept=kept, limit=_BATCH)) == _BATCH:
+        pass
+    return engine.catalog.run(lambda c: plans.forget(c, kept=kept))
+
+
+def _write(engine: Engine, identity: UUID, rows: list[plans.NewItem]) -> None:
+    if rows:
+        engine.catalog.run(lambda c: plans.add(c, identity, rows))
+
+
+def _row(item: PlanItem) -> plans.NewItem:
+    return plans.NewItem(
+        artifact_id=item.artifact,
+        revision=item.revision,
+        policy=item.policy,
+        action=item.action,
+        target=list(item.target),
+        rule=item.rule,
+        reason=item.reason,
+        blocked="; ".join(item.blocked),
+    )

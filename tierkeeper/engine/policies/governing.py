@@ -1,0 +1,181 @@
+"""Changing the policies: new versions, checked against each other, and the recompute that follows."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import PolicyVersion
+from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
+from tierkeeper.base import callers
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import InvalidInput, PolicyNotFound
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import browse, events, policies, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.policybook import read
+from tierkeeper.policy import builtin, document, match
+from tierkeeper.policy.durations import Duration
+from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.values.policies import PolicyChange, PolicyView
+
+
+def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
+    """Make these policies govern: each that differs from its active version becomes the next one.
+
+    Raises PolicyTie, and InvalidInput for two policies of one name; then nothing is changed. Existing artifacts follow
+    by the recompute that this leaves behind as a run.
+    """
+    names = [policy.name for policy in new]
+    for policy in new:
+        if policy.name in {builtin.DEFAULT, builtin.RECORD} and not policy.built_in:
+            raise InvalidInput(
+                field="policy",
+                value=policy.name,
+                problem="a built-in policy has this name, and follows the settings",
+                fix="Give yours another name; what it matches goes before the built-in ones.",
+            )
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput(field="policy", value=name, problem="it is there twice", fix="Give each its own name.")
+
+    def unit(connection: sa.Connection) -> list[PolicyChange]:
+        policies.lock(connection)
+        active = {row.name: row for row in policies.active(connection)}
+        rest = [read(row) for row in active.values() if row.name not in names]
+        match.check_ties([*rest, *new])
+        changes = [_change(connection, policy, active.get(policy.name)) for policy in new]
+        if not dry_run:
+            for policy, change in zip(new, changes, strict=True):
+                if change.change != "unchanged":
+                    _write(connection, policy, change, caller=caller)
+            _recompute_later(connection, changes, caller=caller)
+        return changes
+
+    return engine.catalog.run(unit)
+
+
+def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
+    """Make the built-in policies say what the settings say; return what that changed."""
+    settings = engine.settings
+    undo = Duration.of(settings.engine.undo)
+    numbers = settings.retention
+    wanted = [
+        builtin.default_policy(
+            tiers,
+            hot_days=numbers.hot_days,
+            warm_days=numbers.warm_days,
+            cold_days=numbers.cold_days,
+            undo=undo,
+        ),
+        builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
+    ]
+    return [c for c in apply(engine, wanted, caller=callers.SETTINGS) if c.change != "unchanged"]
+
+
+def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
+    """End a policy; what it governed falls to the next that matches. PolicyNotFound; built-in ones stay."""
+
+    def unit(connection: sa.Connection) -> PolicyChange:
+        policies.lock(connection)
+        row = next((r for r in policies.active(connection) if r.name == name), None)
+        if row is None:
+            raise PolicyNotFound(name=name)
+        if row.built_in:
+            raise InvalidInput(
+                field="policy",
+                value=name,
+                problem="it is built in",
+                fix="Apply a policy of your own that is more specific, or change its settings.",
+            )
+        now = catalog_now(connection)
+        policy = read(row)
+        policies.remove(connection, name=name, now=now)
+        change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
+        events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
+        _recompute_later(connection, [change], caller=caller)
+        return change
+
+    return engine.catalog.run(unit)
+
+
+def views(engine: Engine, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
+    """Return policies as users see them; the active ones, or every version. PolicyNotFound for unknown names."""
+    with engine.catalog.reading() as connection:
+        if name is not None:
+            rows = policies.of_name(connection, name)
+        else:
+            rows = policies.every(connection) if all_versions else policies.active(connection)
+    if name is not None and not rows:
+        raise PolicyNotFound(name=name)
+    return [
+        PolicyView(
+            name=row.name,
+            version=row.version,
+            active_from=row.active_from,
+            removed_at=row.removed_at,
+            built_in=row.built_in,
+            document=row.document,
+            yaml=document.to_yaml(read(row)),
+        )
+        for row in rows
+    ]
+
+
+def tier_of_class(engine: Engine) -> Mapping[str, str]:
+    """Return which tier stands for a storage class of S3: the one whose URL carries it."""
+    classes: dict[str, str] = {}
+    for tier in engine.tiers:
+        name = engine.store(tier.name).storage_class
+        if name is not None:
+            classes.setdefault(name, tier.name)
+    return classes
+
+
+def _change(connection: sa.Connection, policy: Policy, row: PolicyVersion | None) -> PolicyChange:
+    matched = browse.count_matching(connection, policy.match)
+    text = document.to_yaml(policy)
+    if row is None:
+        # a name that was removed goes on counting: a version number is never used twice
+        last = max((r.version for r in policies.of_name(connection, policy.name)), default=0)
+        return PolicyChange(policy.name, last + 1, "new", matched, _diff("", text))
+    if row.document == document.to_document(policy) and row.built_in == policy.built_in:
+        return PolicyChange(policy.name, row.version, "unchanged", matched, "")
+    return PolicyChange(policy.name, row.version + 1, "changed", matched, _diff(document.to_yaml(read(row)), text))
+
+
+def _diff(old: str, new: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "active", "new", lineterm="")
+    return "\n".join(lines)
+
+
+def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, caller: Caller) -> None:
+    now = catalog_now(connection)
+    text = document.to_document(policy)
+    identity = policies.add(
+        connection,
+        name=policy.name,
+        version=change.version,
+        tenant=policy.match.tenant,
+        document=text,
+        built_in=policy.built_in,
+        by=caller.actor,
+        now=now,
+    )
+    events.append(connection, [_event(identity, 1, PolicyApplied(after=text), caller)], at=now)
+
+
+def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller) -> events.Line:
+    return events.Line(subject=subject, revision=revision, payload=payload, actor=caller.actor)
+
+
+def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, caller: Caller) -> None:
+    """Leave a run that recompute takes up; it is part of the edit, so it can't be lost."""
+    edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
+    if edited:
+        runs.begin(
+            connection, RunKind.RECOMPUTE, actor=caller.actor, arguments={"policies": edited, "after": str(UUID(int=0))}
+        )

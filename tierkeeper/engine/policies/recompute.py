@@ -1,0 +1,71 @@
+"""After a policy edit: bring forward what the new rules make due sooner. It may only add work.
+
+What they make due later stays as it was: converge looks at it at the old time, finds nothing to do and writes the new
+time. An edit leaves a run with a cursor; recompute takes up every such run from where it stands, so that a crash costs
+at most the page in work.
+"""
+
+from collections import Counter
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
+from tierkeeper.catalog import artifacts, browse, runs, schedule
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decision import Action
+from tierkeeper.values.runs import SweepResult
+
+_PAGE = 2000
+
+
+def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
+    """Finish the recomputes that edits left behind, oldest first; ``more``: the time was up before."""
+    counts: Counter[str] = Counter()
+    while True:
+        with engine.catalog.reading() as connection:
+            pending = runs.oldest_running(connection, RunKind.RECOMPUTE)
+        if pending is None:
+            return SweepResult(dict(counts), 0, 0, more=False)
+        if over(deadline):
+            return SweepResult(dict(counts), 0, 0, more=True)
+        run, arguments = pending
+        counts += _page(engine, run, UUID(arguments["after"]))
+
+
+def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
+    """Recompute one page of artifacts by id and move the run's cursor, in one transaction."""
+
+    def unit(connection: sa.Connection) -> Counter[str]:
+        ids = browse.ids_of_page(connection, after=after, limit=_PAGE)
+        if not ids:
+            runs.finish(connection, run)
+            return Counter()
+        moment = Moment.read(connection, engine)
+        now = moment.now
+        rows: list[schedule.Coming] = []
+        never: list[schedule.Coming] = []
+        deletes_now: dict[UUID, bool] = {}
+        for row in artifacts.load(connection, ids):
+            decision = moment.decide(row)
+            # a longer retention is to be noted and locked in the stores, whatever else is due when
+            longer = decision.retain_until != row.retain_until
+            due_at = now if longer else decision.due_at(row.wanted, now=now)
+            deletes_now[row.id] = decision.action is Action.DELETE
+            if due_at is not None:
+                deletes = decision.policy.name if decision.deletes_at(due_at) else None
+                rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+            else:
+                never.append(schedule.Coming(row.id, row.tenant, now, ""))
+        schedule.lock(connection, ids)
+        hastened = schedule.hasten(connection, rows)
+        schedule.put_if_missing(connection, rows)
+        schedule.foretell(connection, [*rows, *never], now=deletes_now)
+        counts = Counter({"looked at": len(ids), "hastened": hastened})
+        runs.add(connection, run, counts=counts)
+        runs.move_cursor(connection, run, after=ids[-1])
+        return counts
+
+    return engine.catalog.run(unit)

@@ -1,0 +1,76 @@
+"""Access times: gathered in the process and written in batches, never one row update a read.
+
+Whose age counts from its last access is younger after a read: if it belongs elsewhere then, it is due.
+"""
+
+import time
+from datetime import datetime
+from threading import Lock
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base import clock, log
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.states import ArtifactState
+from tierkeeper.catalog import artifacts, schedule
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decision import Action
+from tierkeeper.policy.rules import ACCESSED
+
+_log = log.get(__name__)
+
+_MOST, _SECONDS = 500, 30.0
+
+
+class AccessLog:
+    """Remembers who was read; at most ``_MOST`` artifacts or ``_SECONDS`` seconds are lost with a killed process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._times: dict[UUID, datetime] = {}
+        self._since = time.monotonic()
+        self._lock = Lock()
+
+    def note(self, artifact: UUID) -> None:
+        """Note that an artifact was read now."""
+        with self._lock:
+            self._times[artifact] = clock.now()
+            full = len(self._times) >= _MOST or time.monotonic() - self._since >= _SECONDS
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered; where the catalog does not take it, it is lost, and no read fails for that."""
+        with self._lock:
+            times, self._times = self._times, {}
+            self._since = time.monotonic()
+        if not times:
+            return
+        try:
+            self._engine.catalog.run(lambda connection: self._write(connection, times))
+        except TierkeeperError as error:
+            _log.warning("access times are lost", artifacts=len(times), error=str(error))
+
+    def _write(self, connection: sa.Connection, times: dict[UUID, datetime]) -> None:
+        artifacts.record_access(connection, times)
+        moment = Moment.read(connection, self._engine)
+        if not any(policy.clock == ACCESSED for policy in moment.policies):
+            return
+        now = moment.now
+        due: list[schedule.Coming] = []
+        seen: list[schedule.Coming] = []
+        for row in artifacts.load(connection, times):
+            policy = moment.policies.governing(row.subject)
+            if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
+                decision = moment.decide(row)
+                if decision.tiers != row.wanted:
+                    due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
+                if decision.action is Action.KEEP:  # what was to be deleted is young again: the brake lets it be
+                    due_at = decision.next_due or now
+                    deletes = policy.name if decision.deletes_at(due_at) else None
+                    seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+        schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
+        schedule.hasten(connection, due)
+        schedule.put_if_missing(connection, due)

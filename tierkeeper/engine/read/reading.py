@@ -1,0 +1,168 @@
+"""Reading an artifact: the hottest present copy first, the next on error, verified while streaming."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierkeeper.base import callers, log
+from tierkeeper.base.errors import (
+    ArtifactDeleted,
+    ArtifactNotFound,
+    ArtifactPurged,
+    ContentCorrupt,
+    TierkeeperError,
+)
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage, lost, opener, suspects
+from tierkeeper.engine.copies.transfer import fault
+from tierkeeper.policy.decision import when
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
+from tierkeeper.values.artifacts import Ref
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An artifact being read from ``tier``. The last chunk is given only when all of them had the right hash."""
+
+    row: ArtifactRow
+    tier: str
+    chunks: Iterator[bytes]
+
+
+def find(engine: Engine, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
+    """Return the artifact; raises ArtifactNotFound, ArtifactPurged, and ArtifactDeleted unless asked for."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+    if row is None:
+        raise ArtifactNotFound(ref=ref)
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.DELETED and not deleted:
+        raise ArtifactDeleted(ref=row.ref, until=when(row.purge_at))
+    return row
+
+
+@contextmanager
+def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
+    """Open the artifact; a copy that can't be opened is passed over.
+
+    A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A part of
+    it (``offset``, ``length`` in bytes) can't be: it comes from copies that are vouched for only (R15).
+    """
+    whole = offset == 0 and (length is None or length >= row.size)
+    reasons: list[str] = []
+    for _ in range(2):  # a reader whose copies vanished reads the catalog again before it reports an error
+        for copy in _copies(engine, row):
+            if not whole and copy.vouched is None:
+                reasons.append(f"{copy.tier}: nobody vouches for this copy, so it is read whole or not at all")
+                continue
+            stream = opener.content(engine.store(copy.tier), copy.form, offset=offset, length=length)
+            try:
+                chunks = stream.__enter__()
+            except TierkeeperError as error:
+                reasons.append(_why(copy, error))
+                if isinstance(error, (ObjectNotFound, ContentMismatch)):
+                    _report_if_still_wrong(engine, row, copy)
+                continue
+            except Exception as error:  # noqa: BLE001  another copy may answer
+                reasons.append(_why(copy, fault(copy.tier, error)))
+                continue
+            try:
+                pieces = _told(engine, row, copy, chunks)
+                yield Reading(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
+            finally:
+                stream.__exit__(None, None, None)
+            return
+    raise lost.unreadable(engine, row, reasons)
+
+
+def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
+    """Write the artifact to a file, whole and verified or not at all; a bad copy is followed by the next."""
+    bad: ContentCorrupt | StoreError | None = None
+    for _ in engine.tiers:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file, opened(engine, row) as reading:
+                for chunk in reading.chunks:
+                    file.write(chunk)
+                    if progress is not None:
+                        progress(len(chunk))
+            Path(name).replace(target)
+        except (ContentCorrupt, StoreError) as error:
+            Path(name).unlink()
+            bad = error
+        except BaseException:
+            Path(name).unlink()
+            raise
+        else:
+            return
+    raise lost.unreadable(engine, row, [str(bad).rstrip(".")])
+
+
+def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
+    rank = {tier.name: tier.rank for tier in engine.tiers}
+    readable = [copy for copy in lost.copies_of(engine, row) if lost.may_be_read(engine, copy)]
+    return sorted(readable, key=lambda p: (p.suspect, p.state is not PlacementState.PRESENT, rank[p.tier]))
+
+
+def _why(copy: PlacementRow, error: Exception) -> str:
+    return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
+
+
+def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
+    """Report what another read finds wrong with the copy; return whether it found anything."""
+    with engine.catalog.reading() as connection:
+        current = placements.load(connection, [copy.id])
+    if not current or not current[0].readable or (wrong := _still_wrong(engine, row, copy)) is None:
+        return False
+    damage.report(engine, copy, wrong, caller=callers.READER)
+    return True
+
+
+def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.Wrong | None:
+    """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more.
+
+    That is done between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
+    """
+    if engine.refused([copy.tier]):
+        return None
+    try:
+        found = check.check(engine, copy, row.content)
+    except Exception as error:  # noqa: BLE001  that says nothing of the bytes
+        _log.warning(
+            "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
+        )
+        return None
+    return found if isinstance(found, check.Wrong) else None
+
+
+def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Give the chunks; what a store tells of wrong bytes in between counts as what it tells on opening."""
+    try:
+        yield from chunks
+    except (ObjectNotFound, ContentMismatch) as error:
+        if _report_if_still_wrong(engine, row, copy):
+            raise ContentCorrupt(ref=row.ref, tier=copy.tier) from error
+        raise StoreTransient(tier=copy.tier, reason=str(error)) from error
+
+
+def _verified(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def judge(sha256: bytes) -> None:
+        if row.content.difference(sha256=sha256):
+            wrong = _still_wrong(engine, row, copy)
+            if wrong is None:
+                raise StoreTransient(tier=copy.tier, reason=f"it sent other bytes of {row.ref} than it has")
+            damage.report(engine, copy, wrong, caller=callers.READER)
+            raise ContentCorrupt(ref=row.ref, tier=copy.tier)
+        if copy.suspect:
+            suspects.look_again(engine, [copy], caller=callers.READER)
+
+    return opener.verified(chunks, judge)

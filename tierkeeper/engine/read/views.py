@@ -1,0 +1,182 @@
+"""Artifacts as users see them: with their copies, and why they are where they are."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.kinds import EventType
+from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.catalog import artifacts, browse, events, placements, policies, schedule
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import lost
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decision import when
+from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, PlacementView, Ref
+from tierkeeper.values.events import EventView
+from tierkeeper.values.tiers import TierStats
+
+_HISTORY = 50  # events that an explanation tells
+
+
+def show(engine: Engine, ref: Ref) -> ArtifactView:
+    """Return one artifact in whatever state; raises ArtifactNotFound."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+        if row is None:
+            raise ArtifactNotFound(ref=ref)
+        return views(engine, connection, [row])[0]
+
+
+def views(engine: Engine, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
+    """Return these artifacts with their copies and what is next."""
+    copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
+    due = schedule.of_many(connection, [row.id for row in rows])
+    labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
+    of = {b: tuple(_placement(copy, engine.settings.reconcile.quarantine) for copy in copies[b]) for b in copies}
+    return [_view(row, of.get(row.blob_id, ()) if row.blob_id else (), due.get(row.id), labels) for row in rows]
+
+
+def explain(engine: Engine, ref: Ref) -> Explanation:
+    """Say where the copies are and why, what blocks the next step, what comes and when; or how it ended."""
+    with engine.catalog.reading() as connection:
+        row = artifacts.by_ref(connection, ref)
+        if row is None:
+            raise ArtifactNotFound(ref=ref)
+        moment = Moment.read(connection, engine)
+        copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
+        view = views(engine, connection, [row])[0]
+        due = schedule.of_many(connection, [row.id]).get(row.id)
+        history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
+    decision = moment.decide(row)
+    placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
+    if row.state is ArtifactState.PURGED:
+        return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
+    parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
+    braked = (f"the brake: run {due.braked_by} awaits approval",) if due is not None and due.braked_by else ()
+    missed = tuple(
+        f"the copy in {p.tier} was not found at {when(p.missed_at)}; it is looked for again after"
+        f" {when(p.looked_for_after)}, and nothing else is removed until then"
+        for p in view.placements
+        if p.suspect and p.state is PlacementState.PRESENT
+    )
+    gone = (lost.BLOCKED,) if lost.is_lost(copies, engine.stores) else ()
+    overdue = view.due_at is not None and view.due_at <= moment.now
+    return Explanation(
+        artifact=view,
+        rule=decision.rule,
+        reason=decision.reason,
+        placed_by=placed_by,
+        blocked=(*gone, *decision.blocked, *missed, *parked, *braked),
+        next_step=view.next_step if overdue else decision.next_step,
+        next_at=view.due_at if overdue else decision.next_due,
+        history=history,
+    )
+
+
+def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
+    """Return every tier's counts, hottest first; bytes as stored."""
+    with engine.catalog.reading() as connection:
+        found = browse.tier_stats(connection, tenant=tenant)
+    result = []
+    for tier in engine.tiers:
+        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0, 0))
+        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0, 0))
+        result.append(
+            TierStats(
+                tier=tier.name,
+                temperature=tier.temperature.value,
+                present=present[0],
+                present_bytes=present[1],
+                doomed=doomed[0],
+                doomed_bytes=doomed[1],
+                tenants=present[2],
+                unvouched=present[3],
+                missed=present[4],
+            )
+        )
+    return result
+
+
+def _ended_by(history: Sequence[EventView]) -> str:
+    return next((e.policy for e in reversed(history) if e.type == EventType.DELETED and e.policy), "unknown")
+
+
+def _ended(history: Sequence[EventView]) -> str:
+    """Who deleted it, why and when, and when its last copy was gone."""
+    parts = []
+    for event in history:
+        if event.type == EventType.DELETED:
+            why = (event.after or {}).get("reason")
+            parts.append(f"Deleted by {event.actor} at {event.at:%Y-%m-%d %H:%M} UTC" + (f" ({why})" if why else ""))
+        elif event.type == EventType.UNDELETED:
+            parts.clear()
+        elif event.type == EventType.PURGED:
+            parts.append(f"purged at {event.at:%Y-%m-%d %H:%M} UTC")
+        elif event.type == EventType.DESTROYED:
+            parts.append(f"its last copy destroyed at {event.at:%Y-%m-%d %H:%M} UTC")
+    return ", ".join(parts) + "." if parts else "It was purged."
+
+
+def _view(
+    row: ArtifactRow,
+    copies: tuple[PlacementView, ...],
+    due: schedule.Due | None,
+    labels: dict[UUID, str],
+) -> ArtifactView:
+    return ArtifactView(
+        id=row.id,
+        ref=row.ref,
+        state=row.state,
+        size=row.size,
+        sha256=row.sha256.hex(),
+        content_type=row.content_type,
+        metadata=row.metadata,
+        tags=row.tags,
+        created_at=row.created_at,
+        stored_at=row.stored_at,
+        accessed_at=row.accessed_at,
+        policy=None if row.policy_id is None else labels.get(row.policy_id),
+        wanted=tuple(sorted(row.wanted)),
+        placements=copies,
+        purge_at=row.purge_at,
+        purged_at=row.purged_at,
+        retain_until=row.retain_until,
+        due_at=None if due is None else due.due_at,
+        next_step=None if due is None else due.step,
+        parked_reason=None if due is None else due.parked_reason,
+    )
+
+
+def _placement(copy: PlacementRow, quarantine: timedelta) -> PlacementView:
+    return PlacementView(
+        tier=copy.tier,
+        state=copy.state,
+        location=copy.location,
+        stored_size=copy.stored_size,
+        since=copy.made_at,
+        delete_after=copy.delete_after,
+        locked_until=copy.locked_until,
+        damaged_at=copy.damaged_at,
+        vouched=copy.vouched,
+        missed_at=copy.missed_at,
+        looked_for_after=None if copy.missed_at is None else copy.missed_at + quarantine,
+    )
+
+
+def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactView]:
+    """Yield what matches, by tenant, workflow, name and version, with copies; nothing is held between two pages."""
+    after: ArtifactRow | None = None
+    left = limit
+    while left is None or left > 0:
+        with engine.catalog.reading() as connection:
+            rows = browse.page(connection, filter_, after=after, limit=left)
+            page = views(engine, connection, rows)
+        yield from page
+        if len(rows) < browse.PAGE:
+            return
+        after = rows[-1]
+        left = None if left is None else left - len(rows)

@@ -1,0 +1,392 @@
+"""Looking at one tier: its listing against the catalog, then the catalog against its listing. Deletes nothing.
+
+The order is that of R4. A location is listed first and looked up then: what is in flight has its row before its first
+byte (R1), so bytes without a row were nobody's when they were listed, and whether they are there still is asked once
+more. A copy that was not listed is read, looked for by HEAD, and its row read again. So what is stored, moved and
+collected meanwhile is no finding. No connection is held while a store is asked. Nothing is concluded before the mark
+of the tier was read after the answers (R19).
+"""
+
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from enum import Enum
+from itertools import islice
+from typing import TextIO
+from uuid import UUID
+
+from tierkeeper.audit.kinds import EventType
+from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog import events, inventory, quarantine
+from tierkeeper.catalog.database import Clocks, clocks
+from tierkeeper.catalog.inventory import Copy
+from tierkeeper.catalog.quarantine import Sighting
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import damage, siblings
+from tierkeeper.engine.copies.check import Wrong
+from tierkeeper.engine.copies.opener import key_of
+from tierkeeper.engine.reconcile.seen import Seen
+from tierkeeper.engine.trust import reserved
+from tierkeeper.policy.decision import when
+from tierkeeper.stores import layout
+from tierkeeper.stores.base import ObjectKey, Stored
+from tierkeeper.stores.errors import ObjectNotFound, StoreError
+from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
+
+_CHUNK = 1000  # objects of one look-up
+_PAGE = 5000  # placements of all tiers of one page
+
+
+class _Origin(Enum):
+    """Where bytes without a row come from, in words where they are left alone."""
+
+    ENDED = "they lay here until their placement ended, or came after"
+    UNHEARD_OF = "tierkeeper wrote them, and not under this catalog"
+    UNANSWERED = "the store does not say what they are"
+    ASIDE = "it was left aside"
+    SOMEBODYS_COPY = "somebody's copy of what tierkeeper keeps, or kept, elsewhere: it is left alone"
+    ELSEWHERE = "nothing says that tierkeeper wrote it here: it is left alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A copy to be reported, and what is wrong with it; None: it is known, and its bytes may be back."""
+
+    placement: UUID
+    wrong: Wrong | None
+
+
+class Look:
+    """One tier, looked at once; its bad copies stay on disk until it is closed."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tier: str,
+        *,
+        limits: ReconcileLimits,
+        record: bool,
+        found: Callable[[Finding], None],
+        progress: Callable[[int], None],
+    ) -> None:
+        self._engine, self.tier, self._limits = engine, tier, limits
+        self._record, self._tell, self._progress = record, found, progress
+        self._store = engine.store(tier)
+        self._bad: TextIO = tempfile.TemporaryFile("w+", prefix="tierkeeper-")  # noqa: SIM115  see close
+        self._found: Counter[FindingKind] = Counter()
+        self._listed = self._known = self._known_damaged = self._lost = self._unanswered = 0
+        self._away: str | None = None
+        with engine.catalog.reading() as connection:
+            self._began = clocks(connection)
+
+    @property
+    def began(self) -> datetime:
+        """When it began, by the catalog's clock."""
+        return self._began.catalog
+
+    @property
+    def ripe(self) -> datetime:
+        """Since when at least an orphan must be known to be deleted: its quarantine is over by both clocks."""
+        return self._began.earlier - self._limits.quarantine
+
+    def close(self) -> None:
+        """Forget the bad copies."""
+        self._bad.close()
+
+    def take(self) -> TierFindings:
+        """Look; a store that does not answer leaves the tier ``away``, and nothing is concluded from what it said."""
+        try:
+            self._confirm()
+            with Seen() as seen:
+                self._list(seen)
+                self._miss(seen)
+            self._confirm()
+        except StoreError as error:
+            self._away = str(error)
+        return TierFindings(
+            tier=self.tier,
+            listed=self._listed,
+            known=self._known,
+            found=dict(self._found),
+            known_damaged=self._known_damaged,
+            lost=self._lost,
+            unanswered=self._unanswered,
+            away=self._away,
+        )
+
+    def bad(self) -> Iterator[Bad]:
+        """Return the copies to be reported, and those whose bytes may be good again."""
+        self._bad.seek(0)
+        for line in self._bad:
+            placement, wrong = json.loads(line)
+            yield Bad(UUID(placement), None if wrong is None else Wrong(*wrong))
+
+    # -- what is listed
+
+    def _list(self, seen: Seen) -> None:
+        listing = self._store.list()
+        while chunk := list(islice(listing, _CHUNK)):
+            objects = [each for each in chunk if not reserved.ours(each.location)]
+            self._listed += len(objects)
+            objects = [each for each in objects if self._is_text(each)]
+            with self._engine.catalog.reading() as connection:
+                copies = inventory.at(connection, self.tier, {each.location for each in objects})
+            strangers: list[Stored] = []
+            doubtful: dict[UUID, Copy] = {}
+            for each in objects:
+                copy = copies.get(each.location)
+                if copy is None or _other_version(copy, each):
+                    strangers.append(each)
+                elif copy.settled:
+                    seen.add([copy.id])
+                    if copy.damaged or copy.missed_at or _difference(copy, each):
+                        doubtful[copy.id] = copy
+            self._note_strangers(strangers, copies)
+            self._doubt(list(doubtful.values()))
+            self._progress(len(chunk))
+
+    def _is_text(self, each: Stored) -> bool:
+        """Whether a catalog can hold this name; one that is none is told, and left alone."""
+        shown = each.location.encode(errors="surrogateescape").decode(errors="backslashreplace").replace("\0", r"\x00")
+        if shown != each.location:
+            self._leave(replace(each, location=shown), FindingKind.FOREIGN, _Origin.ELSEWHERE.value)
+        return shown == each.location
+
+    def _note_strangers(self, strangers: Sequence[Stored], copies: dict[str, Copy]) -> None:
+        """Note bytes without a row. Between listing and look-up a collect may have been through: look again."""
+        there = [
+            each
+            for each, answer in zip(strangers, self._heads([_key(each) for each in strangers]), strict=True)
+            if not isinstance(answer, ObjectNotFound)
+        ]
+        beside = [each for each in there if each.location in copies]
+        alone = [each for each in there if each.location not in copies]
+        orphans: dict[tuple[str, str | None], Sighting] = {
+            (each.location, each.version): _sighting(each) for each in beside if each.version is not None
+        }
+        for each in beside:
+            if each.version is None:  # such a key names all versions, the placement's own too
+                self._leave(each, FindingKind.FOREIGN, "it cannot be told from the placement's own")
+        for each, origin in zip(alone, self._origins(alone), strict=True):
+            match origin:
+                case _Origin.ENDED:
+                    orphans[each.location, each.version] = _sighting(each)
+                case _Origin.UNHEARD_OF:
+                    self._leave(each, FindingKind.STRANGER, "this catalog never knew of it; see `tierkeeper doctor`")
+                case _Origin.UNANSWERED:
+                    self._unanswered += 1
+                case reason:
+                    self._leave(each, FindingKind.FOREIGN, reason.value)
+        if not orphans:
+            return
+        self._confirm()
+        since = self._sighted(list(orphans.values()))
+        for key, orphan in orphans.items():
+            first = since.get(key)
+            before = " beside the placement's" if orphan.location in copies else ""
+            what = f"no placement knows these bytes{before}" if orphan.version is None else f"a version{before} unknown"
+            if first is not None and first <= self.ripe:
+                action, told = FindingAction.DELETE, f"{what}; first seen {when(first)}"
+            else:
+                action, told = FindingAction.QUARANTINE, f"{what}; first seen {when(first) if first else 'now'}"
+            self._add(self._finding(orphan, FindingKind.ORPHAN, action, told))
+
+    def _origins(self, alone: Sequence[Stored]) -> "list[_Origin]":
+        """Return where these bytes without a row come from.
+
+        A row was committed before its bytes (R1), and went with an event that says where they lay. What has neither,
+        and is what tierkeeper writes, where it writes it, was written under another catalog: a later state of this one.
+        """
+        ids = [layout.placement_of(each.location) for each in alone]
+        known = {id_ for id_ in ids if id_ is not None}
+        with self._engine.catalog.reading() as connection:
+            ends = events.ends_of(connection, known)
+            rows = inventory.these(connection, known)
+        found = []
+        for each, id_ in zip(alone, ids, strict=True):
+            end = None if id_ is None else ends.get(id_)
+            if end is not None and (end.tier, end.location) == (self.tier, each.location):
+                found.append(_Origin.ASIDE if end.type is EventType.LEFT_ASIDE else _Origin.ENDED)
+            elif end is not None or id_ in rows:
+                found.append(_Origin.SOMEBODYS_COPY)
+            else:
+                found.append(_Origin.ELSEWHERE if id_ is None else _Origin.UNHEARD_OF)
+        unheard = [at for at, origin in enumerate(found) if origin is _Origin.UNHEARD_OF]
+        said = self._engine.in_parallel(self._described, [alone[at] for at in unheard])
+        for at, origin in zip(unheard, said, strict=True):
+            found[at] = origin
+        return found
+
+    def _described(self, each: Stored) -> "_Origin":
+        """Return whether these bytes say of themselves that tierkeeper wrote them there."""
+        try:
+            info = self._store.describe(_key(each))
+        except ObjectNotFound:
+            return _Origin.ELSEWHERE
+        except StoreError:
+            return _Origin.UNANSWERED
+        fits = info is not None and layout.fits(self._store, info, each.location)
+        return _Origin.UNHEARD_OF if fits else _Origin.ELSEWHERE
+
+    def _leave(self, each: Stored, kind: FindingKind, reason: str) -> None:
+        self._add(self._finding(each, kind, FindingAction.NONE, reason))
+
+    def _sighted(self, orphans: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
+        if not self._record:
+            with self._engine.catalog.reading() as connection:
+                return quarantine.known(connection, self.tier, orphans)
+        return self._engine.catalog.run(
+            lambda connection: quarantine.sighted(connection, self.tier, orphans, now=clocks(connection))
+        )
+
+    # -- what should be there
+
+    def _miss(self, seen: Seen) -> None:
+        """Doubt every copy that was intended before the listing began and was not listed."""
+        ordered = seen.ordered()
+        current = next(ordered, None)
+        for copies in self._pages():
+            unseen = []
+            for copy in copies:
+                while current is not None and current < copy.id:
+                    current = next(ordered, None)
+                if current != copy.id:
+                    unseen.append(copy)
+            self._doubt(unseen)
+            self._progress(0)
+
+    def _pages(self) -> Iterator[list[Copy]]:
+        after: UUID | None = UUID(int=0)
+        while after is not None:
+            with self._engine.catalog.reading() as connection:
+                page, after = inventory.page(connection, self.tier, before=self.began, after=after, rows=_PAGE)
+            self._known += len(page)
+            yield page
+
+    def _doubt(self, copies: Sequence[Copy]) -> None:
+        """Ask the store about these copies, then read their rows again: who is still at fault is a finding."""
+        if not copies:
+            return
+        at = time.monotonic()
+        answers = self._heads([key_of(copy.form) for copy in copies])
+        with self._engine.catalog.reading() as connection:
+            rows = inventory.these(connection, [copy.id for copy in copies])
+        bad: list[tuple[Copy, FindingKind, str]] = []
+        for copy, answer in zip(copies, answers, strict=True):
+            row = rows.get(copy.id)
+            if row is None or not row.settled:
+                continue
+            if isinstance(answer, ObjectNotFound):
+                bad.append((row, FindingKind.MISSING, "nothing is at its location"))
+            elif isinstance(answer, StoreError):
+                self._unanswered += 1
+            elif difference := _difference(row, answer):
+                bad.append((row, FindingKind.MISMATCHED, difference))
+            elif row.damaged or row.missed_at is not None:
+                bad.append((row, FindingKind.MISMATCHED if row.damaged else FindingKind.MISSING, ""))
+        if bad:
+            self._confirm()
+        self._note_bad(bad, at)
+
+    def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]], at: float) -> None:
+        others = siblings.of(self._engine, [copy for copy, _, _ in bad])
+        with self._engine.catalog.reading() as connection:
+            now = clocks(connection)
+        for copy, kind, reason in bad:
+            if not copy.damaged and not reason:
+                self._keep(copy, None)
+                self._tell(self._of(copy, kind, FindingAction.FOUND, "it was not found before; it is there"))
+                continue
+            wrong = Wrong(reason, kind is FindingKind.MISSING, at)
+            finding = self._judged(copy, kind, wrong, others[copy.id], now=now)
+            self._lost += finding.lost
+            if not copy.damaged:
+                self._keep(copy, wrong)
+                self._add(finding)
+                continue
+            self._known_damaged += 1
+            if finding.action is FindingAction.HEAL:
+                self._keep(copy, None)
+            if finding.lost or finding.action is FindingAction.HEAL:
+                self._tell(finding)
+
+    def _judged(
+        self, copy: Copy, kind: FindingKind, wrong: Wrong, others: siblings.Siblings, *, now: Clocks
+    ) -> Finding:
+        """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
+        owner, reason, again = others.owner, wrong.reason, None
+        if not copy.damaged:  # as is judged when it is reported
+            again = damage.looked_for_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
+        ref = None if owner is None else owner.ref
+        mine = (
+            siblings.reads_right(self._engine, others.mine, owner.content)
+            if copy.damaged and not reason and owner
+            else False
+        )
+        heals = mine is True
+        right = mine or owner is None or siblings.any_right(self._engine, others, owner.content)
+        lost = right is False and mine is False and again is None
+        if not lost and not right:
+            self._unanswered += 1
+        if heals:
+            action, told = FindingAction.HEAL, "it was reported as damaged; its bytes are right"
+        elif again is not None:
+            action, told = FindingAction.QUARANTINE, f"{reason}; it is looked for again after {when(again)}"
+            told += "" if right else "; no other copy can be read"
+        else:
+            repaired = right is True and ref is not None and copy.state is PlacementState.PRESENT and not copy.damaged
+            action = FindingAction.REPAIR if repaired else FindingAction.NONE
+            told = reason or "it was reported as damaged"
+            told += (
+                "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
+            )
+        return replace(self._of(copy, kind, action, told), ref=ref, lost=lost)
+
+    # -- what all of it needs
+
+    def _confirm(self) -> None:
+        """Raise TierNotOurs unless what the store said until now was said of the tier's own place (R19)."""
+        self._engine.marks.confirm(self._store)
+
+    def _heads(self, keys: Sequence[ObjectKey]) -> list[Stored | StoreError]:
+        def head(key: ObjectKey) -> Stored | StoreError:
+            try:
+                return self._store.head(key)
+            except StoreError as error:
+                return error
+
+        return self._engine.in_parallel(head, keys) if keys else []
+
+    def _keep(self, copy: Copy, wrong: Wrong | None) -> None:
+        self._bad.write(json.dumps([str(copy.id), None if wrong is None else astuple(wrong)]) + "\n")
+
+    def _finding(self, each: Stored | Sighting, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
+        return Finding(self.tier, each.location, each.version, kind, action, reason, size=each.size)
+
+    def _of(self, copy: Copy, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
+        return Finding(self.tier, copy.location, copy.version, kind, action, reason, size=copy.size)
+
+    def _add(self, finding: Finding) -> None:
+        self._found[finding.kind] += 1
+        self._tell(finding)
+
+
+def _key(each: Stored) -> ObjectKey:
+    return ObjectKey(each.location, each.version)
+
+
+def _other_version(copy: Copy, each: Stored) -> bool:
+    """Whether this is not the version that the placement means: a write that came again after its answer was lost."""
+    return copy.settled and copy.version is not None and copy.version != each.version
+
+
+def _sighting(each: Stored) -> Sighting:
+    return Sighting(each.location, each.version, each.size)
+
+
+def _difference(copy: Copy, stored: Stored) -> str:
+    return copy.form.difference(size=stored.size, sha256=stored.sha256)

@@ -1,0 +1,249 @@
+"""Compare the catalog and the stores both ways: look at every tier, judge, and only then act.
+
+Looking (:mod:`tierkeeper.engine.reconcile.look`) changes nothing but the quarantine, which remembers orphans. Then the
+run stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an
+older catalog. It awaits approval, and the next reconcile after it acts. What acts is
+:mod:`tierkeeper.engine.reconcile.act`: bad copies are reported, so that converge makes them anew from another tier;
+orphans that were seen before, long enough ago, are deleted.
+
+A dry run is the same without the quarantine and the acting. A crash anywhere leaves a run without an end, an error
+one that failed, and both what was reported and deleted so far; the next reconcile looks at everything again.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.runs import RunBraked, StoppedReconcile
+from tierkeeper.base import log
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
+from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog import epochs, events, runs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.runs import Judged
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.job import Job
+from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile.look import Look
+from tierkeeper.engine.trust import epoch
+from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
+
+_log = log.get(__name__)
+
+#: a run without a sign of progress for so long is over
+SILENCE = timedelta(hours=1)
+_SAMPLES = 20  # findings that a result carries
+
+
+def busy(engine: Engine) -> UUID | None:
+    """Return a reconcile that is at work: a message that comes twice leaves it to that one."""
+    with engine.catalog.reading() as connection:
+        return runs.busy(connection, RunKind.RECONCILE, tenant=None, silence=SILENCE)
+
+
+def reconcile(
+    engine: Engine,
+    *,
+    caller: Caller,
+    tiers: Sequence[str] = (),
+    dry_run: bool = False,
+    found: Callable[[Finding], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> ReconcileResult:
+    """Reconcile these tiers, or all; ``found`` is told each finding, ``progress`` how many objects were listed."""
+    chosen = [tier.name for tier in engine.tiers if not tiers or tier.name in tiers]
+    for tier in tiers:
+        engine.store(tier)  # UnknownTier names those there are
+    with (
+        job.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
+        ExitStack() as stack,
+    ):
+        sweep = _Sweep(engine, work, caller, found=found, progress=progress)
+        looks = []
+        for tier in chosen:
+            look = sweep.look(tier)
+            stack.callback(look.close)
+            looks.append((look, look.take()))
+        return sweep.act(looks)
+
+
+class _Sweep:
+    """One reconcile: its limits, and what it found so far."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        work: Job,
+        caller: Caller,
+        *,
+        found: Callable[[Finding], None] | None,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.engine, self.caller, self.dry_run = engine, caller, work.run is None
+        self._work, self._run = work, work.run  # the run that the result names: another one, where that waits already
+        self._found, self._move = found, work.moved(progress)
+        self._samples: list[Finding] = []
+        numbers = engine.settings.reconcile
+        self._limits = ReconcileLimits(numbers.quarantine, numbers.stop_share, numbers.stop_floor)
+        self._distrust: str | None = None
+        if self.dry_run:
+            with engine.catalog.reading() as connection:
+                self._distrust = epochs.distrusted(connection)
+        else:
+            self._distrust = epoch.advance(engine, caller=caller)
+
+    def look(self, tier: str) -> Look:
+        """Return the look at one tier, to be taken."""
+        return Look(
+            self.engine,
+            tier,
+            limits=self._limits,
+            record=not self.dry_run,
+            found=self._note,
+            progress=self._move,
+        )
+
+    def act(self, looks: Sequence[tuple[Look, TierFindings]]) -> ReconcileResult:
+        """Judge what was found, and act on it or say why not."""
+        seen = [findings for _, findings in looks]
+        counts = _counts(seen)
+        errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
+        self._ask_strangers(seen)
+        waiting, approved = self._judged()
+        reason = self._too_many(seen, approved=approved)
+        run = self._run
+        if run is None:
+            return self._result(RunState.DONE, seen, counts, errors, reason or self._distrust)
+        if reason is not None:
+            self._stop(run, seen, counts, errors, reason)
+            return self._result(RunState.AWAITING_APPROVAL, seen, counts, errors, reason)
+        self._use_up(waiting, {findings.tier for findings in seen if findings.away is None})
+        held_back = self._act([look for look, findings in looks if findings.away is None], counts)
+        errors += counts["orphans not deleted"]
+        self._work.add(counts, errors=errors)
+        return self._result(RunState.DONE, seen, counts, errors, held_back)
+
+    def _ask_strangers(self, seen: Sequence[TierFindings]) -> None:
+        """Distrust a catalog beside objects that it never knew of: it may be an older copy of itself."""
+        found = {one.tier: count for one in seen if (count := one.found.get(FindingKind.STRANGER, 0))}
+        if found and self._distrust is None:
+            told = ", ".join(f"{count} in {tier}" for tier, count in found.items())
+            self._distrust = f"there are objects that it never knew of: {told}"
+            if not self.dry_run:
+                epoch.recognise(self.engine, self._distrust, caller=self.caller)
+
+    def _judged(self) -> tuple[list[Judged], dict[str, int]]:
+        """Return the runs that await an approval or have one, and how many findings somebody approved, by tier."""
+        with self.engine.catalog.reading() as connection:
+            waiting = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL, RunState.APPROVED)
+        approved: Counter[str] = Counter()
+        for one in waiting:
+            if one.state is RunState.APPROVED:
+                approved |= Counter(one.arguments["findings"])
+        return waiting, approved
+
+    def _use_up(self, waiting: Sequence[Judged], answered: Collection[str]) -> None:
+        """End approvals, which are good for one reconcile, and what needs none any more."""
+        for one in waiting:
+            if set(one.arguments["findings"]) <= set(answered):
+                self.engine.catalog.run(functools.partial(runs.used, run=one.id))
+
+    def _act(self, looks: Sequence[Look], counts: Counter[str]) -> str | None:
+        """Repair and delete; return why not all of it was done."""
+        with self.engine.catalog.reading() as connection:
+            restored = epochs.distrusted(connection)
+        if restored is not None:
+            return f"nothing is repaired or deleted: {restored}"
+        for look in looks:
+            act.forget_gone(self.engine, look, caller=self.caller, run=self._run)
+            counts.update(act.repair(self.engine, look, caller=self.caller, progress=self._move))
+        if self._distrust is not None:
+            return f"no orphans are deleted: {self._distrust}"
+        try:
+            counts.update(
+                act.delete_orphans(
+                    self.engine,
+                    looks,
+                    caller=self.caller,
+                    run=self._run,
+                    progress=self._move,
+                )
+            )
+        except (DeletesDisabled, CatalogRestored) as refused:
+            return f"no orphans are deleted: {refused}"
+        return None
+
+    def _too_many(self, seen: Sequence[TierFindings], *, approved: Mapping[str, int]) -> str | None:
+        """Return why this is more than can be true; ``approved`` are the numbers that somebody has looked at."""
+        excess = [
+            f"in {one.tier} {one.differences} of {max(one.listed, one.known)}, where the limit is {limit}"
+            for one in seen
+            if (limit := self._limits.of(one) + approved.get(one.tier, 0)) < one.differences
+        ]
+        return f"too much differs to be true: {'; '.join(excess)}" if excess else None
+
+    def _stop(self, run: UUID, seen: Sequence[TierFindings], counts: Counter[str], errors: int, reason: str) -> None:
+        """Await approval. The run says why, with samples; one that waits already is told the new numbers instead."""
+        findings = {one.tier: one.differences for one in seen if one.differences}
+        samples = [f"{f.kind}: {f.tier}/{f.location}: {f.reason}" for f in self._samples]
+        stopped = StoppedReconcile(reason=reason, findings=findings, samples=samples)
+        told = stopped.as_json()
+
+        def unit(connection: sa.Connection) -> UUID:
+            found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
+            runs.add(connection, run, counts=+counts, errors=errors)
+            if found and found[0].id != run and runs.tell(connection, found[0].id, counts=+counts, arguments=told):
+                runs.finish(connection, run)
+                return found[0].id
+            if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
+                runs.tell(connection, run, counts=+counts, arguments=told)
+                payload = RunBraked(after=stopped)
+                line = events.Line(subject=run, revision=1, payload=payload, actor=self.caller.actor, run=run)
+                events.append(connection, [line], at=catalog_now(connection))
+            return run
+
+        self._run = self.engine.catalog.run(unit)
+        _log.error("reconcile stopped itself", run=str(self._run), reason=reason)
+
+    def _result(
+        self, state: RunState, seen: Sequence[TierFindings], counts: Counter[str], errors: int, held_back: str | None
+    ) -> ReconcileResult:
+        for one in seen:
+            if one.lost:
+                _log.error("content is lost: none of its copies can be read", tier=one.tier, copies=one.lost)
+            if one.away is not None:
+                _log.warning("a tier could not be reconciled", tier=one.tier, reason=one.away)
+        return ReconcileResult(
+            run=self._run,
+            state=state,
+            tiers=tuple(seen),
+            counts=dict(+counts),
+            errors=errors,
+            held_back=held_back,
+            findings=tuple(self._samples),
+        )
+
+    def _note(self, finding: Finding) -> None:
+        if len(self._samples) < _SAMPLES:
+            self._samples.append(finding)
+        if self._found is not None:
+            self._found(finding)
+
+
+def _counts(seen: Sequence[TierFindings]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for one in seen:
+        counts["listed"] += one.listed
+        counts["known damaged"] += one.known_damaged
+        counts["lost"] += one.lost
+        counts["tiers away"] += one.away is not None
+        for kind, number in one.found.items():
+            counts[kind.value] += number
+    return counts

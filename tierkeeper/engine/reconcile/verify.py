@@ -1,0 +1,203 @@
+"""Read copies again and compare their hashes; what is bad is reported and made anew by converge."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.states import RunKind
+from tierkeeper.base.stopping import over
+from tierkeeper.catalog import browse, placements
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import check, damage, lost, suspects, vouching
+from tierkeeper.engine.copies.opener import Read
+from tierkeeper.engine.copies.transfer import fault
+from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.values.artifacts import Filter, ItemError
+from tierkeeper.values.runs import SweepResult
+
+_BATCH = 200
+
+
+def verify(
+    engine: Engine,
+    *,
+    filter_: Filter | None,
+    share: float | None,
+    caller: Caller,
+    deadline: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> SweepResult:
+    """Verify every copy of what matches that counts or could, or a ``share`` (0 to 1) of all copies.
+
+    Without a filter all versions match, those that may be undeleted too; what is purged never does.
+    Of a share, first what nobody vouches for; half of the rest are copies that were never read, half those read longest
+    ago. Before it all suspects are looked at whose quarantine is over (R20), which uses nothing of it. What matches is
+    judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
+    copy is reported as lost.
+    """
+    with job.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
+        for missed in suspects.ripe(engine) if share is not None else ():
+            if over(deadline):
+                return work.result(more=True)
+            work.add(suspects.look_again(engine, missed, caller=caller))
+        batches = (
+            _share(engine, share, work.counts)
+            if share is not None
+            else _matching(engine, filter_ or Filter(state=None, all_versions=True))
+        )
+        for batch in batches:
+            if over(deadline):
+                return work.result(more=True)
+            counts, read, bad = _verify_batch(engine, batch, caller=caller)
+            work.add(counts, size=read, errors=len(bad), failures=bad)
+            if progress is not None:
+                progress(len(batch))
+        return work.result()
+
+
+#: an artifact and a copy to read of it; None: it has none
+Copy = tuple[ArtifactRow, PlacementRow | None]
+
+
+def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
+    def one(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
+        try:
+            # right bytes that came back after damage lie under a pin that nobody knows
+            return check.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
+        except TierkeeperError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  one bad item never stops its batch
+            return fault(pair[1].tier, error)
+
+    counts: Counter[str] = Counter()
+    bad: list[ItemError] = []
+    pins: dict[UUID, str | None] = {}
+    good = []
+    size = 0
+    for row in [row for row, copy in batch if copy is None]:
+        counts["left out" if lost.unasked(engine, row) else "lost"] += 1
+        bad.append(ItemError(row.ref, lost.unreadable(engine, row, ()).as_dict()))
+    pairs = [(row, copy) for row, copy in batch if copy is not None]
+    tiers = {copy.tier for _, copy in pairs}
+    away = engine.refused(tiers, before=True)
+    asked = [(row, copy) for row, copy in pairs if copy.tier not in away]
+    answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(one, asked), strict=True))
+    away |= engine.refused(tiers - away.keys())
+    for row, copy in pairs:
+        found = away.get(copy.tier) or answers[copy.id]
+        if isinstance(found, Read):
+            pins[copy.id] = found.pin
+            if copy.damaged_at is None:
+                counts["verified"] += 1
+                counts[suspects.FOUND_AGAIN] += damage.found_again(engine, copy, caller=caller, confirmed=True)
+                good.append(copy)
+            else:
+                counts["healed" if damage.heal(engine, copy, caller=caller, pin=found.pin) else "passed over"] += 1
+            size += row.size
+            continue
+        if isinstance(found, TierkeeperError):
+            counts["left out" if isinstance(found, TierNotOurs) else "unreadable"] += 1
+            bad.append(ItemError(row.ref, found.as_dict()))
+            continue
+        reported = damage.report(engine, copy, found, caller=caller, confirmed=True)
+        if copy.damaged_at is None and reported is None:  # it is going, or somebody else reported it
+            counts["passed over"] += 1
+            continue
+        counts["still damaged" if reported is None else reported.value] += 1
+        kind = "ObjectNotFound" if reported is damage.Reported.SUSPECT else "ContentCorrupt"
+        bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
+    vouching.vouch(engine, good, pins)
+    return +counts, size, bad
+
+
+def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
+    """Yield the copies of what matches, page by page; no connection is held while they are read."""
+    after: ArtifactRow | None = None
+    while True:
+        with engine.catalog.reading() as connection:
+            rows = browse.page(connection, filter_, after=after, limit=_BATCH)
+            counted = [(row, row.blob_id) for row in rows if row.blob_id is not None and row.counted]
+            copies = placements.of_blobs(connection, {blob for _, blob in counted})
+        pairs = [(row, copy) for row, blob in counted for copy in _asked(engine, copies[blob])]
+        yield [(row, copy) for row, copy in pairs if copy is None or filter_.tier in {None, copy.tier}]
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1]
+
+
+def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[Copy]]:
+    """Yield so much of all copies: what is never read would hide what was read long ago, were it always the first.
+
+    What nobody vouches for and cannot be read uses nothing of it, and is asked for half as many copies at most.
+    """
+    with engine.catalog.reading() as connection:
+        left = placements.count_present(connection)
+        left = max(1, round(left * share)) if left else 0
+        before = catalog_now(connection)
+    spare = math.ceil(left / 2)
+    unvouched, unread, oldest = (_Queue(engine, order, before) for order in placements.Order)
+    to_come = _Queue(engine, placements.Order.OLDEST, placements.END, start=_to_come)
+    for queue, most in ((unvouched, 1.0), (unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0)):
+        end = left - math.ceil(left * most)
+        while left > end:
+            unread_before = total["unreadable"] + total["left out"]
+            limit = min(_BATCH, left - end, spare - unread_before) if queue is unvouched else min(_BATCH, left - end)
+            if limit <= 0 or (batch := queue.next(limit)) is None:
+                break
+            yield batch
+            left -= len(batch)
+            if queue is unvouched:
+                left += total["unreadable"] + total["left out"] - unread_before
+
+
+class _Queue:
+    """The copies in one order, a batch at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        order: placements.Order,
+        before: datetime,
+        *,
+        start: Callable[[sa.Connection], placements.Cursor] = lambda _: placements.BEGINNING,
+    ) -> None:
+        self._engine, self._order, self._before, self._start = engine, order, before, start
+        self._after: placements.Cursor | None = None
+        self._ended = False
+
+    def next(self, limit: int) -> list[Copy] | None:
+        """Return the next batch, None at the end."""
+        if self._ended:
+            return None
+        with self._engine.catalog.reading() as connection:
+            batch, self._after = placements.to_verify(
+                connection, self._order, before=self._before, after=self._after or self._start(connection), limit=limit
+            )
+        self._ended = self._after is None
+        return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
+
+
+def _to_come(connection: sa.Connection) -> placements.Cursor:
+    """Return the key before the copies whose last read is still to come: it was noted by a clock that was ahead."""
+    return placements.past(catalog_now(connection))
+
+
+def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
+    """Return which of an artifact's copies are read: the present ones, and where none is good all that is there."""
+    here = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
+    present = [copy for copy in here if _wanted_now(engine, copy)]
+    good = any(not copy.suspect for copy in present)  # what was not found hides nothing that may be there (R20)
+    return list(present if good else here) or [None]
+
+
+def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:
+    return copy.state.value == "present" and copy.damaged_at is None and copy.tier in engine.stores

@@ -1,0 +1,167 @@
+"""An operator's two decisions after a catalog was restored or rebuilt.
+
+To accept it: the stores are compared with it (:mod:`tierkeeper.engine.recovery.stocktaking`), so that nothing that was
+stored or moved meanwhile is taken for an orphan, then its epoch goes above every one seen, and collect goes on. To
+approve what was found only in the stores: its hold named ``rebuilt`` is released, and the policies decide about it
+again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import HoldNames, HoldReleased, ReleasedHold
+from tierkeeper.audit.catalog import RestoreAccepted
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, schedule
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.record import record
+from tierkeeper.engine.recovery import adopt, stocktaking
+from tierkeeper.engine.recovery.adopt import Adopted
+from tierkeeper.engine.trust import epoch, marking
+from tierkeeper.values.recovery import Acceptance, Approved
+
+_BATCH = 500
+_LEASES = 1.5  # after so many of them what nobody renews has ended
+
+
+def accept(
+    engine: Engine,
+    *,
+    caller: Caller,
+    reason: str,
+    dry_run: bool = False,
+    found: Callable[[Adopted], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Acceptance:
+    """Trust the catalog as it is, once the stores are compared with it; nothing to do where it is trusted.
+
+    The catalog gets a new line then, and so do the marks of its tiers: of two copies of one catalog the one that was
+    accepted last can use them. Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does
+    not answer, and AcceptedMeanwhile where somebody else was faster.
+    """
+    line = _line(engine)
+    with engine.marks.assuming(marking.of_this_catalog(engine)):
+        accepted = _accept(engine, line, caller=caller, reason=reason, dry_run=dry_run, found=found, progress=progress)
+    if not dry_run:
+        marking.renew(engine)
+    return accepted
+
+
+def _line(engine: Engine) -> UUID | None:
+    with engine.catalog.reading() as connection:
+        known = identity.read(connection)
+    return None if known is None else known.line
+
+
+def _accept(
+    engine: Engine,
+    line: UUID | None,
+    *,
+    caller: Caller,
+    reason: str,
+    dry_run: bool,
+    found: Callable[[Adopted], None] | None,
+    progress: Callable[[int], None] | None,
+) -> Acceptance:
+    doubt = epoch.check(engine, caller=caller)
+    highest = max(epoch.twins(engine), default=0)
+    with engine.catalog.reading() as connection:
+        standing = epochs.standing(connection)
+    if standing.trust == epochs.REBUILDING:
+        raise CatalogRestored(reason=standing.reason)
+    if doubt is None:
+        return Acceptance(None, standing.epoch.number, {}, dry_run)
+    if dry_run:
+        counts = stocktaking.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
+        return Acceptance(doubt, None, counts, dry_run)
+    with job.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
+        engine.catalog.run(placements.forget_misses)  # a look noted by another state of the catalog is none (R20)
+        intents = _forget_intents(engine)
+        counts = stocktaking.take_stock(
+            engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
+        )
+        here = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))
+        epoch.write_twin(engine, here)
+        work.add(counts)
+    return Acceptance(doubt, here.number, counts)
+
+
+def _forget_intents(engine: Engine) -> list[Intent]:
+    """Drop the intents that came with the older catalog: collect would take them for stale, and delete their bytes.
+
+    They may have been committed since, and their sources collected; then the stores have them, and they are taken over.
+    Those at work now renew their leases; what came with the catalog does not, so its last leases are waited for.
+    """
+    with engine.catalog.reading() as connection:
+        before = epochs.noted_at(connection)
+    deadline = time.monotonic() + engine.lease * _LEASES
+    while time.monotonic() < deadline:
+        with engine.catalog.reading() as connection:
+            if not rebuilding.intents_at_work(connection, before=before):
+                break
+        time.sleep(1)
+
+    def unit(connection: sa.Connection) -> list[Intent]:
+        found = rebuilding.ended_intents(connection, before=before)
+        touched = {intent.blob for intent in found}
+        blobs.lock(connection, touched)
+        dropped = rebuilding.drop_intents(connection, [intent.id for intent in found])
+        blobs.drop_unused(connection, touched)
+        return dropped
+
+    return engine.catalog.run(unit)
+
+
+def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, caller: Caller, reason: str) -> Epoch:
+    epochs.lock(connection)
+    known = identity.read(connection)
+    if known is not None and known.line != line:
+        raise AcceptedMeanwhile
+    now = catalog_now(connection)
+    number = max(highest, epochs.standing(connection).epoch.number) + 1
+    here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+    epochs.raise_to(connection, here, by=caller.actor, reason=reason, now=now)
+    epochs.set_trust(connection, epochs.TRUSTED, by=caller.actor, reason=reason, now=now, event=RestoreAccepted)
+    identity.begin_line(connection, by=caller.actor, reason=reason, now=now)
+    return here
+
+
+def approve(engine: Engine, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
+    """Release the holds of a rebuild, batch by batch; yield each artifact."""
+    after: UUID = UUID(int=0)
+    while True:
+        with engine.catalog.reading() as connection:
+            ids = holds.under(connection, adopt.HOLD, after=after, limit=_BATCH)
+            rows = artifacts.load(connection, ids)
+        if not ids:
+            return
+        after = ids[-1]
+        if not dry_run:
+            engine.catalog.run(partial(_release, ids=ids, caller=caller, reason=reason))
+        yield from (Approved(row.ref, f"held since it was rebuilt, of {row.created_at:%Y-%m-%d}") for row in rows)
+
+
+def _release(connection: sa.Connection, *, ids: list[UUID], caller: Caller, reason: str) -> None:
+    blobs.lock(connection, artifacts.blobs_of(connection, ids))
+    rows = artifacts.lock(connection, ids)
+    now = catalog_now(connection)
+    released = holds.release(connection, ids, adopt.HOLD, by=caller.actor, now=now)
+    changed = [row for row in rows if row.id in released]
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge") for row in changed])
+    record(
+        connection,
+        changed,
+        lambda row: HoldReleased(before=HoldNames(holds=row.holds), after=ReleasedHold(hold=adopt.HOLD, reason=reason)),
+        now=now,
+        caller=caller,
+    )

@@ -1,0 +1,342 @@
+"""Take over bytes that no placement knows: what a rebuilt or restored catalog has lost is told by the objects.
+
+An object is adopted when it describes itself and its bytes, read whole, are what it says. It becomes another copy of an
+artifact that the catalog knows, or a new artifact, under a hold named ``rebuilt``: nothing of it expires until somebody
+has looked at it. What the catalog knows to have been purged, or collected, does not come back to life; it stays an
+orphan, which reconcile deletes in its own time.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.artifacts import ArtifactRebuilt, Placed, ReturnedArtifact, TakenOver
+from tierkeeper.audit.placements import BytesLeftAside, BytesLeftOver, LooseBytes
+from tierkeeper.base import log
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.content import StoredForm
+from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
+from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.rows import ArtifactRow, NewCopy
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener, settlement
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.record import record
+from tierkeeper.stores import layout
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, ThawNeeded
+from tierkeeper.values.artifacts import Ref
+from tierkeeper_client.identifiers import check_name, check_segment
+
+_log = log.get(__name__)
+
+HOLD = "rebuilt"
+
+
+class Adoption(StrEnum):
+    """What becomes of one object."""
+
+    ARTIFACT = "artifacts found only in the stores"
+    COPY = "copies taken over"
+    LEFTOVER = "left over from what was purged or collected"
+    DAMAGED = "damaged, not taken over"
+    UNKNOWN = "do not say what they are"
+    UNREAD = "could not be read"
+    GONE = "gone meanwhile"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object in a tier that no placement knows."""
+
+    tier: str
+    location: str
+    version: str | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """One object and what became of it, or would."""
+
+    object: Object
+    what: Adoption
+    ref: Ref | None = None
+
+
+def adopt(
+    engine: Engine, objects: Sequence[Object], *, caller: Caller, run: UUID | None, dry_run: bool
+) -> list[Adopted]:
+    """Take over what can be; a dry run reads no bytes, and says what would come back."""
+    ends = _ends(engine, objects)
+    candidates = [one for one in objects if layout.placement_of(one.location) not in ends]
+    look = functools.partial(_described, engine, read=not dry_run)
+    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if layout.placement_of(one.location) in ends]
+    aside = []
+    answers = engine.in_parallel(look, candidates)
+    away = engine.refused(one.tier for one in candidates)
+    for one, answer in zip(candidates, answers, strict=True):
+        found = Adoption.UNREAD if one.tier in away else answer
+        if isinstance(found, Adoption):
+            done.append(Adopted(one, found))
+            if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:
+                aside.append(one)
+            continue
+        unit = functools.partial(_take, engine=engine, one=one, found=found, caller=caller, run=run)
+        if dry_run:
+            with engine.catalog.reading() as connection, connection.begin() as transaction:
+                done.append(unit(connection))
+                transaction.rollback()
+            continue
+        try:
+            done.append(engine.catalog.run(unit))
+        except sa.exc.DataError:  # it says of itself what no row can hold: that is no matter of the others
+            _log.exception("an object cannot be taken over", tier=one.tier, location=one.location)
+            done.append(Adopted(one, Adoption.UNKNOWN))
+            aside.append(one)
+    if aside and not dry_run:
+        engine.catalog.run(functools.partial(note, objects=aside, event=BytesLeftAside, caller=caller, run=run))
+    return done
+
+
+def counted(done: Sequence[Adopted]) -> Counter[str]:
+    """Return how many there are of each."""
+    return Counter(one.what.value for one in done)
+
+
+def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, events.End]:
+    ids = {placement for one in objects if (placement := layout.placement_of(one.location)) is not None}
+    with engine.catalog.reading() as connection:
+        return events.ends_of(connection, ids)
+
+
+def note(
+    connection: sa.Connection,
+    *,
+    objects: Sequence[Object],
+    event: type[BytesLeftOver] | type[BytesLeftAside],
+    caller: Caller,
+    run: UUID | None,
+) -> None:
+    """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
+    ids = {one: layout.placement_of(one.location) for one in objects}
+    noted = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
+    lines = [
+        events.Line(
+            subject=id_,
+            revision=1,
+            payload=event(before=LooseBytes(tier=one.tier, location=one.location, size=one.size)),
+            actor=caller.actor,
+            run=run,
+        )
+        for one, id_ in ids.items()
+        if id_ is not None and id_ not in noted
+    ]
+    events.append(connection, lines, at=catalog_now(connection))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What an object is, and who vouches for its bytes; nobody where they were not read."""
+
+    info: ObjectInfo
+    vouched: Vouched | None
+    pin: str | None = None
+
+
+def _described(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
+    """Return what the object is, verified byte by byte if ``read``.
+
+    What is damaged is looked at again: a store may answer wrong once, and what is left aside stays so.
+    """
+    first = _seen(engine, one, read=read)
+    return _seen(engine, one, read=read) if first is Adoption.DAMAGED else first
+
+
+def _seen(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
+    try:
+        store = engine.store(one.tier)
+        info = store.describe(ObjectKey(one.location, one.version))
+        if info is None or not _is_ours(store, info, one.location):
+            return Adoption.UNKNOWN
+        if info.size != one.size:
+            return Adoption.DAMAGED
+        vouched, pin = _vouched(engine, one, info) if read else (None, None)
+    except ObjectNotFound:
+        return Adoption.GONE
+    except ContentMismatch:
+        return Adoption.DAMAGED
+    except StoreError:
+        return Adoption.UNREAD
+    return Described(info, vouched, pin) if vouched is not None or not read else Adoption.DAMAGED
+
+
+def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> tuple[Vouched | None, str | None]:
+    """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one.
+
+    With who vouches for it comes what names its bytes.
+    """
+    store, form = engine.store(one.tier), StoredForm(one.location, one.version)
+    try:
+        read = opener.read(store, form)
+    except ThawNeeded:
+        seen = store.head(opener.key_of(form))
+        if seen.sha256 == info.sha256:
+            return Vouched.SERVER, one.version or seen.pin
+        raise
+    wrong = info.content.difference(sha256=read.sha256)
+    return (None, None) if wrong else (Vouched.READ, one.version or read.pin)
+
+
+def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
+    """Whether what it says is well-formed, for it becomes rows of the catalog, and lies where such a copy is put."""
+    try:
+        check_segment(info.tenant, field="tenant")
+        check_segment(info.workflow, field="workflow")
+        check_name(info.name)
+    except TierkeeperError:
+        return False
+    return info.version >= 1 and layout.fits(store, info, location)
+
+
+def _take(
+    connection: sa.Connection, *, engine: Engine, one: Object, found: Described, caller: Caller, run: UUID | None
+) -> Adopted:
+    """Give one object its rows, in the order of the locks."""
+    info = found.info
+    scope = tenants.scopes(connection, [info.tenant])[info.tenant]
+    blob = blobs.take(connection, [(scope, info.sha256, info.size)])[scope, info.sha256]
+    name = (info.tenant, info.workflow, info.name)
+    head = artifacts.take_names(connection, [name])[name]
+    ref = Ref(*name, info.version)
+    known = artifacts.by_ref(connection, ref)
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    if placements.load(connection, [info.placement]):
+        return Adopted(one, Adoption.GONE, ref)  # somebody else was faster
+    if known is not None and known.sha256 == info.sha256:
+        needing = known if known.counted else _sharing(connection, blob)
+        if needing is None:
+            blobs.drop_unused(connection, [blob])
+            note(connection, objects=[one], event=BytesLeftOver, caller=caller, run=run)
+            return Adopted(one, Adoption.LEFTOVER, ref)
+        (row,) = artifacts.lock(connection, [needing.id])
+        _place(connection, engine, one, found, blob, owner=known.id, now=now)
+        _tell_of_copy(connection, row, one, now=now, caller=caller, run=run)
+        return Adopted(one, Adoption.COPY, row.ref)
+    version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
+    row = _new(moment, one, info, blob=blob, name=head.id, version=version)
+    artifacts.set_latest(connection, {head.id: max(head.latest, version)})
+    artifacts.insert(connection, [row])
+    reason = f"found only in tier {one.tier} when the catalog was rebuilt"
+    holds.place(connection, row.id, HOLD, by=caller.actor, reason=reason, now=now)
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
+    _place(connection, engine, one, found, blob, owner=row.id, now=now)
+    after = ReturnedArtifact(state=row.state, tier=one.tier, location=one.location, holds=row.holds, size=row.size)
+    line = events.of_artifact(row, ArtifactRebuilt(after=after), revision=1, now=now, actor=caller.actor, run=run)
+    events.append(connection, [line], at=now)
+    return Adopted(one, Adoption.ARTIFACT, row.ref)
+
+
+def _sharing(connection: sa.Connection, blob: UUID) -> ArtifactRow | None:
+    """Return an artifact that needs the content, under whatever name."""
+    return next((row for row in artifacts.of_blobs(connection, [blob]) if row.counted), None)
+
+
+def _place(
+    connection: sa.Connection,
+    engine: Engine,
+    one: Object,
+    found: Described,
+    blob: UUID,
+    *,
+    owner: UUID,
+    now: datetime,
+) -> None:
+    """Give the copy its row: present, or doomed where a good copy is present."""
+    info = found.info
+    copies = placements.of_blobs(connection, [blob])[blob]
+    occupied = [copy for copy in copies if copy.tier == one.tier and copy.state is PlacementState.PRESENT]
+    better = any(settlement.good(copy) for copy in occupied)
+    if occupied and not better:
+        placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
+    placements.adopt(
+        connection,
+        NewCopy(
+            id=info.placement,
+            blob_id=blob,
+            artifact_id=owner if engine.store(one.tier).readable_layout else None,
+            tier=one.tier,
+            location=one.location,
+            state=PlacementState.DOOMED if better else PlacementState.PRESENT,
+            store_version=one.version,
+            stored_size=one.size,
+            stored_sha256=info.sha256,
+            placed_by="found in the store",
+            made_at=now,
+            vouched=found.vouched,
+            pin=found.pin,
+            verified_at=now,
+            doomed_at=now if better else None,
+            delete_after=now + engine.grace if better else None,
+        ),
+    )
+
+
+def _tell_of_copy(
+    connection: sa.Connection, row: ArtifactRow, one: Object, *, now: datetime, caller: Caller, run: UUID | None
+) -> None:
+    payload = Placed(after=TakenOver(found=one.tier, location=one.location))
+    record(connection, [row], payload, now=now, caller=caller, run=run)
+    schedule.put(connection, [schedule.Coming(row.id, row.tenant, now, "converge")])
+
+
+def _new(moment: Moment, one: Object, info: ObjectInfo, *, blob: UUID, name: UUID, version: int) -> ArtifactRow:
+    row = ArtifactRow(
+        id=new_id(),
+        name_id=name,
+        tenant=info.tenant,
+        workflow=info.workflow,
+        name=info.name,
+        version=version,
+        blob_id=blob,
+        sha256=info.sha256,
+        size=info.size,
+        content_type=info.content_type,
+        metadata=info.metadata,
+        tags={},
+        created_at=min(info.created, moment.now),
+        stored_at=moment.now,
+        accessed_at=None,
+        policy_id=None,
+        state=ArtifactState.LIVE,
+        wanted=frozenset({one.tier}),
+        deleted_at=None,
+        purge_at=None,
+        purged_at=None,
+        retain_until=None,
+        retain_mode=None,
+        archived_tiers=None,
+        override_kind=None,
+        override_tiers=None,
+        override_until=None,
+        not_before=None,
+        revision=1,
+        holds=(HOLD,),
+        newer_live=0,
+    )
+    policy = moment.policies.governing(row.subject)
+    row.policy_id = policy.id
+    if policy.retention is not None:
+        row.retain_until = moment.retained_until(row)
+        row.retain_mode = policy.retention.mode.value
+    return row

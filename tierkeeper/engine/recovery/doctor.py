@@ -1,0 +1,132 @@
+"""Ask a catalog in use whether the invariants hold, and what an operator has to know; change nothing.
+
+It asks the catalog alone, and the coldest tier for the epoch's twin and the dumps: whether the stores have what the
+catalog says is for reconcile and verify to find out.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from tierkeeper.base.errors import DumpMissing, TierkeeperError
+from tierkeeper.catalog import doctor, epochs, holds, switches
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import adopt, dump
+from tierkeeper.engine.trust import epoch
+from tierkeeper.policy.decision import when
+from tierkeeper.values.health import Condition
+from tierkeeper.values.recovery import Checkup
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_DUMP_AGE = timedelta(days=2)  # they are made daily
+_LATE = timedelta(hours=1)
+
+_BUG = "This is a defect of tierkeeper, or somebody changed the catalog by hand: keep a copy of it, and report it."
+_ADVICE = {
+    "copies present twice": _BUG,
+    "events repeated": _BUG,
+    "events missing": _BUG,
+    "artifacts without an event": _BUG,
+    "content of another tenant": _BUG,
+    "blobs of nothing": _BUG,
+    "artifacts without a readable copy": "Look at `tierkeeper explain`; `tierkeeper reconcile` finds copies that came"
+    " back. Nothing else can bring the content back but storing it again.",
+    "deleted and never due": _BUG,
+    "damaged copies": "Converge makes them anew from another tier; `tierkeeper parked list` shows where it cannot.",
+    "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
+    " a share of all copies each day.",
+    "copies that were not found": "They are looked for again after `reconcile.quarantine`, and count for nothing until"
+    " then. Is the bucket what it should be? `tierkeeper reconcile` looks now.",
+    "parked": "`tierkeeper parked list` says why; then `parked retry` or `parked skip`.",
+    "overdue": "See `tierkeeper health`: are workers and Beat running?",
+    "awaiting approval": "`tierkeeper runs list`, then `runs approve` or `runs reject`.",
+    "events outside their month": "`maintain` did not run for months; nothing is lost, they stay where they are.",
+}
+_NOTED = {
+    "damaged copies",
+    "copies that nobody vouches for",
+    "copies that were not found",
+    "parked",
+    "overdue",
+    "awaiting approval",
+    "events outside their month",
+}
+
+
+def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
+    """Yield one line a check; ``everything``: all events, not only those of the artifacts of the last day."""
+    with engine.catalog.reading() as connection:
+        now = catalog_now(connection)
+    yield from _apart("epoch", lambda: _epoch(engine))
+    yield from _apart("deletes", lambda: _deletes(engine))
+    yield from _apart("dumps", lambda: _dumps(engine, now))
+    yield from _apart("held since a rebuild", lambda: _held(engine))
+    since = _BEGINNING if everything else now - timedelta(days=1)
+    for question in doctor.QUESTIONS:
+        yield from _apart(question, partial(_asked, engine, question, since=since, late=now - _LATE))
+
+
+def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
+    """One check that fails is one line, and the others are made."""
+    try:
+        yield ask()
+    except TierkeeperError as error:
+        yield Checkup(check, Condition.BAD, f"it could not be asked: {error}", "Mend that, and ask again.")
+
+
+def _asked(engine: Engine, question: str, *, since: datetime, late: datetime) -> Checkup:
+    with engine.catalog.reading() as connection, connection.begin():
+        answer = doctor.ask(connection, question, since=since, late=late)
+    if not answer.count:
+        return Checkup(question, Condition.OK, "none")
+    condition = Condition.ATTENTION if question in _NOTED else Condition.BAD
+    return Checkup(question, condition, f"{answer.count}, such as {answer.example}", _ADVICE[question])
+
+
+def _epoch(engine: Engine) -> Checkup:
+    with engine.catalog.reading() as connection:
+        standing = epochs.standing(connection)
+    if standing.trust == epochs.REBUILDING:
+        return Checkup(
+            "epoch", Condition.BAD, standing.reason, "`tierkeeper catalog rebuild` goes on where it stopped."
+        )
+    doubt = epoch.doubt(engine)
+    if doubt is None:
+        return Checkup("epoch", Condition.OK, f"{standing.epoch.number}, and its twin agrees")
+    advice = (
+        "Nothing is deleted. If this catalog is the one to go on with: `tierkeeper doctor --accept-restore --dry-run`,"
+        " then without --dry-run."
+    )
+    return Checkup("epoch", Condition.BAD, doubt, advice)
+
+
+def _deletes(engine: Engine) -> Checkup:
+    with engine.catalog.reading() as connection:
+        refused = switches.deletes_refused(connection)
+    if refused is None:
+        return Checkup("deletes", Condition.OK, "enabled")
+    return Checkup("deletes", Condition.ATTENTION, f"off: {refused}", "`tierkeeper deletes on` when that is over.")
+
+
+def _dumps(engine: Engine, now: datetime) -> Checkup:
+    advice = "`tierkeeper catalog dump` makes one now; Beat sends one a day."
+    try:
+        complete = [view for view in dump.listed(engine) if view.complete]
+    except DumpMissing as error:
+        return Checkup("dumps", Condition.ATTENTION, str(error), "Add a tier that is no database.")
+    if not complete:
+        return Checkup("dumps", Condition.ATTENTION, "none", advice)
+    newest = complete[0].at
+    old = now - newest > _DUMP_AGE
+    found = f"{len(complete)}, the newest of {when(newest)}"
+    return Checkup("dumps", Condition.ATTENTION if old else Condition.OK, found, advice if old else "")
+
+
+def _held(engine: Engine) -> Checkup:
+    with engine.catalog.reading() as connection:
+        count = holds.count(connection, adopt.HOLD)
+    if not count:
+        return Checkup("held since a rebuild", Condition.OK, "none")
+    advice = "Look them through, then `tierkeeper catalog rebuild --approve`."
+    return Checkup("held since a rebuild", Condition.ATTENTION, str(count), advice)

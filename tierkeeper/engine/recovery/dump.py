@@ -1,0 +1,216 @@
+"""Dump the catalog into the coldest tier, so that it can be rebuilt from there.
+
+All tables at one moment, by COPY in one snapshot, into files on this machine's disk; then, with no transaction open,
+into the store; the manifest last. A dump that was interrupted has no manifest and does not count. The events since the
+last dump go into a segment of their own. When the new dump was read back and is right, the oldest ones go, until as
+many as the settings say are left; not from a catalog that is not trusted (it may be an older one than they are), nor
+while deletes are switched off.
+"""
+
+import gzip
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+from uuid import UUID, uuid4
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.content import StoredForm
+from tierkeeper.base.errors import DumpMissing
+from tierkeeper.base.states import RunKind, Vouched
+from tierkeeper.catalog import dumps, epochs, switches
+from tierkeeper.catalog.dumps import Snapshot
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.copies import opener
+from tierkeeper.engine.recovery import dumpfiles
+from tierkeeper.engine.recovery.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
+from tierkeeper.engine.trust import epoch, marking, reserved
+from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
+from tierkeeper.values.runs import SweepResult
+from tierkeeper_client.digest import Digest
+
+Progress = Callable[[int], None]
+#: writes an object: its location, content, time, mark and type
+_Put = Callable[[str, BinaryIO, datetime, UUID, str], None]
+_LEVEL = 6  # of gzip
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A table, or a segment of events, on this machine's disk."""
+
+    table: str
+    content: BinaryIO
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An object of the dump: what it should be, and whether its bytes were vouched for as they were written."""
+
+    location: str
+    sha256: str
+    vouched: bool
+
+
+def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
+    """Make one dump and check it; raises DumpMissing where there is no tier to keep it in."""
+    store = home(engine)
+    with job.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
+        distrusted = epoch.advance(engine, caller=caller)
+        written: list[_Written] = []
+        manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
+        _verify(store, manifest, written, heard=work.heard)
+        engine.marks.confirm(store)
+        pruned = 0 if distrusted else _prune(engine, store, manifest.name)
+        counts = {
+            "tables": len(manifest.parts),
+            "rows": sum(part.rows for part in manifest.parts),
+            "segments of events": len(manifest.events),
+            "older dumps deleted": pruned,
+        }
+        work.add(counts, size=size)
+    return work.result()
+
+
+def listed(engine: Engine) -> list[DumpView]:
+    """Return the dumps there are, newest first: also those of the lost catalog that an empty one is to take over."""
+    store = home(engine)
+    with engine.marks.assuming(marking.found(engine, only=store.config.tier)):
+        return dumpfiles.listed(store)
+
+
+def home(engine: Engine) -> Store:
+    """Return the store that has the dumps; DumpMissing where there is none for them."""
+    store = reserved.home(engine)
+    if store is None:
+        raise DumpMissing(tier=engine.tiers[-1].name, named=" (a database tier holds records only)")
+    return store
+
+
+def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, int]:
+    with ExitStack() as stack:
+        with engine.catalog.reading() as connection:
+            line = epochs.standing(connection).epoch.line or UUID(int=0)
+        earlier = dumpfiles.chain(home(engine), line)
+        since = dumpfiles.next_start(earlier)
+        with dumps.snapshot(engine.catalog) as snapshot:
+            at = snapshot.at
+            tables = [stack.enter_context(_copied(engine, snapshot, table)) for table in dumps.tables()]
+            events = stack.enter_context(_copied(engine, snapshot, dumps.EVENTS, since=since))
+            noted = epochs.standing(snapshot.connection).epoch
+            revision = snapshot.revision
+        segment = _put_segment(put, line, events, since=since, until=at)
+        name = dumpfiles.named(at, uuid4())
+        parts = []
+        for file in tables:
+            parts.append(_put_table(put, name, file, at=at))
+            progress(file.rows)
+        manifest = Manifest(
+            name=name,
+            taken_at=at,
+            revision=revision,
+            epoch=noted.number,
+            line=str(line),
+            parts=tuple(parts),
+            event_columns=tuple(dumps.columns(dumps.EVENTS)),
+            events=(*earlier, segment),
+        )
+        content = io.BytesIO(manifest.as_json())
+        location = dumpfiles.located(name, dumpfiles.MANIFEST)
+        put(location, content, at, uuid4(), "application/json")
+        return manifest, sum(file.size for file in [*tables, events])
+
+
+@contextmanager
+def _copied(engine: Engine, snapshot: Snapshot, table: str, *, since: datetime | None = None) -> Iterator[_File]:
+    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+        content = _Hashed(cast("BinaryIO", spool))
+        with gzip.GzipFile(fileobj=content, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
+            rows = snapshot.copy(table, packed) if since is None else snapshot.copy_events(since, packed)
+        yield _File(table, content.file, rows, content.file.tell(), content.digest.sha256.hex())
+
+
+class _Hashed:
+    """A file that is hashed while it is written: the snapshot does not wait for a second pass."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = Digest()
+
+    def write(self, data: bytes) -> int:
+        """Write and hash."""
+        self.digest.add(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        """Write out."""
+        self.file.flush()
+
+
+def _put(
+    store: Store, written: list[_Written], location: str, content: BinaryIO, made: datetime, mark: UUID, type_: str
+) -> None:
+    stored, sha256 = reserved.put(store, location, content, made=made, mark=mark, content_type=type_)
+    written.append(_Written(location, sha256.hex(), stored.vouched is Vouched.WRITTEN))
+
+
+def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
+    location = dumpfiles.located(name, f"{file.table}.copy.gz")
+    put(location, file.content, at, uuid4(), GZIP)
+    return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
+
+
+def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> Segment:
+    mark = uuid4()
+    segment = Segment("", since, until, file.rows, file.sha256)
+    segment = replace(segment, location=dumpfiles.segment_located(line, segment, mark))
+    put(segment.location, file.content, until, mark, GZIP)
+    return segment
+
+
+def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, heard: Callable[[], None]) -> None:
+    """Read back what was written; ContentMismatch where it is not that.
+
+    Frozen classes are asked for their checksum; where they tell none, the bytes must have been vouched for as they
+    were written.
+    """
+    copied = {part.location: part.sha256 for part in manifest.parts}
+    copied |= {segment.location: segment.sha256 for segment in manifest.events[-1:]}
+    for each in written:
+        heard()
+        sha256 = copied.get(each.location, each.sha256)  # what left the catalog, not what was sent of it
+        try:
+            found = opener.read(store, StoredForm(each.location)).sha256.hex()
+        except ThawNeeded:
+            told = store.head(ObjectKey(each.location)).sha256
+            if told is None and not each.vouched:
+                reason = "nobody vouches for them, and they cannot be read before they are thawed; older dumps stay"
+                raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason) from None
+            found = sha256 if told is None else told.hex()
+        if found != sha256:
+            reason = f"their SHA-256 is {found}, not {sha256}"
+            raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason)
+
+
+def _prune(engine: Engine, store: Store, newest: str) -> int:
+    """Delete the dumps before the last so many complete ones, interrupted ones with them; return how many went."""
+    with engine.catalog.reading() as connection:
+        if switches.deletes_refused(connection) is not None:
+            return 0
+    found = dumpfiles.listed(store)
+    kept = [d.name for d in found if d.complete and d.name <= newest][: engine.settings.dumps.keep]
+    old: Sequence[str] = [d.name for d in found if d.name < min(kept)]
+    for name in old:
+        keys = dumpfiles.files_of(store, name)
+        for start in range(0, len(keys), store.delete_batch):
+            store.delete(keys[start : start + store.delete_batch])
+    return len(old)

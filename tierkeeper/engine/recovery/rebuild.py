@@ -1,0 +1,246 @@
+"""Make the catalog again: from the newest dump and the exported events, and from what the stores have.
+
+1. look: the catalog is empty, the dump is complete, the tiers have the marks of one catalog. Nothing has changed.
+2. fetch: the dump's files onto this machine's disk, each with the hash that its manifest says. Nothing has changed.
+3. load (transaction): all of it, which catalog this is, as the marks in the tiers say, and the epoch above every one
+   seen; the catalog says of itself that it is being rebuilt, so that nothing is deleted. A crash before its commit
+   leaves the catalog empty.
+4. compare: every tier is listed (:mod:`tierkeeper.engine.recovery.stocktaking`); what is newer than the dump is taken
+   over under a hold, what is missing is reported. A crash in it leaves a catalog that is being rebuilt: the same
+   command goes on.
+5. finish: the tiers' marks say what the catalog says; then (transaction, and the epoch's twin) it is rebuilt, and not
+   trusted until an operator accepts it. A crash before the transaction leaves a catalog that is being rebuilt.
+
+From the objects alone there is no step 2, and step 3 loads nothing: bytes and first names come back, all of it held.
+"""
+
+import gzip
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.catalog import CatalogRebuilt, RebuildBegun
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogInUse, DumpUnusable
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.catalog.identity import Identity
+from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.engine import job
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import dump as dumping
+from tierkeeper.engine.recovery import dumpfiles, stocktaking
+from tierkeeper.engine.recovery.adopt import Adopted
+from tierkeeper.engine.recovery.dumpfiles import Manifest
+from tierkeeper.engine.trust import epoch, marking
+from tierkeeper.engine.trust.marking import Heritage
+from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.values.recovery import RebuildResult
+from tierkeeper_client.digest import Digest
+
+_UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a catalog is made from; no manifest where it is made from the objects, or an unfinished rebuild goes on."""
+
+    unfinished: bool
+    heritage: Heritage
+    manifest: Manifest | None
+
+
+@dataclass(slots=True)
+class Fetched:
+    """The files of a dump on this machine's disk: each table's with its columns, and the events' in their order."""
+
+    tables: list[tuple[str, Sequence[str], BinaryIO]] = field(default_factory=list)
+    events: list[BinaryIO] = field(default_factory=list)
+
+
+def rebuild(
+    engine: Engine,
+    *,
+    caller: Caller,
+    dump: str | None = None,
+    objects_only: bool = False,
+    dry_run: bool = False,
+    found: Callable[[Adopted], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> RebuildResult:
+    """Rebuild an empty catalog, or go on where a rebuild stopped.
+
+    Raises CatalogInUse, DumpMissing, DumpUnusable, StoreTransient where a tier does not answer. A dry run compares
+    nothing but the dump with what the stores list, and says how much would come back.
+    """
+    base = step_1_look(engine, dump=dump, objects_only=objects_only)
+    with engine.marks.assuming(base.heritage.marks):
+        if dry_run:
+            return _result(None, base, stocktaking.preview(engine, base.manifest, progress=progress), dry_run=True)
+        intents: list[Intent] = []
+        if not base.unfinished:
+            with ExitStack() as stack:
+                intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), caller=caller)
+        with job.running(engine.catalog, RunKind.REBUILD, caller=caller) as work:
+            counts = step_4_compare(
+                engine, work.run, intents, caller=caller, found=found, progress=work.moved(progress)
+            )
+            step_5_finish(engine, base, caller=caller)
+            work.add(counts)
+    return _result(work.run, base, counts, dry_run=False)
+
+
+def _result(run: UUID | None, base: Base, counts: Mapping[str, int], *, dry_run: bool) -> RebuildResult:
+    manifest = base.manifest
+    rows = {part.table: part.rows for part in manifest.parts} if manifest else {}
+    name, taken_at = (manifest.name, manifest.taken_at) if manifest else (None, None)
+    return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run)
+
+
+def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> Base:
+    """Return what the catalog is to be made from; CatalogInUse where there is something else in it."""
+    with engine.catalog.reading() as connection:
+        unfinished = _unfinished(connection)
+    heritage = marking.inherit(engine, unfinished=unfinished)
+    if objects_only or unfinished:
+        return Base(unfinished, heritage, None)
+    with engine.marks.assuming(heritage.marks):
+        store = dumping.home(engine)
+        manifest = dumpfiles.read_manifest(store, store.config.tier, dump)
+    _check_columns(manifest)
+    return Base(unfinished, heritage, manifest)
+
+
+def _unfinished(connection: sa.Connection) -> bool:
+    if epochs.standing(connection).trust == epochs.REBUILDING:
+        return True
+    used = dumps.in_use(connection)
+    if used is not None:
+        raise CatalogInUse(what=used)
+    return False
+
+
+def _check_columns(manifest: Manifest) -> None:
+    """Refuse a dump with more than this version of the code knows of; what it lacks gets its defaults."""
+    known = dumps.tables()
+    for part in manifest.parts:
+        if part.table not in known or not set(part.columns) <= set(dumps.columns(part.table)):
+            problem = f"it is of revision {manifest.revision}, which is newer: {part.table} is not known as it has it"
+            raise DumpUnusable(name=manifest.name, problem=problem)
+
+
+def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
+    """Return the dump's files, open until ``stack`` is closed; DumpUnusable."""
+    fetched, manifest = Fetched(), base.manifest
+    if manifest is not None:
+        fetch = partial(_fetched, engine, dumping.home(engine), manifest)
+        parts = {part.table: part for part in manifest.parts}
+        for name in dumps.tables():
+            if name in parts:
+                file = stack.enter_context(fetch(parts[name].location, parts[name].sha256))
+                fetched.tables.append((name, parts[name].columns, file))
+        fetched.events += [stack.enter_context(fetch(segment.location, segment.sha256)) for segment in manifest.events]
+    return fetched
+
+
+def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller) -> list[Intent]:
+    """Load all of it; return the uploads that were open when the dump was taken."""
+    highest, manifest = max(epoch.twins(engine), default=0), base.manifest
+
+    def unit(connection: sa.Connection) -> list[Intent]:
+        epochs.lock(connection)
+        if _unfinished(connection):
+            return []  # an earlier try of this transaction, whose reply was lost
+        if manifest is not None:
+            dumps.clear(connection)
+            for name, columns, file in fetched.tables:
+                dumps.load(connection, name, columns, _unpacked(file))
+            for file in fetched.events:
+                dumps.load_events(connection, manifest.event_columns, _unpacked(file))
+        now = catalog_now(connection)
+        _take_over(connection, manifest, base.heritage, caller=caller, now=now)
+        intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
+        placements.forget_misses(connection)
+        number = max(highest, epochs.standing(connection).epoch.number) + 1
+        here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+        epochs.raise_to(connection, here, by=caller.actor, reason="a rebuild", now=now)
+        epochs.set_trust(
+            connection, epochs.REBUILDING, by=caller.actor, reason=_UNFINISHED, now=now, event=RebuildBegun
+        )
+        return intents
+
+    return engine.catalog.run(unit)
+
+
+def _take_over(
+    connection: sa.Connection, manifest: Manifest | None, heritage: Heritage, *, caller: Caller, now: datetime
+) -> None:
+    """Make the catalog the one that the tiers belong to; DumpUnusable where the dump is another one's."""
+    known = identity.read(connection)
+    if manifest is not None and known is not None and heritage.catalog not in {None, known.catalog}:
+        problem = f"it is of catalog {known.catalog}, and the tiers have the marks of {heritage.catalog}"
+        raise DumpUnusable(name=manifest.name, problem=problem)
+    heir = Identity(
+        catalog=heritage.catalog or (known.catalog if known else uuid4()),
+        line=heritage.line or (known.line if known else uuid4()),
+        tiers={tier: mark.made for tier, mark in heritage.marks.items()},
+        was=next(iter(heritage.own), None),
+        founded=known is not None and known.founded,
+    )
+    identity.write(connection, heir, by=caller.actor, reason="a rebuild", now=now)
+
+
+def step_4_compare(
+    engine: Engine,
+    run: UUID | None,
+    intents: Sequence[Intent],
+    *,
+    caller: Caller,
+    found: Callable[[Adopted], None] | None,
+    progress: Callable[[int], None] | None,
+) -> Mapping[str, int]:
+    """List every tier, take over what is newer than the dump, report what is missing; return the counts."""
+    return stocktaking.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
+
+
+def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
+    """Renew the marks, say that the catalog is rebuilt and not accepted yet, then write the epoch's twin."""
+    marking.renew(engine, replacing=base.heritage.own)
+    made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
+    reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
+
+    def unit(connection: sa.Connection) -> Epoch:
+        epochs.lock(connection)
+        now = catalog_now(connection)
+        epochs.set_trust(connection, epochs.RESTORED, by=caller.actor, reason=reason, now=now, event=CatalogRebuilt)
+        return epochs.standing(connection).epoch
+
+    epoch.write_twin(engine, engine.catalog.run(unit))
+
+
+@contextmanager
+def _fetched(engine: Engine, store: Store, manifest: Manifest, location: str, sha256: str) -> Iterator[BinaryIO]:
+    """A file of a dump on this machine's disk; DumpUnusable where it is not what the manifest says."""
+    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+        digest = Digest()
+        with store.open(ObjectKey(location)) as chunks:
+            for chunk in chunks:
+                digest.add(chunk)
+                spool.write(chunk)
+        if digest.sha256.hex() != sha256:
+            raise DumpUnusable(name=manifest.name, problem=f"the bytes of {location} are not those it was made with")
+        yield cast("BinaryIO", spool)
+
+
+def _unpacked(file: BinaryIO) -> gzip.GzipFile:
+    file.seek(0)  # a transaction may be run again
+    return gzip.GzipFile(fileobj=file, mode="rb")

@@ -1,0 +1,155 @@
+"""Make a catalog agree with what the stores really have, after it was rebuilt or restored.
+
+Every tier is looked at as reconcile does (:mod:`tierkeeper.engine.reconcile.look`). What no placement knows is taken
+over first, in all tiers (:mod:`tierkeeper.engine.recovery.adopt`); then what is missing or is another size is reported,
+so that converge makes it anew. In this order a copy that was moved meanwhile is found where it is now before it is
+missed where it was. Nothing is deleted. All of it can be done again, after a crash or because it took long.
+"""
+
+import gzip
+import heapq
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import groupby, islice
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, TextIO, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.placements import BytesLeftOver
+from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import placements
+from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile.look import Look
+from tierkeeper.engine.reconcile.seen import Seen
+from tierkeeper.engine.recovery import adopt, dump
+from tierkeeper.engine.recovery.adopt import Adopted, Object
+from tierkeeper.engine.recovery.dumpfiles import Manifest, Part
+from tierkeeper.engine.trust import reserved
+from tierkeeper.stores import layout
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits
+
+_BATCH = 200
+_LISTED = 1000
+_SIDES = {1: "only in the dump", 2: "only in the stores", 3: "in the dump and in the stores"}
+
+
+def take_stock(
+    engine: Engine,
+    *,
+    caller: Caller,
+    run: UUID | None,
+    dry_run: bool = False,
+    intents: Sequence[Intent] = (),
+    found: Callable[[Adopted], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Counter[str]:
+    """Do it for every tier, and return what was found; StoreTransient where a tier does not answer.
+
+    ``intents`` are those that were dropped from the catalog: where their bytes are not there, an event says that it
+    knew them, so that they are orphans and no strangers should they still come.
+    """
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        looks = []
+        strangers = stack.enter_context(tempfile.TemporaryFile("w+", prefix="tierkeeper-"))
+        for tier in engine.tiers:
+            look = _look(engine, tier.name, strangers, counts, progress=progress)
+            stack.callback(look.close)
+            away = look.take().away
+            if away is not None:
+                raise StoreTransient(tier=tier.name, reason=away)
+            looks.append(look)
+        objects = _read(strangers)
+        while batch := list(islice(objects, _BATCH)):
+            done = adopt.adopt(engine, batch, caller=caller, run=run, dry_run=dry_run)
+            counts += adopt.counted(done)
+            if found is not None:
+                for one in done:
+                    found(one)
+            if progress is not None:
+                progress(len(batch))
+        if intents:
+            engine.catalog.run(partial(_leave_over, intents=intents, caller=caller, run=run))
+        for look in () if dry_run else looks:
+            counts += act.repair(engine, look, caller=caller)
+    return +counts
+
+
+def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], caller: Caller, run: UUID | None) -> None:
+    taken = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
+    left = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in taken]
+    adopt.note(connection, objects=left, event=BytesLeftOver, caller=caller, run=run)
+
+
+def preview(
+    engine: Engine, manifest: Manifest | None, *, progress: Callable[[int], None] | None = None
+) -> Counter[str]:
+    """Compare the copies that a dump has with what the stores list, by their ids alone; change nothing."""
+    counts: Counter[str] = Counter()
+    with Seen() as dumped, Seen() as there:
+        for part in manifest.parts if manifest else ():
+            if part.table == "placements":
+                for id_ in _dumped(engine, part):
+                    dumped.add([id_])
+        for tier in engine.tiers:
+            listing = engine.store(tier.name).list()
+            while chunk := list(islice(listing, _LISTED)):
+                ids = [layout.placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
+                there.add(each for each in ids if each is not None)
+                counts["foreign"] += ids.count(None)
+                if progress is not None:
+                    progress(len(chunk))
+            engine.marks.confirm(engine.store(tier.name))
+        both = heapq.merge(((each, 1) for each in dumped.ordered()), ((each, 2) for each in there.ordered()))
+        for _, sides in groupby(both, key=lambda pair: pair[0]):
+            counts[_SIDES[sum({side for _, side in sides})]] += 1
+    return +counts
+
+
+def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
+    """Return the ids of the copies that a dump knows to be there."""
+    place, state = part.columns.index("id"), part.columns.index("state")
+    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+        with dump.home(engine).open(ObjectKey(part.location)) as chunks:
+            for chunk in chunks:
+                spool.write(chunk)
+        spool.seek(0)
+        with gzip.GzipFile(fileobj=cast("BinaryIO", spool), mode="rb") as lines:
+            for line in lines:
+                fields = line.split(b"\t")
+                if fields[state] in {b"present", b"doomed"}:
+                    yield UUID(fields[place].decode())
+
+
+def _look(
+    engine: Engine, tier: str, strangers: TextIO, counts: Counter[str], *, progress: Callable[[int], None] | None
+) -> Look:
+    def note(finding: Finding) -> None:
+        if finding.kind in {FindingKind.ORPHAN, FindingKind.STRANGER}:
+            strangers.write(json.dumps([finding.tier, finding.location, finding.version, finding.size]) + "\n")
+        else:
+            counts[finding.kind.value] += 1
+
+    settings = engine.settings.reconcile
+    limits = ReconcileLimits(settings.quarantine, settings.stop_share, settings.stop_floor)
+    return Look(engine, tier, limits=limits, record=False, found=note, progress=progress or _silent)
+
+
+def _read(strangers: TextIO) -> Iterator[Object]:
+    strangers.seek(0)
+    for line in strangers:
+        yield Object(*json.loads(line))
+
+
+def _silent(_done: int) -> None:
+    """Show no progress."""

@@ -1,0 +1,141 @@
+"""The catalog's epoch: by it an older copy of the catalog is recognised before it does harm.
+
+A catalog restored to an hour ago would take an hour of data for orphans, and delete what was rescued, held or stored
+again meanwhile. So the epoch has a twin in the coldest tier, and both are raised together by every reconcile and every
+dump; beside it stands which server, timeline and database the catalog lay on. A catalog whose twin is ahead, or has
+another mark, or that lies elsewhere than it did, is not trusted: collect pauses and reconcile only quarantines until
+an operator accepts it (:mod:`tierkeeper.engine.recovery.acceptance`).
+
+The catalog is raised first, then its twin is written. A crash between leaves a catalog ahead of its twin, which is no
+finding; the other order would make a false alarm. A coldest tier that is away leaves the answer open: nothing is noted
+then, so that a tier that is away does not stop the collect of the others.
+"""
+
+import io
+import json
+import re
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.catalog import RestoreRecognised
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.catalog import epochs
+from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.epochs import Epoch
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.trust import reserved
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import StoreError
+
+FOLDER = f"{reserved.PREFIX}epoch/"
+_TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
+_KEPT = 10  # twins; only the highest counts
+
+
+def require_trusted(connection: sa.Connection) -> None:
+    """Raise CatalogRestored where the catalog may be an older copy of itself; asked at every decision to delete."""
+    reason = epochs.distrusted(connection)
+    if reason is not None:
+        raise CatalogRestored(reason=reason)
+
+
+def check(engine: Engine, *, caller: Caller) -> str | None:
+    """Compare the catalog with its twin; return why it is not trusted, None if it is.
+
+    What is recognised is noted in the catalog, for collect to see.
+    """
+    try:
+        reason = doubt(engine)
+    except StoreError as error:
+        return f"the catalog's twin in the coldest tier cannot be read: {error}"
+    if reason is not None:
+        recognise(engine, reason, caller=caller)
+    return reason
+
+
+def doubt(engine: Engine) -> str | None:
+    """Return why the catalog is not trusted, None if it is; note nothing. Raises the store's errors."""
+    with engine.catalog.reading() as connection:
+        noted = epochs.distrusted(connection)
+    if noted is not None:
+        return noted
+    found = twins(engine)
+    # the catalog after its twins: another sweep may raise both meanwhile, the catalog first
+    with engine.catalog.reading() as connection:
+        return _ahead(epochs.standing(connection).epoch, found)
+
+
+def advance(engine: Engine, *, caller: Caller) -> str | None:
+    """Raise the epoch of a trusted catalog, and its twin; return why not both were raised, None if they were."""
+    reason = check(engine, caller=caller)
+    if reason is not None:
+        return reason
+    raised = engine.catalog.run(lambda c: _raised(c, caller))
+    try:
+        write_twin(engine, raised)
+    except StoreError as error:
+        return f"the catalog's twin in the coldest tier cannot be written: {error}"
+    return None
+
+
+def twins(engine: Engine) -> dict[int, set[UUID]]:
+    """Return the marks of the twins in the coldest tier, by their number."""
+    found: dict[int, set[UUID]] = {}
+    store = reserved.home(engine)
+    for stored in () if store is None else store.list(FOLDER):
+        match = _TWIN.fullmatch(stored.location)
+        if match is not None:
+            found.setdefault(int(match[1]), set()).add(UUID(match[2]))
+    if store is not None:
+        engine.marks.confirm(store)  # another place has no twins, or another catalog's
+    return found
+
+
+def write_twin(engine: Engine, epoch: Epoch) -> None:
+    """Write the epoch's twin, and forget those that no longer count."""
+    store = reserved.home(engine)
+    if store is None or epoch.mark is None:
+        return
+    with engine.catalog.reading() as connection:
+        moment = catalog_now(connection)
+    content = io.BytesIO(json.dumps({"epoch": epoch.number, "line": str(epoch.line)}).encode())
+    location = f"{FOLDER}{epoch.number}-{epoch.mark}"
+    reserved.put(store, location, content, made=moment, mark=epoch.mark, content_type="application/json")
+    engine.marks.confirm(store)
+    old = [(n, mark) for n, marks in twins(engine).items() if n <= epoch.number - _KEPT for mark in marks]
+    if old:
+        store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
+
+
+def _ahead(epoch: Epoch, found: dict[int, set[UUID]]) -> str | None:
+    highest = max(found, default=0)
+    if highest > epoch.number:
+        return f"the coldest tier knows epoch {highest}, and the catalog is at {epoch.number}"
+    if highest == epoch.number and epoch.mark not in found[highest]:
+        return f"epoch {highest} was given out by another copy of this catalog"
+    return None
+
+
+def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
+    epochs.lock(connection)
+    before = epochs.standing(connection).epoch
+    epoch = Epoch(before.number + 1, uuid4(), before.line or uuid4(), epochs.server(connection))
+    epochs.raise_to(connection, epoch, by=caller.actor, reason="a sweep", now=catalog_now(connection))
+    return epoch
+
+
+def recognise(engine: Engine, reason: str, *, caller: Caller) -> None:
+    """Note that the catalog may be an older copy of itself, unless that is known."""
+
+    def unit(connection: sa.Connection) -> None:
+        epochs.lock(connection)
+        if epochs.standing(connection).trust == epochs.TRUSTED:
+            moment: datetime = catalog_now(connection)
+            epochs.set_trust(
+                connection, epochs.RESTORED, by=caller.actor, reason=reason, now=moment, event=RestoreRecognised
+            )
+
+    engine.catalog.run(unit)

@@ -1,0 +1,296 @@
+"""promote, archive, restore, purge, undelete: each changes what is wanted, then converges.
+
+1. intend (transaction): THE COMMIT POINT of a verb. Under the locks of R14 the artifacts get the new wish, are made
+   due (R9), the event and the row in ``commands`` are written. A crash after it leaves due artifacts: the sweep goes
+   on.
+2. converge: those artifacts, here and now, where nobody else has the lease. A crash leaves what converge leaves.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound
+from tierkeeper.base.ids import new_id
+from tierkeeper.base.states import ArtifactState, Outcome
+from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.engine.context import Engine, Worker
+from tierkeeper.engine.converge.converge import converge_these
+from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.moment import Moment
+from tierkeeper.engine.verbs import wishes
+from tierkeeper.engine.verbs.wishes import Wish
+from tierkeeper.values.artifacts import Ref, VerbResult
+from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
+
+Decide = Callable[[wishes.Asked], Wish]
+
+_MOVES = PromoteArgs, ArchiveArgs  # what they ask for may be there already
+_NOT_COUNTED = "its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Intended:
+    """One artifact's part of a verb, as it is recorded in ``commands``."""
+
+    artifact: UUID
+    ref: Ref
+    outcome: Outcome
+    state: ArtifactState
+    wanted: tuple[str, ...]
+    detail: str
+    purge_at: datetime | None
+
+    def recorded(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "artifact": str(self.artifact),
+            "ref": [self.ref.tenant, self.ref.workflow, self.ref.name, self.ref.version],
+            "outcome": self.outcome.value,
+            "state": self.state.value,
+            "wanted": list(self.wanted),
+            "detail": self.detail,
+            "purge_at": None if self.purge_at is None else self.purge_at.isoformat(),
+        }
+
+    @classmethod
+    def read(cls, recorded: dict[str, Any]) -> "_Intended":
+        """The reverse of :meth:`recorded`."""
+        return cls(
+            artifact=UUID(recorded["artifact"]),
+            ref=Ref(*recorded["ref"]),
+            outcome=Outcome(recorded["outcome"]),
+            state=ArtifactState(recorded["state"]),
+            wanted=tuple(recorded["wanted"]),
+            detail=recorded["detail"],
+            purge_at=None if recorded["purge_at"] is None else datetime.fromisoformat(recorded["purge_at"]),
+        )
+
+
+def promote(engine: Engine, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    """Move to one tier, in either direction, until the next phase begins."""
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
+
+
+def archive(engine: Engine, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    """Move to the coldest tier, for good; the purge age stays."""
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
+
+
+def restore(engine: Engine, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    """Add a copy in the hottest tier (or the one given), for some days or for good."""
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
+
+
+def purge(engine: Engine, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    """Delete now; gone after the undo window."""
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
+
+
+def undelete(engine: Engine, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
+    """Live again, while the undo window lasts."""
+    return _carry_out(engine, args, caller=caller, dry_run=dry_run)
+
+
+def intend(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
+    """Do only what makes a verb certain: its wish stands in the catalog, and the next sweep does it."""
+    return _results(engine, args, _wished(engine, args, caller=caller, dry_run=False), dry_run=False)
+
+
+def _carry_out(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[VerbResult]:
+    intended = _wished(engine, args, caller=caller, dry_run=dry_run)
+    if not dry_run:
+        step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], caller=caller)
+    return _results(engine, args, intended, dry_run=dry_run)
+
+
+def _wished(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Intended]:
+    """Take step 1. That a copy is where it is wanted already is said only of a tier whose mark is read now (R19)."""
+    caller = caller.keyed()
+    verb, decide = _asking(engine, args)
+    try:
+        return step_1_intend(engine, verb, args, decide, caller=caller, dry_run=dry_run)
+    except AlreadyThere as error:
+        engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)
+        raise
+
+
+def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
+    """Return the name of the verb that ``args`` are for, and what it wishes; raises UnknownTier."""
+    match args:
+        case PromoteArgs(to_tier=tier):
+            engine.store(tier)
+            return "promote", lambda asked: wishes.promote(asked, tier)
+        case RestoreArgs(to_tier=to_tier, days=days):
+            if to_tier is not None:
+                engine.store(to_tier)
+            return "restore", lambda asked: wishes.restore(asked, to_tier, days)
+        case ArchiveArgs():
+            return "archive", wishes.archive
+        case PurgeArgs():
+            return "purge", wishes.purge
+        case UndeleteArgs():
+            return "undelete", wishes.undelete
+    raise AssertionError(type(args))
+
+
+def step_1_intend(
+    engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, caller: Caller, dry_run: bool
+) -> list[_Intended]:
+    """Write the wish, or answer from ``commands``; raises what refuses it, and then nothing is changed."""
+    arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
+    delivery = commands.Delivery(args.tenant, caller.key, 0, verb, arguments_hash)
+
+    def unit(connection: sa.Connection) -> list[_Intended]:
+        known = commands.find(connection, [delivery])
+        if known:
+            return [_Intended.read(r) for r in known[delivery]["results"]]
+        peek = _selected(connection, args)
+        blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
+        rows = artifacts.lock(connection, [a.id for a in peek])
+        known = commands.find(connection, [delivery])  # another delivery may have held the locks
+        if known:
+            return [_Intended.read(r) for r in known[delivery]["results"]]
+        moment = Moment.read(connection, engine)
+        now = moment.now
+        copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
+        asked = [
+            wishes.Asked(
+                row=row,
+                moment=moment,
+                present=_present(copies, row),
+                tiers=engine.tiers,
+                settings=engine.settings.engine,
+                several=args.all_versions,
+                reason=args.reason,
+            )
+            for row in rows
+        ]
+        pairs = [(a, decide(a)) for a in asked]
+        intended = [_intended(a, wish) for a, wish in pairs]
+        if dry_run:
+            return intended
+        _write(connection, verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
+        if verb == "undelete":
+            _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
+        commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
+        return intended
+
+    return engine.catalog.run(unit)
+
+
+def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> None:
+    """Converge what the verb changed; what somebody else holds is done by them, or by the sweep."""
+    batch = engine.settings.engine.batch
+    for start in range(0, len(ids), batch):
+        worker = Worker(token=new_id(), caller=caller)
+        converge_these(engine, worker, ids[start : start + batch])
+
+
+def _selected(connection: sa.Connection, args: VerbArgs) -> list[ArtifactRow]:
+    ref = Ref(args.tenant, args.workflow, args.name, args.version)
+    if args.all_versions:
+        found = [a for a in artifacts.versions(connection, ref) if a.state is not ArtifactState.PURGED]
+    else:
+        one = artifacts.by_ref(connection, ref)
+        found = [] if one is None else [one]
+    if not found:
+        raise ArtifactNotFound(ref=ref)
+    return found
+
+
+def _intended(asked: wishes.Asked, wish: Wish) -> _Intended:
+    row = asked.row
+    return _Intended(
+        artifact=row.id,
+        ref=row.ref,
+        outcome=Outcome.DONE if wish.changes else Outcome.NOTHING,
+        state=ArtifactState(wish.changes.get("state", row.state)),
+        wanted=tuple(sorted(wish.wanted)),
+        detail=wish.detail,
+        purge_at=wish.changes.get("purge_at", row.purge_at),
+    )
+
+
+def _write(
+    connection: sa.Connection,
+    verb: str,
+    changes: Sequence[tuple[ArtifactRow, Wish]],
+    *,
+    caller: Caller,
+    now: datetime,
+) -> None:
+    schedule.lock(connection, [row.id for row, _ in changes])
+    lines = []
+    for row, wish in changes:
+        artifacts.write(connection, row.id, **wish.changes, revision=row.revision + 1)
+        if wish.event is not None:
+            lines.append(
+                events.of_artifact(
+                    row,
+                    wish.event,
+                    revision=row.revision + 1,
+                    now=now,
+                    actor=caller.actor,
+                    policy=f"verb {verb}",
+                    correlation=caller.correlation,
+                )
+            )
+    schedule.put(
+        connection, [schedule.Coming(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes]
+    )
+    events.append(connection, lines, at=now)
+
+
+def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *, now: datetime) -> None:
+    """A version that lives again may make older ones surplus, as a store does; nothing else would wake them."""
+    for asked in back:
+        policy, row = asked.policy, asked.row
+        if policy.versions_keep is not None:
+            surplus = artifacts.surplus_versions(connection, row.name_id, keep=policy.versions_keep)
+            coming = [schedule.Coming(a, row.tenant, now, "purge", policy.name) for a in surplus]
+            schedule.put_deletes(connection, coming)
+
+
+def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
+    """Return what was intended beside where the copies are now: in tiers whose mark is read now (R19).
+
+    Where a move has nothing to do, and a copy where it is wanted is in a tier that is away, that tier's error is
+    raised: nothing is certain, and nothing was changed.
+    """
+    with engine.catalog.reading() as connection:
+        rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
+        copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
+    held = [_present(copies, rows[i.artifact]) if i.artifact in rows else frozenset() for i in intended]
+    counted = [engine.store(t.name) for t in engine.tiers if any(t.name in tiers for tiers in held)]
+    # who deletes relies on no copy, and does not wait for a store that is slow to answer
+    away = {} if isinstance(args, PurgeArgs) else engine.marks.refused(counted, before=True, bound=True)
+    relied = {t for i, tiers in zip(intended, held, strict=True) for t in tiers.intersection(i.wanted)} & away.keys()
+    if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
+        raise away[min(relied)]
+    return [
+        VerbResult(
+            ref=i.ref,
+            artifact=i.artifact,
+            outcome=i.outcome,
+            state=i.state,
+            wanted=i.wanted,
+            present=tuple(t.name for t in engine.tiers if t.name in tiers - away.keys()),
+            detail="; ".join([i.detail, *(_NOT_COUNTED.format(tier=tier) for tier in sorted(tiers & away.keys()))]),
+            purge_at=i.purge_at,
+            dry_run=dry_run,
+        )
+        for i, tiers in zip(intended, held, strict=True)
+    ]
+
+
+def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:
+    here = copies.get(row.blob_id, []) if row.blob_id is not None else []
+    return frozenset(p.tier for p in here if settlement.good(p))

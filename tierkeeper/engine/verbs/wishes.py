@@ -1,0 +1,202 @@
+"""What each verb wishes for one artifact: pure. A wish that cannot be is an error, and then nothing changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tierkeeper.audit.artifacts import (
+    Archived,
+    ArtifactPayload,
+    ArtifactStanding,
+    AskedStanding,
+    Deleted,
+    DeletedStanding,
+    OverriddenStanding,
+    Promoted,
+    Restored,
+    Undeleted,
+    UndeletedStanding,
+)
+from tierkeeper.base.errors import (
+    AlreadyThere,
+    ArtifactDeleted,
+    ArtifactPurged,
+    HeldArtifact,
+    NotDeleted,
+    RetentionLocked,
+)
+from tierkeeper.base.states import ArtifactState, OverrideKind
+from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.moment import Moment
+from tierkeeper.policy.decide import entry_tiers
+from tierkeeper.policy.decision import listed, when
+from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.tiers import TierInfo, coldest, hottest
+from tierkeeper.settings.groups import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One artifact that a verb is asked of, and the caller's reason.
+
+    ``several``: with all its versions, so that one may have nothing to do.
+    """
+
+    row: ArtifactRow
+    moment: Moment
+    present: frozenset[str]
+    tiers: Sequence[TierInfo]
+    settings: EngineSettings
+    several: bool = False
+    reason: str | None = None
+
+    @property
+    def standing(self) -> ArtifactStanding:
+        """The artifact as it is."""
+        return ArtifactStanding(state=self.row.state, wanted=self.row.wanted)
+
+    @property
+    def now(self) -> datetime:
+        """When it is asked."""
+        return self.moment.now
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that governs the artifact."""
+        return self.moment.policies.governing(self.row.subject)
+
+    def wanted_with(self, **changes: Any) -> frozenset[str]:  # noqa: ANN401  any column of the row
+        """Return what is wanted of the artifact with these columns changed."""
+        return self.moment.decide(replace(self.row, **changes)).tiers
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The columns to change, with their event; what is then wanted; when the next step is due (None: now).
+
+    Without columns there is nothing to do, and no event.
+    """
+
+    changes: Mapping[str, Any]
+    wanted: frozenset[str]
+    event: ArtifactPayload | None
+    detail: str
+    step: str = "converge"
+    due_at: datetime | None = None
+
+
+def promote(asked: Asked, to_tier: str) -> Wish:
+    """Replace the tiers until the next phase begins; AlreadyThere if that changes nothing."""
+    row = _live(asked)
+    target = frozenset({to_tier})
+    until = asked.moment.next_phase(row)
+    if row.wanted == target and asked.present == target:
+        if asked.several:
+            return _nothing(row, f"already in {to_tier}")
+        raise AlreadyThere(ref=row.ref, tier=to_tier)
+    changes = {
+        "override_kind": OverrideKind.REPLACE.value,
+        "override_tiers": [to_tier],
+        "override_until": until,
+    }
+    detail = f"to {to_tier} {_until(until)}, instead of {listed(row.wanted)}"
+    after = OverriddenStanding(state=row.state, wanted=target, reason=_given(asked), until=until)
+    return Wish(changes, target, Promoted(before=asked.standing, after=after), detail, step=f"move to {to_tier}")
+
+
+def archive(asked: Asked) -> Wish:
+    """Replace the tiers with the coldest one, for good."""
+    row = _live(asked)
+    tier = coldest([t.name for t in asked.tiers if not t.is_database], asked.tiers)
+    target = frozenset({tier})
+    if row.archived_tiers == target and row.override_tiers is None:
+        return _nothing(row, f"already archived in {tier}")
+    changes = {
+        "archived_tiers": [tier],
+        "override_kind": None,
+        "override_tiers": None,
+        "override_until": None,
+    }
+    after = AskedStanding(state=row.state, wanted=target, reason=_given(asked))
+    event = Archived(before=asked.standing, after=after)
+    return Wish(changes, target, event, f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
+
+
+def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
+    """Add a tier until a time, or for good."""
+    row = _live(asked)
+    files = [t.name for t in asked.tiers if not t.is_database]
+    tier = to_tier or hottest(entry_tiers(asked.policy) or files, asked.tiers)
+    until = None if days is None else asked.now + timedelta(days=days)
+    changes = {"override_kind": OverrideKind.ADD.value, "override_tiers": [tier], "override_until": until}
+    wanted = asked.wanted_with(
+        override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until
+    )
+    after = OverriddenStanding(state=row.state, wanted=wanted, reason=_given(asked), until=until)
+    event = Restored(before=asked.standing, after=after)
+    return Wish(changes, wanted, event, f"also in {tier} {_until(until)}", f"copy to {tier}")
+
+
+def purge(asked: Asked) -> Wish:
+    """Delete: the undo window begins and the copies stay as they are until it ends."""
+    row = asked.row
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.DELETED:
+        return _nothing(row, f"already deleted; gone from {when(row.purge_at)}")
+    if asked.moment.protects(row):
+        if row.holds:
+            raise HeldArtifact(ref=row.ref, holds=", ".join(row.holds))
+        until = asked.moment.retained_until(row)
+        mode = row.retain_mode or (asked.policy.retention.mode.value if asked.policy.retention else "")
+        raise RetentionLocked(ref=row.ref, mode=mode, until=when(until))
+    purge_at = asked.moment.undo_end(row)
+    changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
+    detail = f"can be undeleted until {when(purge_at)}"
+    after = DeletedStanding(state=ArtifactState.DELETED, wanted=row.wanted, reason=_given(asked), purge_at=purge_at)
+    return Wish(changes, row.wanted, Deleted(before=asked.standing, after=after), detail, "destroy", due_at=purge_at)
+
+
+def undelete(asked: Asked) -> Wish:
+    """Live again; no policy deletes it for a while, so that somebody can look at it."""
+    row = asked.row
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    if row.state is ArtifactState.LIVE:
+        if asked.several:
+            return _nothing(row, "not deleted")
+        raise NotDeleted(ref=row.ref, state=row.state.value)
+    not_before = asked.now + asked.settings.undelete_pin
+    changes = {
+        "state": ArtifactState.LIVE.value,
+        "deleted_at": None,
+        "deleted_by": None,
+        "purge_at": None,
+        "not_before": not_before,
+    }
+    wanted = asked.wanted_with(state=ArtifactState.LIVE, purge_at=None, not_before=not_before)
+    detail = f"live again; no policy deletes it before {when(not_before)}"
+    after = UndeletedStanding(state=ArtifactState.LIVE, wanted=wanted, reason=_given(asked), not_before=not_before)
+    return Wish(changes, wanted, Undeleted(before=asked.standing, after=after), detail)
+
+
+def _live(asked: Asked) -> ArtifactRow:
+    row = asked.row
+    if row.state is ArtifactState.DELETED:
+        raise ArtifactDeleted(ref=row.ref, until=when(row.purge_at))
+    if row.state is ArtifactState.PURGED:
+        raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
+    return row
+
+
+def _nothing(row: ArtifactRow, detail: str) -> Wish:
+    return Wish({}, row.wanted, None, detail)
+
+
+def _until(moment: datetime | None) -> str:
+    return "for good" if moment is None else f"until {when(moment)}"
+
+
+def _given(asked: Asked) -> str | None:
+    return asked.reason or None

@@ -1,0 +1,240 @@
+"""Gathers what was set, from the strongest source to the weakest, and refuses what nobody would notice.
+
+The sources are: what the program is given (options of a command), the environment, ``.env``, a TOML file. A stronger
+one wins silently; one source that says two different things is an error, and so is a name that is not a setting.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import get_args
+
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
+from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.base.secrets import is_secret, masked
+from tierkeeper.settings.documents import DOCUMENTED, translate
+from tierkeeper.settings.groups import TierSettings
+
+PREFIX = "TIERKEEPER_"
+CONFIG = "TIERKEEPER_CONFIG"
+DOTENV = Path(".env")
+DEFAULT_CONFIG = Path("tierkeeper.toml")
+# read elsewhere: the file's name here, the default tenant by the command line, the rest by the project's own checks
+ELSEWHERE = ("TIERKEEPER_CONFIG", "TIERKEEPER_TENANT", "TIERKEEPER_CI", "TIERKEEPER_TEST_")
+
+Path_ = tuple[str, ...]
+
+
+class Layer(IntEnum):
+    """The sources, the strongest first."""
+
+    GIVEN = 0
+    ENVIRONMENT = 1
+    DOTENV = 2
+    FILE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One value as it was set; ``source`` says where, in words."""
+
+    value: object
+    source: str
+    layer: Layer
+
+
+def gather(
+    model: type[BaseSettings],
+    *,
+    environ: Mapping[str, str] | None,
+    config: Path | None,
+    overrides: Mapping[str, object],
+) -> dict[Path_, Given]:
+    """Return every value that is set, by its path in ``model``, the strongest source's.
+
+    AWS names of ``.env`` go on into the process's environment, where boto3 looks for them. Raises
+    :class:`SettingInvalid`.
+    """
+    process = os.environ if environ is None else environ
+    dotenv = _dotenv()
+    if environ is None:
+        for name, value in dotenv.items():
+            if name.startswith("AWS_"):
+                os.environ.setdefault(name, value)
+    found: dict[Path_, Given] = {}
+    for path, item in _everything(model, process, dotenv, config, overrides):
+        known = found.get(path)
+        if known is None or item.layer < known.layer:
+            found[path] = item
+        elif item.layer is known.layer and str(item.value) != str(known.value):
+            raise _contradiction(path, known, item)
+    return found
+
+
+def _everything(
+    model: type[BaseSettings],
+    process: Mapping[str, str],
+    dotenv: Mapping[str, str],
+    config: Path | None,
+    overrides: Mapping[str, object],
+) -> Iterator[tuple[Path_, Given]]:
+    for path, value in _leaves(model, (), overrides, where="given"):
+        yield path, Given(value, "given", Layer.GIVEN)
+    yield from _variables(model, process, dotenv)
+    place = _config_path(process, dotenv, config)
+    if place is not None:
+        for path, value in _leaves(model, (), _toml(place), where=str(place)):
+            yield path, Given(value, str(place), Layer.FILE)
+
+
+def _variables(
+    model: type[BaseModel], process: Mapping[str, str], dotenv: Mapping[str, str]
+) -> Iterator[tuple[Path_, Given]]:
+    documented: dict[str, Given] = {}
+    layers = ((Layer.ENVIRONMENT, "env", process), (Layer.DOTENV, ".env", dotenv))
+    for layer, where, name, value in ((la, w, n, v) for la, w, names in layers for n, v in sorted(names.items())):
+        item = Given(value, f"{where} {name}", layer)
+        if not value:
+            continue  # compose files pass unset variables on as empty ones
+        if name in DOCUMENTED:
+            documented.setdefault(name, item)
+        elif name.startswith("STORAGE__"):
+            raise _unknown(name, where, DOCUMENTED)
+        elif name.startswith(PREFIX) and not name.startswith(ELSEWHERE):
+            for path, leaf in _from_name(model, name, item):
+                yield path, Given(leaf, item.source, layer)
+    for path, value, parts in translate({name: (str(g.value), g.source) for name, g in documented.items()}):
+        items = [documented[name] for name in parts]
+        yield path, Given(value, ", ".join(g.source for g in items), min(g.layer for g in items))
+
+
+def _dotenv() -> dict[str, str]:
+    if not DOTENV.is_file():
+        return {}
+    source = DotEnvSettingsSource(BaseSettings, env_file=DOTENV, env_file_encoding="utf-8", case_sensitive=True)
+    return {name: value for name, value in source.env_vars.items() if value is not None}
+
+
+def _config_path(process: Mapping[str, str], dotenv: Mapping[str, str], config: Path | None) -> Path | None:
+    named = process.get(CONFIG) or dotenv.get(CONFIG)
+    if config is not None or named:
+        place = config or Path(str(named))
+        if not place.is_file():
+            raise SettingInvalid(
+                name=CONFIG, source=str(place), problem="there is no such file.", fix="Create it, or name another."
+            )
+        return place
+    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
+
+
+def _toml(place: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(place.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingInvalid(
+            name="the settings file", source=str(place), problem=f"it cannot be read: {error}.", fix="Mend it."
+        ) from error
+
+
+def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple[Path_, object]]:
+    """The values that one TIERKEEPER_ variable sets: one, or, written as JSON, those of a whole group."""
+    path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    kind = _kind(model, path)
+    if kind is None:
+        raise _unknown(name, item.source.split()[0], [f"{PREFIX}{'__'.join(p).upper()}" for p in _paths(model)])
+    if kind is str:
+        yield path, item.value
+        return
+    try:
+        value = json.loads(str(item.value))
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise SettingInvalid(
+            name=".".join(path),
+            source=item.source,
+            problem="it is a group of settings, and this is no JSON object.",
+            fix=f"Set its members, such as {name}__….",
+        )
+    yield from _leaves(model, path, value, where=item.source)
+
+
+def _leaves(
+    model: type[BaseModel], path: Path_, value: Mapping[str, object], *, where: str
+) -> Iterator[tuple[Path_, object]]:
+    for key, member in value.items():
+        below = (*path, str(key))
+        kind = _kind(model, below)
+        if kind is None:
+            raise _unknown(".".join(below), where, [".".join(p) for p in _paths(model)])
+        plain = member.model_dump(exclude_unset=True) if isinstance(member, BaseModel) else member
+        if kind is dict and isinstance(plain, Mapping):
+            yield from _leaves(model, below, plain, where=where)
+        else:
+            yield below, plain
+
+
+def _kind(model: type[BaseModel], path: Path_) -> type | None:
+    """What stands at ``path``: ``dict`` for a group, ``str`` for a value, None for nothing."""
+    if path[0] == "tiers":
+        if len(path) <= 2:  # noqa: PLR2004  `tiers`, `tiers.hot`
+            return dict
+        if path[2] == "options":
+            return {3: dict, 4: str}.get(len(path))
+        return str if path[2] in TierSettings.model_fields and len(path) == 3 else None  # noqa: PLR2004  as above
+    group = _group(model, path[0])
+    if path[0] not in model.model_fields or (len(path) > 1 and group is None):
+        return None
+    if len(path) == 1:
+        return str if group is None else dict
+    return str if group is not None and path[1:] in {(name,) for name in group.model_fields} else None
+
+
+def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    field = model.model_fields.get(name)
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel) else None
+
+
+def _paths(model: type[BaseModel]) -> Iterator[Path_]:
+    """What can be meant by a name: every setting, and every group."""
+    for name in model.model_fields:
+        group = _group(model, name)
+        if name == "tiers" or group is not None:
+            yield (name,)
+        if name == "tiers":
+            yield from (
+                (name, tier, leaf) for tier in ("hot", "warm", "cold", "records") for leaf in TierSettings.model_fields
+            )
+        elif group is None:
+            yield (name,)
+        else:
+            yield from ((name, leaf) for leaf in group.model_fields)
+
+
+def _unknown(name: str, where: str, known: list[str] | Mapping[str, object] | frozenset[str]) -> SettingInvalid:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return SettingInvalid(
+        name=name,
+        source=where,
+        problem="there is no such setting.",
+        fix=f"Did you mean {near[0]}?" if near else "`tierkeeper settings` shows the ones there are.",
+    )
+
+
+def _contradiction(path: Path_, one: Given, other: Given) -> SettingInvalid:
+    name = ".".join(path)
+    values = "two values" if is_secret(name) else f"{masked(str(one.value))} and {masked(str(other.value))}"
+    return SettingInvalid(
+        name=name,
+        source=f"{one.source}; {other.source}",
+        problem=f"it is set twice, differently: {values}.",
+        fix="Leave one of them out.",
+    )

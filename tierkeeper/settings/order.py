@@ -1,0 +1,114 @@
+"""The order of the time-outs: what is inside gives up before what is around it.
+
+A call of S3 ends before the lease that covers it, a lease before the broker delivers the message once more, and so a
+second worker never begins what the first still waits for. See ``docs/explanation/time-outs.md``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from tierkeeper.base.backoff import Backoff
+from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
+from tierkeeper.settings.groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
+from tierkeeper_client import urls
+
+COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say
+COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second that the slowest server copies which is waited for
+SOON: Final = 0.25  # of the time that a copy has: what failed sooner is not under way on the server
+COPY_PAUSES: Final = Backoff(first=1.0, cap=20.0, least=0.0)  # between two attempts of a copy, as botocore's
+ATTEMPTS: Final = 5  # the S3 adapter's own, where a tier does not say
+#: the S3 adapter's own where a tier does not say (see its options)
+S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
+    "connect_timeout": timedelta(seconds=5),
+    "read_timeout": timedelta(seconds=30),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One time-out by the name of its setting."""
+
+    name: str
+    value: timedelta
+
+
+def copy_seconds(size: int, *, read_timeout: float) -> float:
+    """Return how long one call may take that copies ``size`` bytes on S3's side, in steps: each has its client."""
+    step = COPY_RATE
+    while step < size:
+        step *= 2
+    return read_timeout + step / COPY_RATE
+
+
+def copy_waits(size: int, *, read_timeout: float, attempts: int) -> float:
+    """Return how long one copy on S3's side may be waited for in all.
+
+    Tries that failed soon, with their pauses; then one that takes all of its time, and is looked for as long again. The
+    last look may be as slow as any call.
+    """
+    seconds = copy_seconds(size, read_timeout=read_timeout)
+    pauses = sum(COPY_PAUSES.longest(tries) for tries in range(1, attempts))
+    return (attempts - 1) * SOON * seconds + pauses + 2 * seconds + (attempts + 1) * read_timeout
+
+
+def chains(
+    *,
+    broker: BrokerSettings,
+    engine: EngineSettings,
+    messages: MessagesSettings,
+    tiers: Mapping[str, TierSettings],
+) -> Iterator[tuple[Limit, Limit]]:
+    """Yield (inner, outer): each inner one has to be shorter."""
+    lease = Limit("engine.lease", engine.lease)
+    cap = Limit("engine.lease_cap", engine.lease_cap)
+    visibility = Limit("broker.visibility_timeout", broker.visibility_timeout)
+    yield Limit("engine.task_seconds", timedelta(seconds=engine.task_seconds)), visibility
+    yield lease, visibility
+    yield visibility, Limit("messages.max_age", messages.max_age)
+    for name, tier in tiers.items():
+        for option, value in _s3(tier):
+            yield Limit(f"tiers.{name}.url's {option}", value), lease
+        for copying in _copies(tier):
+            yield Limit(f"a copy of the size of tiers.{name}.url's copy_threshold", copying), cap
+
+
+def check(found: Iterator[tuple[Limit, Limit]]) -> None:
+    """Raise Unusable for the first pair that is out of order."""
+    for inner, outer in found:
+        if inner.value >= outer.value:
+            raise Unusable(
+                f"{format_duration(outer.value)} is not longer than {inner.name}, {format_duration(inner.value)}, "
+                "which has to give up first.",
+                f"Raise it, or lower {inner.name}.",
+                name=outer.name,
+            )
+
+
+def _copies(tier: TierSettings) -> Iterator[timedelta]:
+    """Yield how long the largest copy in one call of S3 is waited for, with all that its adapter does about it."""
+    try:
+        place = urls.parse(tier.url)
+        given = {**place.options, **tier.options}
+        size = parse_size(given.get("copy_threshold") or COPY_THRESHOLD)
+        attempts = int(given.get("attempts") or ATTEMPTS)
+    except (urls.UnusableUrl, Unusable, ValueError):
+        return  # its store says so, and better
+    if place.scheme == "s3":
+        read = dict(_s3(tier)).get("read_timeout", S3_DEFAULTS["read_timeout"])
+        yield timedelta(seconds=copy_waits(size, read_timeout=read.total_seconds(), attempts=attempts))
+
+
+def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:
+    try:
+        place = urls.parse(tier.url)
+    except urls.UnusableUrl:
+        return  # its store says so, and better
+    if place.scheme == "s3":
+        given = {**place.options, **tier.options}
+        for option, default in S3_DEFAULTS.items():
+            try:
+                yield option, parse_duration(given[option]) if given.get(option) else default
+            except Unusable:
+                continue  # the adapter says so, and better

@@ -1,0 +1,201 @@
+"""The settings: what can be set, and :func:`load`, which gathers them from where they were set."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.base.quantities import Unusable
+from tierkeeper.base.secrets import is_secret, masked
+from tierkeeper.settings import order
+from tierkeeper.settings.gather import Given, gather
+from tierkeeper.settings.groups import (
+    BrokerSettings,
+    CatalogSettings,
+    DumpSettings,
+    EngineSettings,
+    FlowerSettings,
+    Folder,
+    HealthSettings,
+    LogSettings,
+    MessagesSettings,
+    Positive,
+    ReconcileSettings,
+    ResultsSettings,
+    RetentionSettings,
+    SourceSettings,
+    StagingSettings,
+    TierSettings,
+    VerifySettings,
+)
+from tierkeeper.settings.show import SettingRow, rows
+
+__all__ = ["SettingRow", "Settings", "TierSettings", "effective", "load"]
+
+TEMPERATURES = {"hot": "hot", "warm": "warm", "cold": "cold", "records": "hot"}
+
+
+class Settings(BaseSettings):
+    """Every setting. :func:`load` makes one from the environment; made directly it takes only what it is given."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    home: Folder = Field(default=Path(".tierkeeper"), validate_default=True)  # all state of the embedded default
+    base_path: Folder | None = None  # the folder of the default tiers; None: `tiers` in home
+    catalog: CatalogSettings = Field(default_factory=CatalogSettings)
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    results: ResultsSettings = Field(default_factory=ResultsSettings)
+    messages: MessagesSettings = Field(default_factory=MessagesSettings)
+    tiers: dict[str, TierSettings]
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    staging: StagingSettings
+    sources: SourceSettings = Field(default_factory=SourceSettings)
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
+    verify: VerifySettings = Field(default_factory=VerifySettings)
+    dumps: DumpSettings = Field(default_factory=DumpSettings)
+    runs_kept: Positive = timedelta(days=90)
+    log: LogSettings = Field(default_factory=LogSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    flower: FlowerSettings = Field(default_factory=FlowerSettings)
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted name: where its value is from
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is given: contradictions and provenance need all sources at once (see ``gather``)."""
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Add the default tiers and the default staging folder, which follow from ``home`` and ``base_path``."""
+        home = Path(data.get("home", ".tierkeeper")).expanduser().absolute()
+        base = Path(data.get("base_path") or home / "tiers").expanduser().absolute()
+        tiers: dict[str, Any] = {name: {"url": (base / name).as_uri()} for name in ("hot", "warm", "cold")}
+        tiers["records"] = {"url": "postgres:"}
+        for name, tier in (data.get("tiers") or {}).items():
+            given = tier.model_dump() if isinstance(tier, TierSettings) else tier
+            tiers[name] = {**tiers.get(name, {}), **given} if isinstance(given, Mapping) else given
+        for name, tier in tiers.items():
+            if isinstance(tier, dict) and name in TEMPERATURES:
+                tier.setdefault("temperature", TEMPERATURES[name])
+        staging = data.get("staging")
+        if staging is None or isinstance(staging, Mapping):
+            staging = {"url": (home / "staging").as_uri(), **(staging or {})}
+        return {**data, "tiers": tiers, "staging": staging}
+
+    @field_validator("tiers")
+    @classmethod
+    def _tier_names(cls, tiers: dict[str, TierSettings]) -> dict[str, TierSettings]:
+        for name in tiers:
+            if not name.replace("_", "").replace("-", "").isalnum() or name != name.lower():
+                raise Unusable(
+                    f"{name!r} is no name for a tier.",
+                    "Use small letters, digits, '-' and '_'.",
+                    name=f"tiers.{name}",
+                )
+        return tiers
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Settings":
+        found = order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
+        order.check(found)
+        return self
+
+    def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":
+        """Return these settings with ``values``, by dotted name (``catalog.url``), which are from ``source``."""
+        groups: dict[str, Any] = {}
+        for name, value in values.items():
+            group, _, leaf = name.partition(".")
+            groups[group] = groups.get(group, getattr(self, group)).model_copy(update={leaf: value})
+        changed = self.model_copy(update=groups)
+        changed._sources = {**self._sources, **dict.fromkeys(values, source)}  # noqa: SLF001  of its own class
+        return changed
+
+    def source_of(self, name: str) -> str:
+        """Return where the value of the dotted ``name`` is from: ``env NAME``, ``.env NAME``, a file, ``default``."""
+        return self._sources.get(name, "default")
+
+
+def load(*, environ: Mapping[str, str] | None = None, config: Path | None = None, **overrides: object) -> Settings:
+    """Return the settings of this process: ``overrides`` (nested), environment, ``.env``, TOML file, defaults.
+
+    ``environ`` None is the process's environment; ``config`` None is the file that ``TIERKEEPER_CONFIG`` names, else
+    ``tierkeeper.toml`` in the working directory if it is there. Raises :class:`SettingInvalid`, which names the
+    setting, where it was set and what to do.
+    """
+    given = gather(Settings, environ=environ, config=config, overrides=overrides)
+    try:
+        settings = Settings(**_nested(given))
+    except ValidationError as error:
+        raise _translated(error, given) from None  # the original would show secrets
+    settings._sources.update({".".join(path): value.source for path, value in given.items()})  # noqa: SLF001  its maker
+    _check_cold(settings)
+    return settings
+
+
+def effective(settings: Settings) -> list[SettingRow]:
+    """Return every setting with its value (secrets masked), its source and whether it is secret, sorted by group."""
+    return rows(settings, settings.source_of)
+
+
+def _nested(given: Mapping[tuple[str, ...], Given]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for path, item in given.items():
+        place = nested
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = item.value
+    return nested
+
+
+def _translated(error: ValidationError, given: Mapping[tuple[str, ...], Given]) -> SettingInvalid:
+    """Return the first of pydantic's errors as one that names the setting and where it was set."""
+    first = error.errors(include_url=False)[0]
+    path = tuple(str(part) for part in first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Unusable) and cause.name is not None:
+        path = tuple(cause.name.split("."))
+    while path and path not in given and len(path) > 1 and path[:-1] in given:
+        path = path[:-1]  # an item of a list: name the list
+    name = ".".join(path)
+    source = given[path].source if path in given else "default"
+    if isinstance(cause, Unusable):
+        return SettingInvalid(name=name, source=source, problem=masked(cause.problem), fix=cause.fix)
+    if first["type"] == "missing":
+        variable = f"TIERKEEPER_{'__'.join(path).upper()}"
+        return SettingInvalid(
+            name=name, source="not set", problem="it is needed.", fix=f"Set {variable}{_choices(path)}."
+        )
+    shown = "the value" if is_secret(name) else repr(first["input"])
+    problem = f"{shown} is not usable: {first['msg'][0].lower()}{first['msg'][1:]}."
+    return SettingInvalid(name=name, source=source, problem=problem, fix="Change it, or leave it out for the default.")
+
+
+def _choices(path: tuple[str, ...]) -> str:
+    return " to hot, warm or cold" if path[-1] == "temperature" else ""
+
+
+def _check_cold(settings: Settings) -> None:
+    """Refuse S3 settings of the documents where the cold tier is something else: they would have no effect."""
+    for option in settings.tiers["cold"].options:
+        source = settings.source_of(f"tiers.cold.options.{option}")
+        if "STORAGE__AWS_" in source and not settings.tiers["cold"].url.startswith("s3:"):
+            raise SettingInvalid(
+                name=f"tiers.cold.options.{option}",
+                source=source,
+                problem="it describes a cold tier on S3, but the cold tier is not there.",
+                fix="Set STORAGE__S3_BUCKET or TIERKEEPER_TIERS__COLD__URL=s3://…, or leave it out.",
+            )

@@ -1,0 +1,149 @@
+"""The mark of a folder tier, read and written beneath an opened root.
+
+It is written to the folder for unfinished files, fsynced, and then linked to its place, which fails where something is
+there (or, on a file system without hard links, moved there while the folder is locked). A crash leaves an unfinished
+file that nothing lists.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import uuid
+from collections.abc import Callable, Iterator
+
+from tierkeeper.stores import marks
+from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent, TierNotOurs
+from tierkeeper.stores.filesystem.tree import Tree
+from tierkeeper.stores.layout import MARK, RESERVED, STAGING
+from tierkeeper.stores.marks import TierMark
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe would wait for its other end
+_NAME = MARK.removeprefix(f"{RESERVED}/")
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_NO_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
+
+#: what tells one mark file from every other, also from that of another disk under the same device number: its times
+#: of change are nobody's to choose
+Identity = tuple[int, int, int, int, int]
+
+
+def identity(root: int) -> Identity | None:
+    """Return which mark file lies beneath an opened root; None where there is none."""
+    try:
+        return _identity(os.stat(MARK, dir_fd=root, follow_symlinks=False))
+    except OSError:
+        return None  # reading it says what is wrong
+
+
+def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
+    """Return the mark beneath an opened root, None where there is none.
+
+    Raises MarkUnreadable where it is none, and MarkNotRead where that cannot be told.
+    """
+    tier, place = tree.tier, str(tree.root / MARK)
+    try:
+        with _opened(RESERVED, _FOLDER, root) as folder, _opened(_NAME, _READ, folder) as file:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise MarkUnreadable(tier=tier, mark=place, reason="it is no plain file")
+            with os.fdopen(file, "rb", closefd=False) as content:
+                return _identity(status), marks.parse(content.read(marks.LARGEST + 1), tier=tier, place=place)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise MarkUnreadable(tier=tier, mark=place, reason="it is no plain file") from error
+        raise MarkNotRead(tier=tier, place=tree.root, reason=str(error.strerror)) from error
+
+
+def write(tree: Tree, mark: TierMark) -> TierMark:
+    """Write the mark where there is none; return what is there then."""
+    return _written(tree, mark, lambda root: read(tree, root) is None, over=False)
+
+
+def replace(tree: Tree, mark: TierMark, *, over: TierMark | None) -> TierMark:
+    """Write the mark instead of exactly ``over``, None: what cannot be read as one; return what is there then."""
+
+    def is_over(root: int) -> bool:
+        def found() -> TierMark | None:
+            there = read(tree, root)
+            return None if there is None else there[1]
+
+        if not marks.is_over(over, found):
+            raise StorePermanent(tier=tree.tier, reason="its mark is another one by now: look at it again")
+        return True
+
+    return _written(tree, mark, is_over, over=True)
+
+
+def _written(tree: Tree, mark: TierMark, allowed: Callable[[int], bool], *, over: bool) -> TierMark:
+    """Write the mark where that is ``allowed``, ``over`` what is there; return what is there then."""
+    with tree.bare() as root, _opened(STAGING, _FOLDER, root) as staging:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(RESERVED, dir_fd=root)
+            tree.sync(root)
+        with _removable(tree, RESERVED), _opened(RESERVED, _FOLDER, root) as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if allowed(root):
+                _place(tree, mark, staging, folder, over=over)
+        found = read(tree, root)
+    if found is None:
+        raise StorePermanent(tier=tree.tier, reason="its mark was removed while it was written")
+    return found[1]
+
+
+def _place(tree: Tree, mark: TierMark, staging: int, folder: int, *, over: bool) -> None:
+    unfinished = f"{_NAME}.{uuid.uuid4().hex}"
+    try:
+        with _opened(unfinished, _NEW, staging) as file:
+            os.write(file, mark.as_bytes())
+            tree.sync(file)
+        if over or not _linked(unfinished, staging, folder):
+            with _removable(tree, MARK):
+                os.rename(unfinished, _NAME, src_dir_fd=staging, dst_dir_fd=folder)
+        tree.sync(folder)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=staging)
+
+
+@contextlib.contextmanager
+def _removable(tree: Tree, name: str) -> Iterator[None]:
+    """Say what somebody has to remove where something of another kind is in the way."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        reason = f"no mark can be written: remove {tree.root / name} ({error.strerror})"
+        raise TierNotOurs(tier=tree.tier, reason=reason) from error
+
+
+def _linked(unfinished: str, staging: int, folder: int) -> bool:
+    """Link the mark to its place unless something is there; False where this file system has no links."""
+    try:
+        os.link(unfinished, _NAME, src_dir_fd=staging, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        return True
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextlib.contextmanager
+def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
+    fd = os.open(name, flags, 0o666, dir_fd=folder)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,299 @@
+"""A folder as a store: every copy is a file of its own with a JSON sidecar that describes it.
+
+``file:///srv/tiers/hot?layout=readable`` (options: ``layout=readable|cas``, ``fsync=yes|no``; ``fsync=no`` is for tests
+and benchmarks: a power cut may then lose what was acknowledged).
+
+How a copy is made, and what a crash after each step leaves:
+
+1. the bytes go to ``.tmp/``, hashed on the way, fsync: an unfinished file, removed when the location is deleted
+2. its sidecar likewise
+3. the sidecar is moved to its place: a sidecar without its file, which nothing lists; removed with the location
+4. **the file is moved to its place**: the copy is there
+5. the folder is fsynced: the copy stays there
+"""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import stat
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from tierkeeper.base.clock import utc
+from tierkeeper.base.states import Vouched
+from tierkeeper.stores import layout
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
+from tierkeeper.stores.content import pieces_of, require_announced
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
+from tierkeeper.stores.filesystem import mark as tree_mark
+from tierkeeper.stores.filesystem.tree import Tree, translated
+from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.options import Options
+from tierkeeper.values.plain import plain
+from tierkeeper_client import urls
+from tierkeeper_client.digest import CHUNK, Digest
+
+SIDECAR = ".metadata.json"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class FilesystemStore(Store):
+    """Copies as files below one folder."""
+
+    def __init__(self, config: StoreConfig, *, root: Path, readable: bool, durable: bool) -> None:
+        super().__init__(config)
+        self._readable = readable
+        self._durable = durable
+        self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
+        self._admitted: tuple[tree_mark.Identity, TierMark] | None = None
+
+    @classmethod
+    def from_url(cls, config: StoreConfig) -> Self:
+        """Make the store of ``file:///folder``; raises BadTierUrl."""
+        options = Options(config)
+        place = urls.parse(config.url)
+        root = Path(place.path)
+        if place.host not in {"", "localhost"} or not root.is_absolute():
+            raise options.bad(f"{config.url} has no absolute path.", "Write file:///folder, with three slashes.")
+        readable = options.choice("layout", "readable", "cas") != "cas"
+        durable = options.flag("fsync") is not False
+        options.finish()
+        return cls(config, root=root, readable=readable, durable=durable)
+
+    @property
+    def realm(self) -> str:
+        """All folders of this machine: what copies between two of them is the process that reads and writes both."""
+        return "file:"
+
+    @property
+    def site(self) -> str:
+        """The folder."""
+        return f"folder {self._tree.root}"
+
+    @property
+    def bound(self) -> bool:
+        """True: all that a call does lies beneath the root that it opened, and so does the mark that it looks at."""
+        return True
+
+    @property
+    def readable_layout(self) -> bool:
+        """Whether the layout is the readable one."""
+        return self._readable
+
+    def prepare(self) -> list[str]:
+        """Make the folder, and in it the one for unfinished files."""
+        staging = self._tree.root / layout.STAGING
+        if staging.is_dir():
+            return []
+        try:
+            staging.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError | FileExistsError):
+                raise StoreUnusable(tier=self.config.tier, reason=f"{self._tree.root} cannot be a folder") from error
+            raise translated(error, tier=self.config.tier, location=str(self._tree.root)) from error
+        return [f"folder {self._tree.root}"]
+
+    def check(self) -> None:
+        """Raise if the folder is not there, or not writable for us."""
+        with self._tree.opened(), self._translated(str(self._tree.root)):
+            if not os.access(self._tree.root / layout.STAGING, os.W_OK | os.X_OK):
+                raise PermissionError(13, "not writable")
+
+    def mark(self) -> TierMark | None:
+        """Return the mark beneath the root."""
+        with self._translated(layout.MARK), self._tree.bare() as root:
+            found = tree_mark.read(self._tree, root)
+        return None if found is None else found[1]
+
+    def write_mark(self, mark: TierMark) -> TierMark:
+        """Link the mark to its place unless something is there."""
+        with self._translated(layout.MARK):
+            return tree_mark.write(self._tree, mark)
+
+    def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
+        """Move the mark over exactly ``over``, under a lock of its folder."""
+        with self._translated(layout.MARK):
+            return tree_mark.replace(self._tree, mark, over=over)
+
+    def location(self, info: ObjectInfo) -> str:
+        """Return the location for a new placement."""
+        return layout.readable(info) if self._readable else layout.content_addressed(info)
+
+    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+        """Write a copy; the steps are those of the module."""
+        return self._write(location, pieces_of(content, info.size), info)
+
+    def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
+        """Copy from another folder: bytes of its own, never a link, so that damage to one is not damage to both."""
+        with source.open(key) as pieces:
+            return self._write(location, pieces, info)
+
+    def head(self, key: ObjectKey) -> Stored:
+        """Say what is there. The SHA-256 is the one that the bytes had when they were written, from the sidecar."""
+        folders, name = self._tree.split(key.location)
+        with self._translated(key.location), self._tree.folder(folders) as fd:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                raise StorePermanent(tier=self.config.tier, reason=f"{key.location} is not a file")
+            return _stored(key.location, status, self._recorded_sha256(fd, name, status.st_size))
+
+    def describe(self, key: ObjectKey) -> ObjectInfo | None:
+        """Return what the sidecar says; None where it is lost or damaged."""
+        folders, name = self._tree.split(key.location)
+        with self._translated(key.location), self._tree.folder(folders) as fd:
+            os.stat(name, dir_fd=fd, follow_symlinks=False)
+            try:
+                with os.fdopen(os.open(name + SIDECAR, _READ, dir_fd=fd), "rb") as file:
+                    return _described(json.load(file))
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                return None
+
+    @contextlib.contextmanager
+    def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
+        """Stream the file."""
+        folders, name = self._tree.split(key.location)
+        with self._translated(key.location), self._tree.folder(folders) as fd:
+            file = os.fdopen(os.open(name, _READ, dir_fd=fd), "rb", buffering=0)
+        with file:
+            yield self._pieces(file, key.location, offset, length)
+
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        """Delete files, their sidecars, what is unfinished of them, and the folders that are empty then."""
+        unfinished = self._unfinished()
+        return [self._delete_one(key, unfinished) for key in keys]
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """List the files; without their SHA-256, which would cost a read of each sidecar."""
+        with self._translated(prefix):
+            for location, status in self._tree.walk(prefix):
+                if not location.endswith(SIDECAR):
+                    yield _stored(location, status, None)
+
+    def _admit(self, root: int) -> None:
+        """Ask the guard about the mark beneath a root; it is read once for each mark file: else a stat tells it."""
+        if self.guard is None:
+            return
+        found, admitted = tree_mark.identity(root), self._admitted
+        if found is not None and admitted is not None and found == admitted[0]:
+            self.guard(admitted[1])  # the file is the same; the catalog may know of another place by now
+            return
+        mark = tree_mark.read(self._tree, root)
+        if self.guard(None if mark is None else mark[1]) and mark is not None:
+            self._admitted = mark
+
+    def _write(self, location: str, pieces: Iterator[bytes], info: ObjectInfo) -> Stored:
+        folders, name = self._tree.split(location)
+        unfinished = f"{name}.{uuid.uuid4().hex}"
+        sidecar = unfinished + SIDECAR
+        with self._translated(location), self._tree.folder([layout.STAGING]) as staging:
+            try:
+                digest = Digest()
+                with os.fdopen(os.open(unfinished, _NEW, 0o666, dir_fd=staging), "wb", buffering=0) as file:
+                    for piece in pieces:
+                        digest.add(piece)
+                        _write_all(file.fileno(), piece)
+                    sha256 = digest.sha256
+                    require_announced(info, size=digest.size, sha256=sha256, tier=self.config.tier, location=location)
+                    self._tree.sync(file.fileno())
+                    status = os.fstat(file.fileno())
+                if status.st_size != info.size:
+                    reason = f"{status.st_size} bytes were written of {info.size}"
+                    raise ContentMismatch(tier=self.config.tier, location=location, reason=reason)
+                with os.fdopen(os.open(sidecar, _NEW, 0o666, dir_fd=staging), "wb", buffering=0) as file:
+                    _write_all(file.fileno(), json.dumps(plain(info), ensure_ascii=False, indent=1).encode())
+                    self._tree.sync(file.fileno())
+                self._tree.place({sidecar: name + SIDECAR, unfinished: name}, folders)
+            finally:
+                _remove(unfinished, staging)
+                _remove(sidecar, staging)
+        return replace(_stored(location, status, sha256), vouched=Vouched.WRITTEN)
+
+    def _pieces(self, file: BinaryIO, location: str, offset: int, length: int | None) -> Iterator[bytes]:
+        with self._translated(location):
+            file.seek(offset)
+            left = length
+            while (left is None or left > 0) and (piece := file.read(CHUNK if left is None else min(CHUNK, left))):
+                left = None if left is None else left - len(piece)
+                yield piece
+
+    def _recorded_sha256(self, fd: int, name: str, size: int) -> bytes | None:
+        try:
+            with os.fdopen(os.open(name + SIDECAR, _READ, dir_fd=fd), "rb") as file:
+                recorded = json.load(file)
+            return bytes.fromhex(recorded["sha256"]) if recorded["size"] == size else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # a lost or damaged sidecar vouches for nothing; the bytes may still be right
+
+    def _unfinished(self) -> Mapping[str, set[str]]:
+        """Return the unfinished files by the name that they were to get."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        with (
+            contextlib.suppress(StoreError, OSError),
+            self._tree.folder([layout.STAGING]) as staging,
+            os.scandir(staging) as entries,
+        ):
+            for entry in entries:
+                found[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].add(entry.name)
+        return found
+
+    def _delete_one(self, key: ObjectKey, unfinished: Mapping[str, set[str]]) -> DeleteResult:
+        try:
+            folders, name = self._tree.split(key.location)
+            with self._translated(key.location):
+                if name in unfinished:
+                    with self._tree.folder([layout.STAGING]) as staging:
+                        for leftover in unfinished[name]:
+                            _remove(leftover, staging)
+                with contextlib.suppress(FileNotFoundError), self._tree.folder(folders) as fd:
+                    _remove(name, fd)
+                    _remove(name + SIDECAR, fd)
+                self._tree.prune(folders)
+        except ObjectNotFound:
+            return DeleteResult(key, DeleteState.DELETED)
+        except StoreError as error:
+            return DeleteResult(key, DeleteState.FAILED, str(error))
+        return DeleteResult(key, DeleteState.DELETED)
+
+    @contextlib.contextmanager
+    def _translated(self, location: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise translated(error, tier=self.config.tier, location=location) from error
+
+
+def _stored(location: str, status: os.stat_result, sha256: bytes | None) -> Stored:
+    modified = dt.datetime.fromtimestamp(status.st_mtime, tz=dt.UTC)
+    return Stored(location, status.st_size, sha256=sha256, modified=modified)
+
+
+def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
+    return ObjectInfo(
+        tenant=str(recorded["tenant"]),
+        workflow=str(recorded["workflow"]),
+        name=str(recorded["name"]),
+        version=int(recorded["version"]),
+        placement=uuid.UUID(recorded["placement"]),
+        sha256=bytes.fromhex(recorded["sha256"]),
+        size=int(recorded["size"]),
+        created=utc(dt.datetime.fromisoformat(recorded["created"])),
+        content_type=str(recorded["content_type"]),
+        metadata=dict(recorded["metadata"]),
+    )
+
+
+def _write_all(fd: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _remove(name: str, folder: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)

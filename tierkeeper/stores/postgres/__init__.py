@@ -1,0 +1,1 @@
+"""A tier of records in a PostgreSQL database."""

@@ -1,0 +1,246 @@
+"""What an S3 tier is told by its URL and options, and the boto3 client made of it."""
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+import urllib3
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
+from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader, create_loader
+from botocore.utils import get_environ_proxies
+
+from tierkeeper.settings import order
+from tierkeeper.stores.base import StoreConfig
+from tierkeeper.stores.options import Options
+from tierkeeper.stores.s3 import errors, tries
+from tierkeeper.stores.s3.signed import HotCalls, SignedClient
+from tierkeeper_client import urls
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+LEAST_PART = 5 * MIB  # S3's own limit for every part but the last
+MOST_PARTS = 10_000
+MOST_COPY = 5 * GIB  # the most that one CopyObject may copy
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{1,255}")  # what botocore sends to any server; AWS takes less for new ones
+_SPARE_CONNECTIONS = 8  # parts of large objects travel beside the engine's calls
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """The options of an S3 tier; times in seconds, sizes in bytes."""
+
+    bucket: str
+    prefix: str  # empty, or ending in "/"
+    endpoint: str | None
+    region: str | None
+    storage_class: str | None
+    profile: str | None
+    role: str | None
+    addressing: Literal["auto", "path", "virtual"]
+    checksums: Literal["when_required", "when_supported"]
+    client: Literal["signed", "boto3"]  # of the calls that are made once per object
+    access_key: str | None
+    secret_key: str | None
+    session_token: str | None
+    multipart_threshold: int
+    multipart_chunk: int
+    copy_threshold: int
+    concurrency: int  # parts in flight, over all objects: their chunks are what this tier holds in memory
+    connect_timeout: float
+    read_timeout: float
+    attempts: int  # of each call, with botocore's backoff between them
+    readable: bool
+    lock: bool | None  # True: the bucket must have Object Lock; None: ask it
+    thaw_days: int
+    thaw_tier: Literal["Standard", "Bulk", "Expedited"]
+
+    def copy_seconds(self, size: int) -> float:
+        """Return how long a copy of ``size`` bytes may take on the server."""
+        return order.copy_seconds(size, read_timeout=self.read_timeout)
+
+    @property
+    def realm(self) -> str:
+        """What a server-side copy needs in common: the server and who asks."""
+        who = self.access_key or "chain"
+        return "|".join(["s3:", self.endpoint or "aws", who, self.profile or "", self.role or ""])
+
+
+def parse(config: StoreConfig) -> S3Options:
+    """Read ``s3://bucket/prefix`` and its options; raises BadTierUrl."""
+    options = Options(config)
+    place = urls.parse(config.url)
+    if not place.host or "@" in place.host or ":" in place.host:
+        fix = "Write s3://bucket/prefix?endpoint=…; credentials go into options or the usual AWS places."
+        raise options.bad("it needs a bucket, and nothing else before the path.", fix)
+    if not _BUCKET.fullmatch(place.host):
+        fix = "Write letters, digits, dots, hyphens (in AWS 3 to 63, lower case; some servers take underscores)."
+        raise options.bad(f"{place.host!r} can be no bucket.", fix)
+    endpoint = options.text("endpoint")
+    if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
+        raise options.bad(f"option endpoint is {endpoint!r}.", "Write it like https://s3.example.org:9000.")
+    prefix = place.path.strip("/")
+    parsed = S3Options(
+        bucket=place.host,
+        prefix=f"{prefix}/" if prefix else "",
+        endpoint=endpoint,
+        region=options.text("region"),
+        storage_class=options.text("class"),
+        profile=options.text("profile"),
+        role=options.text("role"),
+        addressing=options.choice("addressing", "path", "virtual") or ("path" if endpoint else "auto"),
+        checksums=options.choice("checksums", "when_required", "when_supported")
+        or ("when_required" if endpoint else "when_supported"),
+        client=options.choice("client", "signed", "boto3") or ("signed" if endpoint else "boto3"),
+        access_key=options.text("access_key"),
+        secret_key=options.text("secret_key"),
+        session_token=options.text("session_token"),
+        multipart_threshold=options.size("multipart_threshold", default=16 * MIB, least=LEAST_PART, most=5 * GIB),
+        multipart_chunk=options.size("multipart_chunk", default=8 * MIB, least=LEAST_PART, most=GIB),
+        copy_threshold=options.size("copy_threshold", default=order.COPY_THRESHOLD, least=LEAST_PART, most=MOST_COPY),
+        concurrency=options.number("concurrency", default=4, most=64),
+        connect_timeout=options.seconds("connect_timeout", default=5),
+        read_timeout=options.seconds("read_timeout", default=30),
+        attempts=options.number("attempts", default=order.ATTEMPTS, most=20),
+        readable=options.choice("layout", "cas", "readable") == "readable",
+        lock=options.flag("lock"),
+        thaw_days=options.number("thaw_days", default=1),
+        thaw_tier=options.choice("thaw_tier", "Standard", "Bulk", "Expedited") or "Standard",
+    )
+    options.finish()
+    if (parsed.access_key is None) != (parsed.secret_key is None):
+        raise options.bad("one of access_key and secret_key is missing.", "Give both, or neither for the AWS chain.")
+    if parsed.access_key and parsed.profile:
+        raise options.bad("profile and access_key contradict each other.", "Give one of them.")
+    return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """A client with finite time-outs and retries, and who makes the calls that are made once per object.
+
+    ``once`` makes a client that waits for so many seconds, and asks once.
+    """
+
+    client: "S3Client"
+    hot: HotCalls
+    once: Callable[[float], "S3Client"]
+
+
+def make(options: S3Options, config: StoreConfig) -> Clients:
+    """Return the clients of a tier. Nothing is connected yet. Raises BadTierUrl."""
+    try:
+        core = botocore.session.Session(profile=options.profile)
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        core.register_component("response_parser_factory", errors.Parsers())
+        if options.role is not None:
+            _assume(core, options, options.role)
+        session = boto3.Session(
+            botocore_session=core,
+            region_name=options.region,
+            **(_Keys() if options.role else _keys(options)),  # a role's own come from its provider
+        )
+
+        def connected(*, seconds: float, attempts: int) -> "S3Client":
+            made = session.client(
+                "s3",
+                endpoint_url=options.endpoint,
+                region_name=session.region_name or "us-east-1",
+                config=_config(options, config, seconds=seconds, attempts=attempts),
+            )
+            made.meta.events.register("needs-retry.s3", tries.ended)
+            return made
+
+        client = connected(seconds=options.read_timeout, attempts=options.attempts)
+        hot = _hot(options, config, client, core)
+        return Clients(client, hot, lambda seconds: connected(seconds=seconds, attempts=1))
+    except (BotoCoreError, ValueError) as error:
+        raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
+
+
+@functools.cache
+def _loader(data_path: str | None) -> Loader:
+    """Return what reads botocore's description of S3: one for all tiers, since each copy takes ten megabytes."""
+    return create_loader(data_path)
+
+
+def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: botocore.session.Session) -> HotCalls:
+    credentials = core.get_credentials()
+    # boto3 knows the ways through proxies, and how to say that there are no credentials
+    if options.client == "boto3" or credentials is None or get_environ_proxies(client.meta.endpoint_url):
+        return cast("HotCalls", client)  # its stubs say more than the protocol
+    return SignedClient(
+        client,
+        credentials,
+        options.bucket,
+        virtual=options.addressing == "virtual" or (options.addressing == "auto" and "." not in options.bucket),
+        connections=config.io_threads + _SPARE_CONNECTIONS,
+        timeout=urllib3.Timeout(connect=options.connect_timeout, read=options.read_timeout),
+        ca_bundle=core.get_config_variable("ca_bundle"),
+    )
+
+
+def _config(options: S3Options, config: StoreConfig, *, seconds: float, attempts: int) -> Config:
+    return Config(
+        connect_timeout=options.connect_timeout,
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=config.io_threads + _SPARE_CONNECTIONS,
+        request_checksum_calculation=options.checksums,
+        response_checksum_validation=options.checksums,
+        s3={"addressing_style": options.addressing},
+        user_agent_extra="tierkeeper",
+    )
+
+
+class _Keys(TypedDict, total=False):
+    aws_access_key_id: str | None
+    aws_secret_access_key: str | None
+    aws_session_token: str | None
+
+
+def _keys(options: S3Options) -> _Keys:
+    return {
+        "aws_access_key_id": options.access_key,
+        "aws_secret_access_key": options.secret_key,
+        "aws_session_token": options.session_token,
+    }
+
+
+class _RoleProvider(CredentialProvider):
+    """Credentials of an assumed role, renewed before they end."""
+
+    METHOD = "tierkeeper-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        """Return the credentials; the first call to STS comes with their first use."""
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def _assume(core: botocore.session.Session, options: S3Options, role: str) -> None:
+    """Let ``core`` act as the role, with what the options or the usual chain give as the source."""
+    source = boto3.Session(profile_name=options.profile, region_name=options.region, **_keys(options))
+    credentials = source.get_credentials()
+    if credentials is None:
+        msg = f"there are no credentials to assume role {role} with"
+        raise ValueError(msg)
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=source.client,
+        source_credentials=credentials,
+        role_arn=role,
+        extra_args={"RoleSessionName": "tierkeeper"},
+    )
+    core.get_component("credential_provider").providers.insert(0, _RoleProvider(fetcher))

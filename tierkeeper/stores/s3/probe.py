@@ -1,0 +1,187 @@
+"""What an S3 server does that not all of them do: seen each day, on an object of ours below ``.tierkeeper/probe/``.
+
+There are servers that take a condition and do not ask it. What was not seen to be done counts as not done.
+"""
+
+import base64
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from tierkeeper.base import log
+from tierkeeper.base.clock import now
+from tierkeeper.stores import layout
+from tierkeeper.stores.base import Memory, ObjectKey
+from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.s3 import answers, delete, errors
+from tierkeeper.stores.s3.place import Place
+from tierkeeper_client.errors import TierkeeperError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_log = log.get(__name__)
+
+FOLDER = f"{layout.RESERVED}/probe/"
+COPIES, PARTS, BODIES = "copy_if_match", "part_copy_if_match", "put_sha256"
+_BODY = b"probe"
+_WRONG = f'"{"0" * 32}"'
+LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
+_OK, _BAD, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 400, 412, 500, 501
+
+
+class Abilities:
+    """What the server of one tier was seen to do."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._lock = Lock()
+        self._known: Mapping[str, bool] = {}
+        self._memory: Memory | None = None
+        self._until = 0.0
+
+    def remember(self, memory: Memory) -> None:
+        """Take the memory that outlives this process."""
+        self._memory = memory
+
+    def refuses_wrong_source(self, *, parts: bool) -> bool:
+        """Whether the server copies nothing from an ETag that is not there; ``parts``: into an upload in parts."""
+        return self._is_seen(PARTS if parts else COPIES)
+
+    def refuses_wrong_body(self) -> bool:
+        """Whether the server takes no upload whose bytes have another SHA-256 than it names, from either client."""
+        return self._is_seen(BODIES)
+
+    def _is_seen(self, ability: str) -> bool:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                try:
+                    self._known = self._find_out()
+                except TierkeeperError as error:
+                    self._known = {}
+                    _log.warning("what the server can do is not known", tier=self._place.tier, error=str(error))
+                self._until = time.monotonic() + LIFE
+            return self._known.get(ability, False)
+
+    def _find_out(self) -> Mapping[str, bool]:
+        """Ask the memory, else the server; raises StoreError, and what the memory raises."""
+        server = self._place.options.endpoint or f"aws {self._place.client.meta.region_name}"
+        known = self._memory.recall(server) if self._memory is not None else {}
+        if known.keys() != {COPIES, PARTS, BODIES}:
+            known = probe(self._place)
+            if self._memory is not None:
+                self._memory.keep(server, known)
+        return known
+
+
+def clear(place: Place, *, before: datetime) -> None:
+    """Remove what probes that were interrupted left before then: their objects, and uploads that nobody completes."""
+    with place.translating(FOLDER):
+        where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
+        pages = list(place.client.get_paginator("list_objects_v2").paginate(**where))
+        uploads = list(place.client.get_paginator("list_multipart_uploads").paginate(**where))
+    with place.understanding(FOLDER):
+        old = {each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before}
+        old |= {each["Key"] for page in uploads for each in page.get("Uploads", []) if each["Initiated"] < before}
+    if old:
+        delete.delete(place, [ObjectKey(place.location(key)) for key in sorted(old)])
+
+
+def probe(place: Place) -> Mapping[str, bool]:
+    """Write an object by wrong and right hashes, copy it by wrong and right ETags, remove it all; raises StoreError."""
+    clear(place, before=now() - timedelta(hours=1))  # whatever is younger may be another process's
+    location = f"{FOLDER}{uuid4()}"
+    copied, sent = f"{location}-copy", f"{location}-body"
+    try:
+        with place.translating(location):
+            address = place.address(location, None)
+            etag = answers.etag(place.client.put_object(**address, Body=_BODY))
+            seen = {
+                BODIES: _bodies(place, sent),
+                COPIES: etag is not None and _copies(place, copied, address, etag),
+                PARTS: etag is not None and _parts(place, copied, address, etag),
+            }
+    finally:
+        with contextlib.suppress(StoreError):
+            delete.delete(place, [ObjectKey(location), ObjectKey(copied), ObjectKey(sent)])
+    _log.info("a server was probed", tier=place.tier, **seen)
+    return seen
+
+
+def _bodies(place: Place, location: str) -> bool:
+    """Return whether bytes are refused for another SHA-256, and taken by their own.
+
+    What the thin client was refused is sent by boto3 too, which signs the bytes that it sends: only the checksum is
+    wrong then, and it has to be refused for that alone.
+    """
+
+    def put(content: bytes) -> None:
+        place.hot.put_object(
+            **place.address(location, None),
+            Body=_BODY,
+            ContentLength=len(_BODY),
+            ChecksumSHA256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
+            ChecksumAlgorithm="SHA256",
+        )
+
+    return _status(lambda: put(b"other")) == _BAD and _status(lambda: put(_BODY)) == _OK
+
+
+def _copies(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
+    client = place.once(place.options.copy_seconds(0))
+
+    def copy(wanted: str) -> None:
+        place.copy_object(
+            client,
+            **place.address(location, None),
+            CopySource={**source},
+            CopySourceIfMatch=wanted,
+            ChecksumAlgorithm="SHA256",
+        )
+
+    return _obeyed(copy, etag)
+
+
+def _parts(place: Place, location: str, source: Mapping[str, Any], etag: str) -> bool:
+    client: S3Client = place.client
+    address = place.address(location, None)
+    begun = client.create_multipart_upload(**address, ChecksumAlgorithm="SHA256")
+    with place.understanding(location):
+        upload = begun["UploadId"]
+
+    def copy(wanted: str) -> None:
+        client.upload_part_copy(
+            **address,
+            UploadId=upload,
+            PartNumber=1,
+            CopySource={"Bucket": source["Bucket"], "Key": source["Key"]},
+            CopySourceIfMatch=wanted,
+        )
+
+    try:
+        return _obeyed(copy, etag)
+    finally:
+        client.abort_multipart_upload(**address, UploadId=upload)
+
+
+def _obeyed(copy: Callable[[str], None], etag: str) -> bool:
+    """Whether a wrong ETag is refused as one that does not match, and the right one is taken."""
+    return _status(lambda: copy(_WRONG)) == _REFUSED and _status(lambda: copy(etag)) == _OK
+
+
+def _status(call: Callable[[], None]) -> int:
+    try:
+        call()
+    except ClientError as error:
+        status = errors.status_of(error)
+        if status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED:
+            raise  # it says nothing about what the server can do
+        return status
+    return _OK

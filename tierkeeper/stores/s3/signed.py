@@ -1,0 +1,357 @@
+"""The calls that are made once per object, over a thin client of our own; everything else is boto3's.
+
+botocore takes more than a millisecond of CPU for each call, which no number of threads helps (see decision 9). This
+client has the five calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
+knows success only: whatever else comes back, or nothing, or an argument that it does not know, and the call is made
+again by boto3. So retries, redirects, skewed clocks and every error are botocore's, and its repeated call after a lost
+answer is what it would have been there. A copy is the exception: one that may be under way is not asked for again.
+"""
+
+import base64
+import contextlib
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeGuard, cast
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+import urllib3
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from botocore.httpsession import where
+from botocore.response import StreamingBody
+
+from tierkeeper.base import log
+from tierkeeper.stores.s3 import tries
+from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_log = log.get(__name__)
+
+_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+_AGENT = "tierkeeper"
+_BLOCK = 256 * 1024  # bytes of a file that are sent at a time
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_SAFE = "/~"  # what botocore leaves as it is in a key
+_META = "x-amz-meta-"
+_HEADERS = {
+    "ChecksumMode": "x-amz-checksum-mode",
+    "ChecksumSHA256": "x-amz-checksum-sha256",
+    "ContentType": "content-type",
+    "CopySourceIfMatch": "x-amz-copy-source-if-match",
+    "IfNoneMatch": "if-none-match",
+    "MetadataDirective": "x-amz-metadata-directive",
+    "StorageClass": "x-amz-storage-class",
+}
+_ANSWERED = {
+    "x-amz-version-id": "VersionId",
+    "x-amz-copy-source-version-id": "CopySourceVersionId",
+    "x-amz-checksum-sha256": "ChecksumSHA256",
+    "x-amz-checksum-type": "ChecksumType",
+    "etag": "ETag",
+}
+#: what reading XML ends in: no XML, an encoding that nobody knows, or one that expat has not
+_UNREADABLE = (ET.ParseError, LookupError, ValueError)
+_KNOWN = {
+    *_HEADERS,
+    "Body",
+    "Bucket",
+    "ChecksumAlgorithm",
+    "ContentLength",
+    "CopySource",
+    "Key",
+    "Metadata",
+    "VersionId",
+}
+
+
+class HotCalls(Protocol):
+    """The calls of boto3's client that are made once per object; it has them itself."""
+
+    def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
+        """Write an object; a body that is a file can be rewound to its beginning."""
+
+    def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Say what is there."""
+
+    def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Open a small object."""
+
+    def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Delete many."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class SignedClient:
+    """The hot calls on one bucket. Safe to use from many threads; connections are kept and shared."""
+
+    def __init__(
+        self,
+        client: "S3Client",
+        credentials: Credentials,
+        bucket: str,
+        *,
+        virtual: bool,
+        connections: int,
+        timeout: urllib3.Timeout,
+        ca_bundle: str | None,
+    ) -> None:
+        """``client`` says where; ``virtual``: the bucket goes into the host's name; ``ca_bundle`` None: botocore's."""
+        url = urlsplit(client.meta.endpoint_url)
+        self._client, self._credentials = client, credentials
+        self._signer = Signer(client.meta.region_name)
+        self.host = f"{bucket}.{url.netloc}" if virtual else url.netloc
+        self.base = quote(f"{url.path.rstrip('/')}/{'' if virtual else bucket}", safe=_SAFE).rstrip("/")
+        verified = {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_bundle or where()} if url.scheme == "https" else {}
+        self._pool = urllib3.connection_from_url(
+            f"{url.scheme}://{self.host}", maxsize=connections, timeout=timeout, blocksize=_BLOCK, **verified
+        )
+        self._timeout = timeout
+        self._warned = False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
+        """Write an object whose bytes, or a file of them that is rewound to its beginning, and SHA-256 are given."""
+        body, checksum = arguments.get("Body"), arguments.get("ChecksumSHA256")
+        answer = None
+        if body is not None and checksum is not None and arguments.keys() <= _KNOWN:
+            headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
+            sha256 = base64.b64decode(checksum).hex()
+            answer = self._call(
+                "PUT", arguments["Key"], headers, body=body, length=arguments.get("ContentLength"), sha256=sha256
+            )
+            if _ok(answer):
+                return _fields(answer)
+            if not isinstance(body, bytes):
+                body.seek(0)
+        return self._by_boto3("put_object", arguments, answer)
+
+    def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Copy an object on the server's side; a server may say 200 before it knows whether it can.
+
+        ``once`` is a client that asks once: it says how long to wait, and makes the call where this one cannot, or was
+        refused. An answer that was lost, or says that the server failed, is an error.
+        """
+        answer = None
+        if arguments.keys() <= _KNOWN:
+            source = arguments["CopySource"]
+            origin = quote(f"{source['Bucket']}/{source['Key']}", safe=_SAFE)
+            version = f"?versionId={quote(source['VersionId'], safe=_SAFE)}" if "VersionId" in source else ""
+            headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
+            if "ChecksumAlgorithm" in arguments:
+                headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
+            with contextlib.suppress(*tries.NEVER_SENT):  # those of who gives credentials too: boto3 asks again
+                seconds = cast("Any", once.meta.config).read_timeout
+                answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
+            if _ok(answer):
+                return {**_fields(answer), "CopyObjectResult": _copied(answer.data)}
+            if answer is not None and answer.status >= _SERVER_ERROR:
+                raise _failed("CopyObject", answer.status, answer.data)
+        return self._by_boto3("copy_object", arguments, answer, client=once)
+
+    def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Say what is there."""
+        answer = None
+        if arguments.keys() <= _KNOWN:
+            version = arguments.get("VersionId")
+            query = "" if version is None else f"versionId={quote(version, safe='-_.~')}"
+            answer = self._call("HEAD", arguments["Key"], _headers(arguments), query=query)
+            if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
+                lower = {name.lower(): value for name, value in answer.headers.items()}
+                with contextlib.suppress(ValueError):  # else boto3 reads them, or says that it cannot
+                    size, modified = int(lower["content-length"]), parsedate_to_datetime(lower["last-modified"])
+                    about = {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)}
+                    return {**_fields(answer), "ContentLength": size, "LastModified": modified, "Metadata": about}
+        return self._by_boto3("head_object", arguments, answer)
+
+    def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Open an object; the connection is given back once its Body is read to the end, or closed."""
+        answer = None
+        if arguments.keys() == {"Bucket", "Key"}:
+            answer = self._call("GET", arguments["Key"], {}, preload=False)
+            if _ok(answer):
+                return {
+                    **_fields(answer),
+                    "Body": StreamingBody(cast("Any", answer), cast("Any", answer.headers.get("content-length"))),
+                }
+            if answer is not None:
+                answer.drain_conn()
+        return self._by_boto3("get_object", arguments, answer)
+
+    def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
+        """Delete up to 1000 keys; the answer tells of each."""
+        answer = None
+        if arguments.keys() == {"Bucket", "Delete"} and arguments["Delete"].keys() == {"Objects"}:
+            listed = "".join(_object(each) for each in arguments["Delete"]["Objects"])
+            body = f'<Delete xmlns="{_NAMESPACE}">{listed}</Delete>'.encode()
+            md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+            headers = {"content-md5": md5, "content-type": "application/xml"}
+            sha256 = hashlib.sha256(body).hexdigest()
+            answer = self._call("POST", "", headers, query="delete=", body=body, sha256=sha256)
+            if _ok(answer) and (found := _deleted(answer.data)) is not None:
+                return found
+        return self._by_boto3("delete_objects", arguments, answer)
+
+    def _call(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        *,
+        query: str = "",
+        body: bytes | BinaryIO = b"",
+        length: int | None = None,
+        sha256: str = NOTHING,
+        preload: bool = True,
+    ) -> urllib3.BaseHTTPResponse | None:
+        """Return what the server answers; None if it does not, or should not be asked in this way.
+
+        ``length`` is the body's, in bytes, where that is a file.
+        """
+        try:
+            answer = self._send(
+                method, key, headers, query=query, body=body, length=length, sha256=sha256, preload=preload
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            tries.lost(error)
+            return None
+        if answer is not None:
+            tries.answered(answer.status)
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        key: str,
+        headers: dict[str, str],
+        *,
+        query: str = "",
+        body: bytes | BinaryIO = b"",
+        length: int | None = None,
+        sha256: str = NOTHING,
+        preload: bool = True,
+        seconds: float | None = None,
+    ) -> urllib3.BaseHTTPResponse | None:
+        """Return what the server answers; None if it should not be asked in this way. Raises what urllib3 does."""
+        who = self._credentials.get_frozen_credentials()
+        if not (who.access_key and who.secret_key and all(value.isascii() for value in headers.values())):
+            return None
+        path = f"{self.base}/{quote(key, safe=_SAFE)}" if key else self.base or "/"
+        headers["host"] = self.host
+        if method != "HEAD":
+            headers["content-length"] = str(len(body) if isinstance(body, bytes) else length)
+        signed = self._signer.sign(
+            method,
+            path,
+            query,
+            headers,
+            body_sha256=sha256,
+            access_key=who.access_key,
+            secret_key=who.secret_key,
+            token=who.token,
+            now=datetime.now(UTC),
+        )
+        signed["user-agent"] = _AGENT
+        target = f"{path}?{query}" if query else path
+        timeout = (
+            self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
+        )
+        return self._pool.urlopen(
+            method,
+            target,
+            body=body or None,
+            headers=signed,
+            retries=False,
+            decode_content=False,
+            timeout=timeout,
+            preload_content=preload,
+        )
+
+    def _by_boto3(
+        self,
+        operation: str,
+        arguments: dict[str, Any],
+        refused: urllib3.BaseHTTPResponse | None,
+        *,
+        client: "S3Client | None" = None,
+    ) -> Any:  # noqa: ANN401  as above
+        answer = getattr(client or self._client, operation)(**arguments)
+        if refused is not None and not self._warned and _BAD_REQUEST <= refused.status < _SERVER_ERROR:
+            self._warned = True
+            _log.warning(
+                "the server refused a call that it took from boto3; client=boto3 in the tier's URL saves asking twice",
+                operation=operation,
+                status=refused.status,
+            )
+        return answer
+
+
+def _ok(answer: urllib3.BaseHTTPResponse | None) -> TypeGuard[urllib3.BaseHTTPResponse]:
+    return answer is not None and answer.status == _OK
+
+
+def _headers(arguments: Mapping[str, Any]) -> dict[str, str]:
+    headers = {_HEADERS[name]: value for name, value in arguments.items() if name in _HEADERS}
+    headers.update({_META + name.lower(): value for name, value in arguments.get("Metadata", {}).items()})
+    return headers
+
+
+def _fields(answer: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    return {field: answer.headers[name] for name, field in _ANSWERED.items() if name in answer.headers}
+
+
+def _object(identifier: Mapping[str, str]) -> str:
+    version = identifier.get("VersionId")
+    key = f"<Key>{escape(identifier['Key'])}</Key>"
+    return f"<Object>{key}{'' if version is None else f'<VersionId>{escape(version)}</VersionId>'}</Object>"
+
+
+def _copied(data: bytes) -> dict[str, str]:
+    """Return the result of a copy; raises botocore's ClientError where the body of the 200 has none."""
+    try:
+        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+    except _UNREADABLE:
+        raise _failed("CopyObject", _SERVER_ERROR, data) from None
+    if not root.tag.endswith("CopyObjectResult"):
+        raise _failed("CopyObject", _SERVER_ERROR, data)
+    return {part.tag.rpartition("}")[2]: part.text or "" for part in root}
+
+
+def _failed(operation: str, status: int, data: bytes) -> ClientError:
+    """Return the error that boto3 would raise for a server's failure."""
+    code = re.search(rb"<Code>([^<]*)</Code>", data)
+    error: Any = {
+        "Error": {"Code": code[1].decode(errors="replace") if code else str(status), "Message": ""},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(error, operation)
+
+
+def _deleted(data: bytes) -> dict[str, Any] | None:
+    """Return the answer of a bulk delete as boto3 does; None if it is no such answer."""
+    try:
+        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+    except _UNREADABLE:
+        return None
+    if not root.tag.endswith("DeleteResult"):
+        return None
+    found: dict[str, Any] = {"Deleted": [], "Errors": []}
+    for entry in root:
+        fields: dict[str, Any] = {part.tag.rpartition("}")[2]: part.text or "" for part in entry}
+        if "DeleteMarker" in fields:
+            fields["DeleteMarker"] = fields["DeleteMarker"] == "true"
+        kind = {"Deleted": "Deleted", "Error": "Errors"}.get(entry.tag.rpartition("}")[2])
+        if kind is not None:
+            found[kind].append(fields)
+    return found

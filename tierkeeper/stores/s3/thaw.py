@@ -1,0 +1,32 @@
+"""Archive classes: what must be thawed before it can be read or copied is asked for, and the caller told when."""
+
+import contextlib
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.errors import ThawNeeded
+from tierkeeper.stores.s3 import errors
+from tierkeeper.stores.s3.place import Place
+
+_AFTER = {"Expedited": "5 minutes", "Standard": "12 hours", "Bulk": "48 hours"}  # at the latest, says AWS
+
+
+@contextlib.contextmanager
+def thawing(place: Place, key: ObjectKey) -> Iterator[None]:
+    """Where ``key`` is in an archive class, ask for its thaw and raise ThawNeeded."""
+    try:
+        yield
+    except errors.Frozen as error:
+        days, tier = place.options.thaw_days, place.options.thaw_tier
+        with place.translating(key.location):
+            try:
+                place.client.restore_object(
+                    **place.address(key.location, key.version),
+                    RestoreRequest={"Days": days, "GlacierJobParameters": {"Tier": tier}},
+                )
+            except ClientError as refusal:
+                if errors.code_of(refusal) != "RestoreAlreadyInProgress":
+                    raise
+        raise ThawNeeded(tier=place.tier, location=key.location, after=_AFTER[tier]) from error

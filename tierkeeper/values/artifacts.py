@@ -1,0 +1,151 @@
+"""Artifacts: named, selected, stored, changed by a verb, shown and explained."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, Vouched
+from tierkeeper.values.events import EventView
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An artifact by name; ``version`` None is the latest."""
+
+    tenant: str
+    workflow: str
+    name: str
+    version: int | None = None
+
+    def __str__(self) -> str:
+        version = "" if self.version is None else f"@{self.version}"
+        return f"{self.tenant}/{self.workflow}/{self.name}{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Selects artifacts; patterns are shell globs; every condition given must hold."""
+
+    tenant: str | None = None
+    workflow: str | None = None
+    name: str | None = None
+    prefix: str | None = None  # of the name
+    tier: str | None = None  # has a present copy there
+    state: ArtifactState | None = ArtifactState.LIVE
+    tags: Mapping[str, str] = field(default_factory=dict)
+    older_than: timedelta | None = None
+    all_versions: bool = False
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """The outcome of one store. ``outcome`` is stored, unchanged (no new version) or deduplicated (no bytes sent)."""
+
+    ref: Ref
+    artifact: UUID
+    sha256: str
+    size: int
+    tiers: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """One item of a batch that failed: its error as :meth:`TierkeeperError.as_dict` gives it."""
+
+    ref: Ref
+    error: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VerbResult:
+    """The outcome of promote, archive, restore, purge or undelete for one artifact.
+
+    ``present`` is where verified copies are now; where it lacks a tier of ``wanted`` the sweep goes on.
+    """
+
+    ref: Ref
+    artifact: UUID
+    outcome: Outcome
+    state: ArtifactState
+    wanted: tuple[str, ...]
+    present: tuple[str, ...]
+    detail: str
+    purge_at: datetime | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementView:
+    """One copy, as users see it."""
+
+    tier: str
+    state: PlacementState
+    location: str
+    stored_size: int | None
+    since: datetime
+    delete_after: datetime | None = None
+    locked_until: datetime | None = None
+    damaged_at: datetime | None = None
+    vouched: Vouched | None = None
+    missed_at: datetime | None = None  # it was not found then: a suspect
+    looked_for_after: datetime | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody vouches for its bytes, though they were committed: they will be read."""
+        kept = self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+        return kept and self.vouched is None and self.damaged_at is None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it was not found where it should be, and is looked for again: it does not count until then."""
+        return self.missed_at is not None and self.damaged_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactView:
+    """One artifact with its copies and what is next."""
+
+    id: UUID
+    ref: Ref
+    state: ArtifactState
+    size: int
+    sha256: str
+    content_type: str
+    metadata: Mapping[str, Any]
+    tags: Mapping[str, str]
+    created_at: datetime
+    stored_at: datetime
+    accessed_at: datetime | None
+    policy: str | None  # "reports v3"
+    wanted: tuple[str, ...]
+    placements: tuple[PlacementView, ...]
+    purge_at: datetime | None
+    purged_at: datetime | None
+    retain_until: datetime | None
+    due_at: datetime | None
+    next_step: str | None
+    parked_reason: str | None
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers with a present copy that is not known to be damaged."""
+        return tuple(p.tier for p in self.placements if p.state is PlacementState.PRESENT and p.damaged_at is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an artifact is where it is, what blocks its next step, what comes and when; or how it ended."""
+
+    artifact: ArtifactView
+    rule: str  # the rule and policy version that decide now
+    reason: str
+    placed_by: Mapping[str, str]  # tier: the rule and policy version that put the copy there
+    blocked: tuple[str, ...]
+    next_step: str | None
+    next_at: datetime | None
+    history: tuple[EventView, ...]

@@ -1,0 +1,30 @@
+"""Policies, and what an apply makes of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """What applying a policy changes: ``new``, ``changed``, ``unchanged`` or ``removed``; live artifacts it fits."""
+
+    name: str
+    version: int
+    change: str
+    matched: int
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """One version of a policy, as users see it."""
+
+    name: str
+    version: int
+    active_from: datetime
+    removed_at: datetime | None
+    built_in: bool
+    document: Mapping[str, Any]
+    yaml: str
