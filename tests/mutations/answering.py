@@ -31,7 +31,7 @@ _ODD_ANSWERS = (
         (
             Edit(
                 "tierkeeper/stores/s3/client.py",
-                '        core.register_component("response_parser_factory", s3_errors.Parsers())\n',
+                '        core.register_component("response_parser_factory", errors.Parsers())\n',
                 "",
             ),
         ),
@@ -103,7 +103,7 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "a copy has the outcome of its last attempt alone",
-        (Edit(_ONCE, "refused and s3_errors.is_refused(error)", "s3_errors.is_refused(error)"),),
+        (Edit(_ONCE, "refused and errors.is_refused(error)", "errors.is_refused(error)"),),
         (f"{_SLOW}test_one_lost_answer_leaves_the_outcome_unknown",),
     ),
     Mutant(
@@ -115,19 +115,19 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "a write has the outcome of its last try alone",
-        (Edit(_S3, "if tries.refused or not", "if s3_errors.is_refused(error) or not"),),
+        (Edit(_S3, "if tries.refused or not", "if errors.is_refused(error) or not"),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(
         "outcomes",
         "what the thin client lost was never tried",
-        (Edit(_SIGNED, "            s3_tries.lost(error)\n", ""),),
+        (Edit(_SIGNED, "            tries.lost(error)\n", ""),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(
         "outcomes",
         "a failure that the thin client was told of was never tried",
-        (Edit(_SIGNED, "            s3_tries.answered(answer.status)\n", "            pass\n"),),
+        (Edit(_SIGNED, "            tries.answered(answer.status)\n", "            pass\n"),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

@@ -15,7 +15,13 @@ MARKING = (
     Mutant(
         "tier marks",
         "a copy in a folder that is away acknowledges a store",
-        (Edit(f"{_ENGINE}ingest.py", "    away |= engine.marks.refused((s for", "    engine.marks.refused((s for"),),
+        (
+            Edit(
+                f"{_ENGINE}ingest/ingest.py",
+                "    away |= engine.marks.refused((s for",
+                "    engine.marks.refused((s for",
+            ),
+        ),
         (f"{_STORES}test_a_copy_in_a_tier_that_is_away_acknowledges_nothing",),
     ),
     Mutant(
@@ -27,37 +33,49 @@ MARKING = (
     Mutant(
         "tier marks",
         "a tier that is not configured refuses a whole batch",
-        (Edit(f"{_ENGINE}ingest.py", " or tier not in engine.stores:", ":"),),
+        (Edit(f"{_ENGINE}ingest/ingest.py", " or tier not in engine.stores:", ":"),),
         (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
     ),
     Mutant(
         "tier marks",
         "a copy in a tier that is not configured refuses a whole batch",
-        (Edit(f"{_ENGINE}ingest.py", "(elsewhere - unread.keys())) - away.keys()", "(elsewhere - unread.keys()))"),),
+        (
+            Edit(
+                f"{_ENGINE}ingest/ingest.py",
+                "(elsewhere - unread.keys())) - away.keys()",
+                "(elsewhere - unread.keys()))",
+            ),
+        ),
         (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
     ),
     Mutant(
         "tier marks",
         "an answer names tiers that are away",
-        (Edit(f"{_ENGINE}storing.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'),),
+        (Edit(f"{_ENGINE}ingest/storing.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'),),
         (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "what is unchanged names tiers that are away",
-        (Edit(f"{_ENGINE}storing.py", '_result_of(last, ours, "unchanged"', '_result_of(last, here, "unchanged"'),),
+        (
+            Edit(
+                f"{_ENGINE}ingest/storing.py",
+                '_result_of(last, ours, "unchanged"',
+                '_result_of(last, here, "unchanged"',
+            ),
+        ),
         (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
-        (Edit(f"{_ENGINE}storing.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
+        (Edit(f"{_ENGINE}ingest/storing.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
         (f"{_STORES}test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "another catalog's place is adopted by a tier that has no copies yet",
-        (Edit(f"{_ENGINE}marking.py", "    if whose is None and not copies and", "    if not copies and"),),
+        (Edit(f"{_ENGINE}trust/marking.py", "    if whose is None and not copies and", "    if not copies and"),),
         (f"{_PLACES}test_a_living_installations_place_is_not_adopted_unseen",),
     ),
     Mutant(
@@ -65,7 +83,7 @@ MARKING = (
         "a tier that gives no answer has good copies all the same",
         (
             Edit(
-                f"{_ENGINE}collect.py",
+                f"{_ENGINE}collect/collect.py",
                 "            for tier, error in self.engine.unconfirmed().items()\n",
                 "            for tier, error in self.engine.unconfirmed().items() if isinstance(error, TierNotOurs)\n",
             ),
@@ -129,13 +147,13 @@ MARKING = (
     Mutant(
         "tier marks",
         "store believes an upload without the mark after it",
-        (Edit(f"{_ENGINE}ingest.py", "    away |= engine.refused(used - away.keys())\n", ""),),
+        (Edit(f"{_ENGINE}ingest/ingest.py", "    away |= engine.refused(used - away.keys())\n", ""),),
         (f"{_TESTS}test_a_store_to_another_place_is_refused",),
     ),
     Mutant(
         "tier marks",
         "what is gone from another place is a receipt",
-        (Edit(f"{_ENGINE}collect.py", "    away |= engine.refused({tier for tier, _ in calls})\n", ""),),
+        (Edit(f"{_ENGINE}collect/collect.py", "    away |= engine.refused({tier for tier, _ in calls})\n", ""),),
         (f"{_TESTS}test_a_delete_in_another_place_is_no_receipt",),
     ),
     Mutant(
@@ -155,7 +173,7 @@ MARKING = (
         "init marks a place in which none of the known copies is",
         (
             Edit(
-                f"{_ENGINE}marking.py",
+                f"{_ENGINE}trust/marking.py",
                 "    if copies:\n        _require_seen(engine, tier)\n",
                 "    if False:\n        _require_seen(engine, tier)\n",
             ),
@@ -165,7 +183,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "init marks a second place of a tier in which some of its copies are",
-        (Edit(f"{_ENGINE}marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
+        (Edit(f"{_ENGINE}trust/marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
         (f"{_PLACES}test_a_tier_that_has_a_mark_gets_no_second_one",),
     ),
     Mutant(
@@ -189,7 +207,13 @@ MARKING = (
     Mutant(
         "tier marks",
         "a first start that made one place made all",
-        (Edit(f"{_ENGINE}founding.py", "known is not None and known.founded", "known is not None and known.tiers"),),
+        (
+            Edit(
+                f"{_ENGINE}operations/founding.py",
+                "known is not None and known.founded",
+                "known is not None and known.tiers",
+            ),
+        ),
         (f"{_FOUNDING}test_an_interrupted_first_start_goes_on",),
     ),
     Mutant(
@@ -197,7 +221,7 @@ MARKING = (
         "init stops at the first tier that does not answer",
         (
             Edit(
-                f"{_ENGINE}marking.py",
+                f"{_ENGINE}trust/marking.py",
                 "        except StoreError as error:\n            done",
                 "        except TierNotOurs as error:\n            done",
             ),
@@ -207,19 +231,19 @@ MARKING = (
     Mutant(
         "tier marks",
         "what lies below home by name is made, wherever it leads",
-        (Edit(f"{_ENGINE}marking.py", "Path(place.path).resolve()", "Path(place.path)"),),
+        (Edit(f"{_ENGINE}trust/marking.py", "Path(place.path).resolve()", "Path(place.path)"),),
         (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
         "tier marks",
         "the records of another server are made as the catalog's own",
-        (Edit(f"{_ENGINE}marking.py", " and options.keys() <= _OF_THE_STORE", ""),),
+        (Edit(f"{_ENGINE}trust/marking.py", " and options.keys() <= _OF_THE_STORE", ""),),
         (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
         "tier marks",
         "of two hosts that mark a tier at the same time the second one is believed",
-        (Edit(f"{_ENGINE}marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
+        (Edit(f"{_ENGINE}trust/marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
         (f"{_PLACES}test_of_two_inits_of_an_upgrade_one_marks",),
     ),
     Mutant(
@@ -233,7 +257,7 @@ MARKING = (
         "a lock is asked for wherever the name leads",
         (
             Edit(
-                f"{_ENGINE}locking.py",
+                f"{_ENGINE}copies/locking.py",
                 "    away = engine.refused({lock.tier for lock in locks}) if locks else {}\n",
                 "    away = {}\n",
             ),
@@ -243,7 +267,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a lock in another place is noted",
-        (Edit(f"{_ENGINE}locking.py", "    away |= engine.refused({lock.tier for lock in asked})\n", ""),),
+        (Edit(f"{_ENGINE}copies/locking.py", "    away |= engine.refused({lock.tier for lock in asked})\n", ""),),
         (f"{_CLONES}test_a_lock_in_a_clone_is_none",),
     ),
     Mutant(
@@ -251,7 +275,7 @@ MARKING = (
         "a dump in another place is one",
         (
             Edit(
-                f"{_ENGINE}dump.py",
+                f"{_ENGINE}recovery/dump.py",
                 "        engine.marks.confirm(store)\n        pruned",
                 "        pruned",
             ),
@@ -261,13 +285,25 @@ MARKING = (
     Mutant(
         "tier marks",
         "a place without twins trusts the catalog",
-        (Edit(f"{_ENGINE}epoch.py", "engine.marks.confirm(store)  # another place has no twins", "pass  # no twins"),),
+        (
+            Edit(
+                f"{_ENGINE}trust/epoch.py",
+                "engine.marks.confirm(store)  # another place has no twins",
+                "pass  # no twins",
+            ),
+        ),
         (f"{_CLONES}test_a_place_without_twins_trusts_no_catalog",),
     ),
     Mutant(
         "tier marks",
         "objects of another place are taken over",
-        (Edit(f"{_ENGINE}adopt.py", "    away = engine.refused(one.tier for one in candidates)\n", "    away = {}\n"),),
+        (
+            Edit(
+                f"{_ENGINE}recovery/adopt.py",
+                "    away = engine.refused(one.tier for one in candidates)\n",
+                "    away = {}\n",
+            ),
+        ),
         (f"{_CLONES}test_objects_of_a_clone_are_not_taken_over",),
     ),
     Mutant(
@@ -287,11 +323,11 @@ MARKING = (
         "a mark that was not read is one that is not there",
         (
             Edit(
-                f"{_ENGINE}marking.py",
+                f"{_ENGINE}trust/marking.py",
                 "    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong\n",
                 "    except (TierNotOurs, MarkNotRead):\n",
             ),
-            Edit(f"{_ENGINE}marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
+            Edit(f"{_ENGINE}trust/marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
         ),
         ("tests/integration/engine/test_marks_not_read.py",),
     ),
@@ -336,7 +372,7 @@ MARKING = (
         "a catalog is accepted twice at once",
         (
             Edit(
-                f"{_ENGINE}acceptance.py",
+                f"{_ENGINE}recovery/acceptance.py",
                 "    if known is not None and known.line != line:\n",
                 "    if known is None:\n",
             ),
@@ -346,25 +382,31 @@ MARKING = (
     Mutant(
         "tier marks",
         "the place of another tier is adopted",
-        (Edit(f"{_ENGINE}marking.py", "        _require_free(engine, store, before)\n", "        pass\n"),),
+        (Edit(f"{_ENGINE}trust/marking.py", "        _require_free(engine, store, before)\n", "        pass\n"),),
         (f"{_PLACES}test_the_place_of_another_tier_is_not_adopted",),
     ),
     Mutant(
         "tier marks",
         "a tier that left the settings loses its copies' place",
-        (Edit(f"{_ENGINE}marking.py", "    if copies or other in engine.stores:", "    if other in engine.stores:"),),
+        (
+            Edit(
+                f"{_ENGINE}trust/marking.py",
+                "    if copies or other in engine.stores:",
+                "    if other in engine.stores:",
+            ),
+        ),
         (f"{_PLACES}test_the_place_of_a_tier_that_is_gone_is_adopted_without_its_copies",),
     ),
     Mutant(
         "R19",
         "a verb counts copies in tiers that are away",
-        (Edit(f"{_ENGINE}verbs.py", "in tiers - away.keys())", "in tiers)"),),
+        (Edit(f"{_ENGINE}verbs/verbs.py", "in tiers - away.keys())", "in tiers)"),),
         (f"{_RESTS}test_a_restored_copy_is_not_counted_while_its_tier_is_away",),
     ),
     Mutant(
         "R19",
         "a move has nothing to do on the catalog's word",
-        (Edit(f"{_ENGINE}verbs.py", "        raise away[min(relied)]\n", "        pass\n"),),
+        (Edit(f"{_ENGINE}verbs/verbs.py", "        raise away[min(relied)]\n", "        pass\n"),),
         (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier",),
     ),
     Mutant(
@@ -372,7 +414,7 @@ MARKING = (
         "a promotion is refused on the catalog's word",
         (
             Edit(
-                f"{_ENGINE}verbs.py",
+                f"{_ENGINE}verbs/verbs.py",
                 '        engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)\n',
                 "        str(error)\n",
             ),
@@ -382,7 +424,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "what collect leaves of a tier that is away is no error",
-        (Edit(f"{_ENGINE}collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
+        (Edit(f"{_ENGINE}collect/collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
         (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away",),
     ),
 )

@@ -29,7 +29,7 @@ _R16 = (
     Mutant(
         "R16",
         "an ETag names bytes although the look has none",
-        (Edit(_LOOK, "    if s3_answers.etag(found) is None:\n        etag = None\n", ""),),
+        (Edit(_LOOK, "    if answers.etag(found) is None:\n        etag = None\n", ""),),
         ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
     ),
     Mutant(
@@ -62,8 +62,8 @@ _R16 = (
         (
             Edit(
                 _S3,
-                "        pin = s3_answers.pin(answer)\n        if answer",
-                "        pin = s3_answers.pin(s3_look.head(self.place, ObjectKey(location)))\n        if answer",
+                "        pin = answers.pin(answer)\n        if answer",
+                "        pin = answers.pin(look.head(self.place, ObjectKey(location)))\n        if answer",
             ),
         ),
         (f"{_NAMING}test_something_else_right_after_a_write",),
@@ -111,7 +111,7 @@ _R16 = (
         (
             Edit(
                 _S3,
-                'get("ChecksumSHA256") == checksum and s3_look.tells_version(self.place, answer):',
+                'get("ChecksumSHA256") == checksum and look.tells_version(self.place, answer):',
                 'get("ChecksumSHA256") == checksum:',
             ),
         ),
@@ -188,7 +188,7 @@ _R16 = (
     Mutant(
         "R16",
         "an upload in parts is named by its answer's body alone",
-        (Edit(_S3, "s3_look.is_named(self.place, version) and ", ""),),
+        (Edit(_S3, "look.is_named(self.place, version) and ", ""),),
         (f"{_NAMING}test_an_upload_in_parts_is_named_as_heads_name_it",),
     ),
 )

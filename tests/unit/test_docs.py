@@ -314,3 +314,37 @@ def test_no_document_names_a_private_path() -> None:
     """Documents name no folder of the machine they were written on."""
     for path in DOCUMENTS:
         assert not re.search(r"(?<![\w.])/(work|tmp|root)/", path.read_text()), path
+
+
+def layers(container: str) -> list[list[str]]:
+    """The layers of a contract of import-linter, top first; each with what stands beside each other, sorted."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    found = [c["layers"] for c in contracts if c["type"] == "layers" and c.get("containers", [""]) == [container]]
+    return [sorted(part.strip() for part in layer.split("|")) for layer in found[0]]
+
+
+@pytest.mark.parametrize(
+    ("document", "container"),
+    [("ARCHITECTURE.md", ""), ("docs/decisions/0006-layers.md", ""), ("ARCHITECTURE.md", "tierkeeper.engine")],
+)
+def test_layers_are_those_that_are_checked(document: str, container: str) -> None:
+    """What documents draw from top to bottom is what `make lint` holds."""
+    text = " ".join((ROOT / document).read_text().split())
+    drawn = re.findall(r"`[\w.]+`(?: [>|] `[\w.]+`)+", text)
+    told = [[sorted(re.findall(r"[\w.]+", layer)) for layer in chain.split(">")] for chain in drawn]
+    assert layers(container) in told
+
+
+def test_the_house_is_drawn_as_it_is() -> None:
+    """The picture in ARCHITECTURE.md names every package of the product and every room and module of the engine."""
+    picture = re.search(r"```text\nbeat_schedule.*?```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)
+    assert picture is not None
+    named = set(re.findall(r"([\w]+(?:/|\.py))", picture.group()))
+    inside = [
+        path for path in (ROOT / "tierkeeper").glob("*") if (path / "__init__.py").exists() or path.suffix == ".py"
+    ]
+    engine = [path for path in (ROOT / "tierkeeper" / "engine").glob("*") if path.name[0] != "_"]
+    adapters = [path for path in (ROOT / "tierkeeper" / "stores").glob("*") if (path / "__init__.py").exists()]
+    there = {path.name if path.suffix else f"{path.name}/" for path in (*inside, *engine, *adapters)} - {"__init__.py"}
+    assert len(there) > 30
+    assert there <= named

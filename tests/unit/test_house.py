@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker", "install")
-MAX_LINES = 400
+ROOMS = ("tierkeeper", "tasks", "worker", "models")
 # a lock file or a document must work with anybody's registry
 REGISTRIES = re.compile(r"pypi\.org|pythonhosted\.org|--(?:extra-)?index-url|--find-links", re.IGNORECASE)
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
@@ -33,10 +34,23 @@ def names(paths: list[Path]) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in paths]
 
 
-def test_no_file_is_too_long() -> None:
-    """A Python file has at most 400 lines."""
-    long = [p for p in files(".py") if len(p.read_text().splitlines()) > MAX_LINES]
-    assert not names(long)
+def test_no_three_files_of_a_folder_share_a_prefix() -> None:
+    """They would be a package: a folder whose name says it once."""
+    folders = {path.parent for path in files(".py") if path.relative_to(ROOT).parts[0] in {"tierkeeper", "client"}}
+    assert len(folders) > 20
+    for folder in folders:
+        prefixes = Counter(path.stem.partition("_")[0] for path in folder.glob("*_*.py") if path.stem != "__init__")
+        assert not {prefix: number for prefix, number in prefixes.items() if number > 2}, folder
+
+
+def test_every_room_says_what_is_in_it() -> None:
+    """Each package of the product has a docstring; those of the engine say what is not there, too."""
+    rooms = [path for path in files(".py") if path.name == "__init__.py" and path.relative_to(ROOT).parts[0] in ROOMS]
+    docstrings = {path: ast.get_docstring(ast.parse(path.read_text())) or "" for path in rooms}
+    assert not names([path for path, docstring in docstrings.items() if not docstring])
+    engine = [path for path in rooms if path.parent.parent.name == "engine"]
+    assert len(engine) >= 13
+    assert not names([path for path in engine if len(docstrings[path].split("\n\n")) < 2])
 
 
 def test_nothing_is_left_unfinished() -> None:

@@ -1,1 +1,1 @@
-"""What everything may use: values, settings, errors, names, clock, log, metrics. No I/O libraries."""
+"""What everything may use: callers, states, errors, names, clock, log, metrics. No I/O libraries."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from support.callers import TESTER
+from support.crashing import Crash
 from support.house import House, OpenHouse
 
 from tierkeeper.base import callers
@@ -178,9 +179,10 @@ def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
     for number in range(5):
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
     plan = stored(house)
-    half = house.keeper.plans.apply(plan, caller=TESTER)
+    half = cast("Generator[AppliedItem, None, None]", house.keeper.plans.apply(plan, caller=TESTER))
     next(half)
-    cast("Generator[AppliedItem, None, None]", half).close()
+    with pytest.raises(Crash):
+        half.throw(Crash())
     with pytest.raises(PlanUnusable, match="is applying it"):
         applied(house, plan)
     house.pass_time(timedelta(minutes=6))

@@ -36,7 +36,7 @@ def literals(node: ast.expr) -> list[str]:
 
 def tables() -> Iterator[tuple[str, list[str], list[str]]]:
     """Every table of the command line: where it is made, its headings, and which of them fold."""
-    for file in sorted(Path(tierkeeper.cli.__file__).parent.glob("*.py")):
+    for file in sorted(Path(tierkeeper.cli.__file__).parent.rglob("*.py")):
         for function in ast.walk(ast.parse(file.read_text())):
             if not isinstance(function, ast.FunctionDef):
                 continue
