@@ -61,7 +61,7 @@ def met(
     """Lock rows of a table when the step begins, and wait until the step waits for them."""
     step, act = OPERATIONS[operation]
     module, _, name = step.rpartition(".")
-    owner = importlib.import_module(f"tierkeeper.engine.{module}")
+    owner = importlib.import_module(f"tierkeeper.engine.{module}.{module}")
     original = getattr(owner, name)
     database = house.keeper.engine.catalog.engine
     with database.connect() as gate, database.connect() as second, ThreadPoolExecutor() as threads:

@@ -37,7 +37,7 @@ undo: 0d
 
 def dies_after(module: str, step: str) -> AbstractContextManager[None]:
     """A process that dies right after this step."""
-    return crashing.crashing(crashing.Step(f"tierkeeper.engine.{module}", step), "after")
+    return crashing.crashing(crashing.Step(f"tierkeeper.engine.{module}.{module}", step), "after")
 
 
 def folder(house: House, tier: str) -> Path:
