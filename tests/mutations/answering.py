@@ -8,9 +8,9 @@ _SIGNED = "tierkeeper/stores/s3/signed.py"
 _ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
 _S3_ERRORS = "tierkeeper/stores/s3/errors.py"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
-_ODD_DELETES = "tests/integration/engine/test_odd_deletes.py::"
-_ODD = "tests/integration/engine/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
-_ERRORS = "tests/unit/stores/test_s3_errors.py::"
+_ODD_DELETES = "tests/integration/engine/collect/test_odd_deletes.py::"
+_ODD = "tests/integration/engine/operations/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
+_ERRORS = "tests/unit/stores/s3/test_errors.py::"
 
 _ODD_ANSWERS = (
     Mutant(
@@ -77,7 +77,7 @@ _ODD_ANSWERS = (
         "odd answers",
         "a checksum without an ETag is one of the whole",
         (Edit("tierkeeper/stores/s3/answers.py", 'if not etag or "-" in etag or', 'if "-" in (etag or "") or'),),
-        ("tests/integration/engine/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
+        ("tests/integration/engine/operations/test_odd_answers.py::test_what_may_be_of_parts_is_none",),
     ),
     Mutant(
         "odd answers",

@@ -105,7 +105,9 @@ _BYTES = (
                 "    if False:\n",
             ),
         ),
-        ("tests/integration/engine/test_copies.py::test_a_copy_that_its_store_says_is_another_is_not_committed",),
+        (
+            "tests/integration/engine/copies/test_copies.py::test_a_copy_that_its_store_says_is_another_is_not_committed",
+        ),
     ),
     Mutant(
         "location",
@@ -203,7 +205,7 @@ _PROTECTION = (
                 "copy.delete_after is None:\n",
             ),
         ),
-        ("tests/unit/engine/test_ripeness.py",),
+        ("tests/unit/engine/collect/test_ripeness.py",),
     ),
 )
 

@@ -6,7 +6,7 @@ _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _SIBLINGS = "tierkeeper/engine/copies/siblings.py"
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
 _VERIFY = "tierkeeper/engine/reconcile/verify.py"
-_LOST = "tests/integration/engine/test_lost.py::"
+_LOST = "tests/integration/engine/copies/test_lost.py::"
 
 HEALING = (
     Mutant(
@@ -37,13 +37,13 @@ HEALING = (
         "lost",
         "verify leaves out what may be undeleted",
         (Edit(_VERIFY, "Filter(state=None, all_versions=True)", "Filter(all_versions=True)"),),
-        ("tests/integration/engine/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
+        ("tests/integration/engine/reconcile/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
     ),
     Mutant(
         "lost",
         "verify looks for copies of what is purged",
         (Edit(_VERIFY, " and row.counted]", "]"),),
-        ("tests/integration/engine/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
+        ("tests/integration/engine/reconcile/test_verify.py::test_without_conditions_all_that_may_come_back_is_read",),
     ),
     Mutant(
         "lost",

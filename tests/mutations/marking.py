@@ -2,14 +2,14 @@
 
 from mutations.mutant import Edit, Mutant
 
-_TESTS = "tests/integration/engine/test_tier_marks.py::"
-_RESTS = "tests/integration/engine/test_verb_rests.py::"
-_PLACES = "tests/integration/engine/test_tier_places.py::"
+_TESTS = "tests/integration/engine/trust/test_tier_marks.py::"
+_RESTS = "tests/integration/engine/verbs/test_verb_rests.py::"
+_PLACES = "tests/integration/engine/trust/test_tier_places.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
-_FOUNDING = "tests/integration/engine/test_founding.py::"
-_CLONES = "tests/integration/engine/test_clones.py::"
+_FOUNDING = "tests/integration/engine/operations/test_founding.py::"
+_CLONES = "tests/integration/engine/copies/test_clones.py::"
 _ENGINE = "tierkeeper/engine/"
-_STORES = "tests/integration/engine/test_store_rests.py::"
+_STORES = "tests/integration/engine/ingest/test_store_rests.py::"
 
 MARKING = (
     Mutant(
@@ -316,7 +316,9 @@ MARKING = (
                 "        self.judge(store, store.mark())\n",
             ),
         ),
-        ("tests/integration/engine/test_odd_answers.py::test_a_store_of_somebody_elses_that_fails_in_its_own_way",),
+        (
+            "tests/integration/engine/operations/test_odd_answers.py::test_a_store_of_somebody_elses_that_fails_in_its_own_way",
+        ),
     ),
     Mutant(
         "tier marks",
@@ -329,7 +331,7 @@ MARKING = (
             ),
             Edit(f"{_ENGINE}trust/marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
         ),
-        ("tests/integration/engine/test_marks_not_read.py",),
+        ("tests/integration/engine/trust/test_marks_not_read.py",),
     ),
     Mutant(
         "tier marks",
@@ -341,7 +343,7 @@ MARKING = (
                 "        raise TierNotOurs(tier=tier, reason=str(error.strerror)) from error\n",
             ),
         ),
-        ("tests/integration/engine/test_marks_not_read.py::test_a_folder_whose_mark_cannot_be_read",),
+        ("tests/integration/engine/trust/test_marks_not_read.py::test_a_folder_whose_mark_cannot_be_read",),
     ),
     Mutant(
         "tier marks",
@@ -353,7 +355,7 @@ MARKING = (
                 "        return None\n",
             ),
         ),
-        ("tests/integration/engine/test_odd_answers.py::test_a_mark_that_a_proxy_spoils_is_not_known",),
+        ("tests/integration/engine/operations/test_odd_answers.py::test_a_mark_that_a_proxy_spoils_is_not_known",),
     ),
     Mutant(
         "tier marks",
@@ -365,7 +367,7 @@ MARKING = (
                 "    except ZeroDivisionError as error:\n",
             ),
         ),
-        ("tests/unit/stores/test_s3_errors.py::test_an_answer_that_cannot_be_understood_is_the_tiers_fault[raised0]",),
+        ("tests/unit/stores/s3/test_errors.py::test_an_answer_that_cannot_be_understood_is_the_tiers_fault[raised0]",),
     ),
     Mutant(
         "tier marks",
@@ -377,7 +379,7 @@ MARKING = (
                 "    if known is None:\n",
             ),
         ),
-        ("tests/integration/engine/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
+        ("tests/integration/engine/trust/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
     ),
     Mutant(
         "tier marks",

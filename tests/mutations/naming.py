@@ -11,7 +11,7 @@ _ORIGIN = "tierkeeper/stores/s3/origin.py"
 _PROBE = "tierkeeper/stores/s3/probe.py"
 _NAMING = "tests/integration/stores/test_s3_naming.py::"
 _SLOW = "tests/integration/stores/test_s3_slow.py::"
-_WEAK = "tests/integration/engine/test_weak_etags.py::"
+_WEAK = "tests/integration/engine/copies/test_weak_etags.py::"
 
 _R16 = (
     Mutant(
@@ -24,13 +24,13 @@ _R16 = (
         "R16",
         "a weak ETag names bytes",
         (Edit("tierkeeper/stores/s3/answers.py", ' or given.startswith("W/")', ""),),
-        ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
+        ("tests/integration/engine/copies/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
     ),
     Mutant(
         "R16",
         "an ETag names bytes although the look has none",
         (Edit(_LOOK, "    if answers.etag(found) is None:\n        etag = None\n", ""),),
-        ("tests/integration/engine/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
+        ("tests/integration/engine/copies/test_moved_buckets.py::test_a_server_whose_etags_are_weak",),
     ),
     Mutant(
         "R16",
@@ -54,7 +54,7 @@ _R16 = (
         "time-outs",
         "a copy is waited for once",
         (Edit("tierkeeper/settings/order.py", " + pauses + 2 * seconds + ", " + seconds + "),),
-        ("tests/unit/base/test_time_outs.py",),
+        ("tests/unit/settings/test_time_outs.py",),
     ),
     Mutant(
         "R16",

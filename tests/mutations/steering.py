@@ -8,7 +8,7 @@ LOOK = "tierkeeper/engine/reconcile/look.py"
 QUARANTINE = "tierkeeper/catalog/quarantine.py"
 
 ENGINE = "tests/integration/engine/"
-ORPHANS = f"{ENGINE}test_reconcile_orphans.py::"
+ORPHANS = f"{ENGINE}reconcile/test_orphans.py::"
 BRAKE = "tests/integration/keeper/test_brake.py::"
 
 _RECONCILE = (
@@ -27,7 +27,7 @@ _RECONCILE = (
             ),
             Edit(LOOK, "inventory.at(connection, self.tier, {each.location for each in objects})", "rows"),
         ),
-        (f"{ENGINE}test_order.py::test_what_is_stored_before_the_listing_is_no_orphan",),
+        (f"{ENGINE}reconcile/test_order.py::test_what_is_stored_before_the_listing_is_no_orphan",),
     ),
     Mutant(
         "R4",
@@ -39,7 +39,7 @@ _RECONCILE = (
                 "            row = copy\n",
             ),
         ),
-        (f"{ENGINE}test_order.py::test_what_goes_after_it_was_missed_is_not_missing",),
+        (f"{ENGINE}reconcile/test_order.py::test_what_goes_after_it_was_missed_is_not_missing",),
     ),
     Mutant(
         "quarantine",
@@ -87,7 +87,7 @@ _RECONCILE = (
                 "            if 0 * (limit := self._limits.of(one) +",
             ),
         ),
-        (f"{ENGINE}test_reconcile_stops.py::test_too_many_orphans_stop_it",),
+        (f"{ENGINE}reconcile/test_stops.py::test_too_many_orphans_stop_it",),
     ),
 )
 
@@ -96,7 +96,7 @@ _RESTORED = (
         "epoch",
         "collect deletes by a restored catalog",
         (Edit(COLLECT, "        epoch.require_trusted(connection)\n", ""),),
-        (f"{ENGINE}test_epoch.py::test_a_catalog_behind_its_twin_is_recognised",),
+        (f"{ENGINE}trust/test_epoch.py::test_a_catalog_behind_its_twin_is_recognised",),
     ),
     Mutant(
         "epoch",

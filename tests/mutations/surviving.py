@@ -2,7 +2,7 @@
 
 from mutations.mutant import Edit, Mutant
 
-_TESTS = "tests/integration/engine/test_survivors.py::"
+_TESTS = "tests/integration/engine/collect/test_survivors.py::"
 _LOOK = "tierkeeper/engine/collect/survivors.py"
 _LOOKING = "tierkeeper/engine/copies/looking.py"
 _CANDIDATES = "tierkeeper/engine/collect/candidates.py"
@@ -16,21 +16,21 @@ def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
 
 
 def _archived(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/check.py") -> Mutant:
-    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_archived.py::{test}",))
+    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/copies/test_archived.py::{test}",))
 
 
 def _left(how: str, file: str, old: str, new: str, test: str) -> Mutant:
-    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/test_unseen.py::{test}",))
+    return Mutant("R21", how, (Edit(file, old, new),), (f"tests/integration/engine/collect/test_unseen.py::{test}",))
 
 
 def _weak(how: str, old: str, new: str, test: str) -> Mutant:
     edits = (Edit("tierkeeper/engine/copies/check.py", old, new),)
-    return Mutant("R21", how, edits, (f"tests/integration/engine/test_weak_etags.py::{test}",))
+    return Mutant("R21", how, edits, (f"tests/integration/engine/copies/test_weak_etags.py::{test}",))
 
 
 def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/reads.py") -> Mutant:
     edits = (Edit(file, old, new),)
-    return Mutant("R21", how, edits, (f"tests/integration/engine/test_moved_buckets.py::{test}",))
+    return Mutant("R21", how, edits, (f"tests/integration/engine/copies/test_moved_buckets.py::{test}",))
 
 
 SURVIVING = (

@@ -5,14 +5,14 @@ from mutations.mutant import Edit, Mutant
 from mutations.places import CONVERGE, INGEST, PLACEMENTS, SETTLEMENT, TRANSFER
 
 _TESTS = places.VOUCHING
-_LATER = "tests/integration/engine/test_vouching_later.py::"
-_REFUTED = "tests/integration/engine/test_refuted_sources.py::"
-_MOVED = "tests/integration/engine/test_moved_buckets.py::"
+_LATER = "tests/integration/engine/copies/test_vouching_later.py::"
+_REFUTED = "tests/integration/engine/copies/test_refuted_sources.py::"
+_MOVED = "tests/integration/engine/copies/test_moved_buckets.py::"
 _CHECKING = "tierkeeper/engine/copies/check.py"
 _READING = "tierkeeper/engine/read/reading.py"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
-_UNIT = "tests/unit/engine/test_settlement.py::"
+_UNIT = "tests/unit/engine/copies/test_settlement.py::"
 
 _R15 = (
     Mutant(
@@ -121,7 +121,7 @@ _R16_AND_R17 = (
                 "isinstance(error, ObjectNotFound)",
             ),
         ),
-        ("tests/integration/engine/test_pinned_reads.py::test_what_the_server_refuses_by_its_pin_is_reported",),
+        ("tests/integration/engine/copies/test_pinned_reads.py::test_what_the_server_refuses_by_its_pin_is_reported",),
     ),
     Mutant(
         "R16",
@@ -151,7 +151,7 @@ _R16_AND_R17 = (
         "R16",
         "what a store tells between chunks counts for nothing",
         (Edit(_READING, "pieces = _told(engine, row, copy, chunks)", "pieces = chunks"),),
-        ("tests/integration/engine/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
+        ("tests/integration/engine/copies/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
     ),
     Mutant(
         "R18",
@@ -223,7 +223,7 @@ _R16_AND_R17 = (
         "R17",
         "a dump that nobody vouches for is as good as read",
         (Edit("tierkeeper/engine/recovery/dump.py", "if told is None and not each.vouched:", "if False:"),),
-        ("tests/integration/engine/test_dump.py::test_a_dump_that_nobody_vouches_for_deletes_nothing",),
+        ("tests/integration/engine/recovery/test_dump.py::test_a_dump_that_nobody_vouches_for_deletes_nothing",),
     ),
     Mutant(
         "R17",
