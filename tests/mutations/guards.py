@@ -77,8 +77,8 @@ _BYTES = (
         (
             Edit(
                 "tierkeeper/engine/copies/check.py",
-                "    told = wanted.difference(sha256=read.sha256)\n",
-                "    told = ''\n",
+                "    difference = wanted.difference(sha256=read.sha256)\n",
+                "    difference = ''\n",
             ),
         ),
         (f"{KEEPER}test_damage.py::test_verify_finds_flipped_bytes",),
@@ -89,8 +89,8 @@ _BYTES = (
         (
             Edit(
                 "tierkeeper/engine/copies/check.py",
-                "    return found if isinstance(found, Read) else check(",
-                "    return found or check(",
+                "    return first if isinstance(first, Read) else check(",
+                "    return first or check(",
             ),
         ),
         ("tests/faults/test_stores.py::test_verify_reads_again_what_came_wrong",),

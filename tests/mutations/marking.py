@@ -138,8 +138,8 @@ MARKING = (
         (
             Edit(
                 f"{_ENGINE}copies/transfer.py",
-                "        if one.upload is not None and one.intent.tier in refused\n",
-                "        if one.upload is None and one.intent.tier in refused\n",
+                "        if result.upload is not None and result.intent.tier in refused\n",
+                "        if result.upload is None and result.intent.tier in refused\n",
             ),
         ),
         (f"{_TESTS}test_an_upload_to_another_place_is_not_believed",),
@@ -267,7 +267,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a lock in another place is noted",
-        (Edit(f"{_ENGINE}copies/locking.py", "    away |= engine.refused({lock.tier for lock in asked})\n", ""),),
+        (Edit(f"{_ENGINE}copies/locking.py", "    away |= engine.refused({lock.tier for lock in sent})\n", ""),),
         (f"{_CLONES}test_a_lock_in_a_clone_is_none",),
     ),
     Mutant(

@@ -101,29 +101,29 @@ SURVIVING = (
     _broken(
         "what was seen counts without the mark after it",
         _LOOKING,
-        "    tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing\n",
+        "    tiers -= engine.refused(tiers).keys()  # the marks again: answers of another place do not count\n",
         "",
         "test_what_is_seen_elsewhere_was_not_seen",
     ),
     _broken(
         "no answer is a right one",
         _LOOKING,
-        "            return 1, told\n",
+        "            return 1, failure\n",
         "            return 1, None\n",
         "test_no_answer_is_none",
     ),
     _broken(
         "one wrong answer is enough",
         _LOOKING,
-        "            return 2, look(engine, copy)  # again: a store may answer wrong once\n",
+        "            return 2, look(engine, copy)  # again: a store may err once\n",
         '            return 1, Wrong("once", missing=True)\n',
         "test_a_wrong_answer_once_is_none",
     ),
     _broken(
         "other bytes of equal length are those that were committed",
         "tierkeeper/engine/copies/check.py",
-        "        found = engine.store(copy.tier).head(key_of(copy.form))\n",
-        "        found = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
+        "        head = engine.store(copy.tier).head(key_of(copy.form))\n",
+        "        head = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
         "test_other_bytes_cost_nothing",
     ),
     _weak(
@@ -146,7 +146,7 @@ SURVIVING = (
     ),
     _moved(
         "what was left unread is no answer of its tier",
-        "        except Unread as error:  # its tier is not asked less for that\n            return 0, error\n",
+        "        except Unread as error:  # does not count against its tier\n            return 0, error\n",
         "",
         "test_what_a_look_has_no_time_to_read_is_not_known",
         file=_LOOKING,
@@ -165,7 +165,7 @@ SURVIVING = (
     ),
     _archived(
         "what must be thawed is right without a SHA-256",
-        "    if found.sha256 is None:\n        raise Unread(",
+        "    if head.sha256 is None:\n        raise Unread(",
         "    if False:\n        raise Unread(",
         "test_without_one_it_was_not_seen",
     ),
@@ -212,7 +212,7 @@ SURVIVING = (
     _left(
         "a look that gives up asks for the same copies each time",
         _LOOK,
-        "    random.shuffle(staying)  # a look that gives up leaves others unasked each time\n",
+        "    random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time\n",
         "",
         "test_some_that_fail_hide_no_others_for_ever",
     ),

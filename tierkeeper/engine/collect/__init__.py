@@ -1,4 +1,4 @@
-"""Deletes bytes: decides whether a doomed copy may be deleted, and deletes it.
+"""Deletion of bytes: decides whether a doomed copy may be deleted, and deletes it.
 
-No other room deletes copies that rows know. Bytes without a row are reconcile's.
+No other package deletes objects that a placement row names. Objects without a row are deleted by reconcile.
 """

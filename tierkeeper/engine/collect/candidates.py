@@ -1,4 +1,7 @@
-"""What becomes of collect's candidates: asked before the copies that stay are looked at, and under the blobs' locks."""
+"""The verdicts on collect's candidates.
+
+They are reached twice: before the copies that stay are checked, and again under the blobs' locks.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,31 +20,31 @@ from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.moment import Moment
 from tierkeeper.stores.base import ObjectKey
 
-#: the copies that were looked at and are right, and what they were looked at by
+#: the copies that were checked and are right, each with the key that it was checked by
 Seen = Mapping[UUID, ObjectKey]
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A copy that is being deleted: its bytes' key, and what it was before."""
+    """A copy that goes: its row as it was before the mark, and an artifact that its event names."""
 
     placement: PlacementRow
-    stale: bool  # an intent: all versions and open uploads of its key go
+    stale: bool  # an intent, or a deletion of one: all versions and open uploads of its key are deleted
     owner: ArtifactRow | None
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The verdict of each candidate, those that go, and the copies that must be seen before these go (R21).
+    """The verdicts on the candidates, those that go, and the copies that must be seen before these go (R21).
 
-    Those are all that count and stay, whatever store they are in. A tier that is no longer configured cannot be asked,
-    so what lies there is never seen.
+    ``to_see``: all other copies that count and stay, in any kind of store. A tier that is no longer configured cannot
+    be queried, so copies in it are never seen.
     """
 
     verdicts: list[Verdict] = field(default_factory=list)
     marked: list[Marked] = field(default_factory=list)
     to_see: dict[UUID, PlacementRow] = field(default_factory=dict)
-    unseen: list[UUID] = field(default_factory=list)  # the candidates that are left since these were not seen
+    unseen: list[UUID] = field(default_factory=list)  # the candidates that are kept because a copy to see was not seen
 
 
 def judge(
@@ -54,8 +57,9 @@ def judge(
 ) -> Judged:
     """Decide about each candidate (placement, blob).
 
-    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
-    ``seen`` None: nothing was looked at yet, and what would go if all were right is told with ``to_see``.
+    A copy in a tier that is ``away`` (whose place is not confirmed to be its own) is left out, and does not count as
+    another copy of its blob either. ``seen`` None: no copy was checked yet; the result is what would go if all copies
+    were right, and ``to_see`` names those to check.
     """
     chosen = {placement for placement, _ in candidates}
     of = sorted({blob for _, blob in candidates})

@@ -1,15 +1,16 @@
-"""Physically delete doomed copies whose time is over, and the intents that nobody will commit.
+"""Physically delete doomed copies whose grace is over, and stale intents.
 
-1. pick: candidates by index; only reads. Before the last other copy may go, those that stay are looked at
-   (:mod:`tierkeeper.engine.collect.survivors`), outside of any transaction.
-2. mark (transaction): THE DECISION POINT OF A DELETE. Under the blob locks: is it ripe, unwanted or redundant (R11), is
-   all that is wanted of the content present, are the copies that stay those that were seen (R21), does nothing protect
-   it, are deletes enabled? Then ``deleting``. A crash leaves ``deleting`` rows; collect repeats them when their lease
-   is over.
-3. delete: in the stores, by exact version; for stale intents every version and open upload. What is gone already
-   counts as deleted, if the place has the tier's mark after that too (R19). A crash leaves the same rows.
-4. forget (transaction): the rows go; the blob with its last one (R13); the events. A crash before it leaves
-   ``deleting`` rows of bytes that are gone; collect repeats them.
+1. pick: read candidates by index. Outside of any transaction, the copies that would stay are then checked
+   (:mod:`tierkeeper.engine.collect.survivors`).
+2. mark (transaction): THE DECISION POINT OF A DELETE. Under the blob locks: is the copy ripe, and unwanted or redundant
+   (R11); is every wanted copy of the content present; are the copies that stay those that were seen (R21); does nothing
+   protect it; are deletes enabled? Then it becomes ``deleting``. A crash leaves ``deleting`` rows; collect repeats
+   them when their lease is over.
+3. delete: in the stores, by exact version; for stale intents every version and open upload. An object that is gone
+   already counts as deleted, provided that the place has the tier's mark afterwards too (R19). A crash leaves the same
+   rows.
+4. forget (transaction): delete the rows, and the blob with its last one (R13); write the events. A crash before the
+   commit leaves ``deleting`` rows whose bytes are gone; collect repeats them.
 """
 
 from collections import Counter
@@ -45,9 +46,9 @@ from tierkeeper.values.runs import SweepResult
 
 _log = log.get(__name__)
 
-_BATCH = 2000  # two bulk deletes of S3: the store works while the catalog does
-_REPEAT_SECONDS = 60.0  # a delete that failed is tried again after
-_LOCKED_SECONDS = 3600.0  # one that a lock of the store's own refused: such locks end in days, not seconds
+_BATCH = 2000  # candidates: two bulk deletes of S3, which run in parallel
+_REPEAT_SECONDS = 60.0  # until a failed delete is tried again
+_LOCKED_SECONDS = 3600.0  # the same where a lock of the store refused it: such locks end in days, not seconds
 
 
 def collect(
@@ -58,10 +59,10 @@ def collect(
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
-    """Delete what is ripe, batch by batch.
+    """Delete ripe copies batch by batch, until none is left, the deadline is over or the process is to end.
 
-    Raises DeletesDisabled where an operator switched deletes off, and CatalogRestored where the catalog may be an
-    older copy of itself.
+    ``deadline``: by ``time.monotonic``. Raises DeletesDisabled where an operator switched deletes off, and
+    CatalogRestored where the catalog may be an older copy of itself.
     """
     with job.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
         sweep = _Sweep(engine, work, caller, dry_run=dry_run)
@@ -75,19 +76,19 @@ def collect(
 
 
 class _Sweep:
-    """One collect, whose run begins with the first batch."""
+    """One collect; its run begins with the first batch."""
 
     def __init__(self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool) -> None:
         self.engine, self.work, self.caller, self.dry_run = engine, work, caller, dry_run
-        self.passed: list[UUID] = []  # looked at and left: not picked again by this sweep
-        self._away: set[str] = set()  # tiers for which something was left; each is one error of the run
+        self.passed: list[UUID] = []  # decided and kept: not picked again by this sweep
+        self._away: set[str] = set()  # tiers that kept candidates from being judged; each is one error of the run
 
     def try_batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
-        """Take one batch; a fault in it is logged and counted, and the others go on."""
+        """Process one batch; a fault in it is logged and counted, and does not stop the others."""
         try:
             return self._batch(picked)
         except TierkeeperError:
-            raise  # deletes are switched off, or the catalog is away: that is no matter of this batch
+            raise  # deletes are switched off, or the catalog fails: that concerns every batch
         except Exception:  # noqa: BLE001  one batch's fault stops no other
             _log.exception("a batch could not be collected", candidates=len(picked))
             self.passed.extend(placement for placement, _ in picked)
@@ -96,7 +97,7 @@ class _Sweep:
             return 0
 
     def _batch(self, picked: Sequence[tuple[UUID, UUID]]) -> int:
-        """Take one batch through the look and steps 2 to 4; return how many copies are gone."""
+        """Check the copies that stay of one batch, then take steps 2 to 4; return the number of deleted copies."""
         token = new_id()
         away = {
             tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
@@ -119,7 +120,7 @@ class _Sweep:
         return gone
 
     def _left(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
-        """Return the tiers that are away and have copies of this batch, but had none of an earlier one."""
+        """Return the tiers that are away and have candidates of this batch, but had none in earlier batches."""
         if not away:
             return set()
         with self.engine.catalog.reading() as connection:
@@ -130,7 +131,7 @@ class _Sweep:
 
 
 def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
-    """Return (placement, blob) of what may be ripe and was not looked at yet by this sweep."""
+    """Return (placement, blob) of candidates that may be ripe, without those ``seen`` by this sweep already."""
     with engine.catalog.reading() as connection:
         return placements.collectable(connection, now=catalog_now(connection), limit=_BATCH, seen=seen)
 
@@ -144,11 +145,12 @@ def step_2_mark(
     away: Mapping[str, Verdict] = MappingProxyType({}),
     seen: Seen = MappingProxyType({}),
 ) -> tuple[list[Marked], list[Verdict]]:
-    """Decide about each candidate under its blob's lock, and mark what goes.
+    """Decide about each candidate under its blob's lock, and mark those that go as ``deleting``.
 
-    A copy in a tier that is ``away`` (not confirmed to be its own place) is left out, and is no other good copy either.
-    What must be seen first, and is not as it was ``seen``, keeps the last other copy (R21); that one is asked about
-    again after all others.
+    A copy in a tier that is ``away`` (whose place is not confirmed to be its own) is left out, and does not count as
+    another copy of its blob either. A candidate is kept where a copy that would stay is not as it was ``seen`` (R21);
+    it then moves to the end of collect's queue.
+    Raises DeletesDisabled and CatalogRestored, as :func:`collect` does.
     """
     of = sorted({blob for _, blob in picked})
 
@@ -169,7 +171,10 @@ def step_2_mark(
 
 
 def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
-    """Delete the bytes, tier by tier in bulk, some calls at once."""
+    """Delete the bytes in bulk, tier by tier, with calls in parallel; return the result of each by placement id.
+
+    Placements in tiers that are not configured, or away before the call, have no result.
+    """
     calls: list[tuple[str, list[Marked]]] = []
     for tier in sorted({m.placement.tier for m in marked}):
         of_tier = [m for m in marked if m.placement.tier == tier]
@@ -187,12 +192,12 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
     away = engine.refused({tier for tier, _ in calls}, before=True)
     calls = [call for call in calls if call[0] not in away]
     results = dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
-    # what is gone from a place that is not the tier's own is no receipt (R19)
+    # a delete in a place that is not the tier's own proves nothing (R19)
     away |= engine.refused({tier for tier, _ in calls})
-    for one in marked:
-        if one.placement.tier in away and one.placement.id in results:
-            key, error = results[one.placement.id].key, away[one.placement.tier]
-            results[one.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error))
+    for item in marked:
+        if item.placement.tier in away and item.placement.id in results:
+            key, error = results[item.placement.id].key, away[item.placement.tier]
+            results[item.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error))
     return results
 
 
@@ -205,7 +210,7 @@ def step_4_forget(
     caller: Caller,
     run: UUID | None,
 ) -> tuple[int, int, int]:
-    """Forget the rows of bytes that are gone; return how many, their bytes, and how many artifacts ended."""
+    """Delete the rows of deleted bytes; return their number, their bytes, and the number of artifacts destroyed."""
     deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
     locked = [m.placement.id for m in marked if _state(results, m) is DeleteState.LOCKED]
     failed = [m.placement.id for m in marked if _state(results, m) is DeleteState.FAILED]
@@ -234,7 +239,7 @@ def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:
 
 
 def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
-    """The one event of a placement's end; its subject is the placement."""
+    """Return the event of a placement's end, the only one whose subject is the placement."""
     placement, owner = marked.placement, marked.owner
     return events.Line(
         subject=placement.id,
@@ -259,7 +264,7 @@ def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | Non
 
 
 def _destroyed(artifact: ArtifactRow, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:
-    """The receipt: the last copy of a purged artifact's content is gone."""
+    """Return the receipt of a purged artifact whose content lost its last copy."""
     return events.of_artifact(
         artifact,
         Destroyed(after=Receipt(sha256=artifact.sha256, size=artifact.size, destroyed_at=now)),

@@ -1,4 +1,4 @@
-"""Whether one copy may be deleted now: pure, asked under the blob's lock right before the delete (R11)."""
+"""The decision whether one copy may be deleted now (R11): pure, made under the blob's lock right before the delete."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tierkeeper.engine.moment import Moment
 
 
 class Verdict(Enum):
-    """What becomes of a candidate; the words are what runs count."""
+    """What becomes of a candidate; the values are the keys of a run's counts."""
 
     COLLECTED = "collected"
     STALE_INTENT = "stale intents"
@@ -27,7 +27,7 @@ class Verdict(Enum):
 
     @property
     def goes(self) -> bool:
-        """Whether its bytes are deleted."""
+        """Return True if the candidate's bytes are to be deleted."""
         return self in {Verdict.COLLECTED, Verdict.STALE_INTENT, Verdict.REPEATED}
 
 
@@ -35,7 +35,8 @@ class Verdict(Enum):
 class Needs:
     """What the artifacts of a blob need of it now: ``protected`` content keeps a copy whatever is wanted.
 
-    ``guarded`` are the tiers in which retention or a hold keeps it; empty: wherever the last copy is.
+    ``guarded``: tiers of the policies' retention, in which protected content keeps its copy. If there is none,
+    protected content keeps its last copy, in any tier.
     """
 
     wanted: frozenset[str]
@@ -44,7 +45,7 @@ class Needs:
 
 
 def needs(owners: Iterable[ArtifactRow], moment: Moment) -> Needs:
-    """Add up what all artifacts of a blob want, as of their last commit and as decided now (R7), and protect."""
+    """Add up what a blob's artifacts want, by their last commit and as decided now (R7), and what protects it."""
     wanted: set[str] = set()
     guarded: set[str] = set()
     protected = False
@@ -62,15 +63,15 @@ def needs(owners: Iterable[ArtifactRow], moment: Moment) -> Needs:
 def judge(
     copy: PlacementRow, others: Sequence[PlacementRow], needed: Needs, *, now: datetime, late: timedelta
 ) -> Verdict:
-    """Decide about one copy; ``others`` are the blob's copies that are not going themselves (with it or without).
+    """Decide about one copy; ``others``: the blob's copies that are not to be deleted, ``copy`` among them or not.
 
-    ``late``: how long after its lease an intent's write may still arrive.
+    ``late``: how long after the end of an intent's lease its write may still arrive.
     """
     if copy.lease_until is not None and copy.state is PlacementState.DELETING:
-        # decided once already, and its bytes may be gone
+        # the delete was decided already, and the bytes may be gone
         return Verdict.REPEATED if copy.lease_until <= now else Verdict.NOT_RIPE
     if copy.lease_until is not None and copy.state is PlacementState.COPYING:
-        # an intent that was given up may still be written by a call that timed out: it gets a while longer
+        # a call that timed out may still write an abandoned intent's bytes: wait for ``late`` on top of the lease
         return Verdict.STALE_INTENT if copy.lease_until + late <= now else Verdict.NOT_RIPE
     if copy.state is not PlacementState.DOOMED or copy.delete_after is None or copy.delete_after > now:
         return Verdict.NOT_RIPE

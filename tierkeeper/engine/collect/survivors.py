@@ -1,19 +1,21 @@
-"""Looks at the copies that stay, before the last other one goes (R21).
+"""Checks of the copies that stay, before a doomed copy of their content is deleted (R21).
 
-Any place may have lost what was committed there. A folder or a database is put back from an older copy, mark and all;
-somebody empties a bucket, or deletes versions by their ids; an upload landed elsewhere, the place away and back between
-the two readings of its mark. So before collect's decision point every copy that would be left is looked at, in every
-store: a HEAD by its pin, a stat, a row without its content; and the tier's mark is read with it or after it. What is
-different is damaged, and converge makes it anew from the copy that was to go; so is what is missing, but in stores that
-are called, where it is a suspect first (R20). Where nobody answers nothing is concluded. Either way the other copy
-stays until a later collect.
+Any place may have lost what was committed in it: a folder or a database is restored from an older backup, including its
+mark; an operator or another tool empties a bucket, or deletes versions by their ids; an upload landed elsewhere because
+the place was away and back between the two readings of its mark. So before collect's decision point every copy that
+would stay and counts is checked, in every kind of store: by a HEAD with its pin, a stat, a row without its content; and
+the tier's mark is read with it or after it. A copy that differs is damaged, and converge replaces it from the copy that
+was to be deleted; a missing one likewise, except that in stores that resolve their place at each call it is a suspect
+first (R20). Where a store does not answer, nothing is concluded. In each of these cases the doomed copy is kept until a
+later collect.
 
-Where a store is called and nobody knows a copy's pin, a HEAD cannot tell other bytes of equal length. Such a copy is
-read whole, or judged by its server's SHA-256 where it would be thawed for that, and has the pin of that from then on
-(R18). Copies of the release before are like that, and those that were taken over or healed by it.
+In a store that resolves its place at each call, a HEAD cannot tell other bytes of equal length from those of a copy
+whose pin is not known. Such a copy is read whole, or compared by its server's SHA-256 where a read would need a thaw,
+and has the pin of that answer from then on (R18). Copies made, adopted or healed by the previous release are of this
+kind.
 
-It costs a look for each blob that loses its last other copy, some at once, and two readings of the mark a tier and
-batch. It is no part of the transaction that decides: that one asks again whether exactly these copies stay.
+The cost is one check for each copy that would stay, in parallel, and two readings of the mark per tier and batch.
+The checks are not part of the deciding transaction, which asks again whether exactly these copies stay.
 """
 
 import random
@@ -35,13 +37,13 @@ from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.copies.reads import Reads
 from tierkeeper.stores.base import ObjectKey
 
-#: what runs count: the calls made; besides, the copies that were reported, by what they are now
+#: keys of a run's counts: the calls made. Besides, reported copies are counted by what they became
 LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
 
 
 @dataclass(slots=True)
 class Look:
-    """What was seen: the right copies, and what the run counts."""
+    """The copies that were checked and are right, and the run's counts."""
 
     seen: dict[UUID, ObjectKey] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -55,13 +57,16 @@ def look(
     caller: Caller,
     dry_run: bool,
 ) -> Look:
-    """Look at the copies that would stay of these; report what is missing or different, unless ``dry_run``."""
+    """Check the copies that would stay; report those that are missing or differ, unless ``dry_run``.
+
+    ``picked``: the candidates, as (placement, blob).
+    """
     found = Look()
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
-            return found  # nothing goes: it is the decision that says so
+            return found  # nothing will be deleted: the decision refuses it
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
-    random.shuffle(staying)  # a look that gives up leaves others unasked each time
+    random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
     reading, by_pin = _Reading(reads), partial(check.look, reads=None if dry_run else reads)
     looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
@@ -71,8 +76,8 @@ def look(
     found.seen |= _named(engine, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
     for copy, wrong in [*looked.told, *read.told]:
         if wrong is not None and not dry_run:
-            told = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
-            reported = damage.report(engine, copy, told, caller=caller, confirmed=True)
+            finding = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
+            reported = damage.report(engine, copy, finding, caller=caller, confirmed=True)
             if reported is not None:
                 found.counts[reported.value] += 1
     return found
@@ -80,13 +85,13 @@ def look(
 
 @dataclass(slots=True)
 class _Reading:
-    """Reads copies whole; keeps what their bytes are named by."""
+    """Reads copies whole, and keeps the pins of those reads."""
 
     reads: Reads
     pins: dict[UUID, str | None] = field(default_factory=dict)
 
     def check(self, engine: Engine, copy: PlacementRow) -> Wrong | None:
-        """Return what is wrong with a copy; raises what its store raises, and Unread where the time is over."""
+        """Return what is wrong with a copy, None if nothing is; raises as :func:`check.whole` does."""
         found = check.whole(engine, copy, reads=self.reads)
         if isinstance(found, Wrong):
             return found
@@ -95,7 +100,7 @@ class _Reading:
 
 
 def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:
-    """Whether a HEAD would not tell other bytes of equal length: nothing names those of the copy."""
+    """Return True if a HEAD cannot tell other bytes of equal length: the copy has neither a pin nor a version id."""
     store = engine.stores.get(copy.tier)
     return store is not None and not store.bound and copy.pin is None and copy.store_version is None
 
@@ -103,7 +108,7 @@ def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:
 def _named(
     engine: Engine, copies: Sequence[PlacementRow], reading: _Reading, *, dry_run: bool
 ) -> Mapping[UUID, ObjectKey]:
-    """Note the pins of copies that were read and are right; return by which key each was seen."""
+    """Record the pins of copies that were read and are right; return the key that each was seen by."""
     if dry_run:
         return {copy.id: key_of(copy.form) for copy in copies}
     noted = vouching.vouch(engine, copies, reading.pins)

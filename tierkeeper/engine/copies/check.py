@@ -1,4 +1,4 @@
-"""Asking about one copy by itself, to know whether it is what it should be."""
+"""Checks of one copy: whether it is at its location, and its bytes are right."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,10 @@ from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTrans
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """What is wrong with a copy: nothing is there (``missing``), or other bytes are. ``at``: when the look began."""
+    """What is wrong with a copy: its object is ``missing``, or has other bytes.
+
+    ``at``: when the check began, by ``time.monotonic``.
+    """
 
     reason: str
     missing: bool
@@ -24,7 +27,7 @@ class Wrong:
 
     @property
     def ago(self) -> float:
-        """How many seconds ago the look began."""
+        """Seconds since the check began."""
         return time.monotonic() - self.at
 
 
@@ -36,12 +39,13 @@ def check(
     pinned: bool = True,
     progressed: Callable[[], None] = lambda: None,
 ) -> Wrong | Read:
-    """Read a copy and compare the hash of its bytes; return what is wrong with it, what was read if nothing is.
+    """Read a whole copy and compare its SHA-256; return what was read, or what is wrong with the copy.
 
-    Where its pin is refused it is read without: right bytes get the pin of that read, others are wrong. Where
-    ``pinned`` is false the pin is not asked for, to find that right ones came back.
-    Raises what its store raises, but for a missing object and bytes that do not match: those are answers; and
-    StoreTransient where right bytes came by another pin that could not be noted.
+    Where the store refuses a pin that is an ETag, the copy is read again without it: right bytes get the pin of that
+    read, others are Wrong. With ``pinned`` false the copy is read without its pin from the start, to detect that its
+    right bytes are back.
+    Raises what the store raises, except for a missing object and bytes that do not match, which are results;
+    StoreTransient where the bytes are right under another pin that could not be recorded.
     """
     form, at = copy.form if pinned else opener.unpinned(copy.form), time.monotonic()
     wanted = opener.expected(form, content, tier=copy.tier)
@@ -57,8 +61,8 @@ def check(
         return _renamed(engine, copy, unpinned, vouched=Vouched.READ)
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
-    told = wanted.difference(sha256=read.sha256)
-    return Wrong(told, missing=False, at=at) if told else read
+    difference = wanted.difference(sha256=read.sha256)
+    return Wrong(difference, missing=False, at=at) if difference else read
 
 
 def confirmed(
@@ -69,23 +73,23 @@ def confirmed(
     pinned: bool = True,
     progressed: Callable[[], None] = lambda: None,
 ) -> Wrong | Read:
-    """Read again where a copy is wrong: a store may answer wrong once, and what is called damaged is not read."""
-    found = check(engine, copy, content, pinned=pinned, progressed=progressed)
-    return found if isinstance(found, Read) else check(engine, copy, content, pinned=pinned, progressed=progressed)
+    """Check a copy, and once more if it seems wrong: a store may err once, and a damaged copy serves no more reads."""
+    first = check(engine, copy, content, pinned=pinned, progressed=progressed)
+    return first if isinstance(first, Read) else check(engine, copy, content, pinned=pinned, progressed=progressed)
 
 
 def _is_named_by_etag(copy: PlacementRow) -> bool:
-    """Return whether another name may be that of the same bytes: what a version's name names does not change."""
+    """Return True if the pin is an ETag, which may change while the bytes stay; the bytes of a version id never do."""
     return copy.pin not in {None, copy.store_version}
 
 
 def _renamed(
     engine: Engine, copy: PlacementRow, compare: Callable[[], Wrong | Read], *, vouched: Vouched
 ) -> Wrong | Read:
-    """Compare the bytes by no pin; note the pin of right ones and return them without it, or what is wrong.
+    """Call ``compare``, which uses no pin; record the pin of right bytes and return them without it, else the Wrong.
 
-    Raises StoreTransient where the bytes are right and that is not known of this copy: whether the place is the
-    tier's own was not told, or the copy is damaged or going.
+    Raises StoreTransient where the bytes are right but say nothing of this copy: the place was not confirmed to be the
+    tier's own, or the copy is damaged or being deleted.
     """
     found = compare()
     if isinstance(found, Wrong):
@@ -97,15 +101,16 @@ def _renamed(
 
 
 def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
-    """Ask what is at a copy's place, by its pin; return what is wrong with it, None if nothing is.
+    """Query the object at a copy's location (``Store.head``), by its pin; return what is wrong with it, if anything.
 
-    Where the pin is refused or cannot be checked, ``whole`` compares its bytes within ``reads``: right ones get the
-    pin of that, or none if there is none, so they were not seen by that of ``copy``. Without ``reads`` nothing is read
-    nor noted. Raises as ``check`` does, and where the SHA-256 was never noted.
+    Where the pin is refused or cannot be checked, :func:`whole` compares the bytes within the time of ``reads``. Right
+    bytes get the pin of that comparison, or none if it has none: they were not seen under the pin of ``copy``. Without
+    ``reads`` nothing is read or recorded. Raises as :func:`check` does; StoreTransient where the SHA-256 was never
+    recorded.
     """
     at = time.monotonic()
     try:
-        found = engine.store(copy.tier).head(key_of(copy.form))
+        head = engine.store(copy.tier).head(key_of(copy.form))
     except ContentMismatch as error:
         if reads is None or not _is_named_by_etag(copy):
             return Wrong(str(error), missing=False, at=at)
@@ -116,21 +121,21 @@ def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | 
         if reads is None:
             raise
         return _whole_by_another_name(engine, copy, reads)
-    told = copy.form.difference(size=found.size, sha256=found.sha256)
-    return Wrong(told, missing=False, at=at) if told else None
+    difference = copy.form.difference(size=head.size, sha256=head.sha256)
+    return Wrong(difference, missing=False, at=at) if difference else None
 
 
 def _whole_by_another_name(engine: Engine, copy: PlacementRow, reads: Reads) -> Wrong | None:
-    vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ  # as ``whole`` compares them
+    vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ  # as ``whole`` compares the bytes
     found = _renamed(engine, copy, lambda: whole(engine, copy, reads=reads), vouched=vouched)
     return found if isinstance(found, Wrong) else None
 
 
 def whole(engine: Engine, copy: PlacementRow, *, reads: Reads) -> Wrong | Read:
-    """Compare all bytes of a copy by no pin: read within ``reads``, or where it must be thawed by its server's SHA-256.
+    """Compare all bytes of a copy without its pin: read within ``reads``, or by the server's SHA-256 if a read thaws.
 
-    Raises as ``check`` does; StoreTransient where the SHA-256 was never noted, and Unread where the server of what must
-    be thawed tells none.
+    Raises as :func:`check` does; StoreTransient where the SHA-256 was never recorded, and Unread where the copy would
+    have to be thawed and its server reports no SHA-256.
     """
     form = opener.unpinned(copy.form)
     noted = opener.noted(form, tier=copy.tier)
@@ -138,11 +143,11 @@ def whole(engine: Engine, copy: PlacementRow, *, reads: Reads) -> Wrong | Read:
     if not store.must_thaw:
         return check(engine, copy, noted, pinned=False, progressed=reads.begun(copy))
     try:
-        found = store.head(key_of(form))
+        head = store.head(key_of(form))
     except ObjectNotFound as error:
         return Wrong(str(error), missing=True, at=at)
-    if told := form.difference(size=found.size, sha256=found.sha256):
-        return Wrong(told, missing=False, at=at)
-    if found.sha256 is None:
+    if difference := form.difference(size=head.size, sha256=head.sha256):
+        return Wrong(difference, missing=False, at=at)
+    if head.sha256 is None:
         raise Unread(tier=copy.tier, location=copy.location)
-    return Read(found.sha256, found.pin)
+    return Read(head.sha256, head.pin)

@@ -1,16 +1,18 @@
-"""Reporting a copy whose bytes are missing or bad, so that converge makes it anew; and taking that back.
+"""Report a copy whose bytes are missing or wrong, so that converge replaces it; and withdraw such a report.
 
-Where each call of a store goes where the name leads (S3) "missing" takes two looks, the second after the quarantine
-(R20): a bucket may be led elsewhere or answer wrongly for a moment, its mark back before it is read. After the first
-look the copy is a suspect: it counts for nothing, so nothing goes on its word, and it is not made anew either. Its
-artifacts come due when the quarantine is over, and converge looks at it again; so do verify, reconcile and readers.
+In a store that resolves the name of its place at each call (S3), "missing" takes two looks, the second after the
+quarantine (R20): the name may lead elsewhere or the bucket answer wrongly for a moment, with the tier's mark back
+before the mark is read. After the first look the copy is a suspect: it does not count, so no other copy is deleted
+because of it, and it is not copied again either. Its artifacts become due when the quarantine is over, and converge
+looks at it again; so do verify, reconcile and readers.
 
-The damaged row stays: it is no source and is never rescued, so doomed copies are marked too. Its artifacts become due,
-and converge replaces the copy from another tier where one has it; the damaged bytes are then doomed like any copy. A
-doomed copy heals as a present one does: it may be the last, and then converge rescues it.
+The row of a damaged copy stays: it is no source for other copies and is never rescued, so doomed copies are marked too.
+Its artifacts become due, and converge replaces the copy from another tier that has it; the damaged one is then doomed
+like any other. A doomed copy heals as a present one does: it may be the last one, and then converge rescues it.
 
-Copies that a server made are as good as what they were made from, and when that went bad nobody knows: once a copy has
-other bytes than it should, nobody vouches any more for those siblings that were never read (R17).
+A copy made by a server is as good as its source was at that moment, and when a source went bad is not known: once a
+copy has other bytes than it should, its siblings that a server made and that were never read since are no longer
+vouched for (R17).
 """
 
 from datetime import datetime, timedelta
@@ -40,12 +42,12 @@ from tierkeeper.engine.record import record
 
 _log = log.get(__name__)
 
-#: artifacts of the content that are told and made due; one of them repairs it for all, however many there are
+#: at most so many artifacts of the content get the event and become due; any one of them repairs it for all
 _TOLD = 100
 
 
 class Reported(Enum):
-    """What became of a copy that was reported; the words are what runs count."""
+    """What became of a reported copy; the values are the keys of a run's counts."""
 
     DAMAGED = "damaged"
     SUSPECT = "not found"  # looked for again when the quarantine is over
@@ -54,10 +56,10 @@ class Reported(Enum):
 def report(
     engine: Engine, placement: PlacementRow, wrong: Wrong, *, caller: Caller, confirmed: bool = False
 ) -> Reported | None:
-    """Note what is wrong with this copy; return what it is now.
+    """Record what is wrong with a copy; return what it was marked as.
 
-    None: it was damaged before, the copy is going, or what its store said is not of the tier's own place (R19), which
-    the caller may have ``confirmed`` for many copies at once.
+    None, and nothing recorded: it was damaged already, it is being deleted or is gone, or the store's answer was not
+    confirmed to come from the tier's own place (R19). The caller may have ``confirmed`` that for many copies at once.
     """
     if not confirmed and engine.refused([placement.tier]):
         return None
@@ -75,7 +77,7 @@ def report(
         if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
             _miss(connection, engine, current, rows, wrong, left=left, caller=caller, now=now)
             return Reported.SUSPECT, left, rows
-        # where nothing is there, no bytes of it were seen to be wrong: its siblings stay vouched for
+        # a missing copy showed no wrong bytes: its siblings stay vouched for
         doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
         if doubted or current.state is PlacementState.PRESENT:
             step = f"repair the copy in {placement.tier}"
@@ -99,9 +101,9 @@ def report(
 
 
 def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, confirmed: bool = False) -> bool:
-    """Take back that a suspect was not found: it was seen where it should be, since it was loaded.
+    """Withdraw that a suspect was not found: since its row was loaded, the copy was seen at its location.
 
-    False if it is none, was missed anew meanwhile, or is not in the tier's own place (see :func:`report`).
+    False if it is no suspect, was missed again meanwhile, or the place is not confirmed (see :func:`report`).
     """
     missed = placement.missed_at
     if missed is None or (not confirmed and engine.refused([placement.tier])):
@@ -119,9 +121,9 @@ def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, conf
 
 
 def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | None = None) -> bool:
-    """Take back that a copy is bad: its bytes were just read, by this ``pin``, and are right.
+    """Withdraw that a copy is damaged: its bytes were just read, under this ``pin``, and are right.
 
-    False if it is not damaged or is going.
+    False if it is not damaged, is being deleted, or the tier's place is not confirmed (R19).
     """
     if engine.refused([placement.tier]):
         return False
@@ -142,13 +144,14 @@ def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | 
 def looked_for_after(
     engine: Engine, tier: str, wrong: Wrong, *, missed: datetime | None, now: Clocks
 ) -> datetime | None:
-    """Return when a copy of which this is wrong is looked for again, where this look leaves it a suspect (R20).
+    """Return when the second look at a copy may begin, if this finding makes it, or leaves it, a suspect (R20).
 
-    None: it is damaged. ``missed``: when its first look was. The second begins after the quarantine, by both clocks.
+    None: the copy is damaged. ``missed``: when the first look missed it. The second look has to begin after the
+    quarantine, by the catalog's clock and by this machine's.
     """
     if not wrong.missing or engine.store(tier).bound:
         return None
-    if missed is None or missed > now.later:  # a time to come is none: it was noted by a clock that was ahead
+    if missed is None or missed > now.later:  # a future time does not count: it was recorded by a clock that was ahead
         return now.later + engine.settings.reconcile.quarantine
     again = missed + engine.settings.reconcile.quarantine
     looked = now.earlier - timedelta(seconds=wrong.ago)
@@ -186,7 +189,7 @@ def _good_again(
     now: datetime,
     caller: Caller,
 ) -> None:
-    """Make due who needs this copy, all attempts given back, and tell."""
+    """Make the artifacts that need this copy due, with their attempts reset, and write their events."""
     rows = _owners(connection, copy)
     step = f"the copy in {copy.tier} is good again"
     schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
@@ -199,6 +202,6 @@ def _place(copy: PlacementRow) -> CopyPlace:
 
 
 def _owners(connection: sa.Connection, placement: PlacementRow) -> list[ArtifactRow]:
-    """Lock some of the artifacts that need the content."""
+    """Lock and return up to ``_TOLD`` of the artifacts that need the content."""
     owners = artifacts.some_counted(connection, [placement.blob_id], limit=_TOLD)
     return artifacts.lock(connection, [artifact for artifact, _ in owners])

@@ -1,4 +1,4 @@
-"""WORM locks on committed copies: on exactly the version that was committed, never by a bucket's default."""
+"""WORM locks on committed copies: set on exactly the committed version, never by a bucket's default retention."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock that retention wants and the store does not hold yet."""
+    """A lock that retention wants and that is not recorded as set, or only until an earlier time."""
 
     placement: UUID
     tier: str
@@ -33,7 +33,7 @@ class Lock:
 def wanted(
     engine: Engine, policy: Policy, until: datetime | None, copies: Iterable[PlacementRow], *, now: datetime
 ) -> list[Lock]:
-    """Return the locks that are missing on present copies in the tiers that the policy's retention names."""
+    """Return the locks missing on present copies in the tiers of the policy's retention; suspects get none."""
     if policy.retention is None or until is None or until <= now:
         return []
     return [
@@ -49,12 +49,15 @@ def wanted(
 
 
 def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
-    """Set these locks, some at once, and note what the stores hold; return those set. The rest is due again."""
+    """Set these locks in parallel and record the ends that the stores report; return the placements that were locked.
+
+    A lock that could not be set is logged; its artifact is due again (the caller's commit saw to that).
+    """
     away = engine.refused({lock.tier for lock in locks}) if locks else {}
-    asked = [lock for lock in locks if lock.tier not in away]
-    ends = engine.in_parallel(lambda lock: _set(engine, lock), asked)
-    away |= engine.refused({lock.tier for lock in asked})
-    pairs = zip(asked, ends, strict=True)
+    sent = [lock for lock in locks if lock.tier not in away]
+    ends = engine.in_parallel(lambda lock: _set(engine, lock), sent)
+    away |= engine.refused({lock.tier for lock in sent})
+    pairs = zip(sent, ends, strict=True)
     held = [(lock, until) for lock, until in pairs if until is not None and lock.tier not in away]
 
     def unit(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Looks at many copies, some at once, between two readings of each tier's mark (R19): a HEAD for each, by its pin."""
+"""Check many copies in parallel, each by a HEAD with its pin, between two readings of each tier's mark (R19)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -17,26 +17,29 @@ from tierkeeper.stores.errors import StoreError, StoreTransient
 
 _log = log.get(__name__)
 
-#: how one copy is looked at; returns what is wrong with it, and raises where that cannot be told
+#: checks one copy; returns what is wrong with it, None if nothing is; raises where the store does not tell
 How = Callable[[Engine, PlacementRow], Wrong | None]
-_GIVEN_UP = 20  # so many calls of a batch that a tier did not answer are enough: the others would wait as long
+_GIVEN_UP = 20  # failed calls of a batch after which a tier is not queried further: each might wait for as long
 
 
 @dataclass(slots=True)
 class Looked:
-    """The copies that their own tiers told something of: None where a copy is right; and how many calls that took."""
+    """The copies that their tiers answered for, each with what is wrong (None: nothing); the number of calls."""
 
     told: list[tuple[PlacementRow, Wrong | None]] = field(default_factory=list)
     calls: int = 0
 
 
 def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Looked:
-    """Look at these copies. Of what gave no answer, was not read, or is not the tier's own place, nothing is told."""
+    """Check these copies, by ``how`` or :func:`check.look`; wrong ones twice, since a store may err once.
+
+    A copy is left out of the result where its store failed, it was not read, or the tier's place was not confirmed.
+    """
     look = how or partial(check.look, reads=Reads(engine))
     tiers = {copy.tier for copy in copies}
     refused = engine.refused(tiers)
     tiers -= refused.keys()
-    asked = [copy for copy in copies if copy.tier in tiers]
+    queried = [copy for copy in copies if copy.tier in tiers]
     unanswered: Counter[str] = Counter()
 
     def ask(copy: PlacementRow) -> tuple[int, Wrong | StoreError | None]:
@@ -45,28 +48,28 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
         try:
             if look(engine, copy) is None:
                 return 1, None
-            return 2, look(engine, copy)  # again: a store may answer wrong once
-        except Unread as error:  # its tier is not asked less for that
+            return 2, look(engine, copy)  # again: a store may err once
+        except Unread as error:  # does not count against its tier
             return 0, error
         except Exception as error:  # noqa: BLE001  whatever it is, that copy was not seen
             unanswered[copy.tier] += 1
-            told = error if isinstance(error, StoreError) else fault(copy.tier, error)
-            _log.warning("a copy cannot be looked at", tier=copy.tier, location=copy.location, error=str(told))
-            return 1, told
+            failure = error if isinstance(error, StoreError) else fault(copy.tier, error)
+            _log.warning("a copy cannot be looked at", tier=copy.tier, location=copy.location, error=str(failure))
+            return 1, failure
 
-    answers = engine.in_parallel(ask, asked)
+    answers = engine.in_parallel(ask, queried)
     unseen = [refused[copy.tier] for copy in copies if copy.tier in refused]
     _tell([*unseen, *(answer for calls, answer in answers if not calls and isinstance(answer, StoreError))])
-    tiers -= engine.refused(tiers).keys()  # the marks after: what another place said counts for nothing
+    tiers -= engine.refused(tiers).keys()  # the marks again: answers of another place do not count
     found = Looked(calls=sum(calls for calls, _ in answers))
-    for copy, (_, answer) in zip(asked, answers, strict=True):
+    for copy, (_, answer) in zip(queried, answers, strict=True):
         if copy.tier in tiers and not isinstance(answer, StoreError):
             found.told.append((copy, answer))
     return found
 
 
 def _tell(unseen: Sequence[TierkeeperError]) -> None:
-    """Log how many copies of each tier were not seen, by reason, with the first one's words."""
+    """Log how many copies of each tier were not seen, by kind of error, with the first one's message."""
     alike: dict[tuple[str, type], list[TierkeeperError]] = defaultdict(list)
     for error in unseen:
         alike[str(error.data["tier"]), type(error)].append(error)

@@ -1,4 +1,4 @@
-"""Content that cannot be read, or is lost: when its copies in the catalog say so, and what is told of it then."""
+"""Content that cannot be read or is lost: how its copies in the catalog tell, and the error and texts for it."""
 
 from collections.abc import Container, Iterable
 from typing import Final
@@ -18,7 +18,7 @@ STEP: Final = "no readable copy: `tierkeeper reconcile` reads them once more, el
 
 
 def is_lost(copies: Iterable[PlacementRow], tiers: Container[str]) -> bool:
-    """Whether every copy was found damaged or is gone; not where one is being written, or its tier is none of ours."""
+    """Return True if every copy is damaged or gone; a copy being written, or outside of ``tiers``, may be right."""
     return not any(
         copy.state is PlacementState.COPYING or copy.readable or (copy.kept and copy.tier not in tiers)
         for copy in copies
@@ -26,21 +26,21 @@ def is_lost(copies: Iterable[PlacementRow], tiers: Container[str]) -> bool:
 
 
 def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoReadableCopy:
-    """Return the error that says why no copy could be read: what was tried, and what of the others is known."""
+    """Return the error of content without a readable copy: ``reasons`` of those tried, and why others were not."""
     copies = copies_of(engine, row)
     known = [copy for copy in copies if copy.suspect or not may_be_read(engine, copy)]
-    told = [*reasons, *(_known(engine, copy) for copy in known)]
+    causes = [*reasons, *(_known(engine, copy) for copy in known)]
     kind = ContentLost if is_lost(copies, engine.stores) and not _away(engine, copies) else NoReadableCopy
-    return kind(ref=row.ref, reasons="; ".join(dict.fromkeys(told)) or "there is none")
+    return kind(ref=row.ref, reasons="; ".join(dict.fromkeys(causes)) or "there is none")
 
 
 def unasked(engine: Engine, row: ArtifactRow) -> bool:
-    """Whether a copy lies in a tier that is not configured here, so that nobody can say that the content is lost."""
+    """Return True if a copy is in a tier that this process does not have, so that a loss cannot be established."""
     return any(copy.kept and copy.tier not in engine.stores for copy in copies_of(engine, row))
 
 
 def copies_of(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
-    """Return the copies of an artifact's content that the catalog knows, in whatever state."""
+    """Return all placements of an artifact's content, in any state."""
     if row.blob_id is None:
         return []
     with engine.catalog.reading() as connection:
@@ -48,18 +48,18 @@ def copies_of(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
 
 
 def may_be_read(engine: Engine, copy: PlacementRow) -> bool:
-    """Whether a copy may be read, and lies in a tier of this process."""
+    """Return True if a copy is readable and in a tier of this process."""
     return copy.readable and copy.tier in engine.stores
 
 
 def _away(engine: Engine, copies: Iterable[PlacementRow]) -> bool:
-    """Whether a tier in which a copy should lie does not answer now, or is not ours: what lies there nobody can say."""
+    """Return True if a tier that should have a copy fails, or is not ours (R19): its copies cannot be judged now."""
     stores = [engine.store(tier) for tier in sorted({copy.tier for copy in copies if copy.kept})]
     return bool(engine.marks.refused(stores, bound=True))
 
 
 def _known(engine: Engine, copy: PlacementRow) -> str:
-    """Return why a copy is not even tried, or is a suspect."""
+    """Return why a copy was not tried, or that it is a suspect."""
     if copy.state is PlacementState.COPYING:
         return f"{copy.tier}: it is not written yet"
     if copy.state is PlacementState.DELETING:

@@ -1,6 +1,6 @@
-"""The one opener: from the stored form of a copy to its stored bytes, or to the content that they are.
+"""The one opener of copies: from a stored form to the stored bytes, or to the content that they encode.
 
-Reading, checking, vouching, transfer, adoption, reconcile and rebuild open copies here and nowhere else.
+Reading, checking, vouching, transfer, adoption, reconcile and rebuild open copies only through this module.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,37 +15,40 @@ from tierkeeper_client.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read of one copy: the SHA-256 of its bytes, and the pin of that very answer, if it has one (R16)."""
+    """What a read of one copy gave: the SHA-256 of its stored bytes, and the pin of that very answer, if any (R16)."""
 
     sha256: bytes
     pin: str | None
 
 
 def key_of(form: StoredForm) -> ObjectKey:
-    """Return what names exactly the object of a form, by its pin where that is known (R16)."""
+    """Return the key of exactly the object that a form describes, with its pin where that is known (R16)."""
     return ObjectKey(form.location, form.version, form.pin)
 
 
 def unpinned(form: StoredForm) -> StoredForm:
-    """Return the form without its pin: whatever bytes lie at its place."""
+    """Return the form without its pin: it then describes whatever bytes are at its location."""
     return replace(form, pin=None)
 
 
 def noted(form: StoredForm, *, tier: str) -> Content:
-    """Return what the stored bytes of a form were noted to be; StoreTransient where that was never done."""
+    """Return the recorded SHA-256 and size of the stored bytes; StoreTransient where they were never recorded."""
     if form.sha256 is None or form.size is None:
         raise StoreTransient(tier=tier, reason=f"the SHA-256 of {form.location} was never noted")
     return Content(form.sha256, form.size)
 
 
 def expected(form: StoredForm, content: Content, *, tier: str) -> Content:
-    """Return what the stored bytes of a copy of ``content`` should be: no key is needed to compare them."""
+    """Return the SHA-256 and size that the stored bytes of a copy of ``content`` should have: comparing needs no key.
+
+    Raises StoreTransient where the bytes are encoded and theirs were never recorded.
+    """
     return content if form.encoding == PLAIN else noted(form, tier=tier)
 
 
 @contextmanager
 def stored(store: Store, form: StoredForm, *, offset: int = 0, length: int | None = None) -> Iterator[Pieces]:
-    """Open the stored bytes of a copy, as they are, or ``length`` of them from ``offset`` on. Raises as Store.open."""
+    """Open the stored bytes of a copy, undecoded; or ``length`` of them from ``offset`` on. Raises as Store.open."""
     if form.length is not None:
         left = max(0, form.length - offset)
         length = left if length is None else min(left, length)
@@ -57,7 +60,7 @@ def stored(store: Store, form: StoredForm, *, offset: int = 0, length: int | Non
 def content(store: Store, form: StoredForm, *, offset: int = 0, length: int | None = None) -> Iterator[Pieces]:
     """Open the content of a copy, or ``length`` bytes of it from ``offset`` on. Raises as Store.open, and FormUnknown.
 
-    Nobody has compared these bytes; :func:`verified` does.
+    The bytes are not compared with anything; :func:`verified` does that.
     """
     if form.encoding != PLAIN:
         known = form.encoding
@@ -68,7 +71,7 @@ def content(store: Store, form: StoredForm, *, offset: int = 0, length: int | No
 
 
 def read(store: Store, form: StoredForm, *, progressed: Callable[[], None] = lambda: None) -> Read:
-    """Read all stored bytes of a copy, telling ``progressed`` of each piece; return what came. Raises as Store.open."""
+    """Read all stored bytes of a copy, calling ``progressed`` after each piece. Raises as Store.open."""
     digest = Digest()
     with stored(store, form) as pieces:
         for piece in pieces:
@@ -78,9 +81,9 @@ def read(store: Store, form: StoredForm, *, progressed: Callable[[], None] = lam
 
 
 def verified(pieces: Iterator[bytes], judge: Callable[[bytes], None]) -> Iterator[bytes]:
-    """Give the pieces; ``judge`` gets the SHA-256 of all of them before the last one is given.
+    """Yield the pieces; call ``judge`` with the SHA-256 of all of them before the last one is yielded.
 
-    It raises where that is not the content's, so no reader gets all bytes of anything else.
+    ``judge`` raises where that is not the content's, so no reader ever gets all bytes of other content.
     """
     digest, last = Digest(), b""
     for piece in pieces:

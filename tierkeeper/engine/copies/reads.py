@@ -1,7 +1,8 @@
-"""How long one look at many copies reads those that have to be: without a pin, or with one that no HEAD confirms.
+"""The time budget of one check of many copies for whole reads: of copies without a pin, or one that no HEAD confirms.
 
-None begins after a minute, and none goes on for longer than half of what a task may take, so that a task that looks is
-never ended amidst the same copies each time. What was left unread is not known: it is kept, and a later look reads it.
+No read begins after a minute, and none continues past half of the time that a task may take, so that the task is not
+killed in the middle of the same copies each time. A copy that was not read is unknown: it is kept, and a later check
+reads it.
 """
 
 import time
@@ -14,8 +15,8 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.stores.errors import StoreTransient
 
-_BEGINS: Final = 60.0  # seconds of a look after which no other copy is read
-_SHARE: Final = 0.5  # of the broker's visibility time-out, in which a task has to be done
+_BEGINS: Final = 60.0  # seconds after which no further read begins
+_SHARE: Final = 0.5  # of the broker's visibility timeout, within which a task has to end
 
 
 class Unread(StoreTransient):
@@ -23,16 +24,16 @@ class Unread(StoreTransient):
 
 
 class Reads:
-    """The reads of one look, from when it began."""
+    """The budget of one check of many copies; its time runs from construction."""
 
     def __init__(self, engine: Engine) -> None:
         began = time.monotonic()
         self._begins_until = began + _BEGINS
         self._goes_on_until = began + engine.settings.broker.visibility_timeout.total_seconds() * _SHARE
-        self._begun: set[UUID] = set()  # what is wrong is read once more
+        self._begun: set[UUID] = set()  # a wrong copy is read a second time, which may begin later
 
     def begun(self, copy: PlacementRow) -> Callable[[], None]:
-        """Begin to read a copy; return what to call at each piece. Both raise Unread where the time is over."""
+        """Begin to read a copy; return a function to call at each piece. Both raise Unread once the time is over."""
         if copy.id not in self._begun:
             self._require(copy, self._begins_until)
             self._begun.add(copy.id)

@@ -1,4 +1,4 @@
-"""Bulk deletes: an outcome for each key, whatever the store raises, so that one tier's fault stops no other's."""
+"""Bulk deletes: one outcome per key, whatever the store raises, so that a fault of one tier does not stop others."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ _log = log.get(__name__)
 
 
 def remove(engine: Engine, tier: str, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
-    """Delete up to ``delete_batch`` keys of a tier in one call; one result each, in their order.
+    """Delete up to ``delete_batch`` keys of a tier in one call; return one result per key, in their order.
 
-    Where the call itself failed nobody knows of any of them: all are FAILED, and asked for again later.
+    If the call itself fails, the fate of its keys is unknown: all are FAILED, and a later collect repeats them.
     """
     try:
         return engine.store(tier).delete(keys)
     except TierkeeperError as error:
         _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(error))
-        told = str(error)
+        reason = str(error)
     except Exception as error:  # noqa: BLE001  one tier never stops the others
-        told = str(fault(tier, error))
-    return [DeleteResult(key, DeleteState.FAILED, told) for key in keys]
+        reason = str(fault(tier, error))
+    return [DeleteResult(key, DeleteState.FAILED, reason) for key in keys]

@@ -1,8 +1,8 @@
-"""Copies whose bytes are right, and whose pin is not theirs any more: another tool moved the bucket, or wrote it anew.
+"""Copies with right bytes whose recorded pin is no longer valid: another tool moved or rewrote the objects.
 
-Their bytes were read whole without the pin (R18), or their server says the SHA-256 of the whole where they would be
-thawed for that, so they are vouched for by that, and named by the pin of that read.
-Until then no copy by a server can be made from them, and no range is read.
+Their bytes were read whole without the pin (R18), or compared by the server's SHA-256 of the whole where a read would
+need a thaw. That vouches for them, and they get the pin of that answer.
+Until then no server-side copy can be made from them, and no range of them can be read.
 """
 
 import sqlalchemy as sa
@@ -16,13 +16,14 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
 
-_TOLD = 100  # artifacts of the content that are told
+_TOLD = 100  # at most so many artifacts of the content get the event
 
 
 def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouched) -> bool:
-    """Note that a copy's bytes are right, as was just read or said by its server, under another pin, and tell it.
+    """Record the new pin of a copy whose bytes were just read, or compared by its server, and are right; with an event.
 
-    False where that says nothing of this copy: the place is not the tier's own (R19), or the copy is damaged or going.
+    False where that says nothing of this copy: the place is not confirmed to be the tier's own (R19), or the copy is
+    damaged or being deleted.
     """
     if engine.refused([copy.tier]):
         return False
@@ -34,7 +35,7 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouche
         if not current or not current[0].readable:
             return False
         if current[0].pin != copy.pin:
-            return True  # somebody else was faster
+            return True  # another process recorded a pin first
         placements.repin(connection, copy.id, pin=pin, vouched=vouched, now=now)
         owners = artifacts.some_counted(connection, [copy.blob_id], limit=_TOLD)
         rows = artifacts.lock(connection, [artifact for artifact, _ in owners])

@@ -1,4 +1,4 @@
-"""What the copies of one blob become, given what is wanted of it: decided and written under the blob's lock."""
+"""The fates of one blob's copies, given the tiers that want it: decided and written under the blob's lock."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from tierkeeper.catalog.rows import PlacementRow
 
 
 def good(placement: PlacementRow) -> bool:
-    """A copy that counts (R15, R20): present, and sound."""
+    """Return True if a copy counts (R15, R20): it is present and sound."""
     return placement.state is PlacementState.PRESENT and _sound(placement)
 
 
 def rescuable(placement: PlacementRow) -> bool:
-    """A doomed copy that may be present again: a sound one."""
+    """Return True if a doomed copy may become present again: it is sound."""
     return placement.state is PlacementState.DOOMED and _sound(placement)
 
 
@@ -29,7 +29,7 @@ def lacking(wanted: Collection[str], copies: Iterable[PlacementRow]) -> set[str]
 
 
 def doubtful(wanted: Collection[str], copies: Sequence[PlacementRow]) -> list[PlacementRow]:
-    """Return the copies in lacking tiers that would count, or could be rescued, if somebody vouched for them."""
+    """Return the copies in lacking tiers that would count, or could be rescued, if they were vouched for."""
     missing = lacking(wanted, copies)
     readable = [p for p in copies if p.tier in missing and p.readable and not p.suspect]
     return [p for p in readable if p.vouched is None and not p.name_purged]
@@ -41,20 +41,23 @@ def held_up(copies: Iterable[PlacementRow]) -> set[str]:
 
 
 def sources(copies: Iterable[PlacementRow]) -> list[PlacementRow]:
-    """Return what a copy can be made from: vouched ones first, then present ones; doomed ones too, and no suspects."""
+    """Return the copies to copy from, vouched ones first, then present ones; doomed ones are included, suspects not."""
     readable = [p for p in copies if p.readable and not p.suspect]
     return sorted(readable, key=lambda p: (p.vouched is None, p.state is not PlacementState.PRESENT))
 
 
 def _sound(placement: PlacementRow) -> bool:
-    """Undamaged, no suspect, vouched for, and under a name that was not purged."""
+    """Return True if a copy is undamaged, no suspect, vouched for, and not under a purged name."""
     undoubted = placement.damaged_at is None and placement.missed_at is None and placement.vouched is not None
     return undoubted and not placement.name_purged
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a commit does to one blob's copies. Nothing is doomed for being unwanted unless ``complete``."""
+    """What a commit does to one blob's copies. No copy is doomed for being unwanted unless ``complete``.
+
+    ``complete``: every wanted tier has a copy that counts.
+    """
 
     uploads: tuple[tuple[Upload, PlacementState], ...]
     rescued: tuple[UUID, ...]
@@ -62,7 +65,7 @@ class Settlement:
     complete: bool
     before: frozenset[str]  # tiers with a present copy
     present: frozenset[str]  # the same afterwards
-    missed: datetime | None = None  # what is lacking waits for the second look at a copy that was missed then
+    missed: datetime | None = None  # when a suspect was missed whose second look has to be awaited
 
 
 def settle(
@@ -73,10 +76,10 @@ def settle(
     token: UUID,
     here: Collection[str],
 ) -> Settlement:
-    """Decide the fate of our vouched uploads and of every other copy of the blob; ``here``: the configured tiers.
+    """Decide the fate of these vouched uploads and of every other copy of the blob; ``here``: the configured tiers.
 
-    An upload that is no longer ``copying`` with our token was taken away (collected) or committed by an earlier try
-    of this transaction: it is left as it is (R2).
+    An upload whose row is no longer ``copying`` under ``token`` was collected, or committed by an earlier attempt of
+    this transaction: it is left as it is (R2).
     """
     rows = {p.id: p for p in copies}
     present = {p.tier: p for p in copies if p.state is PlacementState.PRESENT}
@@ -123,9 +126,10 @@ def settle(
 
 
 def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: Collection[str]) -> datetime | None:
-    """Return since when suspects are all that is lacking, or all that it can be made from; None where they are not.
+    """Return when the first suspect was missed, if the lacking copies have to wait for second looks; else None.
 
-    One in a tier that is not configured is waited for by nobody: nobody can look at it.
+    They wait where every lacking tier has a suspect, or there are no sources but suspects. A suspect in a tier that is
+    not configured is not waited for: this process cannot look at it.
     """
     if sources(copies) and not held_up(copies) >= set(lacking_):
         return None
@@ -136,9 +140,10 @@ def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: 
 def write(
     connection: sa.Connection, settled: Collection[Settlement], *, token: UUID, now: datetime, grace: timedelta
 ) -> None:
-    """Write these fates. Dooming comes first: a tier has one present copy at any moment.
+    """Write these fates, dooms first: a tier may have only one present copy of a blob at any moment.
 
-    The row counts must match (R2): under the blob locks nothing else can have changed these rows.
+    Raises RuntimeError where the row counts do not match (R2): under the blobs' locks no other transaction can have
+    changed these rows.
     """
     delete_after = now + grace
     doomed = [p for s in settled for p in s.doomed]

@@ -1,4 +1,4 @@
-"""The other copies of a content: whether any of them has the right bytes, before the content is called lost."""
+"""The other copies of a content, which are searched for right bytes before the content is called lost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tierkeeper.stores.errors import StoreError
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """A copy's own row, the other copies of its content in whatever tier, and an artifact that needs it."""
+    """A copy's own row (``mine``), the other copies of its content in any tier, and an artifact that needs it."""
 
     mine: PlacementRow | None
     copies: Sequence[PlacementRow]
@@ -23,18 +23,18 @@ class Siblings:
 
 
 def of(engine: Engine, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
-    """Return by copy the other ones of the same content, and one artifact that needs it."""
+    """Return, by copy id, the other copies of the same content and one artifact that needs it."""
     blobs = {copy.blob for copy in copies}
     if not blobs:
         return {}
     with engine.catalog.reading() as connection:
-        found = placements.of_blobs(connection, blobs)
+        placed = placements.of_blobs(connection, blobs)
         owners = inventory.owners(connection, blobs)
         rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
     return {
         copy.id: Siblings(
-            mine=next((p for p in found[copy.blob] if p.id == copy.id), None),
-            copies=[p for p in found[copy.blob] if p.id != copy.id],
+            mine=next((p for p in placed[copy.blob] if p.id == copy.id), None),
+            copies=[p for p in placed[copy.blob] if p.id != copy.id],
             owner=rows.get(owners.get(copy.blob, copy.id)),
         )
         for copy in copies
@@ -42,9 +42,9 @@ def of(engine: Engine, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
 
 
 def any_right(engine: Engine, siblings: Siblings, content: Content) -> bool | None:
-    """Whether another copy can be read; what is damaged or a suspect is read before the content is called lost.
+    """Return True if another copy may be read, or a damaged or suspect one, which is read for this, is right.
 
-    None: of none it is known that it is right, and not of all that they are not.
+    False: no other copy is right. None: none was found to be right, but not all could be judged.
     """
     if any(copy.readable and not copy.suspect and copy.tier in engine.stores for copy in siblings.copies):
         return True
@@ -53,9 +53,9 @@ def any_right(engine: Engine, siblings: Siblings, content: Content) -> bool | No
 
 
 def reads_right(engine: Engine, copy: PlacementRow | None, content: Content) -> bool | None:
-    """Whether a copy's bytes are right now; None: nobody can say.
+    """Read a copy and return True if its bytes are right; False for ``copy`` None.
 
-    Its store fails, its tier is not configured here, or it is a suspect that is still not found.
+    None where it cannot be judged: its store fails, its tier is not configured, or it is a suspect still not found.
     """
     if copy is None:
         return False

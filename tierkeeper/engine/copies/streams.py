@@ -1,4 +1,4 @@
-"""Streams between stores: chunks as a file, an object as a file, and a file whose reads are noticed."""
+"""Streams between stores: chunks as a file, an object as a seekable file, and a file that reports its reads."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 
 class Chunks(io.RawIOBase):
-    """An iterator of chunks as a stream that can be read once, never more than a chunk in memory."""
+    """An iterator of chunks as a stream that can be read once; holds at most one chunk in memory."""
 
     def __init__(self, chunks: Iterator[bytes], *, progressed: Callable[[], None] | None = None) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Chunks(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes, all that are left for -1; empty at the end."""
+        """Return up to ``size`` bytes, all remaining ones for -1; empty at the end."""
         if size < 0:
             return self._rest + b"".join(self._chunks)
         if not self._rest:
@@ -32,9 +32,9 @@ class Chunks(io.RawIOBase):
 
 
 class Reopened(io.RawIOBase):
-    """An object as a file, of which never more than a chunk is held; it is opened again from where it is moved to.
+    """An object as a seekable file that holds at most one chunk; after a seek the object is opened again from there.
 
-    ``opening`` opens it from an offset in bytes on, ``size`` bytes long as it was read before.
+    ``opening`` opens the object from an offset in bytes on; ``size``: its bytes, as an earlier read counted them.
     """
 
     def __init__(self, opening: Callable[[int], AbstractContextManager[Iterator[bytes]]], size: int) -> None:
@@ -53,7 +53,7 @@ class Reopened(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position; nothing is opened yet."""
+        """Move to a position; the object is opened at the next read."""
         place = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
         if place != self._at:
             self._release()
@@ -65,14 +65,14 @@ class Reopened(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes, all that are left for -1; raises what the store raises."""
+        """Return up to ``size`` bytes, all remaining ones for -1; raises what the store raises."""
         if self._stream is None:
             if self._at >= self._size:
                 return b""
             self._stream = Chunks(self._stack.enter_context(self._opening(self._at)))
         try:
             piece = self._stream.read(size)
-        except BaseException:  # whoever reads on gets what comes from a new opening, and no end
+        except BaseException:  # a reader that tries again gets a new opening at this position, not an early end
             self._release()
             raise
         self._at += len(piece)
@@ -81,7 +81,7 @@ class Reopened(io.RawIOBase):
         return piece
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the stream and the object."""
         self._release()
         super().close()
 
@@ -91,7 +91,7 @@ class Reopened(io.RawIOBase):
 
 
 class Noted(io.RawIOBase):
-    """A seekable file whose reads are noticed."""
+    """A seekable file that calls ``progressed`` before each read."""
 
     def __init__(self, file: BinaryIO, progressed: Callable[[], None]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Noted(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Read, and tell of it."""
+        """Report progress, then read."""
         self._progressed()
         return self._file.read(size)
 

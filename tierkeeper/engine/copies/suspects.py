@@ -1,8 +1,8 @@
-"""Second looks at suspects: copies that were not found, once, in a store that is called (R20).
+"""Second looks at suspects: copies that were once not found in a store that resolves its place at each call (R20).
 
-Whoever has to do with one looks at it: converge, where its artifact is due; readers, verify and reconcile. So that none
-waits for ever, its artifacts come due when its quarantine is over, and a verify of a share, the daily one, first looks
-at all suspects in configured tiers whose is.
+Converge (when the artifact is due), readers, verify and reconcile look again at a suspect that they meet. So that no
+suspect waits for ever, its artifacts become due when its quarantine is over, and the daily verify of a share first
+looks at all suspects in configured tiers whose quarantine is over.
 """
 
 from collections import Counter
@@ -16,13 +16,13 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import damage, looking
 
-#: what runs count, besides what a report makes of a copy
+#: key of a run's counts, besides those of ``damage.Reported``
 FOUND_AGAIN = "found again"
 _BATCH = 200
 
 
 def look_again(engine: Engine, copies: Sequence[PlacementRow], *, caller: Caller) -> Counter[str]:
-    """Look at suspects where they should be; return what became of them. No answer leaves them as they are."""
+    """Look at suspects at their locations; count what became of them. Without an answer they stay suspects."""
     counts: Counter[str] = Counter()
     for copy, wrong in looking.at(engine, copies).told:
         if wrong is not None:
@@ -35,7 +35,10 @@ def look_again(engine: Engine, copies: Sequence[PlacementRow], *, caller: Caller
 
 
 def ripe(engine: Engine) -> Iterator[list[PlacementRow]]:
-    """Yield the suspects whose quarantine is over, a batch at a time; then those of a time to come: theirs begins."""
+    """Yield the suspects whose quarantine is over, in batches; then those that were missed at a time still to come.
+
+    For the latter, which a clock that was ahead recorded, a look that misses them begins the quarantine.
+    """
     with engine.catalog.reading() as connection:
         now = clocks(connection)
     yield from _missed(engine, placements.BEGINNING, until=now.earlier - engine.settings.reconcile.quarantine)

@@ -1,8 +1,8 @@
-"""Moving one artifact's bytes into a new placement, vouched for; renewing leases while that goes on.
+"""Copy bytes into new placements so that they are vouched for, and renew leases meanwhile.
 
-A store that copies on its own side often cannot say that the bytes are right. What it copied from a copy that is
-vouched for, and was named by its pin, is as good as that one. Everything else that nobody vouches for is read back
-whole before its commit (R17); into a class that has to be thawed before it can be read, it is streamed instead.
+A store that copies on the server side often cannot say that the bytes are right. A copy that it made from a vouched
+source, named by its pin, is as good as that source. Every other upload that is not vouched for is read back whole
+before its commit (R17); into a storage class that has to be thawed before a read, the bytes are streamed instead.
 """
 
 import io
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A ``copying`` row that was committed, and the copies its bytes can come from, best first."""
+    """A committed ``copying`` row, and the copies that its bytes can come from, best first."""
 
     placement: UUID
     blob: UUID
@@ -49,7 +49,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """What became of an intent: an upload, or the error; and the sources whose bytes were missing or bad."""
+    """The result of an intent: an upload or an error; and the sources whose bytes were missing or wrong."""
 
     intent: Intent
     upload: Upload | None
@@ -58,7 +58,7 @@ class Transferred:
 
 
 class Renewal:
-    """Calls ``renew`` when something moved and ``every`` seconds are over, up to ``cap`` seconds an item or part."""
+    """Calls ``renew`` on progress, once per ``every`` seconds at most, for up to ``cap`` seconds per item or part."""
 
     def __init__(self, renew: Callable[[], None], *, every: float, cap: float) -> None:
         self.every = every
@@ -68,25 +68,25 @@ class Renewal:
         self._silent, self._lock = 0, Lock()
 
     def progressed(self) -> None:
-        """Tell that something moved."""
+        """Report progress within an item."""
         now = time.monotonic()
         if now - self._last >= self.every and now < self._end:
             self._last = now
             self._renew()
 
     def item_done(self) -> None:
-        """Tell that an item is finished, or a part of one that a server copies: the cap is each one's own."""
+        """Report the end of an item, or of a part that a server copies; the next one gets the full cap again."""
         self._end = time.monotonic() + self._cap
         self.progressed()
 
     def waited(self) -> None:
-        """Tell that time went by: copies that cannot tell of their progress keep their lease."""
+        """Report that time has passed: renew for server-side copies, which cannot report progress."""
         if self._silent:
             self.progressed()
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """While this lasts, a store copies on its own side and says nothing until it is done."""
+        """Mark the block as a server-side copy, which reports nothing until it or a part of it is done."""
         with self._lock:
             self._silent += 1
         try:
@@ -97,12 +97,12 @@ class Renewal:
 
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
-    """Carry out the intents, some at once; an intent's error is its own."""
+    """Carry out the intents in parallel; an error of one does not affect the others."""
     return each(engine, lambda intent: transfer(engine, intent, renewal), intents, renewal)
 
 
 def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
-    """Make one call per item, some at once, renewing the leases meanwhile; results as they come."""
+    """Make one call per item in parallel, renewing leases meanwhile; return the results in the order of completion."""
     finished: SimpleQueue[Future[R]] = SimpleQueue()
     for item in items:
         engine.threads.submit(call, item).add_done_callback(finished.put)
@@ -118,7 +118,7 @@ def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Re
 
 
 def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
-    """Copy from the first source that has the right bytes."""
+    """Copy from the first source that can be copied; the result names sources that were missing or wrong."""
     bad: list[tuple[PlacementRow, check.Wrong]] = []
     error: TierkeeperError | None = None
     for source in intent.sources:
@@ -139,30 +139,30 @@ def transfer(engine: Engine, intent: Intent, renewal: Renewal) -> Transferred:
 
 
 def believed(engine: Engine, done: Sequence[Transferred]) -> list[Transferred]:
-    """Return what was done, without the uploads to a place that is not the tier's own by now (R19)."""
-    refused = engine.refused(one.intent.tier for one in done if one.upload is not None)
+    """Return the results, with an error in place of each upload whose place is not now the tier's own (R19)."""
+    refused = engine.refused(result.intent.tier for result in done if result.upload is not None)
     return [
-        replace(one, upload=None, error=refused[one.intent.tier])
-        if one.upload is not None and one.intent.tier in refused
-        else one
-        for one in done
+        replace(result, upload=None, error=refused[result.intent.tier])
+        if result.upload is not None and result.intent.tier in refused
+        else result
+        for result in done
     ]
 
 
 def alarm(done: Sequence[Transferred]) -> None:
-    """Tell of the tiers that failed, each with its kind of error in one line, however many copies it hit."""
+    """Log and count the failures: one line per tier and error code, however many copies it hit."""
     failed: dict[tuple[str, str], list[TierkeeperError]] = {}
-    for one in done:
-        if one.error is not None:
-            tier = str(one.error.data.get("tier", one.intent.tier))
-            failed.setdefault((tier, one.error.code), []).append(one.error)
+    for result in done:
+        if result.error is not None:
+            tier = str(result.error.data.get("tier", result.intent.tier))
+            failed.setdefault((tier, result.error.code), []).append(result.error)
     for (tier, code), errors in failed.items():
         COPIES_FAILED.labels(tier=tier, error=code).inc(len(errors))
         _log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
 
 
 def fault(tier: str, error: Exception) -> StoreDefect:
-    """Return an error that no store should raise as one of its tier's, and log it whole."""
+    """Log an exception that no store should raise, with its traceback; return it as a StoreDefect of the tier."""
     _log.error("a store failed in a way of its own", tier=tier, exc_info=error)
     return StoreDefect(tier=tier, reason=f"{type(error).__name__}: {error}")
 
@@ -175,9 +175,9 @@ def uploaded(
     source: PlacementRow | None = None,
     progressed: Callable[[], None] = lambda: None,
 ) -> Upload:
-    """Return the upload for its commit, read back where nobody vouches for it; ``source``: what it was made from (R6).
+    """Return what was stored as an upload to commit, read back if not vouched for; ``source``: copied from there (R6).
 
-    Raises ContentMismatch if the store has something else, and what the store raises where it cannot be read now.
+    Raises ContentMismatch if the store has other bytes, and what the store raises where it cannot be read now.
     """
     wanted = _written(intent, source)
     if wanted.difference(size=stored.size, sha256=stored.sha256):
@@ -206,14 +206,14 @@ def uploaded(
 
 
 def _written(intent: Intent, source: PlacementRow | None) -> Content:
-    """Return what the stored bytes of an intent should be: those of its source, whose form it has (R6)."""
+    """Return the SHA-256 and size that the stored bytes should have: its source's, whose stored form it keeps (R6)."""
     if source is None:
         return intent.info.content
     return opener.expected(source.form, intent.info.content, tier=source.tier)
 
 
 def _vouched(stored: Stored, source: PlacementRow | None) -> Vouched | None:
-    """Return who vouches for what was stored; a copy by its pin is as good as its source, and no better (R17)."""
+    """Return how the upload is vouched for, if at all; a server-side copy is no better than its source (R17)."""
     if stored.vouched is Vouched.PINNED and not _is_pinned(source):
         return None
     if stored.vouched is Vouched.SERVER and stored.sha256 is None:
@@ -226,7 +226,7 @@ def _is_pinned(source: PlacementRow | None) -> bool:
 
 
 def _copies_itself(origin: Store, target: Store, source: PlacementRow) -> bool:
-    """Whether the bytes need not pass through here: what cannot be read back has to be vouched for as it is written."""
+    """Return True if the server can copy. What would be thawed to read it back needs a vouched and pinned source."""
     return origin.realm == target.realm and source.form.whole and (_is_pinned(source) or not target.must_thaw)
 
 
@@ -238,14 +238,14 @@ def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal
     with opener.stored(origin, source.form) as chunks:
         stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)
         if intent.info.size <= engine.settings.engine.spool_limit:
-            stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when a try fails
+            stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when an attempt fails
         return target.put(intent.location, cast("BinaryIO", stream), intent.info)
 
 
 def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Renewal) -> check.Wrong | None:
-    """Return what is wrong with a source, if it is: what failed may have been the target, or the store for a moment.
+    """Check a source after a failed copy; None unless it is wrong: the target may have failed, or a store briefly.
 
-    It is asked between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
+    The check lies between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
     """
     if engine.refused([source.tier]):
         return None

@@ -1,7 +1,7 @@
-"""Vouching for copies that nobody vouches for: they are read whole, by their pins, and then they count (R18).
+"""Vouch for copies that are not vouched for yet: they are read whole, by their pins, and then count (R18).
 
-They come from releases that took a store's word, and from workers of such a release that are still at work. A crash
-after the read leaves the copy as it was: its artifact is due, and it is read again.
+Such copies come from releases that took a store's word, and from workers of such a release that still run. A crash
+after the read leaves the copy as it was: its artifact is due, and the copy is read again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A copy that nobody vouches for, and the content that it should be."""
+    """A copy that is not vouched for, and the content that it should have."""
 
     copy: PlacementRow
     content: Content
@@ -36,7 +36,7 @@ class Doubt:
 def resolve(
     engine: Engine, doubts: Sequence[Doubt], renewal: Renewal, *, caller: Caller
 ) -> Mapping[UUID, TierkeeperError]:
-    """Read these copies, vouch for the right ones and report the wrong; return why others could not be read, by id."""
+    """Read these copies, vouch for right ones and report wrong ones; return, by id, why others could not be read."""
     before = engine.refused({doubt.copy.tier for doubt in doubts})
     pins: dict[UUID, str | None] = {}
 
@@ -61,14 +61,17 @@ def resolve(
             _log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
         else:
             damage.report(engine, doubt.copy, found, caller=caller)
-    away = engine.refused(copy.tier for copy in right)  # right bytes in another place vouch for nothing here (R19)
+    away = engine.refused(copy.tier for copy in right)  # right bytes of another place vouch for nothing (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
     vouch(engine, [copy for copy in right if copy.tier not in away], pins)
     return unread
 
 
 def vouch(engine: Engine, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]) -> set[UUID]:
-    """Note that these copies were read, by these pins, and are right; return those that are there and not damaged."""
+    """Record that these copies were read, by these pins, and are right; return the ids it was recorded for.
+
+    Copies that meanwhile were found damaged or are being deleted are left out.
+    """
 
     def unit(connection: sa.Connection) -> set[UUID]:
         blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
