@@ -1,4 +1,4 @@
-"""Makes what is wanted so: claims what is due, copies what is missing, commits, dooms what is unwanted; the rotation.
+"""Converge: claims due artifacts, copies what is missing, commits, dooms unwanted copies; and the rotation over it.
 
-It deletes no bytes: that is :mod:`tierkeeper.engine.collect`.
+It deletes no bytes: that is done by :mod:`tierkeeper.engine.collect`.
 """

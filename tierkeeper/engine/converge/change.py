@@ -1,4 +1,4 @@
-"""What a commit does to one artifact: pure, from the decision and from what became of its blob's copies."""
+"""The change that a commit makes to one artifact: pure, from the decision and the settlement of its blob's copies."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,13 +11,16 @@ from tierkeeper.engine.copies.settlement import Settlement
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 
-#: the events of a commit
+#: the event types of a commit
 Committed = type[Deleted] | type[Moved] | type[Placed] | type[Purged] | type[Retained]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The artifact as it is to be, the event that tells it, and its outcome."""
+    """One artifact before and after a commit, the event type for it (None: no event), and its outcome.
+
+    ``label``: the key under which a run counts it.
+    """
 
     old: ArtifactRow
     new: ArtifactRow
@@ -28,7 +31,7 @@ class Change:
 
     @property
     def write(self) -> dict[str, Any] | None:
-        """The columns to write, None if nothing changed."""
+        """The columns to write; None if nothing changed."""
         if self.new == self.old:
             return None
         new = self.new
@@ -57,9 +60,10 @@ def of(
     now: datetime,
     approved: bool = False,
 ) -> Change:
-    """Return what becomes of ``row``; ``first``: it tells of changes of its blob's copies, if it moves not itself.
+    """Return the change of ``row``.
 
-    ``approved``: a person let its deletion go, so the brake does not count it.
+    ``first``: the first artifact of its blob in the batch; without another event it gets the one for changed copies.
+    ``approved``: an operator approved its deletion, so the brake does not count it.
     """
     if row.state is ArtifactState.PURGED:
         return Change(row, row, None, Outcome.NOTHING, "unchanged", "")
@@ -84,7 +88,7 @@ def of(
 def _advanced(
     row: ArtifactRow, decision: Decision, *, complete: bool, approved: bool, now: datetime
 ) -> tuple[dict[str, Any], Committed | None]:
-    """Return what changes of the row, and the event that tells it."""
+    """Return the columns that change, and the event type for it."""
     if decision.action is Action.DELETE:
         deleted = {
             "state": ArtifactState.DELETED,
@@ -98,13 +102,13 @@ def _advanced(
         if not complete:
             return {}, None
         return {"state": ArtifactState.PURGED, "wanted": frozenset(), "purged_at": now}, Purged
-    # what is no longer wanted counts until everything wanted is there (R9)
+    # tiers no longer wanted stay in ``wanted`` until every wanted copy is present (R9)
     wanted = decision.tiers if complete else row.wanted | decision.tiers
     return {"wanted": wanted}, Moved if wanted != row.wanted else None
 
 
 def _retained(row: ArtifactRow, decision: Decision, policy: Policy) -> dict[str, Any]:
-    """Return what changes of the row's retention: longer at most."""
+    """Return the retention columns that change: retention is only ever extended."""
     until = decision.retain_until
     if policy.retention is None or until is None or (row.retain_until is not None and until <= row.retain_until):
         return {}

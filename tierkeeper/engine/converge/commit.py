@@ -1,9 +1,9 @@
 """The commit point of a batch (step 5 of converge): one transaction, locks by R14, everything decided again.
 
 Locks, each by id: blobs, artifacts, schedule; placements change only under their blob's lock; then, where a policy
-deletes, the tenants' locks of the brake, which is asked about every such deletion. A crash before COMMIT leaves the
-intents; after it, everything stands. Running it again after a lost reply finds its uploads present under its own token
-and changes nothing twice.
+deletes, the tenants' locks of the brake, which checks every such deletion. A crash before COMMIT leaves the intents;
+a crash after it leaves the finished batch. If the reply is lost and the transaction runs again, it finds its uploads
+present under its own token and changes nothing twice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,19 +32,19 @@ from tierkeeper.engine.record import record
 from tierkeeper.policy.decision import Action, Decision, Step, when
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
-#: a failing store is asked again after 2, 4, 8 … seconds and at most every five minutes
+#: a failing store is tried again after 2, 4, 8 … seconds, at most five minutes
 PAUSES: Final = Backoff(first=2.0, cap=300.0, least=0.75, most=1.25)
-#: until a tier that another worker copies to is looked at again
+#: time until an artifact whose copy another worker is making is due again
 PAUSES_FOR_OTHERS: Final = Backoff(first=1.0, cap=1.0, least=0.75, most=1.25)
-#: an artifact of which nothing changed is not looked at again sooner, whatever its rule says
+#: least time until an unchanged artifact is due again, whatever its rule says
 QUIET = timedelta(seconds=60)
-#: what a catalog that is not trusted leaves is looked at again: by then somebody may have accepted it
+#: time until an artifact that an untrusted catalog spared is due again: an operator may accept the catalog meanwhile
 DOUBTED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One artifact's outcome; ``label`` is what runs count."""
+    """One artifact's outcome; ``label``: the key under which a run counts it."""
 
     outcome: Outcome
     label: str
@@ -55,7 +55,7 @@ class Result:
 class _Item:
     row: ArtifactRow
     decision: Decision
-    run: UUID | None = None  # of the brake: the one that stops a deletion, or whose approval lets it go
+    run: UUID | None = None  # of the brake: the run that stops a deletion, or whose approval allows it
     stopped: bool = False
 
 
@@ -69,9 +69,10 @@ def batch(
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError],
 ) -> tuple[dict[UUID, Result], list[locking.Lock]]:
-    """Commit a batch; return each artifact's outcome and the locks that are to be set now.
+    """Commit a batch; return each artifact's outcome and the WORM locks to set now.
 
-    ``unread``: why copies that nobody vouches for could not be read, by their ids.
+    ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
+    id, why copies that are not vouched for could not be read.
     """
     touched = sorted(artifacts.blobs_of(connection, ids) | {t.intent.blob for t in done})
     blobs.lock(connection, touched)
@@ -89,21 +90,21 @@ def batch(
     items = _spared(connection, moment, items)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.decision.policy.retention or item.decision.action is Action.DESTROY for item in items):
-        copies = placements.of_blobs(connection, touched)  # locks and names are about what is present now
+        copies = placements.of_blobs(connection, touched)  # locks and names concern the copies that are present now
     history = schedule.failures(connection, ids)
     problems = _problems(done, unread, copies)
     locks: list[locking.Lock] = []
     nexts: list[schedule.Next] = []
     results: dict[UUID, Result] = {}
     changes: list[change.Change] = []
-    told: set[UUID | None] = set()
+    seen: set[UUID | None] = set()
     for item in items:
         blob = item.row.blob_id
         fate = settled.get(blob) if blob is not None else None
         approved = item.run is not None and not item.stopped
         policy = item.decision.policy
-        made = change.of(item.row, item.decision, policy, fate, first=blob not in told, now=now, approved=approved)
-        told.add(blob)
+        made = change.of(item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=approved)
+        seen.add(blob)
         changes.append(made)
         here = copies[blob] if blob is not None else ()
         missing = locking.wanted(engine, policy, item.decision.retain_until, here, now=now)
@@ -113,7 +114,7 @@ def batch(
             failed, _ = history.get(item.row.id, (0, 0))
             unreadable = not any(p.readable for p in here)
             gone = lost.is_lost(here, engine.stores)
-            # a first look in the time to come is none, and is taken again by then
+            # a first look recorded at a future time, by a clock that was ahead, counts as one of now
             again = None if fate.missed is None else min(fate.missed, now) + engine.settings.reconcile.quarantine
             retry = _Retry(
                 failed, foreign=blob in foreign, problem=problems.get(blob), lost=unreadable, gone=gone, again=again
@@ -136,7 +137,10 @@ def batch(
 
 
 def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
-    """Take artifacts out of the sweep until an operator looks at them; never drop them."""
+    """Exclude artifacts from the sweeps until an operator acts on them; they stay in the schedule.
+
+    ``reasons``: by artifact id.
+    """
     ids = sorted(reasons)
 
     def unit(connection: sa.Connection) -> None:
@@ -169,7 +173,7 @@ def _braked(
     held: Mapping[UUID, schedule.Held],
     worker: Worker,
 ) -> list[_Item]:
-    """Return the items with those deletions by policy that the brake stops decided anew, as if there were no purge."""
+    """Return the items; deletions that the brake stops are decided again, as if no policy could delete."""
     wishes = [(item.row, item.decision.policy) for item in items if brake.deletes(item.row, item.decision)]
     if not wishes:
         return list(items)
@@ -182,7 +186,7 @@ def _braked(
             barred = brake.barred(moment, item.row, run=run)
             found.append(replace(item, decision=barred, run=run, stopped=True))
         elif item.row.id in deleting:
-            approved = mine.approved_by if (mine := held.get(item.row.id)) is not None else None
+            approved = entry.approved_by if (entry := held.get(item.row.id)) is not None else None
             found.append(item if approved is None else replace(item, run=approved))
         else:
             found.append(item)
@@ -190,9 +194,9 @@ def _braked(
 
 
 def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_Item]) -> list[_Item]:
-    """Return the items with what a catalog that is not trusted would destroy left as it is.
+    """Return the items; an untrusted catalog destroys nothing: those artifacts are kept as they are.
 
-    It may be an older copy of itself, that does not know of an undelete or a hold; and a purge is irrevocable.
+    Such a catalog may be an older copy of itself that lacks an undelete or a hold, and destroying is irrevocable.
     """
     ending = {i.row.id for i in items if i.row.counted and i.decision.action is Action.DESTROY}
     doubt = epochs.distrusted(connection) if ending else None
@@ -217,7 +221,7 @@ def _settle_blobs(
     *,
     now: datetime,
 ) -> dict[UUID, settlement.Settlement]:
-    """Write the fate of every copy of the batch's blobs."""
+    """Decide and write the fates of all copies of the batch's blobs; return the settlements by blob."""
     union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in copies}
     for item in items:
         if item.row.blob_id is not None:
@@ -234,21 +238,21 @@ def _settle_blobs(
 
 
 def _founded(done: Sequence[Transferred], copies: Mapping[UUID, Sequence[PlacementRow]]) -> list[Transferred]:
-    """Return what was done, without copies that are as good as a source that is not what it was (R17).
+    """Return the results; uploads vouched for by their source (R17) become errors where that source has changed.
 
-    While they were made it was found damaged, healed with other bytes, or went: they are made again.
+    Since the copy began, the source was found damaged, got another pin, or was deleted: the copy is made again.
     """
     rows = {p.id: p for of_blob in copies.values() for p in of_blob}
-    found = []
-    for one in done:
-        source = one.upload.source if one.upload is not None and one.upload.vouched is Vouched.PINNED else None
+    founded = []
+    for result in done:
+        source = result.upload.source if result.upload is not None and result.upload.vouched is Vouched.PINNED else None
         now = None if source is None else rows.get(source.id)
         if source is None or (now is not None and now.damaged_at is None and now.pin == source.pin):
-            found.append(one)
+            founded.append(result)
         else:
             reason = "what it was copied from was found damaged, or went, meanwhile; it is copied again"
-            found.append(replace(one, upload=None, error=StoreTransient(tier=source.tier, reason=reason)))
-    return found
+            founded.append(replace(result, upload=None, error=StoreTransient(tier=source.tier, reason=reason)))
+    return founded
 
 
 def _problems(
@@ -296,18 +300,18 @@ def _standing(row: ArtifactRow, present: AbstractSet[str], *, approved: UUID | N
 
 @dataclass(frozen=True, slots=True)
 class _Retry:
-    """An artifact of which something wanted is not there yet: looked at again after a while."""
+    """An artifact that lacks a wanted copy after the commit: it becomes due again."""
 
     failures: int
     foreign: bool
     problem: TierkeeperError | None
     lost: bool  # no copy is readable
-    gone: bool  # and none could be, as far as the catalog knows
-    again: datetime | None = None  # it waits for a second look at a copy, which may be taken from then on (R20)
+    gone: bool  # the content is lost as far as the catalog knows: see ``lost.is_lost``
+    again: datetime | None = None  # from when on the second look at a suspect, which it waits for, may be taken (R20)
 
     @property
     def unforeseen(self) -> bool:
-        """Whether nothing went wrong: what is wanted now was not, when the copies were made."""
+        """Return True if nothing went wrong: the lacking copy was not wanted yet when the copies were made."""
         return self.problem is None and not self.foreign and not self.lost
 
     @property
@@ -328,8 +332,8 @@ class _Retry:
         waits = self.foreign and self.problem is None
         pauses = PAUSES_FOR_OTHERS if waits else PAUSES
         due = now + timedelta(seconds=pauses.seconds(self.failures + 1))
-        # an outage parks nothing, nor does a tier that is not configured, or denies everything, for a while; but where
-        # every copy is bad, or this one object is refused for what it is, trying again for ever helps nobody
+        # an outage parks no artifact, nor does a tier that is not configured or refuses all access for a while; but
+        # where no copy is readable, or the store refuses this very object, each attempt counts towards parking
         refused = isinstance(self.problem, StoreError) and self.problem.of_object
         permanent = not waits and (self.lost or refused)
         step = self.detail if permanent else item.decision.next_step
@@ -346,11 +350,11 @@ def _outcome(
     locks: bool,
     now: datetime,
 ) -> tuple[Result, schedule.Next]:
-    """Return the artifact's outcome, and when its next step comes."""
+    """Return the artifact's outcome and the next entry of its schedule."""
     if retry is None:
         result = Result(made.outcome, made.label, made.detail)
     elif item.stopped and retry.unforeseen:
-        # it waits where it is: to look again after a while would leave it out of the brake's count until then
+        # it stays due: a later retry would leave it out of the brake's count until then
         result = Result(Outcome.REFUSED, "refused", made.detail)
     else:
         label = made.label if made.event is not None else "retried"
@@ -359,7 +363,7 @@ def _outcome(
 
 
 def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule.Next:
-    """Return when it is looked at again, or its own next step comes, where that is sooner: no wait puts it off."""
+    """Return the retry, or the artifact's own next step where that is sooner: no retry postpones it."""
     natural = item.decision.next_due
     if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
         return waiting
@@ -371,7 +375,7 @@ def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule
 def _next(
     engine: Engine, item: _Item, made: change.Change, held: schedule.Held | None, *, locks: bool, now: datetime
 ) -> schedule.Next:
-    """Return when the artifact's next step comes."""
+    """Return the next entry of the artifact's schedule where no copy is lacking."""
     due_at = item.decision.next_due
     if item.stopped and not locks:
         since = min(now, held.due_at) if held is not None else now
@@ -379,7 +383,7 @@ def _next(
     if item.row.state is ArtifactState.PURGED:
         due_at = None
     elif locks:
-        # the lock is set right after this commit; should that fail, it is tried again then
+        # the lock is set right after this commit; if that fails, converge tries again at this time
         due_at = now + timedelta(seconds=engine.lease)
     elif due_at is not None and due_at <= now and made.event is None:
         due_at = now + QUIET

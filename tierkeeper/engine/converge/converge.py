@@ -1,16 +1,16 @@
 """Make the placements of a batch of artifacts equal to what is wanted: the engine's one algorithm.
 
-1. claim (transaction): a lease per artifact, the attempt counted. A crash leaves leases that end; the next claim
+1. claim (transaction): lease each artifact and count the attempt. A crash leaves leases that expire; the next claim
    takes over.
-2. decide: what is wanted (R7, R8) against what is there; reads only. A crash leaves nothing more.
-3. intend (transaction): under the blob locks, ``copying`` rows for what is missing (R1). A tier that somebody else is
-   copying to is left to them: the artifact stays due. A crash leaves intents; collect removes them.
-4. copy: bytes into the new locations, verified, and in places that have the tier's mark after that too (R19). A crash
-   leaves bytes under intents; collect removes both.
-5. commit (transaction): THE COMMIT POINT. Locks by R14, decide again from what is there now (R9), uploads become
-   present or doomed (R2, R5), doomed copies are rescued, unwanted ones doomed if all that is wanted is present;
-   states, schedule, events. A crash before leaves what 4 leaves; a lost reply is resolved by running it again.
-6. lock: where retention wants a WORM lock on a present copy. A crash leaves the artifact due; converge repeats it.
+2. decide: compare what is wanted (R7, R8) with the copies that exist; reads only. A crash leaves nothing more.
+3. intend (transaction): under the blob locks, insert ``copying`` rows for missing copies (R1). A tier that another
+   worker is copying to is left to that worker: the artifact stays due. A crash leaves intents; collect removes them.
+4. copy: write and verify the bytes at the new locations, in places that have the tier's mark afterwards too (R19). A
+   crash leaves bytes under intents; collect removes both.
+5. commit (transaction): THE COMMIT POINT. Lock by R14 and decide again from the current rows (R9); uploads become
+   present or doomed (R2, R5), doomed copies are rescued, unwanted ones doomed if every wanted copy is present; write
+   states, schedule, events. A crash before it leaves what step 4 leaves; a lost reply is resolved by running it again.
+6. lock: set the WORM locks that retention wants on present copies. A crash leaves the artifact due, and it is repeated.
 """
 
 from collections import Counter
@@ -37,50 +37,52 @@ from tierkeeper.engine.moment import Moment
 
 @dataclass(slots=True)
 class Report:
-    """The outcome of a batch: one per artifact; counts by label; bytes copied."""
+    """The result of a batch: one outcome per artifact, and ``copied``, the bytes copied."""
 
     outcomes: dict[UUID, commit.Result] = field(default_factory=dict)
     copied: int = 0
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each label came out, such as ``promoted_to_warm``."""
+        """The number of artifacts by label, such as ``promoted_to_warm``."""
         return Counter(result.label for result in self.outcomes.values())
 
     @property
     def errors(self) -> int:
-        """How many artifacts have to be tried again or were parked."""
+        """The number of artifacts that have to be retried or were parked."""
         return sum(result.outcome in {Outcome.RETRY, Outcome.PARKED} for result in self.outcomes.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Step 2's result: what is wanted of each blob, and by which rule the batch's artifacts want it."""
+    """The result of step 2: the tiers wanted of each blob, and the rule by which the batch's artifacts want them."""
 
     rows: dict[UUID, ArtifactRow]
     wanted: dict[UUID, frozenset[str]]  # by blob
-    rule: dict[UUID, str]  # by blob: of the artifact whose name a new copy carries
-    owner: dict[UUID, ArtifactRow]  # by blob
+    rule: dict[UUID, str]  # by blob: the rule of its owner
+    owner: dict[UUID, ArtifactRow]  # by blob: the artifact whose name a new copy carries
     lacking: frozenset[UUID]  # blobs that need a new copy
-    suspects: tuple[PlacementRow, ...] = ()  # of these blobs: looked at first
-    doubts: tuple[vouching.Doubt, ...] = ()  # what is to be read first: it may be all that is lacking
-    unread: Mapping[UUID, TierkeeperError] = field(default_factory=dict)  # why such copies could not be, by their ids
+    suspects: tuple[PlacementRow, ...] = ()  # copies of lacking blobs that get their second look first
+    doubts: tuple[vouching.Doubt, ...] = ()  # copies to read first: they may be all that is lacking
+    unread: Mapping[UUID, TierkeeperError] = field(
+        default_factory=dict
+    )  # by placement id: why such copies could not be read
 
 
 def claim_due(
     engine: Engine, worker: Worker, *, tenant: str | None, tiers: Sequence[str] | None = None
 ) -> list[schedule.Claimed]:
-    """Lease the oldest due artifacts, a batch of them; ``tiers``: only those with a copy there."""
+    """Lease a batch of the artifacts due longest; ``tiers``: only those with a present copy in one of these."""
     return step_1_claim(engine, worker, ids=None, tenant=tenant, tiers=tiers)
 
 
 def converge_these(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Report:
-    """Converge these artifacts now, where nobody else holds them; the others are left to who does."""
+    """Converge these artifacts now, due or not, except parked ones and those that another worker has leased."""
     return converge(engine, worker, step_1_claim(engine, worker, ids=ids))
 
 
 def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]) -> Report:
-    """Converge what was claimed; every artifact gets one outcome, and none stops the others."""
+    """Converge the claimed artifacts; each gets one outcome, and none stops the others."""
     report = Report()
     limit = engine.settings.engine.attempts
     stuck = {c.artifact: f"given up after {limit} attempts: {c.step}" for c in claimed if c.attempts > limit}
@@ -112,7 +114,7 @@ def step_1_claim(
     tenant: str | None = None,
     tiers: Sequence[str] | None = None,
 ) -> list[schedule.Claimed]:
-    """Lease artifacts and count the attempt, in one short transaction that waits for nobody."""
+    """Lease artifacts and count the attempt, in one short transaction that waits for no lock."""
 
     def unit(connection: sa.Connection) -> list[schedule.Claimed]:
         now = catalog_now(connection)
@@ -132,7 +134,7 @@ def step_1_claim(
 
 
 def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None) -> Plan:
-    """Say what is wanted of each blob of the batch; only reads. ``unread``: doubtful copies that are not waited for."""
+    """Decide what is wanted of each blob of the batch; reads only. ``unread``: doubtful copies not to be read again."""
     passed = unread or {}
     with engine.catalog.reading() as connection:
         moment = Moment.read(connection, engine)
@@ -175,12 +177,12 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
 def read_doubtful(
     engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[vouching.Doubt]
 ) -> Mapping[UUID, TierkeeperError]:
-    """Read what nobody vouches for in wanted tiers; return why some could not be read (R18)."""
+    """Read copies that are not vouched for (R18); return, by placement id, why some could not be read."""
     return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
 
 
 def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
-    """Commit ``copying`` rows for what is missing; return them, and the blobs that somebody else is copying."""
+    """Commit ``copying`` rows for missing copies; return them, and the blobs that another worker is copying."""
 
     def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
         intents: list[Intent] = []
@@ -192,11 +194,11 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
         for blob in sorted(plan.lacking):
             found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
-                continue  # nothing to copy from, or the content itself is gone since step 2: the commit says so
+                continue  # no source, or the content itself is gone since step 2: the commit reports it
             left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
             left |= settlement.held_up(copies[blob])
             for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - left):
-                if tier not in engine.stores:  # no longer configured: the commit says so
+                if tier not in engine.stores:  # no longer configured: the commit reports it
                     continue
                 if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
                     foreign.add(blob)
@@ -222,7 +224,7 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
 
 
 def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
-    """Carry out the intents, some at once, renewing the leases on progress; bad sources are reported."""
+    """Carry out the intents in parallel, renewing the leases on progress; report bad sources."""
     away = engine.refused((intent.tier for intent in intents), before=True)
     going = [intent for intent in intents if intent.tier not in away]
     done = believed(engine, transfer_all(engine, going, _renewal(engine, worker, ids)))
@@ -242,7 +244,7 @@ def step_5_commit(
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError] | None = None,
 ) -> tuple[dict[UUID, commit.Result], list[locking.Lock]]:
-    """The commit point of the batch: see ``commit``."""
+    """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
         lambda connection: commit.batch(
             connection, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
@@ -251,7 +253,7 @@ def step_5_commit(
 
 
 def step_6_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
-    """Put the WORM locks that retention wants; what fails is due again."""
+    """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
     locking.apply(engine, locks)
 
 
@@ -270,9 +272,9 @@ def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
 def _to_read(
     engine: Engine, wanted: Collection[str], copies: Sequence[PlacementRow], unread: Collection[UUID]
 ) -> list[PlacementRow]:
-    """Return the doubtful copies that are read before anything is copied to their tiers.
+    """Return the doubtful copies to read before anything is copied to their tiers.
 
-    What would have to be thawed for it is made anew, where a copy that counts, or counted, can be copied instead.
+    A copy that would have to be thawed is not read but copied again, if any readable copy is vouched for.
     """
     vouched = any(p.readable and p.vouched is not None and p.tier in engine.stores for p in copies)
     return [
@@ -295,6 +297,6 @@ def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datet
 def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found: Sequence[PlacementRow]) -> Intent:
     store = engine.store(tier)
     info = info_of(artifact, new_id())
-    # what is vouched for comes first; then a copy that need not pass through here is the cheapest
+    # vouched sources first; among them those that the server can copy itself are the cheapest
     near = sorted(found, key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))
     return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))

@@ -1,4 +1,4 @@
-"""The other artifacts of a content whose path carries the name of one that was purged."""
+"""Other artifacts whose content lies at a readable location that carries the name of a purged artifact."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ def hasten(
     *,
     now: datetime,
 ) -> None:
-    """A name that is purged leaves the path: who else needs its content gets a copy under a live name."""
+    """Make one other artifact due for each content under a purged name, so that it is copied to a live name."""
     purged = {c.new.id for c in changes if c.event is Purged}
     named = {
         p.blob_id for b in copies.values() for p in b if p.artifact_id in purged and p.state is PlacementState.PRESENT

@@ -1,4 +1,4 @@
-"""The rotation: begin a run, converge what is due batch by batch, until nothing is due or the time is up."""
+"""The rotation: begin a run, then converge due artifacts batch by batch, until none is due or the deadline is over."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,16 +21,16 @@ from tierkeeper.engine.gates.survey import survey
 from tierkeeper.values.artifacts import ItemError
 from tierkeeper.values.runs import SweepResult
 
-#: a run that shows no progress for so many leases has lost its workers; the next rotate takes over what they left
+#: a run without progress for so many leases has lost its workers; the next rotate takes over their artifacts
 SILENT_LEASES = 1.5
 _OVER = frozenset({Outcome.DONE, Outcome.NOTHING})
-_SAMPLES = 20  # failures that a result names; the run counts them all
+_SAMPLES = 20  # failed artifacts that a result names; the run counts all
 
 
 def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
-    """Begin a run if something is due and no such run is at work.
+    """Begin a run if an artifact is due and no run of the kind is at work; return its id, None if none was begun.
 
-    The brake looks first, so that what is too much is not counted as due.
+    The brake's survey comes first, so that artifacts it stops do not count as due.
     """
     survey(engine, caller=caller)
 
@@ -47,7 +47,10 @@ def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind 
 def converge_due(
     engine: Engine, run: UUID, *, deadline: float | None = None, progress: Callable[[int], None] | None = None
 ) -> SweepResult:
-    """Converge due artifacts for a run until nothing is due (``more`` False) or the deadline is over."""
+    """Converge due artifacts for a run until none is due (``more`` False) or the deadline (``time.monotonic``) is over.
+
+    Raises InvalidInput where there is no such run. A run that has ended does no work.
+    """
     found = engine.catalog.run(lambda connection: runs.state_of(connection, run))
     if found is None:
         raise InvalidInput(
@@ -78,7 +81,7 @@ def converge_due(
 
 
 def _failures(engine: Engine, report: Report, *, most: int) -> list[ItemError]:
-    """Return what of a batch was not done, by name."""
+    """Return up to ``most`` artifacts of a batch that are to be retried or were parked, with the reason."""
     bad = {i: r for i, r in report.outcomes.items() if r.outcome in {Outcome.RETRY, Outcome.PARKED}}
     named = sorted(bad)[:most]
     if not named:
@@ -89,12 +92,12 @@ def _failures(engine: Engine, report: Report, *, most: int) -> list[ItemError]:
 
 
 def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[int, int]:
-    """Return from due to done, for what was done: see ``heartbeats``."""
+    """Return the waits from due to done of the artifacts that are done, counted as by ``heartbeats.waits``."""
     took = time.monotonic() - since
     done = {artifact for artifact, result in report.outcomes.items() if result.outcome in _OVER}
     return heartbeats.waits(c.waited + took for c in claimed if c.artifact in done)
 
 
 def _tiers(engine: Engine, kind: RunKind) -> list[str] | None:
-    """Return which tiers' copies a run is about: ``clean_hot`` has the database tiers, others everything."""
+    """Return the tiers that a run is limited to: the database tiers for ``clean_hot``, None (no limit) for others."""
     return [t.name for t in engine.tiers if t.is_database] if kind is RunKind.CLEAN_HOT else None
