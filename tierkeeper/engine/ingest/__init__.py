@@ -1,4 +1,4 @@
-"""The way in: content is read, hashed, written into its first tiers and committed as a version.
+"""Ingest: content is read, hashed, written into its first tiers and committed as a version.
 
-Where a new artifact goes first is decided by its policy; all later copies are converge's.
+The policy decides into which tiers a new artifact is written first; converge makes all later copies.
 """

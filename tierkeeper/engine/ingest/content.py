@@ -1,8 +1,8 @@
-"""What is to be stored, as bytes that can be read twice, with their SHA-256: inline, staged, by URL, or given.
+"""Content to store, as bytes that can be read twice, with their SHA-256: inline, staged, by URL, or given as a file.
 
-The first pass hashes, the second is made by the stores that they are written to. What can be read twice (a file, an
-object) is read twice and lies nowhere else meanwhile; a small object is kept in memory. What cannot is hashed while it
-is spooled, and read from there.
+The first pass computes the hash; the second is the write into the stores. A source that can be read twice (a file, an
+object) is read twice and not spooled; a small object is kept in memory. Any other source is hashed while it is spooled,
+and the second pass reads the spool.
 """
 
 import io
@@ -39,7 +39,7 @@ from tierkeeper_client.digest import CHUNK, Digest, digest_of
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes at hand: ``file`` is seekable, from ``start`` on; ``staged`` names the upload they came from."""
+    """Readable content: ``file`` is seekable, the content begins at ``start``; ``staged``: the upload it came from."""
 
     file: BinaryIO
     start: int
@@ -50,7 +50,7 @@ class Body:
 
 @contextmanager
 def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
-    """Open what ``args`` names, or ``given``; the first pass over it is done, and its hash known.
+    """Open the content that ``args`` names, or ``given``; its first pass is done, so its hash and size are known.
 
     Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers.
     """
@@ -74,7 +74,7 @@ def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[
 
 @dataclass(frozen=True, slots=True)
 class _ReadOnce:
-    """A file that was read once from ``start`` on, and stands there again; and the digest of that."""
+    """A file that was read once from ``start`` on and is positioned there again; and the digest of that read."""
 
     file: BinaryIO
     start: int
@@ -109,7 +109,7 @@ def _spooled(settings: Settings, stream: BinaryIO) -> Iterator[_ReadOnce]:
 
 @contextmanager
 def _object(settings: Settings, store: Store, location: str, missing: TierkeeperError) -> Iterator[_ReadOnce]:
-    """Read an object, and open it again by the pin of that read; a small one stays in memory. Closes its store."""
+    """Read an object; give it as a file reopened by the pin of that read, a small one from memory. Closes ``store``."""
     digest, kept = Digest(), io.BytesIO()
 
     @contextmanager
@@ -146,13 +146,13 @@ def _staged(engine: Engine, content: StagedContent) -> Iterator[_ReadOnce]:
 
 
 def staging_store(settings: Settings) -> Store:
-    """Return the store that clients write uploads to."""
+    """Return a new store for the place that clients write uploads to; the caller closes it."""
     tier = TierSettings(url=settings.staging.url, temperature=Temperature.HOT)
     return factory.make("staging", tier, io_threads=settings.engine.io_threads, catalog_url=None)
 
 
 def prepare_staging(settings: Settings) -> list[str]:
-    """Make the place that clients write uploads to, if it is missing; return what was made, in words."""
+    """Create the place that clients write uploads to, if it is missing; return what was created, in words."""
     store = staging_store(settings)
     try:
         return store.prepare()
@@ -181,7 +181,7 @@ def _allowed_file(settings: Settings, url: str, path: str) -> Path:
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, ValueError) as error:
-        # the same words whether it is missing or forbidden: nobody learns what else is on this machine
+        # the same words for missing and forbidden files: the caller must not learn what exists on this machine
         raise _refused(settings, url) from error
     roots = [root.resolve() for root in settings.sources.allowed_roots]
     if not real.is_file() or not any(real.is_relative_to(root) for root in roots):

@@ -1,17 +1,19 @@
 """Store artifacts: one at a time or many in one batch; each item gets an outcome of its own.
 
-1. read: a first pass over the content, so that its hash is known; bad input is refused here. A crash leaves nothing.
-2. intend (transaction): what was delivered before is answered from ``commands``; blob rows are taken (R13);
-   ``copying`` rows for the tiers that must have a copy before store returns and have none (R1). A crash leaves intents;
-   collect removes them.
-3. write: the bytes, verified, and in places that have the tier's mark after that too (R19). A copy that was there
-   already counts only if its tier's mark is read now: else the item is refused as new bytes are. A crash leaves bytes
-   under intents; collect removes both.
-4. commit (transaction): THE COMMIT POINT. Blobs, names, then the rest (R14); uploads become present, or doomed where
-   somebody was faster (R5); versions, schedule, ``commands``, events. A lost reply is resolved by running it again:
-   ``commands`` has the result. An item whose copy vanished since step 2 starts again there.
-5. lock: under retention the present copies are locked before store returns. A crash leaves the artifact due; converge
-   locks it.
+A repeated delivery is answered from ``commands``: before step 1, or in step 4 where its content was given beside its
+arguments, or the first delivery committed meanwhile.
+
+1. read: make a first pass over the content, which gives its hash, and refuse invalid input. A crash leaves nothing.
+2. intend (transaction): take the blob rows (R13); insert ``copying`` rows for the tiers that must have a copy before
+   store returns and have none (R1). A crash leaves intents; collect removes them.
+3. write: write and verify the bytes, in places that have the tier's mark afterwards too (R19). A copy that existed
+   before counts only if its tier's mark is read now; otherwise the item is refused, as it is for new bytes. A crash
+   leaves bytes under intents; collect removes both.
+4. commit (transaction): THE COMMIT POINT. Lock blobs, names, then the rest (R14); uploads become present, or doomed
+   where another copy counts already (R5); write versions, schedule, ``commands``, events. A lost reply is resolved by
+   running it again: ``commands`` has the result. An item whose copy vanished since step 2 starts again at step 2.
+5. lock: set the locks of retention on the present copies before store returns. A crash leaves the artifact due, and
+   converge sets them.
 """
 
 from collections.abc import Sequence
@@ -39,7 +41,7 @@ from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
-#: how often an item may start again because its copy vanished between two steps; each time needs a purge to slip in
+#: rounds of an item whose copy vanishes between two steps; each further round needs another purge in between
 _ROUNDS = 5
 
 Outcome = StoreResult | ItemError
@@ -47,7 +49,7 @@ Outcome = StoreResult | ItemError
 
 @dataclass(frozen=True, slots=True)
 class WrittenItem:
-    """Step 3's result for one item: its verified uploads, or its error."""
+    """The result of step 3 for one item: its verified uploads, and its error if it has one."""
 
     uploads: tuple[placements.Upload, ...]
     error: TierkeeperError | None = None
@@ -55,17 +57,17 @@ class WrittenItem:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Step 3's result: of each item by position; and which tiers of those with copies that count confirmed."""
+    """The result of step 3: items by position; ``confirmed``: the tiers whose places were confirmed (R19)."""
 
     items: dict[int, WrittenItem]
     confirmed: frozenset[str]
 
 
 def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
-    """Store one artifact; raises the item's own error."""
+    """Store one artifact; ``content``: its bytes where ``args`` does not name them. Raises the item's own error."""
     caller = caller.keyed()
     with ExitStack() as stack:
-        # content that is given is known by its bytes only: once they are read, the commit finds an earlier delivery
+        # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
         asked = [(0, args)] if content is None else []
         opening = storing.opening(engine, asked, caller=caller, verb="store")
         if opening.known:
@@ -78,7 +80,7 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
 
 
 def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[Outcome]:
-    """Store a batch of small artifacts; one outcome each, in their order: what is an error already stays one."""
+    """Store a batch of small artifacts; return one outcome each, in their order. Items that are errors stay errors."""
     caller = caller.keyed()
     asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
@@ -110,7 +112,7 @@ def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> Outcom
 def _store_all(
     engine: Engine, incoming: Sequence[Incoming], *, caller: Caller
 ) -> dict[int, StoreResult | TierkeeperError]:
-    """Steps 2 to 5 for items whose content is at hand; by position in the batch."""
+    """Take steps 2 to 5 for items whose content is open; return the outcomes by position in the batch."""
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     left = list(incoming)
     for _ in range(_ROUNDS):
@@ -143,7 +145,10 @@ def step_1_read(
     verb: str,
     opening: storing.Opening,
 ) -> Incoming:
-    """Open and hash one item's content and find its policy; refuse what can't be stored."""
+    """Open and hash one item's content and find its policy; raises what refuses the item.
+
+    ``stack`` keeps the content open; ``position``: in the batch.
+    """
     read = stack.enter_context(contents.opened(engine, args, given))
     now = opening.moment.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
@@ -163,13 +168,13 @@ def step_1_read(
         ),
     )
     policy = opening.moment.policies.governing(incoming.subject)
-    # a metadata clock that can't be read is refused now, not found out at a sweep
+    # an unreadable metadata clock is refused now, not discovered by a sweep
     check_metadata(policy, args.metadata)
     return incoming
 
 
 def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared:
-    """Commit ``copying`` rows for what must be written before store returns."""
+    """Commit ``copying`` rows for the copies that must be written before store returns."""
     token = new_id()
 
     def unit(connection: sa.Connection) -> storing.Prepared:
@@ -193,7 +198,10 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             firsts[item.position] = first
             everywhere |= held
             for tier in sorted(first - held):
-                if (blob, tier) in begun or tier not in engine.stores:  # step 3 refuses who needs one that is not
+                if (
+                    blob,
+                    tier,
+                ) in begun or tier not in engine.stores:  # step 3 refuses items whose tier is not configured
                     continue
                 begun.add((blob, tier))
                 target = engine.store(tier)
@@ -219,7 +227,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
 
 
 def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
-    """Write the bytes of every item into its tiers, some items at once; refuse what rests on a tier that is away."""
+    """Write the bytes into the tiers, items in parallel; refuse the items that rely on a tier that is away."""
     numbers = engine.settings.engine
 
     def renew() -> None:
@@ -248,9 +256,9 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
     used = {i.tier for intents in prepared.intents.values() for i in intents}
     relied = frozenset[str]().union(*tiers.values())
     away = engine.refused(relied, before=True)
-    # a bound store tells of its place within each call: where an item writes nothing it is asked here
+    # a bound store checks its place within each call: where an item writes nothing, it is checked here
     held = {t for p, its in tiers.items() for t in its - {i.tier for i in prepared.intents[p]}}
-    # an artifact that left its first tiers rests on what it has elsewhere: that refuses nobody who writes
+    # an artifact that left its first tiers relies on copies elsewhere: those tiers do not refuse items that write
     elsewhere = prepared.held - relied
     unread = engine.refused(elsewhere, before=True)
     held = (held | (elsewhere - unread.keys())) - away.keys()
@@ -258,8 +266,8 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
     going = [item for item in prepared.items if not tiers[item.position] & away.keys()]
     written = dict(zip((item.position for item in going), engine.in_parallel(write, going), strict=True))
     away |= engine.refused(used - away.keys())
-    for position, its in tiers.items():
-        if refused := its & away.keys():
+    for position, needed in tiers.items():
+        if refused := needed & away.keys():
             written[position] = WrittenItem((), away[min(refused)])
     return Written(written, (relied | elsewhere) - away.keys() - unread.keys())
 
@@ -272,7 +280,7 @@ def step_4_commit(
     *,
     caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
-    """The commit point; items whose copy vanished have no result and start again."""
+    """Run the commit point: see :func:`storing.commit`. Items whose copy vanished have no result and start again."""
     uploads = [upload for w in written.items.values() for upload in w.uploads]
     confirmed = written.confirmed
     return engine.catalog.run(
@@ -283,5 +291,5 @@ def step_4_commit(
 
 
 def step_5_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
-    """Lock before returning what retention wants locked; what fails is due again."""
+    """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
     locking.apply(engine, locks)

@@ -1,4 +1,4 @@
-"""Parts of ingest: an incoming item, the answer to a second delivery, and the transaction that commits a batch."""
+"""Parts of ingest: an incoming item, the answer to a repeated delivery, and the transaction that commits a batch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from tierkeeper_client.contract import StoreArgs
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One item on its way in; ``artifact`` is the id it gets if it becomes a new version."""
+    """One item being stored; ``position``: in its batch; ``artifact``: its id if it becomes a new version."""
 
     position: int
     args: StoreArgs
@@ -45,12 +45,12 @@ class Incoming:
 
     @property
     def ref(self) -> Ref:
-        """The item by name."""
+        """The item's name, without a version."""
         return Ref(self.args.tenant, self.args.workflow, self.args.name)
 
     @property
     def subject(self) -> Subject:
-        """What policies are matched against."""
+        """The subject that policies are matched against."""
         return Subject(
             tenant=self.args.tenant,
             workflow=self.args.workflow,
@@ -61,7 +61,7 @@ class Incoming:
         )
 
     def info(self, placement: UUID, version: int) -> ObjectInfo:
-        """What travels with the bytes; ``version`` is the one it most likely gets, only the commit knows."""
+        """Return what a store keeps with the bytes; ``version``: the likely one, which only the commit determines."""
         return ObjectInfo(
             tenant=self.args.tenant,
             workflow=self.args.workflow,
@@ -78,9 +78,10 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Step 2's result: whose token the intents carry, and by position each item's intents and the tiers it rests on.
+    """The result of step 2: the token of the intents; by position, each item's intents and its ``first`` tiers.
 
-    ``held`` are the tiers with copies that count, by the catalog's word.
+    ``scopes``: the dedup scope by tenant; ``first``: tiers that must have a copy before store returns; ``held``: tiers
+    that have copies that count, according to the catalog.
     """
 
     token: UUID
@@ -94,7 +95,7 @@ class Prepared:
 def delivery(
     position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
 ) -> commands.Delivery:
-    """Return how this item is known in ``commands``; ``given``: the SHA-256 of content that came beside ``args``."""
+    """Return the key of this item in ``commands``; ``given``: the SHA-256 of content given beside ``args``."""
     digest = hashlib.sha256(args.model_dump_json().encode())
     digest.update(b"" if given is None else b"given" + given)
     return commands.Delivery(args.tenant, caller.key, position, verb, digest.digest())
@@ -102,14 +103,14 @@ def delivery(
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How things stand when a batch comes in: what earlier deliveries stored, by position; the moment."""
+    """The state of the catalog as a batch arrives: results of earlier deliveries, by position; the moment."""
 
     known: dict[int, StoreResult]
     moment: Moment
 
 
 def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: Caller, verb: str) -> Opening:
-    """Read once for a whole batch what every item of it is asked about."""
+    """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
     deliveries = [delivery(position, args, caller=caller, verb=verb, given=None) for position, args in items]
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
@@ -130,7 +131,7 @@ def _result(recorded: dict[str, Any]) -> StoreResult:
 
 @dataclass(slots=True)
 class _Batch:
-    """What the commit gathers before it writes."""
+    """The rows and results that the commit gathers before it writes."""
 
     results: dict[int, StoreResult | TierkeeperError]
     new: list[ArtifactRow]
@@ -150,7 +151,10 @@ def commit(
     confirmed: AbstractSet[str],
     caller: Caller,
 ) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
-    """Commit a batch of items; see ``ingest``, step 4. Of copies that were there only those in ``confirmed`` count."""
+    """Commit a batch of items (``ingest``, step 4); return the results by position, and the WORM locks to set.
+
+    An item rests only on copies in ``confirmed`` tiers; one whose copy vanished since step 2 has no result.
+    """
     known = commands.find(connection, [item.delivery for item in items])
     batch = _Batch({d.item: _result(r) for d, r in known.items()}, [], [], [], [], {})
     fresh = [item for item in items if item.position not in batch.results]
@@ -170,7 +174,7 @@ def commit(
         needed = first
         if last is not None and _same(item, last):
             needed = first & last.wanted
-            # what changes nothing brings a copy back to a tier that the artifact has left only where no other counts
+            # an unchanged artifact gets a copy back in a tier that it has left only if no other copy counts
             if not needed and not _relied_on(connection, blob, confirmed):
                 needed = first
                 batch.due.append(schedule.Coming(last.id, last.tenant, now, f"move to {listed(last.wanted)}"))
@@ -191,7 +195,7 @@ def commit(
                 _finish(batch, item, _result_of(last, ours, "unchanged"))
             continue
         if not place.first <= ours:
-            continue  # the copy that was there at step 2 is gone, or another is needed: this item starts again
+            continue  # a copy that existed at step 2 is gone, or another is needed: the item starts again
         version = batch.latest.get(head.id, head.latest) + 1
         row = _new_row(moment, item, head.id, version, place)
         batch.latest[head.id] = version
@@ -208,9 +212,10 @@ def commit(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where an item goes: its blob, its policy, and the tiers that must have a copy before store returns.
+    """The destination of an item: its blob, its policy, and the tiers that must have a copy before store returns.
 
-    ``needed`` are those of them that it needs as matters stood before this batch.
+    ``needed``: those of ``first`` that the item needs. An item that equals the latest version needs those which that
+    still wants; if it wants none of them, and no copy counts in a confirmed tier, all of ``first``.
     """
 
     blob: UUID
@@ -235,7 +240,7 @@ def _same(item: Incoming, last: ArtifactRow) -> bool:
 
 
 def _relied_on(connection: sa.Connection, blob: UUID, confirmed: AbstractSet[str]) -> bool:
-    """Whether a copy that counts is in a tier whose mark was read."""
+    """Return True if a copy that counts is in a tier whose mark was read."""
     return any(p.tier in confirmed and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
 
 
@@ -257,9 +262,9 @@ def _settle(
     *,
     now: datetime,
 ) -> dict[UUID, list[PlacementRow]]:
-    """Make uploads present, or doomed where a copy is; rescue doomed ones that are needed.
+    """Make uploads present, or doomed where a copy counts already or none is needed; rescue doomed ones needed.
 
-    Returns the copies that count, by blob. Nothing is doomed for being unwanted: that is converge's to decide.
+    Returns the copies that count, by blob. No copy is doomed for being unwanted: converge decides that.
     """
     ours = placements.by_blob(uploads)
     copies = placements.of_blobs(connection, needs)
@@ -334,7 +339,7 @@ def _add(
     locks: bool,
     caller: Caller,
 ) -> None:
-    """Gather the rows of a new version: itself, its schedule, its event."""
+    """Gather the rows of a new version: the artifact, its schedule, its event."""
     batch.new.append(row)
     now = moment.now
     decision = moment.decide(row)
@@ -342,7 +347,7 @@ def _add(
     settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
     due_at = decision.next_due if settled else now
     if settled and locks:
-        # they are set right after this commit; should that fail, converge sets them then
+        # the locks are set right after this commit; if that fails, converge sets them at this time
         due_at = now + timedelta(seconds=engine.lease)
     if due_at is not None:
         step = (
@@ -366,7 +371,7 @@ def _add(
 
 
 def _write(connection: sa.Connection, batch: _Batch, moment: Moment, previous: dict[UUID, ArtifactRow]) -> None:
-    """Write what was gathered, in the order of the locks."""
+    """Write the gathered rows, in lock order (R14)."""
     if batch.latest:
         artifacts.set_latest(connection, batch.latest)
         artifacts.insert(connection, batch.new)
