@@ -1,4 +1,5 @@
-"""What a run would do, item by item: previewed, stored, and applied to what is as it was.
+"""Plans: what a run would do, item by item; previewed, stored, and applied to the items that have not changed.
 
-The decisions are those of :mod:`tierkeeper.engine.moment`; the doing is converge's.
+This package decides and copies nothing itself: decisions come from :mod:`tierkeeper.engine.moment`, and converge
+carries them out.
 """

@@ -1,13 +1,13 @@
-"""Applying a stored plan: exactly its items of which nothing changed since, by the run's own converge.
+"""Apply a stored plan: converge, in one run, exactly those of its items that have not changed since.
 
-1. begin (transaction): the plan is taken by a run; an expired, unfinished or applied one is refused. A plan that was
-   made with policies that were not active then is refused until they are: apply does not change policies.
-2. converge, a page of items at a time: judge them anew. What has another revision or another governing policy, is not
-   due yet, or is refused now, is left with its reason; the others are converged. Then the outcomes are written. A crash
-   leaves items without an outcome: to apply the plan again goes on with them, and finds what was done as changed since.
-   After an error the run has failed, and another one takes the plan.
+1. begin (transaction): assign the plan to a run; an expired, unfinished or applied plan is refused. A plan made with
+   policies that were not active then is refused until they are: apply does not change policies.
+2. converge, a page of items at a time: judge them again. An item with another revision or another governing policy, not
+   due yet, or refused now, is skipped with the reason; the others are converged. Then the outcomes are written. A crash
+   leaves items without an outcome: applying the plan again continues with them, and reports those that were converged
+   already as changed since. After an error the run has failed, and another run takes the plan.
 
-What policies delete goes through the brake like in any run: to apply a plan is no approval.
+Deletions by policy go through the brake as in any run: applying a plan is no approval.
 """
 
 import functools
@@ -37,7 +37,7 @@ from tierkeeper.policy.decision import Decision, when
 from tierkeeper.policy.rules import Policy
 from tierkeeper.values.plans import AppliedItem
 
-#: a run that shows no progress for so long is no longer at work
+#: a run without progress for so long is taken for dead
 _SILENCE = timedelta(minutes=5)
 _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 
@@ -45,7 +45,7 @@ _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 def apply(
     engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> Iterator[AppliedItem]:
-    """Yield what becomes of every item that has no outcome yet; PlanNotFound, PlanUnusable."""
+    """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine, plan, caller=caller, dry_run=dry_run)
     with job.joined(engine.catalog, run) as work:
         after = UUID(int=0)
@@ -58,7 +58,7 @@ def apply(
 
 
 def step_1_begin(engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
-    """Return the run that applies the plan, None for a dry run; PlanNotFound, PlanUnusable."""
+    """Return the run that applies the plan, None for a dry run. Raises PlanNotFound, PlanUnusable."""
     if not dry_run:
         return engine.catalog.run(lambda c: _begin(c, plan, caller=caller))
     with engine.catalog.reading() as connection:
@@ -67,25 +67,25 @@ def step_1_begin(engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool) -
 
 
 def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, caller: Caller) -> Sequence[AppliedItem]:
-    """Converge the next page of items; return what becomes of each, nothing where there is none left."""
+    """Converge the page of items after artifact ``after``; return their results, empty at the end."""
     with engine.catalog.reading() as connection:
         page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
         rows, left = _judge(connection, engine, page)
     going = [item for item in page if item.artifact not in left]
     done = {} if work.run is None else _converge(engine, work, going, caller=caller)
-    told = [_told(item, rows, left, done, dry=work.run is None) for item in page]
-    if work.run is not None and told:
-        outcomes = {one.artifact: f"{one.outcome.value}: {one.detail}".rstrip(": ") for one in told}
+    applied = [_told(item, rows, left, done, dry=work.run is None) for item in page]
+    if work.run is not None and applied:
+        outcomes = {item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ") for item in applied}
         engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
-    return told
+    return applied
 
 
 def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
-    """Take the plan for a run: a new one, or the one that did not get to its end."""
+    """Assign the plan to a new run, or resume the run of an earlier apply that went silent."""
     found = _usable(connection, plans.load(connection, plan, lock=True), plan)
     earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
     if earlier is not None and earlier.state is RunState.RUNNING:
-        runs.add(connection, earlier.id, counts={})  # a sign of progress: nobody else takes it up too
+        runs.add(connection, earlier.id, counts={})  # a sign of progress, so that no other apply resumes it too
         return earlier.id
     arguments = {"plan": str(plan)}
     run = runs.begin(
@@ -96,7 +96,7 @@ def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
 
 
 def _usable(connection: sa.Connection, found: Stored | None, plan: UUID) -> Stored:
-    """Return the plan if it may be applied now."""
+    """Return the plan if it may be applied now; raises PlanNotFound, PlanUnusable."""
     if found is None:
         raise PlanNotFound(plan=str(plan))
     now = catalog_now(connection)
@@ -118,7 +118,7 @@ def _usable(connection: sa.Connection, found: Stored | None, plan: UUID) -> Stor
 
 
 def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
-    """Raise PlanUnusable unless the plan's run stopped on its way."""
+    """Raise PlanUnusable unless the plan's run failed or went silent."""
     run = runs.view(connection, applied)
     if run is None or run.state is RunState.DONE:
         raise PlanUnusable(plan=str(plan), problem=f"run {applied} applied it already", fix=_NEW)
@@ -130,7 +130,7 @@ def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
 def _judge(
     connection: sa.Connection, engine: Engine, page: Sequence[Item]
 ) -> tuple[dict[UUID, ArtifactRow], dict[UUID, str]]:
-    """Return the items' artifacts, and why some are left alone."""
+    """Return the items' artifacts, and by artifact the reasons of the skipped ones."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
     moment = Moment.read(connection, engine)
@@ -153,7 +153,7 @@ def _judge(
 def _why_not(
     engine: Engine, item: Item, row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]
 ) -> str | None:
-    """Return why an item is not done, None if it is to be."""
+    """Return why an item is skipped, None if it is to be converged."""
     if row.revision != item.revision:
         return f"changed since: it is at revision {row.revision}, and was at {item.revision}"
     if decision.policy.label != item.policy:

@@ -1,7 +1,7 @@
-"""What a run would do, item by item with reasons: the decisions of the run, nothing done.
+"""Plan what a run would do, item by item with reasons: the run's own decisions, without carrying them out.
 
-``due`` looks at what is due, as the next run does. ``plan`` looks at everything, as of any time, and by policies that
-are not active yet if asked: what the first run at that time would do if none came before it.
+``due`` covers the due artifacts, as the next run does. ``plan`` covers all artifacts, as of any time, and optionally
+under policies that are not active yet: what the first run at that time would do if no run came before it.
 """
 
 import dataclasses
@@ -32,30 +32,33 @@ _BRAKED = "the brake: too many are to be deleted at once, so a sweep asks first"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the population is looked at: whose, when (None: now), by which policies instead of the active ones."""
+    """The scope of a plan: one tenant or all (None), as of when (None: now), under which policies.
+
+    ``candidates``: policies that count as active, each in place of the active one of its name.
+    """
 
     tenant: str | None = None
     as_of: datetime | None = None
     candidates: Sequence[Policy] = ()
 
     def moment(self, connection: sa.Connection, engine: Engine) -> Moment:
-        """Return the moment of this transaction, under the policies of this view."""
+        """Return the moment of this transaction with the candidates of this view active."""
         moment = Moment.read(connection, engine)
         return moment.under(self.candidates) if self.candidates else moment
 
 
 def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text: str | None, source: str) -> View:
-    """Return the view that somebody asks for; ``text``: policies that are not active yet, checked as at an apply."""
+    """Return the view for these options; ``text``: policies not active yet, checked as ``policy apply`` does."""
     if text is None:
         return View(tenant, as_of)
     parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
-    changes = governing.apply(engine, parsed, caller=Caller(""), dry_run=True)  # which writes nothing
+    changes = governing.apply(engine, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 
 
 def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItem]:
-    """Yield one item per due artifact, oldest due first; ``as_of`` looks into the future."""
+    """Yield one item per artifact due now, or due by ``as_of``, longest due first."""
     view = View(tenant, as_of)
     after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
     left = limit
@@ -73,7 +76,7 @@ def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: in
 
 
 def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItem]:
-    """Yield one item for each artifact to which something would be done, or would be but for what refuses it."""
+    """Yield one item per artifact that a run would change, or would change if nothing refused it."""
     after, left = UUID(int=0), limit
     while True:
         with engine.catalog.reading() as connection:
@@ -96,14 +99,14 @@ def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[Pl
 def _items(
     connection: sa.Connection, engine: Engine, view: View, moment: Moment, ids: Sequence[UUID]
 ) -> dict[UUID, PlanItem]:
-    """Decide about each of these artifacts."""
+    """Decide about each of these artifacts; return the items by artifact."""
     at = view.as_of or moment.now
     rows = artifacts.load(connection, ids)
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id}))
     dues = schedule.of_many(connection, ids)
     decided = [(row, moment.coming(row, at)) for row in rows]
     stopped: set[UUID] = set()
-    if view.as_of is None and not view.candidates:  # what is due some day or by other rules nobody counts yet
+    if view.as_of is None and not view.candidates:  # the brake counts only what is due now by active policies
         wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
         stopped = brake.foreseen(connection, engine, moment, wishes)
     return {
@@ -121,14 +124,14 @@ def _items(
 
 
 def action_of(row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]) -> str:
-    """Return what a run does: ``move``, ``delete``, ``destroy``, ``keep``."""
+    """Return the action of a run: ``move``, ``delete``, ``destroy`` or ``keep``."""
     unlike = decision.tiers != row.wanted or settlement.lacking(decision.tiers, here)
     return "move" if decision.action is Action.KEEP and unlike else decision.action.value
 
 
 def target_of(engine: Engine, decision: Decision) -> tuple[str, ...]:
-    """Return where the copies are to be in the end, from hot to cold."""
-    # a delete leaves its copies where they are until the undo window ends, but what it is for is nowhere
+    """Return the configured tiers that the action aims at, hottest first; empty for a delete."""
+    # a delete leaves the copies in place until the undo window ends, but its aim is that there are none
     target = () if decision.action is Action.DELETE else decision.tiers
     return ordered([tier for tier in target if tier in engine.stores], engine.tiers)
 

@@ -1,4 +1,4 @@
-"""Summing up a plan while it streams by, and storing it: memory stays flat however many artifacts there are."""
+"""Sum up a streamed plan, and store it: memory use does not grow with the number of artifacts."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ from tierkeeper.policy import document
 from tierkeeper.values.plans import PlanItem, PlanView
 
 _BATCH = 1000
-_SAMPLES = 3  # names for each line of the summary
-_TOLD_APART = 100  # different rules, and reasons: each artifact may have its own
+_SAMPLES = 3  # names per line of the summary
+_TOLD_APART = 100  # lines per table; the rest is summed as "other": each artifact may have its own rule or reason
 
 
 class Summary:
-    """Counts, bytes and some names by action and rule; what refuses how many; deletions by tenant and policy."""
+    """Counts, bytes and sample names by action and rule, and by refusal reason; deletions by tenant and policy."""
 
     def __init__(self) -> None:
         self._rules: dict[tuple[str, str], _Line] = {}
@@ -46,7 +46,7 @@ class Summary:
             self._deletes[item.ref.tenant, item.policy] += 1
 
     def told(self, connection: sa.Connection, engine: Engine, view: View) -> dict[str, Any]:
-        """Return the sums, and where the brake will ask somebody."""
+        """Return the sums as a JSON object, and the tenants and policies whose deletions the brake would stop."""
         lines = [{"action": a, "rule": r, **line.told()} for (a, r), line in sorted(self._rules.items())]
         refused = [{"reason": reason, **line.told()} for reason, line in sorted(self._refusals.items())]
         return {"rules": lines, "refused": refused, "brake": self._brakes(connection, engine, view)}
@@ -90,7 +90,7 @@ class _Line:
 
 
 def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
-    """Yield the items of a plan, adding each to the summary."""
+    """Yield the items of a plan and add each to ``summary``."""
     for item in plan(engine, view, limit=limit):
         summary.add(item)
         yield item
@@ -99,7 +99,7 @@ def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = 
 def store(
     engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: Callable[[int], None] | None = None
 ) -> PlanView:
-    """Make a plan and keep it for an apply; what a crash leaves is no plan and is forgotten like an old one."""
+    """Make and store a plan for a later apply; after a crash it stays unfinished, and is forgotten like an old one."""
 
     def begun(connection: sa.Connection) -> UUID:
         moment = Moment.read(connection, engine)
@@ -131,7 +131,7 @@ def store(
 
 
 def shown(engine: Engine, identity: UUID) -> PlanView:
-    """Return one stored plan; PlanNotFound."""
+    """Return one stored plan; raises PlanNotFound."""
     with engine.catalog.reading() as connection:
         found = plans.load(connection, identity)
     if found is None:
@@ -140,7 +140,7 @@ def shown(engine: Engine, identity: UUID) -> PlanView:
 
 
 def forget_old(engine: Engine) -> int:
-    """Forget plans whose time was over so long ago as runs are kept; return how many."""
+    """Delete plans that expired longer ago than runs are kept (setting ``runs_kept``); return how many."""
     kept = engine.settings.runs_kept
     while engine.catalog.run(lambda c: plans.forget_items(c, kept=kept, limit=_BATCH)) == _BATCH:
         pass

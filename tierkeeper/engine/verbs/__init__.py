@@ -1,4 +1,4 @@
-"""What users ask of artifacts: a wish is written into the catalog, then converge makes it so.
+"""The verbs on artifacts: each writes its wish into the catalog, then converge carries it out.
 
-Storing is no verb here: it is :mod:`tierkeeper.engine.ingest`.
+Storing is not among them: see :mod:`tierkeeper.engine.ingest`.
 """

@@ -1,9 +1,10 @@
 """promote, archive, restore, purge, undelete: each changes what is wanted, then converges.
 
-1. intend (transaction): THE COMMIT POINT of a verb. Under the locks of R14 the artifacts get the new wish, are made
-   due (R9), the event and the row in ``commands`` are written. A crash after it leaves due artifacts: the sweep goes
-   on.
-2. converge: those artifacts, here and now, where nobody else has the lease. A crash leaves what converge leaves.
+1. intend (transaction): THE COMMIT POINT of a verb. Under the locks of R14, write the new wish into the artifacts, make
+   them due (R9), write the events and the row in ``commands``. A crash after it leaves due artifacts, which the next
+   sweep converges.
+2. converge: converge those artifacts in this process, except where another worker has the lease. A crash leaves what
+   converge leaves.
 """
 
 import hashlib
@@ -32,13 +33,13 @@ from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, Rest
 
 Decide = Callable[[wishes.Asked], Wish]
 
-_MOVES = PromoteArgs, ArchiveArgs  # what they ask for may be there already
+_MOVES = PromoteArgs, ArchiveArgs  # the requested copies may be present already
 _NOT_COUNTED = "its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Intended:
-    """One artifact's part of a verb, as it is recorded in ``commands``."""
+    """The result of a verb's step 1 for one artifact, as recorded in ``commands``."""
 
     artifact: UUID
     ref: Ref
@@ -49,7 +50,7 @@ class _Intended:
     purge_at: datetime | None
 
     def recorded(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return it as a JSON object."""
         return {
             "artifact": str(self.artifact),
             "ref": [self.ref.tenant, self.ref.workflow, self.ref.name, self.ref.version],
@@ -62,7 +63,7 @@ class _Intended:
 
     @classmethod
     def read(cls, recorded: dict[str, Any]) -> "_Intended":
-        """The reverse of :meth:`recorded`."""
+        """Return what :meth:`recorded` wrote."""
         return cls(
             artifact=UUID(recorded["artifact"]),
             ref=Ref(*recorded["ref"]),
@@ -75,32 +76,32 @@ class _Intended:
 
 
 def promote(engine: Engine, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-    """Move to one tier, in either direction, until the next phase begins."""
+    """Move artifacts to one tier, hotter or colder, until their next phase begins."""
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
 def archive(engine: Engine, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-    """Move to the coldest tier, for good; the purge age stays."""
+    """Move artifacts to the coldest tier, for good; their purge age stays."""
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
 def restore(engine: Engine, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-    """Add a copy in the hottest tier (or the one given), for some days or for good."""
+    """Add a copy in the hottest tier (or the given one), for some days or for good."""
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
 def purge(engine: Engine, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-    """Delete now; gone after the undo window."""
+    """Delete artifacts now; they can be undeleted until the undo window ends."""
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
 def undelete(engine: Engine, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-    """Live again, while the undo window lasts."""
+    """Make deleted artifacts live again, while their undo window lasts."""
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
 def intend(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
-    """Do only what makes a verb certain: its wish stands in the catalog, and the next sweep does it."""
+    """Take only step 1 of a verb: its wish is committed, and the next sweep carries it out."""
     return _results(engine, args, _wished(engine, args, caller=caller, dry_run=False), dry_run=False)
 
 
@@ -112,7 +113,7 @@ def _carry_out(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool)
 
 
 def _wished(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Intended]:
-    """Take step 1. That a copy is where it is wanted already is said only of a tier whose mark is read now (R19)."""
+    """Take step 1; AlreadyThere is raised only if the tier's place is confirmed now (R19), else the tier's error."""
     caller = caller.keyed()
     verb, decide = _asking(engine, args)
     try:
@@ -123,7 +124,7 @@ def _wished(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) ->
 
 
 def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
-    """Return the name of the verb that ``args`` are for, and what it wishes; raises UnknownTier."""
+    """Return the name of the verb that ``args`` belong to, and the function that makes its wish; raises UnknownTier."""
     match args:
         case PromoteArgs(to_tier=tier):
             engine.store(tier)
@@ -144,7 +145,7 @@ def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
 def step_1_intend(
     engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, caller: Caller, dry_run: bool
 ) -> list[_Intended]:
-    """Write the wish, or answer from ``commands``; raises what refuses it, and then nothing is changed."""
+    """Write the wish, or answer a repeated delivery from ``commands``; if an error refuses it, nothing is changed."""
     arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
     delivery = commands.Delivery(args.tenant, caller.key, 0, verb, arguments_hash)
 
@@ -155,7 +156,9 @@ def step_1_intend(
         peek = _selected(connection, args)
         blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
         rows = artifacts.lock(connection, [a.id for a in peek])
-        known = commands.find(connection, [delivery])  # another delivery may have held the locks
+        known = commands.find(
+            connection, [delivery]
+        )  # another delivery may have committed while this one waited for the locks
         if known:
             return [_Intended.read(r) for r in known[delivery]["results"]]
         moment = Moment.read(connection, engine)
@@ -187,7 +190,7 @@ def step_1_intend(
 
 
 def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> None:
-    """Converge what the verb changed; what somebody else holds is done by them, or by the sweep."""
+    """Converge the changed artifacts; those leased by another worker are left to that worker, or to the next sweep."""
     batch = engine.settings.engine.batch
     for start in range(0, len(ids), batch):
         worker = Worker(token=new_id(), caller=caller)
@@ -199,8 +202,8 @@ def _selected(connection: sa.Connection, args: VerbArgs) -> list[ArtifactRow]:
     if args.all_versions:
         found = [a for a in artifacts.versions(connection, ref) if a.state is not ArtifactState.PURGED]
     else:
-        one = artifacts.by_ref(connection, ref)
-        found = [] if one is None else [one]
+        version = artifacts.by_ref(connection, ref)
+        found = [] if version is None else [version]
     if not found:
         raise ArtifactNotFound(ref=ref)
     return found
@@ -250,7 +253,7 @@ def _write(
 
 
 def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *, now: datetime) -> None:
-    """A version that lives again may make older ones surplus, as a store does; nothing else would wake them."""
+    """Make versions due that are surplus after an undelete, as a store does; nothing else would make them due."""
     for asked in back:
         policy, row = asked.policy, asked.row
         if policy.versions_keep is not None:
@@ -260,17 +263,17 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
 
 
 def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
-    """Return what was intended beside where the copies are now: in tiers whose mark is read now (R19).
+    """Return the intended changes with the tiers that have copies now, counting only confirmed tiers (R19).
 
-    Where a move has nothing to do, and a copy where it is wanted is in a tier that is away, that tier's error is
-    raised: nothing is certain, and nothing was changed.
+    If a move has nothing to do, but relies on a copy in a wanted tier that is away, the tier's error is raised: whether
+    the copy exists is uncertain, and nothing was changed.
     """
     with engine.catalog.reading() as connection:
         rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
         copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
     held = [_present(copies, rows[i.artifact]) if i.artifact in rows else frozenset() for i in intended]
     counted = [engine.store(t.name) for t in engine.tiers if any(t.name in tiers for tiers in held)]
-    # who deletes relies on no copy, and does not wait for a store that is slow to answer
+    # a purge relies on no copy, so it does not wait for a slow store
     away = {} if isinstance(args, PurgeArgs) else engine.marks.refused(counted, before=True, bound=True)
     relied = {t for i, tiers in zip(intended, held, strict=True) for t in tiers.intersection(i.wanted)} & away.keys()
     if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):

@@ -1,4 +1,4 @@
-"""What each verb wishes for one artifact: pure. A wish that cannot be is an error, and then nothing changes."""
+"""The wish of each verb for one artifact: pure. Raises an error where the verb is refused; then nothing changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +38,9 @@ from tierkeeper.settings.groups import EngineSettings
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One artifact that a verb is asked of, and the caller's reason.
+    """One artifact that a verb is applied to, with its moment, the tiers of its copies, and the caller's reason.
 
-    ``several``: with all its versions, so that one may have nothing to do.
+    ``several``: the verb applies to all versions, so a version with nothing to do is no error.
     """
 
     row: ArtifactRow
@@ -53,12 +53,12 @@ class Asked:
 
     @property
     def standing(self) -> ArtifactStanding:
-        """The artifact as it is."""
+        """The artifact's state and wanted tiers before the verb."""
         return ArtifactStanding(state=self.row.state, wanted=self.row.wanted)
 
     @property
     def now(self) -> datetime:
-        """When it is asked."""
+        """The time of the moment."""
         return self.moment.now
 
     @property
@@ -67,15 +67,15 @@ class Asked:
         return self.moment.policies.governing(self.row.subject)
 
     def wanted_with(self, **changes: Any) -> frozenset[str]:  # noqa: ANN401  any column of the row
-        """Return what is wanted of the artifact with these columns changed."""
+        """Return the tiers that would be wanted of the artifact if these columns were changed."""
         return self.moment.decide(replace(self.row, **changes)).tiers
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The columns to change, with their event; what is then wanted; when the next step is due (None: now).
+    """The columns to change and their event; the tiers wanted then; when the next step is due (None: now).
 
-    Without columns there is nothing to do, and no event.
+    Without changes there is nothing to do, and no event.
     """
 
     changes: Mapping[str, Any]
@@ -87,7 +87,7 @@ class Wish:
 
 
 def promote(asked: Asked, to_tier: str) -> Wish:
-    """Replace the tiers until the next phase begins; AlreadyThere if that changes nothing."""
+    """Want only this tier until the next phase begins; AlreadyThere if nothing changes, unless ``several``."""
     row = _live(asked)
     target = frozenset({to_tier})
     until = asked.moment.next_phase(row)
@@ -106,7 +106,7 @@ def promote(asked: Asked, to_tier: str) -> Wish:
 
 
 def archive(asked: Asked) -> Wish:
-    """Replace the tiers with the coldest one, for good."""
+    """Want only the coldest tier that is no database, for good."""
     row = _live(asked)
     tier = coldest([t.name for t in asked.tiers if not t.is_database], asked.tiers)
     target = frozenset({tier})
@@ -124,7 +124,7 @@ def archive(asked: Asked) -> Wish:
 
 
 def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
-    """Add a tier until a time, or for good."""
+    """Add a tier for ``days``, or for good; by default the hottest of the policy's entry tiers."""
     row = _live(asked)
     files = [t.name for t in asked.tiers if not t.is_database]
     tier = to_tier or hottest(entry_tiers(asked.policy) or files, asked.tiers)
@@ -139,7 +139,10 @@ def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
 
 
 def purge(asked: Asked) -> Wish:
-    """Delete: the undo window begins and the copies stay as they are until it ends."""
+    """Delete: the undo window begins, and the copies stay until it ends.
+
+    Raises HeldArtifact, RetentionLocked, ArtifactPurged.
+    """
     row = asked.row
     if row.state is ArtifactState.PURGED:
         raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
@@ -159,7 +162,10 @@ def purge(asked: Asked) -> Wish:
 
 
 def undelete(asked: Asked) -> Wish:
-    """Live again; no policy deletes it for a while, so that somebody can look at it."""
+    """Make live again; no policy deletes the artifact for the time of ``engine.undelete_pin``.
+
+    Raises NotDeleted, unless ``several``; ArtifactPurged.
+    """
     row = asked.row
     if row.state is ArtifactState.PURGED:
         raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
