@@ -1,4 +1,4 @@
-"""What every part of the engine works with: catalog, stores, policies, threads, numbers."""
+"""The objects that every part of the engine works with: settings, catalog, stores, policies, threads, tier marks."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One process's engine. ``tiers`` are ordered from hottest to coldest."""
+    """The engine of one process. ``stores`` by tier name; ``tiers`` ordered from hottest to coldest."""
 
     settings: Settings
     catalog: Database
@@ -36,29 +36,30 @@ class Engine:
 
     @property
     def lease(self) -> float:
-        """Seconds of a lease."""
+        """The length of a lease in seconds (setting ``engine.lease``)."""
         return self.settings.engine.lease.total_seconds()
 
     @property
     def grace(self) -> timedelta:
-        """From doomed to collected; longer than the longest copy or read."""
+        """The time between dooming a copy and deleting it (setting ``engine.grace``); longer than any copy or read."""
         return self.settings.engine.grace
 
     def store(self, tier: str) -> Store:
-        """Return the store of a tier; UnknownTier names those there are."""
+        """Return the store of a tier; raises UnknownTier, which names the known ones."""
         try:
             return self.stores[tier]
         except KeyError:
             raise UnknownTier(tier=tier, known=", ".join(t.name for t in self.tiers)) from None
 
     def asked_tiers(self) -> list[TierInfo]:
-        """Return the tiers, hottest first; their stores are asked whether they can lock, which needs their places."""
+        """Return the tiers, hottest first, with ``can_lock`` queried from their stores, whose places must exist."""
         return [replace(tier, can_lock=self.store(tier.name).can_lock) for tier in self.tiers]
 
     def refused(self, tiers: Iterable[str], *, before: bool = False) -> dict[str, StoreError]:
-        """Return why nothing may be concluded from what these tiers' stores said (R19), of those where that is so.
+        """Return, by tier, why its store's answers prove nothing (R19); tiers that confirm their places are left out.
 
-        A tier that is not configured is among them. ``before``: asked before a call; its answer may be an older one.
+        A tier that is not configured is refused. ``before``: the check precedes a call, so a recent reading of the mark
+        will do (see :meth:`Marks.confirm`).
         """
         asked = sorted(set(tiers))
         found = self.marks.refused([self.stores[tier] for tier in asked if tier in self.stores], before=before)
@@ -66,17 +67,17 @@ class Engine:
         return found | {t: TierNotOurs(tier=t, reason=reason) for t in asked if t not in self.stores}
 
     def unconfirmed(self) -> dict[str, StoreError]:
-        """Return why tiers cannot be used now, of all that do not confirm: sweeps leave them out."""
+        """Return, by tier, why it does not confirm now to be its own place; sweeps leave such tiers out."""
         return self.marks.refused(self.stores.values(), bound=True)
 
     def in_parallel(self, call: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """Make one store call per item, some at once; results in the items' order, the first error raised."""
+        """Call once per item in the engine's threads; return the results in the items' order, raise the first error."""
         return list(self.threads.map(call, items))
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who converges: its fencing token, the caller whom its events name, the run it works for."""
+    """One worker that converges: its fencing token, the caller that its events name, the run that it works for."""
 
     token: UUID
     caller: Caller
@@ -84,7 +85,7 @@ class Worker:
 
 
 def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:
-    """Return what travels with the bytes of this placement."""
+    """Return the description of an artifact that a store keeps with the bytes of this placement."""
     return ObjectInfo(
         tenant=artifact.tenant,
         workflow=artifact.workflow,

@@ -1,7 +1,7 @@
-"""The life of a run: begun, counted, heard from, and ended the moment its work ends.
+"""The life of a run: it is begun, counted, gives signs of progress, and ends as soon as its work ends.
 
-A run ends ``done``, or ``failed`` with the reason. Only a process that dies leaves one ``running``; ``maintain`` ends
-it once nothing was heard of it for long.
+A run ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``; ``maintain``
+ends such a run after a long time without progress.
 """
 
 import time
@@ -25,14 +25,17 @@ from tierkeeper.values.runs import SweepResult
 
 _log = log.get(__name__)
 
-#: everything that leaves the block of a job while the process lives
+#: whatever can end the block of a job early in a live process
 _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
-_HEARD_SECONDS = 1.0  # signs of progress in the catalog are at least so far apart
+_HEARD_SECONDS = 1.0  # least time between two signs of progress in the catalog
 _REASON_LENGTH = 1000
 
 
 class Job:
-    """One run's work in this process, and its sums so far; ``run`` is None for a dry run, and until it has begun."""
+    """One run's work in this process, with its sums so far.
+
+    ``run``: its id; None for a dry run, and before the run has begun.
+    """
 
     def __init__(self, catalog: Database, *, run: UUID | None = None, begin: Callable[[], UUID] | None = None) -> None:
         self.run = run
@@ -44,7 +47,7 @@ class Job:
         self._heard = time.monotonic()
 
     def begin(self) -> UUID | None:
-        """Record that the run begins, if it has not yet; return its id, None for a dry run."""
+        """Record the beginning of the run, once; return its id, None for a dry run."""
         if self.run is None and self._begin is not None:
             self.run = self._begin()
         return self.run
@@ -58,7 +61,7 @@ class Job:
         failures: Iterable[ItemError] = (),
         also: Callable[[sa.Connection], None] | None = None,
     ) -> None:
-        """Add what a batch did: ``size`` in bytes. ``also`` is written in the same transaction."""
+        """Add what a batch did, ``size`` in bytes. ``also`` is called in the same transaction."""
         done = {what: number for what, number in counts.items() if number}
 
         def unit(connection: sa.Connection) -> None:
@@ -75,13 +78,13 @@ class Job:
         self.failures.extend(failures)
 
     def heard(self) -> None:
-        """Note in the run that it is at work: one without a sign of progress is taken for dead."""
+        """Record a sign of progress, at most once a second: a run without one is taken for dead."""
         if self.run is not None and time.monotonic() - self._heard >= _HEARD_SECONDS:
             self._catalog.run(partial(runs.add, run=self.run, counts={}))
             self._heard = time.monotonic()
 
     def moved(self, progress: Callable[[int], None] | None) -> Callable[[int], None]:
-        """Return what shows progress in the run too."""
+        """Return a callback that records progress in the run, then calls ``progress`` if given."""
 
         def move(done: int) -> None:
             self.heard()
@@ -91,21 +94,21 @@ class Job:
         return move
 
     def result(self, *, more: bool = False) -> SweepResult:
-        """Return the sums; ``more``: something due is left."""
+        """Return the sums; ``more``: due work remains."""
         return SweepResult(dict(self.counts), self.bytes, self.errors, more, tuple(self.failures))
 
     def finish(self) -> None:
-        """End the run as done, unless it was ended already."""
+        """End the run as ``done``, unless it has ended already."""
         if self.run is not None:
             self._catalog.run(partial(runs.finish, run=self.run))
 
     def fail(self, error: BaseException) -> None:
-        """End the run as failed by ``error``, unless it was ended already; never raises."""
+        """End the run as ``failed`` because of ``error``, unless it has ended already. Never raises."""
         if self.run is None:
             return
         try:
             self._catalog.run(partial(runs.fail, run=self.run, reason=_reason(error)))
-        except Exception as unwritten:  # noqa: BLE001  the error that ended the work is the one to be raised
+        except Exception as unwritten:  # noqa: BLE001  the caller raises the error that ended the work
             _log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
 
 
@@ -119,7 +122,7 @@ def running(
     dry_run: bool = False,
     lazily: bool = False,
 ) -> Iterator[Job]:
-    """Do the work of the block as a run of its own; ``lazily``: it begins when the block asks for it."""
+    """Work in the block as a new run, which ends with it; ``lazily``: it begins when the block calls ``Job.begin``."""
 
     def begin() -> UUID:
         return catalog.run(partial(runs.begin, kind=kind, actor=caller.actor, arguments=arguments))
@@ -134,7 +137,7 @@ def running(
 
 @contextmanager
 def joined(catalog: Database, run: UUID | None) -> Iterator[Job]:
-    """Work in the block for a run that was begun before, None for a dry run: the block itself ends it, or an error."""
+    """Work in the block for a run begun earlier, None for a dry run. The block ends it itself; an error fails it."""
     job = Job(catalog, run=run)
     with _failing(job):
         yield job
@@ -150,10 +153,12 @@ def _failing(job: Job) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what ended the work, for people."""
+    """Return what ended the work, in words for users, at most ``_REASON_LENGTH`` characters."""
     if isinstance(error, TierkeeperError):
         return str(error)[:_REASON_LENGTH]
     if not isinstance(error, Exception):
         return f"it was interrupted ({type(error).__name__})"
-    first = next(iter(str(error).splitlines()), "")  # a database error goes on with the statement and its values
+    first = next(
+        iter(str(error).splitlines()), ""
+    )  # the further lines of a database error have the statement and its values
     return f"{type(error).__name__}: {first}".rstrip(": ")[:_REASON_LENGTH]

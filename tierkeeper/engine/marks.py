@@ -1,14 +1,14 @@
-"""Whether a place is a tier of this catalog: asked by each call of a bound store, and around the calls of others (R19).
+"""Whether a place is a tier of this catalog (R19): checked within calls of bound stores, and around those of others.
 
-A bound store (a folder, a database) reads the mark where it does its work and asks :meth:`Marks.guard` within each
-call: what it says comes from the tier's own place or not at all. Every other store's request goes where its name leads
-at that moment. So the mark is read before, and *after* the answers that something is to be concluded from: a place
-that changed meanwhile is noticed, unless it went away and came back between both.
+A bound store (a folder, a database) reads the mark where it does its work and calls the :meth:`Marks.guard` within each
+call: its answers come from the tier's own place, or it raises. A request to any other store goes wherever its name
+leads at that moment. So the mark is read before the calls and again *after* the answers from which something is to
+be concluded: a place that changed in between is noticed, unless it went away and came back between the two readings.
 
-The mark before is read as the batch begins: one from an earlier batch would let through a place that was away when
-this one began and came back within it. Batches that follow each other within ``RECENT`` seconds share one, so that
-stores one by one do not read it each. The mark after is good for every answer that came before its reading began, so
-one serves a whole batch.
+The reading before is made when a batch begins: one from an earlier batch would accept a place that was away when this
+batch began and came back within it. Batches that begin within ``RECENT`` seconds of that reading share it, so that
+artifacts stored one by one do not each cause one. The reading after is valid for every answer received before it began,
+so one serves a whole batch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,16 +30,16 @@ from tierkeeper.stores.marks import Guard, TierMark
 
 _log = log.get(__name__)
 
-#: seconds for which a mark that was read before a batch is good for the next ones
+#: seconds for which the reading of a mark before a batch serves the next batches too
 RECENT: Final = 1.0
-#: seconds for which what was read of the catalog is good: another host may adopt another place, or accept a restore
+#: seconds for which the cached identity is valid: another host may adopt another place, or accept a restored catalog
 KNOWN: Final = 3.0
-#: seconds until the log is told again of the same tier for the same reason, if it did not confirm meanwhile
+#: seconds between two warnings about one tier for the same reason, unless it confirmed in between
 _TOLD: Final = 60.0
 
 
 class Marks:
-    """One process's knowledge of which catalog it works for. Safe to use from many threads."""
+    """Checks tier marks against the identity of this process's catalog. Safe to use from many threads."""
 
     def __init__(self, catalog: Database) -> None:
         self._catalog = catalog
@@ -47,11 +47,14 @@ class Marks:
         self._identity: Identity | None = None
         self._identity_at = -inf  # when its reading began
         self._assumed: Mapping[str, TierMark] = {}
-        self._seen: dict[str, float] = {}  # when the last reading began that found a tier ours
-        self._throttle = log.Throttle(_TOLD)  # why a tier is refused: the steps of a sweep all meet it
+        self._seen: dict[str, float] = {}  # by tier: when the last reading began that confirmed it
+        self._throttle = log.Throttle(_TOLD)  # each step of a sweep meets the same refusal
 
     def guard(self, store: Store) -> Guard:
-        """Return what a bound store of this tier asks about each mark that it finds."""
+        """Return the function that a bound store of this tier calls with each mark that it finds.
+
+        It raises as :meth:`judge` does, and returns whether the store may remember the answer.
+        """
 
         def ask(found: TierMark | None) -> bool:
             self.judge(store, found)
@@ -60,10 +63,10 @@ class Marks:
         return ask
 
     def judge(self, store: Store, found: TierMark | None) -> None:
-        """Raise TierNotOurs unless this is the mark that the catalog knows of its tier.
+        """Raise TierNotOurs unless ``found`` is the mark that the catalog has for the store's tier.
 
-        What was read of the catalog serves a match for ``KNOWN`` seconds. A mark that differs is compared with the
-        catalog as it is now: the mark may be newer than what was read of it.
+        The cached identity is enough for a match for ``KNOWN`` seconds. A mark that differs is compared with the
+        catalog as it is now: the mark may be newer than the cached identity.
         """
         with self._lock:
             known = self._identity if monotonic() - self._identity_at < KNOWN else None
@@ -74,14 +77,14 @@ class Marks:
             raise TierNotOurs(tier=store.config.tier, reason=reason)
 
     def confirm(self, store: Store, *, before: bool = False, bound: bool = False) -> None:
-        """Raise TierNotOurs, or what the store raises, unless this is the tier's place now.
+        """Raise TierNotOurs, or what the store raises, unless the store is at the tier's own place now.
 
-        ``bound``: ask bound stores too, which tell within each call. ``before``: of others a reading that began at most
-        ``RECENT`` seconds ago will do.
+        ``bound``: check bound stores too, whose calls check themselves. ``before``: for other stores, a reading that
+        began at most ``RECENT`` seconds ago is enough.
         """
         tier, now = store.config.tier, monotonic()
-        told = not bound if store.bound else (before and now - self._seen.get(tier, -inf) < RECENT)
-        if told:
+        skip = not bound if store.bound else (before and now - self._seen.get(tier, -inf) < RECENT)
+        if skip:
             return
         self._seen.pop(tier, None)
         self.judge(store, read(store))
@@ -89,7 +92,7 @@ class Marks:
         self._throttle.forget(tier)
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
-        """Return why these tiers cannot be used now, of those that :meth:`confirm` refuses."""
+        """Return, by tier, the errors of those stores that :meth:`confirm` refuses; each is logged, throttled."""
         found: dict[str, StoreError] = {}
         for store in stores:
             try:
@@ -103,7 +106,7 @@ class Marks:
 
     @contextmanager
     def assuming(self, found: Mapping[str, TierMark]) -> Iterator[None]:
-        """While this lasts these very marks count as ours, by tier: an operator goes on with this catalog."""
+        """Accept exactly these marks, by tier, as ours within the block: for recovery, before the identity is set."""
         self._assumed = found
         try:
             yield
@@ -112,7 +115,7 @@ class Marks:
             self.refresh()
 
     def refresh(self) -> None:
-        """Forget what was read of the catalog: it has another identity now."""
+        """Drop the cached identity and readings: the catalog's identity has changed."""
         with self._lock:
             self._identity = None
             self._seen.clear()

@@ -1,10 +1,10 @@
 """The moment of a decision: PostgreSQL's time in the transaction that decides, the policies active then, the limits.
 
-The engine asks ``policy/decide.py`` here and nowhere else: whatever else a decision takes is read in
-:meth:`Moment.read`, kept in :class:`Limits` and handed on in this module. A row says of itself what only concerns it:
-what a decision would be if the row were another is asked with ``dataclasses.replace(row, …)``.
+Only this module of the engine calls ``policy/decide.py``: a new input of a decision is read in :meth:`Moment.read`,
+kept in :class:`Limits` and passed on here. What concerns a single artifact comes from its row: for a hypothetical
+decision, pass a changed row (``dataclasses.replace(row, …)``).
 
-A transaction reads its moment after its locks. Steps that decide again (R9) read another one.
+A transaction reads its moment after its locks. Each step that decides again (R9) reads a new one.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from tierkeeper.policy.rules import Policy
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a decision takes beside the row, the policies and the time.
+    """The inputs of a decision besides the row, the policies and the time.
 
     ``undo``: the undo window where a policy has none (setting ``engine.undo``).
     """
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that decisions about artifacts depend on, but for their rows; the same for every row of a transaction."""
+    """The inputs of decisions about artifacts except their rows; the same for all rows of a transaction."""
 
     now: datetime
     policies: ActivePolicies
@@ -42,12 +42,12 @@ class Moment:
 
     @classmethod
     def read(cls, connection: sa.Connection, engine: Engine) -> "Moment":
-        """Return the moment at which this transaction decides; read it after the locks."""
+        """Read the moment at which this transaction decides; call it after taking the locks."""
         policies, now = engine.book.read(connection)
         return cls(now, policies, Limits(undo=Duration.of(engine.settings.engine.undo)))
 
     def under(self, policies: Iterable[Policy]) -> "Moment":
-        """Return this moment with these policies active too, each in the place of the one of its name."""
+        """Return this moment with these policies active as well, each replacing the active one of its name."""
         given = tuple(policies)
         names = {policy.name for policy in given}
         others = (policy for policy in self.policies if policy.name not in names)

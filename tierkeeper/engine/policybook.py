@@ -1,4 +1,4 @@
-"""The active policies, as values, read again when they change."""
+"""The active policies as values, read again when they change."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ _REMEMBERED = 50_000  # subjects; a batch has some hundred, names of one workflo
 
 
 class ActivePolicies:
-    """The policies that are active together, and which one of them governs a subject."""
+    """The policies active at one time, and which of them governs a subject."""
 
     def __init__(self, active: Iterable[Policy]) -> None:
         self._active = tuple(active)
@@ -25,7 +25,7 @@ class ActivePolicies:
         return iter(self._active)
 
     def governing(self, subject: match.Subject) -> Policy:
-        """Return the one policy that governs this subject; PolicyNotFound where none matches."""
+        """Return the policy that governs this subject; raises PolicyNotFound where none matches."""
         found = self._remembered.get(subject)
         if found is None:
             found = match.governing(self._active, subject)
@@ -36,7 +36,7 @@ class ActivePolicies:
 
 
 class PolicyBook:
-    """Reads the active policies from the catalog when they changed. One per process, safe to use from many threads."""
+    """Reads the active policies when their edition changes. One per process, safe to use from many threads."""
 
     def __init__(self) -> None:
         self._edition = ""
@@ -44,7 +44,7 @@ class PolicyBook:
         self._lock = Lock()
 
     def read(self, connection: sa.Connection) -> tuple[ActivePolicies, datetime]:
-        """Return the policies that are active now, and PostgreSQL's time as they were asked for."""
+        """Return the policies that are active now, and PostgreSQL's time of that query."""
         edition, now = policies.edition(connection)
         with self._lock:
             if edition != self._edition:
@@ -54,5 +54,5 @@ class PolicyBook:
 
 
 def read(row: PolicyVersion) -> Policy:
-    """Return a row of the catalog as a value."""
+    """Return the policy of a catalog row."""
     return document.from_document(row.document, name=row.name, version=row.version, id=row.id, built_in=row.built_in)

@@ -1,4 +1,4 @@
-"""Write one event for each of some artifacts that are locked, and the revision that it gives them (I6)."""
+"""Write one event and the next revision for each of several locked artifacts (I6)."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -21,9 +21,9 @@ def record(
     caller: Caller,
     run: UUID | None = None,
 ) -> None:
-    """Append the events, and raise the revisions of the artifacts; nothing else of these changes.
+    """Append one event per artifact and raise its revision by one; no other column of the artifact changes.
 
-    ``payload``: the same of every artifact, or what gives each its own.
+    ``payload``: the payload of all events, or a function from a row to its own.
     """
     artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
     lines = [
