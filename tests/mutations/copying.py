@@ -57,8 +57,8 @@ _R2 = (
             ),
             Edit(
                 PLACEMENTS,
-                " WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token\"\n",
-                ' WHERE p.id = w.id AND (true OR p.token = :token)"\n',
+                "WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token\n",
+                " WHERE p.id = w.id AND (true OR p.token = :token)\n",
             ),
         ),
         (f"{STORY}test_a_copy_that_is_being_deleted_is_not_committed",),

@@ -197,7 +197,7 @@ _R13_R14 = (
     Mutant(
         "R13",
         "a content's row stays when its last copy goes",
-        (Edit(BLOBS, "DELETE FROM blobs b WHERE b.id", "DELETE FROM blobs b WHERE false AND b.id"),),
+        (Edit(BLOBS, "DELETE FROM blobs b\n    WHERE b.id", "DELETE FROM blobs b\n    WHERE false AND b.id"),),
         (f"{STORY}test_content_goes_with_its_last_copy",),
     ),
     Mutant(
@@ -206,8 +206,8 @@ _R13_R14 = (
         (
             Edit(
                 ARTIFACTS,
-                "'purged' AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id) RETURNING",
-                "'purged' RETURNING",
+                "        AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id)\n    RETURNING",
+                "    RETURNING",
             ),
         ),
         (f"{STORY}test_content_goes_with_its_last_copy",),

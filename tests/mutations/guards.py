@@ -216,8 +216,8 @@ _WORK = (
         (
             Edit(
                 "tierkeeper/catalog/schedule.py",
-                '        " attempts = s.attempts + 1 FROM due WHERE',
-                '        " attempts = s.attempts FROM due WHERE',
+                "attempts = s.attempts + 1\n        FROM due\n",
+                "attempts = s.attempts\n        FROM due\n",
             ),
         ),
         (f"{WORKERS}test_silence_is_parked",),

@@ -47,8 +47,8 @@ _RECONCILE = (
         (
             Edit(
                 QUARANTINE,
-                '    " AND first_seen <= :before AND seen_again >= :since AND (tier',
-                '    " AND coalesce(first_seen <= :before, seen_again >= :since, true) IS NOT NULL AND (tier',
+                "        AND first_seen <= :before\n        AND seen_again >= :since\n",
+                "        AND coalesce(first_seen <= :before, seen_again >= :since, true) IS NOT NULL\n",
             ),
         ),
         (f"{ORPHANS}test_an_orphan_is_deleted_when_it_was_seen_twice",),

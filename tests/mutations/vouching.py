@@ -36,7 +36,7 @@ _R15 = (
                 "    return placement.state is PlacementState.DOOMED and _sound(placement)\n",
                 "    return placement.state is PlacementState.DOOMED and placement.damaged_at is None\n",
             ),
-            Edit(PLACEMENTS, ' AND missed_at IS NULL AND vouched IS NOT NULL"\n', '"\n'),
+            Edit(PLACEMENTS, " AND missed_at IS NULL AND vouched IS NOT NULL\n", "\n"),
         ),
         (f"{_TESTS}test_a_doomed_unvouched_copy_is_read_before_it_is_rescued",),
     ),
@@ -129,8 +129,8 @@ _R16_AND_R17 = (
         (
             Edit(
                 PLACEMENTS,
-                "damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)\"\n",
-                "damaged_at = NULL, verified_at = :now, vouched = 'read'\"\n",
+                "damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin),\n",
+                "damaged_at = NULL, verified_at = :now, vouched = 'read',\n",
             ),
         ),
         (f"{_TESTS}test_healing_vouches_too",),
@@ -165,8 +165,8 @@ _R16_AND_R17 = (
         (
             Edit(
                 PLACEMENTS,
-                "vouched = 'read', pin = coalesce(store_version, :pin)\"\n    \", missed",
-                "vouched = 'read', pin = store_version\"\n    \", missed",
+                "vouched = 'read', pin = coalesce(store_version, :pin),\n        missed",
+                "vouched = 'read', pin = store_version,\n        missed",
             ),
         ),
         (f"{_MOVED}test_what_heals_is_named_by_that_read",),
@@ -258,8 +258,8 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id\"\n",
-                " WHERE p.id = w.id AND state IN ('present', 'doomed') RETURNING p.id\"\n",
+                "WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL\n    RETURNING p.id\n",
+                "WHERE p.id = w.id AND state IN ('present', 'doomed')\n    RETURNING p.id\n",
             ),
         ),
         (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),
@@ -270,8 +270,8 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id\"\n",
-                ' WHERE p.id = w.id AND damaged_at IS NULL RETURNING p.id"\n',
+                "WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL\n    RETURNING p.id\n",
+                "WHERE p.id = w.id AND damaged_at IS NULL\n    RETURNING p.id\n",
             ),
         ),
         (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),

@@ -3,84 +3,122 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Artifact
+from models import Artifact, Name
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.values.artifacts import Ref
 
-# in the order of ArtifactRow's fields; newer_live counts no further than any active policy asks: a name may have any
-# number of versions
-COLUMNS = """
-    a.id, a.name_id, a.tenant, n.workflow, n.name, a.version, a.blob_id, a.sha256, a.size, a.content_type, a.metadata,
-    a.tags, a.created_at, a.stored_at, a.accessed_at, a.policy_id, a.state, a.wanted, a.deleted_at, a.purge_at,
-    a.purged_at, a.retain_until, a.retain_mode, a.archived_tiers, a.override_kind, a.override_tiers, a.override_until,
-    a.not_before, a.revision,
-    ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name) AS holds,
+# no further than any active policy asks: a name may have any number of versions
+_NEWER_LIVE = """
     CASE WHEN n.latest_version > a.version THEN (
-        SELECT count(*) FROM (
+        SELECT count(*)
+        FROM (
             SELECT FROM artifacts newer
             WHERE newer.name_id = a.name_id AND newer.version > a.version AND newer.state = 'live'
             ORDER BY newer.version DESC
-            LIMIT (SELECT coalesce(max((p.document -> 'versions' ->> 'keep')::bigint), 0)
-                   FROM policies p WHERE p.removed_at IS NULL)) AS counted) ELSE 0 END AS newer_live,
-    a.deleted_by
+            LIMIT (
+                SELECT coalesce(max((p.document -> 'versions' ->> 'keep')::bigint), 0)
+                FROM policies p
+                WHERE p.removed_at IS NULL
+            )
+        ) AS counted
+    ) ELSE 0 END
 """
+COLUMNS = listed(
+    ArtifactRow.__dataclass_fields__,
+    table="a",
+    workflow="n.workflow",
+    name="n.name",
+    holds="ARRAY(SELECT h.name FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL ORDER BY h.name)",
+    newer_live=_NEWER_LIVE,
+)
 FROM = "FROM artifacts a JOIN names n ON n.id = a.name_id"
+#: the same for the expression language
+ARTIFACTS: Final = Artifact.__table__.alias("a")
+NAMES: Final = Name.__table__.alias("n")
+NAMED: Final = ARTIFACTS.join(NAMES, NAMES.c.id == ARTIFACTS.c.name_id)
 
 _LOAD = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.id = ANY(:ids) ORDER BY a.id")
 _LOCK = sa.text("SELECT id FROM artifacts WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _BLOBS_OF = sa.text("SELECT DISTINCT blob_id FROM artifacts WHERE id = ANY(:ids) AND blob_id IS NOT NULL")
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.blob_id = ANY(:blobs) ORDER BY a.id")
-_SOME_COUNTED = sa.text(
-    "SELECT any_of.id, any_of.tenant FROM unnest(CAST(:blobs AS uuid[])) AS b(id) CROSS JOIN LATERAL"
-    " (SELECT a.id, a.tenant FROM artifacts a WHERE a.blob_id = b.id AND a.state <> 'purged' LIMIT :limit) AS any_of"
-)
-_SIBLING_WANTS = sa.text(
-    "SELECT blob_id, wanted FROM artifacts"
-    " WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch) GROUP BY blob_id, wanted"
-)
+_SOME_COUNTED = sa.text("""
+    SELECT any_of.id, any_of.tenant
+    FROM unnest(:blobs) AS b(id)
+        CROSS JOIN LATERAL (
+            SELECT a.id, a.tenant
+            FROM artifacts a
+            WHERE a.blob_id = b.id AND a.state <> 'purged'
+            LIMIT :limit
+        ) AS any_of
+""").bindparams(*typed(blobs="uuid[]"))
+_SIBLING_WANTS = sa.text("""
+    SELECT blob_id, wanted
+    FROM artifacts
+    WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch)
+    GROUP BY blob_id, wanted
+""")
 _BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
 _ONE_VERSION = sa.text(f"{_BY_NAME} AND a.version = :version")
 _ALL_VERSIONS = sa.text(f"{_BY_NAME} ORDER BY a.version DESC")
 _LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
 _LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
-_TAKE_NAMES = sa.text(
-    "INSERT INTO names (id, tenant, workflow, name, latest_version)"
-    " SELECT id, tenant, workflow, name, 0 FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]),"
-    " CAST(:workflows AS text[]), CAST(:names AS text[])) AS w(id, tenant, workflow, name)"
-    " ORDER BY tenant, workflow, name"
-    " ON CONFLICT (tenant, workflow, name) DO UPDATE SET latest_version = names.latest_version"
-    " RETURNING id, tenant, workflow, name, latest_version"
-)
-_LATEST_NUMBERS = sa.text(
-    "SELECT tenant, workflow, name, latest_version FROM names JOIN unnest(CAST(:tenants AS text[]),"
-    " CAST(:workflows AS text[]), CAST(:names AS text[])) AS w(tenant, workflow, name) USING (tenant, workflow, name)"
-)
-_SET_LATEST = sa.text(
-    "UPDATE names SET latest_version = w.version"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS w(id, version) WHERE names.id = w.id"
-)
+_TAKE_NAMES = sa.text("""
+    INSERT INTO names (id, tenant, workflow, name, latest_version)
+    SELECT id, tenant, workflow, name, 0
+    FROM unnest(:ids, :tenants, :workflows, :names) AS w(id, tenant, workflow, name)
+    ORDER BY tenant, workflow, name
+    ON CONFLICT (tenant, workflow, name) DO UPDATE SET latest_version = names.latest_version
+    RETURNING id, tenant, workflow, name, latest_version
+""").bindparams(*typed(ids="uuid[]", tenants="text[]", workflows="text[]", names="text[]"))
+_LATEST_NUMBERS = sa.text("""
+    SELECT tenant, workflow, name, latest_version
+    FROM names
+        JOIN unnest(:tenants, :workflows, :names) AS w(tenant, workflow, name) USING (tenant, workflow, name)
+""").bindparams(*typed(tenants="text[]", workflows="text[]", names="text[]"))
+_SET_LATEST = sa.text("""
+    UPDATE names
+    SET latest_version = w.version
+    FROM unnest(:ids, :versions) AS w(id, version)
+    WHERE names.id = w.id
+""").bindparams(*typed(ids="uuid[]", versions="bigint[]"))
 # only so many of the newest are looked at: those before them became surplus, and due, at an earlier store
-_SURPLUS = sa.text(
-    "SELECT id FROM (SELECT id, row_number() OVER (ORDER BY version DESC) AS place FROM (SELECT id, version, state"
-    " FROM artifacts WHERE name_id = :name ORDER BY version DESC LIMIT :keep + 1000) AS newest WHERE state = 'live')"
-    " AS ranked WHERE place > :keep"
-)
-_ACCESSED = sa.text(
-    "UPDATE artifacts SET accessed_at = w.at FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS timestamptz[]))"
-    " AS w(id, at) WHERE artifacts.id = w.id AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)"
-)
-_FORGET_BLOBS = sa.text(
-    "UPDATE artifacts a SET blob_id = NULL, revision = a.revision + 1 WHERE a.blob_id = ANY(:blobs)"
-    " AND a.state = 'purged' AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id) RETURNING a.id"
-)
+_SURPLUS = sa.text("""
+    SELECT id
+    FROM (
+        SELECT id, row_number() OVER (ORDER BY version DESC) AS place
+        FROM (
+            SELECT id, version, state
+            FROM artifacts
+            WHERE name_id = :name
+            ORDER BY version DESC LIMIT :keep + 1000
+        ) AS newest
+        WHERE state = 'live'
+    ) AS ranked
+    WHERE place > :keep
+""")
+_ACCESSED = sa.text("""
+    UPDATE artifacts
+    SET accessed_at = w.at
+    FROM unnest(:ids, :times) AS w(id, at)
+    WHERE artifacts.id = w.id AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)
+""").bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
+_FORGET_BLOBS = sa.text("""
+    UPDATE artifacts a
+    SET blob_id = NULL, revision = a.revision + 1
+    WHERE a.blob_id = ANY(:blobs)
+        AND a.state = 'purged'
+        AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = a.blob_id)
+    RETURNING a.id
+""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,28 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.ids import new_id
+from tierkeeper.catalog.statements import typed
 
 _LOCK = sa.text("SELECT id FROM blobs WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
-_FIND = sa.text(
-    "SELECT b.scope, b.sha256, b.id FROM blobs b"
-    " JOIN unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[])) AS w(scope, sha256) USING (scope, sha256)"
-)
-_TAKE = sa.text(
-    "INSERT INTO blobs (id, scope, sha256, size)"
-    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:scopes AS text[]), CAST(:hashes AS bytea[]),"
-    " CAST(:sizes AS bigint[])) AS w(id, scope, sha256, size) ORDER BY scope, sha256"
-    " ON CONFLICT (scope, sha256) DO UPDATE SET size = blobs.size RETURNING scope, sha256, id"
-)
-_DROP = sa.text(
-    "DELETE FROM blobs b WHERE b.id = ANY(:ids)"
-    " AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)"
-    " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
-)
+_FIND = sa.text("""
+    SELECT b.scope, b.sha256, b.id
+    FROM blobs b
+        JOIN unnest(:scopes, :hashes) AS w(scope, sha256) USING (scope, sha256)
+""").bindparams(*typed(scopes="text[]", hashes="bytea[]"))
+_TAKE = sa.text("""
+    INSERT INTO blobs (id, scope, sha256, size)
+    SELECT *
+    FROM unnest(:ids, :scopes, :hashes, :sizes) AS w(id, scope, sha256, size)
+    ORDER BY scope, sha256
+    ON CONFLICT (scope, sha256) DO UPDATE SET size = blobs.size
+    RETURNING scope, sha256, id
+""").bindparams(*typed(ids="uuid[]", scopes="text[]", hashes="bytea[]", sizes="bigint[]"))
+_DROP = sa.text("""
+    DELETE FROM blobs b
+    WHERE b.id = ANY(:ids)
+        AND NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)
+        AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)
+""")
 
 
 def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:

@@ -7,71 +7,135 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.statements import typed
+
 # any numbers that nothing else in the database uses; the second key is the tenant
 _COUNTING, _OPENING = 0x74696B31, 0x74696B32
-_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(:kind, hashtext(CAST(:tenant AS text)))")
-_EXCLUSIVE = sa.text("SELECT pg_advisory_xact_lock(:kind, hashtext(CAST(:tenant AS text)))")
+_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(:kind, hashtext(:tenant))").bindparams(*typed(tenant="text"))
+_EXCLUSIVE = sa.text("SELECT pg_advisory_xact_lock(:kind, hashtext(:tenant))").bindparams(*typed(tenant="text"))
 
-_OF_SCOPE = (
-    "((CAST(:policy AS text) = '' AND NOT {column} = ANY(CAST(:own AS text[]))) OR {column} = CAST(:policy AS text))"
-)
-_PENDING = (
-    "FROM schedule s WHERE s.tenant = :tenant AND s.deletes IS NOT NULL AND s.approved_by IS NULL"
-    f" AND s.parked_reason IS NULL AND s.due_at <= :now AND {_OF_SCOPE.format(column='s.deletes')}"
-)
+_OF_SCOPE = "((:policy = '' AND NOT {column} = ANY(:own)) OR {column} = :policy)"
+_SCOPED = typed(policy="text", own="text[]")
+_LIMITED = [*_SCOPED, *typed(most="bigint")]
+_PENDING = f"""
+    FROM schedule s
+    WHERE s.tenant = :tenant
+        AND s.deletes IS NOT NULL
+        AND s.approved_by IS NULL
+        AND s.parked_reason IS NULL
+        AND s.due_at <= :now
+        AND {_OF_SCOPE.format(column="s.deletes")}
+"""
 # one statement, one snapshot: what is deleted between two would be counted in neither
-_WEIGH = sa.text(
-    f"SELECT (SELECT count(*) FROM (SELECT {_PENDING} LIMIT CAST(:most AS bigint)) AS p) AS pending,"
-    " (SELECT count(*) FROM (SELECT FROM artifacts a WHERE a.tenant = :tenant AND a.deleted_by IS NOT NULL"
-    f" AND a.deleted_at > :since AND {_OF_SCOPE.format(column='a.deleted_by')}"
-    " LIMIT CAST(:most AS bigint)) AS r) AS recent"
-)
-_POPULATION = sa.text(
-    "SELECT (SELECT count(*) FROM artifacts WHERE tenant = :tenant AND state = 'live') + (SELECT count(*)"
-    " FROM artifacts WHERE tenant = :tenant AND deleted_by IS NOT NULL AND deleted_at > :since)"
-)
+_WEIGH = sa.text(f"""
+    SELECT
+        (SELECT count(*) FROM (SELECT {_PENDING} LIMIT :most) AS p) AS pending,
+        (
+            SELECT count(*)
+            FROM (
+                SELECT FROM artifacts a
+                WHERE a.tenant = :tenant
+                    AND a.deleted_by IS NOT NULL
+                    AND a.deleted_at > :since
+                    AND {_OF_SCOPE.format(column="a.deleted_by")}
+                LIMIT :most
+            ) AS r
+        ) AS recent
+""").bindparams(*_LIMITED)
+_POPULATION = sa.text("""
+    SELECT
+        (SELECT count(*) FROM artifacts WHERE tenant = :tenant AND state = 'live')
+        + (
+            SELECT count(*)
+            FROM artifacts
+            WHERE tenant = :tenant AND deleted_by IS NOT NULL AND deleted_at > :since
+        )
+""")
 # jumps from tenant to tenant in the index, however many rows each has
-_TENANTS = sa.text(
-    "WITH RECURSIVE t(tenant) AS ((SELECT s.tenant FROM schedule s WHERE s.deletes IS NOT NULL"
-    " AND s.approved_by IS NULL AND s.parked_reason IS NULL ORDER BY s.tenant LIMIT 1)"
-    " UNION ALL SELECT (SELECT s.tenant FROM schedule s WHERE s.deletes IS NOT NULL AND s.approved_by IS NULL"
-    " AND s.parked_reason IS NULL AND s.tenant > t.tenant ORDER BY s.tenant LIMIT 1) FROM t WHERE t.tenant IS NOT NULL)"
-    " SELECT t.tenant FROM t WHERE t.tenant IS NOT NULL AND EXISTS (SELECT FROM schedule s WHERE s.tenant = t.tenant"
-    " AND s.deletes IS NOT NULL AND s.approved_by IS NULL AND s.parked_reason IS NULL AND s.due_at <= :now)"
-)
-_SAMPLES = sa.text(
-    "SELECT n.workflow || '/' || n.name || '@' || a.version FROM (SELECT s.artifact_id, s.due_at"
-    f" {_PENDING} ORDER BY s.due_at LIMIT CAST(:most AS bigint)) AS due"
-    " JOIN artifacts a ON a.id = due.artifact_id JOIN names n ON n.id = a.name_id ORDER BY due.due_at, a.id"
-)
-_BY_POLICY = sa.text(f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes")
+_TENANTS = sa.text("""
+    WITH RECURSIVE t(tenant) AS (
+        (
+            SELECT s.tenant
+            FROM schedule s
+            WHERE s.deletes IS NOT NULL AND s.approved_by IS NULL AND s.parked_reason IS NULL
+            ORDER BY s.tenant LIMIT 1
+        )
+        UNION ALL
+        SELECT (
+            SELECT s.tenant
+            FROM schedule s
+            WHERE s.deletes IS NOT NULL
+                AND s.approved_by IS NULL
+                AND s.parked_reason IS NULL
+                AND s.tenant > t.tenant
+            ORDER BY s.tenant LIMIT 1
+        )
+        FROM t
+        WHERE t.tenant IS NOT NULL
+    )
+    SELECT t.tenant
+    FROM t
+    WHERE t.tenant IS NOT NULL
+        AND EXISTS (
+            SELECT FROM schedule s
+            WHERE s.tenant = t.tenant
+                AND s.deletes IS NOT NULL
+                AND s.approved_by IS NULL
+                AND s.parked_reason IS NULL
+                AND s.due_at <= :now
+        )
+""")
+_SAMPLES = sa.text(f"""
+    SELECT n.workflow || '/' || n.name || '@' || a.version
+    FROM (SELECT s.artifact_id, s.due_at {_PENDING} ORDER BY s.due_at LIMIT :most) AS due
+        JOIN artifacts a ON a.id = due.artifact_id
+        JOIN names n ON n.id = a.name_id
+    ORDER BY due.due_at, a.id
+""").bindparams(*_LIMITED)
+_BY_POLICY = sa.text(
+    f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes"
+).bindparams(*_SCOPED)
 # what is chosen comes in the order of an index, what is locked in that of the artifacts (R14); one after the other,
 # however few rows the planner believes there are
-_CHANGE = (
-    "WITH chosen AS MATERIALIZED ({chosen} LIMIT CAST(:most AS bigint)), locked AS MATERIALIZED (SELECT s.artifact_id"
-    " FROM chosen JOIN schedule s USING (artifact_id) WHERE {still} ORDER BY s.artifact_id"
-    " FOR NO KEY UPDATE OF s {skip})"
-    " UPDATE schedule SET {change} FROM locked WHERE schedule.artifact_id = locked.artifact_id"
-)
+_CHANGE = """
+    WITH chosen AS MATERIALIZED ({chosen} LIMIT :most),
+        locked AS MATERIALIZED (
+            SELECT s.artifact_id
+            FROM chosen JOIN schedule s USING (artifact_id)
+            WHERE {still}
+            ORDER BY s.artifact_id FOR NO KEY UPDATE OF s {skip}
+        )
+    UPDATE schedule
+    SET {change}
+    FROM locked
+    WHERE schedule.artifact_id = locked.artifact_id
+"""
 _STOP = sa.text(
     _CHANGE.format(
-        chosen=f"SELECT s.artifact_id {_PENDING} AND s.braked_by IS NULL"
-        " AND (s.lease_until IS NULL OR s.lease_until <= :now)",
+        chosen=f"""
+            SELECT s.artifact_id {_PENDING}
+                AND s.braked_by IS NULL
+                AND (s.lease_until IS NULL OR s.lease_until <= :now)
+        """,
         still="s.braked_by IS NULL",
         skip="SKIP LOCKED",
         change="braked_by = :run",
     )
-)
-_LAST = sa.text(
-    "SELECT due_at, artifact_id FROM schedule WHERE braked_by = :run ORDER BY due_at, artifact_id"
-    " OFFSET :count - 1 LIMIT 1"
-)
+).bindparams(*_LIMITED)
+_LAST = sa.text("""
+    SELECT due_at, artifact_id
+    FROM schedule
+    WHERE braked_by = :run
+    ORDER BY due_at, artifact_id OFFSET :count - 1 LIMIT 1
+""")
 _STOPPED = "SELECT artifact_id FROM schedule WHERE braked_by = :run"
 _UP_TO = "(due_at, artifact_id) <= (:due_at, :artifact)"
-_SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT CAST(:most AS bigint)")
+_SOME_STOPPED = sa.text(f"{_STOPPED} AND {_UP_TO} ORDER BY due_at, artifact_id LIMIT :most").bindparams(
+    *typed(most="bigint")
+)
 _FIRST = "ORDER BY due_at, artifact_id"
 # no index may answer this: with one, the join goes through all the run's rows for each that was chosen
-_STILL = "s.braked_by IS NOT DISTINCT FROM CAST(:run AS uuid)"
+_STILL = "s.braked_by IS NOT DISTINCT FROM :run"
 _LET_GO = sa.text(
     _CHANGE.format(
         chosen=f"{_STOPPED} AND {_UP_TO} {_FIRST}",
@@ -79,15 +143,24 @@ _LET_GO = sa.text(
         skip="",
         change="braked_by = NULL, approved_by = :run",
     )
-)
-_RELEASE = sa.text(_CHANGE.format(chosen=f"{_STOPPED} {_FIRST}", still=_STILL, skip="", change="braked_by = NULL"))
+).bindparams(*typed(most="bigint", run="uuid"))
+_RELEASE = sa.text(
+    _CHANGE.format(chosen=f"{_STOPPED} {_FIRST}", still=_STILL, skip="", change="braked_by = NULL")
+).bindparams(*typed(most="bigint", run="uuid"))
 _LEFT = sa.text("SELECT EXISTS (SELECT FROM schedule WHERE approved_by = :run)")
 # jumps from run to run in the index
-_HOLDERS = sa.text(
-    "WITH RECURSIVE h(run) AS ((SELECT braked_by FROM schedule WHERE braked_by IS NOT NULL ORDER BY braked_by LIMIT 1)"
-    " UNION ALL SELECT (SELECT s.braked_by FROM schedule s WHERE s.braked_by > h.run ORDER BY s.braked_by LIMIT 1)"
-    " FROM h WHERE h.run IS NOT NULL) SELECT run FROM h WHERE run IS NOT NULL"
-)
+_HOLDERS = sa.text("""
+    WITH RECURSIVE h(run) AS (
+        (SELECT braked_by FROM schedule WHERE braked_by IS NOT NULL ORDER BY braked_by LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.braked_by FROM schedule s WHERE s.braked_by > h.run ORDER BY s.braked_by LIMIT 1)
+        FROM h
+        WHERE h.run IS NOT NULL
+    )
+    SELECT run
+    FROM h
+    WHERE run IS NOT NULL
+""")
 _COUNT_STOPPED = sa.text("SELECT count(*) FROM schedule WHERE braked_by = :run")
 
 

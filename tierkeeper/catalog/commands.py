@@ -10,10 +10,11 @@ from models import Command
 from tierkeeper.base.errors import CommandConflict
 from tierkeeper.catalog import recordset
 
-_FIND = sa.text(
-    "SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result FROM commands c"
-    " WHERE c.key = :key AND c.tenant = ANY(:tenants)"
-)
+_FIND = sa.text("""
+    SELECT c.tenant, c.item, c.verb, c.arguments_hash, c.result
+    FROM commands c
+    WHERE c.key = :key AND c.tenant = ANY(:tenants)
+""")
 
 
 @dataclass(frozen=True, slots=True)

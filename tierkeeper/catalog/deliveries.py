@@ -8,72 +8,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import Delivery
 from tierkeeper.base.backoff import Backoff
-
-_COLUMNS = (
-    "id, key, task, tenant, workflow, name, attempts, failures, first_at, last_at, due_at, waiting_for, parked_reason,"
-    " skipped_by, revision"
-)
-_INSERT = (
-    "INSERT INTO deliveries AS d (id, key, arguments_hash, task, tenant, workflow, name, attempts, failures, due_at,"
-    " waiting_for, parked_reason, arguments, headers, staged, revision) VALUES (:id, :key, :arguments_hash, :task,"
-    " :tenant, :workflow, :name, "
-)
-_COUNT = sa.text(
-    f"{_INSERT} 1, 0, NULL, NULL, NULL, NULL, NULL, '{{}}', 0) ON CONFLICT (key, arguments_hash) DO UPDATE SET"
-    " attempts = CASE WHEN d.parked_reason IS NULL THEN d.attempts + 1 ELSE d.attempts END,"
-    f" last_at = clock_timestamp() RETURNING {_COLUMNS}"
-)
-_KEPT = "arguments = excluded.arguments, headers = excluded.headers, staged = excluded.staged"
-_WAIT = sa.text(
-    f"{_INSERT} 0, 1, clock_timestamp() + least(:cap, :first) * :jitter * interval '1 second', :reason, NULL,"
-    f" :arguments, CAST(:headers AS jsonb), :staged, 1) ON CONFLICT (key, arguments_hash) DO UPDATE SET {_KEPT},"
-    " attempts = 0, failures = d.failures + 1, due_at = clock_timestamp()"
-    " + least(:cap, :first * power(:factor, least(d.failures, 16))) * :jitter * interval '1 second',"
-    " waiting_for = excluded.waiting_for, last_at = clock_timestamp(),"
-    " revision = d.revision + CASE WHEN d.failures = 0 THEN 1 ELSE 0 END"
-    f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
-)
-_PARK = sa.text(
-    f"{_INSERT} 0, 0, NULL, NULL, :reason, :arguments, CAST(:headers AS jsonb), :staged, 1)"
-    f" ON CONFLICT (key, arguments_hash) DO UPDATE SET {_KEPT}, due_at = NULL, waiting_for = NULL,"
-    " parked_reason = excluded.parked_reason, last_at = clock_timestamp(), revision = d.revision + 1"
-    f" WHERE d.parked_reason IS NULL RETURNING {_COLUMNS}"
-)
-_HEARD = sa.text(
-    "UPDATE deliveries SET last_at = clock_timestamp() WHERE key = :key AND arguments_hash = :arguments_hash"
-)
-_ANSWERED = sa.text("DELETE FROM deliveries WHERE key = :key AND arguments_hash = :arguments_hash")
-_SEND = sa.text(
-    "WITH due AS MATERIALIZED (SELECT id FROM deliveries WHERE due_at <= clock_timestamp() ORDER BY due_at"
-    " LIMIT :limit FOR UPDATE SKIP LOCKED)"
-    " UPDATE deliveries d SET due_at = clock_timestamp() + CAST(:lease AS interval) FROM due WHERE d.id = due.id"
-    " RETURNING d.id, d.task, d.key, d.arguments, d.headers"
-)
-_PUT_BACK = sa.text("UPDATE deliveries SET due_at = clock_timestamp() WHERE id = ANY(:ids) AND due_at IS NOT NULL")
-_LOCKED = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
-_RETRY = sa.text(
-    "UPDATE deliveries SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0,"
-    " due_at = clock_timestamp(), waiting_for = 'retried by ' || :actor, revision = revision + 1 WHERE id = ANY(:ids)"
-)
-_SKIP = sa.text(
-    "UPDATE deliveries SET skipped_by = :actor, parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL,"
-    " waiting_for = NULL, revision = revision + 1 WHERE id = ANY(:ids)"
-)
-_STATES = {
-    None: "(parked_reason IS NOT NULL OR due_at IS NOT NULL)",
-    "parked": "parked_reason IS NOT NULL AND skipped_by IS NULL",
-    "skipped": "skipped_by IS NOT NULL",
-    "waiting": "due_at IS NOT NULL",
-}
-_FORGET = sa.text(
-    # counted, and never heard of again: its message ended elsewhere, or is gone
-    "DELETE FROM deliveries d WHERE (parked_reason IS NULL AND due_at IS NULL"
-    " AND last_at < clock_timestamp() - CAST(:kept AS interval))"
-    # parked, and carried out since because its producer sent it once more
-    " OR (parked_reason IS NOT NULL AND EXISTS (SELECT FROM commands c WHERE c.tenant = d.tenant AND c.key = d.key"
-    " AND c.at > d.last_at))"
-)
+from tierkeeper.catalog.statements import given, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +32,101 @@ class DeliveryRow:
     parked_reason: str | None
     skipped_by: str | None
     revision: int
+
+
+_COLUMNS = listed(DeliveryRow.__dataclass_fields__)
+
+_INSERT = """
+    INSERT INTO deliveries AS d (
+        id, key, arguments_hash, task, tenant, workflow, name,
+        attempts, failures, due_at, waiting_for, parked_reason, arguments, headers, staged, revision
+    )
+"""
+_MESSAGE = ":id, :key, :arguments_hash, :task, :tenant, :workflow, :name"
+_KEPT = "arguments = excluded.arguments, headers = excluded.headers, staged = excluded.staged"
+_COUNT = sa.text(f"""
+    {_INSERT}
+    VALUES ({_MESSAGE}, 1, 0, NULL, NULL, NULL, NULL, NULL, '{{}}', 0)
+    ON CONFLICT (key, arguments_hash) DO UPDATE
+    SET attempts = CASE WHEN d.parked_reason IS NULL THEN d.attempts + 1 ELSE d.attempts END,
+        last_at = clock_timestamp()
+    RETURNING {_COLUMNS}
+""")
+_WAIT = sa.text(f"""
+    {_INSERT}
+    VALUES (
+        {_MESSAGE}, 0, 1, clock_timestamp() + least(:cap, :first) * :jitter * interval '1 second',
+        :reason, NULL, :arguments, CAST(:headers AS jsonb), :staged, 1
+    )
+    ON CONFLICT (key, arguments_hash) DO UPDATE
+    SET {_KEPT}, attempts = 0, failures = d.failures + 1,
+        due_at = clock_timestamp()
+            + least(:cap, :first * power(:factor, least(d.failures, 16))) * :jitter * interval '1 second',
+        waiting_for = excluded.waiting_for, last_at = clock_timestamp(),
+        revision = d.revision + CASE WHEN d.failures = 0 THEN 1 ELSE 0 END
+    WHERE d.parked_reason IS NULL
+    RETURNING {_COLUMNS}
+""")
+_PARK = sa.text(f"""
+    {_INSERT}
+    VALUES ({_MESSAGE}, 0, 0, NULL, NULL, :reason, :arguments, CAST(:headers AS jsonb), :staged, 1)
+    ON CONFLICT (key, arguments_hash) DO UPDATE
+    SET {_KEPT}, due_at = NULL, waiting_for = NULL, parked_reason = excluded.parked_reason,
+        last_at = clock_timestamp(), revision = d.revision + 1
+    WHERE d.parked_reason IS NULL
+    RETURNING {_COLUMNS}
+""")
+_HEARD = sa.text("""
+    UPDATE deliveries
+    SET last_at = clock_timestamp()
+    WHERE key = :key AND arguments_hash = :arguments_hash
+""")
+_ANSWERED = sa.text("DELETE FROM deliveries WHERE key = :key AND arguments_hash = :arguments_hash")
+_SEND = sa.text("""
+    WITH due AS MATERIALIZED (
+        SELECT id
+        FROM deliveries
+        WHERE due_at <= clock_timestamp()
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    UPDATE deliveries d
+    SET due_at = clock_timestamp() + :lease
+    FROM due
+    WHERE d.id = due.id
+    RETURNING d.id, d.task, d.key, d.arguments, d.headers
+""")
+_PUT_BACK = sa.text("UPDATE deliveries SET due_at = clock_timestamp() WHERE id = ANY(:ids) AND due_at IS NOT NULL")
+_LOCKED = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
+_RETRY = sa.text("""
+    UPDATE deliveries
+    SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0, due_at = clock_timestamp(),
+        waiting_for = 'retried by ' || :actor, revision = revision + 1
+    WHERE id = ANY(:ids)
+""")
+_SKIP = sa.text("""
+    UPDATE deliveries
+    SET skipped_by = :actor, parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL,
+        waiting_for = NULL, revision = revision + 1
+    WHERE id = ANY(:ids)
+""")
+_TABLE = Delivery.__table__.c
+_STATES = {
+    None: sa.or_(_TABLE.parked_reason.is_not(None), _TABLE.due_at.is_not(None)),
+    "parked": sa.and_(_TABLE.parked_reason.is_not(None), _TABLE.skipped_by.is_(None)),
+    "skipped": _TABLE.skipped_by.is_not(None),
+    "waiting": _TABLE.due_at.is_not(None),
+}
+_FORGET = sa.text("""
+    DELETE FROM deliveries d
+    WHERE
+        -- counted, and never heard of again: its message ended elsewhere, or is gone
+        (parked_reason IS NULL AND due_at IS NULL AND last_at < clock_timestamp() - :kept)
+        -- parked, and carried out since because its producer sent it once more
+        OR (
+            parked_reason IS NOT NULL
+            AND EXISTS (SELECT FROM commands c WHERE c.tenant = d.tenant AND c.key = d.key AND c.at > d.last_at)
+        )
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +185,16 @@ def select(
     limit: int,
 ) -> list[DeliveryRow]:
     """Return a page of what is stuck, by id: columns that are ``equal``, or match a regular expression (``like``)."""
-    conditions = [_STATES[state], "id > :after"]
-    arguments: dict[str, Any] = {"after": after, "limit": limit, "reason": reason, "item": item}
-    for operator, given in (("=", equal), ("~", like)):
-        for column, value in given.items():
-            if value is not None:
-                conditions.append(f"{column} {operator} :{column}")
-                arguments[column] = value
-    if reason is not None:
-        conditions.append("strpos(lower(coalesce(parked_reason, waiting_for)), lower(:reason)) > 0")
-    if item is not None:
-        conditions.append("(key = :item OR CAST(id AS text) = :item)")
-    query = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit")
-    return [_row(row) for row in connection.execute(query, arguments)]
+    why = sa.func.lower(sa.func.coalesce(_TABLE.parked_reason, _TABLE.waiting_for))
+    statement = sa.select(*(_TABLE[name] for name in DeliveryRow.__dataclass_fields__)).where(
+        _STATES[state],
+        _TABLE.id > after,
+        *(_TABLE[name] == value for name, value in equal.items() if value is not None),
+        *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
+        *given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
+        *given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),
+    )
+    return [_row(row) for row in connection.execute(statement.order_by(_TABLE.id).limit(limit))]
 
 
 def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[DeliveryRow]:
@@ -197,4 +226,4 @@ def _kept(connection: sa.Connection, row: Mapping[str, Any], found: Any) -> Deli
 
 
 def _row(found: Any) -> DeliveryRow:  # noqa: ANN401  a row of SQLAlchemy
-    return DeliveryRow(**{name: getattr(found, name) for name in DeliveryRow.__dataclass_fields__})
+    return DeliveryRow(*found)

@@ -9,58 +9,82 @@ import sqlalchemy as sa
 
 from tierkeeper.catalog.database import take_time
 
-_TWICE_PRESENT = (
-    "SELECT blob_id || ' in ' || tier FROM placements WHERE state = 'present'"
-    " GROUP BY blob_id, tier HAVING count(*) > 1"
-)
+_TWICE_PRESENT = """
+    SELECT blob_id || ' in ' || tier
+    FROM placements
+    WHERE state = 'present'
+    GROUP BY blob_id, tier
+    HAVING count(*) > 1
+"""
 _RECENT = "SELECT DISTINCT subject FROM events WHERE at >= :since"
-_REPEATED = (
-    f"SELECT 'revision ' || e.revision || ' of ' || e.subject FROM events e JOIN ({_RECENT}) AS r USING (subject)"
-    " GROUP BY e.subject, e.revision HAVING count(*) > 1"
-)
-_GAPS = (
-    f"SELECT 'artifact ' || a.id || ' at revision ' || a.revision FROM ({_RECENT}) AS r"
-    " JOIN artifacts a ON a.id = r.subject CROSS JOIN LATERAL"
-    " (SELECT count(*) AS lines, max(e.revision) AS last FROM events e WHERE e.subject = a.id) AS found"
-    " WHERE found.lines <> a.revision OR found.last <> a.revision"
-)
-_SILENT = (
-    "SELECT 'artifact ' || a.id FROM artifacts a WHERE a.stored_at >= :since"
-    " AND NOT EXISTS (SELECT FROM events e WHERE e.subject = a.id)"
-)
-_CROSSED = (
-    "SELECT 'artifact ' || a.id || ' of ' || a.tenant FROM artifacts a JOIN blobs b ON b.id = a.blob_id"
-    " JOIN tenants t ON t.id = a.tenant WHERE b.scope <> t.scope OR b.sha256 <> a.sha256 OR b.size <> a.size"
-)
-_BARE = (
-    "SELECT 'blob ' || b.id FROM blobs b WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)"
-    " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
-)
-_UNREADABLE = (
-    "SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version FROM artifacts a"
-    " JOIN names n ON n.id = a.name_id WHERE a.state <> 'purged' AND NOT EXISTS (SELECT FROM placements p"
-    " WHERE p.blob_id = a.blob_id AND p.state IN ('present', 'doomed') AND p.damaged_at IS NULL)"
-)
-_UNWATCHED = (
-    "SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version FROM artifacts a"
-    " JOIN names n ON n.id = a.name_id WHERE a.state = 'deleted' AND a.purge_at < :since"
-    " AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)"
-    " AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)"
-)
-_UNVOUCHED = (
-    "SELECT p.tier || '/' || p.location FROM placements p"
-    " WHERE p.state = 'present' AND p.vouched IS NULL AND p.damaged_at IS NULL"
-)
-_MISSED = (
-    "SELECT p.tier || '/' || p.location FROM placements p"
-    " WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL AND p.state IN ('present', 'doomed')"
-)
+_REPEATED = f"""
+    SELECT 'revision ' || e.revision || ' of ' || e.subject
+    FROM events e JOIN ({_RECENT}) AS r USING (subject)
+    GROUP BY e.subject, e.revision
+    HAVING count(*) > 1
+"""
+_GAPS = f"""
+    SELECT 'artifact ' || a.id || ' at revision ' || a.revision
+    FROM ({_RECENT}) AS r
+        JOIN artifacts a ON a.id = r.subject
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS lines, max(e.revision) AS last
+            FROM events e
+            WHERE e.subject = a.id
+        ) AS found
+    WHERE found.lines <> a.revision OR found.last <> a.revision
+"""
+_SILENT = """
+    SELECT 'artifact ' || a.id
+    FROM artifacts a
+    WHERE a.stored_at >= :since AND NOT EXISTS (SELECT FROM events e WHERE e.subject = a.id)
+"""
+_CROSSED = """
+    SELECT 'artifact ' || a.id || ' of ' || a.tenant
+    FROM artifacts a JOIN blobs b ON b.id = a.blob_id JOIN tenants t ON t.id = a.tenant
+    WHERE b.scope <> t.scope OR b.sha256 <> a.sha256 OR b.size <> a.size
+"""
+_BARE = """
+    SELECT 'blob ' || b.id
+    FROM blobs b
+    WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)
+        AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)
+"""
+_UNREADABLE = """
+    SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version
+    FROM artifacts a JOIN names n ON n.id = a.name_id
+    WHERE a.state <> 'purged'
+        AND NOT EXISTS (
+            SELECT FROM placements p
+            WHERE p.blob_id = a.blob_id AND p.state IN ('present', 'doomed') AND p.damaged_at IS NULL
+        )
+"""
+_UNWATCHED = """
+    SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version
+    FROM artifacts a JOIN names n ON n.id = a.name_id
+    WHERE a.state = 'deleted'
+        AND a.purge_at < :since
+        AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)
+        AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)
+"""
+_UNVOUCHED = """
+    SELECT p.tier || '/' || p.location
+    FROM placements p
+    WHERE p.state = 'present' AND p.vouched IS NULL AND p.damaged_at IS NULL
+"""
+_MISSED = """
+    SELECT p.tier || '/' || p.location
+    FROM placements p
+    WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL AND p.state IN ('present', 'doomed')
+"""
 _DAMAGED = "SELECT p.tier || '/' || p.location FROM placements p WHERE p.damaged_at IS NOT NULL AND p.state = 'present'"
 _PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
-_OVERDUE = (
-    "SELECT artifact_id || ' since ' || to_char(due_at, 'YYYY-MM-DD HH24:MI') FROM schedule"
-    " WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at < :late ORDER BY due_at"
-)
+_OVERDUE = """
+    SELECT artifact_id || ' since ' || to_char(due_at, 'YYYY-MM-DD HH24:MI')
+    FROM schedule
+    WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at < :late
+    ORDER BY due_at
+"""
 _WAITING = "SELECT kind || ' ' || id FROM runs WHERE state = 'awaiting approval'"
 _DEFAULTED = "SELECT to_char(at, 'YYYY-MM') FROM events_default"
 

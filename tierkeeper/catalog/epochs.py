@@ -1,6 +1,5 @@
 """The catalog's epoch, the server it lies on, and whether it is known to be restored from a copy of itself."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import CatalogPayload, CatalogTrust, EpochRaised, RaisedEpoch, TrustPayload
 from tierkeeper.catalog import events
+from tierkeeper.catalog.statements import typed
 
 #: the subject of events about the catalog itself
 CATALOG = UUID(int=0)
@@ -19,11 +19,12 @@ TRUSTED, RESTORED, REBUILDING = "trusted", "restored", "rebuilding"
 _READ = sa.text("SELECT name, value, reason FROM switches WHERE name IN ('epoch', 'trust')")
 _NOTED = sa.text("SELECT coalesce((SELECT at FROM switches WHERE name = 'trust'), clock_timestamp())")
 _LOCK = sa.text("SELECT FROM switches WHERE name = 'epoch' FOR UPDATE")
-_SET = sa.text(
-    "INSERT INTO switches (name, value, by, reason, at) VALUES (:name, CAST(:value AS jsonb), :by, :reason, :at)"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
-    " at = excluded.at"
-)
+_SET = sa.text("""
+    INSERT INTO switches (name, value, by, reason, at)
+    VALUES (:name, :value, :by, :reason, :at)
+    ON CONFLICT (name)
+    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
+""").bindparams(*typed(value="jsonb"))
 _NEXT = sa.text("SELECT coalesce(max(revision), 0) + 1 FROM events WHERE subject = :subject")
 # a managed server may forbid each of these; the timeline of the write-ahead log is there at once after a promotion,
 # that of the last checkpoint only after the next
@@ -134,7 +135,7 @@ def set_trust(
 
 
 def _set(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:
-    connection.execute(_SET, {"name": name, "value": json.dumps(value), "by": by, "reason": reason, "at": now})
+    connection.execute(_SET, {"name": name, "value": value, "by": by, "reason": reason, "at": now})
 
 
 def _event(connection: sa.Connection, payload: CatalogPayload, *, by: str, now: datetime) -> None:

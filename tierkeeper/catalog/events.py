@@ -16,6 +16,7 @@ from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.catalog.statements import typed
 from tierkeeper.values.events import EventView
 
 _DAY = 86400.0
@@ -40,7 +41,7 @@ _AFTER = sa.text(f"""
     SELECT {_COLUMNS}, true AS settled FROM events
     WHERE cluster = :cluster AND (xid, subject, revision) > (CAST(:xid AS xid8), :subject, :revision) AND {_SETTLED}
     ORDER BY xid, subject, revision LIMIT :limit
-""").bindparams(sa.bindparam("subject", type_=sa.Uuid()))
+""").bindparams(*typed(subject="uuid"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,35 +11,82 @@ from tierkeeper.catalog import unseen
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
 
-_DAMAGED = (
-    "SELECT blob_id FROM placements WHERE damaged_at IS NOT NULL AND state IN ('present', 'doomed')"
-    " ORDER BY damaged_at, id LIMIT :most"
-)
-LOOK = sa.text(
-    "SELECT clock_timestamp() AS now,"
-    " (SELECT min(due_at) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
-    " AND due_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until <= clock_timestamp())) AS oldest,"
-    " (SELECT count(*) FROM (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
-    " AND due_at <= clock_timestamp() LIMIT :most) AS d) AS due,"
-    " (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,"
-    " (SELECT count(*) FROM deliveries WHERE parked_reason IS NOT NULL AND skipped_by IS NULL) AS parked_deliveries,"
-    " (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,"
-    " (SELECT at FROM events WHERE cluster = events_cluster() AND xid >= pg_snapshot_xmin(pg_current_snapshot())"
-    " ORDER BY xid, subject, revision LIMIT 1) AS unsettled,"
-    " (SELECT count(*) FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u)"
-    " AS unvouched,"
-    " (SELECT count(*) FROM (SELECT FROM placements WHERE missed_at IS NOT NULL AND damaged_at IS NULL"
-    " AND state IN ('present', 'doomed') LIMIT :most) AS m) AS missed,"
-    " (SELECT count(*) FROM (SELECT FROM placements WHERE unseen_since <= statement_timestamp() - interval '1 day'"
-    " AND state = 'doomed' AND unseen_since >= doomed_at"
-    f" AND delete_after > statement_timestamp() - {unseen.LATELY} ORDER BY unseen_since LIMIT :most) AS n) AS unseen,"
-    f" (SELECT count(*) FROM ({_DAMAGED}) AS d) AS damaged,"
-    # what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
-    f" (SELECT count(DISTINCT d.blob_id) FROM ({_DAMAGED}) AS d WHERE NOT EXISTS (SELECT FROM placements o"
-    " WHERE o.blob_id = d.blob_id AND (o.state = 'copying' OR (o.state IN ('present', 'doomed')"
-    " AND (o.damaged_at IS NULL OR NOT o.tier = ANY(:tiers)))))"
-    " AND EXISTS (SELECT FROM artifacts a WHERE a.blob_id = d.blob_id AND a.state IN ('live', 'deleted'))) AS lost"
-)
+_DAMAGED = """
+    SELECT blob_id
+    FROM placements
+    WHERE damaged_at IS NOT NULL AND state IN ('present', 'doomed')
+    ORDER BY damaged_at, id LIMIT :most
+"""
+LOOK = sa.text(f"""
+    SELECT clock_timestamp() AS now,
+        (
+            SELECT min(due_at)
+            FROM schedule
+            WHERE parked_reason IS NULL
+                AND braked_by IS NULL
+                AND due_at <= clock_timestamp()
+                AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+        ) AS oldest,
+        (
+            SELECT count(*)
+            FROM (
+                SELECT FROM schedule
+                WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()
+                LIMIT :most
+            ) AS d
+        ) AS due,
+        (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,
+        (
+            SELECT count(*)
+            FROM deliveries
+            WHERE parked_reason IS NOT NULL AND skipped_by IS NULL
+        ) AS parked_deliveries,
+        (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,
+        (
+            SELECT at
+            FROM events
+            WHERE cluster = events_cluster() AND xid >= pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY xid, subject, revision LIMIT 1
+        ) AS unsettled,
+        (
+            SELECT count(*)
+            FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u
+        ) AS unvouched,
+        (
+            SELECT count(*)
+            FROM (
+                SELECT FROM placements
+                WHERE missed_at IS NOT NULL AND damaged_at IS NULL AND state IN ('present', 'doomed')
+                LIMIT :most
+            ) AS m
+        ) AS missed,
+        (
+            SELECT count(*)
+            FROM (
+                SELECT FROM placements
+                WHERE unseen_since <= statement_timestamp() - interval '1 day'
+                    AND state = 'doomed'
+                    AND unseen_since >= doomed_at
+                    AND delete_after > statement_timestamp() - {unseen.LATELY}
+                ORDER BY unseen_since LIMIT :most
+            ) AS n
+        ) AS unseen,
+        (SELECT count(*) FROM ({_DAMAGED}) AS d) AS damaged,
+        -- what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
+        (
+            SELECT count(DISTINCT d.blob_id)
+            FROM ({_DAMAGED}) AS d
+            WHERE NOT EXISTS (
+                    SELECT FROM placements o
+                    WHERE o.blob_id = d.blob_id
+                        AND (
+                            o.state = 'copying'
+                            OR (o.state IN ('present', 'doomed') AND (o.damaged_at IS NULL OR NOT o.tier = ANY(:tiers)))
+                        )
+                )
+                AND EXISTS (SELECT FROM artifacts a WHERE a.blob_id = d.blob_id AND a.state IN ('live', 'deleted'))
+        ) AS lost
+""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """Signs of progress: which canaries came through, how much converge got done lately and how long it had been due."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
+
+from tierkeeper.catalog.statements import typed
 
 SLOT: Final = 300  # seconds of one row; the rows of two hours are used in turn
 SLOTS: Final = 24
@@ -16,23 +17,35 @@ LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is
 _CANARY: Final = "canary:"
 _DONE: Final = "done:"
 
-_BEAT = sa.text(
-    "INSERT INTO heartbeats (name, at, sent_at) VALUES (:name, clock_timestamp(), :sent_at)"
-    " ON CONFLICT (name) DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at"
-)
-_ADD = sa.text(
-    "INSERT INTO heartbeats AS h (name, at, counts)"
-    " SELECT CAST(:prefix AS text) || slot % :slots, to_timestamp(slot * :seconds), CAST(:counts AS jsonb)"
-    " FROM (SELECT floor(extract(epoch FROM clock_timestamp()) / :seconds)::bigint AS slot) AS t"
-    " ON CONFLICT (name) DO UPDATE SET at = excluded.at, counts = CASE WHEN h.at <> excluded.at THEN excluded.counts"
-    " ELSE h.counts || (SELECT coalesce(jsonb_object_agg(w.key, w.value::bigint"
-    " + coalesce((h.counts ->> w.key)::bigint, 0)), '{}'::jsonb) FROM jsonb_each_text(excluded.counts) AS w) END"
-)
+_BEAT = sa.text("""
+    INSERT INTO heartbeats (name, at, sent_at)
+    VALUES (:name, clock_timestamp(), :sent_at)
+    ON CONFLICT (name) DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at
+""")
+_ADD = sa.text("""
+    INSERT INTO heartbeats AS h (name, at, counts)
+    SELECT :prefix || slot % :slots, to_timestamp(slot * :seconds), :counts
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp()) / :seconds)::bigint AS slot) AS t
+    ON CONFLICT (name)
+    DO UPDATE SET at = excluded.at,
+        counts = CASE
+            WHEN h.at <> excluded.at THEN excluded.counts
+            ELSE h.counts || (
+                SELECT coalesce(
+                    jsonb_object_agg(w.key, w.value::bigint + coalesce((h.counts ->> w.key)::bigint, 0)),
+                    '{}'::jsonb
+                )
+                FROM jsonb_each_text(excluded.counts) AS w
+            )
+        END
+""").bindparams(*typed(prefix="text", counts="jsonb"))
 _CANARIES = sa.text("SELECT name, at, sent_at FROM heartbeats WHERE name LIKE 'canary:%'")
-_LATELY = sa.text(
-    "SELECT at, counts FROM heartbeats WHERE name LIKE 'done:%'"
-    " AND at > clock_timestamp() - CAST(:within AS interval) ORDER BY at"
-)
+_LATELY = sa.text("""
+    SELECT at, counts
+    FROM heartbeats
+    WHERE name LIKE 'done:%' AND at > clock_timestamp() - :within
+    ORDER BY at
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +77,7 @@ def waits(seconds: Iterable[float]) -> dict[int, int]:
 def add_done(connection: sa.Connection, counts: Mapping[int, int]) -> None:
     """Add what a batch got done: one row for all of it."""
     if counts:
-        arguments = {"prefix": _DONE, "slots": SLOTS, "seconds": SLOT, "counts": json.dumps(dict(counts))}
+        arguments = {"prefix": _DONE, "slots": SLOTS, "seconds": SLOT, "counts": dict(counts)}
         connection.execute(_ADD, arguments)
 
 
@@ -75,5 +88,5 @@ def canaries(connection: sa.Connection) -> dict[str, Canary]:
 
 def lately(connection: sa.Connection, *, seconds: float) -> list[Slot]:
     """Return what got done in slots that began within ``seconds``, oldest first."""
-    rows = connection.execute(_LATELY, {"within": f"{seconds} seconds"})
+    rows = connection.execute(_LATELY, {"within": timedelta(seconds=seconds)})
     return [Slot(row.at, {int(power): int(count) for power, count in row.counts.items()}) for row in rows]

@@ -9,14 +9,18 @@ import sqlalchemy as sa
 from models import Hold
 from tierkeeper.base.ids import new_id
 
-_UNDER = sa.text(
-    "SELECT artifact_id FROM holds WHERE name = :name AND released_at IS NULL AND artifact_id > :after"
-    " ORDER BY artifact_id LIMIT :limit"
-)
-_RELEASE = sa.text(
-    "UPDATE holds SET released_by = :by, released_at = :now WHERE artifact_id = ANY(:ids) AND name = :name"
-    " AND released_at IS NULL RETURNING artifact_id"
-)
+_UNDER = sa.text("""
+    SELECT artifact_id
+    FROM holds
+    WHERE name = :name AND released_at IS NULL AND artifact_id > :after
+    ORDER BY artifact_id LIMIT :limit
+""")
+_RELEASE = sa.text("""
+    UPDATE holds
+    SET released_by = :by, released_at = :now
+    WHERE artifact_id = ANY(:ids) AND name = :name AND released_at IS NULL
+    RETURNING artifact_id
+""")
 _COUNT = sa.text("SELECT count(*) FROM holds WHERE name = :name AND released_at IS NULL")
 
 

@@ -1,6 +1,5 @@
 """Which catalog this is, and when each tier got its mark: what the marks in the tiers are compared with."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,25 +8,31 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.statements import typed
+
 _READ = "SELECT value FROM switches WHERE name = 'identity'"
-_SET = sa.text(
-    "INSERT INTO switches (name, value, by, reason, at) VALUES ('identity', CAST(:value AS jsonb), :by, :reason, :at)"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
-    " at = excluded.at"
-)
-_FIRST = sa.text(
-    "INSERT INTO switches (name, value, by, reason, at) VALUES ('identity', CAST(:value AS jsonb), :by, :reason, :at)"
-    " ON CONFLICT (name) DO NOTHING"
-)
+_SET = sa.text("""
+    INSERT INTO switches (name, value, by, reason, at)
+    VALUES ('identity', :value, :by, :reason, :at)
+    ON CONFLICT (name)
+    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
+""").bindparams(*typed(value="jsonb"))
+_FIRST = sa.text("""
+    INSERT INTO switches (name, value, by, reason, at)
+    VALUES ('identity', :value, :by, :reason, :at)
+    ON CONFLICT (name) DO NOTHING
+""").bindparams(*typed(value="jsonb"))
 _COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
 # the first and the last by id: what was written long ago, and what was written just now
 _SOME_OF = (
     "SELECT id FROM placements WHERE tier = :tier AND state IN ('present', 'doomed') AND damaged_at IS NULL ORDER BY id"
 )
-_SOME = sa.text(
-    f"SELECT location, store_version, stored_size FROM placements WHERE id IN (({_SOME_OF} LIMIT :n)"
-    f" UNION ({_SOME_OF} DESC LIMIT :n)) ORDER BY id DESC"
-)
+_SOME = sa.text(f"""
+    SELECT location, store_version, stored_size
+    FROM placements
+    WHERE id IN (({_SOME_OF} LIMIT :n) UNION ({_SOME_OF} DESC LIMIT :n))
+    ORDER BY id DESC
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,11 @@ def some(connection: sa.Connection, tier: str, *, at_most: int) -> list[Known]:
     return [Known(row.location, row.store_version, row.stored_size) for row in rows]
 
 
-def _told(identity: Identity) -> str:
-    value = {
+def _told(identity: Identity) -> dict[str, object]:
+    return {
         "catalog": str(identity.catalog),
         "line": str(identity.line),
         "tiers": {tier: made.isoformat() for tier, made in identity.tiers.items()},
         "was": None if identity.was is None else str(identity.was),
         "founded": identity.founded,
     }
-    return json.dumps(value)

@@ -3,30 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.states import PlacementState
-
-_COLUMNS = (
-    "id, blob_id, location, state, store_version, stored_size, stored_sha256,"
-    " damaged_at IS NOT NULL AS damaged, missed_at"
-)
-_AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
-_THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
-# a page is so many rows of all tiers: however few of them a tier has, one look goes no further
-_END_OF_PAGE = sa.text("SELECT id FROM placements WHERE id > :after ORDER BY id OFFSET :rows LIMIT 1")
-_PAGE = sa.text(
-    f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND state IN ('present', 'doomed')"
-    " AND made_at < :before AND id > :after AND (CAST(:end AS uuid) IS NULL OR id <= :end) ORDER BY id"
-)
-# one artifact stands for all that share the content; what is purged misses nothing
-_OWNERS = sa.text(
-    "SELECT b.blob_id, (SELECT a.id FROM artifacts a WHERE a.blob_id = b.blob_id AND a.state <> 'purged' LIMIT 1)"
-    " AS artifact FROM unnest(CAST(:blobs AS uuid[])) AS b(blob_id)"
-)
+from tierkeeper.catalog.statements import listed, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +36,36 @@ class Copy:
     def settled(self) -> bool:
         """Whether its bytes must be there: neither being written nor being deleted."""
         return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+
+
+_COLUMNS = listed(
+    Copy.__dataclass_fields__,
+    blob="blob_id",
+    version="store_version",
+    size="stored_size",
+    sha256="stored_sha256",
+    damaged="damaged_at IS NOT NULL",
+)
+_AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
+_THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
+# a page is so many rows of all tiers: however few of them a tier has, one look goes no further
+_END_OF_PAGE = sa.text("SELECT id FROM placements WHERE id > :after ORDER BY id OFFSET :rows LIMIT 1")
+_PAGE = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM placements
+    WHERE tier = :tier
+        AND state IN ('present', 'doomed')
+        AND made_at < :before
+        AND id > :after
+        AND (:end IS NULL OR id <= :end)
+    ORDER BY id
+""").bindparams(*typed(end="uuid"))
+# one artifact stands for all that share the content; what is purged misses nothing
+_OWNERS = sa.text("""
+    SELECT b.blob_id,
+        (SELECT a.id FROM artifacts a WHERE a.blob_id = b.blob_id AND a.state <> 'purged' LIMIT 1) AS artifact
+    FROM unnest(:blobs) AS b(blob_id)
+""").bindparams(*typed(blobs="uuid[]"))
 
 
 def at(connection: sa.Connection, tier: str, locations: Collection[str]) -> dict[str, Copy]:
@@ -83,16 +97,6 @@ def owners(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, UUI
     return {row.blob_id: row.artifact for row in rows if row.artifact is not None}
 
 
-def _copy(row: sa.Row[tuple[object, ...]]) -> Copy:
-    v = row._mapping  # noqa: SLF001  the documented way to a row's columns by name
-    return Copy(
-        id=v["id"],
-        blob=v["blob_id"],
-        location=v["location"],
-        state=PlacementState(v["state"]),
-        version=v["store_version"],
-        size=v["stored_size"],
-        sha256=None if v["stored_sha256"] is None else bytes(v["stored_sha256"]),
-        damaged=v["damaged"],
-        missed_at=v["missed_at"],
-    )
+def _copy(row: Any) -> Copy:  # noqa: ANN401  a driver's row
+    sha256 = None if row.sha256 is None else bytes(row.sha256)
+    return Copy(**{**row._mapping, "state": PlacementState(row.state), "sha256": sha256})  # noqa: SLF001  SQLAlchemy's public name

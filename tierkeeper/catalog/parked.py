@@ -8,13 +8,24 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-_COLUMNS = (
-    "s.artifact_id, s.tenant, n.workflow, n.name, a.version, s.step, s.parked_reason, s.attempts, s.due_at"
-    " FROM schedule s JOIN artifacts a ON a.id = s.artifact_id JOIN names n ON n.id = a.name_id"
-    " WHERE s.parked_reason IS NOT NULL"
-)
+from models import Schedule
+from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
+from tierkeeper.catalog.statements import given
+
 _STILL = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) AND parked_reason IS NOT NULL")
 _END = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids)")
+_SCHEDULE = Schedule.__table__.alias("s")
+_CALLED = {"tenant": _SCHEDULE.c.tenant, "workflow": NAMES.c.workflow, "name": NAMES.c.name}
+#: in the order of ParkedRow's fields
+_PARKED: sa.Select[*tuple[Any, ...]] = sa.select(
+    _SCHEDULE.c.artifact_id,
+    *_CALLED.values(),
+    ARTIFACTS.c.version,
+    _SCHEDULE.c.step,
+    _SCHEDULE.c.parked_reason,
+    _SCHEDULE.c.attempts,
+    _SCHEDULE.c.due_at,
+).select_from(_SCHEDULE.join(NAMED, ARTIFACTS.c.id == _SCHEDULE.c.artifact_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +55,16 @@ def select(
     limit: int,
 ) -> list[ParkedRow]:
     """Return a page of the parked, by id: names that are ``equal``, or match a regular expression (``like``)."""
-    conditions = ["s.artifact_id > :after"]
-    arguments: dict[str, Any] = {"after": after, "limit": limit}
-    columns = {"tenant": "s.tenant", "workflow": "n.workflow", "name": "n.name"}
-    for operator, given in (("=", equal), ("~", like)):
-        for name, value in given.items():
-            if value is not None:
-                conditions.append(f"{columns[name]} {operator} :{name}")
-                arguments[name] = value
-    exact: tuple[tuple[str, str, str | int | None], ...] = (
-        ("version", "a.version = :version", version),
-        ("reason", "strpos(lower(s.parked_reason), lower(:reason)) > 0", reason),
-        ("item", "CAST(s.artifact_id AS text) = :item", item),
+    statement = _PARKED.where(
+        _SCHEDULE.c.parked_reason.is_not(None),
+        _SCHEDULE.c.artifact_id > after,
+        *(_CALLED[name] == value for name, value in equal.items() if value is not None),
+        *(_CALLED[name].regexp_match(value) for name, value in like.items() if value is not None),
+        *given(version, lambda number: ARTIFACTS.c.version == number),
+        *given(reason, lambda text: sa.func.strpos(sa.func.lower(_SCHEDULE.c.parked_reason), sa.func.lower(text)) > 0),
+        *given(item, lambda named: sa.cast(_SCHEDULE.c.artifact_id, sa.Text) == named),
     )
-    for name, condition, asked in exact:
-        if asked is not None:
-            conditions.append(condition)
-            arguments[name] = asked
-    query = sa.text(f"SELECT {_COLUMNS} AND {' AND '.join(conditions)} ORDER BY s.artifact_id LIMIT :limit")
-    return [
-        ParkedRow(
-            row.artifact_id,
-            row.tenant,
-            row.workflow,
-            row.name,
-            row.version,
-            row.step,
-            row.parked_reason,
-            row.attempts,
-            row.due_at,
-        )
-        for row in connection.execute(query, arguments)
-    ]
+    return [ParkedRow(*row) for row in connection.execute(statement.order_by(_SCHEDULE.c.artifact_id).limit(limit))]
 
 
 def still(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:

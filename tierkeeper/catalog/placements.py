@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,119 +11,150 @@ import sqlalchemy as sa
 from models import Placement
 from tierkeeper.base.content import PLAIN
 from tierkeeper.base.states import PlacementState, Vouched
-from tierkeeper.catalog import artifacts, recordset
+from tierkeeper.catalog import recordset
 from tierkeeper.catalog.database import Clocks
-from tierkeeper.catalog.rows import ArtifactRow, NewCopy, NewIntent, PlacementRow
+from tierkeeper.catalog.rows import NewCopy, NewIntent, PlacementRow
+from tierkeeper.catalog.statements import listed, typed
 
-#: in the order of PlacementRow's fields
-COLUMNS = """
-    p.id, p.blob_id, p.artifact_id, p.tier, p.location, p.state, p.token, p.lease_until, p.store_version,
-    p.stored_size, p.stored_sha256, p.cipher, p.wrapped_key, p.key_id, p.compression,
-    p.locked_until, p.placed_by, p.made_at, p.damaged_at, p.doomed_at, p.delete_after,
-    coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false) AS name_purged,
-    p.vouched, p.pin, p.missed_at
-"""
+COLUMNS = listed(
+    PlacementRow.__dataclass_fields__,
+    table="p",
+    name_purged="""
+        coalesce((SELECT named.state = 'purged' FROM artifacts named WHERE named.id = p.artifact_id), false)
+    """,
+)
 _OF_BLOBS = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.blob_id = ANY(:blobs) ORDER BY p.blob_id, p.id")
 _LOAD = sa.text(f"SELECT {COLUMNS} FROM placements p WHERE p.id = ANY(:ids) ORDER BY p.id")
-_COMMIT = sa.text(
-    "UPDATE placements p SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,"
-    " stored_sha256 = w.sha256, checksum = w.checksum, vouched = w.vouched, pin = w.pin,"
-    " verified_at = CASE WHEN w.vouched IN ('server', 'read') THEN CAST(:now AS timestamptz) END,"
-    " cipher = coalesce(w.cipher, p.cipher), wrapped_key = coalesce(w.wrapped_key, p.wrapped_key),"
-    " key_id = coalesce(w.key_id, p.key_id), compression = coalesce(w.compression, p.compression),"
-    " doomed_at = CASE WHEN w.state = 'doomed' THEN CAST(:now AS timestamptz) END,"
-    " delete_after = CASE WHEN w.state = 'doomed' THEN CAST(:delete_after AS timestamptz) END"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:versions AS text[]), CAST(:sizes AS bigint[]),"
-    " CAST(:hashes AS bytea[]), CAST(:checksums AS text[]), CAST(:ciphers AS text[]), CAST(:keys AS bytea[]),"
-    " CAST(:key_ids AS text[]), CAST(:compressions AS text[]), CAST(:vouched AS text[]), CAST(:pins AS text[]))"
-    " AS w(id, state, version, size, sha256, checksum, cipher, wrapped_key, key_id, compression, vouched, pin)"
-    " WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token"
+_COMMIT = sa.text("""
+    UPDATE placements p
+    SET state = w.state, lease_until = NULL, store_version = w.version, stored_size = w.size,
+        stored_sha256 = w.sha256, checksum = w.checksum, vouched = w.vouched, pin = w.pin,
+        verified_at = CASE WHEN w.vouched IN ('server', 'read') THEN :now END,
+        cipher = coalesce(w.cipher, p.cipher), wrapped_key = coalesce(w.wrapped_key, p.wrapped_key),
+        key_id = coalesce(w.key_id, p.key_id), compression = coalesce(w.compression, p.compression),
+        doomed_at = CASE WHEN w.state = 'doomed' THEN :now END,
+        delete_after = CASE WHEN w.state = 'doomed' THEN :delete_after END
+    FROM unnest(
+        :ids, :states, :versions, :sizes,
+        :hashes, :checksums, :ciphers, :keys,
+        :key_ids, :compressions, :vouched, :pins
+    ) AS w(id, state, version, size, sha256, checksum, cipher, wrapped_key, key_id, compression, vouched, pin)
+    WHERE p.id = w.id AND p.state = 'copying' AND p.token = :token
+""").bindparams(
+    *typed(
+        now="timestamptz",
+        delete_after="timestamptz",
+        ids="uuid[]",
+        states="text[]",
+        versions="text[]",
+        sizes="bigint[]",
+        hashes="bytea[]",
+        checksums="text[]",
+        ciphers="text[]",
+        keys="bytea[]",
+        key_ids="text[]",
+        compressions="text[]",
+        vouched="text[]",
+        pins="text[]",
+    )
 )
-_DOOM = sa.text(
-    "UPDATE placements SET state = 'doomed', doomed_at = :now, delete_after = :delete_after"
-    " WHERE id = ANY(:ids) AND state = 'present'"
-)
-_RESCUE = sa.text(
-    "UPDATE placements SET state = 'present', doomed_at = NULL, delete_after = NULL"
-    " WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL AND missed_at IS NULL AND vouched IS NOT NULL"
-)
+_DOOM = sa.text("""
+    UPDATE placements
+    SET state = 'doomed', doomed_at = :now, delete_after = :delete_after
+    WHERE id = ANY(:ids) AND state = 'present'
+""")
+_RESCUE = sa.text("""
+    UPDATE placements
+    SET state = 'present', doomed_at = NULL, delete_after = NULL
+    WHERE id = ANY(:ids) AND state = 'doomed' AND damaged_at IS NULL AND missed_at IS NULL AND vouched IS NOT NULL
+""")
 _RENAME = sa.text("UPDATE placements SET artifact_id = :artifact WHERE id = ANY(:ids) AND artifact_id IS NOT NULL")
-_RENEW = sa.text(
-    "UPDATE placements SET lease_until = clock_timestamp() + CAST(:lease AS interval)"
-    " WHERE token = :token AND state = 'copying'"
-)
-_GIVE_UP = sa.text(
-    "UPDATE placements SET lease_until = clock_timestamp()"
-    " WHERE id = ANY(:ids) AND state = 'copying' AND token = :token"
-)
-_RIPE = sa.text(
-    "(SELECT id, blob_id FROM placements WHERE state = 'doomed' AND delete_after <= :now"
-    "   AND NOT id = ANY(:seen) ORDER BY delete_after LIMIT :limit)"
-    " UNION ALL (SELECT id, blob_id FROM placements WHERE state IN ('copying', 'deleting') AND lease_until <= :now"
-    "   AND NOT id = ANY(:seen) ORDER BY lease_until LIMIT :limit) LIMIT :limit"
-)
-_TO_DELETING = sa.text(
-    "UPDATE placements SET state = 'deleting', token = :token,"
-    " lease_until = clock_timestamp() + CAST(:lease AS interval)"
-    " WHERE id = ANY(:ids) AND state IN ('copying', 'doomed', 'deleting')"
-)
+_RENEW = sa.text("""
+    UPDATE placements
+    SET lease_until = clock_timestamp() + :lease
+    WHERE token = :token AND state = 'copying'
+""")
+_GIVE_UP = sa.text("""
+    UPDATE placements
+    SET lease_until = clock_timestamp()
+    WHERE id = ANY(:ids) AND state = 'copying' AND token = :token
+""")
+_RIPE = sa.text("""
+    (
+        SELECT id, blob_id
+        FROM placements
+        WHERE state = 'doomed' AND delete_after <= :now AND NOT id = ANY(:seen)
+        ORDER BY delete_after LIMIT :limit
+    )
+    UNION ALL (
+        SELECT id, blob_id
+        FROM placements
+        WHERE state IN ('copying', 'deleting') AND lease_until <= :now AND NOT id = ANY(:seen)
+        ORDER BY lease_until LIMIT :limit
+    )
+    LIMIT :limit
+""")
+_TO_DELETING = sa.text("""
+    UPDATE placements
+    SET state = 'deleting', token = :token, lease_until = clock_timestamp() + :lease
+    WHERE id = ANY(:ids) AND state IN ('copying', 'doomed', 'deleting')
+""")
 _GONE = sa.text("DELETE FROM placements WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token RETURNING id")
-_GIVE_BACK = sa.text(
-    "UPDATE placements SET lease_until = clock_timestamp() + CAST(:backoff AS interval)"
-    " WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token"
-)
+_GIVE_BACK = sa.text("""
+    UPDATE placements
+    SET lease_until = clock_timestamp() + :backoff
+    WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token
+""")
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now, missed_at = NULL WHERE id = :id AND damaged_at IS NULL")
-_DOUBTED = sa.text(
-    "UPDATE placements SET vouched = NULL, pin = NULL WHERE id = ANY(:ids) AND state IN ('present', 'doomed')"
-    " AND vouched = 'pinned' AND verified_at IS NULL RETURNING id"
-)
-_MISSED = sa.text(
-    "UPDATE placements SET missed_at = :now"
-    " WHERE id = :id AND (missed_at IS NULL OR missed_at > :now) AND damaged_at IS NULL"
-)
-_UNMISSED = sa.text(
-    "UPDATE placements SET missed_at = NULL WHERE missed_at IS NOT NULL"
-    " AND (CAST(:tier AS text) IS NULL OR tier = :tier)"
-)
+_DOUBTED = sa.text("""
+    UPDATE placements
+    SET vouched = NULL, pin = NULL
+    WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND vouched = 'pinned' AND verified_at IS NULL
+    RETURNING id
+""")
+_MISSED = sa.text("""
+    UPDATE placements
+    SET missed_at = :now
+    WHERE id = :id AND (missed_at IS NULL OR missed_at > :now) AND damaged_at IS NULL
+""")
+_UNMISSED = sa.text("""
+    UPDATE placements
+    SET missed_at = NULL
+    WHERE missed_at IS NOT NULL AND (:tier IS NULL OR tier = :tier)
+""").bindparams(*typed(tier="text"))
 _FOUND_AGAIN = sa.text("UPDATE placements SET missed_at = NULL WHERE id = :id AND missed_at = :missed")
-_SUSPECTS = sa.text(
-    f"SELECT {COLUMNS} FROM placements p WHERE p.missed_at <= :until"
-    " AND (p.missed_at, p.id) > (:after_time, :after_id) AND p.state IN ('present', 'doomed')"
-    " AND p.damaged_at IS NULL ORDER BY p.missed_at, p.id LIMIT :limit"
-)
+_SUSPECTS = sa.text(f"""
+    SELECT {COLUMNS}
+    FROM placements p
+    WHERE p.missed_at <= :until
+        AND (p.missed_at, p.id) > (:after_time, :after_id)
+        AND p.state IN ('present', 'doomed')
+        AND p.damaged_at IS NULL
+    ORDER BY p.missed_at, p.id LIMIT :limit
+""")
 # an exact version is named by its id whoever reads it; another pin is that of the read, not of the bytes that were bad
-_HEALED = sa.text(
-    "UPDATE placements SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin)"
-    ", missed_at = NULL WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL"
-)
-_VERIFIED = sa.text(
-    "UPDATE placements p SET verified_at = :now, vouched = coalesce(vouched, 'read'),"
-    " pin = coalesce(p.pin, p.store_version, w.pin)"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:pins AS text[])) AS w(id, pin)"
-    " WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL RETURNING p.id"
-)
-_REPINNED = sa.text(
-    "UPDATE placements SET verified_at = :now, vouched = :vouched, pin = coalesce(store_version, :pin)"
-    " WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NULL"
-)
+_HEALED = sa.text("""
+    UPDATE placements
+    SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin),
+        missed_at = NULL
+    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL
+""")
+_VERIFIED = sa.text("""
+    UPDATE placements p
+    SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(p.pin, p.store_version, w.pin)
+    FROM unnest(:ids, :pins) AS w(id, pin)
+    WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL
+    RETURNING p.id
+""").bindparams(*typed(ids="uuid[]", pins="text[]"))
+_REPINNED = sa.text("""
+    UPDATE placements
+    SET verified_at = :now, vouched = :vouched, pin = coalesce(store_version, :pin)
+    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NULL
+""")
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
 )
 _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
-# an order of these each has an index of its own
-_TO_VERIFY = (
-    "SELECT p.id AS placement, (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1)"
-    " AS artifact, p.verified_at FROM placements p WHERE p.state = 'present' AND p.damaged_at IS NULL AND "
-)
-_UNVOUCHED = sa.text(f"{_TO_VERIFY} p.vouched IS NULL AND p.id > :after_id ORDER BY p.id LIMIT :limit")
-_UNREAD = sa.text(
-    f"{_TO_VERIFY} p.verified_at IS NULL AND p.vouched IS NOT NULL AND p.id > :after_id"
-    " ORDER BY p.verified_at, p.id LIMIT :limit"
-)
-_OLDEST = sa.text(
-    f"{_TO_VERIFY} p.verified_at < :before AND p.vouched IS NOT NULL"
-    " AND (p.verified_at, p.id) > (:after_time, :after_id) ORDER BY p.verified_at, p.id LIMIT :limit"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +260,7 @@ def rename(connection: sa.Connection, ids: Collection[UUID], *, artifact: UUID) 
 
 def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> None:
     """Lengthen the lease of this maker's intents."""
-    connection.execute(_RENEW, {"token": token, "lease": f"{lease_seconds} seconds"})
+    connection.execute(_RENEW, {"token": token, "lease": timedelta(seconds=lease_seconds)})
 
 
 def give_up(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> None:
@@ -249,7 +279,7 @@ def collectable(
 
 def to_deleting(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
     """The decision point of a delete; return how many rows took it."""
-    arguments = {"ids": list(ids), "token": token, "lease": f"{lease_seconds} seconds"}
+    arguments = {"ids": list(ids), "token": token, "lease": timedelta(seconds=lease_seconds)}
     return connection.execute(_TO_DELETING, arguments).rowcount
 
 
@@ -260,7 +290,7 @@ def gone(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> li
 
 def give_back(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, backoff_seconds: float) -> None:
     """Let another collect repeat these deletions after a while."""
-    connection.execute(_GIVE_BACK, {"ids": list(ids), "token": token, "backoff": f"{backoff_seconds} seconds"})
+    connection.execute(_GIVE_BACK, {"ids": list(ids), "token": token, "backoff": timedelta(seconds=backoff_seconds)})
 
 
 def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -> None:
@@ -341,31 +371,6 @@ END: Final = datetime.max.replace(tzinfo=UTC)
 def past(moment: datetime) -> Cursor:
     """Return the key after the copies of this moment."""
     return (moment, UUID(int=2**128 - 1))
-
-
-class Order(Enum):
-    """In which order copies are taken to be verified: one after the other, each by an index of its own."""
-
-    UNVOUCHED = _UNVOUCHED  # what nobody vouches for
-    UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
-    OLDEST = _OLDEST  # what was read longest ago, and what was read in a time to come, by a clock that was ahead
-
-
-def to_verify(
-    connection: sa.Connection, order: Order, *, before: datetime, after: Cursor, limit: int
-) -> tuple[list[tuple[ArtifactRow, PlacementRow]], Cursor | None]:
-    """Return the next present copies in this order that were not read since ``before``, each with an artifact.
-
-    With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.
-    """
-    arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
-    named = {name: value for name, value in arguments.items() if f":{name}" in order.value.text}
-    found = connection.execute(order.value, named).all()
-    pairs = [(r.artifact, r.placement) for r in found]
-    rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
-    copies = {copy.id: copy for copy in load(connection, [placement for _, placement in pairs])}
-    known = [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
-    return known, (found[-1].verified_at, found[-1].placement) if found else None
 
 
 def _row(row: Any) -> PlacementRow:  # noqa: ANN401  a driver's row

@@ -1,6 +1,5 @@
 """Stored plans and their items."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,36 +11,8 @@ import sqlalchemy as sa
 from models import Plan, PlanItem
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import recordset
+from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.values.plans import PlanView
-
-_FINISH = sa.text("UPDATE plans SET summary = CAST(:summary AS jsonb) WHERE id = :id")
-_APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")
-_LEFT = sa.text(
-    "SELECT artifact_id, revision, policy, action, target, blocked FROM plan_items WHERE plan_id = :plan"
-    " AND artifact_id > :after AND (outcome IS NULL OR :all) ORDER BY artifact_id LIMIT :limit"
-)
-_OUTCOMES = sa.text(
-    "UPDATE plan_items SET outcome = w.outcome FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]))"
-    " AS w(id, outcome) WHERE plan_id = :plan AND artifact_id = w.id"
-)
-_FORGET_ITEMS = sa.text(
-    "DELETE FROM plan_items WHERE (plan_id, artifact_id) IN (SELECT i.plan_id, i.artifact_id FROM plans p"
-    " JOIN plan_items i ON i.plan_id = p.id WHERE p.expires_at < clock_timestamp() - CAST(:kept AS interval)"
-    " LIMIT :limit)"
-)
-_FORGET = sa.text(
-    "DELETE FROM plans WHERE expires_at < clock_timestamp() - CAST(:kept AS interval)"
-    " AND NOT EXISTS (SELECT FROM plan_items i WHERE i.plan_id = plans.id)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A plan as its apply needs it; ``finished``: it was written to its end."""
-
-    view: PlanView
-    policies: Mapping[str, Any]
-    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +25,46 @@ class Item:
     action: str
     target: tuple[str, ...]
     blocked: str
+
+
+_COLUMNS = listed(Item.__dataclass_fields__, artifact="artifact_id")
+_FINISH = sa.text("UPDATE plans SET summary = :summary WHERE id = :id").bindparams(*typed(summary="jsonb"))
+_APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")
+_LEFT = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM plan_items
+    WHERE plan_id = :plan AND artifact_id > :after AND (outcome IS NULL OR :all)
+    ORDER BY artifact_id LIMIT :limit
+""")
+_OUTCOMES = sa.text("""
+    UPDATE plan_items
+    SET outcome = w.outcome
+    FROM unnest(:ids, :outcomes) AS w(id, outcome)
+    WHERE plan_id = :plan AND artifact_id = w.id
+""").bindparams(*typed(ids="uuid[]", outcomes="text[]"))
+_FORGET_ITEMS = sa.text("""
+    DELETE FROM plan_items
+    WHERE (plan_id, artifact_id) IN (
+        SELECT i.plan_id, i.artifact_id
+        FROM plans p JOIN plan_items i ON i.plan_id = p.id
+        WHERE p.expires_at < clock_timestamp() - :kept
+        LIMIT :limit
+    )
+""")
+_FORGET = sa.text("""
+    DELETE FROM plans
+    WHERE expires_at < clock_timestamp() - :kept
+        AND NOT EXISTS (SELECT FROM plan_items i WHERE i.plan_id = plans.id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A plan as its apply needs it; ``finished``: it was written to its end."""
+
+    view: PlanView
+    policies: Mapping[str, Any]
+    finished: bool
 
 
 def begin(
@@ -94,7 +105,7 @@ def add(connection: sa.Connection, plan: UUID, rows: Sequence[NewItem]) -> None:
 
 def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:
     """Write what all items come to."""
-    connection.execute(_FINISH, {"id": plan, "summary": json.dumps(dict(summary))})
+    connection.execute(_FINISH, {"id": plan, "summary": dict(summary)})
 
 
 def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> Stored | None:
@@ -119,7 +130,7 @@ def items(connection: sa.Connection, plan: UUID, *, after: UUID, limit: int, eve
     """Return items that have no outcome yet (or all), after an artifact, in their order."""
     arguments = {"plan": plan, "after": after, "limit": limit, "all": everything}
     return [
-        Item(row.artifact_id, row.revision, row.policy, row.action, tuple(row.target), row.blocked)
+        Item(**{**row._mapping, "target": tuple(row.target)})  # noqa: SLF001  SQLAlchemy's public name
         for row in connection.execute(_LEFT, arguments)
     ]
 

@@ -1,6 +1,7 @@
 """Versions of policies. One version of a name is active; the others stay, for what they once decided."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,22 @@ import sqlalchemy as sa
 
 from models import PolicyVersion
 from tierkeeper.base.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """One version of a policy; ``removed_at`` None: the active one of its name."""
+
+    id: UUID
+    tenant: str | None
+    name: str
+    version: int
+    document: dict[str, Any]
+    built_in: bool
+    active_from: datetime
+    removed_at: datetime | None
+    by: str
+
 
 # any number that nothing else in the database uses: policies are applied one at a time
 _ADVISORY_LOCK = 0x7469657200000002
@@ -29,17 +46,17 @@ def edition(connection: sa.Connection) -> tuple[str, datetime]:
     return text, at
 
 
-def active(connection: sa.Connection) -> list[PolicyVersion]:
+def active(connection: sa.Connection) -> list[PolicyRow]:
     """Return the active version of every policy."""
     return _select(connection, PolicyVersion.removed_at.is_(None))
 
 
-def every(connection: sa.Connection) -> list[PolicyVersion]:
+def every(connection: sa.Connection) -> list[PolicyRow]:
     """Return all versions, by name and version."""
     return _select(connection, sa.true())
 
 
-def of_name(connection: sa.Connection, name: str) -> list[PolicyVersion]:
+def of_name(connection: sa.Connection, name: str) -> list[PolicyRow]:
     """Return all versions of one policy."""
     return _select(connection, PolicyVersion.name == name)
 
@@ -87,7 +104,7 @@ def remove(connection: sa.Connection, *, name: str, now: datetime) -> int:
     return connection.execute(statement.values(removed_at=now)).rowcount
 
 
-def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[PolicyVersion]:
-    statement = sa.select(*PolicyVersion.__table__.c).where(condition)
-    rows = connection.execute(statement.order_by(PolicyVersion.name, PolicyVersion.version))
-    return [PolicyVersion(**row._mapping) for row in rows]  # noqa: SLF001  the documented way to a row as a mapping
+def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[PolicyRow]:
+    columns = (PolicyVersion.__table__.c[name] for name in PolicyRow.__dataclass_fields__)
+    statement = sa.select(*columns).where(condition).order_by(PolicyVersion.name, PolicyVersion.version)
+    return [PolicyRow(*row) for row in connection.execute(statement)]

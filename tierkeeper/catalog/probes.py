@@ -1,22 +1,28 @@
 """What the servers of the tiers were seen to do: the last answer of each tier, its server and its time."""
 
-import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-_KEPT: Final = "1 day"  # a server can be replaced behind its name; then it is asked again
-_READ = sa.text(
-    "SELECT value FROM switches WHERE name = :name AND value ->> 'server' = :server"
-    " AND at > clock_timestamp() - CAST(:kept AS interval) AND at <= clock_timestamp()"
-)
-_KEEP = sa.text(
-    "INSERT INTO switches (name, value, by, reason, at)"
-    " VALUES (:name, CAST(:value AS jsonb), 'tierkeeper', 'seen by a probe', clock_timestamp())"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
-    " at = excluded.at"
-)
+from tierkeeper.catalog.statements import typed
+
+_KEPT: Final = timedelta(days=1)  # a server can be replaced behind its name; then it is asked again
+_READ = sa.text("""
+    SELECT value
+    FROM switches
+    WHERE name = :name
+        AND value ->> 'server' = :server
+        AND at > clock_timestamp() - :kept
+        AND at <= clock_timestamp()
+""")
+_KEEP = sa.text("""
+    INSERT INTO switches (name, value, by, reason, at)
+    VALUES (:name, :value, 'tierkeeper', 'seen by a probe', clock_timestamp())
+    ON CONFLICT (name)
+    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
+""").bindparams(*typed(value="jsonb"))
 
 
 def seen(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
@@ -29,7 +35,7 @@ def seen(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, b
 
 def keep(connection: sa.Connection, tier: str, *, server: str, seen: Mapping[str, bool]) -> None:
     """Remember what this server of the tier was seen to do."""
-    value = json.dumps({"server": server, "seen": dict(seen)})
+    value = {"server": server, "seen": dict(seen)}
     connection.execute(_KEEP, {"name": _name(tier), "value": value})
 
 

@@ -8,56 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tierkeeper.catalog.database import Clocks
-
-_KEYS = "unnest(CAST(:locations AS text[]), CAST(:versions AS text[])) AS w(location, version)"
-_SIGHTED = sa.text(
-    "INSERT INTO quarantine AS q (tier, location, store_version, size, first_seen)"
-    " SELECT :tier, w.location, w.version, w.size, :first FROM unnest(CAST(:locations AS text[]),"
-    " CAST(:versions AS text[]), CAST(:sizes AS bigint[])) AS w(location, version, size)"
-    " ORDER BY w.location, w.version"
-    " ON CONFLICT (tier, location, store_version) DO UPDATE SET size = excluded.size, seen_again = :now,"
-    # other bytes than before have not been there long; a time after both clocks was noted by one that was ahead
-    " first_seen = CASE WHEN q.size = excluded.size THEN least(q.first_seen, excluded.first_seen)"
-    " ELSE excluded.first_seen END,"
-    " deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END"
-    " RETURNING location, store_version, first_seen"
-)
-_KNOWN = sa.text(
-    f"SELECT q.location, q.store_version, q.first_seen FROM quarantine q JOIN {_KEYS}"
-    " ON q.location = w.location AND q.store_version = w.version WHERE q.tier = :tier"
-)
-_RIPE = sa.text(
-    "SELECT tier, location, store_version, size, first_seen, deleting_at FROM quarantine WHERE tier = ANY(:tiers)"
-    " AND first_seen <= :before AND seen_again >= :since AND (tier, location, store_version) > (:t, :l, :v)"
-    " ORDER BY tier, location, store_version LIMIT :limit"
-)
-_LOCK = sa.text(
-    f"SELECT q.location, q.store_version, q.size, q.first_seen, q.deleting_at FROM quarantine q JOIN {_KEYS}"
-    " ON q.location = w.location AND q.store_version = w.version WHERE q.tier = :tier"
-    " ORDER BY q.location, q.store_version FOR UPDATE OF q"
-)
-_DECIDE = sa.text(
-    f"UPDATE quarantine q SET deleting_at = coalesce(q.deleting_at, :now) FROM {_KEYS}"
-    " WHERE q.tier = :tier AND q.location = w.location AND q.store_version = w.version"
-)
-_FORGET = sa.text(
-    f"DELETE FROM quarantine q USING {_KEYS} WHERE q.tier = :tier AND q.location = w.location"
-    " AND q.store_version = w.version"
-    " RETURNING q.location, q.store_version, q.size, q.first_seen, q.deleting_at"
-)
-_GONE = sa.text(
-    "SELECT location, store_version, size, first_seen, deleting_at FROM quarantine WHERE tier = :tier"
-    " AND coalesce(seen_again, first_seen) < :since ORDER BY location, store_version LIMIT :limit"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One object, or one version of it, as a store lists it."""
-
-    location: str
-    version: str | None
-    size: int
+from tierkeeper.catalog.statements import listed, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +21,73 @@ class Orphan:
     size: int | None
     first_seen: datetime
     deleting_at: datetime | None
+
+
+_COLUMNS = listed(Orphan.__dataclass_fields__, table="q", version="nullif(q.store_version, '')")
+_KEYS = "unnest(:locations, :versions) AS w(location, version)"
+_OF_KEYS = typed(locations="text[]", versions="text[]")
+_SIGHTED = sa.text("""
+    INSERT INTO quarantine AS q (tier, location, store_version, size, first_seen)
+    SELECT :tier, w.location, w.version, w.size, :first
+    FROM unnest(:locations, :versions, :sizes) AS w(location, version, size)
+    ORDER BY w.location, w.version
+    ON CONFLICT (tier, location, store_version)
+    DO UPDATE SET size = excluded.size, seen_again = :now,
+        -- other bytes than before have not been there long; a time after both clocks was noted by one that was ahead
+        first_seen = CASE
+            WHEN q.size = excluded.size THEN least(q.first_seen, excluded.first_seen)
+            ELSE excluded.first_seen
+        END,
+        deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END
+    RETURNING location, store_version, first_seen
+""").bindparams(*typed(locations="text[]", versions="text[]", sizes="bigint[]"))
+_KNOWN = sa.text(f"""
+    SELECT q.location, q.store_version, q.first_seen
+    FROM quarantine q JOIN {_KEYS} ON q.location = w.location AND q.store_version = w.version
+    WHERE q.tier = :tier
+""").bindparams(*_OF_KEYS)
+_RIPE = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM quarantine q
+    WHERE tier = ANY(:tiers)
+        AND first_seen <= :before
+        AND seen_again >= :since
+        AND (tier, location, store_version) > (:t, :l, :v)
+    ORDER BY tier, location, store_version LIMIT :limit
+""")
+_LOCK = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM quarantine q JOIN {_KEYS} ON q.location = w.location AND q.store_version = w.version
+    WHERE q.tier = :tier
+    ORDER BY q.location, q.store_version FOR UPDATE OF q
+""").bindparams(*_OF_KEYS)
+_DECIDE = sa.text(f"""
+    UPDATE quarantine q
+    SET deleting_at = coalesce(q.deleting_at, :now)
+    FROM {_KEYS}
+    WHERE q.tier = :tier AND q.location = w.location AND q.store_version = w.version
+""").bindparams(*_OF_KEYS)
+_FORGET = sa.text(f"""
+    DELETE FROM quarantine q
+    USING {_KEYS}
+    WHERE q.tier = :tier AND q.location = w.location AND q.store_version = w.version
+    RETURNING {_COLUMNS}
+""").bindparams(*_OF_KEYS)
+_GONE = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM quarantine q
+    WHERE tier = :tier AND coalesce(seen_again, first_seen) < :since
+    ORDER BY location, store_version LIMIT :limit
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One object, or one version of it, as a store lists it."""
+
+    location: str
+    version: str | None
+    size: int
 
 
 def sighted(
@@ -105,15 +123,12 @@ def ripe(
         "l": after.location if after else "",
         "v": (after.version or "") if after else "",
     }
-    return [
-        Orphan(r.tier, r.location, r.store_version or None, r.size, r.first_seen, r.deleting_at)
-        for r in connection.execute(_RIPE, arguments)
-    ]
+    return _orphans(connection.execute(_RIPE, arguments))
 
 
 def lock(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
     """Lock these rows in their order and return those that are still there, as they are now."""
-    return _orphans(tier, connection.execute(_LOCK, {"tier": tier, **_keys(orphans)}))
+    return _orphans(connection.execute(_LOCK, {"tier": tier, **_keys(orphans)}))
 
 
 def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, now: datetime) -> None:
@@ -123,12 +138,12 @@ def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, n
 
 def forget(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
     """Forget these; return those that were still there."""
-    return _orphans(tier, connection.execute(_FORGET, {"tier": tier, **_keys(orphans)}))
+    return _orphans(connection.execute(_FORGET, {"tier": tier, **_keys(orphans)}))
 
 
 def gone(connection: sa.Connection, tier: str, *, since: datetime, limit: int) -> list[Orphan]:
     """Return orphans that were not seen any more since then."""
-    return _orphans(tier, connection.execute(_GONE, {"tier": tier, "since": since, "limit": limit}))
+    return _orphans(connection.execute(_GONE, {"tier": tier, "since": since, "limit": limit}))
 
 
 def _keys(objects: Sequence[Sighting] | Sequence[Orphan]) -> dict[str, list[str]]:
@@ -139,5 +154,5 @@ def _first_seen(rows: sa.CursorResult[Any]) -> dict[tuple[str, str | None], date
     return {(row.location, row.store_version or None): row.first_seen for row in rows}
 
 
-def _orphans(tier: str, rows: sa.CursorResult[Any]) -> list[Orphan]:
-    return [Orphan(tier, r.location, r.store_version or None, r.size, r.first_seen, r.deleting_at) for r in rows]
+def _orphans(rows: sa.CursorResult[*tuple[Any, ...]]) -> list[Orphan]:
+    return [Orphan(*row) for row in rows]

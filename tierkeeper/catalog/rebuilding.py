@@ -3,43 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-# an intent's bytes were not committed when the copy was made; if they were later, they may be the only ones by now
-_INTENTS = sa.text(
-    "DELETE FROM placements WHERE state = 'copying' OR (state = 'deleting' AND stored_size IS NULL)"
-    " RETURNING id, blob_id, tier, location"
-)
-_ENDED = sa.text(
-    "SELECT id, blob_id, tier, location FROM placements WHERE state = 'copying' AND lease_until <= clock_timestamp()"
-    " AND made_at < :before"
-)
-_AT_WORK = sa.text(
-    "SELECT count(*) FROM placements WHERE state = 'copying' AND lease_until > clock_timestamp() AND made_at < :before"
-)
-_DROP = sa.text(
-    "DELETE FROM placements WHERE id = ANY(:ids) AND state = 'copying' AND lease_until <= clock_timestamp()"
-    " RETURNING id, blob_id, tier, location"
-)
-_DELETING = sa.text(
-    "UPDATE placements SET state = 'doomed', token = NULL, lease_until = NULL, doomed_at = coalesce(doomed_at, :now),"
-    " delete_after = :later WHERE state = 'deleting'"
-)
-_DOOMED = sa.text(
-    "UPDATE placements SET delete_after = greatest(delete_after, CAST(:later AS timestamptz)) WHERE state = 'doomed'"
-)
-_BARE = sa.text(
-    "DELETE FROM blobs b WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)"
-    " AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)"
-)
-_LEASES = sa.text(
-    "UPDATE schedule SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE lease_token IS NOT NULL"
-)
-_RUNS = sa.text(
-    "UPDATE runs SET state = 'abandoned', finished_at = :now WHERE state = 'running' AND kind <> 'recompute'"
-)
+from tierkeeper.catalog.statements import listed, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +19,48 @@ class Intent:
     blob: UUID
     tier: str
     location: str
+
+
+_COLUMNS = listed(Intent.__dataclass_fields__, blob="blob_id")
+# an intent's bytes were not committed when the copy was made; if they were later, they may be the only ones by now
+_INTENTS = sa.text(f"""
+    DELETE FROM placements
+    WHERE state = 'copying' OR (state = 'deleting' AND stored_size IS NULL)
+    RETURNING {_COLUMNS}
+""")
+_ENDED = sa.text(f"""
+    SELECT {_COLUMNS}
+    FROM placements
+    WHERE state = 'copying' AND lease_until <= clock_timestamp() AND made_at < :before
+""")
+_AT_WORK = sa.text(
+    "SELECT count(*) FROM placements WHERE state = 'copying' AND lease_until > clock_timestamp() AND made_at < :before"
+)
+_DROP = sa.text(f"""
+    DELETE FROM placements
+    WHERE id = ANY(:ids) AND state = 'copying' AND lease_until <= clock_timestamp()
+    RETURNING {_COLUMNS}
+""")
+_DELETING = sa.text("""
+    UPDATE placements
+    SET state = 'doomed', token = NULL, lease_until = NULL, doomed_at = coalesce(doomed_at, :now),
+        delete_after = :later
+    WHERE state = 'deleting'
+""")
+_DOOMED = sa.text(
+    "UPDATE placements SET delete_after = greatest(delete_after, :later) WHERE state = 'doomed'"
+).bindparams(*typed(later="timestamptz"))
+_BARE = sa.text("""
+    DELETE FROM blobs b
+    WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)
+        AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)
+""")
+_LEASES = sa.text(
+    "UPDATE schedule SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE lease_token IS NOT NULL"
+)
+_RUNS = sa.text(
+    "UPDATE runs SET state = 'abandoned', finished_at = :now WHERE state = 'running' AND kind <> 'recompute'"
+)
 
 
 def settle(connection: sa.Connection, *, now: datetime, later: datetime) -> list[Intent]:
@@ -78,5 +89,5 @@ def drop_intents(connection: sa.Connection, ids: Collection[UUID]) -> list[Inten
     return _intents(connection.execute(_DROP, {"ids": list(ids)}))
 
 
-def _intents(rows: sa.CursorResult[tuple[UUID, UUID, str, str]]) -> list[Intent]:
-    return [Intent(row.id, row.blob_id, row.tier, row.location) for row in rows]
+def _intents(rows: sa.CursorResult[*tuple[Any, ...]]) -> list[Intent]:
+    return [Intent(*row) for row in rows]

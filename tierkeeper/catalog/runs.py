@@ -1,6 +1,5 @@
 """The records of sweeps and bulk jobs; counters are written in transactions of their own."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,55 +11,77 @@ import sqlalchemy as sa
 from models import Run
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
+from tierkeeper.catalog.statements import typed
 from tierkeeper.values.runs import RunView
 
-_ADD = sa.text(
-    "UPDATE runs SET seen_at = clock_timestamp(), bytes = bytes + :bytes, errors = errors + :errors,"
-    " counts = counts || (SELECT coalesce(jsonb_object_agg(w.key, w.value::bigint"
-    " + coalesce((runs.counts ->> w.key)::bigint, 0)), '{}'::jsonb) FROM jsonb_each_text(CAST(:counts AS jsonb)) AS w)"
-    " WHERE id = :id"
-)
-_FINISH = sa.text(
-    "UPDATE runs SET state = :state, finished_at = clock_timestamp(), seen_at = clock_timestamp()"
-    " WHERE id = :id AND state = 'running' RETURNING id"
-)
-_FAIL = sa.text(
-    "UPDATE runs SET state = 'failed', finished_at = clock_timestamp(), seen_at = clock_timestamp(),"
-    " arguments = arguments || jsonb_build_object('reason', CAST(:reason AS text))"
-    " WHERE id = :id AND state = 'running' RETURNING id"
-)
-_BUSY = sa.text(
-    "SELECT id FROM runs WHERE kind = :kind AND state = 'running'"
-    " AND seen_at > clock_timestamp() - CAST(:silence AS interval)"
-    " AND tenant IS NOT DISTINCT FROM :tenant LIMIT 1"
-)
-_ABANDON = sa.text(
-    # a recompute waits for whoever takes it up, however long
-    "UPDATE runs SET state = 'abandoned', finished_at = clock_timestamp() WHERE state = 'running'"
-    " AND kind <> 'recompute'"
-    " AND seen_at < clock_timestamp() - CAST(:silence AS interval)"
-)
+_ADD = sa.text("""
+    UPDATE runs
+    SET seen_at = clock_timestamp(), bytes = bytes + :bytes, errors = errors + :errors,
+        counts = counts || (
+            SELECT coalesce(
+                jsonb_object_agg(w.key, w.value::bigint + coalesce((runs.counts ->> w.key)::bigint, 0)), '{}'::jsonb
+            )
+            FROM jsonb_each_text(:counts) AS w
+        )
+    WHERE id = :id
+""").bindparams(*typed(counts="jsonb"))
+_FINISH = sa.text("""
+    UPDATE runs
+    SET state = :state, finished_at = clock_timestamp(), seen_at = clock_timestamp()
+    WHERE id = :id AND state = 'running'
+    RETURNING id
+""")
+_FAIL = sa.text("""
+    UPDATE runs
+    SET state = 'failed', finished_at = clock_timestamp(), seen_at = clock_timestamp(),
+        arguments = arguments || jsonb_build_object('reason', :reason)
+    WHERE id = :id AND state = 'running'
+    RETURNING id
+""").bindparams(*typed(reason="text"))
+_BUSY = sa.text("""
+    SELECT id
+    FROM runs
+    WHERE kind = :kind
+        AND state = 'running'
+        AND seen_at > clock_timestamp() - :silence
+        AND tenant IS NOT DISTINCT FROM :tenant
+    LIMIT 1
+""")
+_ABANDON = sa.text("""
+    UPDATE runs
+    SET state = 'abandoned', finished_at = clock_timestamp()
+    WHERE state = 'running'
+        AND kind <> 'recompute'  -- it waits for whoever takes it up, however long
+        AND seen_at < clock_timestamp() - :silence
+""")
 _CURSOR = sa.text(
-    "UPDATE runs SET arguments = arguments || jsonb_build_object('after', CAST(:after AS text)) WHERE id = :id"
-)
-_TELL = sa.text(
-    "UPDATE runs SET seen_at = clock_timestamp(), counts = CAST(:counts AS jsonb),"
-    # what was decided meanwhile was decided about other numbers
-    " arguments = arguments || CAST(:arguments AS jsonb) WHERE id = :id AND state = 'awaiting approval' RETURNING id"
-)
-_DECIDE = sa.text(
-    "UPDATE runs SET state = :state, approval = CAST(:approval AS jsonb), seen_at = clock_timestamp(),"
-    " finished_at = CASE WHEN :state = 'rejected' THEN clock_timestamp() END"
-    " WHERE id = :id AND state = 'awaiting approval'"
-)
-_USED = sa.text(
-    "UPDATE runs SET state = 'done', finished_at = clock_timestamp(), seen_at = clock_timestamp()"
-    " WHERE id = :id AND state IN ('awaiting approval', 'approved') RETURNING id"
-)
-_PRUNE = sa.text(
-    "DELETE FROM runs WHERE state NOT IN ('awaiting approval', 'approved')"
-    " AND finished_at < clock_timestamp() - CAST(:kept AS interval)"
-)
+    "UPDATE runs SET arguments = arguments || jsonb_build_object('after', :after) WHERE id = :id"
+).bindparams(*typed(after="text"))
+_TELL = sa.text("""
+    UPDATE runs
+    SET seen_at = clock_timestamp(), counts = :counts,
+        arguments = arguments || :arguments
+    -- what was decided meanwhile was decided about other numbers
+    WHERE id = :id AND state = 'awaiting approval'
+    RETURNING id
+""").bindparams(*typed(counts="jsonb", arguments="jsonb"))
+_DECIDE = sa.text("""
+    UPDATE runs
+    SET state = :state, approval = :approval, seen_at = clock_timestamp(),
+        finished_at = CASE WHEN :state = 'rejected' THEN clock_timestamp() END
+    WHERE id = :id AND state = 'awaiting approval'
+""").bindparams(*typed(approval="jsonb"))
+_USED = sa.text("""
+    UPDATE runs
+    SET state = 'done', finished_at = clock_timestamp(), seen_at = clock_timestamp()
+    WHERE id = :id AND state IN ('awaiting approval', 'approved')
+    RETURNING id
+""")
+_PRUNE = sa.text("""
+    DELETE FROM runs
+    WHERE state NOT IN ('awaiting approval', 'approved')
+        AND finished_at < clock_timestamp() - :kept
+""")
 
 
 def begin(
@@ -104,6 +125,9 @@ class Judged:
     approval: Mapping[str, Any] | None
 
 
+_JUDGED = sa.select(*(Run.__table__.c[name] for name in Judged.__dataclass_fields__))
+
+
 def await_approval(
     connection: sa.Connection,
     kind: RunKind,
@@ -123,24 +147,24 @@ def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[
     chosen = [state.value for state in states]
     # the states as literals too, or the planner does not see that the partial index has them all
     partial = Run.state.in_([sa.literal_column("'awaiting approval'"), sa.literal_column("'approved'")])
-    statement = sa.select(*Run.__table__.c).where(Run.kind == kind.value, Run.state.in_(chosen), partial)
+    statement = _JUDGED.where(Run.kind == kind.value, Run.state.in_(chosen), partial)
     return [_judged(row) for row in connection.execute(statement.order_by(Run.id))]
 
 
 def lock_judged(connection: sa.Connection, run: UUID) -> Judged | None:
     """Lock a run until the transaction ends; None if there is none."""
-    row = connection.execute(sa.select(*Run.__table__.c).where(Run.id == run).with_for_update()).first()
+    row = connection.execute(_JUDGED.where(Run.id == run).with_for_update()).first()
     return None if row is None else _judged(row)
 
 
 def decide(connection: sa.Connection, run: UUID, state: RunState, *, approval: Mapping[str, Any]) -> None:
     """Write what an operator decided about a locked run."""
-    connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": json.dumps(dict(approval))})
+    connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": dict(approval)})
 
 
 def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> bool:
     """Write what a waiting run knows now; False if it does not wait any more."""
-    told = {"counts": json.dumps(dict(counts)), "arguments": json.dumps(dict(arguments))}
+    told = {"counts": dict(counts), "arguments": dict(arguments)}
     return connection.execute(_TELL, {"id": run, **told}).first() is not None
 
 
@@ -150,21 +174,12 @@ def used(connection: sa.Connection, run: UUID) -> bool:
 
 
 def _judged(row: Any) -> Judged:  # noqa: ANN401  a driver's row
-    return Judged(
-        id=row.id,
-        kind=RunKind(row.kind),
-        state=RunState(row.state),
-        tenant=row.tenant,
-        actor=row.actor,
-        counts=row.counts,
-        arguments=row.arguments,
-        approval=row.approval,
-    )
+    return Judged(**{**row._mapping, "kind": RunKind(row.kind), "state": RunState(row.state)})  # noqa: SLF001  SQLAlchemy's public name
 
 
 def add(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], size: int = 0, errors: int = 0) -> None:
     """Add what a batch did; this is also its sign of progress."""
-    connection.execute(_ADD, {"id": run, "bytes": size, "errors": errors, "counts": json.dumps(dict(counts))})
+    connection.execute(_ADD, {"id": run, "bytes": size, "errors": errors, "counts": dict(counts)})
 
 
 def finish(connection: sa.Connection, run: UUID, state: RunState = RunState.DONE) -> bool:

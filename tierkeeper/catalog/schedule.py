@@ -2,110 +2,183 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.statements import listed, typed
+
 # a sweep of some tiers only (clean_hot) takes what has a present copy there
-_IN_TIERS = (
-    "AND (CAST(:tiers AS text[]) IS NULL OR EXISTS (SELECT FROM artifacts a JOIN placements p ON p.blob_id = a.blob_id"
-    " WHERE a.id = schedule.artifact_id AND p.tier = ANY(:tiers) AND p.state = 'present'))"
-)
+_IN_TIERS = """
+    (
+        :tiers IS NULL
+        OR EXISTS (
+            SELECT FROM artifacts a JOIN placements p ON p.blob_id = a.blob_id
+            WHERE a.id = schedule.artifact_id AND p.tier = ANY(:tiers) AND p.state = 'present'
+        )
+    )
+"""
 #: claims without an outcome from which on an artifact may be what kills its workers: it is claimed alone
 _SUSPICIOUS = 2
 
 
 def _claiming(which: str) -> sa.TextClause:
-    return sa.text(
-        "WITH due AS MATERIALIZED (SELECT artifact_id FROM schedule"
-        " WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= :now"
-        " AND (lease_until IS NULL OR lease_until <= :now) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
-        f" AND {which} {_IN_TIERS} ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
-        " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-        " attempts = s.attempts + 1 FROM due WHERE s.artifact_id = due.artifact_id"
-        " RETURNING s.artifact_id, s.attempts, s.step, extract(epoch FROM :now - s.due_at)::float8 AS waited"
-    )
+    return sa.text(f"""
+        WITH due AS MATERIALIZED (
+            SELECT artifact_id
+            FROM schedule
+            WHERE parked_reason IS NULL
+                AND braked_by IS NULL
+                AND due_at <= :now
+                AND (lease_until IS NULL OR lease_until <= :now)
+                AND (:tenant IS NULL OR tenant = :tenant)
+                AND {which}
+                AND {_IN_TIERS}
+            ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        UPDATE schedule s
+        SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
+        FROM due
+        WHERE s.artifact_id = due.artifact_id
+        RETURNING s.artifact_id, s.attempts, s.step, extract(epoch FROM :now - s.due_at)::float8 AS waited
+    """).bindparams(*typed(tenant="text", tiers="text[]"))
 
 
 _CLAIM = _claiming(f"attempts < {_SUSPICIOUS}")
 _CLAIM_SUSPECT = _claiming(f"attempts >= {_SUSPICIOUS}")
-_CLAIM_THESE = sa.text(
-    "WITH these AS MATERIALIZED (SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids)"
-    " AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)"
-    " ORDER BY artifact_id FOR UPDATE SKIP LOCKED)"
-    " UPDATE schedule s SET lease_token = :token, lease_until = :now + CAST(:lease AS interval),"
-    " attempts = s.attempts + 1 FROM these WHERE s.artifact_id = these.artifact_id"
-    " RETURNING s.artifact_id, s.attempts, s.step"
-)
-_RENEW = sa.text(
-    "UPDATE schedule SET lease_until = clock_timestamp() + CAST(:lease AS interval) WHERE lease_token = :token"
-    " AND artifact_id = ANY(:ids)"
-)
-#: in the order of Held's fields
-HELD_COLUMNS = "due_at, parked_reason IS NOT NULL AS parked, deletes, braked_by, approved_by"
+_CLAIM_THESE = sa.text("""
+    WITH these AS MATERIALIZED (
+        SELECT artifact_id
+        FROM schedule
+        WHERE artifact_id = ANY(:ids) AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+        ORDER BY artifact_id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE schedule s
+    SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
+    FROM these
+    WHERE s.artifact_id = these.artifact_id
+    RETURNING s.artifact_id, s.attempts, s.step
+""")
+_RENEW = sa.text("""
+    UPDATE schedule
+    SET lease_until = clock_timestamp() + :lease
+    WHERE lease_token = :token AND artifact_id = ANY(:ids)
+""")
+
+
+class Held(NamedTuple):
+    """A locked row: what it says of a deletion by policy."""
+
+    due_at: datetime
+    parked: bool
+    deletes: str | None
+    braked_by: UUID | None
+    approved_by: UUID | None
+
+
+HELD_COLUMNS = listed(Held._fields, parked="parked_reason IS NOT NULL")
 _PEEK = sa.text(f"SELECT {HELD_COLUMNS}, artifact_id FROM schedule WHERE artifact_id = ANY(:ids)")
 _LOCK = sa.text(f"{_PEEK.text} ORDER BY artifact_id FOR NO KEY UPDATE")
-_SETTLE = sa.text(
-    "UPDATE schedule s SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,"
-    " attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,"
-    " failures = CASE WHEN w.failed THEN s.failures + 1 ELSE 0 END,"
-    " parked_reason = w.parked, deletes = w.deletes, braked_by = w.braked, approved_by = NULL"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]),"
-    " CAST(:failed AS boolean[]), CAST(:permanent AS boolean[]), CAST(:parked AS text[]), CAST(:deletes AS text[]),"
-    " CAST(:braked AS uuid[])) AS w(artifact_id, due_at, step, failed, permanent, parked, deletes, braked)"
-    " WHERE s.artifact_id = w.artifact_id AND (s.lease_token = :token OR s.lease_token IS NULL)"
+_SETTLE = sa.text("""
+    UPDATE schedule s
+    SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,
+        attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,
+        failures = CASE WHEN w.failed THEN s.failures + 1 ELSE 0 END, parked_reason = w.parked, deletes = w.deletes,
+        braked_by = w.braked, approved_by = NULL
+    FROM unnest(
+        :ids, :dues, :steps, :failed,
+        :permanent, :parked, :deletes, :braked
+    ) AS w(artifact_id, due_at, step, failed, permanent, parked, deletes, braked)
+    WHERE s.artifact_id = w.artifact_id AND (s.lease_token = :token OR s.lease_token IS NULL)
+""").bindparams(
+    *typed(
+        ids="uuid[]",
+        dues="timestamptz[]",
+        steps="text[]",
+        failed="boolean[]",
+        permanent="boolean[]",
+        parked="text[]",
+        deletes="text[]",
+        braked="uuid[]",
+    )
 )
 _DONE = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids) AND (lease_token = :token OR lease_token IS NULL)")
 _FAILURES = sa.text("SELECT artifact_id, failures, attempts FROM schedule WHERE artifact_id = ANY(:ids)")
-_INSERT = (
-    "INSERT INTO schedule (artifact_id, tenant, due_at, step, deletes)"
-    " SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:tenants AS text[]), CAST(:dues AS timestamptz[]),"
-    " CAST(:steps AS text[]), CAST(:deletes AS text[])) AS w(artifact_id, tenant, due_at, step, deletes)"
-    " ORDER BY artifact_id ON CONFLICT (artifact_id)"
-)
-_SET = sa.text(
-    f"{_INSERT} DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL,"
-    " attempts = 0, failures = 0, deletes = excluded.deletes, braked_by = NULL, approved_by = NULL"
-)
-_MISSING = sa.text(f"{_INSERT} DO NOTHING")
-_HASTEN = sa.text(
-    "UPDATE schedule s SET due_at = w.due_at, step = w.step, deletes = w.deletes"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:steps AS text[]),"
-    " CAST(:deletes AS text[])) AS w(artifact_id, due_at, step, deletes)"
-    " WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at"
-)
+_INSERT = """
+    INSERT INTO schedule (artifact_id, tenant, due_at, step, deletes)
+    SELECT *
+    FROM unnest(:ids, :tenants, :dues, :steps, :deletes) AS w(artifact_id, tenant, due_at, step, deletes)
+    ORDER BY artifact_id
+    ON CONFLICT (artifact_id)
+"""
+_ROWS = typed(ids="uuid[]", tenants="text[]", dues="timestamptz[]", steps="text[]", deletes="text[]")
+_SET = sa.text(f"""
+    {_INSERT}
+    DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL, attempts = 0, failures = 0,
+        deletes = excluded.deletes, braked_by = NULL, approved_by = NULL
+""").bindparams(*_ROWS)
+_MISSING = sa.text(f"{_INSERT} DO NOTHING").bindparams(*_ROWS)
+_HASTEN = sa.text("""
+    UPDATE schedule s
+    SET due_at = w.due_at, step = w.step, deletes = w.deletes
+    FROM unnest(:ids, :dues, :steps, :deletes) AS w(artifact_id, due_at, step, deletes)
+    WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at
+""").bindparams(*typed(ids="uuid[]", dues="timestamptz[]", steps="text[]", deletes="text[]"))
 # what is due to be deleted now is so whenever it came due; what is not goes on when its braked row is taken up again
-_FORETELL = sa.text(
-    "UPDATE schedule s SET deletes = w.deletes, braked_by = CASE WHEN w.now THEN s.braked_by END,"
-    " approved_by = CASE WHEN w.now THEN s.approved_by END"
-    " FROM (SELECT n.artifact_id, n.now, CASE WHEN n.now OR o.due_at >= n.due_at THEN n.deletes END AS deletes"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:dues AS timestamptz[]), CAST(:deletes AS text[]),"
-    " CAST(:nows AS boolean[])) AS n(artifact_id, due_at, deletes, now) JOIN schedule o USING (artifact_id)) AS w"
-    " WHERE s.artifact_id = w.artifact_id AND (s.deletes IS DISTINCT FROM w.deletes"
-    " OR (NOT w.now AND (s.braked_by IS NOT NULL OR s.approved_by IS NOT NULL)))"
-)
-_AFRESH = sa.text(
-    "UPDATE schedule s SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now FROM artifacts a"
-    " WHERE a.id = s.artifact_id AND a.blob_id = ANY(:blobs)"
-    " AND (s.parked_reason IS NOT NULL OR s.attempts > 0 OR s.failures > 0)"
-)
-_COUNT_DUE = sa.text(
-    "SELECT count(*) FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()"
-    " AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
-)
-_ANY_DUE = sa.text(
-    "SELECT EXISTS (SELECT FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL"
-    " AND due_at <= clock_timestamp()"
-    " AND (lease_until IS NULL OR lease_until <= clock_timestamp())"
-    f" AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) {_IN_TIERS})"
-)
-_DUE_PAGE = sa.text(
-    "SELECT artifact_id, due_at FROM schedule WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= :as_of"
-    " AND (due_at, artifact_id) > (:after_due, :after_id) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
-    " ORDER BY due_at, artifact_id LIMIT :limit"
-)
+_FORETELL = sa.text("""
+    UPDATE schedule s
+    SET deletes = w.deletes, braked_by = CASE WHEN w.now THEN s.braked_by END,
+        approved_by = CASE WHEN w.now THEN s.approved_by END
+    FROM (
+        SELECT n.artifact_id, n.now, CASE WHEN n.now OR o.due_at >= n.due_at THEN n.deletes END AS deletes
+        FROM unnest(:ids, :dues, :deletes, :nows) AS n(artifact_id, due_at, deletes, now)
+            JOIN schedule o USING (artifact_id)
+    ) AS w
+    WHERE s.artifact_id = w.artifact_id
+        AND (
+            s.deletes IS DISTINCT FROM w.deletes
+            OR (NOT w.now AND (s.braked_by IS NOT NULL OR s.approved_by IS NOT NULL))
+        )
+""").bindparams(*typed(ids="uuid[]", dues="timestamptz[]", deletes="text[]", nows="boolean[]"))
+_AFRESH = sa.text("""
+    UPDATE schedule s
+    SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now
+    FROM artifacts a
+    WHERE a.id = s.artifact_id
+        AND a.blob_id = ANY(:blobs)
+        AND (s.parked_reason IS NOT NULL OR s.attempts > 0 OR s.failures > 0)
+""")
+_COUNT_DUE = sa.text("""
+    SELECT count(*)
+    FROM schedule
+    WHERE parked_reason IS NULL
+        AND braked_by IS NULL
+        AND due_at <= clock_timestamp()
+        AND (:tenant IS NULL OR tenant = :tenant)
+""").bindparams(*typed(tenant="text"))
+_ANY_DUE = sa.text(f"""
+    SELECT EXISTS (
+        SELECT FROM schedule
+        WHERE parked_reason IS NULL
+            AND braked_by IS NULL
+            AND due_at <= clock_timestamp()
+            AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+            AND (:tenant IS NULL OR tenant = :tenant)
+            AND {_IN_TIERS}
+    )
+""").bindparams(*typed(tenant="text", tiers="text[]"))
+_DUE_PAGE = sa.text("""
+    SELECT artifact_id, due_at
+    FROM schedule
+    WHERE parked_reason IS NULL
+        AND braked_by IS NULL
+        AND due_at <= :as_of
+        AND (due_at, artifact_id) > (:after_due, :after_id)
+        AND (:tenant IS NULL OR tenant = :tenant)
+    ORDER BY due_at, artifact_id LIMIT :limit
+""").bindparams(*typed(tenant="text"))
 _OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM schedule WHERE artifact_id = ANY(:ids)")
 
 
@@ -154,16 +227,6 @@ class Coming:
     deletes: str | None = None
 
 
-class Held(NamedTuple):
-    """A locked row: what it says of a deletion by policy."""
-
-    due_at: datetime
-    parked: bool
-    deletes: str | None
-    braked_by: UUID | None
-    approved_by: UUID | None
-
-
 def claim(
     connection: sa.Connection,
     *,
@@ -181,7 +244,7 @@ def claim(
     arguments = {
         "token": token,
         "now": now,
-        "lease": f"{lease_seconds} seconds",
+        "lease": timedelta(seconds=lease_seconds),
         "tenant": tenant,
         "tiers": tiers,
     }
@@ -195,13 +258,13 @@ def claim_these(
     connection: sa.Connection, ids: Collection[UUID], *, token: UUID, now: datetime, lease_seconds: float
 ) -> list[Claimed]:
     """Lease these artifacts, due or not, where nobody else has the lease."""
-    arguments = {"ids": list(ids), "token": token, "now": now, "lease": f"{lease_seconds} seconds"}
+    arguments = {"ids": list(ids), "token": token, "now": now, "lease": timedelta(seconds=lease_seconds)}
     return [Claimed(row.artifact_id, row.attempts, row.step) for row in connection.execute(_CLAIM_THESE, arguments)]
 
 
 def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
     """Lengthen the leases still ours; return how many are."""
-    arguments = {"ids": list(ids), "token": token, "lease": f"{lease_seconds} seconds"}
+    arguments = {"ids": list(ids), "token": token, "lease": timedelta(seconds=lease_seconds)}
     return connection.execute(_RENEW, arguments).rowcount
 
 

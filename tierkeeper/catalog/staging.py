@@ -6,20 +6,27 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-_TAKE = sa.text(
-    "INSERT INTO staging (name, state, expires_at) VALUES (:name, 'taken', clock_timestamp() + CAST(:ttl AS interval))"
-    " ON CONFLICT (name) DO UPDATE SET state = 'taken', expires_at = excluded.expires_at"
-)
-_ADOPT = sa.text(
-    "INSERT INTO staging (name, state, expires_at)"
-    " SELECT name, 'adopted', clock_timestamp() FROM unnest(CAST(:names AS uuid[])) AS w(name)"
-    " ON CONFLICT (name) DO NOTHING"
-)
-_EXPIRED = sa.text(
-    # a message that is parked or waits still needs what was staged for it
-    "SELECT name FROM staging s WHERE expires_at <= clock_timestamp()"
-    " AND NOT EXISTS (SELECT FROM deliveries d WHERE s.name = ANY(d.staged)) ORDER BY expires_at LIMIT :limit"
-)
+from tierkeeper.catalog.statements import typed
+
+_TAKE = sa.text("""
+    INSERT INTO staging (name, state, expires_at)
+    VALUES (:name, 'taken', clock_timestamp() + :ttl)
+    ON CONFLICT (name) DO UPDATE SET state = 'taken', expires_at = excluded.expires_at
+""")
+_ADOPT = sa.text("""
+    INSERT INTO staging (name, state, expires_at)
+    SELECT name, 'adopted', clock_timestamp()
+    FROM unnest(:names) AS w(name)
+    ON CONFLICT (name) DO NOTHING
+""").bindparams(*typed(names="uuid[]"))
+_EXPIRED = sa.text("""
+    SELECT name
+    FROM staging s
+    WHERE expires_at <= clock_timestamp()
+        -- a message that is parked or waits still needs what was staged for it
+        AND NOT EXISTS (SELECT FROM deliveries d WHERE s.name = ANY(d.staged))
+    ORDER BY expires_at LIMIT :limit
+""")
 _FORGET = sa.text("DELETE FROM staging WHERE name = ANY(:names)")
 
 

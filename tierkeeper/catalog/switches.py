@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import DeletesSwitch, DeletesSwitched
 from tierkeeper.catalog import events
+from tierkeeper.catalog.statements import typed
 from tierkeeper.values.deletes import DeletesView
 
 #: the subject of events about the switch
@@ -14,12 +15,12 @@ DELETES = UUID(int=1)
 
 _DELETES = sa.text("SELECT value = 'true'::jsonb AS enabled, reason FROM switches WHERE name = 'deletes_enabled'")
 _VIEW = "SELECT value = 'true'::jsonb AS enabled, by, reason, at FROM switches WHERE name = 'deletes_enabled'"
-_SET = sa.text(
-    "INSERT INTO switches (name, value, by, reason, at)"
-    " VALUES ('deletes_enabled', CAST(:value AS jsonb), :by, :reason, :at)"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason,"
-    " at = excluded.at"
-)
+_SET = sa.text("""
+    INSERT INTO switches (name, value, by, reason, at)
+    VALUES ('deletes_enabled', :value, :by, :reason, :at)
+    ON CONFLICT (name)
+    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
+""").bindparams(*typed(value="jsonb"))
 
 
 def deletes_refused(connection: sa.Connection) -> str | None:
@@ -43,7 +44,7 @@ def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: st
     before = deletes(connection, lock=True)
     if before.enabled is enabled and before.at is not None:
         return False
-    connection.execute(_SET, {"value": "true" if enabled else "false", "by": by, "reason": reason, "at": now})
+    connection.execute(_SET, {"value": enabled, "by": by, "reason": reason, "at": now})
     line = events.Line(
         subject=DELETES,
         revision=events.next_revision(connection, DELETES),

@@ -4,10 +4,15 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-_TAKE = sa.text(
-    "INSERT INTO tenants (id, scope) SELECT id, id FROM unnest(CAST(:ids AS text[])) AS w(id) ORDER BY id"
-    " ON CONFLICT (id) DO NOTHING"
-)
+from tierkeeper.catalog.statements import typed
+
+_TAKE = sa.text("""
+    INSERT INTO tenants (id, scope)
+    SELECT id, id
+    FROM unnest(:ids) AS w(id)
+    ORDER BY id
+    ON CONFLICT (id) DO NOTHING
+""").bindparams(*typed(ids="text[]"))
 _SCOPES = sa.text("SELECT id, scope FROM tenants WHERE id = ANY(:ids)")
 
 

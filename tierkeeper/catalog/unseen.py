@@ -11,16 +11,26 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.statements import typed
+
 #: one that was not left for so long was kept for another reason meanwhile: it is left for the first time
 LATELY: Final = "interval '2 days'"
-_LEFT = sa.text(
-    "UPDATE placements SET delete_after = w.now, unseen_since = CASE"
-    f" WHEN unseen_since BETWEEN doomed_at AND w.now AND delete_after > w.now - {LATELY} THEN unseen_since"
-    " ELSE w.now END"
-    " FROM (SELECT CAST(:now AS timestamptz) AS now) AS w"
-    " WHERE id = ANY(:ids) AND state = 'doomed' AND (unseen_since IS NULL"
-    " OR unseen_since NOT BETWEEN doomed_at AND w.now OR delete_after < w.now - interval '10 minutes')"
-)
+_LEFT = sa.text(f"""
+    UPDATE placements
+    SET delete_after = w.now,
+        unseen_since = CASE
+            WHEN unseen_since BETWEEN doomed_at AND w.now AND delete_after > w.now - {LATELY} THEN unseen_since
+            ELSE w.now
+        END
+    FROM (SELECT :now AS now) AS w
+    WHERE id = ANY(:ids)
+        AND state = 'doomed'
+        AND (
+            unseen_since IS NULL
+            OR unseen_since NOT BETWEEN doomed_at AND w.now
+            OR delete_after < w.now - interval '10 minutes'
+        )
+""").bindparams(*typed(now="timestamptz"))
 
 
 def left(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:

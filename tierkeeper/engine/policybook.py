@@ -6,7 +6,6 @@ from threading import Lock
 
 import sqlalchemy as sa
 
-from models import PolicyVersion
 from tierkeeper.catalog import policies
 from tierkeeper.policy import document, match
 from tierkeeper.policy.rules import Policy
@@ -53,6 +52,6 @@ class PolicyBook:
             return self._policies, now
 
 
-def read(row: PolicyVersion) -> Policy:
+def read(row: policies.PolicyRow) -> Policy:
     """Return the policy of a catalog row."""
     return document.from_document(row.document, name=row.name, version=row.version, id=row.id, built_in=row.built_in)

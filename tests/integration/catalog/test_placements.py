@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from support.house import House
 
-from tierkeeper.catalog import placements
+from tierkeeper.catalog import placements, verification
 from tierkeeper.catalog.database import now
-from tierkeeper.catalog.placements import BEGINNING, END, Order
+from tierkeeper.catalog.placements import BEGINNING, END
+from tierkeeper.catalog.verification import Order
 
 MANY = 20_000
 DAY = timedelta(days=1)
@@ -53,23 +54,23 @@ def suspects_to_come(connection: sa.Connection) -> object:
 
 def in_doubt(connection: sa.Connection) -> object:
     """Return what nobody vouches for."""
-    return placements.to_verify(connection, Order.UNVOUCHED, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(connection, Order.UNVOUCHED, before=now(connection), after=BEGINNING, limit=20)
 
 
 def never_read(connection: sa.Connection) -> object:
     """Return what was never read."""
-    return placements.to_verify(connection, Order.UNREAD, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(connection, Order.UNREAD, before=now(connection), after=BEGINNING, limit=20)
 
 
 def read_long_ago(connection: sa.Connection) -> object:
     """Return what was read longest ago."""
-    return placements.to_verify(connection, Order.OLDEST, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(connection, Order.OLDEST, before=now(connection), after=BEGINNING, limit=20)
 
 
 def read_in_a_time_to_come(connection: sa.Connection) -> object:
     """Return what a clock which was ahead read."""
     after = placements.past(now(connection))
-    return placements.to_verify(connection, Order.OLDEST, before=END, after=after, limit=20)
+    return verification.to_verify(connection, Order.OLDEST, before=END, after=after, limit=20)
 
 
 @pytest.mark.parametrize(

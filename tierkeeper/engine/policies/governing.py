@@ -6,7 +6,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import PolicyVersion
 from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
@@ -135,7 +134,7 @@ def tier_of_class(engine: Engine) -> Mapping[str, str]:
     return classes
 
 
-def _change(connection: sa.Connection, policy: Policy, row: PolicyVersion | None) -> PolicyChange:
+def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow | None) -> PolicyChange:
     matched = browse.count_matching(connection, policy.match)
     text = document.to_yaml(policy)
     if row is None:

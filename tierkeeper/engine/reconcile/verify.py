@@ -12,7 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import browse, placements
+from tierkeeper.catalog import browse, placements, verification
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import job
@@ -144,8 +144,8 @@ def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[C
         left = max(1, round(left * share)) if left else 0
         before = catalog_now(connection)
     spare = math.ceil(left / 2)
-    unvouched, unread, oldest = (_Queue(engine, order, before) for order in placements.Order)
-    to_come = _Queue(engine, placements.Order.OLDEST, placements.END, start=_to_come)
+    unvouched, unread, oldest = (_Queue(engine, order, before) for order in verification.Order)
+    to_come = _Queue(engine, verification.Order.OLDEST, placements.END, start=_to_come)
     for queue, most in ((unvouched, 1.0), (unread, 0.5), (to_come, 1.0), (oldest, 1.0), (unread, 1.0)):
         end = left - math.ceil(left * most)
         while left > end:
@@ -165,7 +165,7 @@ class _Queue:
     def __init__(
         self,
         engine: Engine,
-        order: placements.Order,
+        order: verification.Order,
         before: datetime,
         *,
         start: Callable[[sa.Connection], placements.Cursor] = lambda _: placements.BEGINNING,
@@ -179,7 +179,7 @@ class _Queue:
         if self._ended:
             return None
         with self._engine.catalog.reading() as connection:
-            batch, self._after = placements.to_verify(
+            batch, self._after = verification.to_verify(
                 connection, self._order, before=self._before, after=self._after or self._start(connection), limit=limit
             )
         self._ended = self._after is None

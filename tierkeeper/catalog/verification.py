@@ -1,0 +1,53 @@
+"""Which copies are verified next: in three orders, each by an index of its own."""
+
+from datetime import datetime
+from enum import Enum
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+
+_TO_VERIFY = """
+    SELECT p.id AS placement,
+        (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1) AS artifact, p.verified_at
+    FROM placements p
+    WHERE p.state = 'present' AND p.damaged_at IS NULL
+"""
+_UNVOUCHED = sa.text(f"{_TO_VERIFY} AND p.vouched IS NULL AND p.id > :after_id ORDER BY p.id LIMIT :limit")
+_UNREAD = sa.text(f"""
+    {_TO_VERIFY} AND p.verified_at IS NULL AND p.vouched IS NOT NULL AND p.id > :after_id
+    ORDER BY p.verified_at, p.id LIMIT :limit
+""")
+_OLDEST = sa.text(f"""
+    {_TO_VERIFY}
+        AND p.verified_at < :before
+        AND p.vouched IS NOT NULL
+        AND (p.verified_at, p.id) > (:after_time, :after_id)
+    ORDER BY p.verified_at, p.id LIMIT :limit
+""")
+
+
+class Order(Enum):
+    """In which order copies are taken to be verified: one after the other, each by an index of its own."""
+
+    UNVOUCHED = _UNVOUCHED  # what nobody vouches for
+    UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
+    OLDEST = _OLDEST  # what was read longest ago, and what was read in a time to come, by a clock that was ahead
+
+
+def to_verify(
+    connection: sa.Connection, order: Order, *, before: datetime, after: placements.Cursor, limit: int
+) -> tuple[list[tuple[ArtifactRow, PlacementRow]], placements.Cursor | None]:
+    """Return the next present copies in this order that were not read since ``before``, each with an artifact.
+
+    With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.
+    """
+    arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
+    named = {name: value for name, value in arguments.items() if f":{name}" in order.value.text}
+    found = connection.execute(order.value, named).all()
+    pairs = [(r.artifact, r.placement) for r in found]
+    rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
+    copies = {copy.id: copy for copy in placements.load(connection, [placement for _, placement in pairs])}
+    known = [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
+    return known, (found[-1].verified_at, found[-1].placement) if found else None
