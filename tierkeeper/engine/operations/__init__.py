@@ -1,4 +1,4 @@
-"""What operators see and keep going: health, housekeeping, what is parked, messages that did not end well, ``init``.
+"""What operators watch and maintain: health, housekeeping, parked work, messages that failed, and ``init``.
 
 Nothing here moves or deletes content.
 """

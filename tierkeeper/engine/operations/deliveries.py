@@ -1,8 +1,9 @@
-"""Messages that may be poison: an attempt is counted and committed before the work, and given back with its outcome.
+"""Messages that may be poison: each attempt is committed before the work begins, and cleared by an outcome.
 
-Only what the broker delivers again is counted, so a message that ends well costs nothing here. After so many attempts
-that ended in silence (a worker process that was killed) it is parked with its arguments. A message whose stores are
-away is kept as well, and sent again later: the longer it fails, the later.
+Only redelivered messages are counted, so one that succeeds at its first delivery costs no row. After
+``engine.attempts`` attempts without an outcome (the worker process was killed) the message is parked with its
+arguments. A message whose stores are unavailable is kept as well, and sent again after a pause that grows with each
+failure.
 """
 
 import functools
@@ -29,33 +30,33 @@ from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.values.parking import Sent
 
-#: a message whose store is away is sent again after half a minute, then later, and at most every five
+#: seconds until a message whose store is unavailable is sent again: half a minute at first, growing to five minutes
 PAUSES: Final = Backoff(first=30.0, cap=300.0, least=0.75, most=1.0)
-_LONGEST: Final = 1000  # characters of a name, which was not checked yet
+_LONGEST: Final = 1000  # characters kept of a name that is not validated yet
 _BATCH: Final = 20  # messages sent again at a time: each may be large
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The catalog's part in what happens to a message."""
+    """The records of redelivered, waiting and parked messages in the catalog."""
 
     engine: Engine
 
     @property
     def limit(self) -> int:
-        """How many attempts may end in silence."""
+        """Attempts that may end without an outcome before the message is parked: ``engine.attempts``."""
         return self.engine.settings.engine.attempts
 
     def count(self, sent: Sent) -> DeliveryRow:
-        """Count an attempt that begins now; committed when this returns."""
+        """Count an attempt that begins now, and return the row; committed on return."""
         return self.engine.catalog.run(lambda connection: deliveries.count(connection, _described(sent)))
 
     def answered(self, sent: Sent) -> None:
-        """Give the attempts back: the message had an outcome."""
+        """Clear the attempts of a message that had an outcome."""
         self.engine.catalog.run(lambda connection: deliveries.answered(connection, _described(sent)))
 
     def park(self, sent: Sent, *, reason: str) -> None:
-        """Take it out of the queues until an operator retries or skips it."""
+        """Keep the message out of the queues until an operator retries or skips it."""
 
         def unit(connection: sa.Connection) -> None:
             _tell(connection, deliveries.park(connection, _kept(sent), reason=reason), DeliveryParked, reason)
@@ -63,7 +64,7 @@ class Deliveries:
         self.engine.catalog.run(unit)
 
     def wait(self, sent: Sent, *, reason: str) -> None:
-        """Keep it, to be sent again after a while; the first time is an event."""
+        """Keep the message, to be sent again after a pause; its first wait is an event."""
 
         def unit(connection: sa.Connection) -> None:
             row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
@@ -73,23 +74,23 @@ class Deliveries:
         self.engine.catalog.run(unit)
 
     def due(self) -> Generator[Sent]:
-        """Yield what is to be sent again now; a message that is lost then is due again after its visibility.
+        """Yield the messages that are due, and lease each for ``broker.visibility_timeout``: a lost one is due again.
 
-        Who stops in the middle, because the broker does not take one, leaves it and the others due.
+        A caller that stops early (the broker refuses a message) leaves that message and the rest of its batch due.
         """
         catalog, lease = self.engine.catalog, self.engine.settings.broker.visibility_timeout
         while batch := catalog.run(lambda c: deliveries.take_due(c, limit=_BATCH, lease=lease)):
-            left = [one.id for one in batch]
+            unsent = [row.id for row in batch]
             try:
-                for one in batch:
-                    yield Sent(one.task, one.key, json.loads(zlib.decompress(one.arguments)), one.headers)
-                    left.remove(one.id)
+                for row in batch:
+                    yield Sent(row.task, row.key, json.loads(zlib.decompress(row.arguments)), row.headers)
+                    unsent.remove(row.id)
             finally:
-                if left:
-                    catalog.run(functools.partial(deliveries.put_back, ids=left))
+                if unsent:
+                    catalog.run(functools.partial(deliveries.put_back, ids=unsent))
 
     def forget(self, *, kept: timedelta) -> int:
-        """Forget what nobody will hear of again."""
+        """Delete the counts of messages not delivered for ``kept``, and parked messages that were done after all."""
         return self.engine.catalog.run(lambda connection: deliveries.forget(connection, kept=kept))
 
 
@@ -105,7 +106,7 @@ def _tell(
 
 
 def line(row: DeliveryRow, payload: MessagePayload, *, caller: Caller) -> events.Line:
-    """Return the event of a change of a delivery, at the revision that its row has."""
+    """Return the event line for a changed delivery, at its row's current revision."""
     return events.Line(
         subject=row.id,
         revision=row.revision,
@@ -119,7 +120,7 @@ def line(row: DeliveryRow, payload: MessagePayload, *, caller: Caller) -> events
 
 
 def _described(sent: Sent) -> dict[str, Any]:
-    """Who it is: key, hash, and the names in its arguments, as far as they can be read."""
+    """Return what identifies the message: key, hash, and the names in its arguments as far as they can be read."""
     first = sent.arguments
     items = first.get("items")
     if isinstance(items, list) and items and isinstance(items[0], Mapping):
@@ -136,7 +137,7 @@ def _described(sent: Sent) -> dict[str, Any]:
 
 
 def _kept(sent: Sent) -> dict[str, Any]:
-    """All of it, to send it again."""
+    """Return the whole message, so that it can be sent again."""
     return {
         **_described(sent),
         "arguments": zlib.compress(_encoded(sent)),
@@ -151,13 +152,13 @@ def _encoded(sent: Sent) -> bytes:
 
 def _staged(arguments: Mapping[str, Any]) -> Iterator[UUID]:
     items = arguments.get("items")
-    for one in items if isinstance(items, list) else [arguments]:
-        content = one.get("content") if isinstance(one, Mapping) else None
+    for item in items if isinstance(items, list) else [arguments]:
+        content = item.get("content") if isinstance(item, Mapping) else None
         if isinstance(content, Mapping) and content.get("kind") == "staged":
             with suppress(ValueError):
                 yield UUID(str(content.get("name")))
 
 
 def _text(value: object) -> str | None:
-    """Return a value as the catalog can hold it: it was not checked yet."""
+    """Return an unvalidated value in a form that the catalog can hold."""
     return None if value is None else str(value).encode(errors="replace").decode().replace("\0", "")[:_LONGEST]

@@ -1,4 +1,4 @@
-"""Making a catalog with all that belongs to it, or bringing it up to date: `init`, and an embedded start."""
+"""Create a catalog with its tiers and policies, or upgrade it: `init`, and the start of an embedded catalog."""
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import identity, migrate, partitions
@@ -11,21 +11,22 @@ from tierkeeper.stores.errors import StoreError
 
 
 def init(engine: Engine, *, caller: Caller) -> list[str]:
-    """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
+    """Create or upgrade the catalog, create and mark every tier, write the built-in policies; return what was made.
 
-    Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
+    Raises TierNotOurs, once all else is done, where a tier has no mark, or one that is not its own, and may not get
+    one.
     """
     made = _catalog(engine, caller)
     return made + _places(engine, marking.mark_all(engine, make=True, caller=caller), caller=caller)
 
 
 def start(engine: Engine, *, caller: Caller) -> list[str]:
-    """Make or upgrade an embedded catalog; return what was made.
+    """Create or upgrade an embedded catalog; return what was made.
 
-    Only the first start makes places: those of file tiers below its home or ``base_path``, and of its own records. One
-    that was interrupted is done again by the next, until all are made and the catalog took note of it. The first start
-    of this version on a catalog of the release before marks what was prepared then. Raises, when the rest is done, what
-    keeps a tier from being used.
+    Only the first start creates places: those of file tiers below its home or ``base_path``, and of its own records. An
+    interrupted first start is repeated by the next one, until every place is made and the catalog has recorded that.
+    The first start of this version on a catalog of the release before marks the places that were prepared then. Raises,
+    once the rest is done, the error that keeps a tier from being used.
     """
     made = _catalog(engine, caller)
     with engine.catalog.reading() as connection:

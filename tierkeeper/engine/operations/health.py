@@ -1,7 +1,7 @@
-"""The health of the whole, asked of the catalog and the tiers: does the work get done, and how late.
+"""The health of the installation, read from the catalog and the tiers: is due work done, and how late.
 
-Nothing here asks a process whether it lives. What is due gets done or it does not; a canary that Beat sends comes
-through its queue or it does not.
+No process is asked whether it is alive. Liveness is judged by results: due work gets done, and the canaries that Beat
+sends come through their queues.
 """
 
 import math
@@ -30,8 +30,8 @@ from tierkeeper_client.errors import TierkeeperError
 
 HOUR: Final = 3600.0
 RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
-APART: Final = timedelta(minutes=5)  # of two clocks; S3 refuses who is a quarter of an hour off
-UNSETTLED: Final = timedelta(minutes=10)  # of events; a transaction of ours ends sooner, but for a rebuild's
+APART: Final = timedelta(minutes=5)  # between two clocks; S3 refuses requests whose clock is 15 minutes off
+UNSETTLED: Final = timedelta(minutes=10)  # age of unsettled events; only a rebuild's transactions last longer
 PERCENTILES: Final = (50, 99)
 
 
@@ -48,14 +48,17 @@ def quiet(engine: Engine) -> timedelta | None:
 
 
 def health(engine: Engine, *, tiers: bool = True) -> Health:
-    """Look at all of it; ``tiers``: ask the stores too, each for as long as ``health.probe``. CatalogUnavailable."""
+    """Return every vital sign; ``tiers``: check the stores too, waiting ``health.probe`` at most.
+
+    Raises CatalogUnavailable.
+    """
     with engine.catalog.reading() as connection:
         look = look_at(connection, tiers=engine.stores)
         canaries = heartbeats.canaries(connection)
         slots = heartbeats.lately(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
         now = clocks(connection)
-    found = [
+    vitals = [
         *_due(engine, look, slots),
         _clock(now),
         _events(look),
@@ -64,9 +67,9 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         *_waiting(look, refused),
         *_asked(engine, tiers=tiers),
     ]
-    for vital in found:
+    for vital in vitals:
         HEALTH.labels(vital=vital.name, unit=vital.unit).set(math.nan if vital.value is None else vital.value)
-    return Health(tuple(found))
+    return Health(tuple(vitals))
 
 
 def _due(engine: Engine, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
@@ -90,7 +93,7 @@ def _due(engine: Engine, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterat
 
 
 def percentile(counts: Mapping[int, int], percent: int) -> float | None:
-    """Return a bound in seconds within which ``percent`` of what was counted got done; None of nothing."""
+    """Return the bound in seconds within which ``percent`` of the counted items were done; None without any."""
     wanted = sum(counts.values()) * percent / 100
     seen = 0
     for power in sorted(counts):
@@ -123,7 +126,7 @@ def _events(look: Look) -> Vital:
 
 
 def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:
-    # whatever the clock of its host says, Beat sent a canary before it came through
+    # a canary was sent before it came through, whatever the clock of Beat's host says
     ticks = [min(c.sent_at or c.at, c.at) for c in canaries.values()]
     if not ticks:
         return Vital("beat", Condition.BAD, None, "s", "it has never been heard of; start it, and a worker")
@@ -149,7 +152,7 @@ def _canaries(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.C
 
 
 def _waiting(look: Look, refused: str | None) -> Iterator[Vital]:
-    """What waits for a person; the work goes on meanwhile."""
+    """Yield what needs an operator's attention without stopping the work, then ``lost`` and ``deletes``."""
     for name, count, detail in (
         ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),
@@ -174,26 +177,26 @@ def _waiting(look: Look, refused: str | None) -> Iterator[Vital]:
 
 
 def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
-    """Ask the broker and every store, all at once; one that has not answered in time is left to its own time-outs."""
+    """Check the broker and every store in parallel; a check that is still open at the limit is reported as such."""
     within = engine.settings.health.probe
     calls: dict[str, Callable[[], None]] = {}
     if (url := engine.settings.broker.url) is not None:
         calls["broker"] = partial(broker.ask, url, seconds=within.total_seconds())
     if tiers:
         calls |= {f"tier {tier.name}": partial(_confirmed, engine, engine.store(tier.name)) for tier in engine.tiers}
-    # threads that nobody waits for, not even the end of the process: this is to be told in time
+    # daemon threads, which are never joined: a check that hangs delays neither this report nor the end of the process
     answers: dict[str, queue.Queue[str]] = {name: queue.Queue() for name in calls}
     for name, answer in answers.items():
         threading.Thread(target=_ask, args=(calls[name], answer), daemon=True).start()
     until = time.monotonic() + within.total_seconds()
-    found = []
+    vitals = []
     for name, answer in answers.items():
         try:
             detail = answer.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
             detail = f"it has not answered within {format_duration(within)}"
-        found.append(Vital(name, Condition.BAD if detail else Condition.OK, None, "", detail))
-    return found
+        vitals.append(Vital(name, Condition.BAD if detail else Condition.OK, None, "", detail))
+    return vitals
 
 
 def _confirmed(engine: Engine, store: Store) -> None:
@@ -206,7 +209,7 @@ def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:
         call()
     except TierkeeperError as error:
         answer.put(str(error))
-    except Exception as error:  # noqa: BLE001  a defect of an adapter is to be told, not to end a thread in silence
+    except Exception as error:  # noqa: BLE001  a defect of an adapter is reported, not lost with its thread
         answer.put(f"{type(error).__name__}: {error}")
     else:
         answer.put("")

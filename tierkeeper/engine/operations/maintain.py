@@ -1,4 +1,4 @@
-"""Housekeeping of the catalog itself and of staging: partitions ahead, silent and old runs, unclaimed uploads."""
+"""Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
 import functools
 from datetime import timedelta
@@ -18,14 +18,14 @@ from tierkeeper.values.runs import SweepResult
 
 _BATCH = 1000
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
-#: a run without a sign of progress for so long is over; longer than any single batch
+#: a run without progress for this long is marked abandoned; longer than any single batch takes
 _SILENCE = timedelta(hours=1)
-#: a message that was counted and of which nothing is heard for so long is counted anew, should it ever come back
+#: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 _COUNTED = timedelta(days=7)
 
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
-    """Do all of it once; idempotent."""
+    """Run every housekeeping job once; idempotent."""
     with job.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
         made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
         work.add({"partitions made": len(made)})
@@ -40,9 +40,9 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
 
 
 def _adopt(engine: Engine) -> int:
-    """Give a row to uploads that nobody claimed within the time to live, so that they are deleted like others.
+    """Give a row to uploads that no task claimed within ``staging.ttl``, so that they expire like others; count them.
 
-    What a producer that died left half written is deleted at once: no message can name it.
+    A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
     """
     store = content.staging_store(engine.settings)
     try:
@@ -61,7 +61,7 @@ def _adopt(engine: Engine) -> int:
 
 
 def _delete_expired(engine: Engine) -> int:
-    """Delete uploads whose time is over: those taken by a store a while ago, and those adopted."""
+    """Delete expired uploads, claimed and adopted ones; return how many."""
     deleted = 0
     store = content.staging_store(engine.settings)
     try:

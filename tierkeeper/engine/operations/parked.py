@@ -1,7 +1,7 @@
-"""What is stuck: listed, tried again, or left as it is, by an operator; artifacts and deliveries alike.
+"""Stuck artifacts and deliveries: an operator lists them, retries them or skips them.
 
-Retry: due now, as if it had never been tried. Skip: an artifact's step is left out until its next phase begins, or a
-verb, a policy edit or a damaged copy makes it due again; a delivery stays where it is, and can be retried later.
+Retry makes an item due now, as if it had never been tried. Skip omits an artifact's step until its next phase begins,
+or a verb, a policy edit or a damaged copy makes it due again; a skipped delivery is kept, and can be retried later.
 Neither deletes anything, and each decision is an event.
 """
 
@@ -31,7 +31,7 @@ _FIRST: Final = UUID(int=0)
 
 
 def select(engine: Engine, filter_: StuckFilter) -> Iterator[Stuck]:
-    """Yield what is stuck, artifacts first, each in the order in which it came to be."""
+    """Yield the stuck items that match, artifacts before deliveries, each kind by id (the order of creation)."""
     if filter_.kind is not StuckKind.DELIVERY and filter_.state in {None, StuckState.PARKED}:
         yield from _pages(lambda after: _artifacts(engine, filter_, after))
     if filter_.kind is not StuckKind.ARTIFACT and filter_.version is None:
@@ -39,20 +39,20 @@ def select(engine: Engine, filter_: StuckFilter) -> Iterator[Stuck]:
 
 
 def retry(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
-    """Make due now what the filter selects; raises ParkedNotFound where that is nothing."""
+    """Make the selected items due now; raises ParkedNotFound where none matches."""
     return _decided(engine, filter_, "retried", caller=caller, dry_run=dry_run)
 
 
 def skip(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
-    """Leave what the filter selects as it is; raises ParkedNotFound where that is nothing."""
+    """Skip the selected items; raises ParkedNotFound where none matches."""
     return _decided(engine, filter_, "skipped", caller=caller, dry_run=dry_run)
 
 
 def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
     after = _FIRST
-    while found := page(after):
-        yield from found
-        after = found[-1].id
+    while items := page(after):
+        yield from items
+        after = items[-1].id
 
 
 def _artifacts(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]:
@@ -136,7 +136,7 @@ def _decided(
 def _artifacts_decided(
     engine: Engine, ids: Sequence[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
-    """Write the decision about those of these artifacts that are parked still; return the detail of each."""
+    """Write the decision for the artifacts that are still parked; return the detail of each."""
 
     def unit(connection: sa.Connection) -> dict[UUID, str]:
         artifacts.lock_only(connection, ids)
@@ -189,7 +189,7 @@ def _deliveries_decided(
 
 
 def _waits_for(row: DeliveryRow, decision: str) -> bool:
-    """Whether a decision like this changes anything for it; a retry hastens what waits, a skip ends the waiting."""
+    """Return True if the decision changes this delivery; a retry hastens a waiting one, a skip ends its waiting."""
     stuck = row.parked_reason is not None or row.due_at is not None
     return stuck and (decision != "skipped" or row.skipped_by is None)
 
