@@ -183,7 +183,7 @@ SURVIVING = (
     ),
     _archived(
         "what was taken over by a HEAD keeps no pin",
-        "            return Vouched.SERVER, one.version or seen.pin\n",
+        "            return Vouched.SERVER, one.version or head.pin\n",
         "            return Vouched.SERVER, one.version\n",
         "test_what_is_taken_over_has_a_name",
         file="tierkeeper/engine/recovery/adopt.py",

@@ -150,7 +150,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "what a store tells between chunks counts for nothing",
-        (Edit(_READING, "pieces = _told(engine, row, copy, chunks)", "pieces = chunks"),),
+        (Edit(_READING, "pieces = _checked(engine, row, copy, chunks)", "pieces = chunks"),),
         ("tests/integration/engine/copies/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
     ),
     Mutant(
@@ -222,7 +222,7 @@ _R16_AND_R17 = (
     Mutant(
         "R17",
         "a dump that nobody vouches for is as good as read",
-        (Edit("tierkeeper/engine/recovery/dump.py", "if told is None and not each.vouched:", "if False:"),),
+        (Edit("tierkeeper/engine/recovery/dump.py", "if checksum is None and not each.vouched:", "if False:"),),
         ("tests/integration/engine/recovery/test_dump.py::test_a_dump_that_nobody_vouches_for_deletes_nothing",),
     ),
     Mutant(

@@ -61,7 +61,7 @@ def _adopt(engine: Engine) -> int:
 
 
 def _delete_expired(engine: Engine) -> int:
-    """Delete expired uploads, claimed and adopted ones; return how many."""
+    """Delete expired uploads, claimed or adopted, that no kept message still needs; return how many."""
     deleted = 0
     store = content.staging_store(engine.settings)
     try:

@@ -1,6 +1,7 @@
-"""Access times: gathered in the process and written in batches, never one row update a read.
+"""Access times: gathered in the process and written in batches, never by one row update per read.
 
-Whose age counts from its last access is younger after a read: if it belongs elsewhere then, it is due.
+An artifact whose policy counts age from the last access is younger after a read; where the policy then wants other
+tiers, the artifact becomes due.
 """
 
 import time
@@ -25,7 +26,7 @@ _MOST, _SECONDS = 500, 30.0
 
 
 class AccessLog:
-    """Remembers who was read; at most ``_MOST`` artifacts or ``_SECONDS`` seconds are lost with a killed process."""
+    """The access times not yet written; a killed process loses at most ``_MOST`` artifacts or ``_SECONDS`` of them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -34,7 +35,7 @@ class AccessLog:
         self._lock = Lock()
 
     def note(self, artifact: UUID) -> None:
-        """Note that an artifact was read now."""
+        """Record that an artifact was read now; flush where the batch is full or old."""
         with self._lock:
             self._times[artifact] = clock.now()
             full = len(self._times) >= _MOST or time.monotonic() - self._since >= _SECONDS
@@ -42,7 +43,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered; where the catalog does not take it, it is lost, and no read fails for that."""
+        """Write the gathered times; where the catalog refuses them they are lost and logged, and no read fails."""
         with self._lock:
             times, self._times = self._times, {}
             self._since = time.monotonic()
@@ -67,7 +68,7 @@ class AccessLog:
                 decision = moment.decide(row)
                 if decision.tiers != row.wanted:
                     due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
-                if decision.action is Action.KEEP:  # what was to be deleted is young again: the brake lets it be
+                if decision.action is Action.KEEP:  # an artifact due for deletion is young again: no longer braked
                     due_at = decision.next_due or now
                     deletes = policy.name if decision.deletes_at(due_at) else None
                     seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))

@@ -1,4 +1,4 @@
-"""Reading an artifact: the hottest present copy first, the next on error, verified while streaming."""
+"""Read an artifact from its hottest present copy, or from the next one on error; verified while streaming."""
 
 import os
 import tempfile
@@ -30,7 +30,7 @@ _log = log.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An artifact being read from ``tier``. The last chunk is given only when all of them had the right hash."""
+    """An artifact being read from ``tier``; of a whole read, the last chunk comes only if the hash of all is right."""
 
     row: ArtifactRow
     tier: str
@@ -38,7 +38,7 @@ class Reading:
 
 
 def find(engine: Engine, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
-    """Return the artifact; raises ArtifactNotFound, ArtifactPurged, and ArtifactDeleted unless asked for."""
+    """Return the artifact; raises ArtifactNotFound, ArtifactPurged, and ArtifactDeleted unless ``deleted``."""
     with engine.catalog.reading() as connection:
         row = artifacts.by_ref(connection, ref)
     if row is None:
@@ -52,14 +52,14 @@ def find(engine: Engine, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
 
 @contextmanager
 def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
-    """Open the artifact; a copy that can't be opened is passed over.
+    """Open the artifact from the first copy that can be opened.
 
-    A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A part of
-    it (``offset``, ``length`` in bytes) can't be: it comes from copies that are vouched for only (R15).
+    A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A partial
+    read (``offset``, ``length`` in bytes) cannot be verified: it uses only copies that are vouched for (R15).
     """
     whole = offset == 0 and (length is None or length >= row.size)
     reasons: list[str] = []
-    for _ in range(2):  # a reader whose copies vanished reads the catalog again before it reports an error
+    for _ in range(2):  # copies may move meanwhile: read the catalog once more before reporting an error
         for copy in _copies(engine, row):
             if not whole and copy.vouched is None:
                 reasons.append(f"{copy.tier}: nobody vouches for this copy, so it is read whole or not at all")
@@ -76,7 +76,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 reasons.append(_why(copy, fault(copy.tier, error)))
                 continue
             try:
-                pieces = _told(engine, row, copy, chunks)
+                pieces = _checked(engine, row, copy, chunks)
                 yield Reading(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
             finally:
                 stream.__exit__(None, None, None)
@@ -85,7 +85,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
 
 
 def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
-    """Write the artifact to a file, whole and verified or not at all; a bad copy is followed by the next."""
+    """Write the artifact to ``target``, whole and verified or not at all; after a bad copy the next one is tried."""
     bad: ContentCorrupt | StoreError | None = None
     for _ in engine.tiers:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -114,11 +114,11 @@ def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
 
 
 def _why(copy: PlacementRow, error: Exception) -> str:
-    return f"{copy.tier}: {error}".rstrip(".")  # it becomes a part of a sentence
+    return f"{copy.tier}: {error}".rstrip(".")  # it is quoted inside a sentence
 
 
 def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> bool:
-    """Report what another read finds wrong with the copy; return whether it found anything."""
+    """Read the copy again and report what is wrong with it; return True if something is."""
     with engine.catalog.reading() as connection:
         current = placements.load(connection, [copy.id])
     if not current or not current[0].readable or (wrong := _still_wrong(engine, row, copy)) is None:
@@ -128,15 +128,15 @@ def _report_if_still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow)
 
 
 def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.Wrong | None:
-    """Read a copy again by itself: a store may answer wrong once, and who is called damaged is not read any more.
+    """Return what a second read finds wrong with the copy: a store may err once, and a damaged copy is read no more.
 
-    That is done between two readings of the tier's mark, of which ``damage.report`` makes the second (R19).
+    It takes place between two reads of the tier's mark; ``damage.report`` makes the second (R19).
     """
     if engine.refused([copy.tier]):
         return None
     try:
         found = check.check(engine, copy, row.content)
-    except Exception as error:  # noqa: BLE001  that says nothing of the bytes
+    except Exception as error:  # noqa: BLE001  a failed read says nothing about the bytes
         _log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
@@ -144,8 +144,8 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.
     return found if isinstance(found, check.Wrong) else None
 
 
-def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Give the chunks; what a store tells of wrong bytes in between counts as what it tells on opening."""
+def _checked(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks; missing or wrong bytes that the store reports midway are confirmed as those on opening are."""
     try:
         yield from chunks
     except (ObjectNotFound, ContentMismatch) as error:

@@ -1,4 +1,4 @@
-"""Artifacts as users see them: with their copies, and why they are where they are."""
+"""Artifacts as users see them: state, copies, next step, and the reasons for each."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -19,11 +19,11 @@ from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, Place
 from tierkeeper.values.events import EventView
 from tierkeeper.values.tiers import TierStats
 
-_HISTORY = 50  # events that an explanation tells
+_HISTORY = 50  # events in an explanation, the oldest first
 
 
 def show(engine: Engine, ref: Ref) -> ArtifactView:
-    """Return one artifact in whatever state; raises ArtifactNotFound."""
+    """Return one artifact, in any state; raises ArtifactNotFound."""
     with engine.catalog.reading() as connection:
         row = artifacts.by_ref(connection, ref)
         if row is None:
@@ -32,7 +32,7 @@ def show(engine: Engine, ref: Ref) -> ArtifactView:
 
 
 def views(engine: Engine, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
-    """Return these artifacts with their copies and what is next."""
+    """Return these artifacts with their copies and their next steps."""
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
     due = schedule.of_many(connection, [row.id for row in rows])
     labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
@@ -41,7 +41,10 @@ def views(engine: Engine, connection: sa.Connection, rows: Sequence[ArtifactRow]
 
 
 def explain(engine: Engine, ref: Ref) -> Explanation:
-    """Say where the copies are and why, what blocks the next step, what comes and when; or how it ended."""
+    """Return where the copies are and why, the next step, its time and what blocks it; of a purged one, how it ended.
+
+    Raises ArtifactNotFound.
+    """
     with engine.catalog.reading() as connection:
         row = artifacts.by_ref(connection, ref)
         if row is None:
@@ -80,11 +83,11 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
 def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
     """Return every tier's counts, hottest first; bytes as stored."""
     with engine.catalog.reading() as connection:
-        found = browse.tier_stats(connection, tenant=tenant)
+        counts = browse.tier_stats(connection, tenant=tenant)
     result = []
     for tier in engine.tiers:
-        present = found.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0, 0))
-        doomed = found.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0, 0))
+        present = counts.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0, 0))
+        doomed = counts.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0, 0))
         result.append(
             TierStats(
                 tier=tier.name,
@@ -106,7 +109,7 @@ def _ended_by(history: Sequence[EventView]) -> str:
 
 
 def _ended(history: Sequence[EventView]) -> str:
-    """Who deleted it, why and when, and when its last copy was gone."""
+    """Return a sentence: who deleted the artifact, when and why, and when its last copy was destroyed."""
     parts = []
     for event in history:
         if event.type == EventType.DELETED:
@@ -168,15 +171,18 @@ def _placement(copy: PlacementRow, quarantine: timedelta) -> PlacementView:
 
 
 def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactView]:
-    """Yield what matches, by tenant, workflow, name and version, with copies; nothing is held between two pages."""
+    """Yield the matching artifacts with their copies, by tenant, workflow, name and version.
+
+    No connection is held between two pages.
+    """
     after: ArtifactRow | None = None
-    left = limit
-    while left is None or left > 0:
+    remaining = limit
+    while remaining is None or remaining > 0:
         with engine.catalog.reading() as connection:
-            rows = browse.page(connection, filter_, after=after, limit=left)
+            rows = browse.page(connection, filter_, after=after, limit=remaining)
             page = views(engine, connection, rows)
         yield from page
         if len(rows) < browse.PAGE:
             return
         after = rows[-1]
-        left = None if left is None else left - len(rows)
+        remaining = None if remaining is None else remaining - len(rows)

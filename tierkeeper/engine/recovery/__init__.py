@@ -1,4 +1,4 @@
 """The catalog as a whole: dumped, rebuilt, compared with the stores, accepted after a restore, examined.
 
-One artifact that lost a copy is converge's; bytes that no row knows in a healthy catalog are reconcile's.
+Not here: a single artifact that lost a copy (converge), and bytes without a row in a healthy catalog (reconcile).
 """

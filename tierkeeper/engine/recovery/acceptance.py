@@ -1,9 +1,9 @@
 """An operator's two decisions after a catalog was restored or rebuilt.
 
-To accept it: the stores are compared with it (:mod:`tierkeeper.engine.recovery.stocktaking`), so that nothing that was
-stored or moved meanwhile is taken for an orphan, then its epoch goes above every one seen, and collect goes on. To
-approve what was found only in the stores: its hold named ``rebuilt`` is released, and the policies decide about it
-again.
+Accept the catalog: the stores are compared with it (:mod:`tierkeeper.engine.recovery.stocktaking`), so that nothing
+stored or moved meanwhile is taken for an orphan; then its epoch is raised above every epoch seen, and collect resumes.
+Approve the artifacts that were found only in the stores: their hold named ``rebuilt`` is released, and policies apply
+to them again.
 """
 
 import time
@@ -31,7 +31,7 @@ from tierkeeper.engine.trust import epoch, marking
 from tierkeeper.values.recovery import Acceptance, Approved
 
 _BATCH = 500
-_LEASES = 1.5  # after so many of them what nobody renews has ended
+_LEASES = 1.5  # lease lengths to wait: by then every lease that is not renewed has expired
 
 
 def accept(
@@ -43,11 +43,11 @@ def accept(
     found: Callable[[Adopted], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Acceptance:
-    """Trust the catalog as it is, once the stores are compared with it; nothing to do where it is trusted.
+    """Compare the catalog with the stores, then trust it; a catalog that is trusted already is left as it is.
 
-    The catalog gets a new line then, and so do the marks of its tiers: of two copies of one catalog the one that was
-    accepted last can use them. Raises CatalogRestored while a rebuild is not finished, StoreTransient where a tier does
-    not answer, and AcceptedMeanwhile where somebody else was faster.
+    The catalog and the marks of its tiers get a new line: of two copies of one catalog, only the one accepted last can
+    use the tiers. Raises CatalogRestored while a rebuild is unfinished, StoreTransient where a tier does not answer,
+    and AcceptedMeanwhile where another accept finished first.
     """
     line = _line(engine)
     with engine.marks.assuming(marking.of_this_catalog(engine)):
@@ -85,22 +85,23 @@ def _accept(
         counts = stocktaking.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
     with job.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
-        engine.catalog.run(placements.forget_misses)  # a look noted by another state of the catalog is none (R20)
+        engine.catalog.run(placements.forget_misses)  # misses noted in another state of the catalog do not count (R20)
         intents = _forget_intents(engine)
         counts = stocktaking.take_stock(
             engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
         )
-        here = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))
-        epoch.write_twin(engine, here)
+        raised = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))
+        epoch.write_twin(engine, raised)
         work.add(counts)
-    return Acceptance(doubt, here.number, counts)
+    return Acceptance(doubt, raised.number, counts)
 
 
 def _forget_intents(engine: Engine) -> list[Intent]:
-    """Drop the intents that came with the older catalog: collect would take them for stale, and delete their bytes.
+    """Drop and return the intents that came with the older catalog: collect would delete their bytes as stale.
 
-    They may have been committed since, and their sources collected; then the stores have them, and they are taken over.
-    Those at work now renew their leases; what came with the catalog does not, so its last leases are waited for.
+    Their copies may have been committed since, and the sources collected; then the stores have the bytes, and these are
+    taken over. Writers at work now renew their leases and those of the older catalog do not, so the drop waits until
+    the older leases have expired.
     """
     with engine.catalog.reading() as connection:
         before = epochs.noted_at(connection)
@@ -112,10 +113,10 @@ def _forget_intents(engine: Engine) -> list[Intent]:
         time.sleep(1)
 
     def unit(connection: sa.Connection) -> list[Intent]:
-        found = rebuilding.ended_intents(connection, before=before)
-        touched = {intent.blob for intent in found}
+        ended = rebuilding.ended_intents(connection, before=before)
+        touched = {intent.blob for intent in ended}
         blobs.lock(connection, touched)
-        dropped = rebuilding.drop_intents(connection, [intent.id for intent in found])
+        dropped = rebuilding.drop_intents(connection, [intent.id for intent in ended])
         blobs.drop_unused(connection, touched)
         return dropped
 
@@ -129,15 +130,15 @@ def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, cal
         raise AcceptedMeanwhile
     now = catalog_now(connection)
     number = max(highest, epochs.standing(connection).epoch.number) + 1
-    here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-    epochs.raise_to(connection, here, by=caller.actor, reason=reason, now=now)
+    raised = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+    epochs.raise_to(connection, raised, by=caller.actor, reason=reason, now=now)
     epochs.set_trust(connection, epochs.TRUSTED, by=caller.actor, reason=reason, now=now, event=RestoreAccepted)
     identity.begin_line(connection, by=caller.actor, reason=reason, now=now)
-    return here
+    return raised
 
 
 def approve(engine: Engine, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
-    """Release the holds of a rebuild, batch by batch; yield each artifact."""
+    """Release the holds named ``rebuilt``, batch by batch; yield each artifact. A dry run releases none."""
     after: UUID = UUID(int=0)
     while True:
         with engine.catalog.reading() as connection:

@@ -1,9 +1,9 @@
-"""Take over bytes that no placement knows: what a rebuilt or restored catalog has lost is told by the objects.
+"""Adopt objects without a placement: a rebuilt or restored catalog learns from the objects what it has lost.
 
-An object is adopted when it describes itself and its bytes, read whole, are what it says. It becomes another copy of an
-artifact that the catalog knows, or a new artifact, under a hold named ``rebuilt``: nothing of it expires until somebody
-has looked at it. What the catalog knows to have been purged, or collected, does not come back to life; it stays an
-orphan, which reconcile deletes in its own time.
+An object is adopted when it describes itself and its bytes, read whole, match that description. It becomes another copy
+of an artifact that the catalog knows, or a new artifact under a hold named ``rebuilt``: that one cannot expire until an
+operator approves it. Content that the catalog knows as purged or collected is not revived; its object stays an orphan,
+which reconcile deletes after its quarantine.
 """
 
 import functools
@@ -66,7 +66,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """One object and what became of it, or would."""
+    """One object and what became of it, or would in a dry run."""
 
     object: Object
     what: Adoption
@@ -76,11 +76,11 @@ class Adopted:
 def adopt(
     engine: Engine, objects: Sequence[Object], *, caller: Caller, run: UUID | None, dry_run: bool
 ) -> list[Adopted]:
-    """Take over what can be; a dry run reads no bytes, and says what would come back."""
+    """Adopt these objects where possible; a dry run reads no bytes and returns what would be adopted."""
     ends = _ends(engine, objects)
-    candidates = [one for one in objects if layout.placement_of(one.location) not in ends]
+    candidates = [each for each in objects if layout.placement_of(each.location) not in ends]
     look = functools.partial(_described, engine, read=not dry_run)
-    done = [Adopted(one, Adoption.LEFTOVER) for one in objects if layout.placement_of(one.location) in ends]
+    done = [Adopted(each, Adoption.LEFTOVER) for each in objects if layout.placement_of(each.location) in ends]
     aside = []
     answers = engine.in_parallel(look, candidates)
     away = engine.refused(one.tier for one in candidates)
@@ -99,7 +99,7 @@ def adopt(
             continue
         try:
             done.append(engine.catalog.run(unit))
-        except sa.exc.DataError:  # it says of itself what no row can hold: that is no matter of the others
+        except sa.exc.DataError:  # its description does not fit a row; the other objects are not affected
             _log.exception("an object cannot be taken over", tier=one.tier, location=one.location)
             done.append(Adopted(one, Adoption.UNKNOWN))
             aside.append(one)
@@ -109,7 +109,7 @@ def adopt(
 
 
 def counted(done: Sequence[Adopted]) -> Counter[str]:
-    """Return how many there are of each."""
+    """Return how many objects had each outcome."""
     return Counter(one.what.value for one in done)
 
 
@@ -127,7 +127,7 @@ def note(
     caller: Caller,
     run: UUID | None,
 ) -> None:
-    """Write what was decided about bytes that stay without a placement: this catalog knows of them from now on."""
+    """Write an event for each object that stays without a placement, unless it has one: the catalog knows it then."""
     ids = {one: layout.placement_of(one.location) for one in objects}
     noted = events.ends_of(connection, {id_ for id_ in ids.values() if id_ is not None})
     lines = [
@@ -146,7 +146,7 @@ def note(
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What an object is, and who vouches for its bytes; nobody where they were not read."""
+    """An object's description, what vouches for its bytes (None where they were not read), and their pin."""
 
     info: ObjectInfo
     vouched: Vouched | None
@@ -154,9 +154,9 @@ class Described:
 
 
 def _described(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
-    """Return what the object is, verified byte by byte if ``read``.
+    """Return the object's description, verified byte by byte if ``read``, or why it cannot be adopted.
 
-    What is damaged is looked at again: a store may answer wrong once, and what is left aside stays so.
+    A damaged object is checked twice: a store may err once, and an object left aside is not considered again.
     """
     first = _seen(engine, one, read=read)
     return _seen(engine, one, read=read) if first is Adoption.DAMAGED else first
@@ -181,24 +181,25 @@ def _seen(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
 
 
 def _vouched(engine: Engine, one: Object, info: ObjectInfo) -> tuple[Vouched | None, str | None]:
-    """Read it whole; of a class that must be thawed first the store's own checksum is taken, where it has one.
+    """Return what vouches for the object's bytes, and the pin that names them; None twice where the bytes are wrong.
 
-    With who vouches for it comes what names its bytes.
+    The object is read whole. In a class that must be thawed first the store's own checksum is compared instead; raises
+    ThawNeeded where the store has none, or another.
     """
     store, form = engine.store(one.tier), StoredForm(one.location, one.version)
     try:
         read = opener.read(store, form)
     except ThawNeeded:
-        seen = store.head(opener.key_of(form))
-        if seen.sha256 == info.sha256:
-            return Vouched.SERVER, one.version or seen.pin
+        head = store.head(opener.key_of(form))
+        if head.sha256 == info.sha256:
+            return Vouched.SERVER, one.version or head.pin
         raise
     wrong = info.content.difference(sha256=read.sha256)
     return (None, None) if wrong else (Vouched.READ, one.version or read.pin)
 
 
 def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
-    """Whether what it says is well-formed, for it becomes rows of the catalog, and lies where such a copy is put."""
+    """Return True if the description is well-formed, as rows are made of it, and the store puts such a copy there."""
     try:
         check_segment(info.tenant, field="tenant")
         check_segment(info.workflow, field="workflow")
@@ -211,7 +212,7 @@ def _is_ours(store: Store, info: ObjectInfo, location: str) -> bool:
 def _take(
     connection: sa.Connection, *, engine: Engine, one: Object, found: Described, caller: Caller, run: UUID | None
 ) -> Adopted:
-    """Give one object its rows, in the order of the locks."""
+    """Insert the rows of one object, taking locks in their fixed order."""
     info = found.info
     scope = tenants.scopes(connection, [info.tenant])[info.tenant]
     blob = blobs.take(connection, [(scope, info.sha256, info.size)])[scope, info.sha256]
@@ -222,7 +223,7 @@ def _take(
     moment = Moment.read(connection, engine)
     now = moment.now
     if placements.load(connection, [info.placement]):
-        return Adopted(one, Adoption.GONE, ref)  # somebody else was faster
+        return Adopted(one, Adoption.GONE, ref)  # another run adopted it first
     if known is not None and known.sha256 == info.sha256:
         needing = known if known.counted else _sharing(connection, blob)
         if needing is None:
@@ -233,7 +234,7 @@ def _take(
         _place(connection, engine, one, found, blob, owner=known.id, now=now)
         _tell_of_copy(connection, row, one, now=now, caller=caller, run=run)
         return Adopted(one, Adoption.COPY, row.ref)
-    version = info.version if known is None else head.latest + 1  # two catalogs gave out the same version
+    version = info.version if known is None else head.latest + 1  # two catalogs assigned the same version
     row = _new(moment, one, info, blob=blob, name=head.id, version=version)
     artifacts.set_latest(connection, {head.id: max(head.latest, version)})
     artifacts.insert(connection, [row])
@@ -248,7 +249,7 @@ def _take(
 
 
 def _sharing(connection: sa.Connection, blob: UUID) -> ArtifactRow | None:
-    """Return an artifact that needs the content, under whatever name."""
+    """Return an artifact that still needs the content, under any name; None if there is none."""
     return next((row for row in artifacts.of_blobs(connection, [blob]) if row.counted), None)
 
 
@@ -262,7 +263,7 @@ def _place(
     owner: UUID,
     now: datetime,
 ) -> None:
-    """Give the copy its row: present, or doomed where a good copy is present."""
+    """Insert the copy's row: present, or doomed where the tier has a good present copy; a bad one is doomed instead."""
     info = found.info
     copies = placements.of_blobs(connection, [blob])[blob]
     occupied = [copy for copy in copies if copy.tier == one.tier and copy.state is PlacementState.PRESENT]

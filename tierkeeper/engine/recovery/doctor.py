@@ -1,7 +1,7 @@
-"""Ask a catalog in use whether the invariants hold, and what an operator has to know; change nothing.
+"""Check the invariants of a catalog in use, and report what an operator has to know; change nothing.
 
-It asks the catalog alone, and the coldest tier for the epoch's twin and the dumps: whether the stores have what the
-catalog says is for reconcile and verify to find out.
+Only the catalog is read, and the coldest tier for the epoch's twin and the dumps. Whether the stores have what the
+catalog says is checked by reconcile and verify.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from tierkeeper.values.health import Condition
 from tierkeeper.values.recovery import Checkup
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_DUMP_AGE = timedelta(days=2)  # they are made daily
+_DUMP_AGE = timedelta(days=2)  # dumps are made daily
 _LATE = timedelta(hours=1)
 
 _BUG = "This is a defect of tierkeeper, or somebody changed the catalog by hand: keep a copy of it, and report it."
@@ -55,7 +55,7 @@ _NOTED = {
 
 
 def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
-    """Yield one line a check; ``everything``: all events, not only those of the artifacts of the last day."""
+    """Yield one line per check; ``everything``: check all events, not only those of the last day's artifacts."""
     with engine.catalog.reading() as connection:
         now = catalog_now(connection)
     yield from _apart("epoch", lambda: _epoch(engine))
@@ -68,7 +68,7 @@ def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
 
 
 def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
-    """One check that fails is one line, and the others are made."""
+    """Yield the check's line; an error becomes a line too, so that the other checks are made."""
     try:
         yield ask()
     except TierkeeperError as error:

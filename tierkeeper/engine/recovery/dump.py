@@ -1,10 +1,10 @@
 """Dump the catalog into the coldest tier, so that it can be rebuilt from there.
 
-All tables at one moment, by COPY in one snapshot, into files on this machine's disk; then, with no transaction open,
-into the store; the manifest last. A dump that was interrupted has no manifest and does not count. The events since the
-last dump go into a segment of their own. When the new dump was read back and is right, the oldest ones go, until as
-many as the settings say are left; not from a catalog that is not trusted (it may be an older one than they are), nor
-while deletes are switched off.
+All tables are copied at one moment, by COPY in one snapshot, to files on this machine's disk; then, with no transaction
+open, to the store, the manifest last. An interrupted dump has no manifest and does not count. The events since the last
+dump go into a segment of their own. Once the new dump has been read back and is right, the oldest dumps beyond
+``dumps.keep`` are deleted; not by a catalog that is not trusted (it may be older than they are), nor while deletes are
+switched off.
 """
 
 import gzip
@@ -54,7 +54,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """An object of the dump: what it should be, and whether its bytes were vouched for as they were written."""
+    """An object of the dump: its location and SHA-256, and whether its bytes were vouched for on writing."""
 
     location: str
     sha256: str
@@ -62,7 +62,7 @@ class _Written:
 
 
 def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
-    """Make one dump and check it; raises DumpMissing where there is no tier to keep it in."""
+    """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = home(engine)
     with job.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
         distrusted = epoch.advance(engine, caller=caller)
@@ -82,14 +82,14 @@ def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) ->
 
 
 def listed(engine: Engine) -> list[DumpView]:
-    """Return the dumps there are, newest first: also those of the lost catalog that an empty one is to take over."""
+    """Return the dumps, newest first, including those of the lost catalog that an empty catalog is to replace."""
     store = home(engine)
     with engine.marks.assuming(marking.found(engine, only=store.config.tier)):
         return dumpfiles.listed(store)
 
 
 def home(engine: Engine) -> Store:
-    """Return the store that has the dumps; DumpMissing where there is none for them."""
+    """Return the store that keeps the dumps; DumpMissing where every tier is a database."""
     store = reserved.home(engine)
     if store is None:
         raise DumpMissing(tier=engine.tiers[-1].name, named=" (a database tier holds records only)")
@@ -178,31 +178,31 @@ def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: 
 
 
 def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, heard: Callable[[], None]) -> None:
-    """Read back what was written; ContentMismatch where it is not that.
+    """Read back every object of the dump; ContentMismatch where the bytes differ.
 
-    Frozen classes are asked for their checksum; where they tell none, the bytes must have been vouched for as they
-    were written.
+    Objects in a class that must be thawed are compared by the store's checksum; without one, their bytes must have been
+    vouched for on writing.
     """
     copied = {part.location: part.sha256 for part in manifest.parts}
     copied |= {segment.location: segment.sha256 for segment in manifest.events[-1:]}
     for each in written:
         heard()
-        sha256 = copied.get(each.location, each.sha256)  # what left the catalog, not what was sent of it
+        sha256 = copied.get(each.location, each.sha256)  # of what left the catalog, rather than of what was sent
         try:
             found = opener.read(store, StoredForm(each.location)).sha256.hex()
         except ThawNeeded:
-            told = store.head(ObjectKey(each.location)).sha256
-            if told is None and not each.vouched:
+            checksum = store.head(ObjectKey(each.location)).sha256
+            if checksum is None and not each.vouched:
                 reason = "nobody vouches for them, and they cannot be read before they are thawed; older dumps stay"
                 raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason) from None
-            found = sha256 if told is None else told.hex()
+            found = sha256 if checksum is None else checksum.hex()
         if found != sha256:
             reason = f"their SHA-256 is {found}, not {sha256}"
             raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason)
 
 
 def _prune(engine: Engine, store: Store, newest: str) -> int:
-    """Delete the dumps before the last so many complete ones, interrupted ones with them; return how many went."""
+    """Delete dumps older than the last ``dumps.keep`` complete ones, interrupted ones too; return how many."""
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None:
             return 0

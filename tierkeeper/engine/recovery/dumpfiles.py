@@ -1,9 +1,10 @@
-"""What a dump of the catalog is made of, and where its files lie in the coldest tier.
+"""The files of a catalog dump, and their locations in the coldest tier.
 
-``.tierkeeper/dumps/<time>-<id>/`` has a file a table and, written last, ``manifest.json``: a dump without one was
-interrupted and does not count. ``.tierkeeper/events/<line>/`` has the events as segments, each from a moment on up to
-another: they are append-only, so that a dump adds what is new and names those that are there. A line of segments ends
-where the catalog's own does (:class:`tierkeeper.catalog.epochs.Epoch`). All are gzipped text as COPY writes it.
+``.tierkeeper/dumps/<time>-<id>/`` has one file per table and, written last, ``manifest.json``: a dump without it was
+interrupted and does not count. ``.tierkeeper/events/<line>/`` has the events in segments, each from one moment to
+another. Events are append-only, so a dump adds a segment with the new ones and names the earlier segments. A line of
+segments ends where the catalog's line does (:class:`tierkeeper.catalog.epochs.Epoch`). Tables and segments are gzipped
+text as COPY writes it.
 """
 
 import json
@@ -24,8 +25,8 @@ EVENTS_FOLDER = f"{reserved.PREFIX}events/"
 MANIFEST = "manifest.json"
 GZIP = "application/gzip"
 _DUMP = re.compile(re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-[0-9a-f-]{36})/(?P<file>.+)")
-#: the release before wrote segments without ``v2``, of events without cluster and transaction (R33): these are in no
-#: chain, so that the first dump after the upgrade has all events with both
+#: the release before wrote segments without ``v2``, whose events lack cluster and transaction (R33); no chain includes
+#: them, so the first dump after the upgrade has all events with both
 _SEGMENT = re.compile(r"v2-(\d{20})-(\d{20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: an event's time is taken in its transaction, and lies at most this long before its commit
@@ -34,7 +35,7 @@ _OVERLAP = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file: a table's rows, with the hash of its bytes."""
+    """The file of one table: ``size`` in bytes and ``sha256`` in hexadecimal, both of the gzipped file."""
 
     table: str
     columns: tuple[str, ...]
@@ -46,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file of events; those from ``since`` on that had committed at ``until``."""
+    """One file of events: those from ``since`` on that were committed at ``until``."""
 
     location: str
     since: datetime
@@ -57,7 +58,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What one complete dump is."""
+    """The manifest of one complete dump."""
 
     name: str
     taken_at: datetime
@@ -69,7 +70,7 @@ class Manifest:
     events: tuple[Segment, ...]
 
     def as_json(self) -> bytes:
-        """Return the file."""
+        """Return the content of ``manifest.json``."""
         return json.dumps({"format": FORMAT, **asdict(self)}, default=str, indent=1).encode()
 
 
@@ -84,7 +85,7 @@ class DumpView:
 
 
 def located(name: str, file: str) -> str:
-    """Return where a file of a dump lies."""
+    """Return the location of a file of a dump."""
     return f"{FOLDER}{name}/{file}"
 
 
@@ -94,7 +95,7 @@ def named(at: datetime, mark: UUID) -> str:
 
 
 def segment_located(line: UUID, segment: Segment, mark: UUID) -> str:
-    """Return where a segment lies; its name says all there is to know of it, so that a listing is enough."""
+    """Return the location of a segment; its name carries every field, so that a listing is enough to know it."""
     times = f"{_digits(segment.since)}-{_digits(segment.until)}"
     return f"{EVENTS_FOLDER}{line}/v2-{times}-{segment.rows}-{segment.sha256}-{mark}"
 
@@ -113,13 +114,13 @@ def listed(store: Store) -> list[DumpView]:
 
 
 def files_of(store: Store, name: str) -> list[ObjectKey]:
-    """Return every file of a dump; the manifest first, so that what is half deleted does not count."""
-    found = [stored.location for stored in store.list(f"{FOLDER}{name}/")]
-    return [ObjectKey(location) for location in sorted(found, key=lambda place: not place.endswith(MANIFEST))]
+    """Return every file of a dump; the manifest first, so that a half deleted dump does not count."""
+    locations = [stored.location for stored in store.list(f"{FOLDER}{name}/")]
+    return [ObjectKey(location) for location in sorted(locations, key=lambda place: not place.endswith(MANIFEST))]
 
 
 def chain(store: Store, line: UUID) -> list[Segment]:
-    """Return the segments that together have all events of a line up to the last one's end, without a gap."""
+    """Return segments that together have all events of a line, without a gap, up to the end of the last."""
     found = []
     for stored in store.list(f"{EVENTS_FOLDER}{line}/"):
         match = _SEGMENT.fullmatch(stored.location.rpartition("/")[2])
@@ -137,12 +138,12 @@ def chain(store: Store, line: UUID) -> list[Segment]:
 
 
 def next_start(segments: Sequence[Segment]) -> datetime:
-    """Return from when on the next segment has the events: a while before the last one's end."""
+    """Return the start of the next segment: ``_OVERLAP`` before the end of the last one."""
     return segments[-1].until - _OVERLAP if segments else _EPOCH
 
 
 def read_manifest(store: Store, tier: str, name: str | None) -> Manifest:
-    """Return the manifest of a dump, of the newest complete one without a name; raises DumpMissing."""
+    """Return the manifest of the dump ``name``, or of the newest complete dump; raises DumpMissing."""
     complete = [dump.name for dump in listed(store) if dump.complete and name in {None, dump.name}]
     if not complete:
         raise DumpMissing(tier=tier, named="" if name is None else f" {name!r}")

@@ -1,17 +1,18 @@
-"""Make the catalog again: from the newest dump and the exported events, and from what the stores have.
+"""Rebuild a lost catalog from the newest dump, the exported events, and the objects in the stores.
 
-1. look: the catalog is empty, the dump is complete, the tiers have the marks of one catalog. Nothing has changed.
-2. fetch: the dump's files onto this machine's disk, each with the hash that its manifest says. Nothing has changed.
-3. load (transaction): all of it, which catalog this is, as the marks in the tiers say, and the epoch above every one
-   seen; the catalog says of itself that it is being rebuilt, so that nothing is deleted. A crash before its commit
+1. look: check that the catalog is empty, the dump complete, and the tiers marked by one catalog. Nothing has changed.
+2. fetch: copy the dump's files to this machine's disk, each with the hash in its manifest. Nothing has changed.
+3. load (transaction): load the dump, set the catalog's identity to that of the tiers' marks, and raise the epoch above
+   every epoch seen; the catalog is marked as being rebuilt, so that nothing is deleted. A crash before the commit
    leaves the catalog empty.
-4. compare: every tier is listed (:mod:`tierkeeper.engine.recovery.stocktaking`); what is newer than the dump is taken
-   over under a hold, what is missing is reported. A crash in it leaves a catalog that is being rebuilt: the same
-   command goes on.
-5. finish: the tiers' marks say what the catalog says; then (transaction, and the epoch's twin) it is rebuilt, and not
-   trusted until an operator accepts it. A crash before the transaction leaves a catalog that is being rebuilt.
+4. compare: list every tier (:mod:`tierkeeper.engine.recovery.stocktaking`); objects newer than the dump are adopted
+   under a hold, missing copies are reported. A crash during it leaves a catalog that is being rebuilt: the same command
+   resumes.
+5. finish: write the catalog's marks to the tiers; then (transaction, and the epoch's twin) the catalog is rebuilt, and
+   not trusted until an operator accepts it. A crash before the transaction leaves a catalog that is being rebuilt.
 
-From the objects alone there is no step 2, and step 3 loads nothing: bytes and first names come back, all of it held.
+A rebuild from the objects alone has no files in step 2 and loads no rows in step 3: contents and their first names are
+recovered, all of them under the hold.
 """
 
 import gzip
@@ -52,7 +53,7 @@ _UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What a catalog is made from; no manifest where it is made from the objects, or an unfinished rebuild goes on."""
+    """The sources of a rebuild; no manifest where it uses the objects alone, or resumes an unfinished rebuild."""
 
     unfinished: bool
     heritage: Heritage
@@ -61,7 +62,7 @@ class Base:
 
 @dataclass(slots=True)
 class Fetched:
-    """The files of a dump on this machine's disk: each table's with its columns, and the events' in their order."""
+    """The files of a dump on this machine's disk: (table, columns, file) each, and the event files in their order."""
 
     tables: list[tuple[str, Sequence[str], BinaryIO]] = field(default_factory=list)
     events: list[BinaryIO] = field(default_factory=list)
@@ -77,10 +78,10 @@ def rebuild(
     found: Callable[[Adopted], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RebuildResult:
-    """Rebuild an empty catalog, or go on where a rebuild stopped.
+    """Rebuild an empty catalog, or resume a rebuild where it stopped.
 
-    Raises CatalogInUse, DumpMissing, DumpUnusable, StoreTransient where a tier does not answer. A dry run compares
-    nothing but the dump with what the stores list, and says how much would come back.
+    Raises CatalogInUse, DumpMissing, DumpUnusable, and StoreTransient where a tier does not answer. A dry run only
+    compares the dump with the stores' listings, and returns how much would be recovered.
     """
     base = step_1_look(engine, dump=dump, objects_only=objects_only)
     with engine.marks.assuming(base.heritage.marks):
@@ -107,7 +108,7 @@ def _result(run: UUID | None, base: Base, counts: Mapping[str, int], *, dry_run:
 
 
 def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> Base:
-    """Return what the catalog is to be made from; CatalogInUse where there is something else in it."""
+    """Return what the catalog is rebuilt from; CatalogInUse unless it is empty or an unfinished rebuild."""
     with engine.catalog.reading() as connection:
         unfinished = _unfinished(connection)
     heritage = marking.inherit(engine, unfinished=unfinished)
@@ -130,7 +131,7 @@ def _unfinished(connection: sa.Connection) -> bool:
 
 
 def _check_columns(manifest: Manifest) -> None:
-    """Refuse a dump with more than this version of the code knows of; what it lacks gets its defaults."""
+    """Raise DumpUnusable for tables or columns that this version does not know; columns it lacks get their defaults."""
     known = dumps.tables()
     for part in manifest.parts:
         if part.table not in known or not set(part.columns) <= set(dumps.columns(part.table)):
@@ -139,7 +140,7 @@ def _check_columns(manifest: Manifest) -> None:
 
 
 def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
-    """Return the dump's files, open until ``stack`` is closed; DumpUnusable."""
+    """Return the dump's files, open until ``stack`` is closed; DumpUnusable where a file has another hash."""
     fetched, manifest = Fetched(), base.manifest
     if manifest is not None:
         fetch = partial(_fetched, engine, dumping.home(engine), manifest)
@@ -153,7 +154,7 @@ def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
 
 
 def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller) -> list[Intent]:
-    """Load all of it; return the uploads that were open when the dump was taken."""
+    """Load the dump, its identity and its epoch; return the intents that were open when the dump was taken."""
     highest, manifest = max(epoch.twins(engine), default=0), base.manifest
 
     def unit(connection: sa.Connection) -> list[Intent]:
@@ -171,8 +172,8 @@ def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller)
         intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
         placements.forget_misses(connection)
         number = max(highest, epochs.standing(connection).epoch.number) + 1
-        here = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-        epochs.raise_to(connection, here, by=caller.actor, reason="a rebuild", now=now)
+        raised = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+        epochs.raise_to(connection, raised, by=caller.actor, reason="a rebuild", now=now)
         epochs.set_trust(
             connection, epochs.REBUILDING, by=caller.actor, reason=_UNFINISHED, now=now, event=RebuildBegun
         )
@@ -184,7 +185,7 @@ def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller)
 def _take_over(
     connection: sa.Connection, manifest: Manifest | None, heritage: Heritage, *, caller: Caller, now: datetime
 ) -> None:
-    """Make the catalog the one that the tiers belong to; DumpUnusable where the dump is another one's."""
+    """Give the catalog the identity in the tiers' marks; DumpUnusable where the dump is of another catalog."""
     known = identity.read(connection)
     if manifest is not None and known is not None and heritage.catalog not in {None, known.catalog}:
         problem = f"it is of catalog {known.catalog}, and the tiers have the marks of {heritage.catalog}"
@@ -208,12 +209,12 @@ def step_4_compare(
     found: Callable[[Adopted], None] | None,
     progress: Callable[[int], None] | None,
 ) -> Mapping[str, int]:
-    """List every tier, take over what is newer than the dump, report what is missing; return the counts."""
+    """List every tier, adopt objects newer than the dump, report missing copies; return the counts."""
     return stocktaking.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
 
 
 def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
-    """Renew the marks, say that the catalog is rebuilt and not accepted yet, then write the epoch's twin."""
+    """Renew the marks, set the catalog to rebuilt but not accepted, then write the epoch's twin."""
     marking.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
     reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
@@ -229,7 +230,7 @@ def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
 
 @contextmanager
 def _fetched(engine: Engine, store: Store, manifest: Manifest, location: str, sha256: str) -> Iterator[BinaryIO]:
-    """A file of a dump on this machine's disk; DumpUnusable where it is not what the manifest says."""
+    """Yield a copy of a dump's file on this machine's disk; DumpUnusable where its SHA-256 is not the manifest's."""
     with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
         digest = Digest()
         with store.open(ObjectKey(location)) as chunks:

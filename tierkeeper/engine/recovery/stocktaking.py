@@ -1,9 +1,9 @@
-"""Make a catalog agree with what the stores really have, after it was rebuilt or restored.
+"""Make a rebuilt or restored catalog agree with what the stores have.
 
-Every tier is looked at as reconcile does (:mod:`tierkeeper.engine.reconcile.look`). What no placement knows is taken
-over first, in all tiers (:mod:`tierkeeper.engine.recovery.adopt`); then what is missing or is another size is reported,
-so that converge makes it anew. In this order a copy that was moved meanwhile is found where it is now before it is
-missed where it was. Nothing is deleted. All of it can be done again, after a crash or because it took long.
+Every tier is compared as reconcile does (:mod:`tierkeeper.engine.reconcile.look`). Objects without a placement are
+adopted first, in all tiers (:mod:`tierkeeper.engine.recovery.adopt`); then copies that are missing or have another size
+are reported, so that converge replaces them. In this order a copy that was moved meanwhile is found at its new place
+before it is missed at its old one. Nothing is deleted. It can be repeated, after a crash or because it took long.
 """
 
 import gzip
@@ -53,10 +53,10 @@ def take_stock(
     found: Callable[[Adopted], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Counter[str]:
-    """Do it for every tier, and return what was found; StoreTransient where a tier does not answer.
+    """Compare every tier, adopt and repair; return the counts. StoreTransient where a tier does not answer.
 
-    ``intents`` are those that were dropped from the catalog: where their bytes are not there, an event says that it
-    knew them, so that they are orphans and no strangers should they still come.
+    ``intents``: those that were dropped from the catalog. Where the bytes of one were not adopted, an event records
+    that the catalog knew it, so that bytes which still arrive are an orphan and not a stranger.
     """
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
@@ -74,8 +74,8 @@ def take_stock(
             done = adopt.adopt(engine, batch, caller=caller, run=run, dry_run=dry_run)
             counts += adopt.counted(done)
             if found is not None:
-                for one in done:
-                    found(one)
+                for each in done:
+                    found(each)
             if progress is not None:
                 progress(len(batch))
         if intents:
@@ -86,17 +86,17 @@ def take_stock(
 
 
 def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], caller: Caller, run: UUID | None) -> None:
-    taken = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
-    left = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in taken]
-    adopt.note(connection, objects=left, event=BytesLeftOver, caller=caller, run=run)
+    adopted = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
+    unwritten = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in adopted]
+    adopt.note(connection, objects=unwritten, event=BytesLeftOver, caller=caller, run=run)
 
 
 def preview(
     engine: Engine, manifest: Manifest | None, *, progress: Callable[[int], None] | None = None
 ) -> Counter[str]:
-    """Compare the copies that a dump has with what the stores list, by their ids alone; change nothing."""
+    """Compare the copies in a dump with the stores' listings, by placement id alone; change nothing."""
     counts: Counter[str] = Counter()
-    with Seen() as dumped, Seen() as there:
+    with Seen() as dumped, Seen() as listed:
         for part in manifest.parts if manifest else ():
             if part.table == "placements":
                 for id_ in _dumped(engine, part):
@@ -105,19 +105,19 @@ def preview(
             listing = engine.store(tier.name).list()
             while chunk := list(islice(listing, _LISTED)):
                 ids = [layout.placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
-                there.add(each for each in ids if each is not None)
+                listed.add(each for each in ids if each is not None)
                 counts["foreign"] += ids.count(None)
                 if progress is not None:
                     progress(len(chunk))
             engine.marks.confirm(engine.store(tier.name))
-        both = heapq.merge(((each, 1) for each in dumped.ordered()), ((each, 2) for each in there.ordered()))
+        both = heapq.merge(((each, 1) for each in dumped.ordered()), ((each, 2) for each in listed.ordered()))
         for _, sides in groupby(both, key=lambda pair: pair[0]):
             counts[_SIDES[sum({side for _, side in sides})]] += 1
     return +counts
 
 
 def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
-    """Return the ids of the copies that a dump knows to be there."""
+    """Yield the ids of the copies that are present or doomed in a dump."""
     place, state = part.columns.index("id"), part.columns.index("state")
     with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
         with dump.home(engine).open(ObjectKey(part.location)) as chunks:
