@@ -48,7 +48,7 @@ HEALING = (
     Mutant(
         "lost",
         "an artifact without any copy passes verify",
-        (Edit(_VERIFY, "list(present if good else here) or [None]", "list(present if good else here)"),),
+        (Edit(_VERIFY, "list(present if good else kept) or [None]", "list(present if good else kept)"),),
         (f"{_LOST}test_verify_of_lost_content_says_so",),
     ),
     Mutant(

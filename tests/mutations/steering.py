@@ -59,8 +59,8 @@ _RECONCILE = (
         (
             Edit(
                 ACT,
-                "[orphan for orphan in here if _without_placement(orphan, copies.get(orphan.location))]",
-                "list(here)",
+                "[orphan for orphan in locked if _without_placement(orphan, copies.get(orphan.location))]",
+                "list(locked)",
             ),
         ),
         (f"{ORPHANS}test_a_row_that_comes_before_the_delete_keeps_it",),

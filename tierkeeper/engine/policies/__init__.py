@@ -1,4 +1,4 @@
-"""Policies as they are in force: applied, removed, and what an edit makes due sooner.
+"""The policies in force: applying, removing and showing them, and the recompute of what an edit makes due sooner.
 
-What a policy decides about an artifact is :mod:`tierkeeper.engine.moment`.
+Not here: the decision of a policy about an artifact (:mod:`tierkeeper.engine.moment`).
 """

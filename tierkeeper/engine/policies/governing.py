@@ -1,4 +1,4 @@
-"""Changing the policies: new versions, checked against each other, and the recompute that follows."""
+"""Apply, remove and show policies: new versions are checked against each other, and a recompute follows."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ from tierkeeper.values.policies import PolicyChange, PolicyView
 
 
 def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
-    """Make these policies govern: each that differs from its active version becomes the next one.
+    """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
-    Raises PolicyTie, and InvalidInput for two policies of one name; then nothing is changed. Existing artifacts follow
-    by the recompute that this leaves behind as a run.
+    Raises PolicyTie, and InvalidInput for two policies of one name or the name of a built-in one; nothing is changed
+    then. Existing artifacts follow by a recompute, whose run is created in the same transaction.
     """
     names = [policy.name for policy in new]
     for policy in new:
@@ -58,7 +58,7 @@ def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: boo
 
 
 def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
-    """Make the built-in policies say what the settings say; return what that changed."""
+    """Bring the built-in policies into line with the settings; return those that changed."""
     settings = engine.settings
     undo = Duration.of(settings.engine.undo)
     numbers = settings.retention
@@ -76,7 +76,7 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyCha
 
 
 def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
-    """End a policy; what it governed falls to the next that matches. PolicyNotFound; built-in ones stay."""
+    """Remove a policy; the next that matches governs its artifacts. PolicyNotFound; InvalidInput for a built-in one."""
 
     def unit(connection: sa.Connection) -> PolicyChange:
         policies.lock(connection)
@@ -102,7 +102,7 @@ def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
 
 
 def views(engine: Engine, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
-    """Return policies as users see them; the active ones, or every version. PolicyNotFound for unknown names."""
+    """Return the active policies, or every version of all or of ``name``; PolicyNotFound for an unknown name."""
     with engine.catalog.reading() as connection:
         if name is not None:
             rows = policies.of_name(connection, name)
@@ -125,7 +125,7 @@ def views(engine: Engine, *, name: str | None = None, all_versions: bool = False
 
 
 def tier_of_class(engine: Engine) -> Mapping[str, str]:
-    """Return which tier stands for a storage class of S3: the one whose URL carries it."""
+    """Return the tier of each S3 storage class: the hottest whose URL carries that class."""
     classes: dict[str, str] = {}
     for tier in engine.tiers:
         name = engine.store(tier.name).storage_class
@@ -138,7 +138,7 @@ def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow |
     matched = browse.count_matching(connection, policy.match)
     text = document.to_yaml(policy)
     if row is None:
-        # a name that was removed goes on counting: a version number is never used twice
+        # after a removal the version numbers of a name continue: none is used twice
         last = max((r.version for r in policies.of_name(connection, policy.name)), default=0)
         return PolicyChange(policy.name, last + 1, "new", matched, _diff("", text))
     if row.document == document.to_document(policy) and row.built_in == policy.built_in:
@@ -172,7 +172,7 @@ def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller)
 
 
 def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, caller: Caller) -> None:
-    """Leave a run that recompute takes up; it is part of the edit, so it can't be lost."""
+    """Create a run for recompute to resume; it is committed with the edit, so it cannot be lost."""
     edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
     if edited:
         runs.begin(

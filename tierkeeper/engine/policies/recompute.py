@@ -1,8 +1,8 @@
-"""After a policy edit: bring forward what the new rules make due sooner. It may only add work.
+"""After a policy edit: bring forward the artifacts that the new rules make due sooner. It may only add work.
 
-What they make due later stays as it was: converge looks at it at the old time, finds nothing to do and writes the new
-time. An edit leaves a run with a cursor; recompute takes up every such run from where it stands, so that a crash costs
-at most the page in work.
+Artifacts that become due later keep their time: converge decides about them at the old time, finds nothing to do and
+writes the new time. An edit leaves a run with a cursor; recompute resumes every such run at its cursor, so that a crash
+costs at most one page.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ _PAGE = 2000
 
 
 def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
-    """Finish the recomputes that edits left behind, oldest first; ``more``: the time was up before."""
+    """Finish the runs that edits created, oldest first; ``more`` in the result: ``deadline`` passed before the end."""
     counts: Counter[str] = Counter()
     while True:
         with engine.catalog.reading() as connection:
@@ -50,7 +50,7 @@ def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
         deletes_now: dict[UUID, bool] = {}
         for row in artifacts.load(connection, ids):
             decision = moment.decide(row)
-            # a longer retention is to be noted and locked in the stores, whatever else is due when
+            # a longer retention has to be recorded and locked in the stores now, whatever else is due when
             longer = decision.retain_until != row.retain_until
             due_at = now if longer else decision.due_at(row.wanted, now=now)
             deletes_now[row.id] = decision.action is Action.DELETE

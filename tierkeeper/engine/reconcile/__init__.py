@@ -1,5 +1,4 @@
-"""Compares catalog and stores: by listing (reconcile), and by reading bytes again (verify).
+"""Compares catalog and stores: by listing (reconcile), and by reading bytes again (verify); deletes old orphans.
 
-What is found wrong is reported to :mod:`tierkeeper.engine.copies.damage`; converge makes it anew. Orphans are
-deleted here.
+Not here: bad copies are recorded by :mod:`tierkeeper.engine.copies.damage`, and converge copies the content again.
 """

@@ -1,13 +1,13 @@
 """What a reconcile does about its findings: report bad copies, so that converge repairs them, and delete old orphans.
 
-Orphans go in three parts. Nothing is locked meanwhile but their own rows: a location is never used twice and its row
-comes before its bytes (R1), so bytes that have no row when they are looked up can never be committed by anybody (R3).
+Orphans are deleted in three parts. Only their own rows are locked: a location is never used twice and its row is
+committed before its bytes (R1), so bytes that have no row when they are looked up can never be committed later (R3).
 
-- mark (transaction): THE DECISION POINT. What is in quarantine long enough and was seen again, and still has no
-  placement; deletes are enabled and the catalog is trusted. A crash leaves rows with ``deleting_at``.
-- delete: in the store, by exact version where there is one; what is gone already counts as deleted. A crash leaves the
-  same rows; the next reconcile finds the bytes gone and writes the events, or deletes them.
-- forget (transaction): the rows go, with an event each.
+- mark (transaction): THE DECISION POINT. An orphan goes if its quarantine is over, it was seen again, and it still has
+  no placement, while deletes are enabled and the catalog is trusted. A crash leaves rows with ``deleting_at``.
+- delete: in the store, by exact version where there is one; bytes that are gone already count as deleted. A crash
+  leaves the same rows; the next reconcile finds the bytes gone and writes the events, or deletes them.
+- forget (transaction): the rows are deleted, with an event each.
 """
 
 from collections import Counter
@@ -42,16 +42,16 @@ _BATCH = 500
 def repair(
     engine: Engine, look: Look, *, caller: Caller, progress: Callable[[int], None] = lambda _done: None
 ) -> Counter[str]:
-    """Report a tier's bad copies, and heal those whose bytes are right again; return what was done."""
+    """Report a tier's bad copies, and heal those whose bytes are right again; return the counts of each outcome."""
     counts: Counter[str] = Counter()
-    found = look.bad()
-    while batch := list(islice(found, _BATCH)):
+    bad = look.bad()
+    while batch := list(islice(bad, _BATCH)):
         with engine.catalog.reading() as connection:
             copies = {copy.id: copy for copy in placements.load(connection, [each.placement for each in batch])}
             owners = inventory.owners(connection, {copy.blob_id for copy in copies.values()})
             rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}
-        there = [copies[each.placement] for each in batch if each.wrong is None and each.placement in copies]
-        counts += suspects.look_again(engine, [copy for copy in there if copy.suspect], caller=caller)
+        right = [copies[each.placement] for each in batch if each.wrong is None and each.placement in copies]
+        counts += suspects.look_again(engine, [copy for copy in right if copy.suspect], caller=caller)
         for each in batch:
             copy = copies.get(each.placement)
             if copy is not None and (each.wrong is not None or copy.damaged_at is not None):
@@ -61,13 +61,13 @@ def repair(
 
 
 def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | None, *, caller: Caller) -> str:
-    """Do what is to be done about one bad copy; return the word it is counted as."""
+    """Report one bad copy, or heal it if its bytes are right; return the word that it is counted under."""
     if bad.wrong is not None:
-        # the look read the mark after its last answer
+        # the look has read the mark after its last answer: no second read is needed
         reported = damage.report(engine, copy, bad.wrong, caller=caller, confirmed=True)
         words = {None: "passed over", damage.Reported.DAMAGED: "reported"}
         return words.get(reported) or damage.Reported.SUSPECT.value
-    if engine.refused([copy.tier]):  # the mark before; heal reads the one after (R19)
+    if engine.refused([copy.tier]):  # the mark before the read; heal reads it again afterwards (R19)
         return "still damaged"
     try:
         found = None if owner is None else check.check(engine, copy, owner.content, pinned=False)
@@ -86,7 +86,10 @@ def delete_orphans(
     run: UUID | None,
     progress: Callable[[int], None],
 ) -> Counter[str]:
-    """Delete what these looks saw again after its quarantine; raises DeletesDisabled and CatalogRestored."""
+    """Delete the orphans that these looks saw again after their quarantine; return the counts.
+
+    Raises DeletesDisabled and CatalogRestored.
+    """
     counts: Counter[str] = Counter()
     for look in looks:
         after: Orphan | None = None
@@ -101,7 +104,7 @@ def delete_orphans(
 
 
 def forget_gone(engine: Engine, look: Look, *, caller: Caller, run: UUID | None) -> int:
-    """Forget orphans that this look did not see any more: they are gone, or have a placement now; return how many."""
+    """Forget orphans that this look did not see again: gone, or with a placement now; return how many."""
     count = 0
     while True:
         with engine.catalog.reading() as connection:
@@ -113,17 +116,20 @@ def forget_gone(engine: Engine, look: Look, *, caller: Caller, run: UUID | None)
 
 
 def mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
-    """Look each up afresh and decide about its deletion; forget those that have a placement."""
+    """Look up each orphan again and return those to be deleted; forget those that have a placement.
+
+    Raises DeletesDisabled and CatalogRestored.
+    """
 
     def unit(connection: sa.Connection) -> list[Orphan]:
         refused = switches.deletes_refused(connection)
         if refused is not None:
             raise DeletesDisabled(reason=refused)
         epoch.require_trusted(connection)
-        here = quarantine.lock(connection, tier, orphans)
-        copies = inventory.at(connection, tier, {orphan.location for orphan in here})
-        going = [orphan for orphan in here if _without_placement(orphan, copies.get(orphan.location))]
-        quarantine.forget(connection, tier, [orphan for orphan in here if orphan not in going])
+        locked = quarantine.lock(connection, tier, orphans)
+        copies = inventory.at(connection, tier, {orphan.location for orphan in locked})
+        going = [orphan for orphan in locked if _without_placement(orphan, copies.get(orphan.location))]
+        quarantine.forget(connection, tier, [orphan for orphan in locked if orphan not in going])
         quarantine.decide(connection, tier, going, now=catalog_now(connection))
         return going
 
@@ -131,13 +137,16 @@ def mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
 
 
 def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
-    """Delete the bytes in bulk; return those that are gone. A refusal is logged, and tried again the next time."""
+    """Delete the bytes in bulk; return the orphans that are gone. A refusal is logged; the next reconcile retries it.
+
+    Raises TierNotOurs unless the tier's mark is right before and after.
+    """
     store = engine.store(tier)
     keys = [ObjectKey(orphan.location, orphan.version) for orphan in orphans]
     calls = [keys[start : start + store.delete_batch] for start in range(0, len(keys), store.delete_batch)]
     engine.marks.confirm(store, before=True)
     results = [result for call in calls for result in removal.remove(engine, tier, call)]
-    engine.marks.confirm(store)  # else the rows stay, and the next reconcile asks again
+    engine.marks.confirm(store)  # else the rows stay, and the next reconcile deletes again
     for result in results:
         if result.state is not DeleteState.DELETED:
             _log.warning("an orphan was not deleted", tier=tier, location=result.key.location, detail=result.detail)
@@ -146,7 +155,7 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
 
 
 def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:
-    """Forget these; an event for each whose deletion was decided; return how many were still there."""
+    """Delete the rows of these orphans, with an event for each whose deletion was decided; return how many."""
     if not orphans:
         return 0
 
@@ -163,12 +172,12 @@ def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, caller: Call
 def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:
     if copy is None:
         return True
-    # a version beside the placement's own; a copy still being written has not said yet which version is its own
+    # a version beside the placement's own; of a copy that is still being written the own version is not known yet
     return orphan.version is not None and copy.settled and copy.version not in {None, orphan.version}
 
 
 def _deleted(orphan: Orphan, *, caller: Caller, run: UUID | None) -> events.Line:
-    """The one event of an orphan's end; nothing else has its subject."""
+    """Return the event of an orphan's deletion; its subject is new, as an orphan has no id."""
     return events.Line(
         subject=new_id(),
         revision=1,

@@ -1,10 +1,10 @@
-"""Looking at one tier: its listing against the catalog, then the catalog against its listing. Deletes nothing.
+"""Compare one tier's listing with the catalog, then the catalog with that listing. Deletes nothing.
 
-The order is that of R4. A location is listed first and looked up then: what is in flight has its row before its first
-byte (R1), so bytes without a row were nobody's when they were listed, and whether they are there still is asked once
-more. A copy that was not listed is read, looked for by HEAD, and its row read again. So what is stored, moved and
-collected meanwhile is no finding. No connection is held while a store is asked. Nothing is concluded before the mark
-of the tier was read after the answers (R19).
+The order is that of R4. A location is listed first and looked up then: a copy in flight has its row before its first
+byte (R1), so bytes without a row had none when they were listed; a HEAD then checks that they still exist. A copy that
+was not listed is looked for by HEAD, and its row is read again. So artifacts that are stored, moved or collected
+meanwhile cause no finding. No connection is held during a store's call. No conclusion is drawn before the tier's mark
+has been read after the answers (R19).
 """
 
 import json
@@ -37,12 +37,12 @@ from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 
-_CHUNK = 1000  # objects of one look-up
-_PAGE = 5000  # placements of all tiers of one page
+_CHUNK = 1000  # objects per look-up
+_PAGE = 5000  # placements per page, of all tiers
 
 
 class _Origin(Enum):
-    """Where bytes without a row come from, in words where they are left alone."""
+    """Where bytes without a row come from; the value is the finding's text where they are left alone."""
 
     ENDED = "they lay here until their placement ended, or came after"
     UNHEARD_OF = "tierkeeper wrote them, and not under this catalog"
@@ -54,14 +54,14 @@ class _Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A copy to be reported, and what is wrong with it; None: it is known, and its bytes may be back."""
+    """A copy to be reported and what is wrong with it; None: it was reported before, and its bytes may be back."""
 
     placement: UUID
     wrong: Wrong | None
 
 
 class Look:
-    """One tier, looked at once; its bad copies stay on disk until it is closed."""
+    """One comparison of one tier; its bad copies are kept on disk until :meth:`close`."""
 
     def __init__(
         self,
@@ -85,20 +85,20 @@ class Look:
 
     @property
     def began(self) -> datetime:
-        """When it began, by the catalog's clock."""
+        """When the comparison began, by the catalog's clock."""
         return self._began.catalog
 
     @property
     def ripe(self) -> datetime:
-        """Since when at least an orphan must be known to be deleted: its quarantine is over by both clocks."""
+        """The latest first sighting of an orphan whose quarantine is over by both clocks, the catalog's and ours."""
         return self._began.earlier - self._limits.quarantine
 
     def close(self) -> None:
-        """Forget the bad copies."""
+        """Remove the file of the bad copies."""
         self._bad.close()
 
     def take(self) -> TierFindings:
-        """Look; a store that does not answer leaves the tier ``away``, and nothing is concluded from what it said."""
+        """Compare the tier. Where its store does not answer, ``away`` has the reason, and the rest shows nothing."""
         try:
             self._confirm()
             with Seen() as seen:
@@ -119,13 +119,13 @@ class Look:
         )
 
     def bad(self) -> Iterator[Bad]:
-        """Return the copies to be reported, and those whose bytes may be good again."""
+        """Yield the copies to be reported, and those whose bytes may be good again."""
         self._bad.seek(0)
         for line in self._bad:
             placement, wrong = json.loads(line)
             yield Bad(UUID(placement), None if wrong is None else Wrong(*wrong))
 
-    # -- what is listed
+    # -- the listing against the catalog
 
     def _list(self, seen: Seen) -> None:
         listing = self._store.list()
@@ -150,26 +150,26 @@ class Look:
             self._progress(len(chunk))
 
     def _is_text(self, each: Stored) -> bool:
-        """Whether a catalog can hold this name; one that is none is told, and left alone."""
+        """Return True if the catalog can hold this location; one that it cannot hold is a finding, and left alone."""
         shown = each.location.encode(errors="surrogateescape").decode(errors="backslashreplace").replace("\0", r"\x00")
         if shown != each.location:
             self._leave(replace(each, location=shown), FindingKind.FOREIGN, _Origin.ELSEWHERE.value)
         return shown == each.location
 
     def _note_strangers(self, strangers: Sequence[Stored], copies: dict[str, Copy]) -> None:
-        """Note bytes without a row. Between listing and look-up a collect may have been through: look again."""
-        there = [
+        """Record bytes without a row, after a HEAD: collect may have deleted them between listing and look-up."""
+        existing = [
             each
             for each, answer in zip(strangers, self._heads([_key(each) for each in strangers]), strict=True)
             if not isinstance(answer, ObjectNotFound)
         ]
-        beside = [each for each in there if each.location in copies]
-        alone = [each for each in there if each.location not in copies]
+        beside = [each for each in existing if each.location in copies]
+        alone = [each for each in existing if each.location not in copies]
         orphans: dict[tuple[str, str | None], Sighting] = {
             (each.location, each.version): _sighting(each) for each in beside if each.version is not None
         }
         for each in beside:
-            if each.version is None:  # such a key names all versions, the placement's own too
+            if each.version is None:  # a key without a version names all of them, the placement's own too
                 self._leave(each, FindingKind.FOREIGN, "it cannot be told from the placement's own")
         for each, origin in zip(alone, self._origins(alone), strict=True):
             match origin:
@@ -198,8 +198,9 @@ class Look:
     def _origins(self, alone: Sequence[Stored]) -> "list[_Origin]":
         """Return where these bytes without a row come from.
 
-        A row was committed before its bytes (R1), and went with an event that says where they lay. What has neither,
-        and is what tierkeeper writes, where it writes it, was written under another catalog: a later state of this one.
+        A row is committed before its bytes (R1), and is deleted with an event that records their location. An object
+        with neither that is what tierkeeper writes, where it writes it, was written under another catalog: a later
+        state of this one.
         """
         ids = [layout.placement_of(each.location) for each in alone]
         known = {id_ for id_ in ids if id_ is not None}
@@ -222,7 +223,7 @@ class Look:
         return found
 
     def _described(self, each: Stored) -> "_Origin":
-        """Return whether these bytes say of themselves that tierkeeper wrote them there."""
+        """Return whether the object's own description says that tierkeeper wrote it at this location."""
         try:
             info = self._store.describe(_key(each))
         except ObjectNotFound:
@@ -243,10 +244,10 @@ class Look:
             lambda connection: quarantine.sighted(connection, self.tier, orphans, now=clocks(connection))
         )
 
-    # -- what should be there
+    # -- the catalog against the listing
 
     def _miss(self, seen: Seen) -> None:
-        """Doubt every copy that was intended before the listing began and was not listed."""
+        """Check every copy that was intended before the listing began and was not listed."""
         ordered = seen.ordered()
         current = next(ordered, None)
         for copies in self._pages():
@@ -268,7 +269,7 @@ class Look:
             yield page
 
     def _doubt(self, copies: Sequence[Copy]) -> None:
-        """Ask the store about these copies, then read their rows again: who is still at fault is a finding."""
+        """HEAD these copies, then read their rows again: a copy that is still wrong by its row is a finding."""
         if not copies:
             return
         at = time.monotonic()
@@ -317,9 +318,9 @@ class Look:
     def _judged(
         self, copy: Copy, kind: FindingKind, wrong: Wrong, others: siblings.Siblings, *, now: Clocks
     ) -> Finding:
-        """Return what is said of a bad copy. Nothing is called lost while any copy has the right bytes."""
+        """Return the finding about a bad copy. Content is not called lost while any copy has the right bytes."""
         owner, reason, again = others.owner, wrong.reason, None
-        if not copy.damaged:  # as is judged when it is reported
+        if not copy.damaged:  # by the rule that applies when it is reported
             again = damage.looked_for_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
         ref = None if owner is None else owner.ref
         mine = (
@@ -346,10 +347,10 @@ class Look:
             )
         return replace(self._of(copy, kind, action, told), ref=ref, lost=lost)
 
-    # -- what all of it needs
+    # -- helpers
 
     def _confirm(self) -> None:
-        """Raise TierNotOurs unless what the store said until now was said of the tier's own place (R19)."""
+        """Raise TierNotOurs unless the store's answers so far are about the tier's own place (R19)."""
         self._engine.marks.confirm(self._store)
 
     def _heads(self, keys: Sequence[ObjectKey]) -> list[Stored | StoreError]:
@@ -380,7 +381,7 @@ def _key(each: Stored) -> ObjectKey:
 
 
 def _other_version(copy: Copy, each: Stored) -> bool:
-    """Whether this is not the version that the placement means: a write that came again after its answer was lost."""
+    """Return True if this is another version than the placement's: of a write repeated after its answer was lost."""
     return copy.settled and copy.version is not None and copy.version != each.version
 
 

@@ -1,13 +1,13 @@
 """Compare the catalog and the stores both ways: look at every tier, judge, and only then act.
 
-Looking (:mod:`tierkeeper.engine.reconcile.look`) changes nothing but the quarantine, which remembers orphans. Then the
-run stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an
-older catalog. It awaits approval, and the next reconcile after it acts. What acts is
-:mod:`tierkeeper.engine.reconcile.act`: bad copies are reported, so that converge makes them anew from another tier;
-orphans that were seen before, long enough ago, are deleted.
+Looking (:mod:`tierkeeper.engine.reconcile.look`) changes only the quarantine, which remembers orphans. Then the run
+stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an older
+catalog. It awaits approval; once approved, the next reconcile acts. Acting
+(:mod:`tierkeeper.engine.reconcile.act`) reports bad copies, so that converge copies them again from another tier, and
+deletes orphans that were first seen long enough ago.
 
-A dry run is the same without the quarantine and the acting. A crash anywhere leaves a run without an end, an error
-one that failed, and both what was reported and deleted so far; the next reconcile looks at everything again.
+A dry run does the same without the quarantine and the acting. A crash leaves a run without an end, an error a failed
+one; in both cases what was reported and deleted so far stays, and the next reconcile looks at everything again.
 """
 
 import functools
@@ -37,13 +37,13 @@ from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits, Re
 
 _log = log.get(__name__)
 
-#: a run without a sign of progress for so long is over
+#: a run without progress for this long does not count as at work
 SILENCE = timedelta(hours=1)
 _SAMPLES = 20  # findings that a result carries
 
 
 def busy(engine: Engine) -> UUID | None:
-    """Return a reconcile that is at work: a message that comes twice leaves it to that one."""
+    """Return the run of a reconcile that is at work, None without one: a message delivered twice starts no second."""
     with engine.catalog.reading() as connection:
         return runs.busy(connection, RunKind.RECONCILE, tenant=None, silence=SILENCE)
 
@@ -57,10 +57,13 @@ def reconcile(
     found: Callable[[Finding], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ReconcileResult:
-    """Reconcile these tiers, or all; ``found`` is told each finding, ``progress`` how many objects were listed."""
+    """Reconcile these tiers, or all; ``found`` gets each finding, ``progress`` the number of objects listed.
+
+    Raises UnknownTier.
+    """
     chosen = [tier.name for tier in engine.tiers if not tiers or tier.name in tiers]
     for tier in tiers:
-        engine.store(tier)  # UnknownTier names those there are
+        engine.store(tier)  # raises UnknownTier
     with (
         job.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
         ExitStack() as stack,
@@ -75,7 +78,7 @@ def reconcile(
 
 
 class _Sweep:
-    """One reconcile: its limits, and what it found so far."""
+    """One reconcile: its limits, its reason to distrust the catalog, and samples of its findings so far."""
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class _Sweep:
         progress: Callable[[int], None] | None,
     ) -> None:
         self.engine, self.caller, self.dry_run = engine, caller, work.run is None
-        self._work, self._run = work, work.run  # the run that the result names: another one, where that waits already
+        self._work, self._run = work, work.run  # the run named in the result; `_stop` may replace it by a waiting one
         self._found, self._move = found, work.moved(progress)
         self._samples: list[Finding] = []
         numbers = engine.settings.reconcile
@@ -100,7 +103,7 @@ class _Sweep:
             self._distrust = epoch.advance(engine, caller=caller)
 
     def look(self, tier: str) -> Look:
-        """Return the look at one tier, to be taken."""
+        """Return a comparison of one tier, not begun yet."""
         return Look(
             self.engine,
             tier,
@@ -111,7 +114,7 @@ class _Sweep:
         )
 
     def act(self, looks: Sequence[tuple[Look, TierFindings]]) -> ReconcileResult:
-        """Judge what was found, and act on it or say why not."""
+        """Judge the findings, and act on them or return why not."""
         seen = [findings for _, findings in looks]
         counts = _counts(seen)
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
@@ -131,32 +134,32 @@ class _Sweep:
         return self._result(RunState.DONE, seen, counts, errors, held_back)
 
     def _ask_strangers(self, seen: Sequence[TierFindings]) -> None:
-        """Distrust a catalog beside objects that it never knew of: it may be an older copy of itself."""
-        found = {one.tier: count for one in seen if (count := one.found.get(FindingKind.STRANGER, 0))}
-        if found and self._distrust is None:
-            told = ", ".join(f"{count} in {tier}" for tier, count in found.items())
-            self._distrust = f"there are objects that it never knew of: {told}"
+        """Distrust a catalog whose tiers have objects that it never knew of: it may be an older copy of itself."""
+        strangers = {one.tier: count for one in seen if (count := one.found.get(FindingKind.STRANGER, 0))}
+        if strangers and self._distrust is None:
+            listed = ", ".join(f"{count} in {tier}" for tier, count in strangers.items())
+            self._distrust = f"there are objects that it never knew of: {listed}"
             if not self.dry_run:
                 epoch.recognise(self.engine, self._distrust, caller=self.caller)
 
     def _judged(self) -> tuple[list[Judged], dict[str, int]]:
-        """Return the runs that await an approval or have one, and how many findings somebody approved, by tier."""
+        """Return the runs that await approval or have it, and by tier the largest approved number of findings."""
         with self.engine.catalog.reading() as connection:
             waiting = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL, RunState.APPROVED)
         approved: Counter[str] = Counter()
-        for one in waiting:
-            if one.state is RunState.APPROVED:
-                approved |= Counter(one.arguments["findings"])
+        for run in waiting:
+            if run.state is RunState.APPROVED:
+                approved |= Counter(run.arguments["findings"])
         return waiting, approved
 
     def _use_up(self, waiting: Sequence[Judged], answered: Collection[str]) -> None:
-        """End approvals, which are good for one reconcile, and what needs none any more."""
-        for one in waiting:
-            if set(one.arguments["findings"]) <= set(answered):
-                self.engine.catalog.run(functools.partial(runs.used, run=one.id))
+        """End approved runs, as an approval is good for one reconcile, and waiting ones that need none any more."""
+        for run in waiting:
+            if set(run.arguments["findings"]) <= set(answered):
+                self.engine.catalog.run(functools.partial(runs.used, run=run.id))
 
     def _act(self, looks: Sequence[Look], counts: Counter[str]) -> str | None:
-        """Repair and delete; return why not all of it was done."""
+        """Repair copies and delete orphans; return why not all of it was done, None if it was."""
         with self.engine.catalog.reading() as connection:
             restored = epochs.distrusted(connection)
         if restored is not None:
@@ -181,7 +184,7 @@ class _Sweep:
         return None
 
     def _too_many(self, seen: Sequence[TierFindings], *, approved: Mapping[str, int]) -> str | None:
-        """Return why this is more than can be true; ``approved`` are the numbers that somebody has looked at."""
+        """Return why there are too many differences, None if not; ``approved``: differences approved, by tier."""
         excess = [
             f"in {one.tier} {one.differences} of {max(one.listed, one.known)}, where the limit is {limit}"
             for one in seen
@@ -190,7 +193,7 @@ class _Sweep:
         return f"too much differs to be true: {'; '.join(excess)}" if excess else None
 
     def _stop(self, run: UUID, seen: Sequence[TierFindings], counts: Counter[str], errors: int, reason: str) -> None:
-        """Await approval. The run says why, with samples; one that waits already is told the new numbers instead."""
+        """Make the run await approval, with reason and samples; where one waits already, that one gets the numbers."""
         findings = {one.tier: one.differences for one in seen if one.differences}
         samples = [f"{f.kind}: {f.tier}/{f.location}: {f.reason}" for f in self._samples]
         stopped = StoppedReconcile(reason=reason, findings=findings, samples=samples)

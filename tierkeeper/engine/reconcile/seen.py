@@ -1,4 +1,4 @@
-"""Ids that were seen, kept sorted on disk, so that memory stays flat however many there are."""
+"""A set of ids kept sorted on disk, so that memory stays flat however many there are."""
 
 import heapq
 import tempfile
@@ -27,7 +27,7 @@ class Seen:
             file.close()
 
     def add(self, ids: Iterable[UUID]) -> None:
-        """Note these ids."""
+        """Add these ids; duplicates stay."""
         self._fresh.extend(each.bytes for each in ids)
         if len(self._fresh) >= self._most:
             file = tempfile.TemporaryFile(prefix="tierkeeper-")  # noqa: SIM115  closed on exit
@@ -36,7 +36,7 @@ class Seen:
             self._fresh = []
 
     def ordered(self) -> Iterator[UUID]:
-        """Return every id in the order of its bytes, which is the order of PostgreSQL."""
+        """Yield every id in the order of its bytes, which is the order of PostgreSQL."""
         streams = [_stream(file) for file in self._files]
         return (UUID(bytes=each) for each in heapq.merge(sorted(self._fresh), *streams))
 

@@ -1,4 +1,4 @@
-"""Read copies again and compare their hashes; what is bad is reported and made anew by converge."""
+"""Read copies again and compare their hashes; bad copies are reported, and converge copies their content again."""
 
 import math
 from collections import Counter
@@ -36,13 +36,15 @@ def verify(
     deadline: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SweepResult:
-    """Verify every copy of what matches that counts or could, or a ``share`` (0 to 1) of all copies.
+    """Verify the present copies of the artifacts that match, or a ``share`` (0 to 1) of all present copies.
 
-    Without a filter all versions match, those that may be undeleted too; what is purged never does.
-    Of a share, first what nobody vouches for; half of the rest are copies that were never read, half those read longest
-    ago. Before it all suspects are looked at whose quarantine is over (R20), which uses nothing of it. What matches is
-    judged by artifact: of one that is called lost all that is there is read, and heals if it is right; one without any
+    Without a filter all versions match, including deleted ones that may be undeleted; purged artifacts never match. Of
+    an artifact without a good copy every kept copy is read, and one with right bytes heals; an artifact without any
     copy is reported as lost.
+
+    A share is first spent on copies that are not vouched for; half of the rest goes to copies that were never read,
+    half to those read longest ago. Before it, and at no cost to it, suspects whose quarantine is over are looked for
+    again (R20).
     """
     with job.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
         for missed in suspects.ripe(engine) if share is not None else ():
@@ -64,14 +66,14 @@ def verify(
         return work.result()
 
 
-#: an artifact and a copy to read of it; None: it has none
+#: an artifact and one of its copies to read; None: it has no copy
 Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
     def one(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
-            # right bytes that came back after damage lie under a pin that nobody knows
+            # right bytes that came back after damage have a pin that the catalog does not know
             return check.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
         except TierkeeperError as error:
             return error
@@ -109,7 +111,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
             bad.append(ItemError(row.ref, found.as_dict()))
             continue
         reported = damage.report(engine, copy, found, caller=caller, confirmed=True)
-        if copy.damaged_at is None and reported is None:  # it is going, or somebody else reported it
+        if copy.damaged_at is None and reported is None:  # it is being deleted, or another process reported it
             counts["passed over"] += 1
             continue
         counts["still damaged" if reported is None else reported.value] += 1
@@ -135,13 +137,14 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
 
 
 def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[Copy]]:
-    """Yield so much of all copies: what is never read would hide what was read long ago, were it always the first.
+    """Yield ``share`` of all present copies; never-read copies get half, else they would displace those read long ago.
 
-    What nobody vouches for and cannot be read uses nothing of it, and is asked for half as many copies at most.
+    Copies that are not vouched for and cannot be read do not count towards the share; at most half as many of them are
+    tried.
     """
     with engine.catalog.reading() as connection:
-        left = placements.count_present(connection)
-        left = max(1, round(left * share)) if left else 0
+        present = placements.count_present(connection)
+        left = max(1, round(present * share)) if present else 0
         before = catalog_now(connection)
     spare = math.ceil(left / 2)
     unvouched, unread, oldest = (_Queue(engine, order, before) for order in verification.Order)
@@ -160,7 +163,7 @@ def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[C
 
 
 class _Queue:
-    """The copies in one order, a batch at a time."""
+    """The present copies in one order, in batches."""
 
     def __init__(
         self,
@@ -187,16 +190,16 @@ class _Queue:
 
 
 def _to_come(connection: sa.Connection) -> placements.Cursor:
-    """Return the key before the copies whose last read is still to come: it was noted by a clock that was ahead."""
+    """Return the cursor before the copies whose last read lies in the future, noted by a clock that was ahead."""
     return placements.past(catalog_now(connection))
 
 
 def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
-    """Return which of an artifact's copies are read: the present ones, and where none is good all that is there."""
-    here = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
-    present = [copy for copy in here if _wanted_now(engine, copy)]
-    good = any(not copy.suspect for copy in present)  # what was not found hides nothing that may be there (R20)
-    return list(present if good else here) or [None]
+    """Return which of an artifact's copies are read: the present ones, or all kept ones where none is good."""
+    kept = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
+    present = [copy for copy in kept if _wanted_now(engine, copy)]
+    good = any(not copy.suspect for copy in present)  # a suspect does not hide other copies that may be right (R20)
+    return list(present if good else kept) or [None]
 
 
 def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:
