@@ -326,7 +326,7 @@ MARKING = (
         (
             Edit(
                 f"{_ENGINE}trust/marking.py",
-                "    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong\n",
+                "    except TierNotOurs:  # the place is missing, or a write to it will raise what is wrong\n",
                 "    except (TierNotOurs, MarkNotRead):\n",
             ),
             Edit(f"{_ENGINE}trust/marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),

@@ -225,7 +225,7 @@ SUSPECTING = (
     _broken(
         "a look at the place before counts",
         "tierkeeper/engine/trust/marking.py",
-        "        placements.forget_misses(connection, tier)  # both looks are of one place\n",
+        "        placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place\n",
         "",
         "copies/test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),

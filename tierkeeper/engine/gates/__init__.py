@@ -1,4 +1,4 @@
-"""What may stop a decision before it is carried out: the brake, its approvals, purges by filter.
+"""Gates that may stop a decision before it is carried out: the brake, its approvals, and the limit on bulk purges.
 
-Retention and holds are no gates: they are part of the decision (:mod:`tierkeeper.policy.decide`).
+Not here: retention and holds, which are part of the decision (:mod:`tierkeeper.policy.decide`).
 """

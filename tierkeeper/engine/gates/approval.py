@@ -1,12 +1,13 @@
-"""What an operator decides about a run that awaits an approval; who did, when and why stays with the run.
+"""An operator's decision about a run that awaits approval; its author, time and reason are kept in the run.
 
-1. decide (transaction): the run is ``approved`` or ``rejected``, with its event. A crash after it leaves artifacts
-   that the run still holds: to decide the same again goes on.
-2. carry out, in batches, for what the brake stopped. Approved: exactly what was counted goes back to the sweep, and
-   what came due since is judged anew. Rejected: the same artifacts are pinned (``not_before``) for
-   ``engine.undelete_pin``, as an undelete does, and then the brake is asked again; a person may purge them any time.
+1. decide (transaction): the run becomes ``approved`` or ``rejected``, with its event. A crash after it leaves artifacts
+   that the run still holds: repeating the same decision resumes.
+2. carry out, in batches, for deletions that the brake stopped. Approved: exactly the artifacts that were counted go
+   back to the sweep; those that came due since are checked by the brake again. Rejected: the same artifacts are pinned
+   (``not_before``) for ``engine.undelete_pin``, as an undelete does, and the brake applies again afterwards; an
+   operator may purge them at any time.
 
-Runs of other kinds are only decided here; their own sweeps look for an approved one.
+Runs of other kinds are only decided here; their own sweeps look for an approved run.
 """
 
 from datetime import datetime
@@ -30,21 +31,22 @@ from tierkeeper.engine.gates import holding
 from tierkeeper.engine.moment import Moment
 from tierkeeper.values.runs import RunView
 
-_BATCH = 20_000  # rows of the schedule in one transaction
-_PINNED = 500  # artifacts in one
+_BATCH = 20_000  # rows of the schedule per transaction
+_PINNED = 500  # artifacts pinned per transaction
 
 
 def approve(engine: Engine, run: UUID, *, caller: Caller, reason: str, at_most: int | None = None) -> RunView:
-    """Let go what a run counted; RunNotFound, RunNotAwaiting. A second time finishes the first.
+    """Release the deletions that a run counted; a repeated call resumes an interrupted one.
 
-    RunGrew if it counts more than ``at_most`` by now: who looked yesterday approves what was seen yesterday.
+    Raises RunNotFound, RunNotAwaiting, and RunGrew if the run counts more than ``at_most`` by now: an approval covers
+    only the number that the operator has seen.
     """
     step_1_decide(engine, run, RunState.APPROVED, caller=caller, reason=reason, at_most=at_most)
     return step_2_carry_out(engine, run)
 
 
 def reject(engine: Engine, run: UUID, *, caller: Caller, reason: str) -> RunView:
-    """Leave what a run counted as it is; RunNotFound, RunNotAwaiting. A second time finishes the first."""
+    """Keep the artifacts that a run counted; a repeated call resumes. Raises RunNotFound, RunNotAwaiting."""
     step_1_decide(engine, run, RunState.REJECTED, caller=caller, reason=reason)
     return step_2_carry_out(engine, run)
 
@@ -52,7 +54,7 @@ def reject(engine: Engine, run: UUID, *, caller: Caller, reason: str) -> RunView
 def step_1_decide(
     engine: Engine, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None = None
 ) -> None:
-    """Write the decision, or find that it was made before."""
+    """Write the decision; the same decision made before is left as it is."""
     _hold(engine, run)
 
     def unit(connection: sa.Connection) -> None:
@@ -95,7 +97,7 @@ def step_1_decide(
 
 
 def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
-    """Do what was decided with everything that a run still holds."""
+    """Apply the decision to everything that the run still holds; return the run."""
     found = _view(engine, run)
     upto = _key(found)
     if upto is not None and found.state is RunState.REJECTED:
@@ -109,16 +111,16 @@ def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
 
 
 def _hold(engine: Engine, run: UUID) -> None:
-    """A run that a commit began holds no more than that commit's batch before the next sweep looks: hold it all."""
+    """Hold all due deletions of a waiting run: one begun by a commit has only that batch until the next sweep."""
     with engine.catalog.reading() as connection:
-        found = next((one for one in braking.waiting(connection) if one.id == run), None)
+        found = next((waiting for waiting in braking.waiting(connection) if waiting.id == run), None)
         own = braking.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
         holding.hold(engine, Scope(*braking.scope_of(found), own), run)
 
 
 def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:
-    """Return the last of what the run counted, so that exactly this can be gone on with after a crash."""
+    """Return the key of the last artifact that the run counted, so that a retry after a crash covers exactly these."""
     if not _in_schedule(found):
         return {}
     counted = int(found.counts.get("stopped", 0))
@@ -138,13 +140,13 @@ def _in_schedule(found: Judged) -> bool:
 
 
 def _let_go(connection: sa.Connection, run: UUID, upto: tuple[datetime, UUID]) -> bool:
-    """Let some go; return whether there is more. Who carries out the same run may have been faster with these."""
+    """Release one batch; return True if the run holds more. Another process may carry out the same run meanwhile."""
     brake.let_go(connection, run, upto=upto, limit=_BATCH)
     return bool(brake.some_stopped(connection, run, upto=upto, limit=1))
 
 
 def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:
-    """Pin some of what a rejected run holds; return how many it still held."""
+    """Pin one batch of what a rejected run holds; return how many artifacts that batch had."""
     ids = brake.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
     if not ids:
         return 0
@@ -155,9 +157,9 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     now = moment.now
     said = run.approval or {}
     until = now + engine.settings.engine.undelete_pin
-    mine = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
+    still_held = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
     coming, lines, written = [], [], []
-    for row in mine:
+    for row in still_held:
         row.not_before = until if row.not_before is None else max(until, row.not_before)
         decision = moment.decide(row)
         due_at = decision.due_at(row.wanted, now=now) or now

@@ -1,13 +1,14 @@
-"""The brake: policies delete no more of a tenant within a day than a share of its artifacts, or a number.
+"""The brake: within a window, policies delete at most a share of a tenant's artifacts, or a number if that is larger.
 
-The commit of a batch asks it about every deletion by policy, in its own transaction, and no path leads around that.
-What counts is what policies are due to delete now and what they deleted within the window, so the first of too many
-is stopped, also where they come in many small runs. Above the limit a deletion is refused: the artifact stays as it
-is, its other wishes are followed, its row in the schedule leaves the claims (``braked_by``), and a run of kind
-``purge`` awaits an approval. Each sweep looks again (``survey.py``): what came below the limit goes on by itself.
+The commit of a batch checks every deletion by policy against it, in its own transaction; no path bypasses that check.
+The count is what policies are due to delete now plus what they deleted within ``engine.brake_window``, so the first of
+too many deletions is stopped, even where they come in many small runs. Above the limit a deletion is refused: the
+artifact stays as it is, its other wishes are followed, its row in the schedule leaves the claims (``braked_by``), and a
+run of kind ``purge`` awaits approval. Each sweep counts again (``survey.py``): deletions back below the limit resume by
+themselves.
 
-Rows that were known as due (``schedule.deletes``) are in everybody's count before and after they go, so commits that
-delete only such rows need not wait for each other; one that deletes others counts alone.
+Rows that are known as due (``schedule.deletes``) are in every commit's count before and after their deletion, so
+commits that delete only such rows need not wait for each other; a commit that deletes others counts alone.
 """
 
 import dataclasses
@@ -33,15 +34,15 @@ from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Brake, Policy
 
-_SAMPLES = 10  # names that a run gives
-#: how a run of kind ``purge`` waits: its artifacts stand in the schedule, marked with it
+_SAMPLES = 10  # artifact names listed in a run
+#: how a run of kind ``purge`` waits: its artifacts are in the schedule, with the run in ``braked_by``
 WAITS_IN_SCHEDULE = "in the schedule"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How many deletions stand against which limit; ``limit`` None: any number may go."""
+    """The deletions of a scope, due (``pending``) and done within the window (``recent``); ``limit`` None: no limit."""
 
     pending: int
     recent: int
@@ -49,17 +50,17 @@ class Weight:
 
     @property
     def over(self) -> bool:
-        """Whether they are too many."""
+        """Whether pending and recent deletions together exceed the limit."""
         return self.limit is not None and self.pending + self.recent > self.limit
 
 
 def deletes(row: ArtifactRow, decision: Decision) -> bool:
-    """Whether a decision is a deletion by policy."""
+    """Return True if the decision is a deletion by policy."""
     return row.state is ArtifactState.LIVE and decision.action is Action.DELETE
 
 
 def barred(moment: Moment, row: ArtifactRow, *, run: UUID | None = None) -> Decision:
-    """Decide as if no policy could delete the artifact: its copies are repaired, restored and moved all the same."""
+    """Decide as if no policy could delete the artifact: its copies are still repaired, restored and moved."""
     decision = moment.decide(dataclasses.replace(row, not_before=_NEVER))
     return dataclasses.replace(decision, blocked=(f"brake: run {run} awaits approval",))
 
@@ -73,9 +74,9 @@ def check(
     *,
     caller: Caller,
 ) -> dict[UUID, UUID]:
-    """Return, of the deletions by policy that a commit is about to do, those that are stopped, and by which run.
+    """Return the stopped ones of a commit's deletions by policy: each artifact's id, with the id of the waiting run.
 
-    The rows of the schedule are locked. What an operator approved goes and counts nowhere.
+    The caller holds the locks of the schedule rows (``held``). Deletions that an operator approved pass uncounted.
     """
     stopped: dict[UUID, UUID] = {}
     for found in _over(connection, engine, moment, wishes, held, alone=True):
@@ -87,7 +88,7 @@ def check(
 def foreseen(
     connection: sa.Connection, engine: Engine, moment: Moment, wishes: Sequence[tuple[ArtifactRow, Policy]]
 ) -> set[UUID]:
-    """Return which of these deletions by policy a commit would stop now; only reads."""
+    """Return the artifacts whose deletion by policy a commit would stop now; only reads."""
     if not wishes:
         return set()
     held = schedule.peek(connection, [row.id for row, _ in wishes])
@@ -97,7 +98,7 @@ def foreseen(
 
 @dataclass(frozen=True, slots=True)
 class _Over:
-    """Deletions that are too many."""
+    """One scope that is over its limit, and the artifacts whose deletion is refused."""
 
     scope: Scope
     weight: Weight
@@ -113,28 +114,28 @@ def _over(
     *,
     alone: bool,
 ) -> list[_Over]:
-    """Return the scopes whose deletions are too many; ``alone``: under the tenants' locks."""
+    """Return the scopes over their limit; ``alone``: count under the tenants' locks."""
     own = own_brakes(moment.policies)
     of_scope: dict[tuple[str, str], list[tuple[ArtifactRow, Policy]]] = defaultdict(list)
     unknown: Counter[tuple[str, str]] = Counter()
     for row, policy in wishes:
-        mine = held.get(row.id)
-        if limits_of(engine, policy).limit(0) is None or (mine is not None and mine.approved_by is not None):
+        scheduled = held.get(row.id)
+        if limits_of(engine, policy).limit(0) is None or (scheduled is not None and scheduled.approved_by is not None):
             continue
         key = row.tenant, policy.name if policy.name in own else ""
         of_scope[key].append((row, policy))
-        unknown[key] += not _known(mine, policy, moment.now)
+        unknown[key] += not _known(scheduled, policy, moment.now)
     if alone:
         for tenant in sorted({tenant for tenant, _ in of_scope}):
             news = any(number for (of, _), number in unknown.items() if of == tenant)
             brake.count_together(connection, tenant, alone=news)
-    found = []
+    over = []
     for key in sorted(of_scope):
         scope, limits = Scope(*key, own), limits_of(engine, of_scope[key][0][1])
         weight = weigh(connection, engine, scope, limits, now=moment.now, more=unknown[key])
         if weight.over:
-            found.append(_Over(scope, weight, [row.id for row, _ in of_scope[key]]))
-    return found
+            over.append(_Over(scope, weight, [row.id for row, _ in of_scope[key]]))
+    return over
 
 
 def own_brakes(policies: Iterable[Policy]) -> frozenset[str]:
@@ -143,7 +144,7 @@ def own_brakes(policies: Iterable[Policy]) -> frozenset[str]:
 
 
 def limits_of(engine: Engine, policy: Policy | None) -> Brake:
-    """Return the brake that a policy's deletions stand under: its own, or that of the settings."""
+    """Return the brake that applies to a policy's deletions: its own, or that of the settings."""
     if policy is not None and policy.brake is not None:
         return policy.brake
     numbers = engine.settings.engine
@@ -153,14 +154,14 @@ def limits_of(engine: Engine, policy: Policy | None) -> Brake:
 def weigh(
     connection: sa.Connection, engine: Engine, scope: Scope, limits: Brake, *, now: datetime, more: int = 0
 ) -> Weight:
-    """Count what a scope's policies delete, no further than its limit; ``more``: deletions that no row tells of yet."""
+    """Count what a scope's policies delete, up to its limit; ``more``: deletions without a row in the schedule yet."""
     window = engine.settings.engine.brake_window
     if limits.limit(0) is None:
         return Weight(0, 0, None)
     pending, recent = brake.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
     if pending + recent + more <= limits.count:
         return Weight(pending + more, recent, limits.count)
-    # only now, that it decides, the tenant's artifacts are counted
+    # above the number, the share decides: only then are the tenant's artifacts counted
     limit = limits.limit(brake.population(connection, scope.tenant, now=now, window=window)) or 0
     pending, recent = brake.weigh(connection, scope, now=now, window=window, most=limit + 1)
     return Weight(pending + more, recent, limit)
@@ -169,7 +170,7 @@ def weigh(
 def opened(
     connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
 ) -> UUID:
-    """Return the run of a scope that awaits an approval, begun where there is none."""
+    """Return the run of a scope that awaits approval, created with its event where there is none."""
     brake.open_alone(connection, scope.tenant)
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
@@ -191,7 +192,7 @@ def opened(
 def described(
     connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight
 ) -> StoppedPolicies:
-    """Return what a run says of itself: how many, against which limit, by which policies, and some names."""
+    """Return the payload of a run: the number of deletions, the limit, the policies, and some artifact names."""
     window = engine.settings.engine.brake_window
     of = brake.by_policy(connection, scope, now=moment.now)
     pending = max(weight.pending, sum(of.values()))
@@ -213,9 +214,9 @@ def described(
 
 
 def waiting(connection: sa.Connection) -> list[Judged]:
-    """Return the runs that await an approval of what policies delete."""
-    found = runs.judged(connection, RunKind.PURGE, RunState.AWAITING_APPROVAL)
-    return [run for run in found if run.arguments.get("waits") == WAITS_IN_SCHEDULE]
+    """Return the runs that await approval of deletions by policies."""
+    purges = runs.judged(connection, RunKind.PURGE, RunState.AWAITING_APPROVAL)
+    return [run for run in purges if run.arguments.get("waits") == WAITS_IN_SCHEDULE]
 
 
 def scope_of(run: Judged) -> tuple[str, str]:
@@ -223,6 +224,6 @@ def scope_of(run: Judged) -> tuple[str, str]:
     return run.tenant or "", str(run.arguments["policy"])
 
 
-def _known(mine: Held | None, policy: Policy, now: datetime) -> bool:
-    """Whether everybody counts this deletion already."""
-    return mine is not None and not mine.parked and mine.deletes == policy.name and mine.due_at <= now
+def _known(held: Held | None, policy: Policy, now: datetime) -> bool:
+    """Return True if every commit counts this deletion already, by its row in the schedule."""
+    return held is not None and not held.parked and held.deletes == policy.name and held.due_at <= now

@@ -1,7 +1,7 @@
-"""The brake for people: a purge of more of a tenant at once than policies may delete in a day asks somebody first.
+"""The brake for commands: purging more of a tenant at once than policies may delete in the window needs approval.
 
-The refused command leaves a run that awaits an approval. Given again, with the same selection and no more than was
-counted then, it goes and uses the approval up. Single artifacts, named one by one, ask nobody.
+The refused command leaves a run that awaits approval. Given again once approved, with the same selection and no more
+artifacts than were counted, the command is allowed and uses up the approval. Artifacts named one by one need none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake as braking
 
-#: how such a run waits: the command that it is about is given again
+#: how such a run waits: the operator gives the command again
 WAITS_FOR_COMMAND = "for the command again"
 
 
 def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
-    """Return if so many artifacts of each tenant may be purged by one command; else raise BrakeOn."""
+    """Raise BrakeOn unless one command may purge ``counts`` artifacts, by tenant; ``described``: its selection."""
 
     def unit(connection: sa.Connection) -> tuple[str, int, UUID] | None:
         refused = None
@@ -59,7 +59,7 @@ def _limit(connection: sa.Connection, engine: Engine, tenant: str) -> int | None
 
 
 def _approved(connection: sa.Connection, engine: Engine, tenant: str, described: str) -> runs.Judged | None:
-    """Return the approval of this command; one that was not used within ``engine.brake_window`` is over."""
+    """Return the approved run of this command, None without one; unused, it expires after ``engine.brake_window``."""
     found = _find(connection, tenant, described, RunState.APPROVED)
     if found is None or found.approval is None:
         return None
@@ -72,9 +72,9 @@ def _approved(connection: sa.Connection, engine: Engine, tenant: str, described:
 
 def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.Judged | None:
     found = runs.judged(connection, RunKind.PURGE, state)
-    mine = (WAITS_FOR_COMMAND, described)
+    this = (WAITS_FOR_COMMAND, described)
     return next(
-        (r for r in found if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == mine),
+        (r for r in found if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == this),
         None,
     )
 
@@ -89,7 +89,7 @@ def _waiting(
     samples: Sequence[str],
     caller: Caller,
 ) -> UUID:
-    """Return the run that awaits an approval of this command, begun or brought up to date."""
+    """Return the run that awaits approval of this command, created or updated with the new count."""
     reason = f"{caller.actor} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
     stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
     told = stopped.as_json()

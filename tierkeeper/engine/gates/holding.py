@@ -1,4 +1,4 @@
-"""Taking what the brake stops out of the claims, and giving it back: in batches, each as long as the run allows."""
+"""Take braked artifacts out of the claims and give them back, in batches."""
 
 from uuid import UUID
 
@@ -10,16 +10,16 @@ from tierkeeper.catalog.brake import Scope
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 
-_BATCH = 20_000  # rows of the schedule in one transaction
+_BATCH = 20_000  # rows of the schedule per transaction
 
 
 def hold(engine: Engine, scope: Scope, run: UUID) -> None:
-    """Take everything that a scope's policies are to delete now out of the claims, while the run awaits approval."""
+    """Take everything that a scope's policies are due to delete out of the claims, while the run awaits approval."""
 
     def unit(connection: sa.Connection) -> int:
         found = runs.lock_judged(connection, run)
         if found is None or found.state is not RunState.AWAITING_APPROVAL:
-            return 0  # a row that is held for a decided run would wait for ever
+            return 0  # a row that is held for a decided run would wait forever
         return brake.stop(connection, scope, run, now=catalog_now(connection), limit=_BATCH)
 
     while engine.catalog.run(unit) == _BATCH:
@@ -27,6 +27,6 @@ def hold(engine: Engine, scope: Scope, run: UUID) -> None:
 
 
 def release(engine: Engine, run: UUID) -> None:
-    """Give back to the claims what a run still holds."""
+    """Return every row that a run still holds to the claims."""
     while engine.catalog.run(lambda c: brake.release(c, run, limit=_BATCH)) == _BATCH:
         pass

@@ -1,9 +1,9 @@
-"""What every sweep does for the brake first: stop what is too much before the first of it is deleted.
+"""The first step of every sweep: apply the brake to each tenant before anything is deleted.
 
-Above its limit what a tenant's policies are to delete leaves the claims, in batches, and the waiting run says how much
-that is now; below it everything comes back and the run ends. A crash between two batches costs nothing: the commit
-asks the brake in any case, and the next sweep goes on. Nor does a tenant that cannot be looked at: it is logged, and
-the others and the sweep itself do not wait for it.
+Above the limit, the due deletions of a tenant's policies leave the claims, in batches, and the waiting run carries
+their current number; below it, all of them return and the run ends. A crash between two batches does no harm: the
+commit checks the brake in any case, and the next sweep resumes. A tenant whose survey fails is logged; the other
+tenants and the sweep continue.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _log = log.get(__name__)
 
 
 def survey(engine: Engine, *, caller: Caller) -> None:
-    """Look at every tenant of which policies are to delete something, and at every run that somebody decides about."""
+    """Apply the brake to every tenant with due deletions, and update every run that awaits or has an approval."""
     with engine.catalog.reading() as connection:
         moment = Moment.read(connection, engine)
         waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
@@ -49,7 +49,7 @@ def survey(engine: Engine, *, caller: Caller) -> None:
 def _try(look: Callable[[], None], **what: str) -> None:
     try:
         look()
-    except Exception:  # noqa: BLE001  what the brake cannot look at is left to the commit, which asks it again
+    except Exception:  # noqa: BLE001  after a failed survey the commit still checks the brake
         _log.exception("the brake could not look", **what)
 
 
@@ -58,12 +58,12 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: C
         moment = Moment.read(connection, engine)
         limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == scope.policy), None))
         if waiting is not None:
-            brake.open_alone(connection, scope.tenant)  # no commit adds to a run while it is found to be over
+            brake.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
         weight = braking.weigh(connection, engine, scope, limits, now=moment.now)
         if weight.over:
             return braking.opened(connection, engine, moment, scope, weight, caller=caller)
         found = None if waiting is None else runs.lock_judged(connection, waiting)
-        if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else somebody decided just now
+        if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
             runs.used(connection, found.id)
         return None
 
@@ -76,7 +76,7 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: C
 
 
 def _finish(engine: Engine, run: UUID) -> None:
-    """Go on with what a run still holds that nobody has to decide about any more."""
+    """Carry out a decided run that still holds artifacts; release those of a run that is gone or ended."""
     with engine.catalog.reading() as connection:
         found = runs.view(connection, run)
     if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
@@ -86,7 +86,7 @@ def _finish(engine: Engine, run: UUID) -> None:
 
 
 def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
-    """Bring a waiting run's numbers and names up to date."""
+    """Update a waiting run's counts and sample names."""
 
     def unit(connection: sa.Connection) -> None:
         found = runs.lock_judged(connection, run)

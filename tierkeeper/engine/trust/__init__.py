@@ -1,4 +1,4 @@
-"""Whether the catalog and the tiers belong together: the epoch, the marks of tiers, tierkeeper's own objects.
+"""Whether catalog and tiers belong together: the epoch, the marks of tiers, tierkeeper's own objects.
 
-What one tier's mark says at a moment is asked of :mod:`tierkeeper.engine.marks`.
+Not here: the check of a tier's mark around each store call (:mod:`tierkeeper.engine.marks`).
 """

@@ -1,14 +1,14 @@
-"""The catalog's epoch: by it an older copy of the catalog is recognised before it does harm.
+"""The catalog's epoch: it reveals an older copy of the catalog before that copy does harm.
 
-A catalog restored to an hour ago would take an hour of data for orphans, and delete what was rescued, held or stored
-again meanwhile. So the epoch has a twin in the coldest tier, and both are raised together by every reconcile and every
-dump; beside it stands which server, timeline and database the catalog lay on. A catalog whose twin is ahead, or has
-another mark, or that lies elsewhere than it did, is not trusted: collect pauses and reconcile only quarantines until
-an operator accepts it (:mod:`tierkeeper.engine.recovery.acceptance`).
+A catalog restored to an hour ago would take an hour of data for orphans, and delete artifacts that were rescued, held
+or stored again since. So the epoch has a twin in the coldest tier, and every reconcile and every dump raises both; the
+epoch also records the server, timeline and database that the catalog was on. A catalog whose twin is ahead or has
+another mark, or that is on another server, timeline or database, is not trusted: collect pauses and reconcile only
+quarantines until an operator accepts it (:mod:`tierkeeper.engine.recovery.acceptance`).
 
-The catalog is raised first, then its twin is written. A crash between leaves a catalog ahead of its twin, which is no
-finding; the other order would make a false alarm. A coldest tier that is away leaves the answer open: nothing is noted
-then, so that a tier that is away does not stop the collect of the others.
+The catalog is raised first, then its twin is written. A crash in between leaves a catalog ahead of its twin, which is
+no finding; the other order would raise a false alarm. While the coldest tier is unavailable the question stays open:
+nothing is recorded, so that this does not stop collect in the other tiers.
 """
 
 import io
@@ -32,11 +32,11 @@ from tierkeeper.stores.errors import StoreError
 
 FOLDER = f"{reserved.PREFIX}epoch/"
 _TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
-_KEPT = 10  # twins; only the highest counts
+_KEPT = 10  # twins kept; only the highest counts
 
 
 def require_trusted(connection: sa.Connection) -> None:
-    """Raise CatalogRestored where the catalog may be an older copy of itself; asked at every decision to delete."""
+    """Raise CatalogRestored where the catalog may be an older copy of itself; called at every decision to delete."""
     reason = epochs.distrusted(connection)
     if reason is not None:
         raise CatalogRestored(reason=reason)
@@ -45,7 +45,7 @@ def require_trusted(connection: sa.Connection) -> None:
 def check(engine: Engine, *, caller: Caller) -> str | None:
     """Compare the catalog with its twin; return why it is not trusted, None if it is.
 
-    What is recognised is noted in the catalog, for collect to see.
+    A reason found is recorded in the catalog, where collect reads it; an unreadable twin is not recorded.
     """
     try:
         reason = doubt(engine)
@@ -57,19 +57,19 @@ def check(engine: Engine, *, caller: Caller) -> str | None:
 
 
 def doubt(engine: Engine) -> str | None:
-    """Return why the catalog is not trusted, None if it is; note nothing. Raises the store's errors."""
+    """Return why the catalog is not trusted, None if it is; record nothing. Raises StoreError."""
     with engine.catalog.reading() as connection:
         noted = epochs.distrusted(connection)
     if noted is not None:
         return noted
     found = twins(engine)
-    # the catalog after its twins: another sweep may raise both meanwhile, the catalog first
+    # read the catalog after its twins: another sweep may raise both meanwhile, the catalog first
     with engine.catalog.reading() as connection:
         return _ahead(epochs.standing(connection).epoch, found)
 
 
 def advance(engine: Engine, *, caller: Caller) -> str | None:
-    """Raise the epoch of a trusted catalog, and its twin; return why not both were raised, None if they were."""
+    """Raise the epoch of a trusted catalog and its twin; return why they were not both raised, None if they were."""
     reason = check(engine, caller=caller)
     if reason is not None:
         return reason
@@ -82,20 +82,20 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
 
 
 def twins(engine: Engine) -> dict[int, set[UUID]]:
-    """Return the marks of the twins in the coldest tier, by their number."""
-    found: dict[int, set[UUID]] = {}
+    """Return the marks of the twins in the coldest tier, by epoch number; raises StoreError."""
+    marks_of: dict[int, set[UUID]] = {}
     store = reserved.home(engine)
     for stored in () if store is None else store.list(FOLDER):
         match = _TWIN.fullmatch(stored.location)
         if match is not None:
-            found.setdefault(int(match[1]), set()).add(UUID(match[2]))
+            marks_of.setdefault(int(match[1]), set()).add(UUID(match[2]))
     if store is not None:
         engine.marks.confirm(store)  # another place has no twins, or another catalog's
-    return found
+    return marks_of
 
 
 def write_twin(engine: Engine, epoch: Epoch) -> None:
-    """Write the epoch's twin, and forget those that no longer count."""
+    """Write the epoch's twin, and delete twins that are ``_KEPT`` epochs old; raises StoreError."""
     store = reserved.home(engine)
     if store is None or epoch.mark is None:
         return
@@ -128,7 +128,7 @@ def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
 
 
 def recognise(engine: Engine, reason: str, *, caller: Caller) -> None:
-    """Note that the catalog may be an older copy of itself, unless that is known."""
+    """Record that the catalog may be an older copy of itself, unless it is distrusted already."""
 
     def unit(connection: sa.Connection) -> None:
         epochs.lock(connection)

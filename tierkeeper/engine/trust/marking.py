@@ -1,12 +1,12 @@
-"""Making the places of tiers and marking them: what ``init`` does, and nobody else.
+"""Create the places of tiers and mark them; only ``init`` and the start of an embedded catalog do so.
 
-A place without a mark gets one only where the catalog knows of no mark of the tier, and nothing else speaks against
-it: the tier has no copies, or some of those that it has are found there, with their sizes (R22). What has a mark of the
-tier, or another's, elsewhere or here, is refused. An operator may decide otherwise (:func:`adopt`); that is an event.
+A place without a mark gets one only where the catalog has recorded no mark for the tier, and the tier has no copies, or
+some of its copies are found there, with their sizes (R22). A place is refused where the tier's mark was made elsewhere,
+or where it has a mark that is not the tier's. An operator may decide otherwise (:func:`adopt`); that is an event.
 
-The mark is written first, if there is none, and read back; then the catalog takes note of when it was made, if it
-knows of none. Two hosts with folders of their own under one name both write; whoever is second is refused. A crash
-between both leaves a mark that the catalog does not know of; the next ``init`` takes note of it.
+The mark is written first, if there is none, and read back; then the catalog records when it was made, unless it has
+recorded one. Two hosts with folders of their own under one name both write; the second to record is refused. A crash
+between the two leaves a mark that the catalog has not recorded; the next ``init`` records it.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -32,8 +32,8 @@ from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, StoreError, TierNotOurs
 from tierkeeper.stores.marks import TierMark
 
-_LOOKED_AT = 100  # copies of a tier that are looked for; one that is there is enough
-#: options of ``postgres:`` that are not the server's, which could lead to another one
+_LOOKED_AT = 100  # copies of a tier that are looked for; one that exists is enough
+#: options of ``postgres:`` that cannot lead to another server
 _OF_THE_STORE = {"schema", "limit", "pool", "timeout", "statement_timeout"}
 _TAKEN = "which can no longer use the place once it is adopted here"
 _OR_ELSE = "{cure}; else `tierkeeper init --adopt {tier} --reason …`"
@@ -41,24 +41,27 @@ _OR_ELSE = "{cure}; else `tierkeeper init --adopt {tier} --reason …`"
 
 @dataclass(slots=True)
 class Marked:
-    """What was made, in words, and the tiers that were refused."""
+    """What was made, in words, and an error for each tier that was refused."""
 
     made: list[str] = field(default_factory=list)
     refused: list[StoreError] = field(default_factory=list)
 
     def check(self) -> None:
-        """Raise what refused a tier; where that are several, one TierNotOurs for all of them."""
+        """Raise the error of the refused tier, or one TierNotOurs for several."""
         if len(self.refused) == 1:
             raise self.refused[0]
         if self.refused:
             tiers = ", ".join(str(error.data["tier"]) for error in self.refused)
-            told: Iterator[object] = (e.data["reason"] if type(e) is TierNotOurs else e for e in self.refused)
-            raise TierNotOurs(tier=tiers, reason="; ".join(map(str, told)))
+            reasons: Iterator[object] = (e.data["reason"] if type(e) is TierNotOurs else e for e in self.refused)
+            raise TierNotOurs(tier=tiers, reason="; ".join(map(str, reasons)))
 
 
 @dataclass(frozen=True, slots=True)
 class Heritage:
-    """What an empty catalog finds in its tiers: their marks, and whose they are; ``own``: what ``init`` called it."""
+    """What an empty catalog finds in its tiers: their marks, and the catalog and line that made them.
+
+    ``own``: the ids that the empty catalog had before the rebuild, from ``init``.
+    """
 
     marks: dict[str, TierMark]
     catalog: UUID | None
@@ -67,7 +70,7 @@ class Heritage:
 
 
 def mark_all(engine: Engine, *, make: bool, caller: Caller) -> Marked:
-    """Mark every tier that may be; ``make``: and make its place where it is missing."""
+    """Mark every tier that may be marked; ``make``: create its place where it is missing."""
     done = Marked()
     for tier in engine.tiers:
         try:
@@ -79,7 +82,7 @@ def mark_all(engine: Engine, *, make: bool, caller: Caller) -> Marked:
 
 
 def mark_own(engine: Engine, *, caller: Caller) -> Marked:
-    """Make and mark the tiers of an embedded catalog that has no copies yet; only mark those of an older one."""
+    """Create and mark the own tiers of an embedded catalog without copies; with copies, only mark its tiers."""
     with engine.catalog.reading() as connection:
         used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
     own = {tier.name for tier in engine.tiers if _is_own(engine, tier.name)}
@@ -89,10 +92,10 @@ def mark_own(engine: Engine, *, caller: Caller) -> Marked:
 
 
 def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
-    """Give a place the mark of this tier, whatever mark it has; raises TierNotOurs where no known copy is seen there.
+    """Write this tier's mark to its place, whatever mark is there; raises TierNotOurs where no known copy is found.
 
-    ``lost``: although none is seen; its copies are then found missing, and made anew from other tiers. The place of
-    another tier of this catalog is not given away in either case.
+    ``lost``: adopt it although no copy is found; the tier's copies are then found missing, and copied again from other
+    tiers. The place of another tier of this catalog is never taken.
     """
     store = engine.store(tier)
     before: TierMark | None = None
@@ -120,7 +123,7 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
         now = catalog_now(connection)
         after = replace(current, tiers={**current.tiers, tier: mark.made})
         identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was adopted: {reason}", now=now)
-        placements.forget_misses(connection, tier)  # both looks are of one place
+        placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place
         line = events.Line(
             subject=epochs.CATALOG,
             revision=events.next_revision(connection, epochs.CATALOG),
@@ -137,7 +140,7 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
 
 
 def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
-    """Return the marks of the tiers that are this catalog's, of whatever line and time."""
+    """Return the marks in the tiers that are this catalog's, of any line and time, by tier."""
     known = _identity(engine)
     return {t: mark for t, mark in found(engine).items() if (mark.catalog, mark.tier) == (known.catalog, t)}
 
@@ -145,50 +148,50 @@ def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
 def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
     """Return what a rebuild finds in the tiers; TierNotOurs where their marks name more than one other catalog.
 
-    ``unfinished``: what went before has taken it over already.
+    ``unfinished``: an interrupted rebuild has given the catalog its identity already.
     """
     known = _identity(engine)
-    there = {tier: mark for tier, mark in found(engine).items() if mark.tier == tier}
+    in_tiers = {tier: mark for tier, mark in found(engine).items() if mark.tier == tier}
     if unfinished:
         own = frozenset() if known.was is None else frozenset({known.was})
-        mine = {tier: mark for tier, mark in there.items() if mark.catalog in {known.catalog, *own}}
-        return Heritage(mine, known.catalog, known.line, own)
-    others = {tier: mark for tier, mark in there.items() if mark.catalog != known.catalog}
+        ours = {tier: mark for tier, mark in in_tiers.items() if mark.catalog in {known.catalog, *own}}
+        return Heritage(ours, known.catalog, known.line, own)
+    others = {tier: mark for tier, mark in in_tiers.items() if mark.catalog != known.catalog}
     if len({mark.catalog for mark in others.values()}) > 1:
-        told = ", ".join(f"{tier} of {mark.catalog}" for tier, mark in others.items())
-        raise TierNotOurs(tier=", ".join(others), reason=f"the marks name different catalogs: {told}")
+        listed = ", ".join(f"{tier} of {mark.catalog}" for tier, mark in others.items())
+        raise TierNotOurs(tier=", ".join(others), reason=f"the marks name different catalogs: {listed}")
     newest = max(others.values(), key=lambda mark: mark.made, default=None)
     catalog, line = (None, None) if newest is None else (newest.catalog, newest.line)
-    return Heritage(there, catalog, line, frozenset({known.catalog}))
+    return Heritage(in_tiers, catalog, line, frozenset({known.catalog}))
 
 
 def found(engine: Engine, *, only: str | None = None) -> dict[str, TierMark]:
-    """Return the marks that are there, by tier; a tier whose place is missing has none. ``only``: of one tier.
+    """Return the marks in the tiers, by tier; a tier whose place is missing has none. ``only``: of one tier.
 
-    Raises MarkNotRead, MarkUnreadable, and what a store raises, where that is not known: nothing is decided without it.
+    Raises MarkNotRead, MarkUnreadable and other StoreErrors where a mark is not known: nothing is decided without it.
     """
-    there = {}
+    in_tiers = {}
     for tier in engine.tiers:
         if only in {None, tier.name} and (mark := _there(engine.store(tier.name))) is not None:
-            there[tier.name] = mark
-    return there
+            in_tiers[tier.name] = mark
+    return in_tiers
 
 
 def _there(store: Store) -> TierMark | None:
-    """Return the mark in a place, None where there is none or no place; raises where that is not known."""
+    """Return the mark in a place, None where it has none or is missing; raises StoreError where that is not known."""
     try:
         return marks.read(store)
     except MarkUnreadable:
         raise
-    except TierNotOurs:  # there is no place yet, or writing to it says what is wrong
+    except TierNotOurs:  # the place is missing, or a write to it will raise what is wrong
         return None
 
 
 def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
-    """Write the marks as the catalog has them over those of its other lines and times; of tiers that it marked once.
+    """Replace the catalog's older marks, of another line or time, by the current ones, in tiers it has marked before.
 
-    ``replacing``: over those of these catalogs too. A crash in it leaves tiers that cannot be used; it is done again by
-    whoever calls it again.
+    ``replacing``: replace the marks of these catalogs too. A crash midway leaves tiers that cannot be used until a
+    repeated call has renewed the rest.
     """
     known = _identity(engine)
     for tier, mark in found(engine).items():
@@ -202,7 +205,7 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
 
 
 def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]:
-    """Make and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
+    """Create and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
     known = _identity(engine)
     found = _there(store)
@@ -210,7 +213,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
         return _keep(engine, store, known, found, caller=caller)
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
-    if tier in known.tiers:  # the place that has it is elsewhere, whatever copies of it are here
+    if tier in known.tiers:  # the place of the tier is elsewhere, even if copies of its objects are here
         way_out = _OR_ELSE.format(tier=tier, cure=advice.of(store.config.url))
         reason = f"it has no mark in {store.site}, and was marked in another place: {way_out}"
         raise TierNotOurs(tier=tier, reason=reason)
@@ -218,17 +221,17 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
         _require_seen(engine, tier)
     elif not make:
         with _bare(engine, tier) as bare:
-            bare.check()  # it was prepared once: a folder that was not may be one that nothing is mounted on
+            bare.check()  # the place must have been prepared: else it may be a mount point with nothing mounted
     made = store.prepare()
     mark, known = _fresh(engine, tier)
     return made + _keep(engine, store, known, store.write_mark(mark), caller=caller)
 
 
 def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, caller: Caller) -> list[str]:
-    """Take note of a mark that is there where the catalog knows of none of its tier; else refuse it."""
+    """Record the mark that is in a place, where the catalog has none for the tier; TierNotOurs for another mark."""
     tier = store.config.tier
-    mine = replace(known, tiers={**known.tiers, tier: found.made})
-    reason = difference(mine, store, found)
+    recorded = replace(known, tiers={**known.tiers, tier: found.made})
+    reason = difference(recorded, store, found)
     if reason is not None:
         _require_free(engine, store, found)
         what_next = (
@@ -256,7 +259,7 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, cal
 
 
 def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
-    """Raise TierNotOurs where this is the mark that the catalog knows of another tier, one in use or with copies."""
+    """Raise TierNotOurs where this is the recorded mark of another tier that is in use or has copies."""
     other, known = found.tier, _identity(engine)
     if other == store.config.tier or (found.catalog, found.made) != (known.catalog, known.tiers.get(other)):
         return
@@ -274,7 +277,8 @@ def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
 def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> None:
     """Raise TierNotOurs unless one of the copies that a tier should have is at its location, with its size.
 
-    ``whose``: says that the place has a mark which is not this catalog's; then a tier without copies is no exception.
+    A tier that was never marked and has no copies passes; not where ``whose``, the text about a mark in the place that
+    is not this catalog's or is unreadable, is given.
     """
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
@@ -299,7 +303,7 @@ def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> Non
 
 @contextmanager
 def _bare(engine: Engine, tier: str) -> Iterator[Store]:
-    """Open the tier's store anew, without a guard: here the copies vouch for the place, and not the mark for them."""
+    """Open a second store of the tier, without a guard: the copies show that the place is the tier's, not its mark."""
     settings = engine.settings
     store = factory.make(tier, settings.tiers[tier], io_threads=2, catalog_url=settings.catalog.url)
     try:
@@ -330,7 +334,7 @@ def _identity(engine: Engine) -> Identity:
 
 
 def _is_own(engine: Engine, tier: str) -> bool:
-    """Whether a tier lies in what an embedded catalog may make by itself: below its home or ``base_path``."""
+    """Return True if an embedded catalog may create the tier's place: in its home, ``base_path`` or own database."""
     place, options = factory.read(tier, engine.settings.tiers[tier])
     if place.scheme == "postgres":
         return not place.host and options.keys() <= _OF_THE_STORE

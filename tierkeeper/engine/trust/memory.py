@@ -1,4 +1,4 @@
-"""What a store finds out about its server, kept in the catalog for every process."""
+"""The probed abilities of a store's server, kept in the catalog for every process."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from tierkeeper.catalog.database import Database
 
 @dataclass(frozen=True, slots=True)
 class CatalogMemory:
-    """The memory of one tier's store."""
+    """The :class:`tierkeeper.stores.base.Memory` of one tier's store."""
 
     catalog: Database
     tier: str
 
     def recall(self, server: str) -> Mapping[str, bool]:
-        """Return what is known of ``server``; empty where nothing is."""
+        """Return the known abilities of ``server``, by name; empty where none is known."""
         with self.catalog.reading() as connection:
             return probes.seen(connection, self.tier, server=server)
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
-        """Keep what was seen of ``server``."""
+        """Store the abilities that ``server`` was seen to have, by name."""
         self.catalog.run(lambda c: probes.keep(c, self.tier, server=server, seen=seen))

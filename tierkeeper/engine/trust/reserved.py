@@ -1,8 +1,8 @@
-"""What tierkeeper itself keeps in the coldest tier, beside what it keeps for others.
+"""tierkeeper's own objects in the coldest tier, beside the copies of artifacts.
 
-Its objects lie below :data:`PREFIX`: the catalog's epoch and its dumps. No artifact can lie there, and whoever lists a
-store and compares it with the placements leaves them out (:func:`ours`). A database tier holds records only: the
-coldest of the others is taken (:func:`home`).
+They are below :data:`PREFIX`: the catalog's epoch and its dumps. No artifact can be there, and code that compares a
+store's listing with the placements skips them (:func:`ours`). A database tier holds records only, so the coldest of the
+other tiers is used (:func:`home`).
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ PREFIX = f"{layout.RESERVED}/"
 
 
 def ours(location: str) -> bool:
-    """Whether tierkeeper itself keeps this, so that no placement knows of it."""
+    """Return True if the location is of an own object, which has no placement."""
     return location.startswith(PREFIX)
 
 
@@ -31,7 +31,7 @@ def home(engine: Engine) -> Store | None:
 def put(
     store: Store, location: str, content: BinaryIO, *, made: datetime, mark: UUID, content_type: str
 ) -> tuple[Stored, bytes]:
-    """Write an object of tierkeeper's own, from the content's beginning; return what is stored, and its SHA-256."""
+    """Write an own object from the beginning of ``content``; return the stored object and the content's SHA-256."""
     content.seek(0)
     digest = digest_of(content)
     content.seek(0)
