@@ -1,6 +1,6 @@
 """The Celery app: ``celery -A worker.app worker``, ``… beat``, ``… flower``, ``… tier``.
 
-Importing it needs no service and no setting; both are asked for when a process begins to work.
+Importing this module needs no service and no setting; a process opens both when it begins to work.
 """
 
 from celery import Celery

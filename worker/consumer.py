@@ -1,7 +1,7 @@
-"""The consumer: judges each message by its size and its signature before anything looks into it.
+"""The consumer: checks each message's size and signature before its body is parsed.
 
-A message that is refused loses its body, and with it callbacks and chains, and everything in its headers but its name
-and id; what is left is answered by the task's base class as ``MessageRefused``.
+A refused message loses its body, with callbacks and chains, and all headers but its task name and id; the task's base
+class answers it with ``MessageRefused``.
 """
 
 import functools
@@ -25,11 +25,11 @@ EMPTY: Final = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "
 KNOWN: Final = frozenset(task.value for task in TaskName)
 
 _log = log.get(__name__)
-_celery = logging.getLogger(__name__)  # kombu wants one of the standard library's
+_celery = logging.getLogger(__name__)  # kombu requires a logger of the standard library
 
 
 class Judge:
-    """Says what is wrong with a message, if anything is."""
+    """Checks a message's size and, if ``messages.keys`` is set, its signature."""
 
     def __init__(self, settings: MessagesSettings) -> None:
         self._ring = None if settings.keys is None else KeyRing.parse(settings.keys)
@@ -38,18 +38,18 @@ class Judge:
 
     @property
     def signed_only(self) -> bool:
-        """Whether messages have to be signed."""
+        """True if messages have to be signed."""
         return self._ring is not None
 
     def problem(self, headers: dict[str, Any], body: bytes) -> str:
-        """Return in words why the message is refused; empty if it is not."""
+        """Return in words why the message is refused; an empty string if it is accepted."""
         if len(body) > self._most:
             return f"it has {len(body)} bytes, and messages.max_bytes is {self._most}"
         return "" if self._ring is None else self._ring.problem(headers, body, max_age=self._max_age)
 
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer, with a judge in front; it outlives what breaks with its connection."""
+    """Celery's consumer with a :class:`Judge` in front; it survives kombu's errors on a broken connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own
         refuse_compressed()
@@ -57,20 +57,20 @@ class Consumer(CeleryConsumer):
         super().__init__(*args, **kwargs)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:  # noqa: ANN401  Celery's own
-        """Return what is called with every message."""
+        """Return the handler of every message: it judges the message, then passes it on, defused if it was refused."""
         received = super().create_task_handler(*args, **kwargs)
 
         def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
             body = message.body or b""
             try:
                 problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
-            except Exception as error:  # noqa: BLE001  whatever is in it, it must not end the worker
+            except Exception as error:  # noqa: BLE001  no message may end the worker, whatever it contains
                 problem = f"it cannot be judged ({type(error).__name__})"
             if not problem:
                 return received(message)
             name, id_ = message.headers.get("task"), message.headers.get("id")
             known = isinstance(name, str) and name in KNOWN
-            MESSAGES_REFUSED.labels(task=name if known else "unknown").inc()  # a label is not for anybody to choose
+            MESSAGES_REFUSED.labels(task=name if known else "unknown").inc()  # senders must not choose label values
             _log.warning("message refused", task=str(name)[:MAX_HEADER], task_id=str(id_)[:MAX_HEADER], problem=problem)
             if not known or not isinstance(id_, str) or len(id_) > MAX_HEADER:
                 return message.reject_log_error(_celery, self.app.connection_for_read().connection_errors)
@@ -80,14 +80,14 @@ class Consumer(CeleryConsumer):
         return judged
 
     def call_soon_ack(self, p: Callable[..., None], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  Celery's own
-        """Answer a message, as :func:`outlived`: every acknowledgement of a task, and every giving back, comes here."""
+        """Acknowledge or reject a task's message through :func:`outlived`; Celery sends all of these through here."""
         return super().call_soon_ack(outlived(p), *args, **kwargs)  # type: ignore[misc]  # not in the stubs
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Begin again with a fresh connection, also where the broken one cannot even be closed.
+        """Reconnect, even if closing the broken connection fails.
 
-        Closing it gives back what was taken and not acknowledged, over the transport that kombu (5.7) has dropped just
-        before: an AttributeError, which ends the worker. Those messages come again after the visibility time-out.
+        Closing requeues the unacknowledged messages over a transport that kombu (5.7) has dropped just before: an
+        AttributeError, which would end the worker. These messages are redelivered after the visibility time-out.
         """
         try:
             super().on_connection_error_after_connected(exc)
@@ -96,24 +96,24 @@ class Consumer(CeleryConsumer):
 
 
 def outlived(answer: Callable[..., None]) -> Callable[..., None]:
-    """Return the acknowledging or giving back of a message as what says in the log that it cannot, and ends nothing.
+    """Wrap a message's acknowledge or reject call so that an AttributeError is logged and not raised.
 
-    Where its connection broke while its task worked, kombu (5.7) has dropped the transport: an AttributeError, which no
-    list of connection errors has, and which ends the worker. The message comes again after the visibility time-out.
+    If the connection broke while the task worked, kombu (5.7) has dropped the transport: the AttributeError is in no
+    list of connection errors, so it would end the worker. The message is redelivered after the visibility time-out.
     """
 
     @functools.wraps(answer)
-    def told(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as kombu's
+    def logged(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as kombu's
         try:
             answer(*args, **kwargs)
         except AttributeError as error:
             _log.warning("a message of a broken connection could not be answered", error=str(error))
 
-    return told
+    return logged
 
 
 def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
-    """Take everything out of a message that somebody who may not could have put into it."""
+    """Remove everything from a message that an unauthorized sender could have put into it."""
     message.body = EMPTY
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.headers = {
@@ -126,10 +126,10 @@ def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa:
 
 
 def refuse_compressed() -> None:
-    """Have this process refuse compressed messages: nobody knows how large they are before they are unpacked."""
+    """Make this process refuse compressed messages, because their size is unknown until they are unpacked."""
     for alias in compression.encoders():
-        found: Any = compression.get_encoder(alias)  # (encoder, content type); the stubs say otherwise
-        compression.register(found[0], _refuse, found[1], aliases=[])
+        encoder: Any = compression.get_encoder(alias)  # (encoder, content type); the stubs say otherwise
+        compression.register(encoder[0], _refuse, encoder[1], aliases=[])
 
 
 def _refuse(_body: bytes) -> NoReturn:

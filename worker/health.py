@@ -20,11 +20,11 @@ from tierkeeper_client.errors import TierkeeperError
 from worker import broker, config
 from worker.app import app
 
-PATIENCE = 3  # seconds in which an idle worker takes a message that waits
+PATIENCE = 3  # seconds within which an idle worker takes a waiting message
 
 
 def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
-    """Yield in words what is wrong with the worker ``node``; nothing if it lives."""
+    """Yield each problem of the worker ``node`` as a sentence; nothing if it lives."""
     try:
         with Keeper.open(settings) as opened:
             opened.runs.latest(limit=1)
@@ -53,9 +53,9 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
 
 
 def _look(this: Celery, node: str) -> dict[str, Any] | None:
-    """What the node says of itself: its queues, whether it is busy, how many messages it has taken so far."""
+    """Return the node's queues, whether it is busy, and its count of messages taken; None if it does not answer."""
     inspect = this.control.inspect(destination=[node], timeout=broker.TIMEOUT)
-    # one question after the other, each only if the one before was answered
+    # each query is sent only after the one before was answered
     if (queues := inspect.active_queues()) and (stats := inspect.stats()) and (active := inspect.active()):
         return {
             "queues": [queue["name"] for queue in queues[node]],

@@ -1,4 +1,4 @@
-"""What this app sends: signed where there are keys, with the time at which it was sent."""
+"""The app's outgoing messages: signed if ``messages.keys`` is set, with the time at which they were sent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ from worker import config
 
 
 class Messages(AMQP):
-    """Celery's, with a signature on everything: what Beat sends, successors, second tries."""
+    """Celery's AMQP with a signature on every message: those of Beat, successors and retries."""
 
     @cached_property
     def send_task_message(self) -> Callable[..., Any]:
-        """Return what publishes a task's message."""
+        """Return the function that publishes a task's message."""
         keys = config.messaging().messages.keys
         publish: Callable[..., Any] = getattr(self, "_create_task_sender")()  # noqa: B009  the stubs lack it
         return signing(publish, None if keys is None else KeyRing.parse(keys))

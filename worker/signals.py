@@ -1,4 +1,4 @@
-"""What a worker's process does when it begins and ends: logs, and a keeper that is made after the fork."""
+"""Handlers of Celery's process signals: they configure logs, and open the keeper after the fork."""
 
 import gc
 import logging
@@ -14,7 +14,7 @@ from tierkeeper.base import log, stopping
 from tierkeeper_client.errors import TierkeeperError
 from worker import config, watchdog
 
-# The task's base class says of each task how it ended, with its correlation id: Celery's lines would say it again.
+# The task's base class logs how each task ended, with its correlation id; Celery's own lines would repeat it.
 CELERY_LINES = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.CRITICAL}
 
 _watching: list[watchdog.Watchdog] = []
@@ -22,7 +22,7 @@ _opened: list[tierkeeper.keeper.Keeper] = []
 
 
 def connect() -> None:
-    """Have Celery call this module; importing :mod:`worker.app` does it."""
+    """Connect the handlers of this module to Celery's signals; importing :mod:`worker.app` does it."""
     signals.setup_logging.connect(configure_logging)
     signals.worker_init.connect(settle)
     signals.worker_init.connect(open_for_threads)
@@ -34,14 +34,14 @@ def connect() -> None:
 
 
 def ask_to_end(**_: object) -> None:
-    """Have sweeps hand over after the batch at hand, in the children too: they hear nothing of the signal."""
+    """Make sweeps hand over after the current batch, in the children too, which get no signal of their own."""
     stopping.ask()
     for watching in _watching:
         watching.stop()
 
 
 def settle(**_: object) -> None:
-    """Have all services that a worker needs before its children are made, or end: Celery hides what signals raise."""
+    """Resolve all services of a worker before its children are forked, or exit: Celery hides handlers' exceptions."""
     try:
         config.settings()
     except TierkeeperError as error:
@@ -49,13 +49,13 @@ def settle(**_: object) -> None:
 
 
 def watch(sender: Consumer, **_: object) -> None:
-    """Watch this worker from now on; it is told again after each lost connection."""
+    """Start the watchdog once; Celery sends this signal again after each lost connection."""
     if not _watching:
         _watching.append(watchdog.start(sender.app, stalled=config.settings().health.stalled.total_seconds()))
 
 
 def configure_logging(**_: object) -> None:
-    """Take over from Celery's own logging; its loggers' lines go the same way as ours."""
+    """Replace Celery's logging setup, so that its loggers' lines are rendered as ours."""
     chosen = config.messaging().log
     log.configure(chosen.level, chosen.format)
     for name, level in CELERY_LINES.items():
@@ -64,8 +64,8 @@ def configure_logging(**_: object) -> None:
 
 def open_keeper(**_: object) -> None:
     """Make the keeper of a prefork child, or of a solo worker. It connects when it is first used."""
-    # what was imported stays for ever: without this the garbage collector walks through all of it again and again,
-    # which took a third of the time of a purge (see docs/reference/benchmarks.md)
+    # Imported objects stay for ever: without this the garbage collector traverses them again and again, which took
+    # a third of the time of a purge (see docs/reference/benchmarks.md).
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
@@ -73,13 +73,13 @@ def open_keeper(**_: object) -> None:
 
 
 def open_for_threads(sender: WorkController, **_: object) -> None:
-    """Make the keeper of a worker whose pool is threads: such a pool never signals a new process."""
+    """Make the keeper of a worker with a thread pool, for which Celery sends no process signal."""
     pool: object = concurrency.get_implementation(getattr(sender, "pool_cls"))  # noqa: B009  the stubs lack it
     if pool not in {prefork.TaskPool, solo.TaskPool}:
         open_keeper()
 
 
 def close_keeper(**_: object) -> None:
-    """Give back the connections; a parent of prefork children has none."""
+    """Close the keepers of this process; the parent of prefork children has none."""
     while _opened:
         _opened.pop().close()

@@ -1,9 +1,9 @@
-"""Ends a worker that has gone deaf: one that takes nothing of what waits for it, though it is idle.
+"""Ends a stalled worker: one that takes no message although messages wait and it is idle.
 
-A connection to the broker whose other end is gone looks open for ever, to the worker as to everybody who asks whether
-its process lives. A thread of the worker's first process looks at the queues over a fresh connection. Messages that
-wait in every look for ``health.stalled``, while no task is at work and none was taken, are proof enough: whatever
-runs this worker starts it again. A worker that is busy, or a broker that does not answer, proves nothing.
+A half-open connection to the broker looks open for ever, to the worker and to every liveness probe of its process. A
+thread of the worker's first process therefore looks at the queues over a fresh connection. Messages that wait in every
+look for ``health.stalled``, while no task is at work and none was taken, are proof: the worker exits, and its
+supervisor starts it again. A busy worker, or a broker that does not answer, proves nothing.
 """
 
 import logging
@@ -24,15 +24,15 @@ from kombu.exceptions import KombuError
 from tierkeeper.base import log
 from worker import broker
 
-EXIT_CODE: Final = 75  # EX_TEMPFAIL: start it again
-LOOKS: Final = 5  # within the time that makes a worker stalled
+EXIT_CODE: Final = 75  # EX_TEMPFAIL: the supervisor is to start the worker again
+LOOKS: Final = 5  # per `stalled`
 
 _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen: how many tasks were ever taken, whether one is at work, where messages wait (None: not known)."""
+    """One observation: tasks ever taken, whether one is at work, the queues with waiting messages (None: unknown)."""
 
     taken: int
     busy: bool
@@ -40,7 +40,7 @@ class Look:
 
 
 class Patience:
-    """Says after which looks a worker has stalled for ``seconds``."""
+    """Decides from a sequence of looks whether the worker has stalled for ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -48,7 +48,10 @@ class Patience:
         self._since: float | None = None
 
     def exhausted(self, look: Look, *, now: float) -> bool:
-        """Whether it has, with this look at ``now``."""
+        """Return True once the worker has been idle for ``seconds`` while messages wait.
+
+        ``now`` is the time of this look in seconds of a monotonic clock.
+        """
         idle = not look.busy and look.taken == self._taken and bool(look.waiting)
         self._taken = look.taken
         if not idle:
@@ -70,7 +73,7 @@ class Watchdog(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Look."""
+        """Look :data:`LOOKS` times per ``stalled`` seconds, until stopped or until the worker has stalled."""
         while not self._stopping.wait(self._every):
             seen = self._look()
             if self._patience.exhausted(seen, now=time.monotonic()) and not self._stopping.is_set():
@@ -78,12 +81,12 @@ class Watchdog(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Look no more: the worker ends by itself."""
+        """Stop looking, because the worker shuts down by itself."""
         self._stopping.set()
 
 
 def start(app: Celery, *, stalled: float) -> Watchdog:
-    """Watch the worker of this process."""
+    """Start a watchdog of this process's worker and return it; ``stalled`` is in seconds."""
     watchdog = Watchdog(lambda: look(app), stalled=stalled, end=end)
     watchdog.start()
     return watchdog
@@ -91,7 +94,7 @@ def start(app: Celery, *, stalled: float) -> Watchdog:
 
 def look(app: Celery) -> Look:
     """Look at this process and, over a fresh connection, at its queues."""
-    # first the process: a message that it takes in between is no longer seen waiting
+    # the process first: a message taken in between then no longer waits
     taken, busy = state.all_total_count[0], bool(state.active_requests)
     waiting = None
     if not busy:
@@ -101,7 +104,7 @@ def look(app: Celery) -> Look:
 
 
 def end(seen: Look) -> None:
-    """End this process and its children, whatever they are stuck in."""
+    """Kill this process's children and exit at once, whatever they are stuck in."""
     _log.critical("this worker takes nothing, though messages wait; it ends", queues=list(seen.waiting or ()))
     logging.shutdown()
     for child in active_children():

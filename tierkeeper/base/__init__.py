@@ -1,1 +1,1 @@
-"""What everything may use: callers, states, errors, names, clock, log, metrics. No I/O libraries."""
+"""The base layer, imported by all others: callers, states, errors, ids, clock, log, metrics. No I/O libraries."""

@@ -1,4 +1,4 @@
-"""How long to wait between attempts: longer after each failure, up to a cap, spread by chance."""
+"""Exponential backoff between attempts, capped, with random jitter."""
 
 import random
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class Backoff:
     most: float = 1.0
 
     def longest(self, failures: int) -> float:
-        """Return the wait after so many failures in a row, 1 or more, without jitter."""
+        """Return the wait in seconds after ``failures`` failures in a row (1 or more), without jitter."""
         return min(self.cap, self.first * self.factor ** min(failures - 1, _LAST_STEP))
 
     def seconds(self, failures: int) -> float:
-        """Return the wait after so many failures in a row, 1 or more."""
+        """Return the wait in seconds after ``failures`` failures in a row (1 or more), with jitter."""
         return self.longest(failures) * self.jitter()
 
     def jitter(self) -> float:
-        """Return the random number that one wait is multiplied by."""
+        """Return a random factor between ``least`` and ``most`` for one wait."""
         return random.uniform(self.least, self.most)  # noqa: S311  spreads load, no secret

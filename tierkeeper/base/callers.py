@@ -1,4 +1,4 @@
-"""Who asks: the value that every call which changes something is given, and the callers that the house has itself."""
+"""The caller of a change, an argument of every call that changes something, and tierkeeper's own callers."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Self
@@ -7,11 +7,11 @@ from uuid import uuid4
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: ``actor`` is who events and runs name, ``correlation`` ties together what one request caused.
+    """The origin of a change: events and runs name its ``actor``; ``correlation`` ties together one request's effects.
 
-    ``key`` makes a second delivery of a store or a verb return the first result; without one each call is its own.
-    A caller says nothing of tenants: where a tenant's rows are to be filtered, in ``catalog/database.py``, it arrives
-    together with the code that filters them (ADR 19).
+    ``key`` is the idempotency key: a second delivery of a store or a verb under the same key returns the first result;
+    without a key each call counts as a new one. A caller carries no tenant: that field arrives together with the code
+    in ``catalog/database.py`` that filters a tenant's rows (ADR 19).
     """
 
     actor: str
@@ -19,24 +19,24 @@ class Caller:
     key: str = ""
 
     def keyed(self) -> Self:
-        """Return this caller with a key: a fresh one, where it has none."""
+        """Return this caller with its key, or with a fresh one where it has none."""
         return self if self.key else replace(self, key=str(uuid4()))
 
     def of_run(self) -> Self:
-        """Return this caller as it works for a run: its events are found by the run, not by a correlation."""
+        """Return this caller for work within a run, whose events are found by the run and not by a correlation."""
         return replace(self, correlation="", key="")
 
 
-INIT: Final = Caller("init")  # makes the catalog and the places where nobody says who does
-SETTINGS: Final = Caller("settings")  # what the settings say is written as policies
-BEAT: Final = Caller("beat")  # the sweeps
-PRODUCER: Final = Caller("producer")  # a message that does not say who sent it
-WORKER: Final = Caller("worker")  # what a worker decides about a message
-READER: Final = Caller("reader")  # what is noticed while an artifact is read
-TIERKEEPER: Final = Caller("tierkeeper")  # what is noted of bytes by themselves, whoever read them
+INIT: Final = Caller("init")  # creates the catalog and the places of tiers where no other caller is given
+SETTINGS: Final = Caller("settings")  # writes the built-in policies that follow from the settings
+BEAT: Final = Caller("beat")  # default of the sweeps
+PRODUCER: Final = Caller("producer")  # default of verbs: a message without an actor header
+WORKER: Final = Caller("worker")  # decisions of a worker about a message
+READER: Final = Caller("reader")  # findings about a copy while an artifact is read
+TIERKEEPER: Final = Caller("tierkeeper")  # findings about bytes that hold for every reader
 DEMO: Final = Caller("demo")
 
 
 def on_command_line(login: str, *, correlation: str) -> Caller:
-    """Return the one who gave a command, by the operating system's login."""
+    """Return the caller of a CLI command, named after the operating system's ``login``."""
     return Caller(f"cli:{login}", correlation)

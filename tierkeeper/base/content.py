@@ -1,8 +1,8 @@
 """Content, and the form in which a copy of it is stored.
 
 Content is what users gave: bytes known by their SHA-256 and size. A stored form says which bytes lie in a store for one
-copy of it, and how content comes out of them. The plain form is the content itself, as a whole object. Whoever compares
-what a store has uses the form; whoever compares what a reader gets uses the content.
+copy of it, and how they decode to the content. The plain form is the content itself, as a whole object. A check of a
+store compares with the form; a check of the bytes that a reader gets compares with the content.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ class Content:
     size: int
 
     def difference(self, *, sha256: bytes | None, size: int | None = None) -> str:
-        """Return in words how bytes with these values differ from the content; empty where they do not.
+        """Return in words how bytes with these values differ from the content; an empty string if they are equal.
 
-        What is None is not compared.
+        A value of None is not compared.
         """
         return _difference(self.size, self.sha256, size=size, sha256=sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What was done to content before it was stored; by default nothing. A copy has that of its source (R6)."""
+    """How content was encrypted and compressed before it was stored; by default not. A copy keeps its source's (R6)."""
 
     cipher: str | None = None
     wrapped_key: bytes | None = None
@@ -34,16 +34,16 @@ class Encoding:
     compression: str | None = None
 
 
-#: the bytes that are stored are the content
+#: the stored bytes are the content
 PLAIN: Final = Encoding()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredForm:
-    """Which bytes of a store are a copy: those of an object from ``offset`` on, as they were encoded.
+    """The bytes of a store that make one copy: an object's bytes from ``offset`` on, encoded as ``encoding`` says.
 
     ``version`` is the store's id of the object's version, ``pin`` names its bytes and no others (R16). ``size`` (in
-    bytes) and ``sha256`` are those of the stored bytes, None where they were never noted. ``length`` None: to the end.
+    bytes) and ``sha256`` are those of the stored bytes, None if never recorded. ``length`` None: to the object's end.
     """
 
     location: str
@@ -57,13 +57,13 @@ class StoredForm:
 
     @property
     def whole(self) -> bool:
-        """Whether the copy is an object of its own, not a part of one."""
+        """True if the copy is a whole object, False if it is a range of one."""
         return self.offset == 0 and self.length is None
 
     def difference(self, *, sha256: bytes | None, size: int | None = None) -> str:
-        """Return in words how what a store tells of the stored bytes differs from what was noted; empty: it does not.
+        """Return in words how the values that a store reports differ from the recorded ones; empty if they are equal.
 
-        What is None, or was never noted, is not compared.
+        A value that is None, or was never recorded, is not compared.
         """
         return _difference(self.size, self.sha256, size=size, sha256=sha256)
 

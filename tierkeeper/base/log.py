@@ -1,6 +1,6 @@
 """Logs: structlog, one line an event, for people on a terminal and as JSON elsewhere; never a secret.
 
-What the standard library's loggers say (Celery, SQLAlchemy, boto3) goes the same way.
+Records of the standard library's loggers (Celery, SQLAlchemy, boto3) are rendered the same way.
 """
 
 import logging
@@ -16,7 +16,7 @@ import structlog
 
 from tierkeeper.base.secrets import MASK, is_secret, masked
 
-# they say on INFO, or on DEBUG with whole requests, what nobody asked for
+# libraries that log noise on INFO, or whole requests on DEBUG: raised to WARNING
 QUIET = ("alembic", "boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
 
 
@@ -36,10 +36,10 @@ class Throttle:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._lock = Lock()
-        self._told: dict[Hashable, tuple[str, float]] = {}  # the subject's last text, and when the log had it
+        self._told: dict[Hashable, tuple[str, float]] = {}  # the subject's last text, and when it was logged
 
     def due(self, subject: Hashable, text: str = "") -> bool:
-        """Return whether the log is to have ``text`` now, and note that it has."""
+        """Return True if ``text`` is to be logged now, and record that it was."""
         now = monotonic()
         with self._lock:
             before, at = self._told.get(subject, (text, -inf))
@@ -49,15 +49,15 @@ class Throttle:
         return True
 
     def forget(self, subject: Hashable) -> None:
-        """Let the next line of ``subject`` through: it was well meanwhile."""
+        """Let the next line of ``subject`` through, because it recovered in between."""
         with self._lock:
             self._told.pop(subject, None)
 
 
 def configure(level: str, layout: str, *, stream: TextIO | None = None) -> None:
-    """Send all logs of the process from ``level`` on to ``stream`` (standard error).
+    """Send all logs of the process from ``level`` on to ``stream`` (default: standard error).
 
-    ``layout``: ``console`` for people, ``json``, or ``auto``: for people where the stream is a terminal.
+    ``layout`` is ``console``, ``json``, or ``auto``: ``console`` if the stream is a terminal, else ``json``.
 
     May be called again; the last call counts.
     """

@@ -10,9 +10,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _PREFIX: Final = "tierkeeper"
-_SECONDS: Final = (0.05, 0.25, 1, 5, 15, 60, 300, 1800, 3600)  # from one small verb to the longest task
+_SECONDS: Final = (0.05, 0.25, 1, 5, 15, 60, 300, 1800, 3600)  # from a small verb to the longest task
 
-#: our own, since Flower and whoever embeds the keeper use the library's default one
+#: our own registry, because Flower and applications that embed the keeper use the library's default one
 REGISTRY: Final = CollectorRegistry()
 
 TASK_SECONDS: Final = Histogram(

@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-LARGEST: Final = 1 << 62  # bytes: what a bigint of the catalog holds, and some
+LARGEST: Final = 1 << 62  # bytes: within a bigint of the catalog
 
 _HOUR = 3600
 _DAY = 86400
@@ -57,7 +57,7 @@ class Unusable(ValueError):  # noqa: N818  what it says is the adjective of the 
 
 
 class Unreadable(Unusable):
-    """A text outside the grammar; ``reason`` is what is wrong with it, without the text and without a full stop."""
+    """A text outside the grammar; ``reason`` says what is wrong, without the text and without a full stop."""
 
     def __init__(self, value: object, reason: str, fix: str) -> None:
         super().__init__(f"{str(value)[:40]!r} is not usable: {reason}.", fix)
@@ -66,7 +66,7 @@ class Unreadable(Unusable):
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What a duration is made of, as it was written: a month stays a month, 36 hours stay 36 hours."""
+    """The components of a duration as it was written: a month stays a month, 36 hours stay 36 hours."""
 
     years: int = 0
     months: int = 0

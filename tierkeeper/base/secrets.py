@@ -1,4 +1,4 @@
-"""What is never shown: values whose name says that they are secret, and passwords in URLs."""
+"""Masking of secrets: values whose name marks them as secret, and passwords in URLs."""
 
 import re
 
@@ -12,10 +12,10 @@ _QUERY_SECRET = re.compile(
 
 
 def is_secret(name: str) -> bool:
-    """Return whether the setting (or option, or variable) ``name`` is one whose value is never shown."""
+    """Return True if the value of the setting (or option, or variable) ``name`` is never shown."""
     return _SECRET_NAME.search(name.rsplit(".", 1)[-1]) is not None
 
 
 def masked(text: str) -> str:
-    """Return ``text`` with the passwords of the URLs in it masked, also those in their queries."""
+    """Return ``text`` with the passwords and query secrets of the URLs in it masked."""
     return _QUERY_SECRET.sub(rf"\g<1>{MASK}", _URL_PASSWORD.sub(rf"\g<1>{MASK}", text))

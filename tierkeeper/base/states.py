@@ -21,7 +21,7 @@ class PlacementState(StrEnum):
 
 
 class Vouched(StrEnum):
-    """Why a copy's bytes are known to be the artifact's; None where nobody vouches for them (R15, R17)."""
+    """Why a copy's bytes are known to be the artifact's; None where the copy is not vouched for (R15, R17)."""
 
     WRITTEN = "written"  # we streamed them, their SHA-256 agreed, and the store acknowledged all of them
     SERVER = "server"  # the server's own SHA-256 of the whole agrees

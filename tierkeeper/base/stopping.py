@@ -1,6 +1,6 @@
-"""Whether this process, or the one that it was forked from, was asked to end: long work then stops at its next seam.
+"""Cooperative shutdown flag of this process and its forked children, checked by long work between batches.
 
-The byte lies in memory that parent and children share, because only a worker's first process hears the signal.
+The flag is a byte in memory that parent and children share, because only a worker's first process gets the signal.
 """
 
 import mmap
@@ -11,15 +11,15 @@ _ASKED: Final = mmap.mmap(-1, 1)
 
 
 def ask() -> None:
-    """Ask this process and its children to end. Safe in a signal handler."""
+    """Set the flag for this process and its children. Safe in a signal handler."""
     _ASKED[0] = 1
 
 
 def asked() -> bool:
-    """Whether they were asked."""
+    """Return True if the flag is set."""
     return _ASKED[0] == 1
 
 
 def over(deadline: float | None) -> bool:
-    """Whether work is to hand over now: ``deadline`` (``time.monotonic``) has come, or the process is to end."""
+    """Return True if work is to hand over now: ``deadline`` (``time.monotonic``) has passed, or the flag is set."""
     return asked() or (deadline is not None and time.monotonic() >= deadline)

@@ -1,6 +1,6 @@
-"""Which state may follow which, of artifacts, placements and runs; None stands for no row.
+"""The allowed state transitions of artifacts, placements and runs; None stands for no row.
 
-The statements of the catalog name the state that they start from. A test holds them against these tables, both ways.
+Each statement of the catalog names the state that it starts from. A test compares them with these tables, both ways.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ ARTIFACT: Final = frozenset[tuple[ArtifactState | None, ArtifactState | None]](
     {
         (None, ArtifactState.LIVE),  # stored, or found in a store by a rebuild
         (ArtifactState.LIVE, ArtifactState.DELETED),  # by the verb purge, a purge phase, or as a surplus version
-        (ArtifactState.DELETED, ArtifactState.LIVE),  # undeleted (R10)
+        (ArtifactState.DELETED, ArtifactState.LIVE),  # undelete (R10)
         (ArtifactState.DELETED, ArtifactState.PURGED),  # the undo window is over; irrevocable, and the row stays
     }
 )
@@ -19,12 +19,12 @@ ARTIFACT: Final = frozenset[tuple[ArtifactState | None, ArtifactState | None]](
 PLACEMENT: Final = frozenset[tuple[PlacementState | None, PlacementState | None]](
     {
         (None, PlacementState.COPYING),  # intended, before the first byte (R1)
-        (None, PlacementState.PRESENT),  # found in a store, and taken over
-        (None, PlacementState.DOOMED),  # the same, where a good copy is present
+        (None, PlacementState.PRESENT),  # bytes found in a store and adopted
+        (None, PlacementState.DOOMED),  # bytes found in a store where a good copy is present
         (PlacementState.COPYING, PlacementState.PRESENT),  # the commit (R2)
         (PlacementState.COPYING, PlacementState.DOOMED),  # an upload that lost (R5)
         (PlacementState.COPYING, PlacementState.DELETING),  # a stale intent (R3)
-        (PlacementState.COPYING, None),  # dropped by a rebuild or an accepted restore: its bytes may be committed
+        (PlacementState.COPYING, None),  # dropped by a rebuild or an accepted restore: the bytes may be committed
         (PlacementState.PRESENT, PlacementState.DOOMED),  # no longer wanted, or replaced
         (PlacementState.DOOMED, PlacementState.PRESENT),  # rescued
         (PlacementState.DOOMED, PlacementState.DELETING),  # the decision point of a delete (R11)
@@ -41,12 +41,12 @@ RUN: Final = frozenset[tuple[RunState | None, RunState | None]](
         (RunState.RUNNING, RunState.DONE),
         (RunState.RUNNING, RunState.FAILED),
         (RunState.RUNNING, RunState.AWAITING_APPROVAL),  # a reconcile that stopped itself
-        (RunState.RUNNING, RunState.ABANDONED),  # silent for long
+        (RunState.RUNNING, RunState.ABANDONED),  # no sign of progress for long
         (RunState.AWAITING_APPROVAL, RunState.APPROVED),
         (RunState.AWAITING_APPROVAL, RunState.REJECTED),
-        (RunState.AWAITING_APPROVAL, RunState.DONE),  # it needs none any more
-        (RunState.APPROVED, RunState.DONE),  # its approval is used up
-        (RunState.DONE, None),  # forgotten after a while, as all that ended
+        (RunState.AWAITING_APPROVAL, RunState.DONE),  # no approval is needed any more
+        (RunState.APPROVED, RunState.DONE),  # the approval is used up
+        (RunState.DONE, None),  # dropped by maintain after `runs_kept`, as every ended run
         (RunState.FAILED, None),
         (RunState.ABANDONED, None),
         (RunState.REJECTED, None),
