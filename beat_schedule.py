@@ -1,8 +1,8 @@
-"""What runs when: data only.
+"""Beat's schedule: data only.
 
-Crontabs, never intervals of hours: a Beat that restarts often would starve those. A message never expires: on a host
-whose clock is ahead every one would, and a hundred late ones cost less than a second, because what is due stands in
-the catalog. Two Beats at once, or none for a day, change nothing.
+Crontabs, never intervals of hours, which a Beat that restarts often would starve. Messages do not expire: a host whose
+clock is ahead would expire all of them, and a hundred late ones cost less than a second, because the due work is in the
+catalog. Two Beats at once, or none for a day, do no harm.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "dump": {"task": TaskName.DUMP.value, "schedule": crontab(minute="53", hour="4")},
     "reconcile": {"task": TaskName.RECONCILE.value, "schedule": crontab(minute="17", hour="2")},
 } | {
-    # one through each queue, so that a queue that nobody serves is seen
+    # one through each queue, so that health sees a queue that no worker serves
     f"canary {queue.value}": {
         "task": TaskName.CANARY.value,
         "schedule": crontab(),

@@ -1,4 +1,4 @@
-"""The catalog's tables, one a file; importing this package knows them all (Alembic, metadata)."""
+"""The catalog's tables, one a file; importing this package registers all of them in the metadata."""
 
 from models.artifact import Artifact
 from models.base import Base

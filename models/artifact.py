@@ -61,7 +61,7 @@ class Artifact(Base):
     state: Mapped[str] = mapped_column(server_default="live")
     wanted: Mapped[list[str]]
     deleted_at: Mapped[datetime | None]
-    deleted_by: Mapped[str | None]  # the policy that deleted it by itself; none where a person did, or approved it
+    deleted_by: Mapped[str | None]  # the policy that deleted it; null after a `purge` or an approved deletion
     purge_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
     retain_until: Mapped[datetime | None]

@@ -21,7 +21,7 @@ NAMING = {
 
 
 class Xid8(UserDefinedType[int]):
-    """PostgreSQL's xid8: the id of a transaction, which is never used again in one cluster. The driver gives text."""
+    """PostgreSQL's xid8: a transaction id, never reused within one cluster. The driver returns it as text."""
 
     cache_ok = True
 
@@ -30,7 +30,7 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], int | None]:
-        """Return what reads a value."""
+        """Return the function that converts the driver's value to an int, None to None."""
         del dialect, coltype
         return lambda value: None if value is None else int(value)
 

@@ -8,7 +8,7 @@ from models.base import Base
 
 
 class Command(Base):
-    """Every verb that was carried out, by the producer's key: a second delivery finds its first result here."""
+    """The result of an executed verb under the producer's key, returned again for a second delivery."""
 
     __tablename__ = "commands"
     __table_args__ = (Index("ix_commands_at", "at"),)

@@ -11,7 +11,7 @@ from models.base import Base
 
 
 class Delivery(Base):
-    """A message that was delivered again, waits for a store, or is parked. What ends well at once has no row."""
+    """A message that was redelivered, waits for a store, or is parked. One that succeeds at once has no row."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -27,15 +27,15 @@ class Delivery(Base):
     tenant: Mapped[str]  # empty where the arguments name none
     workflow: Mapped[str | None]
     name: Mapped[str | None]
-    attempts: Mapped[int] = mapped_column(server_default="0")  # begun again without an outcome
-    failures: Mapped[int] = mapped_column(server_default="0")  # reported ones in a row: the exponent of the backoff
+    attempts: Mapped[int] = mapped_column(server_default="0")  # attempts without an outcome
+    failures: Mapped[int] = mapped_column(server_default="0")  # reported, consecutive: the exponent of the backoff
     first_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime | None]  # when its message is to be sent again
     waiting_for: Mapped[str | None]
     parked_reason: Mapped[str | None]
-    skipped_by: Mapped[str | None]  # an operator leaves it as it is
-    arguments: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON, zlib; kept while no broker has the message
+    skipped_by: Mapped[str | None]  # the operator who skipped it
+    arguments: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON, zlib; kept while the message is in no broker
     headers: Mapped[dict[str, Any] | None]
     staged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'::uuid[]"))
     revision: Mapped[int] = mapped_column(server_default="0")

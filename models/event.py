@@ -34,6 +34,6 @@ class Event(Base):
     run_id: Mapped[UUID | None]
     correlation: Mapped[str | None]
     age_days: Mapped[float | None]
-    # the order of events: the catalog's server and timeline, and the transaction that wrote the line
+    # the order of events (R33): the catalog's server and timeline, and the transaction that wrote the event
     cluster: Mapped[str] = mapped_column(Text(collation="C"), server_default=text("events_cluster()"))
     xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))

@@ -8,11 +8,11 @@ from models.base import Base
 
 
 class Heartbeat(Base):
-    """A sign of progress, the last of its kind: canaries that came through a queue, what converge got done lately."""
+    """The latest sign of progress of one kind: a canary that came through a queue, or recent work of converge."""
 
     __tablename__ = "heartbeats"
 
-    name: Mapped[str] = mapped_column(primary_key=True)  # canary:QUEUE; done:SLOT, of which a few are used in turn
+    name: Mapped[str] = mapped_column(primary_key=True)  # canary:QUEUE, or done:SLOT with one of a few slots
     at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -7,7 +7,7 @@ from models.base import Base
 
 
 class Name(Base):
-    """The head of (tenant, workflow, name): its row is locked to give out the next version number."""
+    """The head of (tenant, workflow, name); its row is locked to assign the next version number."""
 
     __tablename__ = "names"
     __table_args__ = (UniqueConstraint("tenant", "workflow", "name"),)

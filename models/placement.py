@@ -48,7 +48,7 @@ class Placement(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     blob_id: Mapped[UUID] = mapped_column(ForeignKey("blobs.id"))
-    artifact_id: Mapped[UUID | None]  # whose name a readable location carries
+    artifact_id: Mapped[UUID | None]  # the artifact whose name a readable location carries
     tier: Mapped[str]
     location: Mapped[str]
     state: Mapped[str]
@@ -57,7 +57,7 @@ class Placement(Base):
     store_version: Mapped[str | None]
     stored_size: Mapped[int | None] = mapped_column(BigInteger)
     stored_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
-    checksum: Mapped[str | None]  # what the store itself vouches for, if anything
+    checksum: Mapped[str | None]  # the store's own checksum, if it has one
     cipher: Mapped[str | None]
     wrapped_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     key_id: Mapped[str | None]
@@ -66,14 +66,14 @@ class Placement(Base):
     locked_until: Mapped[datetime | None]
     placed_by: Mapped[str | None]  # rule and policy version
     made_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    vouched: Mapped[str | None]  # why its bytes are known to be right; null: nobody vouches for it, it does not count
-    pin: Mapped[str | None]  # what names these bytes and no others: the version id, else the ETag
-    verified_at: Mapped[datetime | None]  # its bytes were read, or a server's SHA-256 of the whole agreed
-    missed_at: Mapped[datetime | None]  # it was not found, once: a suspect, which does not count until it is found
+    vouched: Mapped[str | None]  # why its bytes are known to be right; null: not vouched for, it does not count
+    pin: Mapped[str | None]  # names these bytes and no others: the version id, else the ETag
+    verified_at: Mapped[datetime | None]  # its bytes were read then, or a server's SHA-256 of the whole agreed
+    missed_at: Mapped[datetime | None]  # not found once then: a suspect, which does not count until it is found
     damaged_at: Mapped[datetime | None]  # a read or verify found bad bytes: never a source, never rescued
     doomed_at: Mapped[datetime | None]
     delete_after: Mapped[datetime | None]
-    unseen_since: Mapped[datetime | None]  # it is left since then because the copies that stay were not seen
+    unseen_since: Mapped[datetime | None]  # collect leaves it since then: the copies that stay were not seen (R21)
     pack_id: Mapped[UUID | None]
     pack_offset: Mapped[int | None] = mapped_column(BigInteger)
     pack_length: Mapped[int | None] = mapped_column(BigInteger)

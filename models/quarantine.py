@@ -7,7 +7,7 @@ from models.base import Base
 
 
 class Quarantine(Base):
-    """Bytes without a row, as reconcile saw them; deleted only when seen twice, never moved."""
+    """Bytes without a placement, as reconcile saw them; deleted only when seen twice, never moved."""
 
     __tablename__ = "quarantine"
 

@@ -8,7 +8,7 @@ from models.base import Base
 
 
 class Schedule(Base):
-    """What is due when: one narrow row per artifact with a next step. Claims and renewals touch only this table."""
+    """When an artifact is due: one narrow row per artifact with a next step. Claims and renewals write only here."""
 
     __tablename__ = "schedule"
     __table_args__ = (
@@ -35,12 +35,12 @@ class Schedule(Base):
     artifact_id: Mapped[UUID] = mapped_column(ForeignKey("artifacts.id"), primary_key=True)
     tenant: Mapped[str]
     due_at: Mapped[datetime]
-    step: Mapped[str]  # what comes next, in words
+    step: Mapped[str]  # the next step, in words
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default="0")
-    failures: Mapped[int] = mapped_column(server_default="0")  # reported ones in a row: the exponent of the backoff
+    failures: Mapped[int] = mapped_column(server_default="0")  # reported, consecutive: the exponent of the backoff
     parked_reason: Mapped[str | None]
     deletes: Mapped[str | None]  # the policy that deletes it with this step
     braked_by: Mapped[UUID | None]  # the run that awaits an approval of this deletion; no claim takes the row
-    approved_by: Mapped[UUID | None]  # the run whose approval lets this deletion go
+    approved_by: Mapped[UUID | None]  # the run whose approval allows this deletion

@@ -8,7 +8,7 @@ from models.base import Base
 
 
 class Staging(Base):
-    """A staged upload the catalog knows: taken by a store, or adopted by maintain; deleted after ``expires_at``."""
+    """A staged upload in the catalog: taken by a store, or adopted by maintain; deleted after ``expires_at``."""
 
     __tablename__ = "staging"
     __table_args__ = (Index("ix_staging_expires_at", "expires_at"),)

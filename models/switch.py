@@ -8,9 +8,10 @@ from models.base import Base
 
 
 class Switch(Base):
-    """What is asked at every delete: ``deletes_enabled``; the catalog's ``epoch``; who set it, when and why.
+    """A catalog-wide value, with the actor who set it, the time and the reason.
 
-    And what the server of a tier was seen to do: ``probe:TIER``.
+    ``deletes_enabled`` is checked at every delete; ``epoch`` is the catalog's epoch; ``probe:TIER`` records observed
+    behaviour of a tier's server.
     """
 
     __tablename__ = "switches"

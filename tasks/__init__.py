@@ -1,1 +1,1 @@
-"""One module per task, thin: validate, call the keeper, return a small dict."""
+"""One module per task. A task is thin: it validates, calls the keeper and returns a small dict."""

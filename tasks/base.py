@@ -1,13 +1,13 @@
-"""The ``Task`` classes: they own what all tasks do, so that each task is a call of the keeper.
+"""The ``Task`` classes: the behaviour that all tasks share, so that each task is one call of the keeper.
 
-What a producer gets back is state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
+A producer gets state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
 ``{"error": code, "message": …, …}`` for a typed error (bad arguments too), readable without tierkeeper installed.
-``FAILURE`` is left for what nobody foresaw: a defect, a time limit. A typed error that says of itself that trying
-again helps is tried again a few times, seconds apart, under the same key; then a verb's message is kept in the catalog
-and sent again later. A sweep's is only a hint, so giving up loses nothing.
+``FAILURE`` is left for unexpected errors: a defect, a time limit. After a retryable typed error the task is retried a
+few times, seconds apart, under the same key; then a verb's message is kept in the catalog and sent again later. A
+sweep's message is only a hint, so giving up loses nothing.
 
-What the broker delivers again may be what killed its worker: that attempt is counted, and committed, before anything
-of the message is looked at. After ``engine.attempts`` of them it is parked (a sweep: dropped, Beat's next one comes).
+A redelivered message may be the one that killed its worker: the attempt is counted, and the count committed, before the
+message's arguments are read. After ``engine.attempts`` attempts it is parked (a sweep's is dropped: Beat sends more).
 """
 
 import time
@@ -36,7 +36,7 @@ from tierkeeper_client.errors import InvalidInput, MessageRefused, TierkeeperErr
 
 QUICK_TRIES = 5
 PAUSES = Backoff(first=1.0, cap=30.0, least=0.5)  # longer delays live in the catalog, never in a message
-#: put on a message by the worker's consumer, with the reason; nothing else is left of such a message
+#: set by the worker's consumer on a message that it refused, with the reason; it strips the rest of the message
 REFUSED_HEADER = "tierkeeper_refused"
 REFUSED_FIX = "Sign it with a key that the workers know, keep it small, and send it again."
 
@@ -52,7 +52,7 @@ class KeeperTask(Task[Any, Any]):
     default_caller: ClassVar[Caller]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as Celery calls it
-        """Run the task for one message; see the module for what comes back."""
+        """Run the task for one message; the module's docstring says what a producer gets back."""
         started = time.monotonic()
         outcome = "crashed"
         with log.context(task=self.name, task_id=self.request.id, correlation=self.correlation):
@@ -64,7 +64,7 @@ class KeeperTask(Task[Any, Any]):
             except Exception as error:
                 _log.exception("unexpected error")
                 self.failed(error)
-                if isinstance(error, MemoryError):  # as itself it ends the whole worker: Celery takes it for its own
+                if isinstance(error, MemoryError):  # Celery ends the worker on MemoryError itself
                     raise RuntimeError("the task took more memory than there is") from error  # noqa: TRY004  no type error
                 raise
             else:
@@ -81,29 +81,29 @@ class KeeperTask(Task[Any, Any]):
 
     @property
     def caller(self) -> Caller:
-        """Who asks, under the task's id as the key, so that a second delivery returns the first result."""
+        """The message's caller, with the task's id as the key, so that a second delivery returns the first result."""
         actor = self._header(contract.ACTOR_HEADER) or self.default_caller.actor
         return Caller(actor, self.correlation, str(self.request.id))
 
     @property
     def sent(self) -> Sent:
-        """The message, as it would be sent again."""
+        """The message in the form in which it can be sent again."""
         headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.caller.actor}
         return Sent(str(self.name), str(self.request.id), self.request.kwargs or {}, headers)
 
     @property
     def suspicious(self) -> bool:
-        """Whether it was delivered before, or kept in the catalog: an attempt of it counts."""
+        """True if the message was delivered before, or kept in the catalog: its attempts are counted."""
         redelivered = (self.request.delivery_info or {}).get("redelivered")
         return bool(redelivered or self._header(contract.AGAIN_HEADER))
 
     @property
     def deliveries(self) -> Deliveries:
-        """What the catalog knows of messages that did not end well at once."""
+        """The catalog's record of messages that did not succeed at once."""
         return keeper.current().deliveries
 
     def again(self, kwargs: Mapping[str, Any] | None = None) -> None:
-        """Send this task's successor; where the broker does not take it, this message itself comes back."""
+        """Send this task's successor; if the broker does not take it, this message is requeued instead."""
         self.send(contract.TaskName(self.name), kwargs)
 
     def send(
@@ -114,7 +114,10 @@ class KeeperTask(Task[Any, Any]):
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a task with this one's correlation and actor; one with a ``key`` keeps its result and its headers."""
+        """Send a task with this task's correlation and actor, or with ``headers``.
+
+        Its result is kept only if a ``key`` (the task id) is given.
+        """
         if headers is None:
             headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.caller.actor}
         options: dict[str, Any] = {"ignore_result": True} if key is None else {"task_id": key}
@@ -125,19 +128,19 @@ class KeeperTask(Task[Any, Any]):
             self._back(error)
 
     def give_up(self, reason: str) -> NoReturn:
-        """Do not run it once more."""
+        """Stop retrying this message, for ``reason``."""
         raise NotImplementedError
 
     def failed(self, error: Exception) -> None:
-        """Take note of an error that nobody foresaw."""
+        """Handle an unexpected error, before it is raised to Celery; by default nothing more is done."""
 
     def stumbled(self, error: TierkeeperError) -> None:
-        """Come back later (then this does not return) where trying again may help."""
+        """Retry later (then this does not return) if ``error`` is retryable and tries are left."""
         if error.retryable and self.request.retries < (self.max_retries or 0):
             self._retry(error)
 
     def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        if problem := self._header(REFUSED_HEADER):  # nothing else of it is to be believed, not even its attempts
+        if problem := self._header(REFUSED_HEADER):  # an untrusted message: nothing else of it is read or counted
             return MessageRefused(problem=problem, fix=REFUSED_FIX).as_dict(), "refused"
         try:
             contract.check_key(str(self.request.id or ""))
@@ -170,9 +173,9 @@ class KeeperTask(Task[Any, Any]):
             self.give_up(f"given up after {self.deliveries.limit} attempts that ended in silence")
 
     def _give_back(self) -> None:
-        """Give the counted attempt back: it had an outcome."""
+        """Take the counted attempt back, because it had an outcome."""
         if self.suspicious:
-            with suppress(TierkeeperError):  # what stays counted is forgotten after a while
+            with suppress(TierkeeperError):  # an attempt that stays counted expires
                 self.deliveries.answered(self.sent)
 
     def _retry(self, error: TierkeeperError) -> NoReturn:
@@ -185,7 +188,7 @@ class KeeperTask(Task[Any, Any]):
             self._back(rejected)
 
     def _back(self, error: Exception) -> NoReturn:
-        """Leave the message with the broker: it is delivered again, at the latest after the visibility time-out."""
+        """Requeue the message: the broker delivers it again, at the latest after the visibility time-out."""
         self._give_back()
         raise Reject(str(error), requeue=True) from error
 
@@ -198,7 +201,7 @@ class KeeperTask(Task[Any, Any]):
 
 
 class VerbTask(KeeperTask):
-    """A command that somebody sent and may wait for: its result is kept for a while."""
+    """A command of a producer, which may wait for the result: the result is kept for ``results.expires``."""
 
     abstract = True
     ignore_result = False
@@ -206,21 +209,21 @@ class VerbTask(KeeperTask):
     default_caller = callers.PRODUCER
 
     def give_up(self, reason: str) -> NoReturn:
-        """Park it: its message is kept, and an operator decides."""
+        """Park the message: the catalog keeps it until an operator decides."""
         self.deliveries.park(self.sent, reason=reason)
         DELIVERIES_PARKED.labels(task=str(self.name)).inc()
         raise Parked(task=self.name, key=self.request.id, reason=reason)
 
     def failed(self, error: Exception) -> None:
-        """Park what met a defect, so that it can be sent again when that is mended; its answer is the failure."""
+        """Park a message that met a defect, so that it can be sent again after a fix; the task's state is FAILURE."""
         try:
             self.deliveries.park(self.sent, reason=f"{type(error).__name__}: {error}")
             DELIVERIES_PARKED.labels(task=str(self.name)).inc()
-        except Exception:  # noqa: BLE001  the defect itself is what Celery is to hear of
+        except Exception:  # noqa: BLE001  the defect itself is to be reported to Celery
             _log.exception("the message could not be parked")
 
     def stumbled(self, error: TierkeeperError) -> None:
-        """Try again within seconds; then the catalog keeps the message; while that is away too, the broker does."""
+        """Retry within seconds, then keep the message in the catalog, or in the broker while the catalog is away."""
         if not error.retryable:
             return
         if self.request.retries < QUICK_TRIES and not self._header(contract.AGAIN_HEADER):
@@ -234,7 +237,7 @@ class VerbTask(KeeperTask):
 
 
 class SweepTask(KeeperTask):
-    """A step of a sweep: nobody waits, its record is the run, and Beat's next message comes in any case."""
+    """A step of a sweep: no producer waits for it, its record is the run, and Beat sends the next message anyway."""
 
     abstract = True
     ignore_result = True
@@ -243,26 +246,26 @@ class SweepTask(KeeperTask):
     default_caller = callers.BEAT
 
     def give_up(self, reason: str) -> NoReturn:
-        """Drop it: what it was about is due as before, and Beat's next message comes."""
+        """Drop the message: the work stays due in the catalog, and Beat sends the next message."""
         _log.error("sweep given up", reason=reason)
         self._give_back()
         raise Ignore(reason)
 
     def deadline(self) -> float:
-        """Return the time (``time.monotonic``) at which this task gives over to its successor."""
+        """Return the time (``time.monotonic``) at which this task hands over to its successor."""
         return time.monotonic() + keeper.current().settings.engine.task_seconds
 
     def begin(self, *, databases_only: bool) -> dict[str, Any]:
-        """Begin a run over what is due now and send the tasks that work for it; nothing where nothing is due."""
-        this = keeper.current()
-        run = this.sweeps.rotate(caller=self.caller, databases_only=databases_only)
+        """Begin a run over the artifacts that are due now and send its tasks; if none is due, send nothing."""
+        current = keeper.current()
+        run = current.sweeps.rotate(caller=self.caller, databases_only=databases_only)
         if run is not None:
-            for _ in range(this.settings.engine.parallel):
+            for _ in range(current.settings.engine.parallel):
                 self.send(contract.TaskName.CONVERGE_DUE, {"run": str(run)})
         return {"run": run}
 
     def report(self, result: SweepResult, *, run: UUID | None = None) -> dict[str, Any]:
-        """Log what was done, if anything was, and return it."""
+        """Log the result, unless it is empty, and return it as a dict."""
         done = {"counts": dict(result.counts), "bytes": result.bytes, "errors": result.errors, "more": result.more}
         if result.counts or result.errors:
             _log.info("sweep step done", run=run and str(run), **done)

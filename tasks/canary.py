@@ -12,7 +12,7 @@ from tierkeeper_client.signing import SENT_HEADER
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.CANARY.value)
 def canary(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Note that a message came through this queue; the one of the last queue looks at the health of the whole too."""
+    """Record that a message came through this queue; the canary of the maintenance queue checks the health as well."""
     sent_at = None
     with suppress(KeyError, TypeError, ValueError, OverflowError, OSError):
         sent_at = datetime.fromtimestamp(float((self.request.headers or {})[SENT_HEADER]), UTC)

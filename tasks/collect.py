@@ -9,7 +9,7 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.COLLECT.value)
 def collect(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Delete the copies that are doomed and ripe; a successor goes on when the time is up."""
+    """Delete the copies that are doomed and ripe; when the time is up, a successor continues."""
     result = keeper.current().sweeps.collect(caller=self.caller, deadline=self.deadline())
     if result.more:
         self.again()

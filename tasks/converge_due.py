@@ -9,7 +9,7 @@ from tierkeeper_client.contract import RunArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.CONVERGE_DUE.value, arguments=RunArgs, max_retries=5)
 def converge_due(self: SweepTask, arguments: RunArgs) -> dict[str, Any]:
-    """Work for a run until nothing is due or the time is up; then a successor goes on."""
+    """Converge due artifacts for a run until none is due; when the time is up, a successor continues."""
     result = keeper.current().sweeps.converge_due(arguments.run, deadline=self.deadline())
     if result.more:
         self.again({"run": str(arguments.run)})

@@ -9,5 +9,5 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.DUMP.value)
 def dump(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Write the catalog and its new events into the coldest tier; two at once make two."""
+    """Write the catalog and its new events into the coldest tier; two tasks at once write two dumps."""
     return self.report(keeper.current().recovery.dump(caller=self.caller))

@@ -9,7 +9,7 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECOMPUTE.value)
 def recompute(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Finish what policy edits left to recompute; a successor goes on when the time is up."""
+    """Finish the recomputes that policy edits left; when the time is up, a successor continues."""
     result = keeper.current().sweeps.recompute(deadline=self.deadline())
     if result.more:
         self.again()

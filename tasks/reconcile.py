@@ -9,7 +9,7 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECONCILE.value)
 def reconcile(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Compare the catalog and the stores both ways; left to the one that is at work, if one is."""
+    """Compare the catalog and the stores both ways; do nothing if another reconcile is at work."""
     sweeps = keeper.current().sweeps
     if sweeps.reconcile_at_work() is not None:
         return {"run": None}

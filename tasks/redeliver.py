@@ -10,12 +10,12 @@ from tierkeeper_client.contract import AGAIN_HEADER, SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.REDELIVER.value)
 def redeliver(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Send again the messages that the catalog kept and that are due: a store was away, or an operator retried them."""
+    """Send the kept messages that are due again: their store was away, or an operator retried them."""
     sent = 0
     with closing(keeper.current().deliveries.due()) as due:
-        for one in due:
-            if one.task not in frozenset(TaskName):
-                continue  # of another version of the code: it waits, and the others go
-            self.send(TaskName(one.task), one.arguments, key=one.key, headers={**one.headers, AGAIN_HEADER: "yes"})
+        for kept in due:
+            if kept.task not in frozenset(TaskName):
+                continue  # a task of another version of the code: it waits
+            self.send(TaskName(kept.task), kept.arguments, key=kept.key, headers={**kept.headers, AGAIN_HEADER: "yes"})
             sent += 1
     return {"sent": sent}

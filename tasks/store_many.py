@@ -14,7 +14,7 @@ from tierkeeper_client.identifiers import MAX_NAME_BYTES
 def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
     """Store many small artifacts and answer with an outcome for each, in their order.
 
-    Where trying again may help some of them, the whole message comes again; what is stored by then stays as it is.
+    If an item's error is retryable, the whole message is retried; items stored by then stay as they are.
     """
     items = [_read(item) for item in arguments.items]
     results = keeper.current().artifacts.store_many(items, caller=self.caller)
@@ -25,10 +25,10 @@ def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
 
 
 def _read(item: object) -> StoreArgs | ItemError:
-    """Return the item, or why it cannot be used: that is no matter of the others."""
+    """Return the item, or its error if it cannot be used, which does not concern the other items."""
     fields = item if isinstance(item, dict) else {}
     try:
         return validated(StoreArgs, fields)
     except InvalidInput as error:
-        tenant, workflow, name = (str(fields.get(one, ""))[:MAX_NAME_BYTES] for one in ("tenant", "workflow", "name"))
+        tenant, workflow, name = (str(fields.get(key, ""))[:MAX_NAME_BYTES] for key in ("tenant", "workflow", "name"))
         return ItemError(Ref(tenant, workflow, name), error.as_dict())

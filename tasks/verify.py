@@ -10,7 +10,7 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.VERIFY.value)
 def verify(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Read a share of the copies and check their checksums, for as long as one task may; the next one goes on."""
+    """Read a share of the copies and check their checksums, until the time is up; the next task continues."""
     this = keeper.current()
     longest = this.settings.broker.visibility_timeout.total_seconds() / 2
     share = this.settings.verify.share

@@ -1,4 +1,4 @@
-"""The names of settings that the source documents use, in our terms; Celery's own two beside them."""
+"""Translates the setting names of the source documents, and Celery's own two, to paths of our settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
@@ -29,9 +29,9 @@ Found = Mapping[str, tuple[str, str]]  # name: its value, and its source in word
 
 
 def translate(found: Found) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
-    """Yield (path, value, names it was made of) for what is set by the documents' names.
+    """Yield (path, value, names it was made of) for each setting given by the documents' names.
 
-    Raises :class:`SettingInvalid` for what is not built yet: it is never ignored.
+    Raises :class:`SettingInvalid` for a setting that is not supported yet: it is never ignored.
     """
     for name in LATER:
         if name in found:

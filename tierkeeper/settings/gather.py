@@ -1,7 +1,7 @@
-"""Gathers what was set, from the strongest source to the weakest, and refuses what nobody would notice.
+"""Gathers the values of settings from all sources and refuses mistakes that would otherwise pass unnoticed.
 
-The sources are: what the program is given (options of a command), the environment, ``.env``, a TOML file. A stronger
-one wins silently; one source that says two different things is an error, and so is a name that is not a setting.
+The sources, the strongest first: the program's own arguments (options of a command), the environment, ``.env``, a TOML
+file. A stronger source wins silently; two different values in one source are an error, and so is an unknown name.
 """
 
 import difflib
@@ -26,7 +26,7 @@ PREFIX = "TIERKEEPER_"
 CONFIG = "TIERKEEPER_CONFIG"
 DOTENV = Path(".env")
 DEFAULT_CONFIG = Path("tierkeeper.toml")
-# read elsewhere: the file's name here, the default tenant by the command line, the rest by the project's own checks
+# no settings: the settings file's name, the command line's default tenant, variables of the project's own checks
 ELSEWHERE = ("TIERKEEPER_CONFIG", "TIERKEEPER_TENANT", "TIERKEEPER_CI", "TIERKEEPER_TEST_")
 
 Path_ = tuple[str, ...]
@@ -43,7 +43,7 @@ class Layer(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One value as it was set; ``source`` says where, in words."""
+    """One value as it was set; ``source`` names its origin in words, such as ``env NAME``."""
 
     value: object
     source: str
@@ -57,10 +57,10 @@ def gather(
     config: Path | None,
     overrides: Mapping[str, object],
 ) -> dict[Path_, Given]:
-    """Return every value that is set, by its path in ``model``, the strongest source's.
+    """Return the value from the strongest source for every setting that is set, by its path in ``model``.
 
-    AWS names of ``.env`` go on into the process's environment, where boto3 looks for them. Raises
-    :class:`SettingInvalid`.
+    AWS variables of ``.env`` are copied into the process's environment, where boto3 looks for them, unless ``environ``
+    is given. Raises :class:`SettingInvalid`.
     """
     process = os.environ if environ is None else environ
     dotenv = _dotenv()
@@ -144,7 +144,7 @@ def _toml(place: Path) -> dict[str, object]:
 
 
 def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple[Path_, object]]:
-    """The values that one TIERKEEPER_ variable sets: one, or, written as JSON, those of a whole group."""
+    """Yield the (path, value) pairs that one TIERKEEPER_ variable sets: one, or those of a group written as JSON."""
     path = tuple(name.removeprefix(PREFIX).lower().split("__"))
     kind = _kind(model, path)
     if kind is None:
@@ -182,7 +182,7 @@ def _leaves(
 
 
 def _kind(model: type[BaseModel], path: Path_) -> type | None:
-    """What stands at ``path``: ``dict`` for a group, ``str`` for a value, None for nothing."""
+    """Return the kind of setting at ``path``: ``dict`` for a group, ``str`` for a value, None if there is none."""
     if path[0] == "tiers":
         if len(path) <= 2:  # noqa: PLR2004  `tiers`, `tiers.hot`
             return dict
@@ -204,7 +204,7 @@ def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
 
 
 def _paths(model: type[BaseModel]) -> Iterator[Path_]:
-    """What can be meant by a name: every setting, and every group."""
+    """Yield the path of every setting and of every group, as suggestions for a misspelt name."""
     for name in model.model_fields:
         group = _group(model, name)
         if name == "tiers" or group is not None:

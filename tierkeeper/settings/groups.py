@@ -75,13 +75,13 @@ StagingUrl = Annotated[str, _url("file", "s3")]
 
 
 class Group(BaseModel):
-    """What all groups share: unknown names are refused, values do not change."""
+    """The base of all groups: unknown names are refused, instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CatalogSettings(Group):
-    """The catalog's PostgreSQL. ``url`` None: the embedded one. TLS is asked for in the URL (``?sslmode=…``)."""
+    """The catalog's PostgreSQL. ``url`` None: the embedded one. TLS is configured in the URL (``?sslmode=…``)."""
 
     url: CatalogUrl | None = Field(default=None, repr=False)
     pool_size: Annotated[int, Field(ge=1)] = 5
@@ -89,7 +89,7 @@ class CatalogSettings(Group):
     timeout: Positive = timedelta(seconds=10)  # to connect, and to get a connection from the pool
     statement_timeout: Positive = timedelta(seconds=60)
     lock_timeout: Positive = timedelta(seconds=30)  # for a row that another transaction holds
-    idle_timeout: Positive = timedelta(minutes=2)  # then the server ends a transaction that says nothing, and its locks
+    idle_timeout: Positive = timedelta(minutes=2)  # after which the server ends an idle transaction
 
 
 class BrokerSettings(Group):
@@ -107,13 +107,13 @@ class ResultsSettings(Group):
 
 
 class MessagesSettings(Group):
-    """What a worker asks of a message before it looks into it. ``keys`` None: messages are not signed.
+    """The checks of a message before a worker parses it. ``keys`` None: messages are not signed.
 
     ``ID:BASE64,ID:BASE64,…``: the first signs, all verify.
     """
 
     keys: Annotated[str, AfterValidator(_message_keys)] | None = Field(default=None, repr=False)
-    max_age: Positive = timedelta(days=7)  # since it was signed; longer than a message may wait for a worker
+    max_age: Positive = timedelta(days=7)  # since it was signed; has to exceed a message's wait for a worker
     max_bytes: Annotated[Size, Field(ge=128 * 1024)] = 100 * 1024 * 1024  # store_many with 1000 full inline contents
 
 
@@ -131,10 +131,10 @@ class EngineSettings(Group):
     lease: Positive = timedelta(seconds=60)
     renew_every: Positive = timedelta(seconds=20)
     lease_cap: Positive = timedelta(hours=2)
-    grace: Duration = timedelta(hours=1)  # from doomed to collected; longer than the longest copy or read
-    undo: Duration = timedelta(days=7)  # where a policy says nothing else
+    grace: Duration = timedelta(hours=1)  # from doomed to collected; has to exceed the longest copy or read
+    undo: Duration = timedelta(days=7)  # for policies without an undo window
     batch: Annotated[int, Field(ge=1, le=10_000)] = 500
-    attempts: Annotated[int, Field(ge=1)] = 5  # then an item is parked
+    attempts: Annotated[int, Field(ge=1)] = 5  # after which an item is parked
     io_threads: Annotated[int, Field(ge=1, le=256)] = 16
     inline_limit: Size = INLINE_LIMIT  # bytes
     spool_limit: Size = 8 * 1024 * 1024  # bytes; above, content is spooled to disk
@@ -142,7 +142,7 @@ class EngineSettings(Group):
     brake_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of a tenant's artifacts; 1: no brake
     brake_count: Annotated[int, Field(ge=0)] = 1000  # the larger of both is the limit
     brake_window: Positive = timedelta(days=1)  # in which deletions are counted together
-    task_seconds: Annotated[float, Field(gt=0)] = 50  # then converge_due gives over to its successor
+    task_seconds: Annotated[float, Field(gt=0)] = 50  # after which converge_due hands over to its successor
     parallel: Annotated[int, Field(ge=1, le=64)] = 2  # converge_due tasks that one rotate sends
 
     @model_validator(mode="after")
@@ -163,7 +163,7 @@ class EngineSettings(Group):
 
 
 class ReconcileSettings(Group):
-    """How the catalog and the stores are compared, and when that stops itself."""
+    """How the catalog and the stores are compared, and when a reconcile stops itself."""
 
     quarantine: Duration = timedelta(hours=24)  # from an orphan's first sighting to the one that deletes it
     stop_share: Annotated[float, Field(ge=0, le=1)] = 0.01  # of a tier; 1: it never stops itself
@@ -227,19 +227,19 @@ class LogSettings(Group):
 
     @model_validator(mode="before")
     @classmethod
-    def _lower(cls, data: Any) -> Any:  # noqa: ANN401  pydantic hands over whatever was given
+    def _lower(cls, data: Any) -> Any:  # noqa: ANN401  pydantic passes on the raw input
         if isinstance(data, dict) and isinstance(data.get("level"), str):
             return {**data, "level": data["level"].lower()}
         return data
 
 
 class HealthSettings(Group):
-    """From when on `tierkeeper health` calls something bad; ``stalled``: a worker is started again."""
+    """Limits from which `tierkeeper health` reports a vital as bad; after ``stalled`` a worker is started again."""
 
-    overdue: Positive = timedelta(minutes=15)  # the oldest item that is due and that nobody works on
+    overdue: Positive = timedelta(minutes=15)  # the oldest due item without a lease
     canary: Positive = timedelta(minutes=5)  # a message through a queue
     beat: Positive = timedelta(minutes=5)  # the last sign of Beat
-    stalled: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)  # takes nothing of what waits
+    stalled: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)  # takes no waiting message
     probe: Positive = timedelta(seconds=5)  # for a tier's answer
 
 

@@ -1,7 +1,7 @@
-"""The order of the time-outs: what is inside gives up before what is around it.
+"""The order of the time-outs: an inner operation gives up before the outer one that contains it.
 
-A call of S3 ends before the lease that covers it, a lease before the broker delivers the message once more, and so a
-second worker never begins what the first still waits for. See ``docs/explanation/time-outs.md``.
+An S3 call ends before the lease that covers it, a lease before the broker redelivers the message, so that a second
+worker never begins work that the first still waits for. See ``docs/explanation/time-outs.md``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ from tierkeeper.base.quantities import Unusable, format_duration, parse_duration
 from tierkeeper.settings.groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
 from tierkeeper_client import urls
 
-COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's own, where a tier does not say
-COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second that the slowest server copies which is waited for
-SOON: Final = 0.25  # of the time that a copy has: what failed sooner is not under way on the server
+COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's default
+COPY_RATE: Final = 4 * 1024 * 1024  # bytes a second of the slowest server-side copy that is waited for
+SOON: Final = 0.25  # of a copy's time: a copy that failed sooner is not under way on the server
 COPY_PAUSES: Final = Backoff(first=1.0, cap=20.0, least=0.0)  # between two attempts of a copy, as botocore's
-ATTEMPTS: Final = 5  # the S3 adapter's own, where a tier does not say
-#: the S3 adapter's own where a tier does not say (see its options)
+ATTEMPTS: Final = 5  # the S3 adapter's default
+#: the S3 adapter's defaults (see its options)
 S3_DEFAULTS: Final[Mapping[str, timedelta]] = {
     "connect_timeout": timedelta(seconds=5),
     "read_timeout": timedelta(seconds=30),
@@ -35,7 +35,10 @@ class Limit:
 
 
 def copy_seconds(size: int, *, read_timeout: float) -> float:
-    """Return how long one call may take that copies ``size`` bytes on S3's side, in steps: each has its client."""
+    """Return the limit in seconds of one server-side copy of ``size`` bytes.
+
+    The size is rounded up to :data:`COPY_RATE` times a power of two, because each limit needs an S3 client of its own.
+    """
     step = COPY_RATE
     while step < size:
         step *= 2
@@ -43,10 +46,10 @@ def copy_seconds(size: int, *, read_timeout: float) -> float:
 
 
 def copy_waits(size: int, *, read_timeout: float, attempts: int) -> float:
-    """Return how long one copy on S3's side may be waited for in all.
+    """Return the longest total wait in seconds for one server-side copy.
 
-    Tries that failed soon, with their pauses; then one that takes all of its time, and is looked for as long again. The
-    last look may be as slow as any call.
+    It is the sum of attempts that fail soon, with their pauses, then one that takes all of its time and whose result is
+    looked for as long again. The last look may be as slow as any call.
     """
     seconds = copy_seconds(size, read_timeout=read_timeout)
     pauses = sum(COPY_PAUSES.longest(tries) for tries in range(1, attempts))
@@ -60,7 +63,7 @@ def chains(
     messages: MessagesSettings,
     tiers: Mapping[str, TierSettings],
 ) -> Iterator[tuple[Limit, Limit]]:
-    """Yield (inner, outer): each inner one has to be shorter."""
+    """Yield pairs (inner, outer) of time-outs; the inner one has to be the shorter."""
     lease = Limit("engine.lease", engine.lease)
     cap = Limit("engine.lease_cap", engine.lease_cap)
     visibility = Limit("broker.visibility_timeout", broker.visibility_timeout)
@@ -75,7 +78,7 @@ def chains(
 
 
 def check(found: Iterator[tuple[Limit, Limit]]) -> None:
-    """Raise Unusable for the first pair that is out of order."""
+    """Raise Unusable for the first pair whose inner time-out is not shorter than the outer one."""
     for inner, outer in found:
         if inner.value >= outer.value:
             raise Unusable(
@@ -87,14 +90,14 @@ def check(found: Iterator[tuple[Limit, Limit]]) -> None:
 
 
 def _copies(tier: TierSettings) -> Iterator[timedelta]:
-    """Yield how long the largest copy in one call of S3 is waited for, with all that its adapter does about it."""
+    """Yield the longest wait for the largest copy in one S3 call, with the adapter's retries; nothing if not S3."""
     try:
         place = urls.parse(tier.url)
         given = {**place.options, **tier.options}
         size = parse_size(given.get("copy_threshold") or COPY_THRESHOLD)
         attempts = int(given.get("attempts") or ATTEMPTS)
     except (urls.UnusableUrl, Unusable, ValueError):
-        return  # its store says so, and better
+        return  # the store reports it with a better message
     if place.scheme == "s3":
         read = dict(_s3(tier)).get("read_timeout", S3_DEFAULTS["read_timeout"])
         yield timedelta(seconds=copy_waits(size, read_timeout=read.total_seconds(), attempts=attempts))
@@ -104,11 +107,11 @@ def _s3(tier: TierSettings) -> Iterator[tuple[str, timedelta]]:
     try:
         place = urls.parse(tier.url)
     except urls.UnusableUrl:
-        return  # its store says so, and better
+        return  # the store reports it with a better message
     if place.scheme == "s3":
         given = {**place.options, **tier.options}
         for option, default in S3_DEFAULTS.items():
             try:
                 yield option, parse_duration(given[option]) if given.get(option) else default
             except Unusable:
-                continue  # the adapter says so, and better
+                continue  # the adapter reports it with a better message

@@ -1,4 +1,4 @@
-"""The settings: what can be set, and :func:`load`, which gathers them from where they were set."""
+"""The model of all settings, and :func:`load`, which gathers their values from all sources."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -40,7 +40,7 @@ TEMPERATURES = {"hot": "hot", "warm": "warm", "cold": "cold", "records": "hot"}
 
 
 class Settings(BaseSettings):
-    """Every setting. :func:`load` makes one from the environment; made directly it takes only what it is given."""
+    """Every setting. :func:`load` reads all sources; the constructor takes only its arguments."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     health: HealthSettings = Field(default_factory=HealthSettings)
     flower: FlowerSettings = Field(default_factory=FlowerSettings)
 
-    _sources: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted name: where its value is from
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)  # dotted name: source of its value
 
     @classmethod
     def settings_customise_sources(
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what is given: contradictions and provenance need all sources at once (see ``gather``)."""
+        """Use the arguments only: ``gather`` reads the other sources, to find contradictions and name each source."""
         return (init_settings,)
 
     @model_validator(mode="before")
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         return self
 
     def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":
-        """Return these settings with ``values``, by dotted name (``catalog.url``), which are from ``source``."""
+        """Return a copy of the settings with ``values`` by dotted name (``catalog.url``), set by ``source``."""
         groups: dict[str, Any] = {}
         for name, value in values.items():
             group, _, leaf = name.partition(".")
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         return changed
 
     def source_of(self, name: str) -> str:
-        """Return where the value of the dotted ``name`` is from: ``env NAME``, ``.env NAME``, a file, ``default``."""
+        """Return the source of the value of the dotted ``name``: ``env NAME``, ``.env NAME``, a file, ``default``."""
         return self._sources.get(name, "default")
 
 
@@ -162,14 +162,14 @@ def _nested(given: Mapping[tuple[str, ...], Given]) -> dict[str, Any]:
 
 
 def _translated(error: ValidationError, given: Mapping[tuple[str, ...], Given]) -> SettingInvalid:
-    """Return the first of pydantic's errors as one that names the setting and where it was set."""
+    """Return the first of pydantic's errors as a SettingInvalid that names the setting and its source."""
     first = error.errors(include_url=False)[0]
     path = tuple(str(part) for part in first["loc"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, Unusable) and cause.name is not None:
         path = tuple(cause.name.split("."))
     while path and path not in given and len(path) > 1 and path[:-1] in given:
-        path = path[:-1]  # an item of a list: name the list
+        path = path[:-1]  # an error in a list's item is attributed to the list
     name = ".".join(path)
     source = given[path].source if path in given else "default"
     if isinstance(cause, Unusable):

@@ -14,7 +14,7 @@ from tierkeeper.base.secrets import MASK, is_secret, masked
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting as it is in effect; ``value`` never shows a secret."""
+    """One effective setting; a secret ``value`` is masked."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class SettingRow:
 
 
 def rows(settings: BaseModel, source_of: Callable[[str], str]) -> list[SettingRow]:
-    """Return one row a setting, in the order of the model, and the AWS names that the process's environment has."""
+    """Return one row per setting, in the order of the model, then the AWS variables of the process's environment."""
     shown = [
         SettingRow(name, MASK if is_secret(name) and value is not None else masked(_text(value)), source_of(name),
                    is_secret(name))

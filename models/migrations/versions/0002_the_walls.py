@@ -1,4 +1,4 @@
-"""What no column constraint can say: retention only grows, events are append-only, partitions for events.
+"""Rules that no column constraint can express: retention only grows, events are append-only; partitions for events.
 
 A WORM lock is never shortened and an artifact never comes back from purged; the audit log has no UPDATE and no DELETE.
 """

@@ -1,4 +1,4 @@
-"""What an operator steers by: the brake, deliveries that were tried, heartbeats."""
+"""Tables and columns for operators: the brake, deliveries that were tried, heartbeats."""
 
 from alembic import op
 

@@ -1,8 +1,8 @@
-"""Who vouches for a copy, and the pin that names its bytes.
+"""Why a copy is vouched for, and the pin that names its bytes.
 
-What is there keeps the word it had: a store's own checksum of the whole (``written``). Where there is none, as of what
-was uploaded in parts and of what some servers copied by themselves, nobody vouches for the bytes until they are read.
-The same becomes of what processes of the release before commit from now on: they do not know of the column.
+Existing copies with a store's own checksum of the whole become ``written``. Copies without one, such as those uploaded
+in parts and those that some servers copied on their side, are not vouched for until they are read. The same holds for
+copies that processes of the previous release commit from now on, because they do not know the column.
 """
 
 from alembic import op
@@ -12,7 +12,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# the default is for the rows that there are, which are not rewritten for it; new ones have to say who vouches
+# the default covers existing rows without rewriting them; new rows have to set the column
 UP = """
 ALTER TABLE placements ADD COLUMN vouched TEXT DEFAULT 'written', ADD COLUMN pin TEXT;
 ALTER TABLE placements ALTER COLUMN vouched DROP DEFAULT;
