@@ -21,7 +21,7 @@ class ArtifactPayload(Payload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactStanding(Side):
-    """The state of an artifact and the tiers that it is wanted in."""
+    """An artifact's state and the tiers in which it is wanted."""
 
     state: ArtifactState
     wanted: AbstractSet[str]
@@ -37,7 +37,7 @@ class Arrival(ArtifactStanding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedStanding(ArtifactStanding):
-    """An artifact beside its copies, as a commit finds or leaves them. ``approved``: the run that let a deletion go."""
+    """An artifact with the tiers of its copies, before or after a commit. ``approved``: the run that allowed it."""
 
     present: AbstractSet[str]
     retain_until: datetime | None = field(default=None, metadata=ABSENT)
@@ -46,35 +46,35 @@ class CommittedStanding(ArtifactStanding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedStanding(ArtifactStanding):
-    """What a verb made of an artifact, and the reason that its caller gave."""
+    """An artifact after a verb, and the reason that the verb's caller gave."""
 
     reason: str | None = field(default=None, metadata=ABSENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverriddenStanding(AskedStanding):
-    """The same with the end of what the verb overrides; null: for good."""
+    """An artifact after a verb with an override; ``until`` is the override's end, null for good."""
 
     until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndeletedStanding(AskedStanding):
-    """The same with the time before which no policy deletes it."""
+    """An artifact after an undelete; before ``not_before`` no policy deletes it."""
 
     not_before: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedStanding(AskedStanding):
-    """The same with the end of the undo window."""
+    """An artifact after a delete; ``purge_at`` is the end of the undo window."""
 
     purge_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlace(Side):
-    """Where a copy lies."""
+    """The tier and location of a copy."""
 
     tier: str
     location: str
@@ -82,14 +82,14 @@ class CopyPlace(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkReason(Side):
-    """Why."""
+    """The reason why an artifact was parked."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution(Side):
-    """What an operator's decision does, in words."""
+    """The effect of an operator's decision, in words."""
 
     detail: str
 
@@ -193,7 +193,7 @@ class Purged(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Side):
-    """What no longer exists: SHA-256, size in bytes, and since when."""
+    """The receipt for destroyed content: SHA-256, size in bytes, and when it was destroyed."""
 
     sha256: bytes
     size: int
@@ -210,7 +210,7 @@ class Destroyed(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissedCopy(Side):
-    """A first look that found nothing; ``copies_left`` counts the other readable copies."""
+    """A copy that a first look did not find; ``copies_left`` counts the other readable copies."""
 
     reason: str
     copies_left: int
@@ -239,7 +239,7 @@ class CopyFoundAgain(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DamagedCopy(Side):
-    """What is wrong with a copy, the readable copies that are left, and the tiers whose copies are doubted with it."""
+    """The damage of a copy, the number of readable copies left, and the tiers whose copies lose their vouching."""
 
     reason: str
     copies_left: int
@@ -269,14 +269,14 @@ class CopyHealed(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedCopy(CopyPlace):
-    """Where a copy lies, and what named its bytes."""
+    """The tier and location of a copy, and the former pin of its bytes."""
 
     pin: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenamedCopy(Side):
-    """What names the bytes now, and who vouches for them."""
+    """The present pin of a copy's bytes, and why they are vouched for."""
 
     pin: str | None
     vouched: Vouched
@@ -297,7 +297,7 @@ class CopyRepinned(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedUntil(Side):
-    """The time before which no policy deletes it, and why."""
+    """The time before which no policy deletes the artifact, and the reason."""
 
     not_before: datetime
     reason: str
@@ -337,7 +337,7 @@ class ArtifactSkipped(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnedArtifact(Side):
-    """An artifact as it came back: where its copy was found, the holds on it, its size in bytes."""
+    """A rebuilt artifact: where its copy was found, the holds on it, its size in bytes."""
 
     state: ArtifactState
     tier: str
@@ -356,14 +356,14 @@ class ArtifactRebuilt(ArtifactPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldNames(Side):
-    """The names of the holds on it."""
+    """The names of the holds on an artifact."""
 
     holds: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedHold(Side):
-    """The hold that was released, and why."""
+    """The released hold, and the reason."""
 
     hold: str
     reason: str

@@ -10,7 +10,7 @@ from tierkeeper.audit.payload import Payload, Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletesSwitch(Side):
-    """How the switch for deletes stands, and why."""
+    """The state of the switch for deletes, and the reason."""
 
     enabled: bool
     reason: str
@@ -35,7 +35,7 @@ class CatalogPayload(Payload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaisedEpoch(Side):
-    """The epoch's new number, and why it was raised."""
+    """The new epoch, and the reason for raising it."""
 
     epoch: int
     reason: str
@@ -51,7 +51,7 @@ class EpochRaised(CatalogPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTrust(Side):
-    """What is known of the catalog now (`trusted`, `restored`, `rebuilding`), and why."""
+    """The trust in the catalog (`trusted`, `restored`, `rebuilding`), and the reason."""
 
     trust: str
     reason: str
@@ -59,7 +59,7 @@ class CatalogTrust(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustPayload(CatalogPayload):
-    """An event by which the catalog is trusted, or no longer."""
+    """An event that changes the trust in the catalog."""
 
     after: CatalogTrust
 
@@ -94,7 +94,7 @@ class CatalogRebuilt(TrustPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierMarking(Side):
-    """A tier and the mark in its place; null: there was none that could be read."""
+    """A tier and the mark in its place; null: no readable mark was there."""
 
     tier: str
     mark: Mapping[str, Any] | None
@@ -102,7 +102,7 @@ class TierMarking(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptedTier(TierMarking):
-    """The same, why it was adopted, and whether no known copy was seen there."""
+    """A tier after an adoption, the reason, and whether none of the known copies was seen there."""
 
     reason: str
     lost: bool

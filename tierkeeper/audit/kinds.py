@@ -1,10 +1,10 @@
-"""The kinds of subjects that events are about, and the types of events as they are stored."""
+"""The kinds of events' subjects, and the types of events as they are stored."""
 
 from enum import StrEnum
 
 
 class SubjectKind(StrEnum):
-    """What the subject of an event is; together with the type it is the key of the vocabulary."""
+    """The kind of an event's subject; with the type it is the key of the vocabulary."""
 
     ARTIFACT = "artifact"
     PLACEMENT = "placement"
@@ -17,7 +17,7 @@ class SubjectKind(StrEnum):
 
 
 class EventType(StrEnum):
-    """The stored names. Some are older than the rule that a new type is snake_case."""
+    """The stored names of event types. Some are older than the rule that a new type is snake_case."""
 
     STORED = "stored"
     PROMOTED = "promoted"

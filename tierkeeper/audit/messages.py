@@ -1,4 +1,4 @@
-"""Events whose subject is a message that did not end well at once."""
+"""Events whose subject is a message that did not succeed at once."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,14 +9,14 @@ from tierkeeper.audit.payload import Payload, Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePayload(Payload):
-    """An event of a message, at the revision that its row has."""
+    """An event of a message, at the revision of its row."""
 
     kind: ClassVar[SubjectKind] = SubjectKind.MESSAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptMessage(Side):
-    """The task that the message is for, its key, and why it is kept."""
+    """The message's task and key, and why it is kept."""
 
     task: str
     key: str
@@ -41,7 +41,7 @@ class DeliveryWaits(MessagePayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedMessage(Side):
-    """The task that the message is for, and what the decision does, in words."""
+    """The message's task, and the effect of the operator's decision in words."""
 
     task: str
     detail: str

@@ -1,4 +1,4 @@
-"""What all payloads share: the key of the vocabulary, the two sides of a change, and how they become JSON."""
+"""The base of all payloads: the key of the vocabulary, the two sides of a change, and their JSON form."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
@@ -9,27 +9,27 @@ from uuid import UUID
 
 from tierkeeper.audit.kinds import EventType, SubjectKind
 
-#: metadata of a field that is left out of the JSON where it is None; other fields are null there
+#: metadata of a field that is omitted from the JSON if it is None; other fields become null
 ABSENT: Final = MappingProxyType({"absent": True})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One side of a change, before or after it. Its fields are the keys of the JSON that is stored."""
+    """The state before or after a change. Its fields are the keys of the stored JSON."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it is stored: times in ISO 8601, ids and states as text, bytes in hex, sets sorted."""
+        """Return the stored JSON: times in ISO 8601, ids and states as text, bytes in hex, sets sorted."""
         given = ((name, getattr(self, name), leave_out) for name, leave_out in keys(type(self)).items())
         return {name: _plain(value) for name, value, leave_out in given if value is not None or not leave_out}
 
 
-_KEYS: dict[type[Side], Mapping[str, bool]] = {}  # asked for every event
+_KEYS: dict[type[Side], Mapping[str, bool]] = {}  # called for every event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """What one event says beyond its subject, time and actor. A class with a ``type`` is a word of the vocabulary.
+    """The data of one event beyond its subject, time and actor. Each class with a ``type`` is an event type.
 
     The docstring of such a class is its row of ``docs/reference/events.md``.
     """
@@ -41,12 +41,12 @@ class Payload:
     after: Side | Mapping[str, Any] | None = None
 
     def as_json(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-        """Return both sides as they are stored; None for a side that it does not have."""
+        """Return the stored JSON of (before, after); None for a side that the event does not have."""
         return _stored(self.before), _stored(self.after)
 
 
 def keys(side: type[Side]) -> Mapping[str, bool]:
-    """Return the keys of a side's JSON, and whether each is left out where it is None."""
+    """Return the keys of a side's JSON; the value is True for a key that is omitted if None."""
     if side not in _KEYS:
         _KEYS[side] = {each.name: bool(each.metadata) for each in fields(side)}
     return _KEYS[side]

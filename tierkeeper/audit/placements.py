@@ -11,14 +11,14 @@ from tierkeeper.base.states import PlacementState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementPayload(Payload):
-    """The one event of a placement's end."""
+    """The only kind of event whose subject is a placement: its end."""
 
     kind: ClassVar[SubjectKind] = SubjectKind.PLACEMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoomedCopy(Side):
-    """A copy as it was marked: its state then, and since when it was doomed (a stale intent was not)."""
+    """A copy when it was marked for deletion: its state, and since when it was doomed (null: a stale intent)."""
 
     tier: str
     location: str
@@ -36,7 +36,7 @@ class CopyCollected(PlacementPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooseBytes(Side):
-    """Bytes without a placement: where they lie, and their size (0: not looked at)."""
+    """Bytes without a placement: tier, location, and size in bytes (0: not checked)."""
 
     tier: str
     location: str
@@ -61,7 +61,7 @@ class BytesLeftAside(PlacementPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrphanBytes(Side):
-    """Bytes that no placement knew: where they lay, which version, their size, and when reconcile first saw them."""
+    """Bytes without a placement: tier, location, version, size in bytes, and when reconcile first saw them."""
 
     tier: str
     location: str

@@ -1,7 +1,7 @@
-"""The position of an event in the one order in which events are read; the cursor of whoever follows them.
+"""The position of an event in the one order in which events are read: the cursor of a reader that follows them.
 
-The order is (cluster, transaction, subject, revision), by rule R33. Times and ids are none: a transaction that takes
-long commits events whose times and ids are behind those that a reader has seen, and the reader would never see them.
+The order is (cluster, transaction, subject, revision), by rule R33. Times and ids are no order: a long transaction
+commits events whose times and ids precede those that a reader has already passed, and the reader would miss them.
 """
 
 import re
@@ -16,9 +16,9 @@ _LARGEST_XID, _LARGEST_REVISION = 2**64 - 1, 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where one event stands; ``str`` of it is what readers keep.
+    """The position of one event; readers store its ``str``.
 
-    ``cluster``: the PostgreSQL server and timeline that wrote the event; ``xid``: its transaction there.
+    ``cluster``: the PostgreSQL server and timeline that wrote the event; ``xid``: the transaction there.
     """
 
     cluster: str
@@ -31,7 +31,7 @@ class Position:
 
     @classmethod
     def read(cls, text: str) -> "Position":
-        """Return the position that a reader kept; InvalidPosition."""
+        """Parse the ``str`` of a position. Raises InvalidPosition."""
         match = _FORM.fullmatch(text)
         if match is None:
             raise InvalidPosition(position=text, problem="it is not one that was read here")

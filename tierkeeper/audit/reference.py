@@ -22,7 +22,7 @@ A type is found by its subject and its name together: `rebuilt` is two. The last
 
 
 def types() -> str:
-    """Return the section of the page, to its end."""
+    """Return the section on types, the last one of the page."""
     rows = (
         f"| `{word.type}` | {word.kind} | {_when(word)} | {_side(word, 'before')} | {_side(word, 'after')} |\n"
         for word in VOCABULARY.values()
@@ -31,12 +31,12 @@ def types() -> str:
 
 
 def written(page: str) -> str:
-    """Return the page with this section in the place of its last one."""
+    """Return the page with its last section replaced by a fresh one."""
     return page[: page.index(HEADING)] + types()
 
 
 def _when(word: type[Payload]) -> str:
-    """Return the docstring in one line, as the cell of a table begins."""
+    """Return the class's docstring as one line, for a table's cell."""
     text = " ".join((word.__doc__ or "").split()).removesuffix(".")
     return text[0].lower() + text[1:]
 
@@ -49,7 +49,7 @@ def _side(word: type[Payload], name: str) -> str:
     return " or ".join(_shape(shape) for shape in shapes)
 
 
-def _shape(shape: Any) -> str:  # noqa: ANN401  a type as it is annotated
+def _shape(shape: Any) -> str:  # noqa: ANN401  any annotation
     if shape is NoneType:
         return "-"
     if shape == Mapping[str, Any]:

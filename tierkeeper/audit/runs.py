@@ -1,4 +1,4 @@
-"""Events whose subject is a run, and what a run that stopped says of itself."""
+"""Events whose subject is a run, and the counts of a run that stopped itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class RunPayload(Payload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppedPolicies(Side):
-    """What policies were to delete of a tenant, stopped in the schedule; ``policies``: how many each.
+    """Deletions of one tenant by policies, stopped by the brake; ``policies``: the number of artifacts by policy.
 
-    ``policy`` is the name of the one with a brake of its own, empty for all others together.
+    ``policy`` names a policy with a brake of its own; it is empty for all others together.
     """
 
     waits: str
@@ -35,7 +35,7 @@ class StoppedPolicies(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppedCommand(Side):
-    """A command that selected more than the brake lets go; it is given again once it is approved."""
+    """A command that selected more artifacts than the brake allows; it is given again after the approval."""
 
     waits: str
     selection: str
@@ -46,7 +46,7 @@ class StoppedCommand(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppedReconcile(Side):
-    """A reconcile that found more differences than can be true; ``findings``: how many in each tier."""
+    """A reconcile that found more differences than are believed; ``findings``: their number by tier."""
 
     reason: str
     findings: Mapping[str, int]
@@ -66,7 +66,7 @@ class RunBraked(RunPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitingRun(Side):
-    """A run that awaits a decision, and what it counted."""
+    """A run that awaits a decision, and its counts."""
 
     state: RunState
     counts: Mapping[str, int]
@@ -74,7 +74,7 @@ class AwaitingRun(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunDecision(Side):
-    """What was decided about a run, and why."""
+    """The decision about a run, and its reason."""
 
     state: RunState
     reason: str

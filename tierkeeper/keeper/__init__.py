@@ -1,10 +1,10 @@
-"""What everything above calls: the keeper, and one class per resource, each an attribute of it.
+"""The interface for all layers above: the keeper, with one class per resource, each an attribute of it.
 
-A resource is what a user asks for, such as ``keeper.artifacts`` or ``keeper.plans``; its calls open transactions and
-streams by the engine and return frozen values. Whatever changes something takes ``caller``: who asks (``Caller``).
-What only looks takes none until the code that filters by tenant comes with it (ADR 19).
+A resource is a thing that users name, such as ``keeper.artifacts`` or ``keeper.plans``; its methods open transactions
+and streams through the engine and return frozen values. A method that changes something takes ``caller`` (``Caller``).
+A method that only reads takes none until the code that filters by tenant is added (ADR 19).
 
-Not here: decisions and steps (``engine``), texts for people (``cli``), how messages are answered (``tasks``).
+Not here: decisions and steps (``engine``), texts for people (``cli``), answers to messages (``tasks``).
 """
 
 from tierkeeper.keeper.facade import Keeper

@@ -1,4 +1,4 @@
-"""Artifacts: put and read, found and explained; moved, deleted and undeleted by verbs."""
+"""Artifacts: store, read, select, explain, and the verbs that move, delete and undelete them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ from tierkeeper_client.contract import (
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An artifact being read from ``tier``, verified while its chunks are taken."""
+    """An artifact being read from ``tier``; its bytes are verified while ``chunks`` is consumed."""
 
     view: ArtifactView
     tier: str
@@ -37,7 +37,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Part of :class:`tierkeeper.keeper.Keeper`; ``access`` gathers when each was read."""
+    """The resource ``keeper.artifacts``; ``access`` collects the times of reads."""
 
     engine: Engine
     access: AccessLog
@@ -45,16 +45,16 @@ class Artifacts:
     # -- store and read
 
     def store(self, args: StoreArgs, *, caller: Caller, content: BinaryIO | None = None) -> StoreResult:
-        """Store one artifact; ``content`` is given by callers in this process instead of ``args.content``."""
+        """Store one artifact; callers in this process may pass ``content`` instead of ``args.content``."""
         return ingest.store(self.engine, args, caller=caller, content=content)
 
     def store_many(self, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[StoreResult | ItemError]:
-        """Store a batch of small artifacts; one outcome each, in their order; what is an error already stays one."""
+        """Store small artifacts; return one outcome each, in their order. An item that is an ItemError stays one."""
         return ingest.store_many(self.engine, items, caller=caller)
 
     @contextmanager
     def open(self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
-        """Open an artifact for streaming; the hottest copy that answers. A whole read is verified before its end."""
+        """Open the hottest copy that answers, for streaming. A read of the whole content is verified before its end."""
         row = reading.find(self.engine, ref, deleted=deleted)
         with reading.opened(self.engine, row, offset=offset, length=length) as opened:
             self.access.note(row.id)
@@ -63,39 +63,39 @@ class Artifacts:
     def fetch(
         self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
     ) -> ArtifactView:
-        """Write an artifact to a file: whole and verified, or not at all."""
+        """Write an artifact to the file ``target``, which appears only whole and verified."""
         row = reading.find(self.engine, ref, deleted=deleted)
         reading.fetch(self.engine, row, target, progress=progress)
         self.access.note(row.id)
         return self.show(row.ref)
 
-    # -- look
+    # -- query
 
     def show(self, ref: Ref) -> ArtifactView:
-        """Return one artifact, in whatever state."""
+        """Return one artifact in any state."""
         return views.show(self.engine, ref)
 
     def select(self, filter: Filter, *, limit: int | None = None) -> Iterator[ArtifactView]:  # noqa: A002  the word of the CLI
-        """Yield what matches, by tenant, workflow, name and version."""
+        """Yield the matching artifacts, ordered by tenant, workflow, name and version."""
         return views.select(self.engine, filter, limit=limit)
 
     def count(self, filter: Filter) -> int:  # noqa: A002  as select
-        """Return how many artifacts match."""
+        """Return the number of matching artifacts."""
         with self.engine.catalog.reading() as connection:
             return browse.count(connection, filter)
 
     def explain(self, ref: Ref) -> Explanation:
-        """Say why an artifact is where it is, what comes next and when; or how it ended."""
+        """Return why an artifact is where it is, its next step and when that is due; or how the artifact ended."""
         return views.explain(self.engine, ref)
 
     # -- verbs
 
     def promote(self, args: PromoteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-        """Move to one tier, in either direction, until the next phase begins."""
+        """Move artifacts to one tier, in either direction, until the next phase of their policy begins."""
         return verbs.promote(self.engine, args, caller=caller, dry_run=dry_run)
 
     def archive(self, args: ArchiveArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-        """Move to the coldest tier, for good."""
+        """Move artifacts to the coldest tier, for good."""
         return verbs.archive(self.engine, args, caller=caller, dry_run=dry_run)
 
     def restore(self, args: RestoreArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
@@ -103,17 +103,20 @@ class Artifacts:
         return verbs.restore(self.engine, args, caller=caller, dry_run=dry_run)
 
     def purge(self, args: PurgeArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-        """Delete now; gone after the undo window."""
+        """Delete artifacts now; they are destroyed after the undo window."""
         return verbs.purge(self.engine, args, caller=caller, dry_run=dry_run)
 
     def undelete(self, args: UndeleteArgs, *, caller: Caller, dry_run: bool = False) -> list[VerbResult]:
-        """Live again, while the undo window lasts."""
+        """Make deleted artifacts live again, while the undo window lasts."""
         return verbs.undelete(self.engine, args, caller=caller, dry_run=dry_run)
 
     def intend(self, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
-        """Write a verb's wish into the catalog and leave the rest to the next sweep."""
+        """Write a verb's effect on the wanted tiers into the catalog and leave the copying to the next sweep."""
         return verbs.intend(self.engine, args, caller=caller)
 
     def allow_purge(self, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
-        """Raise BrakeOn where a person is about to purge more of a tenant than the brake lets go at once."""
+        """Raise BrakeOn if a purge by filter selects more artifacts of a tenant than the brake allows at once.
+
+        ``counts`` is the number of artifacts by tenant; ``described`` and ``samples`` are kept for the approval.
+        """
         bulk.allow(self.engine, counts, described=described, samples=samples, caller=caller)

@@ -1,4 +1,4 @@
-"""Physical deletes: whether they are on, and to switch them."""
+"""The switch for physical deletes."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ from tierkeeper.values.deletes import DeletesView
 
 @dataclass(frozen=True, slots=True)
 class Deletes:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.deletes``."""
 
     engine: Engine
 
     def show(self) -> DeletesView:
-        """Say whether anything may be deleted physically."""
+        """Return whether physical deletes are enabled, and the actor who set it, the time and the reason."""
         with self.engine.catalog.reading() as connection:
             return switches.deletes(connection)
 
     def switch(self, *, enabled: bool, caller: Caller, reason: str) -> DeletesView:
-        """Let collect and reconcile delete, or not."""
+        """Enable or disable the physical deletes of collect and reconcile."""
 
         def unit(connection: sa.Connection) -> None:
             now = catalog_now(connection)

@@ -1,4 +1,4 @@
-"""Events: the audit log, read."""
+"""Queries of the audit log."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tierkeeper.values.events import EventView
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.events``."""
 
     engine: Engine
 
@@ -27,13 +27,13 @@ class Events:
         limit: int | None = None,
         newest_first: bool = True,
     ) -> Iterator[EventView]:
-        """Yield events by time; of ``ref`` without a version those of all its versions."""
+        """Yield events in order of time; a ``ref`` without a version selects those of all its versions."""
         with self.engine.catalog.reading() as connection:
             subjects = None
             if ref is not None:
                 found = artifacts.versions(connection, ref)
                 subjects = [row.id for row in found if ref.version in {None, row.version}]
-            take_time(connection)  # whoever reads them may be slow, such as a pager
+            take_time(connection)  # the consumer may be slow, such as a pager
             yield from events.query(
                 connection,
                 tenant=tenant,

@@ -1,4 +1,4 @@
-"""The keeper: opens and closes what a process works with, and hands out its resources."""
+"""The keeper: opens and closes the catalog, stores and threads of a process, and gives access to the resources."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ from tierkeeper.stores import factory
 
 
 class Keeper:
-    """Everything tierkeeper does, for one process; safe to use from many threads. Made after fork."""
+    """All operations of tierkeeper for one process; safe to use from many threads. Open it after a fork."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings = settings
@@ -42,7 +42,7 @@ class Keeper:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Return a keeper; catalog and stores are connected when they are first used.
+        """Return a keeper; catalog and stores are connected on first use.
 
         Raises SettingInvalid and the errors of a tier's URL.
         """
@@ -76,7 +76,7 @@ class Keeper:
         self.close()
 
     def close(self) -> None:
-        """Write what is gathered and give back connections and threads."""
+        """Write the collected access times and close connections and threads."""
         if self._checked:
             self._access.flush()
         self._engine.threads.shutdown()
@@ -85,14 +85,15 @@ class Keeper:
         self._engine.catalog.close()
 
     def init(self, *, caller: Caller) -> list[str]:
-        """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return what was made.
+        """Make or upgrade the catalog, make and mark every tier, write the built-in policies; return each in words.
 
-        Raises TierNotOurs, when all else is done, where a tier has no mark, or another's, and may not get one.
+        Raises TierNotOurs, after all else is done, for a tier with a foreign mark, or without a mark where none may be
+        written.
         """
         return founding.init(self._engine, caller=caller)
 
     def start(self, *, caller: Caller) -> list[str]:
-        """Make or upgrade an embedded catalog, which nobody else looks after; return what was made.
+        """Make or upgrade an embedded catalog, which no administrator maintains; return in words what was made.
 
         Raises as :meth:`init`; only the first start makes places, and only those of the embedded default.
         """
@@ -100,7 +101,7 @@ class Keeper:
 
     @property
     def engine(self) -> Engine:
-        """The engine, once the catalog is known to be at the revision that this code needs (CatalogNotReady)."""
+        """The engine; the first access checks that the catalog has the revision of this code (CatalogNotReady)."""
         if not self._checked:
             with self._lock, self._engine.catalog.reading() as connection:
                 migrate.check(connection)
@@ -109,60 +110,60 @@ class Keeper:
 
     @property
     def artifacts(self) -> Artifacts:
-        """What is stored: put, read, found, explained, moved and deleted."""
+        """Artifacts: store, read, select, explain, move and delete."""
         return Artifacts(self.engine, self._access)
 
     @property
     def tiers(self) -> Tiers:
-        """The places: which there are, what lies in them, whose they are."""
+        """Tiers: list, count their copies, adopt their places."""
         return Tiers(self.engine)
 
     @property
     def policies(self) -> Policies:
-        """What governs where artifacts lie."""
+        """Policies: apply, show, remove and test."""
         return Policies(self.engine)
 
     @property
     def sweeps(self) -> Sweeps:
-        """The periodic jobs: move what is due, delete what is ripe, check, compare, keep in order."""
+        """The periodic jobs: rotate, converge_due, collect, recompute, verify, reconcile, maintain."""
         return Sweeps(self.engine)
 
     @property
     def runs(self) -> Runs:
-        """What the sweeps did; what waits for an approval, and the approval."""
+        """Runs: list, and approve or reject those that await an approval."""
         return Runs(self.engine)
 
     @property
     def plans(self) -> Plans:
-        """What a run would do; kept, and applied."""
+        """Plans: the actions that a run would take; make, store and apply them."""
         return Plans(self.engine)
 
     @property
     def parked(self) -> ParkedWork:
-        """What is stuck: artifacts, and messages."""
+        """Stuck artifacts and messages: list, retry and skip."""
         return ParkedWork(self.engine)
 
     @property
     def events(self) -> Events:
-        """What happened."""
+        """The audit log."""
         return Events(self.engine)
 
     @property
     def deletes(self) -> Deletes:
-        """The switch of physical deletes."""
+        """The switch for physical deletes."""
         return Deletes(self.engine)
 
     @property
     def health(self) -> HealthChecks:
-        """Whether the work gets done."""
+        """Health checks of the installation."""
         return HealthChecks(self.engine)
 
     @property
     def recovery(self) -> Recovery:
-        """What is done about the catalog as a whole: dump, rebuild, examine, accept a restore."""
+        """Operations on the catalog as a whole: dump, rebuild, examine, accept a restore."""
         return Recovery(self.engine)
 
     @property
     def deliveries(self) -> Deliveries:
-        """What becomes of messages that do not end well at once."""
+        """Messages that did not succeed at once: count attempts, park, keep and send again."""
         return Deliveries(self.engine)

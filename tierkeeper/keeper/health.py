@@ -1,4 +1,4 @@
-"""Health: whether the work gets done, and how late."""
+"""Health checks of the installation, and the canaries that they rely on."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,18 +11,18 @@ from tierkeeper_client.contract import Queue
 
 @dataclass(frozen=True, slots=True)
 class HealthChecks:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.health``."""
 
     engine: Engine
 
     def check(self, *, tiers: bool = True) -> Health:
-        """Say whether the work gets done, and how late; ``tiers``: ask the stores too."""
+        """Return all vitals of the installation; ``tiers``: also probe each store."""
         return health.health(self.engine, tiers=tiers)
 
     def quiet(self) -> timedelta | None:
-        """Say how long ago a canary last came through any queue; None if none ever did."""
+        """Return how long ago a canary last came through any queue; None if none ever did."""
         return health.quiet(self.engine)
 
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
-        """Note that a message came through ``queue``."""
+        """Record that a canary, sent at ``sent_at`` (None: unknown), came through ``queue``."""
         health.canary(self.engine, queue, sent_at=sent_at)

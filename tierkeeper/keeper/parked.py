@@ -1,4 +1,4 @@
-"""What is stuck, artifacts and messages: found, tried again, or left."""
+"""Stuck artifacts and messages: select, retry and skip."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from tierkeeper.values.parking import Stuck, StuckFilter, StuckResult
 
 @dataclass(frozen=True, slots=True)
 class ParkedWork:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.parked``."""
 
     engine: Engine
 
     def select(self, filter: StuckFilter) -> Iterator[Stuck]:  # noqa: A002  the word of the CLI
-        """Yield what is parked, or waits: artifacts, and messages."""
+        """Yield the matching artifacts that are parked, and messages that are parked or wait."""
         return parked.select(self.engine, filter)
 
     def retry(self, filter: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:  # noqa: A002  as select
-        """Make it due now, as if it had never been tried."""
+        """Make the matching items due now, with their attempts reset."""
         return parked.retry(self.engine, filter, caller=caller, dry_run=dry_run)
 
     def skip(self, filter: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:  # noqa: A002  as select
-        """Leave it as it is until something changes; never deletes."""
+        """Leave the matching items as they are until something changes; never deletes."""
         return parked.skip(self.engine, filter, caller=caller, dry_run=dry_run)

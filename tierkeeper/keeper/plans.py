@@ -1,4 +1,4 @@
-"""Plans: what a run would do, item by item; kept, and applied."""
+"""Plans: the actions that a run would take, item by item; make, store and apply them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,33 +19,33 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.plans``."""
 
     engine: Engine
 
     def due(
         self, *, tenant: str | None = None, as_of: datetime | None = None, limit: int | None = None
     ) -> Iterator[PlanItem]:
-        """Yield what a rotation would do, item by item with reasons."""
+        """Yield the actions that a rotation would take, with reasons, at ``as_of`` (None: now)."""
         return plan.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
 
     def view(
         self, *, tenant: str | None, as_of: datetime | None, policies: str | None = None, source: str = ""
     ) -> View:
-        """Return how a plan is to look at things; ``policies``: YAML or JSON that is not active yet."""
+        """Return the view of a plan: tenant, time, and policies; ``policies``: YAML or JSON that is not active yet."""
         return plan.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
 
     def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
-        """Yield what a run would do in that view, over everything, adding it up in ``summary``."""
+        """Yield the actions of a run in that view over all artifacts, and add them up in ``summary``."""
         return planstore.summed(self.engine, view, summary, limit=limit)
 
     def sums(self, view: View, summary: Summary) -> dict[str, Any]:
-        """Return what a plan that was taken to its end comes to."""
+        """Return the totals of a plan whose items were all consumed."""
         with self.engine.catalog.reading() as connection:
             return summary.told(connection, self.engine, view)
 
     def store(self, view: View, *, caller: Caller, expires: timedelta, progress: Progress | None = None) -> PlanView:
-        """Make a plan and keep it for an apply."""
+        """Make a plan and store it for an apply within ``expires``."""
         return planstore.store(self.engine, view, caller=caller, expires=expires, progress=progress)
 
     def latest(self, *, limit: int = 20) -> list[PlanView]:
@@ -56,5 +56,5 @@ class Plans:
     def apply(
         self, identity: UUID, *, caller: Caller, dry_run: bool = False, progress: Progress | None = None
     ) -> Iterator[AppliedItem]:
-        """Do a stored plan's items that are as they were; yield what becomes of each."""
+        """Carry out the items of a stored plan whose artifacts have not changed since; yield each item's outcome."""
         return apply.apply(self.engine, identity, caller=caller, dry_run=dry_run, progress=progress)

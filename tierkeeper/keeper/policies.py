@@ -1,4 +1,4 @@
-"""Policies: applied, imported, shown, removed, tested."""
+"""Policies: apply, import, show, remove and test."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from tierkeeper.values.policies import PolicyChange, PolicyView
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.policies``."""
 
     engine: Engine
 
     def apply(self, text: str, *, source: str, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
-        """Make the policies in ``text`` (YAML or JSON) govern; PolicyInvalid and PolicyTie change nothing."""
+        """Activate the policies in ``text`` (YAML or JSON). Raises PolicyInvalid and PolicyTie, and changes nothing."""
         parsed = document.parse(text, source=source, tiers=self.engine.asked_tiers())
         return self._applied(governing.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
 
@@ -34,7 +34,7 @@ class Policies:
         workflow: str | None = None,
         dry_run: bool = False,
     ) -> list[PolicyChange]:
-        """Apply an S3 lifecycle configuration; what it can't express is an error."""
+        """Apply an S3 lifecycle configuration. Raises PolicyInvalid for a rule that no policy can express."""
         parsed = s3_lifecycle.import_lifecycle(
             text,
             name=name,
@@ -47,22 +47,22 @@ class Policies:
         return self._applied(governing.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
 
     def known(self, *, all_versions: bool = False) -> list[PolicyView]:
-        """Return the active policies, or every version of every one."""
+        """Return the active policies, or all versions of all policies."""
         return governing.views(self.engine, all_versions=all_versions)
 
     def get(self, name: str, version: int | None = None) -> PolicyView:
-        """Return one policy, the newest version without a number; PolicyNotFound if there is none."""
+        """Return one version of a policy, by default the newest. Raises PolicyNotFound."""
         found = [v for v in governing.views(self.engine, name=name) if version in {None, v.version}]
         if not found:
             raise PolicyNotFound(name=f"{name} v{version}")
         return found[-1]
 
     def remove(self, name: str, *, caller: Caller) -> PolicyChange:
-        """End a policy; what it governed falls to the next that matches."""
+        """Remove a policy; the artifacts that it governed fall to the next policy that matches."""
         return self._applied([governing.remove(self.engine, name, caller=caller)], dry_run=False)[0]
 
     def test(self, subject: match.Subject) -> tuple[match.Verdict, ...]:
-        """Say of every active policy how it stands to a subject, the governing one first."""
+        """Return the verdict of every active policy about a subject, the governing policy first."""
         with self.engine.catalog.reading() as connection:
             return match.why(Moment.read(connection, self.engine).policies, subject)
 

@@ -15,7 +15,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.recovery``."""
 
     engine: Engine
 
@@ -24,7 +24,7 @@ class Recovery:
         return dump.dump(self.engine, caller=caller, progress=progress)
 
     def dumps(self) -> list[DumpView]:
-        """Return the dumps there are, newest first."""
+        """Return the existing dumps, newest first."""
         return dump.listed(self.engine)
 
     def rebuild(
@@ -36,21 +36,21 @@ class Recovery:
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> RebuildResult:
-        """Make an empty catalog again from a dump and the stores, or go on where that stopped."""
+        """Rebuild an empty catalog from a dump and the stores, or continue an interrupted rebuild."""
         return rebuild.rebuild(
             self.engine, caller=caller, dump=dump, objects_only=objects_only, dry_run=dry_run, progress=progress
         )
 
     def approve(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
-        """Release the holds of what a rebuild found only in the stores."""
+        """Release the holds on artifacts that a rebuild found only in the stores."""
         return acceptance.approve(self.engine, caller=caller, reason=reason, dry_run=dry_run)
 
     def accept_restore(
         self, *, caller: Caller, reason: str, dry_run: bool = False, progress: Progress | None = None
     ) -> Acceptance:
-        """Trust a restored or rebuilt catalog, once the stores are compared with it."""
+        """Compare a restored or rebuilt catalog with the stores, then mark it as trusted."""
         return acceptance.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
-        """Ask whether the invariants hold, a line a check."""
+        """Check the catalog's invariants; yield one result per check."""
         return doctor.examine(self.engine, everything=everything)

@@ -1,4 +1,4 @@
-"""Runs: what the sweeps did, and what waits for an approval."""
+"""Runs: the records of sweeps and bulk jobs; approve or reject those that await an approval."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,7 +14,7 @@ from tierkeeper.values.runs import RunView
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.runs``."""
 
     engine: Engine
 
@@ -24,7 +24,7 @@ class Runs:
             return runs.latest(connection, kind=kind, limit=limit)
 
     def get(self, run: UUID) -> RunView:
-        """Return one run; RunNotFound if there is none."""
+        """Return one run. Raises RunNotFound."""
         with self.engine.catalog.reading() as connection:
             found = runs.view(connection, run)
         if found is None:
@@ -32,9 +32,9 @@ class Runs:
         return found
 
     def approve(self, run: UUID, *, caller: Caller, reason: str, at_most: int | None = None) -> RunView:
-        """Let go what a run waits with; RunGrew if that is more than ``at_most`` by now."""
+        """Approve the deletions or findings that a run counted; RunGrew if it counts more than ``at_most`` by now."""
         return approval.approve(self.engine, run, caller=caller, reason=reason, at_most=at_most)
 
     def reject(self, run: UUID, *, caller: Caller, reason: str) -> RunView:
-        """Leave what a run waits with as it is."""
+        """Reject a run that awaits an approval; artifacts that the brake stopped are kept for ``engine.undelete_pin``."""
         return approval.reject(self.engine, run, caller=caller, reason=reason)

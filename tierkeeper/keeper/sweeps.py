@@ -22,24 +22,24 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Sweeps:
-    """Part of :class:`tierkeeper.keeper.Keeper`; a ``deadline`` is a time of ``time.monotonic``."""
+    """The resource ``keeper.sweeps``; a ``deadline`` is a time of ``time.monotonic``."""
 
     engine: Engine
 
     def due(self, *, tenant: str | None = None) -> int:
-        """Return how many artifacts are due now."""
+        """Return the number of artifacts that are due now."""
         with self.engine.catalog.reading() as connection:
             return schedule.count_due(connection, tenant=tenant)
 
     def rotate(self, *, caller: Caller, tenant: str | None = None, databases_only: bool = False) -> UUID | None:
-        """Begin a run of converge; None if nothing is due, or such a run is at work."""
+        """Begin a run of converge and return its id; None if nothing is due, or such a run is at work."""
         kind = RunKind.CLEAN_HOT if databases_only else RunKind.ROTATE
         return sweep.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
 
     def converge_due(
         self, run: UUID, *, deadline: float | None = None, progress: Progress | None = None
     ) -> SweepResult:
-        """Converge what is due for a run, in the name of who began it, until nothing is or ``deadline`` is over."""
+        """Converge due artifacts, as the actor who began the run, until none is due or ``deadline`` has passed."""
         return sweep.converge_due(self.engine, run, deadline=deadline, progress=progress)
 
     def collect(
@@ -50,11 +50,11 @@ class Sweeps:
         deadline: float | None = None,
         progress: Progress | None = None,
     ) -> SweepResult:
-        """Physically delete what is doomed and ripe."""
+        """Physically delete the copies that are doomed and ripe."""
         return collect.collect(self.engine, caller=caller, dry_run=dry_run, deadline=deadline, progress=progress)
 
     def recompute(self, *, deadline: float | None = None) -> SweepResult:
-        """Finish the recomputes that policy edits left, in the names of who made these."""
+        """Finish the recomputes that policy edits left, each as the actor who made the edit."""
         return recompute.recompute(self.engine, deadline=deadline)
 
     def verify(
@@ -66,7 +66,7 @@ class Sweeps:
         deadline: float | None = None,
         progress: Progress | None = None,
     ) -> SweepResult:
-        """Read copies and compare their hashes: those of what matches, or a share of all, doubtful ones first."""
+        """Read copies and compare their hashes: those of matching artifacts, or a share of all, doubtful ones first."""
         return verify.verify(
             self.engine, filter_=filter, share=share, caller=caller, deadline=deadline, progress=progress
         )
@@ -86,7 +86,7 @@ class Sweeps:
         )
 
     def reconcile_at_work(self) -> UUID | None:
-        """Return the reconcile that is at work, if one is."""
+        """Return the run of the reconcile that is at work; None if there is none."""
         return reconcile.busy(self.engine)
 
     def maintain(self, *, caller: Caller) -> SweepResult:

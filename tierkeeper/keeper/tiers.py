@@ -1,4 +1,4 @@
-"""Tiers: which there are, what lies in each, and to take one's place over."""
+"""Tiers: list, count their copies, adopt a place."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from tierkeeper.values.tiers import TierStats
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
-    """Part of :class:`tierkeeper.keeper.Keeper`."""
+    """The resource ``keeper.tiers``."""
 
     engine: Engine
 
     def known(self) -> list[TierInfo]:
-        """Return the tiers, hottest first; their stores are asked whether they can lock."""
+        """Return the tiers, hottest first; each store is queried for whether it can lock."""
         return self.engine.asked_tiers()
 
     def stats(self, *, tenant: str | None = None) -> list[TierStats]:
@@ -25,5 +25,5 @@ class Tiers:
         return views.stats(self.engine, tenant=tenant)
 
     def adopt(self, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
-        """Take a place over as this tier's, whatever mark it has; ``lost``: although none of its copies is there."""
+        """Adopt a tier's place, whatever mark it has; ``lost``: even if none of the tier's copies is there."""
         marking.adopt(self.engine, tier, caller=caller, reason=reason, lost=lost)

@@ -1,4 +1,4 @@
-"""What the keeper takes and returns, a file per resource: frozen values.
+"""The frozen values that the keeper takes and returns, a file per resource.
 
-:mod:`tierkeeper.values.plain` makes JSON of any of them.
+:mod:`tierkeeper.values.plain` converts any of them to JSON.
 """

@@ -1,4 +1,4 @@
-"""Artifacts: named, selected, stored, changed by a verb, shown and explained."""
+"""Values of artifacts: references, filters, results of stores and verbs, views and explanations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Selects artifacts; patterns are shell globs; every condition given must hold."""
+    """Conditions that select artifacts; all given ones must hold. Patterns are shell globs."""
 
     tenant: str | None = None
     workflow: str | None = None
     name: str | None = None
-    prefix: str | None = None  # of the name
+    prefix: str | None = None  # literal beginning of the name
     tier: str | None = None  # has a present copy there
     state: ArtifactState | None = ArtifactState.LIVE
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class ItemError:
 class VerbResult:
     """The outcome of promote, archive, restore, purge or undelete for one artifact.
 
-    ``present`` is where verified copies are now; where it lacks a tier of ``wanted`` the sweep goes on.
+    ``present`` are the tiers with a verified copy now; the next sweep makes the copies in ``wanted`` that are missing.
     """
 
     ref: Ref
@@ -91,24 +91,24 @@ class PlacementView:
     locked_until: datetime | None = None
     damaged_at: datetime | None = None
     vouched: Vouched | None = None
-    missed_at: datetime | None = None  # it was not found then: a suspect
+    missed_at: datetime | None = None  # when it was not found: it is a suspect
     looked_for_after: datetime | None = None
 
     @property
     def in_doubt(self) -> bool:
-        """Whether nobody vouches for its bytes, though they were committed: they will be read."""
+        """True if the copy is committed but its bytes are not vouched for; they will be read."""
         kept = self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
         return kept and self.vouched is None and self.damaged_at is None
 
     @property
     def suspect(self) -> bool:
-        """Whether it was not found where it should be, and is looked for again: it does not count until then."""
+        """True if the copy was not found at its location; it is looked for again and does not count until found."""
         return self.missed_at is not None and self.damaged_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactView:
-    """One artifact with its copies and what is next."""
+    """One artifact with its copies and its next step."""
 
     id: UUID
     ref: Ref
@@ -139,10 +139,10 @@ class ArtifactView:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an artifact is where it is, what blocks its next step, what comes and when; or how it ended."""
+    """Why an artifact is where it is, its next step, when that is due and what blocks it; or how the artifact ended."""
 
     artifact: ArtifactView
-    rule: str  # the rule and policy version that decide now
+    rule: str  # the deciding rule and policy version
     reason: str
     placed_by: Mapping[str, str]  # tier: the rule and policy version that put the copy there
     blocked: tuple[str, ...]

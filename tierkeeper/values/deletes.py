@@ -1,4 +1,4 @@
-"""Whether anything may be deleted physically."""
+"""The state of the switch for physical deletes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class DeletesView:
-    """Whether anything may be deleted physically; who said so, when and why."""
+    """Whether physical deletes are enabled, and the actor who set it, the time and the reason."""
 
     enabled: bool
     by: str

@@ -1,4 +1,4 @@
-"""Events, as the audit log gives them."""
+"""Views of events in the audit log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

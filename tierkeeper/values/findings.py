@@ -1,4 +1,4 @@
-"""What reconcile takes note of and returns: where the catalog and the stores differ, and what became of it."""
+"""Results of reconcile: the differences between the catalog and the stores, and the action taken for each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,20 +14,20 @@ class FindingKind(StrEnum):
     """How the catalog and a store differ."""
 
     ORPHAN = "orphan"  # bytes that no placement knows any more
-    STRANGER = "stranger"  # bytes that this catalog never knew of: it may be an older copy of itself; never deleted
+    STRANGER = "stranger"  # bytes that this catalog never knew: it may be an old copy restored; never deleted
     MISSING = "missing"  # a placement without its bytes
     MISMATCHED = "mismatched"  # another size or checksum than the placement's
     FOREIGN = "foreign"  # bytes whose location is none of tierkeeper's; never deleted
 
 
 class FindingAction(StrEnum):
-    """What is done about one finding; in a dry run, what would be."""
+    """The action taken for one finding; in a dry run, the one that would be."""
 
-    QUARANTINE = "quarantine"  # seen, or missed in a store that is called, for the first time, or not long enough ago
-    DELETE = "delete"  # an orphan that was seen before, long enough ago
+    QUARANTINE = "quarantine"  # seen (or missed, in a store reached by calls) for the first time or too recently
+    DELETE = "delete"  # an orphan first seen long enough ago
     REPAIR = "repair"  # from another tier, by the next turn
-    FOUND = "found again"  # a copy that was not found before is where it should be
-    HEAL = "heal"  # a copy that was called damaged was read just now, and its bytes are right
+    FOUND = "found again"  # a suspect copy is at its location
+    HEAL = "heal"  # a damaged copy was read again, and its bytes are right
     NONE = "none"  # nothing can or may be done
 
 
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class TierFindings:
-    """One tier: how much was listed and known, and what was found; ``away`` says why it could not be looked at."""
+    """The counts of one tier: objects listed, copies known, findings by kind; ``away``: why it was not compared."""
 
     tier: str
     listed: int = 0
@@ -56,19 +56,19 @@ class TierFindings:
     found: Mapping[FindingKind, int] = field(default_factory=dict)
     known_damaged: int = 0
     lost: int = 0
-    unanswered: int = 0  # objects about which the store gave no answer; the next reconcile asks again
+    unanswered: int = 0  # objects the store did not answer for; the next reconcile checks them again
     away: str | None = None
 
     @property
     def differences(self) -> int:
-        """How much would be repaired or deleted because of this tier: what the brake counts."""
+        """The number of findings that lead to a repair or a deletion; compared with :meth:`ReconcileLimits.of`."""
         left_alone = {FindingKind.FOREIGN, FindingKind.STRANGER}
         return sum(count for kind, count in self.found.items() if kind not in left_alone)
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What one reconcile found and did. ``held_back`` says why it did nothing, or less than it found to do."""
+    """The findings and actions of one reconcile. ``held_back``: why it acted on none of the findings, or not on all."""
 
     run: UUID | None
     state: RunState
@@ -76,22 +76,22 @@ class ReconcileResult:
     counts: Mapping[str, int]
     errors: int
     held_back: str | None = None
-    findings: tuple[Finding, ...] = ()  # the first of them; ``found`` was told each
+    findings: tuple[Finding, ...] = ()  # the first ones; the callback ``found`` received all
 
     @property
     def lost(self) -> int:
-        """How many copies were found without which their content cannot be read any more."""
+        """The number of missing or changed copies that leave their content unreadable."""
         return sum(tier.lost for tier in self.tiers)
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileLimits:
-    """When an orphan may go, and when a reconcile stops itself."""
+    """The age at which an orphan may be deleted, and the limit at which a reconcile stops itself."""
 
     quarantine: timedelta
     stop_share: float
     stop_floor: int
 
     def of(self, tier: TierFindings) -> int:
-        """Return how many differences are still taken for real, in a tier of this size."""
+        """Return the most differences that are believed in a tier of this size; above, the reconcile stops itself."""
         return max(self.stop_floor, int(self.stop_share * max(tier.listed, tier.known)))

@@ -1,11 +1,11 @@
-"""What an operator, a probe or a watchdog is told of the health of the whole: progress, not processes."""
+"""The health of the installation, for operators, probes and watchdogs: it measures progress, not processes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Condition(StrEnum):
-    """``attention``: somebody has to decide something, and the work goes on; ``bad``: it does not."""
+    """``attention``: an operator has to decide something while the work continues; ``bad``: the work does not."""
 
     OK = "ok"
     ATTENTION = "attention"
@@ -14,7 +14,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vital:
-    """One thing that was looked at: its value in ``unit`` (None: there is none), and in words what is wrong."""
+    """One measurement: its value in ``unit`` (None: no value), and in ``detail`` what is wrong, if anything."""
 
     name: str
     condition: Condition
@@ -25,20 +25,20 @@ class Vital:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All of them."""
+    """All vitals of one check."""
 
     vitals: tuple[Vital, ...]
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is bad."""
+        """True if no vital is bad."""
         return not self.problems
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is bad, in words."""
+        """The bad vitals in words, as ``name: detail``."""
         return tuple(f"{v.name}: {v.detail}" for v in self.vitals if v.condition is Condition.BAD)
 
     def __getitem__(self, name: str) -> Vital:
-        """Return one by its name."""
+        """Return the vital of that name; StopIteration if there is none."""
         return next(vital for vital in self.vitals if vital.name == name)

@@ -1,4 +1,4 @@
-"""What is stuck, as operators see it: parked artifacts, and deliveries that are parked or wait."""
+"""Views of stuck items for operators: parked artifacts, and deliveries that are parked or wait."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from tierkeeper.values.artifacts import Ref
 
 
 class StuckKind(StrEnum):
-    """What an item is."""
+    """The kind of a stuck item."""
 
     ARTIFACT = "artifact"
     DELIVERY = "delivery"  # a message
 
 
 class StuckState(StrEnum):
-    """How it stands."""
+    """The state of a stuck item."""
 
     PARKED = "parked"  # until an operator retries or skips it
     WAITING = "waiting"  # a delivery that is sent again by itself
@@ -27,7 +27,7 @@ class StuckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message as it was sent; ``arguments`` are raw, nothing of them was checked."""
+    """One message as it was sent; ``arguments`` are raw and unvalidated."""
 
     task: str
     key: str
@@ -37,7 +37,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class StuckFilter:
-    """Selects what is stuck; patterns are shell globs, ``reason`` is a part of it; every condition given must hold."""
+    """Conditions that select stuck items; all given ones must hold. Patterns are globs, ``reason`` is a substring."""
 
     tenant: str | None = None
     workflow: str | None = None
@@ -68,9 +68,9 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class StuckResult:
-    """What became of one item when an operator decided about it."""
+    """The outcome of an operator's decision about one item."""
 
     item: Stuck
-    outcome: str  # retried | skipped | gone (nobody has to decide any more)
+    outcome: str  # retried | skipped | gone (no longer stuck)
     detail: str
     dry_run: bool = False

@@ -1,4 +1,4 @@
-"""Any value in its JSON form."""
+"""Converts any value to its JSON form."""
 
 import dataclasses
 from collections.abc import Mapping

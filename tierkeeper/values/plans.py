@@ -1,4 +1,4 @@
-"""What a run would do, and what became of it."""
+"""Values of plans: items, stored plans and the outcomes of an apply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tierkeeper.values.artifacts import Ref
 
 @dataclass(frozen=True, slots=True)
 class PlanItem:
-    """What a run would do to one artifact, and why."""
+    """The action that a run would take for one artifact, and its reason."""
 
     ref: Ref
     artifact: UUID
@@ -25,7 +25,7 @@ class PlanItem:
     size: int
     age_days: float
     blocked: tuple[str, ...] = ()
-    policy: str = ""  # what governs it then: "reports v3"
+    policy: str = ""  # the policy that governs it then: "reports v3"
     revision: int = 0  # of the artifact
 
 
@@ -45,7 +45,7 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class AppliedItem:
-    """What the apply of a plan did to one item, or why it left it."""
+    """The outcome of an apply for one item; ``detail`` says why an item was left as it is."""
 
     ref: Ref
     artifact: UUID

@@ -1,4 +1,4 @@
-"""Policies, and what an apply makes of them."""
+"""Values of policies: views, and the changes of an apply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """What applying a policy changes: ``new``, ``changed``, ``unchanged`` or ``removed``; live artifacts it fits."""
+    """The change by an apply: ``new``, ``changed``, ``unchanged`` or ``removed``, and the live artifacts it matches."""
 
     name: str
     version: int

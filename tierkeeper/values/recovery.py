@@ -1,4 +1,4 @@
-"""What an operator is told of a rebuilt, restored or examined catalog."""
+"""Results of rebuilding, accepting and examining a catalog."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from tierkeeper.values.health import Condition
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """What a rebuild brought back, or would; ``dump`` None: from the objects alone."""
+    """The counts of a rebuild (in a dry run, of what it would do); ``dump`` None: from the objects alone."""
 
     run: UUID | None
     dump: str | None
     taken_at: datetime | None
     rows: Mapping[str, int]  # by table
-    counts: Mapping[str, int]  # what the comparison with the stores found
+    counts: Mapping[str, int]  # findings of the comparison with the stores
     dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What accepting a restored catalog did, or would; ``reason``: why it was not trusted, None if it was."""
+    """The counts of accepting a restored catalog; ``reason``: why it was not trusted, None if it was."""
 
     reason: str | None
     epoch: int | None
@@ -41,7 +41,7 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """One check of the doctor: what was asked, what was found, and what to do about it."""
+    """One check of the doctor, its finding in words, and advice."""
 
     check: str
     condition: Condition

@@ -1,4 +1,4 @@
-"""Runs, and what one call of a sweep did."""
+"""Views of runs, and the result of one call of a sweep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from tierkeeper.values.artifacts import ItemError
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run: what, when, counts, result."""
+    """One run: its kind, times, counts and result."""
 
     id: UUID
     kind: RunKind
@@ -32,10 +32,10 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What one call of a sweep did; ``counts`` as in its run, such as ``moved to warm: 12``."""
+    """The result of one call of a sweep; ``counts`` as in its run, such as ``moved to warm: 12``."""
 
     counts: Mapping[str, int]
     bytes: int
     errors: int
-    more: bool  # something due is left, because the time was up
+    more: bool  # due work is left because the time was up
     failures: tuple[ItemError, ...] = ()

@@ -1,4 +1,4 @@
-"""What lies in a tier."""
+"""Statistics of a tier's copies."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class TierStats:
     """One tier's copies, present and doomed apart; bytes as stored.
 
-    Of the present ones ``unvouched`` do not count yet, and ``missed`` were not found once.
+    Of the present ones, ``unvouched`` are not vouched for and do not count yet, and ``missed`` were not found once.
     """
 
     tier: str
