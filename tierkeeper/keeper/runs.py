@@ -36,5 +36,5 @@ class Runs:
         return approval.approve(self.engine, run, caller=caller, reason=reason, at_most=at_most)
 
     def reject(self, run: UUID, *, caller: Caller, reason: str) -> RunView:
-        """Reject a run that awaits an approval; artifacts that the brake stopped are kept for ``engine.undelete_pin``."""
+        """Reject a run that awaits an approval; artifacts that it braked are kept for ``engine.undelete_pin``."""
         return approval.reject(self.engine, run, caller=caller, reason=reason)
