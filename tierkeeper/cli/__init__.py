@@ -1,1 +1,1 @@
-"""The command line, over the calls of the keeper that REST and pages will use too."""
+"""The command line: a thin layer over the keeper's methods."""

@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; everything a user should read is printed."""
+    """Run one command line, print its output and errors, and return its exit code."""
     state = State(output=Output())
     try:
         result = cli.main(args=arguments, prog_name="tierkeeper", standalone_mode=False, obj=state)
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         state.output.warn("stopped; nothing more was done")
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  the last line of defence: a line instead of a traceback
+    except Exception as error:  # noqa: BLE001  the outermost handler: it prints a line instead of a traceback
         if state.output.verbose:
             state.output.err.print_exception()
         state.output.warn(f"unexpected error: {type(error).__name__}: {error} (run again with -v for where)")

@@ -1,1 +1,1 @@
-"""What a policy says and decides. Pure: no clock, no I/O, no logging."""
+"""Policies: their documents, their matching and the decision. Pure: no clock, no I/O, no logging."""

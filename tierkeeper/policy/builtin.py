@@ -1,4 +1,4 @@
-"""The policies that are there without anybody writing one; days and years come from the settings."""
+"""The built-in policies; their days and years come from the settings."""
 
 from collections.abc import Sequence
 
@@ -20,16 +20,15 @@ def default_policy(
 ) -> Policy:
     """Return the policy of everything that no other matches: hot, warm, cold, then purged (document B: 7, 30, 90).
 
-    The days are ages: hot until ``hot_days``, warm until ``warm_days``, purged at ``cold_days``. A temperature that no
-    tier has is left out, and the one before it ends at its own age. Database tiers are used only if there is nothing
-    else.
+    The days are ages: hot until ``hot_days``, warm until ``warm_days``, purged at ``cold_days``. A temperature without
+    a tier is left out, and the one before it ends at its own age. Database tiers are used only if there are no others.
     Raises InvalidInput if the days do not ascend or there is no tier.
     """
     ends = {Temperature.HOT: hot_days, Temperature.WARM: warm_days, Temperature.COLD: cold_days}
     usable = [tier for tier in tiers if not tier.is_database] or list(tiers)
     present = {
         tier.temperature: tier.name for tier in sorted(usable, key=lambda tier: tier.rank, reverse=True)
-    }  # the hottest of each temperature remains
+    }  # keeps the hottest tier of each temperature
     phases: list[Phase] = []
     begins = 0
     for temperature, end in ends.items():
@@ -47,9 +46,9 @@ def record_policy(
 ) -> Policy:
     """Return the policy of records: in the database and the coldest tier at once, after ``hot_days`` only there.
 
-    No phase purges them. A record is known by its content type ``application/json`` and its tag ``kind: record``, both;
-    what is JSON by chance is governed as everything else. ``retention_years`` locks the coldest tier's copy (document
-    A: 7). Raises InvalidInput if the days are not positive, there is no tier, or that one cannot lock.
+    No phase purges them. A record has both the content type ``application/json`` and the tag ``kind: record``; other
+    JSON is governed like everything else. ``retention_years`` locks the coldest tier's copy (document A: 7). Raises
+    InvalidInput if the days are not positive, there is no tier, or the coldest tier cannot lock.
     """
     if not tiers:
         raise _refused("no tier is configured", "Configure at least one tier.")

@@ -1,4 +1,4 @@
-"""What makes a well-formed policy unusable: found on the value, so that every way of making one is checked alike."""
+"""Semantic checks of a well-formed policy, made on the value, so that policies of every origin are checked alike."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where in the document: ``("phases", 2, "after")``."""
+    """One problem and its path in the document, such as ``("phases", 2, "after")``."""
 
     path: Path
     problem: str
@@ -20,7 +20,7 @@ class Problem:
 
 
 def problems(policy: Policy, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
-    """Return everything that is wrong with ``policy`` on these tiers, in the order of the document."""
+    """Yield every problem of ``policy`` on these tiers, in the order of the document."""
     yield from _sizes(policy)
     yield from _tiers(policy, tiers)
     yield from _phases(policy.phases)
@@ -91,7 +91,7 @@ def _retention(phases: Sequence[Phase], retention: Retention, tiers: Sequence[Ti
 
 
 def _kept(phases: Sequence[Phase], retention: Retention, name: str) -> Iterator[Problem]:
-    """A retained copy must not be unwanted before its lock ends: it would stay for nothing."""
+    """Yield a problem if the tier's retained copy becomes unwanted before its lock ends, or is never made."""
     entered = False
     for index, phase in enumerate(phases):
         if name in phase.tiers:

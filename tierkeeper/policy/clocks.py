@@ -1,4 +1,4 @@
-"""From when an artifact's age counts, and how its own metadata move its purge."""
+"""The clock from which an artifact's age counts, and the retention override in its metadata."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
@@ -15,7 +15,7 @@ _DATE_LENGTH = len("2024-05-01")
 def clock_of(
     policy: Policy, *, created_at: datetime, accessed_at: datetime | None, metadata: Mapping[str, Any]
 ) -> datetime:
-    """Return the moment that the age counts from. Raises UnreadableClock if the metadata do not have it."""
+    """Return the time from which the age counts. Raises UnreadableClock if the metadata field is missing or invalid."""
     if policy.clock == CREATED:
         return created_at
     if policy.clock == ACCESSED:
@@ -24,7 +24,7 @@ def clock_of(
 
 
 def retention_override(metadata: Mapping[str, Any]) -> Duration | None:
-    """Return the least age of a purge that the artifact asks for itself. Raises InvalidInput if unreadable."""
+    """Return the metadata's least age for a purge, None if they have none. Raises InvalidInput if unreadable."""
     value = metadata.get(RETENTION_OVERRIDE)
     if value is None:
         return None
@@ -36,7 +36,7 @@ def retention_override(metadata: Mapping[str, Any]) -> Duration | None:
 
 
 def check_metadata(policy: Policy, metadata: Mapping[str, Any]) -> None:
-    """Refuse at store what no phase could run on. Raises UnreadableClock and InvalidInput."""
+    """Check at store that phases can run on the metadata. Raises UnreadableClock and InvalidInput."""
     if policy.clock_field is not None:
         _from_metadata(policy, metadata)
     retention_override(metadata)

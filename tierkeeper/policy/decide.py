@@ -38,10 +38,10 @@ _NOWHERE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """How the phases stand: the one that gives the tiers, whether a purge is due, the ones to come."""
+    """The phases at a time: the one that determines the tiers, the purge if it has begun, and those to come."""
 
     clock: datetime | None
-    phase: Phase | None  # the latest begun one that is no purge; None: the clock is unreadable
+    phase: Phase | None  # the latest one that has begun and is no purge; None: the clock is unreadable
     purge: Phase | None  # the purge phase, if it has begun
     purge_age: str | None
     coming: tuple[tuple[datetime, Phase], ...]
@@ -56,7 +56,7 @@ class _Event:
 
 
 def decide(facts: Facts, policy: Policy, *, now: datetime, default_undo: Duration) -> Decision:
-    """Return what ``policy`` wants of the artifact at ``now``; ``default_undo`` is for policies without one."""
+    """Return the decision of ``policy`` about the artifact at ``now``; ``default_undo`` is for policies without one."""
     if facts.state is ArtifactState.PURGED:
         return Decision(
             action=Action.NONE,
@@ -73,7 +73,7 @@ def decide(facts: Facts, policy: Policy, *, now: datetime, default_undo: Duratio
 
 
 def protects(facts: Facts, policy: Policy, now: datetime) -> tuple[str, ...]:
-    """Return why the content may not be destroyed at ``now``: retention and holds; empty if it is free."""
+    """Return why the content may not be destroyed at ``now``: retention and holds; empty if nothing protects it."""
     return _protections(facts, retained_until(facts, policy), now)
 
 
@@ -87,7 +87,7 @@ def retained_until(facts: Facts, policy: Policy) -> datetime | None:
 
 
 def entry_tiers(policy: Policy) -> frozenset[str]:
-    """Return where a new artifact goes, whatever its age: the sweep moves it on from there."""
+    """Return the tiers of a new artifact, whatever its age; the sweep moves it on from there."""
     return policy.phases[0].tiers
 
 
@@ -100,7 +100,7 @@ def first_written(policy: Policy, tiers: frozenset[str], infos: Sequence[TierInf
 
 
 def next_phase_start(policy: Policy, facts: Facts, now: datetime) -> datetime | None:
-    """Return when the artifact's next phase begins (a purge is one), None if none does. `promote` lasts until then."""
+    """Return the start of the artifact's next phase (purge included), None if there is none. `promote` ends then."""
     coming = _course(facts, policy, now).coming
     return coming[0][0] if coming else None
 
@@ -232,7 +232,7 @@ def _when(event: _Event) -> datetime:
 
 
 def _hidden(override: Override | None, start: datetime) -> bool:
-    """Whether a phase that begins at ``start`` changes nothing, because the override stands instead of it."""
+    """Return True if a phase that begins at ``start`` changes nothing because an override replaces its tiers."""
     return override is not None and override.kind is OverrideKind.REPLACE and _active(override, start) is not None
 
 

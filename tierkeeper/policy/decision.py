@@ -1,4 +1,4 @@
-"""What goes into a decision and what comes out; the words for people are made only when somebody asks for them."""
+"""The inputs and outputs of a decision; its texts for people are made only on access."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tierkeeper.policy.rules import Phase, Policy
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a verb put beside the phase's tiers, or instead of them, until a moment or (None) for good."""
+    """Tiers that a verb added to the phase's tiers, or replaced them with, ``until`` a time or (None) for good."""
 
     kind: OverrideKind
     tiers: frozenset[str]
@@ -22,7 +22,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One artifact, as the catalog knows it."""
+    """One artifact's facts in the catalog on which a decision depends."""
 
     id: UUID
     state: ArtifactState
@@ -35,11 +35,11 @@ class Facts:
     retain_until: datetime | None
     override: Override | None
     holds: tuple[str, ...]
-    newer_live: int  # live versions of the same name above this one
+    newer_live: int  # number of live versions of the same name above this one
 
 
 class Action(StrEnum):
-    """What is to be done with an artifact now."""
+    """The action to take for an artifact now."""
 
     KEEP = "keep"
     DELETE = "delete"
@@ -48,7 +48,7 @@ class Action(StrEnum):
 
 
 class CauseKind(StrEnum):
-    """Which part of the rules decided."""
+    """The part of the rules that decided."""
 
     PHASE = "phase"
     OVERRIDE = "override"
@@ -59,7 +59,7 @@ class CauseKind(StrEnum):
 
 
 class Step(StrEnum):
-    """What comes next."""
+    """The kind of an artifact's next step."""
 
     NOTHING = "nothing"
     MOVE = "move to"
@@ -70,7 +70,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The rule that decided. ``purge_age`` is the artifact's own retention override where that moved the purge."""
+    """The rule that decided. ``purge_age`` is the artifact's retention override, if that moved the purge."""
 
     kind: CauseKind
     policy: Policy
@@ -99,13 +99,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do with an artifact, and why.
+    """The action to take for an artifact, and why.
 
-    ``tiers``: KEEP: be there. DELETE: the undo window begins and these tiers stay wanted until ``purge_at``.
-    DESTROY: empty, wanted nowhere from now on. NONE: empty, it is purged already.
-    ``next_due``: when to look again, None if nothing ever comes by itself (a hold's release makes it due).
-    ``blocked``: what keeps the next step from being taken when it is due; ``refused``: it is due already.
-    ``retain_until``: the later of the artifact's own and what the policy's retention gives now.
+    ``tiers`` depends on the action. KEEP: the tiers where copies are wanted. DELETE: the undo window begins, and these
+    tiers stay wanted until ``purge_at``. DESTROY: empty, wanted nowhere from now on. NONE: empty, already purged.
+    ``next_due``: when to decide again, None if no step comes by itself (a hold's release makes the artifact due).
+    ``blocked``: what prevents the next step when it is due; ``refused``: that step is due already.
+    ``retain_until``: the later of the artifact's own retention and the one that the policy gives now.
     """
 
     action: Action
@@ -121,11 +121,11 @@ class Decision:
     step_tiers: frozenset[str] = frozenset()
 
     def due_at(self, wanted: frozenset[str], *, now: datetime) -> datetime | None:
-        """When an artifact that was last wanted in these tiers is to be looked at: now, where that changes."""
+        """Return when to look at an artifact last wanted in ``wanted``: now if that changes, else at ``next_due``."""
         return self.next_due if self.action is Action.KEEP and self.tiers == wanted else now
 
     def deletes_at(self, moment: datetime) -> bool:
-        """Whether, before anything is done, the policy deletes the artifact when it is looked at then."""
+        """Return True if the policy deletes the artifact at ``moment``, provided that nothing changes before."""
         return self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)
 
     @property
@@ -140,7 +140,7 @@ class Decision:
 
     @property
     def next_step(self) -> str:
-        """What comes next, such as ``move to cold``, ``purge``, ``nothing``."""
+        """The next step in words, such as ``move to cold``, ``purge``, ``nothing``."""
         if self.step in {Step.MOVE, Step.RETURN}:
             return f"{self.step.value} {listed(self.step_tiers)}"
         return self.step.value
@@ -176,12 +176,12 @@ class Decision:
 
 
 def listed(tiers: Iterable[str]) -> str:
-    """Return tiers in words, such as ``cold + hot``, in the order of the alphabet."""
+    """Return tiers in words and in alphabetical order, such as ``cold + hot``."""
     return " + ".join(sorted(tiers))
 
 
 def when(moment: datetime | None) -> str:
-    """Return a moment for people, to the minute, in UTC."""
+    """Return a time for people, to the minute, in UTC."""
     return "never" if moment is None else f"{moment.astimezone(UTC).replace(tzinfo=None):%Y-%m-%d %H:%M} UTC"
 
 

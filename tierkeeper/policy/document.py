@@ -1,4 +1,4 @@
-"""Policy documents: read with the line of every problem, written back, kept as jsonb."""
+"""Policy documents: parsed with line numbers for errors, written as YAML, and stored as jsonb."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -51,14 +51,14 @@ def from_document(
     id: UUID | None = None,  # noqa: A002  named as the field it fills
     built_in: bool = False,
 ) -> Policy:
-    """Make the policy that :func:`to_document` wrote; tiers that exist no more are not asked for."""
+    """Return the policy that :func:`to_document` wrote; whether its tiers still exist is not checked."""
     reader = Reader(f"policy {name} v{version}")
     (node,) = reader.documents(json.dumps({**document, "name": name}))
     return replace(_policy(reader, node), version=version, id=id, built_in=built_in)
 
 
 def to_document(policy: Policy) -> dict[str, Any]:
-    """Return the policy as a JSON-ready document, without what is not set."""
+    """Return the policy as a JSON-ready document; fields that are not set are omitted."""
     match = policy.match
     size = {k: exact_size(v) for k, v in (("min", match.size_min), ("max", match.size_max)) if v is not None}
     matched = {
@@ -204,7 +204,7 @@ def _brake(reader: Reader, node: yaml.Node) -> Brake:
 
 def _brake_document(brake: Brake) -> dict[str, Any] | bool:
     if brake.off:
-        return False  # what YAML reads where `off` is written
+        return False  # YAML parses `off` as this
     return {"share": format_share(brake.share), "count": brake.count}
 
 
@@ -240,7 +240,7 @@ def _with_default_tiers(policy: Policy, tiers: Sequence[TierInfo]) -> Policy:
 
 
 def _line(node: yaml.Node, path: Path) -> int:
-    """Return the line of what ``path`` names (of its key, if it has one), or of the nearest thing around it."""
+    """Return the line of the node at ``path`` (of its key, if it has one), or of its nearest existing ancestor."""
     line = line_of(node)
     for part in path:
         if isinstance(node, yaml.SequenceNode):

@@ -9,7 +9,7 @@ from typing import NoReturn
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.quantities import Unreadable, parse_amounts
 
-MAX_YEARS = 1000  # longer is a slip of the pen; it also keeps sums inside what a datetime can hold
+MAX_YEARS = 1000  # a longer one is a typing error; the limit also keeps sums within a datetime's range
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -20,7 +20,7 @@ _DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A length of time. Years and months are calendar ones: 29 February and a year is 28 February."""
+    """A length of time. Years and months are calendar ones: 29 February plus a year is 28 February."""
 
     years: int = 0
     months: int = 0
@@ -29,7 +29,7 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str, *, field: str = "duration") -> "Duration":
-        """Read ``7d``, ``1d 12h``, ``7_years``, ``P1Y6M``, in whole seconds. Raises InvalidInput naming ``field``."""
+        """Parse ``7d``, ``1d 12h``, ``7_years``, ``P1Y6M``, in whole seconds. Raises InvalidInput naming ``field``."""
         return _parse(text, field)
 
     @classmethod
@@ -38,25 +38,25 @@ class Duration:
         return cls(days=length.days, seconds=length.seconds)
 
     def after(self, moment: datetime) -> datetime:
-        """Return ``moment`` plus this; past the year 9999 it is the last moment there is."""
+        """Return ``moment`` plus this duration, at most the last time that a datetime can hold (year 9999)."""
         try:
             return self._shift(moment, 1)
         except (OverflowError, ValueError):
             return _LATEST
 
     def before(self, moment: datetime) -> datetime:
-        """Return ``moment`` minus this; before the year 1 it is the first moment there is."""
+        """Return ``moment`` minus this duration, at least the first time that a datetime can hold (year 1)."""
         try:
             return self._shift(moment, -1)
         except (OverflowError, ValueError):
             return _EARLIEST
 
     def always_shorter(self, other: "Duration") -> bool:
-        """Whether this ends before ``other`` from every day of the calendar on (P1M against 30d: no)."""
+        """Return True if this ends before ``other`` whatever day both begin on (P1M against 30d: False)."""
         return all(self.after(day) < other.after(day) for day in _reference_days())
 
     def never_longer(self, other: "Duration") -> bool:
-        """Whether this ends no later than ``other`` from every day of the calendar on."""
+        """Return True if this ends no later than ``other`` whatever day both begin on."""
         return all(self.after(day) <= other.after(day) for day in _reference_days())
 
     def __str__(self) -> str:

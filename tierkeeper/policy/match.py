@@ -1,4 +1,4 @@
-"""Which policy governs an artifact: exactly one, the most specific that matches.
+"""Selects the policy that governs an artifact: exactly one, the most specific that matches.
 
 Two policies are compared in the order tenant, workflow, name, tags, content type, size; the first difference decides:
 
@@ -28,7 +28,7 @@ _FIELDS = ("tenant", "workflow", "name", "tags", "content type", "size")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a policy is chosen by; ``size`` in bytes. It never changes in an artifact's life."""
+    """The properties of an artifact by which its policy is chosen; they never change. ``size`` is in bytes."""
 
     tenant: str
     workflow: str
@@ -39,7 +39,7 @@ class Subject:
 
 
 class Standing(StrEnum):
-    """How a policy stands to a subject."""
+    """The relation of a policy to a subject."""
 
     GOVERNS = "governs"
     LESS_SPECIFIC = "less specific"
@@ -48,7 +48,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one policy stands to a subject, and why, in words."""
+    """The relation of one policy to a subject, and why, in words."""
 
     policy: Policy
     standing: Standing
@@ -56,7 +56,7 @@ class Verdict:
 
 
 def matches(policy: Policy, subject: Subject) -> bool:
-    """Whether everything that the policy's match asks for holds."""
+    """Return True if the subject meets every condition of the policy's match."""
     return _difference(policy.match, subject) is None
 
 
@@ -69,7 +69,7 @@ def governing(policies: Iterable[Policy], subject: Subject) -> Policy:
 
 
 def why(policies: Iterable[Policy], subject: Subject) -> tuple[Verdict, ...]:
-    """Return every policy's verdict, the governing one first, then the most specific ones."""
+    """Return every policy's verdict: the governing policy's, then those of the others that match, then the rest."""
     ranked = sorted(policies, key=_rank, reverse=True)
     fitting = [policy for policy in ranked if matches(policy, subject)]
     verdicts = [Verdict(p, Standing.GOVERNS, f"it matches {_described(p.match)}") for p in fitting[:1]]
@@ -95,12 +95,12 @@ def check_ties(policies: Iterable[Policy]) -> None:
 
 
 def overlap(first: Match, second: Match) -> bool:
-    """Whether an artifact could match both."""
+    """Return True if an artifact could match both."""
     return _overlap(first, second) is not None
 
 
 def plain_type(content_type: str) -> str:
-    """Return a content type as it is compared: no parameters, lower case."""
+    """Return a content type without parameters and in lower case, as matching compares it."""
     return content_type.partition(";")[0].strip().lower()
 
 
@@ -157,7 +157,7 @@ def _of_size(low: int | None, high: int | None) -> tuple[int, ...]:
 
 
 def _overlap(first: Match, second: Match) -> str | None:
-    """Return an example in words that both match, None if there is none."""
+    """Return in words an example of an artifact that both match, None if there is none."""
     if first.tenant is not None and second.tenant is not None and first.tenant != second.tenant:
         return None
     workflow = patterns.common(first.workflow or "*", second.workflow or "*")
@@ -170,7 +170,7 @@ def _overlap(first: Match, second: Match) -> str | None:
     if workflow is None or name is None or kind is None or clash or (highs and low > min(highs)):
         return None
     tags.update(second.tags)
-    asked = {
+    example = {
         "tenant": first.tenant or second.tenant,
         "workflow": workflow,
         "name": name,
@@ -179,8 +179,8 @@ def _overlap(first: Match, second: Match) -> str | None:
         "size": str(low) if low else "",
     }
     return (
-        "an artifact with " + ", ".join(f"{k} {v}" for k, v in asked.items() if v)
-        if any(asked.values())
+        "an artifact with " + ", ".join(f"{k} {v}" for k, v in example.items() if v)
+        if any(example.values())
         else ("every artifact")
     )
 

@@ -1,4 +1,4 @@
-"""YAML and JSON read as nodes that know their line, so that every error can point at it. Hostile text is refused."""
+"""Parses YAML and JSON into nodes with line numbers, so that every error names its line. Hostile text is refused."""
 
 import difflib
 import json
@@ -24,12 +24,12 @@ _NULL_TAG = "tag:yaml.org,2002:null"
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the nodes of one text; ``source`` names it in errors."""
+    """Reads typed values from the nodes of one text; ``source`` names the text in errors."""
 
     source: str
 
     def documents(self, text: str) -> list[yaml.Node]:
-        """Return the documents of ``text``, a list's items each as one. Raises PolicyInvalid."""
+        """Return the documents of ``text``; each item of a list is one document. Raises PolicyInvalid."""
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             self.refuse(1, f"the text is longer than {MAX_BYTES // 1024} KiB.", "Split it.")
         text = _json_without_tabs(text)
@@ -84,7 +84,7 @@ class Reader:
         return list(node.value)
 
     def text(self, node: yaml.Node, *, what: str) -> str:
-        """Return a scalar as it is written; numbers and dates count as text, yes/no and nothing do not."""
+        """Return a scalar as it is written; numbers and dates count as text, booleans and null do not."""
         if not isinstance(node, yaml.ScalarNode) or node.tag not in _TEXT_TAGS:
             self.fail(node, f"{what} must be text.", "Write one word, or put it in quotes.")
         value = str(node.value)
@@ -109,7 +109,7 @@ class Reader:
         return size
 
     def share(self, node: yaml.Node, *, what: str) -> float:
-        """Return a share, written in per cent."""
+        """Return a share between 0 and 1, written in per cent."""
         return self._quantity(node, what, parse_share)
 
     def flag(self, node: yaml.Node, *, what: str) -> bool:

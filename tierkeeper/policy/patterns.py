@@ -18,7 +18,7 @@ _SAMPLES = "xa0"
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """One element of a pattern: any run of characters, or one character out of ``ranges`` (or out of the rest)."""
+    """One element of a pattern: any run of characters, or one character in ``ranges`` (if ``negated``, not in them)."""
 
     star: bool = False
     ranges: tuple[tuple[str, str], ...] = ()
@@ -39,7 +39,7 @@ _ANY_ONE = _Token(negated=True)
 
 
 def problem(pattern: str, *, never: frozenset[str] = frozenset()) -> str | None:
-    """Return what is wrong with ``pattern``, None if it is usable. ``never`` is what no text to fit has."""
+    """Return the problem of ``pattern`` in words, None if it is usable. ``never``: characters that no text contains."""
     if not pattern:
         return "it is empty"
     if len(pattern) > MAX_PATTERN:
@@ -55,17 +55,17 @@ def problem(pattern: str, *, never: frozenset[str] = frozenset()) -> str | None:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the whole of ``text`` fits ``pattern``."""
+    """Return True if the whole of ``text`` fits ``pattern``."""
     return fnmatchcase(text, pattern)
 
 
 def is_exact(pattern: str) -> bool:
-    """Whether ``pattern`` fits one text only."""
+    """Return True if ``pattern`` fits one text only."""
     return all(token.literal is not None for token in _tokens(pattern))
 
 
 def prefix_length(pattern: str) -> int:
-    """Return how many literal characters ``pattern`` begins with."""
+    """Return the number of literal characters at the beginning of ``pattern``."""
     for count, token in enumerate(_tokens(pattern)):
         if token.literal is None:
             return count
@@ -73,7 +73,7 @@ def prefix_length(pattern: str) -> int:
 
 
 def fixed_length(pattern: str) -> int:
-    """Return how many characters a text needs at least to fit ``pattern``."""
+    """Return the least number of characters of a text that fits ``pattern``."""
     return sum(not token.star for token in _tokens(pattern))
 
 
@@ -84,28 +84,28 @@ def escaped(text: str) -> str:
 
 def common(first: str, second: str) -> str | None:
     """Return a short text that fits both patterns, None if there is none."""
-    one, two = _tokens(first), _tokens(second)
-    # A walk through the pairs of positions; an edge is one character that both sides take, or the end of a star.
+    tokens = _tokens(first), _tokens(second)
+    # A search through the pairs of positions; an edge is one character that both sides take, or the end of a star.
     queue: deque[tuple[int, int]] = deque([(0, 0)])
-    made: dict[tuple[int, int], tuple[tuple[int, int], str]] = {}
+    reached: dict[tuple[int, int], tuple[tuple[int, int], str]] = {}
     while queue:
-        here = queue.popleft()
-        if here == (len(one), len(two)):
-            return _spelled(made, here)
-        for there, character in _moves(one, two, here):
-            if there not in made and there != (0, 0):
-                made[there] = (here, character)
-                # ends of stars cost nothing, so they go first
-                (queue.append if character else queue.appendleft)(there)
+        position = queue.popleft()
+        if position == (len(tokens[0]), len(tokens[1])):
+            return _spelled(reached, position)
+        for target, character in _moves(*tokens, position):
+            if target not in reached and target != (0, 0):
+                reached[target] = (position, character)
+                # the end of a star takes no character, so it goes first
+                (queue.append if character else queue.appendleft)(target)
     return None
 
 
 def _moves(
-    one: tuple[_Token, ...], two: tuple[_Token, ...], here: tuple[int, int]
+    first: tuple[_Token, ...], second: tuple[_Token, ...], position: tuple[int, int]
 ) -> list[tuple[tuple[int, int], str]]:
-    i, j = here
-    left = one[i] if i < len(one) else None
-    right = two[j] if j < len(two) else None
+    i, j = position
+    left = first[i] if i < len(first) else None
+    right = second[j] if j < len(second) else None
     moves = []
     if left is not None and left.star:
         moves.append(((i + 1, j), ""))
@@ -114,8 +114,8 @@ def _moves(
     if left is None or right is None:
         return moves
     if left.star != right.star:
-        there, one_of = ((i, j + 1), right) if left.star else ((i + 1, j), left)
-        moves.append((there, _shared(one_of, _ANY_ONE)))
+        target, token = ((i, j + 1), right) if left.star else ((i + 1, j), left)
+        moves.append((target, _shared(token, _ANY_ONE)))
     elif not left.star and (character := _shared(left, right)):
         moves.append(((i + 1, j + 1), character))
     return moves
@@ -129,10 +129,10 @@ def _shared(left: _Token, right: _Token) -> str:
     return next((c for c in candidates if left.takes(c) and right.takes(c)), "")
 
 
-def _spelled(made: dict[tuple[int, int], tuple[tuple[int, int], str]], end: tuple[int, int]) -> str:
+def _spelled(reached: dict[tuple[int, int], tuple[tuple[int, int], str]], end: tuple[int, int]) -> str:
     characters = []
-    while end in made:
-        end, character = made[end]
+    while end in reached:
+        end, character = reached[end]
         characters.append(character)
     return "".join(reversed(characters))
 

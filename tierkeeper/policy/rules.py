@@ -1,4 +1,4 @@
-"""A policy, as a value: what it matches and what it wants at each age."""
+"""A policy as a value: its match and its phases, retention, versions and brake."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -14,7 +14,7 @@ _MILLION = 1_000_000  # shares are counted in millionths, so that a limit is exa
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which artifacts a policy is for; None and empty match everything, all that is given must hold.
+    """The conditions of a policy on artifacts; all given ones must hold, None and empty match everything.
 
     ``tenant`` and the values of ``tags`` are exact; ``workflow``, ``name`` and ``content_type`` are patterns (see
     ``tierkeeper.policy.patterns``). Sizes are bytes of content, both bounds included.
@@ -31,7 +31,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """From the age ``after`` on, these tiers are wanted; none of them: purge."""
+    """The tiers wanted from the age ``after`` on; an empty set is a purge."""
 
     after: Duration
     tiers: frozenset[str]
@@ -39,7 +39,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """A WORM lock for ``period`` from the creation on; ``tiers`` are those whose copies it protects."""
+    """A WORM lock for ``period`` from the creation on, of the copies in ``tiers``."""
 
     mode: RetentionMode
     period: Duration
@@ -48,14 +48,14 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """How much a policy may delete of one tenant in a day: the larger of a share of its artifacts and a number."""
+    """The most that a policy may delete of one tenant in a day: the larger of a share of its artifacts and a number."""
 
     share: float = 0.0
     count: int = 0
     off: bool = False  # no limit at all
 
     def limit(self, population: int) -> int | None:
-        """Return how many it lets go of a tenant with so many artifacts; None: any number."""
+        """Return the limit for a tenant with that number of artifacts; None: no limit."""
         if self.off or self.share >= 1:
             return None
         return max(self.count, round(self.share * _MILLION) * population // _MILLION)
@@ -63,7 +63,7 @@ class Brake:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version of a policy. Version 0 was not applied yet.
+    """One version of a policy. Version 0 is not applied yet.
 
     ``clock`` is ``created``, ``accessed`` or ``metadata:<field>``; ``phases`` begin at 0d and ascend, at most the
     last one is a purge; ``undo`` and ``brake`` None leave the undo window and the brake to the settings.
@@ -84,10 +84,10 @@ class Policy:
 
     @property
     def label(self) -> str:
-        """The name and version, as events and ``explain`` give it, such as ``reports v3``."""
+        """The name and version as shown by events and ``explain``, such as ``reports v3``."""
         return f"{self.name} v{self.version}" if self.version else f"{self.name} (not applied)"
 
     @property
     def clock_field(self) -> str | None:
-        """The metadata field that the age is counted from, None for the other clocks."""
+        """The metadata field from which the age counts, None for the other clocks."""
         return self.clock.removeprefix(METADATA_PREFIX) if self.clock.startswith(METADATA_PREFIX) else None

@@ -1,9 +1,9 @@
 """S3 lifecycle configurations as policies: the JSON that ``aws s3api put-bucket-lifecycle-configuration`` takes.
 
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html gives the elements. What a policy cannot say is
-an error that names the rule and the element; nothing is left out in silence. Three differences remain, on purpose:
-ages count to the second (S3 rounds up to the next midnight), a purge has the undo window of the settings, and small
-objects move as well.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html defines the elements. An element that no policy
+can express is an error that names the rule and the element; nothing is dropped silently. Three differences remain, on
+purpose: ages count to the second (S3 rounds up to the next midnight), a purge has the undo window of the settings, and
+small objects move as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,11 +54,11 @@ def import_lifecycle(
     tenant: str | None = None,
     workflow: str | None = None,
 ) -> list[Policy]:
-    """Return the policies that say what the configuration says: one for each filter, ``tenant`` and ``workflow``.
+    """Return the policies that express the configuration: one for each filter, within ``tenant`` and ``workflow``.
 
     ``name`` is the policy's name, with the rule's ID behind it if there are several. Rules with the same filter are
     joined, rules whose filters overlap are refused, because exactly one policy governs an artifact. Artifacts begin in
-    the tier of class STANDARD, or in the hottest one that is no database. Raises PolicyInvalid, and InvalidInput for
+    the tier of class STANDARD, or else in the hottest one that is no database. Raises PolicyInvalid, InvalidInput for
     ``name``, ``tenant`` and ``workflow``.
     """
     reader = Reader(source)

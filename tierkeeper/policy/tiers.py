@@ -1,4 +1,4 @@
-"""What a policy knows of a tier: its name, how cold it is and whether it can lock."""
+"""The properties of a tier that policies use: its name, how cold it is and whether it can lock."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""The commands, one file per noun or verb; what they share lies in :mod:`tierkeeper.cli.support`."""
+"""The commands, one file per noun or verb; their shared code is in :mod:`tierkeeper.cli.support`."""

@@ -34,15 +34,15 @@ def dump(session: Session, *, enqueue: bool) -> None:
 @pass_session
 def dumps(session: Session) -> None:
     """List the dumps there are; an interrupted one is not complete and does not count."""
-    found = session.keeper.recovery.dumps()
+    rows = session.keeper.recovery.dumps()
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(rows)
         return
-    made = output.table("dump", "of", "complete", "size", right=["size"])
-    for one in found:
-        made.add_row(one.name, output.moment(one.at), "yes" if one.complete else "no", output.size(one.size))
-    if found:
-        session.output.print(made)
+    table = output.table("dump", "of", "complete", "size", right=["size"])
+    for row in rows:
+        table.add_row(row.name, output.moment(row.at), "yes" if row.complete else "no", output.size(row.size))
+    if rows:
+        session.output.print(table)
     else:
         session.output.say("no dumps yet; `tierkeeper catalog dump` makes one")
 
@@ -87,9 +87,9 @@ def _approve(session: Session, reason: str | None, *, dry_run: bool) -> None:
         session.output.array(approved)
         return
     count = 0
-    for one in approved:
+    for artifact in approved:
         count += 1
-        session.output.print(Text(f"{one.ref}: {one.reason}"))
+        session.output.print(Text(f"{artifact.ref}: {artifact.reason}"))
     session.output.say(f"{count} {'would be released' if dry_run else 'released'}")
 
 

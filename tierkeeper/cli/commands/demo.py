@@ -58,7 +58,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt  # the worker is stopped on the way out
+    raise KeyboardInterrupt  # leaving the block stops the worker
 
 
 def _plan(session: Session, items: list[content.Item]) -> None:
@@ -81,10 +81,10 @@ def _plan(session: Session, items: list[content.Item]) -> None:
             }
         )
         return
-    made = output.table("after the sweep in", "files", "bytes", "for example", right=["files", "bytes"])
+    table = output.table("after the sweep in", "files", "bytes", "for example", right=["files", "bytes"])
     for tier, inside in sorted_out.items():
         example = f"{inside[0].ref.name}, {output.span(inside[0].age)} old" if inside else "-"
         name = output.word(tier or "purged")
-        made.add_row(name, str(len(inside)), output.size(sum(item.size for item in inside)), example)
-    session.output.print(made, "", content.policy_text("demo", items[0].ref.tenant, days).rstrip())
+        table.add_row(name, str(len(inside)), output.size(sum(item.size for item in inside)), example)
+    session.output.print(table, "", content.policy_text("demo", items[0].ref.tenant, days).rstrip())
     session.output.say("a dry run: nothing was stored")

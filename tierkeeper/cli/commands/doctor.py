@@ -33,15 +33,17 @@ def doctor(session: Session, *, everything: bool, accept_restore: bool, reason: 
         return
     if reason is not None or dry_run:
         raise click.UsageError("--reason and --dry-run are for --accept-restore; without it nothing is changed.")
-    found = list(session.keeper.recovery.examine(everything=everything))
+    checks = list(session.keeper.recovery.examine(everything=everything))
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(checks)
     else:
-        made = output.table("check", "", "found", "what to do", fold=["found", "what to do"])
-        for one in found:
-            made.add_row(one.check, Text(one.condition.value, style=STYLES[one.condition]), one.found, one.advice)
-        session.output.print(made)
-    if any(one.condition is Condition.BAD for one in found):
+        table = output.table("check", "", "found", "what to do", fold=["found", "what to do"])
+        for check in checks:
+            table.add_row(
+                check.check, Text(check.condition.value, style=STYLES[check.condition]), check.found, check.advice
+            )
+        session.output.print(table)
+    if any(check.condition is Condition.BAD for check in checks):
         click.get_current_context().exit(WRONG)
 
 

@@ -24,11 +24,11 @@ def health(session: Session, *, no_tiers: bool) -> None:
     if session.output.as_json:
         session.output.document({"healthy": found.healthy, "problems": found.problems, "vitals": found.vitals})
     else:
-        made = output.table("what", "", "value", "remark", fold=["remark"])
+        table = output.table("what", "", "value", "remark", fold=["remark"])
         for vital in found.vitals:
             condition = Text(vital.condition.value, style=STYLES[vital.condition])
-            made.add_row(vital.name, condition, _shown(vital), vital.detail)
-        session.output.print(made)
+            table.add_row(vital.name, condition, _shown(vital), vital.detail)
+        session.output.print(table)
     if not found.healthy:
         click.get_current_context().exit(UNHEALTHY)
 

@@ -124,7 +124,7 @@ def _live(session: Session, tenant: str | None) -> None:
 
 
 def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:
-    """Delete what is ripe; where that is refused, the moves before it are told first, then why."""
+    """Collect ripe copies; return a refusal instead of raising it, so that the moves are reported first."""
     with session.output.progress("collecting") as advance:
         try:
             return session.keeper.sweeps.collect(caller=session.caller, progress=advance), None
@@ -133,7 +133,7 @@ def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:
 
 
 def _say_waiting(session: Session) -> None:
-    """Say which purges the brake has stopped, and how to decide: nothing of them is counted as due."""
+    """Print the runs whose deletions the brake stopped, and how to decide: these are not counted as due."""
     for waiting in session.keeper.runs.latest(kind=RunKind.PURGE):
         if waiting.state is RunState.AWAITING_APPROVAL:
             run = output.short_id(waiting.id)
@@ -153,7 +153,7 @@ def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[Sw
 
 
 def _label(item: PlanItem) -> str:
-    """Return what the run will count it as."""
+    """Return the name under which a run counts the item."""
     if item.blocked:
         return "refused"
     moved = f"promoted_to_{'_and_'.join(sorted(item.target))}"
@@ -161,7 +161,7 @@ def _label(item: PlanItem) -> str:
 
 
 def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dry_run: bool) -> dict[str, Any]:
-    """Return the counts, with those that readers of such reports look for even where they are 0."""
+    """Return the counts as JSON; those that readers of such reports expect are present even if 0."""
     return {
         **{name: counts.get(name, 0) for name in ("promoted_to_warm", "promoted_to_cold", "deleted", "purged")},
         "total_errors": errors,
@@ -173,10 +173,10 @@ def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dr
 
 
 def _print_counts(session: Session, counts: Counter[str], size: int, errors: int, started: float) -> None:
-    made = output.table("what", "artifacts", right=["artifacts"])
+    table = output.table("what", "artifacts", right=["artifacts"])
     for what, count in sorted(counts.items()):
-        made.add_row(what, str(count))
+        table.add_row(what, str(count))
     took = output.span(timedelta(seconds=time.monotonic() - started))
     if counts:
-        session.output.print(made, "")
+        session.output.print(table, "")
     session.output.print(f"{sum(counts.values()) or 'nothing'} due, {output.size(size)}, {errors} errors, in {took}")

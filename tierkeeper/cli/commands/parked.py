@@ -61,11 +61,11 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
     if session.output.as_json:
         session.output.array(session.held(found))
         return
-    made = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
+    table = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
     for item in session.held(found):
-        made.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
-    if made.row_count:
-        session.output.print(made)
+        table.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
+    if table.row_count:
+        session.output.print(table)
     else:
         nothing = f"nothing is {'stuck' if standing == 'any' else standing}"
         session.output.say(nothing if chosen == StuckFilter() else f"{nothing} that fits")
@@ -83,18 +83,18 @@ def show(session: Session, *, item: str, tenant: str | None) -> None:
     if session.output.as_json:
         session.output.document(found)
         return
-    for one in found:
+    for stuck in found:
         rows = [
-            ("item", Text(_called(one), style="bold")),
-            ("kind", one.kind.value),
-            ("state", output.word(one.state.value)),
-            ("tenant", one.tenant or "-"),
-            ("what", one.what),
-            ("reason", one.reason),
-            ("attempts", str(one.attempts)),
-            ("since", output.moment(one.since)),
-            ("sent again", output.moment(one.due_at)),
-            ("id", str(one.id)),
+            ("item", Text(_called(stuck), style="bold")),
+            ("kind", stuck.kind.value),
+            ("state", output.word(stuck.state.value)),
+            ("tenant", stuck.tenant or "-"),
+            ("what", stuck.what),
+            ("reason", stuck.reason),
+            ("attempts", str(stuck.attempts)),
+            ("since", output.moment(stuck.since)),
+            ("sent again", output.moment(stuck.due_at)),
+            ("id", str(stuck.id)),
         ]
         session.output.print(output.pairs(rows))
 
@@ -127,26 +127,26 @@ def skip(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on b
 def _carry_out(
     session: Session, decide: Decide, *, items: Sequence[str], chosen: StuckFilter, everything: bool, dry_run: bool
 ) -> None:
-    """Decide about what the arguments or the filter select, and print an outcome for each."""
+    """Apply ``decide`` to the items that the arguments or the filter select, and print the outcome of each."""
     if bool(items) == (everything or replace(chosen, tenant=None) != StuckFilter()):
         raise click.UsageError("Name items, or select some, such as with --workflow or --reason, or say --all.")
-    asked = [_one(item, chosen) for item in items] or [chosen]
-    # a skipped message can be retried when it is named
-    asked = [replace(one, state=None if items else StuckState.PARKED) for one in asked]
-    results = [result for one in asked for result in decide(one, caller=session.caller, dry_run=dry_run)]
+    selections = [_one(item, chosen) for item in items] or [chosen]
+    # a skipped message can be retried, but only by name
+    selections = [replace(each, state=None if items else StuckState.PARKED) for each in selections]
+    results = [result for each in selections for result in decide(each, caller=session.caller, dry_run=dry_run)]
     if session.output.as_json:
         session.output.document(results)
         return
-    made = output.table("item", "outcome", "detail", "reason", fold=["item", "detail", "reason"])
+    table = output.table("item", "outcome", "detail", "reason", fold=["item", "detail", "reason"])
     for result in results:
         outcome = Text("dry run: " if dry_run else "", style="bright_black")
         outcome.append_text(output.word(result.outcome))
-        made.add_row(_called(result.item), outcome, result.detail, result.item.reason)
-    session.output.print(made)
+        table.add_row(_called(result.item), outcome, result.detail, result.item.reason)
+    session.output.print(table)
 
 
 def _one(item: str, chosen: StuckFilter) -> StuckFilter:
-    """Return the filter for an item that is named: an artifact has slashes, a key or an id need not."""
+    """Return the filter that selects one item: a UUID, a text with slashes names an artifact, any other is a key."""
     try:
         return replace(chosen, item=str(UUID(item)))
     except ValueError:

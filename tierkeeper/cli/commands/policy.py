@@ -53,24 +53,24 @@ def diff(session: Session, *, file: Path) -> None:
 @pass_session
 def list_policies(session: Session, *, all_versions: bool) -> None:
     """List the policies."""
-    found = session.keeper.policies.known(all_versions=all_versions)
+    policies = session.keeper.policies.known(all_versions=all_versions)
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(policies)
         return
     columns = ("policy", "v", "since", "matches", "phases", "undo")
-    made = output.table(*columns, right=["v"], fold=["policy", "matches", "phases"])
-    for one in found:
-        built_in = " (built in)" if one.built_in else ""
-        removed = " (removed)" if one.removed_at else ""
-        made.add_row(
-            f"{one.name}{built_in}{removed}",
-            str(one.version),
-            output.day(one.active_from),
-            _matches(one),
-            _phases(one),
-            str(one.document.get("undo", "-")),
+    table = output.table(*columns, right=["v"], fold=["policy", "matches", "phases"])
+    for policy in policies:
+        built_in = " (built in)" if policy.built_in else ""
+        removed = " (removed)" if policy.removed_at else ""
+        table.add_row(
+            f"{policy.name}{built_in}{removed}",
+            str(policy.version),
+            output.day(policy.active_from),
+            _matches(policy),
+            _phases(policy),
+            str(policy.document.get("undo", "-")),
         )
-    session.output.print(made)
+    session.output.print(table)
 
 
 @policy.command()
@@ -125,13 +125,13 @@ def test(
         stand = [{"policy": v.policy.label, "standing": v.standing, "why": v.detail} for v in verdicts]
         session.output.document({"policy": governing.label, "phases": phases, "verdicts": stand})
         return
-    made = output.table("from the age", "in")
+    table = output.table("from the age", "in")
     for phase in governing.phases:
-        made.add_row(str(phase.after), output.tiers(sorted(phase.tiers)) if phase.tiers else output.word("purged"))
+        table.add_row(str(phase.after), output.tiers(sorted(phase.tiers)) if phase.tiers else output.word("purged"))
     why = output.table("policy", "stands", "because", fold=["because"])
     for verdict in verdicts:
         why.add_row(verdict.policy.label, verdict.standing.value, verdict.detail)
-    session.output.print(f"{ref} is governed by {governing.label}", "", made, "", why)
+    session.output.print(f"{ref} is governed by {governing.label}", "", table, "", why)
 
 
 @policy.command()
@@ -189,10 +189,10 @@ def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
     if session.output.as_json:
         session.output.document(changes)
         return
-    made = output.table("policy", "version", "change", "governs", right=["version", "governs"])
+    table = output.table("policy", "version", "change", "governs", right=["version", "governs"])
     for change in changes:
-        made.add_row(change.name, str(change.version), change.change, f"{change.matched} artifacts")
-    session.output.print(made)
+        table.add_row(change.name, str(change.version), change.change, f"{change.matched} artifacts")
+    session.output.print(table)
 
 
 def _matches(one: PolicyView) -> str:

@@ -9,7 +9,7 @@ from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper_client.contract import PurgeArgs, TaskName
 
 VERB: Final = bulk.Verb("purge", TaskName.PURGE, PurgeArgs, "purging")
-SAMPLES: Final = 10  # names that a run gives which awaits an approval
+SAMPLES: Final = 10  # artifacts named in a run that awaits an approval
 
 
 @click.command(cls=TierCommand)

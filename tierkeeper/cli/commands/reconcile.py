@@ -91,26 +91,26 @@ def _print(session: Session, result: ReconcileResult, found: list[Finding], *, m
 
 def _findings(found: list[Finding]) -> Table:
     columns = ("tier", "what", "where", "size", "artifact", "would", "why")
-    made = output.table(*columns, right=["size"], fold=["where", "artifact", "why"])
-    for one in found:
-        made.add_row(
-            output.word(one.tier),
-            one.kind.value,
-            one.location if one.version is None else f"{one.location} ({one.version})",
-            output.size(one.size),
-            str(one.ref or ""),
-            output.word("lost") if one.lost else one.action.value,
-            one.reason,
+    table = output.table(*columns, right=["size"], fold=["where", "artifact", "why"])
+    for finding in found:
+        table.add_row(
+            output.word(finding.tier),
+            finding.kind.value,
+            finding.location if finding.version is None else f"{finding.location} ({finding.version})",
+            output.size(finding.size),
+            str(finding.ref or ""),
+            output.word("lost") if finding.lost else finding.action.value,
+            finding.reason,
         )
-    return made
+    return table
 
 
 def _tiers(result: ReconcileResult) -> Table:
     kinds = list(FindingKind)
     columns = ("tier", "listed", "known", *(kind.value for kind in kinds), "damaged before", "lost")
-    made = output.table(*columns, "", right=columns[1:], fold=[""])
-    for one in result.tiers:
-        counts = [one.listed, one.known, *(one.found.get(kind, 0) for kind in kinds), one.known_damaged, one.lost]
-        away = f"away: {one.away}" if one.away else f"{one.unanswered} not answered" if one.unanswered else ""
-        made.add_row(output.word(one.tier), *(str(count) if count else "-" for count in counts), away)
-    return made
+    table = output.table(*columns, "", right=columns[1:], fold=[""])
+    for tier in result.tiers:
+        counts = [tier.listed, tier.known, *(tier.found.get(kind, 0) for kind in kinds), tier.known_damaged, tier.lost]
+        away = f"away: {tier.away}" if tier.away else f"{tier.unanswered} not answered" if tier.unanswered else ""
+        table.add_row(output.word(tier.tier), *(str(count) if count else "-" for count in counts), away)
+    return table

@@ -102,7 +102,7 @@ def _decided(session: Session, found: RunView) -> None:
 
 
 def _follows(found: RunView) -> str:
-    """Return what the decision about a run leads to."""
+    """Return the consequence of the decision about a run, in words."""
     approved = (found.approval or {}).get("decision") == RunState.APPROVED
     if found.kind is RunKind.RECONCILE:
         of = ", ".join(f"{tier} {count}" for tier, count in found.arguments.get("findings", {}).items())
@@ -120,12 +120,12 @@ def _follows(found: RunView) -> str:
 
 
 def _waiting(found: RunView) -> list[tuple[str, str]]:
-    """Return why a run awaits an approval, what it is about, and who decided."""
-    told = found.arguments
+    """Return why a run awaits an approval, its subject, and the decision with its actor."""
+    arguments = found.arguments
     lines = [("why", found.reason)] if found.reason else []
     if found.kind is RunKind.PURGE:
-        lines += [("by policy", f"{name}: {count}") for name, count in told.get("policies", {}).items()]
-    lines += [("such as", str(name)) for name in told.get("samples") or ()]
+        lines += [("by policy", f"{name}: {count}") for name, count in arguments.get("policies", {}).items()]
+    lines += [("such as", str(name)) for name in arguments.get("samples") or ()]
     if found.approval is not None:
         by, at = found.approval["by"], output.moment(datetime.fromisoformat(found.approval["at"]))
         lines.append((str(found.approval["decision"]), f"by {by} at {at}: {found.approval['reason']}"))

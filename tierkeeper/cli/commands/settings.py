@@ -18,8 +18,8 @@ def settings(session: Session, *, changed: bool) -> None:
             [{"name": row.name, "value": row.value, "source": row.source, "secret": row.secret} for row in rows]
         )
         return
-    made = output.table("setting", "value", "from", fold=["value", "from"])
+    table = output.table("setting", "value", "from", fold=["value", "from"])
     for row in rows:
         source = Text(row.source, style="bright_black" if row.source == "default" else "green")
-        made.add_row(row.name, Text(str(row.value)), source)
-    session.output.print(made)
+        table.add_row(row.name, Text(str(row.value)), source)
+    session.output.print(table)

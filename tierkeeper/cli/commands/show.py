@@ -28,7 +28,7 @@ def show(session: Session, *, artifact: str, tenant: str | None, version: int | 
 
 
 def facts(view: ArtifactView) -> Table:
-    """Return what is known of an artifact, a line a fact."""
+    """Return the facts about an artifact, one a line."""
     now = clock.now()
     due = None
     if view.due_at is not None and view.next_step is not None:
@@ -60,18 +60,22 @@ def copies(view: ArtifactView) -> Table | str:
     """Return the copies of an artifact, one a line."""
     if not view.placements:
         return "no copies"
-    made = output.table("copy in", "state", "stored", "since", "location", right=["stored"], fold=["state", "location"])
-    for one in view.placements:
-        state = output.word(one.state.value)
-        if one.damaged_at is not None:
+    table = output.table(
+        "copy in", "state", "stored", "since", "location", right=["stored"], fold=["state", "location"]
+    )
+    for copy in view.placements:
+        state = output.word(copy.state.value)
+        if copy.damaged_at is not None:
             state = Text("damaged", style="red")
-        elif one.suspect:
-            again = output.moment(one.looked_for_after)
+        elif copy.suspect:
+            again = output.moment(copy.looked_for_after)
             state = Text(
-                f"{one.state.value}, not found at {output.moment(one.missed_at)}: looked for again after {again}",
+                f"{copy.state.value}, not found at {output.moment(copy.missed_at)}: looked for again after {again}",
                 style="yellow",
             )
-        elif one.in_doubt:
-            state = Text(f"{one.state.value}, not vouched for: will be read", style="yellow")
-        made.add_row(output.word(one.tier), state, output.size(one.stored_size), output.moment(one.since), one.location)
-    return made
+        elif copy.in_doubt:
+            state = Text(f"{copy.state.value}, not vouched for: will be read", style="yellow")
+        table.add_row(
+            output.word(copy.tier), state, output.size(copy.stored_size), output.moment(copy.since), copy.location
+        )
+    return table

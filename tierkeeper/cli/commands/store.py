@@ -20,12 +20,12 @@ from tierkeeper_client.contract import InlineContent, StoreArgs, validated
 from tierkeeper_client.errors import TierkeeperError
 
 STDIN = Path("-")
-EMPTY = InlineContent.of(b"")  # the bytes go beside the arguments, not in them
+EMPTY = InlineContent.of(b"")  # the bytes are passed beside the arguments, not in them
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to store, and the name it gets."""
+    """A file to store, and the name of its artifact."""
 
     path: Path
     name: str
@@ -159,10 +159,10 @@ def _report(session: Session, results: Sequence[StoreResult | ItemError]) -> Non
     if session.output.as_json:
         session.output.document(results)
         return
-    made = output.table("artifact", "outcome", "size", "copies in", right=["size"], fold=["artifact"])
+    table = output.table("artifact", "outcome", "size", "copies in", right=["size"], fold=["artifact"])
     for result in results:
         if isinstance(result, ItemError):
-            made.add_row(str(result.ref), Text(str(result.error["message"]), style="red"), "", "")
+            table.add_row(str(result.ref), Text(str(result.error["message"]), style="red"), "", "")
         else:
-            made.add_row(str(result.ref), result.outcome, output.size(result.size), output.tiers(result.tiers))
-    session.output.print(made)
+            table.add_row(str(result.ref), result.outcome, output.size(result.size), output.tiers(result.tiers))
+    session.output.print(table)

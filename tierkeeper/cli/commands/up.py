@@ -21,7 +21,7 @@ from tierkeeper.settings.settings import Settings
 
 PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the file's name, not the password
 FLOWER_USER: Final = "tierkeeper"
-LOOKS: Final = 5  # within the time that makes a worker stalled
+LOOKS: Final = 5  # per `health.stalled`
 STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 
 
@@ -89,7 +89,7 @@ def _flower(session: Session) -> Program:
     session.output.say(f"Flower: http://127.0.0.1:{port}  user {user}, password {shown}", style="bold")
     program = celery(session, "flower")
     login = {
-        "FLOWER_BASIC_AUTH": f"{user}:{password}",  # in the environment: a command line can be read by everyone
+        "FLOWER_BASIC_AUTH": f"{user}:{password}",  # in the environment, because every user can read a command line
         "FLOWER_ADDRESS": "127.0.0.1",
         "FLOWER_PORT": str(port),
         "FLOWER_READ_ONLY": str(settings.flower.read_only),
@@ -98,7 +98,7 @@ def _flower(session: Session) -> Program:
 
 
 def _password(settings: Settings) -> tuple[str, str]:
-    """Return Flower's password, and what to say of it: a fresh one is shown once and kept in home."""
+    """Return Flower's password and the text to show for it: a fresh one is shown once and stored in home."""
     if settings.flower.password is not None:
         return settings.flower.password, "as set"
     file = settings.home / PASSWORD_FILE
@@ -128,12 +128,12 @@ def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
         every=stalled.total_seconds() / LOOKS,
     )
     hurry = threading.Event()
-    asked = threading.Event()
+    stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
+        if stopping.is_set():
             hurry.set()
-        asked.set()
+        stopping.set()
         supervisor.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

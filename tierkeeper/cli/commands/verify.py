@@ -26,11 +26,11 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
     if session.output.as_json:
         session.output.document(result)
     else:
-        made = output.table("what", "copies", right=["copies"])
+        table = output.table("what", "copies", right=["copies"])
         for what, count in result.counts.items():
-            made.add_row(what, str(count))
+            table.add_row(what, str(count))
         if result.counts:
-            session.output.print(made, "")
+            session.output.print(table, "")
         else:
             session.output.say("nothing to verify: no artifact matches")
         session.output.print(f"{output.size(result.bytes)} read, {result.errors} errors")

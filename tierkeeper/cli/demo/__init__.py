@@ -1,1 +1,1 @@
-"""What ``tierkeeper demo`` stores and shows."""
+"""The content and the steps of ``tierkeeper demo``."""

@@ -1,4 +1,4 @@
-"""What the demo stores: real files, an age for each, the policy that moves them, and where they must end up."""
+"""The demo's content: real files, an age for each, the policy that moves them, and the tiers where they must end."""
 
 import random
 import sysconfig
@@ -19,14 +19,14 @@ from tierkeeper_client.identifiers import check_name
 
 UNDO: Final = timedelta(seconds=4)
 GRACE: Final = timedelta(seconds=1)
-LARGEST: Final = 4 * 1024 * 1024  # bytes; larger files would only make the demo slower
-OLDEST: Final = 4 / 3  # of the age at which things are purged: a quarter of the files is over it
+LARGEST: Final = 4 * 1024 * 1024  # bytes; larger files only slow the demo down
+OLDEST: Final = 4 / 3  # times the purge age: a quarter of the files is older than it
 LEFT_OUT: Final = frozenset({"__pycache__", "site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file to store, and the age it is given."""
+    """One file to store, and the age that its artifact gets."""
 
     path: Path
     ref: Ref
@@ -39,7 +39,7 @@ def items(
 ) -> list[Item]:
     """Return up to ``count`` files, evenly from the whole of ``folder`` (None: this Python's standard library).
 
-    ``aged``: ages from none to a third beyond the purge age, in an order that is random and always the same.
+    ``aged``: ages from zero to a third beyond the purge age, in random but reproducible order.
     """
     root = Path(sysconfig.get_paths()["stdlib"]) if folder is None else folder
     found = list(_files(root, "*.py" if folder is None else "*"))
@@ -91,7 +91,7 @@ brake: off
 
 
 def expected_tier(age: timedelta, days: RetentionSettings) -> str | None:
-    """Return where an artifact of ``age`` belongs, counted here by hand; None if it is to be gone."""
+    """Return the tier of an artifact of ``age``, computed independently of the engine; None if it is to be purged."""
     for tier, until in (("hot", days.hot_days), ("warm", days.warm_days), ("cold", days.cold_days)):
         if age < timedelta(days=until):
             return tier
@@ -107,27 +107,27 @@ def by_tier(found: Sequence[Item], days: RetentionSettings) -> dict[str | None, 
 
 
 def tier_stats(tiers: Sequence[TierInfo], views: Iterable[ArtifactView]) -> list[TierStats]:
-    """Return how many copies the artifacts in ``views`` have in each tier; a copy that several share counts once."""
-    copies = {one.location: (view.ref.tenant, one) for view in views for one in view.placements}
+    """Return the number of copies of the artifacts in ``views`` by tier; a shared copy counts once."""
+    copies = {copy.location: (view.ref.tenant, copy) for view in views for copy in view.placements}
     return [_stats(tier, [both for both in copies.values() if both[1].tier == tier.name]) for tier in tiers]
 
 
 def _stats(tier: TierInfo, copies: Sequence[tuple[str, PlacementView]]) -> TierStats:
-    present = [one for _tenant, one in copies if one.state is PlacementState.PRESENT]
-    doomed = [one for _tenant, one in copies if one.state in {PlacementState.DOOMED, PlacementState.DELETING}]
+    present = [copy for _tenant, copy in copies if copy.state is PlacementState.PRESENT]
+    doomed = [copy for _tenant, copy in copies if copy.state in {PlacementState.DOOMED, PlacementState.DELETING}]
     return TierStats(
         tier=tier.name,
         temperature=tier.temperature.value,
         present=len(present),
-        present_bytes=sum(one.stored_size or 0 for one in present),
+        present_bytes=sum(copy.stored_size or 0 for copy in present),
         doomed=len(doomed),
-        doomed_bytes=sum(one.stored_size or 0 for one in doomed),
+        doomed_bytes=sum(copy.stored_size or 0 for copy in doomed),
         tenants=len({tenant for tenant, _one in copies}),
-        unvouched=sum(one.in_doubt for one in present),
-        missed=sum(one.suspect for one in present),
+        unvouched=sum(copy.in_doubt for copy in present),
+        missed=sum(copy.suspect for copy in present),
     )
 
 
 def workflow_name(now: datetime) -> str:
-    """Return the workflow of one demo: each has its own, so that it can be run again."""
+    """Return a workflow name for one demo; each demo has its own, so that it can be run again."""
     return f"demo-{now:%Y%m%d-%H%M%S}"

@@ -1,4 +1,4 @@
-"""The steps of the demo: each sends real tasks to a real worker, waits for what the catalog says, and shows it."""
+"""The steps of the demo: each sends real tasks to a real worker, waits for their effect in the catalog and shows it."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ from tierkeeper_client.errors import TierkeeperError
 PATIENCE: Final = 120.0  # seconds for one step; all of the demo takes half a minute
 POLL: Final = 0.2
 BEAT: Final = 2.0  # seconds between two sweeps while something is due; Beat's are a minute apart
-SOME: Final = 3  # how many are restored, and how many purged by hand
+SOME: Final = 3  # number of artifacts restored, and of those purged by hand
 RESTORED_DAYS: Final = 3.0
 
 
@@ -52,7 +52,7 @@ class DemoFailed(TierkeeperError):  # noqa: N818  named by the fact, as all our 
 
 
 def own_broker(session: Session) -> Settings:
-    """Return the settings with a database of the embedded Valkey for the demo alone: other workers do not see it."""
+    """Return the settings with a database of the embedded Valkey that only the demo uses and no other worker sees."""
     resolved = session.resolved
     if session.settings.broker.url is not None:
         return resolved
@@ -61,7 +61,7 @@ def own_broker(session: Session) -> Settings:
 
 
 def log_file(settings: Settings) -> Path:
-    """Return where the demo's worker logs."""
+    """Return the log file of the demo's worker."""
     return settings.home / "demo-worker.log"
 
 
@@ -87,7 +87,7 @@ def worker(session: Session, resolved: Settings) -> Iterator[None]:
 
 
 class Demo:
-    """One demo: the items, where each must be, and the tables shown."""
+    """One demo: the items, the expected tiers of each, and the steps shown."""
 
     def __init__(self, session: Session, client: TierkeeperClient, items: Sequence[Item]) -> None:
         self._session = session
@@ -102,7 +102,7 @@ class Demo:
         self._steps: list[dict[str, Any]] = []
 
     def run(self) -> None:
-        """Do every step; raise DemoFailed if anything is not as it must be."""
+        """Carry out every step. Raises DemoFailed if a state differs from the expected one."""
         started = time.monotonic()
         text = content.policy_text(f"demo-{self._tenant}", self._tenant, self._days)
         self._keeper.policies.apply(text, source="the demo's policy", caller=callers.DEMO)
@@ -173,7 +173,7 @@ class Demo:
                     sent = time.monotonic()
 
     def _restore(self) -> list[Item]:
-        """Bring some back to hot for three days; where all are young, archive them first."""
+        """Restore some artifacts to hot for three days; if all are young, archive some first."""
         away = [item for item, tiers in self._expected.items() if tiers in ({"cold"}, {"warm"})][:SOME]
         if not away:
             away = [item for item, tiers in self._expected.items() if tiers][:SOME]
@@ -187,12 +187,12 @@ class Demo:
         return away
 
     def _purge_and_undelete(self, *, keep: Sequence[Item]) -> None:
-        """Purge some by hand, and take one of them back."""
+        """Purge some artifacts by hand, and undelete one of them."""
         doomed = [item for item, tiers in self._expected.items() if tiers and item not in keep][:SOME]
         if not doomed:
             return
         self._verb(TaskName.PURGE, PurgeArgs, doomed[1:], reason="the demo purges some")
-        # purged last and taken back at once, so that its undo window of seconds is not over on a slow machine
+        # purged last and undeleted at once, so that its undo window of seconds is not over on a slow machine
         self._verb(TaskName.PURGE, PurgeArgs, doomed[:1], reason="the demo purges one too many")
         self._verb(TaskName.UNDELETE, UndeleteArgs, doomed[:1], reason="the demo takes one back")
         for item in doomed[1:]:
@@ -200,20 +200,20 @@ class Demo:
         self._show(f"purge: {len(doomed)} by hand, and undelete: one of them is taken back")
 
     def _end_of_undo(self) -> None:
-        """Wait for the end of the last undo window, then let the workers delete for good."""
+        """Wait for the end of the last undo window, then let the workers destroy the content."""
         ends = [
             view.purge_at for view in self._keeper.artifacts.select(self._mine) if view.purge_at and not view.purged_at
         ]
-        left = max(((end - clock.now()).total_seconds() for end in ends), default=0)
-        if left > 0:
-            self._session.output.say(f"the undo windows end in {left:.0f} s")
-            time.sleep(left)
+        remaining = max(((end - clock.now()).total_seconds() for end in ends), default=0)
+        if remaining > 0:
+            self._session.output.say(f"the undo windows end in {remaining:.0f} s")
+            time.sleep(remaining)
         self._sweep()
         self._collect()
         self._show("undo windows over: what was purged is gone for good")
 
     def _verify(self) -> int:
-        """Compare every artifact with what must be; return how many are live. Raises DemoFailed."""
+        """Compare every artifact with its expected tiers and file; return how many are live. Raises DemoFailed."""
         problems = []
         with self._session.output.progress("comparing with the files", total=len(self._items)) as advance:
             for item, tiers in self._expected.items():
@@ -256,7 +256,7 @@ class Demo:
         return self._keeper.sweeps.due(tenant=self._tenant)
 
     def _doomed(self) -> int:
-        return sum(one.doomed for one in self._stats())
+        return sum(tier.doomed for tier in self._stats())
 
     def _stats(self) -> list[TierStats]:
         return content.tier_stats(self._keeper.tiers.known(), self._keeper.artifacts.select(self._mine))
@@ -280,8 +280,8 @@ class Demo:
     def _tell(self, restored: Sequence[Item], verified: int, seconds: float) -> None:
         gone = len(self._items) - verified
         if self._session.output.as_json:
-            told = {"live_and_verified": verified, "gone": gone, "seconds": round(seconds, 1)}
-            self._session.output.document({"workflow": self._workflow, "steps": self._steps, **told})
+            summary = {"live_and_verified": verified, "gone": gone, "seconds": round(seconds, 1)}
+            self._session.output.document({"workflow": self._workflow, "steps": self._steps, **summary})
             return
         show = self._session.output.print
         show(
@@ -291,5 +291,5 @@ class Demo:
         if restored:
             show(Text(f"\ntierkeeper explain {restored[0].ref}", style="bold"))
             print_explanation(self._session, self._keeper.artifacts.explain(restored[0].ref))
-        summary = f"{verified} live artifacts are byte for byte their files, {gone} are gone for good; {seconds:.0f} s"
-        show(Text(f"\n{summary}", style="bold green"), f"Look around: tierkeeper ls {self._tenant}/{self._workflow}")
+        sentence = f"{verified} live artifacts are byte for byte their files, {gone} are gone for good; {seconds:.0f} s"
+        show(Text(f"\n{sentence}", style="bold green"), f"Look around: tierkeeper ls {self._tenant}/{self._workflow}")

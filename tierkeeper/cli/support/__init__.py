@@ -1,1 +1,1 @@
-"""What several commands share: output, parameters, the session, the processes of ``up``. No command lies here."""
+"""Shared code of the commands: output, parameters, the session, the processes of ``up``. No command is here."""

@@ -1,4 +1,4 @@
-"""What the verbs share: from arguments or a filter to artifacts; each done here or sent to the workers; the report."""
+"""Shared code of the verbs: select artifacts by arguments or a filter, run or send the verb for each, report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ FAILURES: Final = frozenset({Outcome.REFUSED, Outcome.PARKED})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one verb is asked to do to: one artifact, one version of it, or all its versions."""
+    """The target of one verb: an artifact's latest version, one version of it, or all its versions."""
 
     ref: Ref
     all_versions: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields of :class:`VerbArgs` that name it."""
+        """Return the fields of :class:`VerbArgs` that name the target."""
         return {
             "tenant": self.ref.tenant,
             "workflow": self.ref.workflow,
@@ -38,7 +38,7 @@ class Target:
 
 
 def targets(session: Session, artifacts: Sequence[str], *, version: int | None, chosen: params.Chosen) -> list[Target]:
-    """Return what the arguments name, or else what the filter selects; neither or both is a usage error."""
+    """Return the targets that the arguments name, or that the filter selects; neither or both is a usage error."""
     if artifacts:
         if chosen.given:
             raise click.UsageError("Give artifacts, or a filter, not both.")
@@ -83,7 +83,7 @@ def describe(chosen: params.Chosen) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb: its method of the keeper, its task, the argument model they take, and what the progress says."""
+    """One verb: its method of ``keeper.artifacts``, its task, its argument model, and the label of the progress."""
 
     name: str
     task: TaskName
@@ -92,9 +92,9 @@ class Verb:
 
 
 def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params.How, **extra: object) -> None:
-    """Do ``verb`` to each of ``found``, print the outcomes, and end with the exit code that tells about failures.
+    """Run ``verb`` for each of ``found`` and print the outcomes; the exit code is 7 if some failed.
 
-    One artifact's own error is raised as it is; of several, the others go on and the exit code is 7.
+    With a single target its error is raised; with several, a failed one does not stop the others.
     """
     arguments = [validated(verb.model, {**target.fields(), "reason": how.reason, **extra}) for target in found]
     if how.enqueue:
@@ -105,13 +105,13 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
     results: list[VerbResult | ItemError] = []
     method = getattr(session.keeper.artifacts, verb.name)
     with session.output.progress(verb.doing, total=len(arguments)) as advance:
-        for one in arguments:
+        for each in arguments:
             try:
-                results.extend(method(one, caller=session.caller, dry_run=how.dry_run))
+                results.extend(method(each, caller=session.caller, dry_run=how.dry_run))
             except TierkeeperError as error:
                 if len(arguments) == 1:
                     raise
-                results.append(ItemError(ref=_ref(one), error=error.as_dict()))
+                results.append(ItemError(ref=_ref(each), error=error.as_dict()))
             advance(1)
     report(session, results, dry_run=how.dry_run)
     if any(isinstance(result, ItemError) or result.outcome in FAILURES for result in results):
@@ -121,11 +121,11 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
 def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.How) -> None:
     if how.dry_run:
         raise click.UsageError("A dry run happens here; leave out --enqueue.")
-    sending.send(session, [_post(session, verb, one) for one in arguments], wait=how.wait)
+    sending.send(session, [_post(session, verb, each) for each in arguments], wait=how.wait)
 
 
 def _post(session: Session, verb: Verb, arguments: VerbArgs) -> sending.Post:
-    # one key for both ways: should the message have gone out after all, it changes nothing twice
+    # one key for both ways: if the message was sent after all, the verb is still carried out only once
     caller = session.caller.keyed()
     return sending.Post(
         _ref(arguments),
@@ -139,25 +139,25 @@ def _ref(arguments: VerbArgs) -> Ref:
 
 
 def report(session: Session, results: Sequence[VerbResult | ItemError], *, dry_run: bool) -> None:
-    """Print an outcome for each artifact."""
+    """Print the outcome for each artifact."""
     if session.output.as_json:
         session.output.document(list(results))
         return
-    made = output.table("artifact", "outcome", "copies in", "wanted in", "why", fold=["artifact", "why"])
+    table = output.table("artifact", "outcome", "copies in", "wanted in", "why", fold=["artifact", "why"])
     for result in results:
         if isinstance(result, ItemError):
-            made.add_row(str(result.ref), output.word("error"), "", "", str(result.error["message"]))
+            table.add_row(str(result.ref), output.word("error"), "", "", str(result.error["message"]))
         else:
             outcome = Text("dry run: " if dry_run else "", style="bright_black")
             outcome.append_text(output.word(result.outcome.value))
-            made.add_row(
+            table.add_row(
                 str(result.ref), outcome, output.tiers(result.present), output.tiers(result.wanted), result.detail
             )
-    session.output.print(made)
+    session.output.print(table)
 
 
 def confirm(session: Session, found: Sequence[Target], *, what: str) -> None:
-    """Ask before doing ``what``; anything but yes ends the command with nothing done."""
+    """Ask the user to confirm ``what`` (a verb); any answer but yes aborts the command with nothing done."""
     shown = ", ".join(str(target.ref) for target in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""  # noqa: PLR2004  the three that are shown
     session.output.warn(f"{shown}{more}")

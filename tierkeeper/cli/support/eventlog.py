@@ -1,4 +1,4 @@
-"""Events as a table, and in the fields that a reader of JSON lines expects."""
+"""Formats events as a table, and as records for JSON lines."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +12,10 @@ from tierkeeper.values.plain import plain
 
 
 def record(event: EventView) -> dict[str, Any]:
-    """Return the fields of one exported line: the seven that log readers know, then ours.
+    """Return the fields of one exported line: the seven that readers of such logs expect, then our own.
 
-    ``event_type`` of a move says where to, such as ``promoted_to_warm``. ``dry_run`` is always false: a dry run writes
-    no events.
+    ``event_type`` of a move names its target, such as ``promoted_to_warm``. ``dry_run`` is always false: a dry run
+    writes no events.
     """
     return {
         "timestamp": event.at.isoformat(),
@@ -46,16 +46,16 @@ def _type(event: EventView) -> str:
 
 
 def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
-    """Return events, one a line; without ``named`` they are all of one artifact, and there is room for the rule."""
+    """Return a table of events, one a line; without ``named`` all are of one artifact, and the rule is shown."""
     if named:
-        made = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
+        table = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
         for event in events:
-            made.add_row(output.moment(event.at), event.type, _name(event), what(event), event.actor)
-        return made
-    made = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
+            table.add_row(output.moment(event.at), event.type, _name(event), what(event), event.actor)
+        return table
+    table = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
     for event in events:
-        made.add_row(output.moment(event.at), event.type, what(event), event.actor, event.policy or "-")
-    return made
+        table.add_row(output.moment(event.at), event.type, what(event), event.actor, event.policy or "-")
+    return table
 
 
 def _name(event: EventView) -> str:
@@ -65,7 +65,7 @@ def _name(event: EventView) -> str:
 
 
 def what(event: EventView) -> str:
-    """Return what an event changed, in short: ``copies hot -> warm``; the rest stands in its JSON."""
+    """Return an event's main change in short: ``copies hot -> warm``; its JSON has all of it."""
     before, after = event.before or {}, event.after or {}
     parts = []
     if "tier" in before and event.version is not None:

@@ -1,4 +1,4 @@
-"""The click classes: commands load when they are called, and every command takes the global options too."""
+"""The click classes: commands are imported when called, and every command takes the global options too."""
 
 import importlib
 import re
@@ -11,7 +11,7 @@ from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.state import State
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
-_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")  # how Python holds such bytes of an argument
+_NOT_UTF8: Final = re.compile("[\udc80-\udcff]")  # how Python represents undecodable bytes
 
 
 def _choose_output(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -72,7 +72,7 @@ class TierGroup(click.Group):
 
 
 class LazyGroup(TierGroup):
-    """The root: its commands lie in modules imported on use; what they raise ends in one line and an exit code.
+    """The root group: commands are imported on use, and their errors become one line and an exit code.
 
     ``lazy`` maps a command's name to (``module:attribute``, its one-line help).
     """
@@ -97,7 +97,7 @@ class LazyGroup(TierGroup):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)  # noqa: S101  the table below names commands only
+        assert isinstance(command, click.Command)  # noqa: S101  the table names commands only
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -114,7 +114,7 @@ class LazyGroup(TierGroup):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
-        """Run the command; an error that a user can meet becomes one line on stderr and its exit code."""
+        """Run the command; a TierkeeperError becomes one line on stderr and its exit code."""
         try:
             return super().invoke(ctx)
         except TierkeeperError as error:

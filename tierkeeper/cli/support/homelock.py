@@ -1,4 +1,4 @@
-"""Who runs workers on a home: the demo needs it to itself, since its workers delete after seconds and not hours."""
+"""The lock of a home against a second set of workers: those of the demo delete after seconds and not hours."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from tierkeeper.embedded.process import private_folder
 
 @contextmanager
 def hold_home(home: Path, *, by: str) -> Iterator[None]:
-    """Hold ``home`` for the workers of ``by``; raise InvalidInput, naming who, if another process does."""
+    """Lock ``home`` for the workers of ``by``. Raises InvalidInput, naming the holder, if another process has it."""
     private_folder(home)
     handle = os.open(home / "workers.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "r+", encoding="utf-8") as file:

@@ -14,12 +14,12 @@ from tierkeeper.cli.support.session import Session
 from tierkeeper.policy.decision import Step
 from tierkeeper.values.artifacts import ArtifactView
 
-TABLE_ROWS: Final = 500  # a table is held in memory; JSON is not
+TABLE_ROWS: Final = 500  # a table is built in memory; JSON is streamed
 NAME_WIDTH: Final = 16  # characters of a name that stay in a narrow terminal
 
 
 def print_list(session: Session, chosen: params.Chosen) -> None:
-    """Print what the filter selects: a table, or a JSON array."""
+    """Print the artifacts that the filter selects as a table, or as a JSON array."""
     session.check_tier(chosen.filter.tier)
     views = (view for view in session.held(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view))
     if session.output.as_json:
@@ -36,12 +36,12 @@ def print_list(session: Session, chosen: params.Chosen) -> None:
 
 
 def artifact_table(views: Iterable[ArtifactView]) -> Table:
-    """Return artifacts, one a line."""
+    """Return a table of artifacts, one a line."""
     now = clock.now()
     columns = ("artifact", "size", "age", "copies in", "state", "next")
-    made = output.table(*columns, right=["size", "age"], fold=["artifact", "next"], least={"artifact": NAME_WIDTH})
+    table = output.table(*columns, right=["size", "age"], fold=["artifact", "next"], least={"artifact": NAME_WIDTH})
     for view in views:
-        made.add_row(
+        table.add_row(
             str(view.ref),
             output.size(view.size),
             f"{(now - view.created_at).days} d",
@@ -49,11 +49,11 @@ def artifact_table(views: Iterable[ArtifactView]) -> Table:
             output.word(view.state.value),
             next_of(view, now),
         )
-    return made
+    return table
 
 
 def next_of(view: ArtifactView, now: datetime) -> str:
-    """Return what comes next for an artifact, and on which day; soon: at which time."""
+    """Return an artifact's next step and its date, with the time of day if that is soon."""
     if view.parked_reason is not None:
         return "parked"
     if view.state is ArtifactState.PURGED:
@@ -64,7 +64,7 @@ def next_of(view: ArtifactView, now: datetime) -> str:
 
 
 def said(step: str, state: ArtifactState) -> str:
-    """Return the next step in the words of the verbs: a purge, then its end, after which it is gone for good."""
+    """Return the next step in the words of the verbs: first a purge, then its end, when the content is destroyed."""
     if step != Step.DESTROY:
         return step
     return "purge" if state is ArtifactState.LIVE else "gone for good"

@@ -1,8 +1,8 @@
-"""Looks at worker and Beat from outside, for `tierkeeper up`: what hangs is to be started again.
+"""Watches the worker and Beat from outside, for `tierkeeper up`, which restarts a process that hangs.
 
-Beat sends a canary through every queue each minute. Where none came through for ``health.stalled``, either nobody sent
-one (nothing waits in the queues: Beat hangs) or nobody took it. A worker that took nothing may be busy with something
-long; then it answers a ping, which this asks for twice. A catalog or a broker that is away proves nothing.
+Beat sends a canary through every queue each minute. If none came through for ``health.stalled``, either Beat sent none
+(the queues are empty: Beat hangs) or the worker took none. A worker may take no message because of a long task; then it
+answers a ping, of which this sends two. An unreachable catalog or broker proves nothing.
 """
 
 import time
@@ -21,12 +21,12 @@ from tierkeeper_client.contract import Queue
 from tierkeeper_client.errors import TierkeeperError
 from tierkeeper_client.settings import shared_settings
 
-PING: Final = 5  # seconds that an answer may take
+PING: Final = 5  # seconds to wait for an answer
 PINGS: Final = 2
 
 
 class Onlooker:
-    """Gives a verdict each time it is called, or None."""
+    """Returns the verdict on a hanging process each time it is called, or None."""
 
     def __init__(self, keeper: Keeper, broker_url: str, *, stalled: timedelta) -> None:
         self._keeper = keeper
@@ -36,21 +36,21 @@ class Onlooker:
         self._since = time.monotonic()
 
     def __call__(self) -> Verdict | None:
-        """Look once."""
+        """Check once; return None while all is well, unknown, or too early after the start or the last verdict."""
         if time.monotonic() - self._since < self._stalled.total_seconds():
-            return None  # it began, or was begun anew, just now
+            return None  # it was started, or restarted, just now
         theirs: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
         away: tuple[type[BaseException], ...] = (TierkeeperError, KombuError, OSError, *theirs)
         try:
             quiet = self._keeper.health.quiet()
             if quiet is not None and quiet < self._stalled:
                 return None
-            found = self._who()
+            verdict = self._who()
         except away:
             return None
-        if found is not None:
+        if verdict is not None:
             self._since = time.monotonic()
-        return found
+        return verdict
 
     def _who(self) -> Verdict | None:
         lasted = f"no canary came through for {format_duration(self._stalled)}"
@@ -70,4 +70,4 @@ def _length(connection: Connection, queue: str) -> int:
         with closing(channel):
             return int(channel.queue_declare(queue, passive=True).message_count)
     except connection.channel_errors:
-        return 0  # Redis has no empty queues
+        return 0  # Redis keeps no empty queues

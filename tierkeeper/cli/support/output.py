@@ -1,4 +1,4 @@
-"""What the command line prints: data to stdout as tables or JSON, everything else to stderr."""
+"""Output of the command line: data to stdout as tables or JSON, everything else to stderr."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from tierkeeper.cli.support import tables
 from tierkeeper.values.plain import plain
 from tierkeeper_client.errors import TierkeeperError
 
-table, pairs = tables.table, tables.pairs  # commands print with one module
-PIPED_WIDTH: Final = 240  # columns where no terminal says: tables keep their natural width, nothing is cut
+table, pairs = tables.table, tables.pairs  # re-exported, so that commands import one module for output
+PIPED_WIDTH: Final = 240  # columns without a terminal: tables keep their natural width, nothing is cut
 SHORT_ID: Final = 8  # characters of the end of an id: its random part
 PLAIN_PROGRESS_SECONDS: Final = 2.0
 DEFAULT_TIERS: Final = ("hot", "records", "warm", "cold")
@@ -51,7 +51,7 @@ STYLES: Final = {
 
 
 class Output:
-    """Where this invocation prints, and how: ``as_json``, ``quiet`` (no progress, no remarks), ``verbose``."""
+    """The output of this invocation and its options: ``as_json``, ``quiet`` (no progress, no remarks), ``verbose``."""
 
     def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         self.as_json = as_json
@@ -60,12 +60,12 @@ class Output:
 
     @property
     def out(self) -> Console:
-        """Data."""
+        """The console for data: stdout."""
         return _console(stderr=False)
 
     @property
     def err(self) -> Console:
-        """Remarks, progress and errors."""
+        """The console for remarks, progress and errors: stderr."""
         return _console(stderr=True)
 
     def document(self, value: Any) -> None:  # noqa: ANN401  whatever :func:`plain` takes
@@ -109,7 +109,7 @@ class Output:
 
     @contextmanager
     def progress(self, label: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show progress on stderr while the block runs; it is given a callable that takes the number done since."""
+        """Show progress on stderr while the block runs; the block calls the yielded function with the number done."""
         if self.quiet or self.as_json:
             yield lambda _done: None
         elif self.err.is_terminal:
@@ -124,7 +124,7 @@ class Output:
 
 
 class _PlainProgress:
-    """A line every few seconds, for logs and pipes."""
+    """Progress as a line every few seconds, for logs and pipes."""
 
     def __init__(self, console: Console, label: str, total: int | None) -> None:
         self._console, self._label, self._total = console, label, total
@@ -149,7 +149,7 @@ class _PlainProgress:
 
 
 def _console(*, stderr: bool) -> Console:
-    # made anew each time: tests and Celery swap sys.stdout, and a Console binds it when it is made
+    # a new Console each time, because it binds sys.stdout when it is made, and tests and Celery replace that
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
     return Console(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
@@ -162,8 +162,8 @@ def word(value: str) -> Text:
 
 def tiers(names: Iterable[str]) -> Text:
     """Return tier names joined by ``+``, the default ones from hot to cold, each in its colour; a dash for none."""
-    made = Text("+").join(word(name) for name in sorted(names, key=_heat))
-    return made if made.plain else Text("-", style="bright_black")
+    joined = Text("+").join(word(name) for name in sorted(names, key=_heat))
+    return joined if joined.plain else Text("-", style="bright_black")
 
 
 def _heat(tier: str) -> int:
@@ -181,7 +181,7 @@ def moment(value: datetime | None) -> str:
 
 
 def short_id(value: UUID) -> str:
-    """Return the end of an id, by which people name a run or a plan."""
+    """Return the end of an id, which is accepted as the name of a run or a plan."""
     return str(value)[-SHORT_ID:]
 
 
@@ -191,7 +191,7 @@ def day(value: datetime | None) -> str:
 
 
 def coming(value: datetime, now: datetime) -> str:
-    """Return when something is due: its date in UTC, with the time of day within a day of ``now``, or ``due now``."""
+    """Return a due time in words: its date in UTC, with the time of day within a day of ``now``, or ``due now``."""
     if value <= now:
         return "due now"
     return day(value) if value - now > timedelta(days=1) else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
@@ -214,7 +214,7 @@ def span(value: timedelta | float | None) -> str:
 
 
 def relative(value: datetime | None, now: datetime) -> str:
-    """Return when something is or was, seen from ``now``: ``in 3 d 4 h``, ``12 s ago``."""
+    """Return a time relative to ``now``: ``in 3 d 4 h``, ``12 s ago``."""
     if value is None:
         return "-"
     return f"in {span(value - now)}" if value > now else f"{span(now - value)} ago"

@@ -1,4 +1,4 @@
-"""What stands in arguments and options: artifacts, times, sizes, ``key=value``; and the options many commands share."""
+"""Types of arguments and options: artifacts, times, sizes, ``key=value``; and the options that many commands share."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ MOST: Final = 2**62  # of a limit, within a bigint
 def parse_ref(text: str, *, tenant: str | None) -> Ref:
     """Return the artifact that ``TENANT/WORKFLOW/NAME[@VERSION]`` names; with ``tenant`` its part may be left out.
 
-    ``@`` and digits at the end are the version; a name that itself ends so is written with a version after it.
+    ``@`` and digits at the end are the version; a name that itself ends like this needs a version after it.
     Raises InvalidInput.
     """
     path, at, digits = text.rpartition("@")
@@ -71,7 +71,7 @@ class Span(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401  click's own
-        """Return the length, which is more than nothing."""
+        """Return the length, which is greater than zero."""
         if isinstance(value, timedelta):
             return value
         try:
@@ -181,17 +181,17 @@ METADATA = Metadata()
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the filter options said; ``given`` tells whether any of them, besides the tenant, was used."""
+    """The values of the filter options; ``given`` is True if any of them besides the tenant was used."""
 
     filter: Filter
     given: bool
     limit: int | None
-    keep: Callable[[ArtifactView], bool] = lambda _view: True  # a further condition, asked of each
+    keep: Callable[[ArtifactView], bool] = lambda _view: True  # a further condition, checked for each artifact
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """The options that all verbs share; ``wait`` is how long to wait for the workers' results, None not at all."""
+    """The options that all verbs share; ``wait`` is the time to wait for the workers' results, None not to wait."""
 
     version: int | None
     reason: str | None
@@ -213,7 +213,7 @@ version_option = click.option(
 
 
 def bounded(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int | None:
-    """Return a limit that the catalog can count to; more of them than that there never are."""
+    """Return the limit, reduced to what the catalog's bigint can hold."""
     return None if value is None else min(value, MOST)
 
 
@@ -236,9 +236,9 @@ def enqueue_options(command: Command) -> Command:
 
 
 def verb_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what all verbs take: ``--version``, ``--reason``, ``--dry-run``, ``--enqueue`` and ``--wait``.
+    """Add the options of all verbs: ``--version``, ``--reason``, ``--dry-run``, ``--enqueue`` and ``--wait``.
 
-    The command is given one ``how``.
+    The command receives them as one argument ``how``.
     """
 
     @functools.wraps(command)  # carries over click's own parameters too
@@ -253,9 +253,9 @@ def verb_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def filter_options(
     *, state: ArtifactState | None = ArtifactState.LIVE, tier: str = "--tier"
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options that select artifacts; the command is given one ``chosen``.
+    """Add the options that select artifacts; the command receives them as one argument ``chosen``.
 
-    ``state`` is the state selected by default, ``tier`` the name of the option that asks for a present copy there.
+    ``state`` is the state selected by default, ``tier`` the name of the option that requires a present copy in a tier.
     """
     options = [
         tenant_option,
@@ -307,6 +307,6 @@ def _take_filter(values: dict[str, Any]) -> tuple[Chosen, dict[str, Any]]:
     taken = {key: values.pop(key) for key in names}
     state, limit = taken.pop("state"), taken.pop("limit")
     given = any(taken[key] for key in ("workflow", "name", "prefix", "tier", "tags", "older_than", "sha256"))
-    made = Filter(**{**taken, "tags": dict(taken["tags"])})
-    made = replace(made, state=None if state == "any" else ArtifactState(state))
-    return Chosen(filter=made, given=given, limit=limit), values
+    filter_ = Filter(**{**taken, "tags": dict(taken["tags"])})
+    filter_ = replace(filter_, state=None if state == "any" else ArtifactState(state))
+    return Chosen(filter=filter_, given=given, limit=limit), values

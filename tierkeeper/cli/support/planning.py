@@ -84,27 +84,27 @@ def plan(
 @pass_session
 def plans(session: Session) -> None:
     """List the latest stored plans."""
-    found = session.keeper.plans.latest()
+    stored = session.keeper.plans.latest()
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(stored)
         return
     columns = ("plan", "as of", "by", "until", "applied by", "would")
-    made = output.table(*columns, fold=["by", "applied by", "would"])
-    for one in found:
+    table = output.table(*columns, fold=["by", "applied by", "would"])
+    for plan in stored:
         would = Counter[str]()
-        for line in one.summary.get("rules", ()):
+        for line in plan.summary.get("rules", ()):
             would[line["action"]] += line["artifacts"]
-        for line in one.summary.get("refused", ()):
+        for line in plan.summary.get("refused", ()):
             would["refused"] += line["artifacts"]
-        made.add_row(
-            output.short_id(one.id),
-            output.moment(one.as_of),
-            one.by,
-            output.moment(one.expires_at),
-            "" if one.applied_by is None else f"run {output.short_id(one.applied_by)}",
+        table.add_row(
+            output.short_id(plan.id),
+            output.moment(plan.as_of),
+            plan.by,
+            output.moment(plan.expires_at),
+            "" if plan.applied_by is None else f"run {output.short_id(plan.applied_by)}",
             ", ".join(f"{what} {count}" for what, count in sorted(would.items())) or "nothing",
         )
-    session.output.print(made if made.rows else "no plans yet")
+    session.output.print(table if table.rows else "no plans yet")
 
 
 @click.command(cls=TierCommand)
@@ -118,28 +118,28 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
     """
     counts: Counter[tuple[str, Outcome]] = Counter()
     failed = 0
-    left: list[AppliedItem] = []
-    told: list[AppliedItem] = []
+    undone: list[AppliedItem] = []
+    items: list[AppliedItem] = []
     with session.output.progress("applying") as advance:
-        found = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
-        for item in session.held(found):
+        applied = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
+        for item in session.held(applied):
             counts[item.action, item.outcome] += 1
             failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
-            if item.outcome is not Outcome.DONE and len(left) < ROWS:
-                left.append(item)
+            if item.outcome is not Outcome.DONE and len(undone) < ROWS:
+                undone.append(item)
             if session.output.as_json:
-                told.append(item)
+                items.append(item)
             advance(1)
     if session.output.as_json:
         named = {f"{action}: {outcome.value}": count for (action, outcome), count in counts.items()}
-        session.output.document({"counts": named, "dry_run": dry_run, "items": told})
+        session.output.document({"counts": named, "dry_run": dry_run, "items": items})
     else:
-        _print_left(session, left)
-        made = output.table("what", "artifacts", right=["artifacts"])
+        _print_left(session, undone)
+        table = output.table("what", "artifacts", right=["artifacts"])
         for (action, outcome), count in sorted(counts.items()):
             would = dry_run and outcome is Outcome.DONE
-            made.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
-        session.output.print(made if counts else "nothing is left to do of this plan")
+            table.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
+        session.output.print(table if counts else "nothing is left to do of this plan")
         if dry_run:
             session.output.say("a dry run: nothing was changed")
     if failed:
@@ -147,16 +147,16 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
 
 
 def print_items(session: Session, items: Sequence[PlanItem]) -> None:
-    """Print what would be done to each artifact, and why; what a rule says to all of its artifacts is said once."""
+    """Print the action for each artifact, and why; a reason that all artifacts of a rule share is printed once."""
     reasons: defaultdict[str, set[str]] = defaultdict(set)
     for item in items:
         reasons[item.rule].add(item.reason)
-    common = {rule: said.pop() for rule, said in reasons.items() if len(said) == 1}
-    made = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
+    common = {rule: given.pop() for rule, given in reasons.items() if len(given) == 1}
+    table = output.table("artifact", "age", "would", "from", "to", "why", right=["age"], fold=["artifact", "why"])
     for item in items:
         own = item.rule if item.rule in common else f"{item.reason} [{item.rule}]"
-        why = own + "".join(f"; blocked by {one}" for one in item.blocked)
-        made.add_row(
+        why = own + "".join(f"; blocked by {blocker}" for blocker in item.blocked)
+        table.add_row(
             str(item.ref),
             output.span(item.age_days),
             output.word(item.action),
@@ -164,13 +164,13 @@ def print_items(session: Session, items: Sequence[PlanItem]) -> None:
             output.tiers(item.target),
             why,
         )
-    session.output.print(made if items else "nothing is due")
+    session.output.print(table if items else "nothing is due")
     if common:
         session.output.print("", output.pairs(common.items()))
 
 
 def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
-    made = output.table(
+    table = output.table(
         "would",
         "by rule",
         "artifacts",
@@ -181,14 +181,14 @@ def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
     )
     for line in summary["rules"]:
         such = ", ".join(line["samples"])
-        made.add_row(
+        table.add_row(
             output.word(line["action"]), line["rule"], str(line["artifacts"]), output.size(line["bytes"]), such
         )
     for line in summary["refused"]:
         such = ", ".join(line["samples"])
-        made.add_row(output.word("refused"), line["reason"], str(line["artifacts"]), output.size(line["bytes"]), such)
-    if made.rows:
-        session.output.print(made)
+        table.add_row(output.word("refused"), line["reason"], str(line["artifacts"]), output.size(line["bytes"]), such)
+    if table.rows:
+        session.output.print(table)
     for over in summary["brake"]:
         what = f" by policy {over['policy']}" if over["policy"] else ""
         session.output.warn(
@@ -198,18 +198,18 @@ def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
 
 
 def _print_left(session: Session, left: Iterable[AppliedItem]) -> None:
-    made = output.table("artifact", "was to", "outcome", "why", fold=["artifact", "why"])
+    table = output.table("artifact", "was to", "outcome", "why", fold=["artifact", "why"])
     for item in left:
-        made.add_row(str(item.ref), output.word(item.action), output.word(item.outcome.value), item.detail)
-    if made.rows:
-        session.output.print(made, "")
+        table.add_row(str(item.ref), output.word(item.action), output.word(item.outcome.value), item.detail)
+    if table.rows:
+        session.output.print(table, "")
 
 
 def _find(session: Session, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        found = [one.id for one in session.keeper.plans.latest(limit=LATEST) if str(one.id).endswith(text)]
+        found = [plan.id for plan in session.keeper.plans.latest(limit=LATEST) if str(plan.id).endswith(text)]
     if len(text) < output.SHORT_ID or len(found) > 1:
         raise InvalidInput(
             field="plan",

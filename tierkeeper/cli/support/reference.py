@@ -8,7 +8,7 @@ import click
 from tierkeeper.cli.main import cli
 from tierkeeper.cli.support.groups import LazyGroup, TierGroup
 
-COMMON = {"-o", "-q", "-v", "-h"}  # told once, at the beginning
+COMMON = {"-o", "-q", "-v", "-h"}  # described once, at the beginning
 INTRODUCTION = """\
 # The command line
 

@@ -1,4 +1,4 @@
-"""Sending work to the workers, and waiting for what they answer."""
+"""Sends messages to the workers and waits for their answers."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,37 +18,37 @@ from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, ResultPending, TierkeeperError
 
 SOME_FAILED: Final = 7
-POLL: Final = 0.1  # seconds between two looks at results that are not there yet
+POLL: Final = 0.1  # seconds between two polls for missing results
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One message: how it is sent, and how its intent is written into the catalog while the broker is away."""
+    """One message: ``send`` sends it, ``write`` writes the verb into the catalog while the broker is away."""
 
     ref: Ref
     send: Callable[[], Handle]
     write: Callable[[], list[VerbResult]] | None = None
 
 
-Sent = Handle | dict[str, Any] | TierkeeperError  # a dict: what was written instead
+Sent = Handle | dict[str, Any] | TierkeeperError  # a dict: the results of writing to the catalog instead
 
 
 def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> None:
     """Send each message and print its task, or with ``wait`` its result; the exit code is 7 if some failed.
 
-    While the broker is away a verb is written into the catalog, where the next sweep finds it.
+    While the broker is away, a verb is written into the catalog for the next sweep.
     """
     sent: list[tuple[Ref, Sent]] = []
     away: BrokerUnavailable | None = None
     with session.output.progress("sending", total=len(posts)) as advance:
         for post in posts:
             try:
-                one, away = _send(post, away)
+                result, away = _send(post, away)
             except TierkeeperError as error:
                 if len(posts) == 1 or (isinstance(error, BrokerUnavailable) and not sent):
                     raise
-                one = error
-            sent.append((post.ref, one))
+                result = error
+            sent.append((post.ref, result))
             advance(1)
     if away is not None:
         session.output.warn(
@@ -62,12 +62,12 @@ def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> 
             raise answers[0][1]
         _print_answers(session, answers)
         sent = [(ref, answer) for ref, answer in answers if isinstance(answer, TierkeeperError)]
-    if any(isinstance(one, TierkeeperError) for _ref, one in sent):
+    if any(isinstance(result, TierkeeperError) for _ref, result in sent):
         click.get_current_context().exit(SOME_FAILED)
 
 
 def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnavailable | None]:
-    """Send one, or write it; a broker that did not take a verb is not asked again for the others."""
+    """Send or write one message; after the broker failed once, the other verbs are written without trying it again."""
     if away is None or post.write is None:
         try:
             return post.send(), away
@@ -79,7 +79,7 @@ def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnava
 
 
 def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
-    """Send sweeps, whose record is their run; nobody waits for their result."""
+    """Send sweeps without waiting for results: the record of a sweep is its run."""
     for task in tasks:
         session.client.send(task, correlation=session.caller.correlation)
     if session.output.as_json:
@@ -97,9 +97,9 @@ def results(
 ) -> list[tuple[Ref, dict[str, Any] | TierkeeperError]]:
     """Return each message's answer or error, in order; ResultPending for those without one after ``wait``."""
     answers: dict[int, dict[str, Any] | TierkeeperError] = {
-        at: one for at, (_ref, one) in enumerate(sent) if not isinstance(one, Handle)
+        at: result for at, (_ref, result) in enumerate(sent) if not isinstance(result, Handle)
     }
-    pending = {at: one for at, (_ref, one) in enumerate(sent) if isinstance(one, Handle)}
+    pending = {at: result for at, (_ref, result) in enumerate(sent) if isinstance(result, Handle)}
     deadline = time.monotonic() + wait.total_seconds()
     with session.output.progress(label, total=len(sent)) as advance:
         advance(len(answers))
@@ -109,7 +109,7 @@ def results(
                     answers[at] = handle.get(timeout=0)
                 except ResultPending as error:
                     if time.monotonic() < deadline:
-                        break  # they finish about in order: look again a little later
+                        break  # results arrive roughly in order: poll again later
                     answers[at] = error
                 except TierkeeperError as error:
                     answers[at] = error
@@ -122,47 +122,47 @@ def results(
 
 def _print_sent(session: Session, sent: Sequence[tuple[Ref, Sent]]) -> None:
     if session.output.as_json:
-        session.output.document([{"ref": ref, **_as_json(one)} for ref, one in sent])
+        session.output.document([{"ref": ref, **_as_json(result)} for ref, result in sent])
         return
-    made = output.table("artifact", "task", fold=["artifact", "task"])
-    for ref, one in sent:
-        made.add_row(str(ref), _in_words(one))
-    session.output.print(made)
+    table = output.table("artifact", "task", fold=["artifact", "task"])
+    for ref, result in sent:
+        table.add_row(str(ref), _in_words(result))
+    session.output.print(table)
 
 
-def _as_json(one: Sent) -> dict[str, Any]:
-    if isinstance(one, Handle):
-        return {"task": one.id}
-    return one.as_dict() if isinstance(one, TierkeeperError) else {"task": None, **one}
+def _as_json(result: Sent) -> dict[str, Any]:
+    if isinstance(result, Handle):
+        return {"task": result.id}
+    return result.as_dict() if isinstance(result, TierkeeperError) else {"task": None, **result}
 
 
-def _in_words(one: Sent) -> str:
-    if isinstance(one, Handle):
-        return one.id
-    return f"error: {one}" if isinstance(one, TierkeeperError) else "written to the catalog"
+def _in_words(result: Sent) -> str:
+    if isinstance(result, Handle):
+        return result.id
+    return f"error: {result}" if isinstance(result, TierkeeperError) else "written to the catalog"
 
 
 def _print_answers(session: Session, answers: Sequence[tuple[Ref, dict[str, Any] | TierkeeperError]]) -> None:
     if session.output.as_json:
         session.output.document(
-            [{"ref": ref, **(one if isinstance(one, dict) else one.as_dict())} for ref, one in answers]
+            [{"ref": ref, **(answer if isinstance(answer, dict) else answer.as_dict())} for ref, answer in answers]
         )
         return
-    made = output.table("artifact", "outcome", "copies in", "why", fold=["artifact", "why"])
-    for ref, one in answers:
-        if isinstance(one, TierkeeperError):
-            made.add_row(str(ref), output.word("error"), "", str(one))
+    table = output.table("artifact", "outcome", "copies in", "why", fold=["artifact", "why"])
+    for ref, answer in answers:
+        if isinstance(answer, TierkeeperError):
+            table.add_row(str(ref), output.word("error"), "", str(answer))
             continue
-        for item in one.get("results", [one]):
-            made.add_row(
+        for item in answer.get("results", [answer]):
+            table.add_row(
                 str(_answered(ref, item)),
                 output.word(str(item.get("outcome", Outcome.DONE))),
                 output.tiers(item.get("present", item.get("tiers", ()))),
                 str(item.get("detail", "")),
             )
-    session.output.print(made)
+    session.output.print(table)
 
 
 def _answered(ref: Ref, item: Mapping[str, Any]) -> Ref:
-    """Return the artifact that an answer is about, with its version."""
+    """Return the reference of an answer's artifact, with its version."""
     return replace(ref, version=item.get("ref", {}).get("version", ref.version))

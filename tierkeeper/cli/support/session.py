@@ -1,4 +1,4 @@
-"""What a command works with, each opened when it is first asked for and closed when the command ends."""
+"""The resources of a command, each opened on first access and closed when the command ends."""
 
 import functools
 import getpass
@@ -31,7 +31,7 @@ class Session:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        #: with the correlation of everything that this command does or sends
+        #: its correlation marks everything that this command does or sends
         self.caller = callers.on_command_line(_login(), correlation=str(uuid4()))
         self._stack = ExitStack()
 
@@ -45,7 +45,7 @@ class Session:
 
     @property
     def output(self) -> Output:
-        """Where to print."""
+        """The output of this command."""
         return self.state.output
 
     @functools.cached_property
@@ -64,15 +64,15 @@ class Session:
 
     @functools.cached_property
     def keeper(self) -> Keeper:
-        """The keeper. An embedded catalog is made and upgraded on the way: nobody else looks after it.
+        """The keeper. The first access makes and upgrades an embedded catalog, which no administrator maintains.
 
-        A tier that does not answer then hinders only what needs it.
+        A tier that does not answer then affects only operations that need it.
         """
         self.start()
         return self._opened
 
     def start(self) -> list[str]:
-        """Make or upgrade an embedded catalog, whose first start makes its own tiers; return what was made."""
+        """Make or upgrade an embedded catalog, whose first start makes its own tiers; return in words what was made."""
         if self.settings.catalog.url is not None:
             return []
         try:
@@ -84,7 +84,7 @@ class Session:
             return []
 
     def reach(self) -> None:
-        """Raise unless the catalog answers, as this version needs it, and the broker lets us in."""
+        """Raise unless the catalog answers at the revision of this code and the broker accepts a connection."""
         self.keeper.runs.latest(limit=1)
         broker.ask(str(self.resolved.broker.url), seconds=self.settings.health.probe.total_seconds())
 
@@ -93,7 +93,7 @@ class Session:
         return self._opened.init(caller=self.caller)
 
     def adopt(self, tier: str, *, reason: str, lost: bool) -> None:
-        """Take a place over as this tier's, whatever mark it has."""
+        """Adopt a tier's place, whatever mark it has."""
         self._opened.tiers.adopt(tier, caller=self.caller, reason=reason, lost=lost)
 
     @functools.cached_property
@@ -102,17 +102,17 @@ class Session:
 
     @functools.cached_property
     def client(self) -> TierkeeperClient:
-        """The client, as an application would make it."""
+        """A client for these settings, as an application would make it."""
         return self._stack.enter_context(client_of(self.resolved, caller=self.caller))
 
     def check_tier(self, name: str | None) -> None:
-        """Raise UnknownTier if a tier is named that the settings do not have."""
+        """Raise UnknownTier if ``name`` is no tier of the settings; None is accepted."""
         known = self.settings.tiers
         if name is not None and name not in known:
             raise UnknownTier(tier=name, known=", ".join(known))
 
     def held(self, rows: Iterator[T]) -> Iterator[T]:
-        """Return ``rows``; those not taken to their end give back their connection before the services stop."""
+        """Return ``rows``; if not exhausted, they are closed, with their connection, before the services stop."""
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
         return rows
 

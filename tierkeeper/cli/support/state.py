@@ -1,4 +1,4 @@
-"""What the global options said. Light: ``--help`` and completion load no more than this."""
+"""The values of the global options. Imports nothing heavy, since ``--help`` and completion load no more than this."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Runs several processes as one: their lines merged and prefixed, a dead one started again, all stopped cleanly."""
+"""Supervises several processes: merges and prefixes their lines, restarts dead ones, stops all of them cleanly."""
 
 import os
 import signal
@@ -14,15 +14,15 @@ from rich.text import Text
 
 from tierkeeper.base.backoff import Backoff
 
-PAUSES: Final = Backoff(first=1.0, cap=30.0)  # before a process that died is started again
-STEADY: Final = 60.0  # seconds a process must have lived for the pauses to begin with the first again
+PAUSES: Final = Backoff(first=1.0, cap=30.0)  # seconds before a dead process is started again
+STEADY: Final = 60.0  # seconds of uptime after which the pauses begin with the first again
 POLL: Final = 0.2
 COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep running: what to call it, its command, what to add to the environment."""
+    """One process to keep running: its name, its command, and additions to the environment."""
 
     name: str
     command: Sequence[str]
@@ -31,7 +31,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The program of that name hangs, as the ``reason`` tells."""
+    """The finding that the program ``name`` hangs, with the ``reason``."""
 
     program: str
     reason: str
@@ -40,8 +40,8 @@ class Verdict:
 class Supervisor:
     """Keeps ``programs`` running until :meth:`stop`; their lines go to ``console``, prefixed and coloured.
 
-    Each runs in a session of its own, so that Ctrl-C reaches this process only and their stop is ours to time.
-    ``onlooker`` is asked ``every`` so many seconds which of them hangs; that one is killed and started again.
+    Each runs in a session of its own, so that Ctrl-C reaches this process only, which decides when to stop them.
+    ``onlooker`` is called ``every`` so many seconds; the program that it reports as hanging is killed and restarted.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Supervisor:
         self._onlooker = onlooker
         self._every = every
         self._console = console
-        self._patience = patience  # seconds that a warm stop may take
+        self._patience = patience  # seconds allowed for a warm stop
         self._width = max(len(program.name) for program in programs)
         self._children = [
             _Child(program, COLOURS[at % len(COLOURS)], self._show) for at, program in enumerate(programs)
@@ -69,8 +69,8 @@ class Supervisor:
             child.start()
 
     def watch(self) -> None:
-        """Start again what dies, until :meth:`stop` is called from a signal handler or another thread."""
-        looking = threading.Thread(target=self._look, daemon=True)  # what it asks may take its time to answer
+        """Restart processes that die, until :meth:`stop` is called from a signal handler or another thread."""
+        looking = threading.Thread(target=self._look, daemon=True)  # a thread, as its queries may be slow
         looking.start()
         while not self._stopping.wait(POLL):
             for child in self._children:
@@ -81,9 +81,9 @@ class Supervisor:
         self._stopping.set()
 
     def close(self, *, hurry: threading.Event | None = None) -> bool:
-        """Stop every process warmly: tasks under way end; say whether all did so within the patience.
+        """Stop every process warmly, so that tasks under way end; return True if all ended within the patience.
 
-        ``hurry`` set, or the patience at its end: they are killed; what they held is taken up by the next claim.
+        Once ``hurry`` is set or the patience is over they are killed; the next claim takes up the work that they held.
         """
         for child in self._children:
             child.signal(signal.SIGTERM)
@@ -171,7 +171,7 @@ class _Child:
         self.signal(signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal: to kill, to its whole session; else to the process, which looks after its own children."""
+        """Send SIGKILL to the whole session, or another signal to the process, which stops its own children."""
         if self._process is None:
             return
         try:
@@ -190,7 +190,7 @@ class _Child:
             self._reader.join(timeout=5)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None  # noqa: S101  it was asked for
+        assert process.stdout is not None  # noqa: S101  it is a pipe
         with process.stdout:
             for line in process.stdout:
                 self._say(line.decode(errors="replace").rstrip())

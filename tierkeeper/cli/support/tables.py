@@ -1,4 +1,4 @@
-"""Tables of the command line: what stands in them is whole, however narrow the terminal is."""
+"""Tables of the command line: cells are never truncated, however narrow the terminal is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -15,7 +15,7 @@ FOLD_WIDTH: Final = 12  # characters that a column of longer texts keeps on one 
 
 
 class PlainTable(Table):
-    """A table whose texts are what they are: brackets in a name are no markup."""
+    """A table with literal texts: brackets in a name are no markup."""
 
     def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, end_section: bool = False) -> None:
         """Add a row; a string is taken literally."""
@@ -24,10 +24,10 @@ class PlainTable(Table):
 
 
 class WholeTable(PlainTable):
-    """A table of which nothing is cut, ids and headings least of all.
+    """A table in which nothing is truncated, ids and headings least of all.
 
-    Where the place is narrow the ``folded`` columns take more lines, down to so many characters each; then headings of
-    several words take more lines, and the columns stand closer. What is still too wide is printed a block a row.
+    On a narrow terminal the ``folded`` columns wrap, each down to its number of characters; then headings of several
+    words wrap, and the gaps shrink. A table that is still too wide is printed as one block per row.
     """
 
     def __init__(self, title: str | None, folded: Mapping[str, int]) -> None:
@@ -49,9 +49,9 @@ class WholeTable(PlainTable):
         self.add_column(heading, justify="right" if number else "left", overflow="fold")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Print it as the place allows."""
+        """Render the table in the widest layout that fits."""
         for gap, stacked in ((2, False), (2, True), (1, True)):
-            heads = ["\n".join(one.split()) if stacked else one for one in self._headings]
+            heads = ["\n".join(heading.split()) if stacked else heading for heading in self._headings]
             widths = self._widths(console, heads, options.max_width - gap * len(heads) + 1)
             if widths is not None:
                 self.padding = (0, gap - 1, 0, 0)  # the box has a space between columns
@@ -62,21 +62,21 @@ class WholeTable(PlainTable):
         yield from self._blocks()
 
     def _widths(self, console: Console, heads: Sequence[str], room: int) -> list[int] | None:
-        """Return how wide each column is to be; None if they do not fit into so many characters."""
+        """Return the width of each column; None if they do not fit into ``room`` characters."""
         whole, least = [], []
         for heading, head, column in zip(self._headings, heads, self.columns, strict=True):
             cells = [console.measure(cell).maximum for cell in column.cells]
             whole.append(max([cell_len(line) for line in head.split("\n")] + cells))
-            word = max((cell_len(one) for one in heading.split()), default=0)
+            word = max((cell_len(part) for part in heading.split()), default=0)
             least.append(min(whole[-1], max(word, self._folded.get(heading, whole[-1]))))
-        widths, left = list(least), room - sum(least)
-        if left < 0:
+        widths, spare = list(least), room - sum(least)
+        if spare < 0:
             return None
         wanting = sorted(range(len(whole)), key=lambda at: whole[at] - least[at])
         for number, at in enumerate(wanting):
-            more = min(whole[at] - least[at], left // (len(wanting) - number))
+            more = min(whole[at] - least[at], spare // (len(wanting) - number))
             widths[at] += more
-            left -= more
+            spare -= more
         return widths
 
     def _blocks(self) -> Iterator[RenderableType]:
@@ -85,8 +85,8 @@ class WholeTable(PlainTable):
         for number, row in enumerate(zip(*(column.cells for column in self.columns), strict=True)):
             if number:
                 yield ""
-            told = [one for one in zip(self._headings, row, strict=True) if str(one[1])]
-            yield pairs((f"{heading}:" if heading else "", cell) for heading, cell in told)
+            filled = [(heading, cell) for heading, cell in zip(self._headings, row, strict=True) if str(cell)]
+            yield pairs((f"{heading}:" if heading else "", cell) for heading, cell in filled)
 
 
 def table(
@@ -96,9 +96,9 @@ def table(
     fold: Sequence[str] = (),
     least: Mapping[str, int] | None = None,
 ) -> Table:
-    """Return an empty table; columns in ``right`` are numbers, the ones in ``fold`` may take more lines.
+    """Return an empty table; columns in ``right`` are numbers, those in ``fold`` may wrap.
 
-    ``least``: so many characters of such a column stay on one line, however narrow the terminal is.
+    ``least``: the number of characters of a folded column that stay on one line, however narrow the terminal is.
     """
     made = WholeTable(title, {column: (least or {}).get(column, FOLD_WIDTH) for column in fold})
     for column in columns:
@@ -107,7 +107,7 @@ def table(
 
 
 def pairs(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
-    """Return names beside values, without a frame; values of None are left out."""
+    """Return a table of names and values without a frame; values of None are left out."""
     made = PlainTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     made.add_column(style="bright_black", no_wrap=True)
     made.add_column(overflow="fold")
