@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
-#: what each figure is run with; S1 with one size, as the smaller catalog shows what a claim costs
+#: the arguments of each figure; S1 runs with one size, because the smaller catalog shows the cost of a claim
 FIGURES = {
     "s1_sweep": ("--items", "10000", "--sizes", "100000"),
     "s2_transition": ("--items", "4000"),
     "s3_purge": ("--items", "4000"),
     "s4_store": ("--items", "1500"),
 }
-#: a pair below this is slower than a machine's moods; a figure is, where its median and all pairs but one are
+#: a pair below this is slower beyond noise; a figure counts as slower if its median and all pairs but one are
 _SLOWER = 0.95
 _NAME, _ROLE, _RATE, _OTHERS = 1, 2, 3, 8  # columns of the table that a figure prints
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one run of one figure measured for one side."""
+    """The rate of one side in one run of one figure."""
 
     items_per_second: float
     noisy: bool
@@ -60,9 +60,9 @@ def compare(before: Path, figures: Sequence[str], *, rounds: int) -> str:
         pairs: dict[str, list[tuple[Rate, Rate]]] = defaultdict(list)
         for number in range(rounds):
             order = [before, HERE] if number % 2 == 0 else [HERE, before]
-            found = {checkout: measure(checkout, figure) for checkout in order}
-            for side, old in found[before].items():
-                pairs[side].append((old, found[HERE][side]))
+            rates = {checkout: measure(checkout, figure) for checkout in order}
+            for side, old in rates[before].items():
+                pairs[side].append((old, rates[HERE][side]))
             print(f"  {figure}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
         lines.extend(_line(figure, side, measured) for side, measured in pairs.items())
     return "\n".join(lines)

@@ -44,7 +44,7 @@ class Row:
 
 
 class Journey:
-    """One way of the artifact."""
+    """The way of one artifact through the tiers."""
 
     def __init__(self, scene: Scene, broker: str, source: Path, *, way: str) -> None:
         self.scene, self.source, self.way = scene, source, way
@@ -64,7 +64,7 @@ class Journey:
         self.client = TierkeeperClient(broker, broker)
 
     def rows(self) -> Iterator[Row]:
-        """Go the whole way."""
+        """Yield one row per step of the whole way."""
         url, names = self.source.as_uri(), REF.model_dump(exclude={"version"})
         yield self._by_worker("store", lambda: self.client.store(url, **names))
         yield self._by_worker("promote to warm", lambda: self.client.promote(REF, to_tier="warm"))

@@ -45,7 +45,7 @@ WHERE a.state = 'live' AND p.state = 'present'
 
 
 class Catalog:
-    """A filled catalog, and what the sides do on it."""
+    """A filled catalog, and the work of each side on it."""
 
     def __init__(self, settings_of: services.Environments, url: str, *, size: int, due: int, scattered: bool) -> None:
         self.url, self.size, self.due = url, size, due
@@ -59,17 +59,17 @@ class Catalog:
     def _fill(self) -> None:
         for start in range(0, self.size, CHUNK):
             numbers = range(start, min(start + CHUNK, self.size))
-            made = filling.imagine(
+            artifacts = filling.imagine(
                 numbers,
                 lambda n: OLD if n in self._due else YOUNG,
                 # oldest first is the order of the table where it was stored together
                 lambda n: timedelta(seconds=n / self.size - 3600) if n in self._due else timedelta(days=4 + n % 97),
             )
-            filling.catalogue(self.url, made, tier="hot", step="move to warm")
+            filling.catalogue(self.url, artifacts, tier="hot", step="move to warm")
         filling.tidy(self.url)
 
     def prepare(self) -> None:
-        """Give every lease back."""
+        """Release every lease."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(RESET)
             connection.execute("VACUUM schedule")
@@ -77,7 +77,7 @@ class Catalog:
         self.found = 0
 
     def ours(self) -> None:
-        """Claim and decide until nothing is due."""
+        """Claim and decide in batches until nothing is due."""
         engine = self.keeper.engine
         worker = Worker(token=new_id(), caller=Caller("benchmark"))
         while claimed := claim_due(engine, worker, tenant=None):
@@ -85,7 +85,7 @@ class Catalog:
             self.found += len(plan.lacking)
 
     def limit(self) -> None:
-        """Claim and read by hand."""
+        """Claim and read the same rows by hand-written SQL."""
         with psycopg.connect(self.url) as connection:
             while rows := connection.execute(CLAIM, [BATCH, uuid4()]).fetchall():
                 connection.commit()
@@ -93,14 +93,14 @@ class Catalog:
                 connection.commit()
 
     def scan(self) -> None:
-        """Look at everything."""
+        """Scan all artifacts and their copies."""
         end = datetime.now(UTC) - timedelta(days=7)
         with psycopg.connect(self.url) as connection, connection.cursor("scan") as cursor:
             cursor.itersize = 10_000
             self.found = sum(row[3] <= end for row in cursor.execute(SCAN))
 
     def check(self) -> None:
-        """All that is due was found, and nothing else."""
+        """Check that all due artifacts were found, and no others."""
         assert self.found == self.due, f"{self.found} of {self.due}"
 
     def sides(self) -> Iterator[Side]:
@@ -114,7 +114,7 @@ class Catalog:
 
 
 def growth(samples: list[Samples]) -> Iterator[str]:
-    """Say what the larger catalogs cost compared with the smallest of the same layout, round by round."""
+    """Yield in words the cost of the larger catalogs relative to the smallest of the same layout, round by round."""
     ours = [s for s in samples if s.side.role is Role.OURS]
     for layout in ("together", "scattered"):
         first, *larger = [s for s in ours if s.side.group.endswith(layout)]
@@ -139,9 +139,9 @@ def main() -> None:
                 name = f"bench_{size}_{'scattered' if scattered else 'together'}"
                 server.create_database(name)
                 services.init(environments(server.url(name)))
-                made = Catalog(environments, server.url(name), size=size, due=options.items, scattered=scattered)
-                stack.callback(made.keeper.close)
-                sides.extend(made.sides())
+                catalog = Catalog(environments, server.url(name), size=size, due=options.items, scattered=scattered)
+                stack.callback(catalog.keeper.close)
+                sides.extend(catalog.sides())
         samples = rounds.measure("S1 sweep: claim and decide", sides, options)
     print("\n".join(growth(samples)))
 

@@ -15,7 +15,7 @@ from benchmarks.harness.scene import THREADS, Scene
 
 
 class Figure:
-    """What each side prepares, does and checks."""
+    """The preparation, work and checks of each side."""
 
     def __init__(self, scene: Scene, *, count: int, lanes: int) -> None:
         self.scene, self.count, self.lanes = scene, count, lanes
@@ -25,24 +25,24 @@ class Figure:
         self.scene.objects(self.count, age=timedelta(days=10), buckets=("hot", "warm"))
 
     def prepare_ours(self, **options: str) -> None:
-        """Fill a fresh catalog, start the processes."""
+        """Fill a fresh catalog and start the lanes."""
         self.objects()
         self.scene.catalogue(("hot", "warm"), step="move to warm", lanes=self.lanes, **options)
 
     def check_ours(self) -> None:
-        """Everything is present in warm and nowhere else, with one event for each step."""
+        """Check that every copy is present in warm and nowhere else, with one event for each step."""
         copies, events = self.scene.left()
         assert copies == [("warm", "present", self.count)], copies
         assert (events["moved"], events["collected"]) == (self.count, self.count), events
         self.check()
 
     def prepare_limit(self) -> None:
-        """Give each process its share."""
+        """Start a lane for each share of the objects."""
         self.objects()
         self.scene.bare_lanes("move", lanes=self.lanes, threads=THREADS)
 
     def check(self) -> None:
-        """Everything is at the target, and nothing at the source."""
+        """Check that all objects are at the target, and none at the source."""
         source, target = self.scene.buckets
         self.scene.holds(source, 0)
         self.scene.holds(target, self.count)

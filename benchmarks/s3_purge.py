@@ -13,7 +13,7 @@ from benchmarks.harness.scene import Scene
 
 
 class Figure:
-    """What each side prepares, does and checks."""
+    """The preparation, work and checks of each side."""
 
     def __init__(self, scene: Scene, *, count: int, lanes: int, calls: int) -> None:
         self.scene, self.count, self.lanes, self.calls = scene, count, lanes, calls
@@ -23,24 +23,24 @@ class Figure:
         self.scene.objects(self.count, age=timedelta(days=100), buckets=("cold",))
 
     def prepare_ours(self) -> None:
-        """Fill a fresh catalog, start the processes."""
+        """Fill a fresh catalog and start the lanes."""
         self.objects()
         self.scene.catalogue(("cold",), step="purge", lanes=self.lanes)
 
     def check_ours(self) -> None:
-        """No copy is left, and each artifact has its events, the receipt among them."""
+        """Check that no copy is left, and that each artifact has its events, including the receipt."""
         copies, events = self.scene.left()
         assert not copies, copies
         assert {events[kind] for kind in ("deleted", "purged", "collected", "destroyed")} == {self.count}, events
         self.check()
 
     def prepare_limit(self) -> None:
-        """Give the process its keys."""
+        """Start a lane with all the keys."""
         self.objects()
         self.scene.bare_lanes("delete", lanes=1, threads=self.calls)
 
     def check(self) -> None:
-        """Nothing is left."""
+        """Check that no object is left."""
         self.scene.holds(self.scene.buckets[0], 0)
 
     def rclone(self, program: str) -> Side:

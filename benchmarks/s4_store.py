@@ -35,7 +35,7 @@ WARM = 8  # tasks before the clock starts: each process has its connections then
 
 
 class Figure:
-    """What each side prepares, does and checks."""
+    """The preparation, work and checks of each side."""
 
     def __init__(self, scene: Scene, broker: str, *, count: int) -> None:
         self.scene, self.broker, self.count = scene, broker, count
@@ -53,7 +53,7 @@ class Figure:
         self.contents = {m.location: filling.content(m.placement) for m in self.scene.made}
 
     def prepare_ours(self) -> None:
-        """Start a worker on a fresh catalog, and let it work a little."""
+        """Start a worker on a fresh catalog, and warm it up."""
         self.names()
         tiers = {"hot": services.tier(self.scene.access, self.scene.buckets[0])}
         self.start("worker.app", tiers)
@@ -88,13 +88,13 @@ class Figure:
         return self.sender.send_task(bare_app.TASK, kwargs=arguments)
 
     def one_each(self) -> None:
-        """Send a task for each."""
+        """Send one task per artifact."""
         for name, content in self.contents.items():
             self.client.store(content, tenant="bench", workflow="figures", name=name)
         self.wait()
 
     def many(self) -> None:
-        """Send them by the hundred."""
+        """Send ``store_many`` tasks of 100 artifacts each."""
         items = [
             StoreArgs(tenant="bench", workflow="figures", name=name, content=self.client.content(content))
             for name, content in self.contents.items()
@@ -104,13 +104,13 @@ class Figure:
         self.wait()
 
     def bare_each(self) -> None:
-        """Send a bare task for each."""
+        """Send one bare task per artifact."""
         for name, content in self.contents.items():
             self.send_bare(name, content)
         self.wait()
 
     def wait(self) -> None:
-        """Wait until the last is stored."""
+        """Wait until the last artifact is stored."""
         until = time.monotonic() + PATIENCE
         with psycopg.connect(self.scene.catalog, autocommit=True) as connection:
             while self.stored(connection) < self.count + WARM:
@@ -118,19 +118,19 @@ class Figure:
                 time.sleep(0.02)
 
     def stored(self, connection: psycopg.Connection[tuple[int]]) -> int:
-        """Return how many there are."""
+        """Return the number of stored artifacts."""
         row = connection.execute(self.counted.encode()).fetchone()
         assert row is not None
         return row[0]
 
     def stop(self) -> None:
-        """Stop the worker; everything was stored."""
+        """Stop the worker and check that every object was stored."""
         assert self.worker is not None
         self.worker.stop()
         self.scene.holds(self.scene.buckets[0], self.count + WARM)
 
     def boto3(self) -> None:
-        """Write with boto3."""
+        """Write all objects with boto3."""
         access = self.scene.access
         client = boto3.client(
             "s3",
@@ -148,12 +148,12 @@ class Figure:
             list(threads.map(put, self.contents))
 
     def prepare_puts(self) -> None:
-        """Give each process its share."""
+        """Start a lane for each share of the objects."""
         self.names()
         self.scene.bare_lanes("put", lanes=2, threads=THREADS)
 
     def check_puts(self) -> None:
-        """Everything is there."""
+        """Check that all objects are there."""
         self.scene.holds(self.scene.buckets[0], self.count)
 
 

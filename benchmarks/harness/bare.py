@@ -1,4 +1,4 @@
-"""A bare S3 client, for the limits: SigV4 over kept-open connections, nothing else. Not a client for real use."""
+"""A bare S3 client, for the limits: SigV4 over persistent connections, nothing else. Not a client for real use."""
 
 import base64
 import datetime as dt
@@ -19,7 +19,7 @@ BULK = 1000  # keys of one DeleteObjects
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the server is, and who asks."""
+    """The server's endpoint and the credentials."""
 
     endpoint: str
     access_key: str
@@ -33,7 +33,7 @@ class Access:
 
 @dataclass(slots=True)
 class Bare:
-    """Calls of S3, each on its thread's own connection; anything but the expected status raises AssertionError."""
+    """S3 calls, each on a connection of its thread; a status other than the expected raises AssertionError."""
 
     access: Access
     _local: threading.local = field(default_factory=threading.local)
@@ -78,7 +78,7 @@ class Bare:
             list(threads.map(lambda part: self.delete_many(bucket, part), parts))
 
     def keys(self, bucket: str) -> Iterator[str]:
-        """List a bucket; a page may have fewer keys than there are left."""
+        """Yield the keys of a bucket; a page may be short although more follow."""
         after = ""
         while True:
             query = f"list-type=2&start-after={quote(after, safe='')}" if after else "list-type=2"
@@ -135,7 +135,7 @@ class Bare:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer."""
+    """One response of the server."""
 
     status: int
     headers: http.client.HTTPMessage

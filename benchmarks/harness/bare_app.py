@@ -21,7 +21,7 @@ INSERT = "INSERT INTO stored (name, sha256) VALUES (%s, sha256(%s))"
 
 
 def configuration() -> dict[str, Any]:
-    """Return the worker's settings, with the task among those whose results are kept."""
+    """Return the worker's Celery settings, with a route for the bare task in the place of the worker's own."""
     shared = celery_settings(settings())
     return {**shared, "task_routes": {TASK: {"queue": "ingest"}}}
 
@@ -32,7 +32,7 @@ app.add_defaults(configuration)
 
 @dataclass(slots=True)
 class Process:
-    """The connections of one process, made when they are first needed: after the fork."""
+    """The connections of one process, opened on first use, which is after the fork."""
 
     client: Bare | None = None
     connection: psycopg.Connection[Any] | None = field(default=None)
@@ -53,6 +53,6 @@ _process = Process()
 
 @shared_task(name=TASK, ignore_result=False)
 def store(*, name: str, content: str) -> dict[str, str]:
-    """Store one."""
+    """Store one artifact by a bare PUT and one commit."""
     _process.store(name, base64.b64decode(content))
     return {"name": name}

@@ -1,4 +1,4 @@
-"""Fills a catalog with artifacts by COPY, as the engine itself would have left them, and their bytes in S3."""
+"""Fills a catalog with artifacts by COPY, in the state in which the engine leaves them, and S3 with their bytes."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ class Made:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What an S3 tier writes beside the bytes."""
+        """The metadata headers that an S3 tier writes with the object."""
         values = {
             "tenant": TENANT,
             "workflow": WORKFLOW,
@@ -51,13 +51,13 @@ class Made:
 
 
 def make(count: int, *, age: timedelta) -> list[Made]:
-    """Return ``count`` artifacts of this age, due since an hour, each with content of its own."""
+    """Return ``count`` artifacts of this age, due for an hour, each with content of its own."""
     now = datetime.now(UTC)
     return [_made(n, content, now - age, now - timedelta(hours=1)) for n in range(count)]
 
 
 def imagine(numbers: range, ages: Callable[[int], timedelta], dues: Callable[[int], timedelta]) -> list[Made]:
-    """Return artifacts without bytes anywhere, of these ages, due after (negative: since) these times."""
+    """Return artifacts without stored bytes; ``ages`` and ``dues`` (from now, negative: past) are by number."""
     now = datetime.now(UTC)
     return [_made(n, lambda p: p.bytes, now - ages(n), now + dues(n)) for n in numbers]
 
@@ -81,20 +81,20 @@ def _made(number: int, content_of: Callable[[UUID], bytes], created: datetime, d
 
 
 def content(placement: UUID) -> bytes:
-    """Return the bytes of a placement."""
+    """Return the content of a placement, derived from its id."""
     return random.Random(placement.int).randbytes(SIZE)  # noqa: S311  bytes, no secret
 
 
 def upload(bare: Bare, bucket: str, made: Sequence[Made]) -> None:
-    """Write the bytes."""
+    """Write the objects of ``made`` into a bucket."""
     with ThreadPoolExecutor(WRITERS) as threads:
         list(threads.map(lambda m: bare.put(bucket, m.location, content(m.placement), m.headers), made))
 
 
 def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
-    """Write the rows; the built-in policy ``default`` governs."""
+    """Write the catalog's rows, governed by the built-in policy ``default``."""
     with psycopg.connect(url) as connection:
-        connection.execute("SET session_replication_role = replica")  # these rows fit each other without being asked
+        connection.execute("SET session_replication_role = replica")  # no checks: the rows are consistent
         policy = connection.execute("SELECT id FROM policies WHERE name = 'default' AND removed_at IS NULL").fetchone()
         assert policy is not None
         connection.execute("INSERT INTO tenants (id, scope) VALUES (%s, %s) ON CONFLICT DO NOTHING", [TENANT, TENANT])
@@ -152,7 +152,7 @@ def catalogue(url: str, rows: Sequence[Made], *, tier: str, step: str) -> None:
 
 
 def tidy(url: str) -> None:
-    """Leave the tables as autovacuum would, some time after they were filled."""
+    """Vacuum and analyze the tables, as autovacuum would some time after they were filled."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")

@@ -1,7 +1,7 @@
-"""One process that works when told: the engine's sweeps as a worker's process runs them, or the bare calls.
+"""A process that works on command: it runs the engine's sweeps as a worker's process does, or the bare calls.
 
-``python -m benchmarks.harness.lane VERB …``: prints ``ready``, waits for a line, works, prints ``done``. Starting and
-connecting is not measured, as a worker does it once.
+``python -m benchmarks.harness.lane VERB …`` prints ``ready``, waits for a line, works, prints ``done``. Starting and
+connecting are not measured, because a worker does both once.
 """
 
 import gc
@@ -25,7 +25,7 @@ Item = tuple[str, str, int]  # location, SHA-256 in base64, size
 
 
 class Job(TypedDict):
-    """What the bare calls are to do, as the file says it."""
+    """The job of the bare calls, as read from its JSON file."""
 
     access: dict[str, str]
     source: str
@@ -34,7 +34,7 @@ class Job(TypedDict):
 
 
 class Lanes:
-    """Some such processes; :meth:`start` before the measurement, :meth:`work` in it."""
+    """A group of lanes; call :meth:`start` before the measurement and :meth:`work` within it."""
 
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[str]] = []
@@ -56,11 +56,11 @@ class Lanes:
             _expect(process, "ready")
 
     def work(self) -> None:
-        """Let all work, and wait until they have done it and ended."""
+        """Start the work of all lanes, and wait until they are done and have ended."""
         self.tell("")
 
     def tell(self, line: str) -> None:
-        """Let all work on what the line says, and wait until they have done it and ended."""
+        """Send ``line`` to all lanes, and wait until they are done and have ended."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write(f"{line}\n")
@@ -74,12 +74,12 @@ class Lanes:
 
 def _expect(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout is not None
-    said = process.stdout.readline().strip()
-    assert said == word, f"a lane said {said!r} instead of {word!r}"
+    line = process.stdout.readline().strip()
+    assert line == word, f"a lane said {line!r} instead of {word!r}"
 
 
 def converge() -> Callable[[str], None]:
-    """Converge what is due, for the run that the line names."""
+    """Return the work of converging due artifacts for the run whose id is the line."""
     keeper = Keeper.open(load())
     keeper.runs.latest(limit=1)
     gc.collect()  # as a worker's process does (worker/signals.py)
@@ -94,7 +94,7 @@ def converge() -> Callable[[str], None]:
 
 
 def bare(task: str, file: str, threads: str) -> Callable[[str], None]:
-    """Do ``task`` (move, delete, put) with the keys of ``file`` by bare calls, so many at once."""
+    """Return the work of ``task`` (move, delete, put) on the items of ``file`` by bare calls in ``threads`` threads."""
     job: Job = json.loads(Path(file).read_text())
     client = Bare(Access(**job["access"]))
     pool = ThreadPoolExecutor(int(threads))
@@ -107,9 +107,9 @@ def bare(task: str, file: str, threads: str) -> Callable[[str], None]:
 
 
 def _move(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
-    """Copy, HEAD and compare; delete the sources by bulks beside the copies that go on."""
+    """Copy, HEAD and compare; delete the sources in bulk while further copies run."""
 
-    def one(item: Item) -> str:
+    def copied(item: Item) -> str:
         key, checksum, size = item
         client.copy(job["target"], key, f"{job['source']}/{key}")
         assert client.head(job["target"], key) == (size, checksum)
@@ -118,7 +118,7 @@ def _move(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
     with ThreadPoolExecutor(1) as deleting:
         bulks = []
         for start in range(0, len(job["items"]), BULK):
-            keys = list(pool.map(one, job["items"][start : start + BULK]))
+            keys = list(pool.map(copied, job["items"][start : start + BULK]))
             bulks.append(deleting.submit(client.delete_many, job["source"], keys))
         for bulk in bulks:
             bulk.result()
@@ -131,7 +131,7 @@ def _delete(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
 
 
 def _put(client: Bare, pool: ThreadPoolExecutor, job: Job) -> None:
-    """Write each of the items anew, under its own key."""
+    """Write a fresh object for each item, under its own key."""
     list(pool.map(lambda item: client.put(job["target"], item[0], content(UUID(item[0][-36:]))), job["items"]))
 
 
@@ -140,7 +140,7 @@ _VERBS: dict[str, Callable[..., Callable[[str], None]]] = {"converge": converge,
 
 
 def main() -> None:
-    """Get ready, wait, work; what is logged is no answer."""
+    """Get ready, wait, work; logs go to stderr, because stdout carries the answers."""
     with redirect_stdout(sys.stderr):
         work = _VERBS[sys.argv[1]](*sys.argv[2:])
         print("ready", file=sys.__stdout__, flush=True)

@@ -1,4 +1,4 @@
-"""The machine under the benchmark: whose the CPU time was, and how much memory a process took at its peak."""
+"""Measurements of the machine: CPU time by this process's family and by others, and a process's peak memory."""
 
 import ctypes
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_CHILD_SUBREAPER = 36
-_STAT_COUNTED = (0, 1, 2, 7)  # user, nice, system, steal; interrupts are mostly ours and are nobody's here
+_STAT_COUNTED = (0, 1, 2, 7)  # user, nice, system, steal; interrupts, mostly caused by us, are not counted
 
 
 def adopt_orphans() -> None:
-    """Have daemons started from here become children of this process, so that their CPU time counts as ours."""
+    """Make daemons started by this process its children, so that their CPU time counts as ours."""
     if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         msg = "this kernel has no subreapers, so the CPU of others can't be told from ours"
         raise OSError(msg)
@@ -20,7 +20,7 @@ def adopt_orphans() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one measured piece of work took: seconds, and CPU in cores by this process's family and by others."""
+    """The cost of one measured piece of work: seconds, and CPU in cores by this process's family and by others."""
 
     seconds: float
     ours: float
@@ -28,14 +28,14 @@ class Usage:
 
 
 class Meter:
-    """Measures from its making to :meth:`read`."""
+    """Measures from its creation to :meth:`read`."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._all, self._family = _all(), _family()
 
     def read(self) -> Usage:
-        """Return what was used since."""
+        """Return the usage since the creation."""
         seconds = time.monotonic() - self._began
         ours = (_family() - self._family) / TICKS / seconds
         others = (_all() - self._all) / TICKS / seconds - ours
@@ -51,7 +51,7 @@ def peak_memory(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak of ``pid`` begin at what it holds now."""
+    """Reset the peak of ``pid`` to the memory that it holds now."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -61,12 +61,12 @@ def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
-    found, pending = [], [root]
+    family, pending = [], [root]
     while pending:
         pid = pending.pop()
-        found.append(pid)
+        family.append(pid)
         pending.extend(children.get(pid, ()))
-    return found
+    return family
 
 
 def _all() -> int:
@@ -75,20 +75,20 @@ def _all() -> int:
 
 
 def _family() -> int:
-    """Ticks of this process and all below it, with what they inherited from children that have ended."""
+    """Return the CPU ticks of this process and all below it, including those of their children that have ended."""
     family = set(descendants(os.getpid()))
     return sum(sum(map(int, fields[11:15])) for pid, fields in _stats() if pid in family)
 
 
 def _stats() -> list[tuple[int, list[str]]]:
     """Return (pid, fields from the state on) of every process."""
-    found = []
+    stats = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
             text = (folder / "stat").read_text()
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
-        found.append((int(folder.name), text.rpartition(")")[2].split()))
-    return found
+        stats.append((int(folder.name), text.rpartition(")")[2].split()))
+    return stats

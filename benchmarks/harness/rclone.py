@@ -1,4 +1,4 @@
-"""The peer rclone, in the versions that are at hand: Debian's, and others given by ``--rclone PATH``."""
+"""The peer rclone: the one on the PATH, or those given by ``--rclone PATH``."""
 
 import argparse
 import os
@@ -14,12 +14,12 @@ TRANSFERS = 32
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
-    """Let the command line name other rclones."""
+    """Add the option ``--rclone``, which names other rclones."""
     parser.add_argument("--rclone", action="append", help="an rclone to compare with; default: the one in PATH")
 
 
 def programs(options: argparse.Namespace) -> list[str]:
-    """Return the rclones to compare with; says so where there is none."""
+    """Return the rclones to compare with; print a remark if there is none."""
     named: list[str] | None = options.rclone
     found = named or [p for p in [shutil.which("rclone")] if p]
     if not found:
@@ -28,7 +28,7 @@ def programs(options: argparse.Namespace) -> list[str]:
 
 
 def version(program: str) -> str:
-    """Return such as ``rclone 1.60.1``."""
+    """Return the program's name and version, such as ``rclone 1.60.1``."""
     words = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout.split()
     return f"rclone {words[1].lstrip('v').removesuffix('-DEV')}"
 

@@ -10,11 +10,11 @@ from enum import StrEnum
 
 from benchmarks.harness.machine import Meter, Usage
 
-QUIET = 0.1  # cores; a round in which others used more is marked, and does not count towards a goal
+QUIET = 0.1  # cores; a round in which other processes used more is marked, and does not count towards a goal
 
 
 class Role(StrEnum):
-    """What a side is to the figure."""
+    """The role of a side in a figure."""
 
     OURS = "ours"
     PEER = "peer"
@@ -35,14 +35,14 @@ class Side:
 
 @dataclass(slots=True)
 class Samples:
-    """What one side took, round by round."""
+    """The usage of one side, round by round."""
 
     side: Side
     usage: list[Usage] = field(default_factory=list)
 
 
 def arguments(doc: str | None, *, items: int) -> argparse.ArgumentParser:
-    """Return the command line that all figures share."""
+    """Return the argument parser that all figures share."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", "--items", type=int, default=items, help=f"how many items (default {items})")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side works (default 5)")
@@ -52,7 +52,7 @@ def arguments(doc: str | None, *, items: int) -> argparse.ArgumentParser:
 
 
 def measure(title: str, sides: Sequence[Side], options: argparse.Namespace) -> list[Samples]:
-    """Let every side work in every round, and print the table. Returns what was measured."""
+    """Run every side in every round, print the table, and return the samples."""
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     order = random.Random(seed)  # noqa: S311  an order, no secret
     chosen = [s for s in sides if not options.only or any(text in s.name for text in options.only)]
@@ -113,6 +113,6 @@ def _rates(samples: Samples, items: int) -> list[float]:
 
 
 def _ratio(one: Samples, other: Samples, items: int) -> str:
-    """Return how many times as fast ``one`` is: median, and least to most, over the rounds."""
+    """Return the ratio of the rates of ``one`` and ``other`` over the rounds: median, and least to most."""
     ratios = [a / b for a, b in zip(_rates(one, items), _rates(other, items), strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"

@@ -1,4 +1,4 @@
-"""What the figures about objects in S3 share: fresh buckets, objects and catalogs, and processes that work."""
+"""The shared setup of the figures about objects in S3: fresh buckets, objects and catalogs, and lanes."""
 
 import base64
 import json
@@ -22,13 +22,13 @@ THREADS = 16  # of each process; the default of engine.io_threads
 
 
 class Scene:
-    """The services and what is on them. ``undo``: the undo window of the built-in policies; there is no grace."""
+    """The services and their content. ``undo``: the undo window of the built-in policies; the grace is zero."""
 
     def __init__(self, stack: ExitStack, *, undo: str) -> None:
         self.place: Path = stack.enter_context(services.folder())
         self.access = stack.enter_context(services.s3(self.place))
         server = stack.enter_context(services.postgres(self.place))
-        # the brake counts, and stops nothing
+        # the limit is so high that the brake counts but stops nothing
         brake = {"TIERKEEPER_ENGINE__BRAKE_COUNT": "1000000"}
         self._more = {"TIERKEEPER_ENGINE__GRACE": "0s", "TIERKEEPER_ENGINE__UNDO": undo, **brake}
         self._databases = services.Databases(server)
@@ -44,7 +44,7 @@ class Scene:
         return self
 
     def objects(self, count: int, *, age: timedelta, buckets: Sequence[str]) -> None:
-        """Make fresh buckets and put ``count`` objects into the first; what was there before is deleted."""
+        """Make fresh buckets and put ``count`` objects into the first; the previous buckets are emptied."""
         for bucket in self.buckets:
             self.bare.empty(bucket)
         self._number += 1
@@ -59,7 +59,7 @@ class Scene:
         self.catalog = self._databases.fresh()
 
     def catalogue(self, tiers: Sequence[str], *, step: str, lanes: int, **options: str) -> None:
-        """Fill a fresh catalog with the objects, the first of ``tiers`` has them; start processes that converge."""
+        """Fill a fresh catalog with the objects as copies in the first of ``tiers``; start lanes that converge."""
         self.fresh_catalog()
         urls = {
             tier: services.tier(self.access, bucket, **options)
@@ -74,14 +74,14 @@ class Scene:
         self.lanes.start([["converge"]] * lanes, env)
 
     def rotate_and_collect(self) -> None:
-        """Let the processes converge what is due, then collect what that doomed."""
+        """Let the lanes converge the due artifacts, then collect the copies that this doomed."""
         assert self._keeper is not None
         run = self._keeper.sweeps.rotate(caller=Caller("benchmark"))
         self.lanes.tell(str(run))
         self._keeper.sweeps.collect(caller=Caller("benchmark"))
 
     def left(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:
-        """Return (tier, state, number) of the catalog's copies, and how many events of each type there are."""
+        """Return (tier, state, number) of the catalog's copies, and the number of events by type."""
         assert self._keeper is not None
         self._keeper.close()
         with psycopg.connect(self.catalog) as connection:
@@ -90,7 +90,7 @@ class Scene:
             return copies.fetchall(), dict(events.fetchall())
 
     def bare_lanes(self, task: str, *, lanes: int, threads: int) -> None:
-        """Start processes for bare calls, each with its share of the objects."""
+        """Start lanes for bare calls, each with its share of the objects."""
         items = [[m.location, base64.b64encode(m.sha256).decode(), m.size] for m in self.made]
         job = {"access": asdict(self.access), "source": self.buckets[0], "target": self.buckets[-1]}
         commands = []
@@ -101,6 +101,6 @@ class Scene:
         self.lanes.start(commands, {})
 
     def holds(self, bucket: str, count: int) -> None:
-        """Raise unless so many objects are in a bucket, besides what a tier's own files are."""
-        found = sum(not reserved.ours(key) for key in self.bare.keys(bucket))
-        assert found == count, f"{bucket} has {found} objects instead of {count}"
+        """Raise AssertionError unless a bucket has ``count`` objects besides a tier's own files."""
+        objects = sum(not reserved.ours(key) for key in self.bare.keys(bucket))
+        assert objects == count, f"{bucket} has {objects} objects instead of {count}"

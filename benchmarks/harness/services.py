@@ -1,4 +1,4 @@
-"""The services that the figures are measured on: PostgreSQL, Valkey and the real S3 server, all started here.
+"""The services on which the figures are measured: PostgreSQL, Valkey and a real S3 server, started by this module.
 
 PostgreSQL and Valkey are the embedded ones with their own settings (every commit is synced to disk); the S3 server is
 the one of ``make test-s3``.
@@ -37,7 +37,7 @@ TUNING = (
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A private folder with a path short enough for sockets."""
+    """Yield a private folder with a path short enough for sockets."""
     path = Path(tempfile.mkdtemp(prefix="tkb-"))
     try:
         yield path
@@ -47,36 +47,36 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def postgres(place: Path) -> Iterator[Postgres]:
-    """A PostgreSQL server with its usual durability."""
+    """Yield a PostgreSQL server with its usual durability."""
     adopt_orphans()  # it makes itself a daemon
-    made = Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING)
-    made.start()
+    server = Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING)
+    server.start()
     try:
-        yield made
+        yield server
     finally:
-        made.stop()
+        server.stop()
 
 
 @contextmanager
 def valkey(place: Path) -> Iterator[Valkey]:
-    """A Valkey server."""
+    """Yield a Valkey server."""
     adopt_orphans()  # as above
-    made = Valkey(place / "vk", place / "vk.sock", place / "vk.log")
-    made.start()
+    server = Valkey(place / "vk", place / "vk.sock", place / "vk.log")
+    server.start()
     try:
-        yield made
+        yield server
     finally:
-        made.stop()
+        server.stop()
 
 
 @contextmanager
 def s3(place: Path) -> Iterator[Access]:
-    """The real S3 server, with nothing in it."""
-    made = s3server.start(log=place / "s3.log", end_with_us=True)
+    """Start a real, empty S3 server and yield the access to it."""
+    server = s3server.start(log=place / "s3.log", end_with_us=True)
     try:
-        yield Access(made.endpoint, s3server.ACCESS_KEY, s3server.SECRET_KEY)
+        yield Access(server.endpoint, s3server.ACCESS_KEY, s3server.SECRET_KEY)
     finally:
-        made.stop()
+        server.stop()
 
 
 def tier(access: Access, bucket: str, **options: str) -> str:
@@ -92,14 +92,14 @@ def tier(access: Access, bucket: str, **options: str) -> str:
 
 
 def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: str) -> dict[str, str]:
-    """Return the settings of a process of ours as its environment; nothing else is to be in it but PATH and HOME.
+    """Return the settings of one of our processes as its environment, to which only PATH and HOME are added.
 
-    Each catalog has a home of its own, as the tiers below it are marked.
+    Each catalog has a home of its own, because the tiers below it are marked.
     """
     return {
         "TIERKEEPER_HOME": str(place / f"home-{urlsplit(catalog).path.strip('/')}"),
         "TIERKEEPER_CATALOG__URL": catalog,
-        "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",  # where the queue is not what is measured
+        "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",  # for figures that use no queue
         **{f"TIERKEEPER_TIERS__{name.upper()}__URL": url for name, url in tiers.items()},
         **more,
     }
@@ -107,17 +107,17 @@ def environment(place: Path, *, catalog: str, tiers: Mapping[str, str], **more: 
 
 @dataclass(frozen=True, slots=True)
 class Environments:
-    """Makes the environment of processes on a catalog, where tiers matter not."""
+    """Makes environments for processes on a catalog, for figures in which tiers do not matter."""
 
     place: Path
 
     def __call__(self, catalog: str) -> dict[str, str]:
-        """Return it for the catalog at this URL."""
+        """Return the environment for the catalog at this URL."""
         return environment(self.place, catalog=catalog, tiers={}, TIERKEEPER_ENGINE__LEASE="10m")
 
 
 def settings(env: Mapping[str, str]) -> Settings:
-    """Return the settings that such an environment makes."""
+    """Return the settings loaded from such an environment."""
     return load(environ=env)
 
 
@@ -129,24 +129,24 @@ def init(env: Mapping[str, str]) -> None:
 
 @dataclass(slots=True)
 class Databases:
-    """Databases, one at a time, with nothing in them."""
+    """Fresh, empty databases, one at a time."""
 
     server: Postgres
     _number: int = 0
     _current: str | None = None
 
     def fresh(self) -> str:
-        """Return the URL of a new database; the one given before is dropped."""
+        """Create a database and return its URL; the previous one is dropped."""
         self.drop()
         self._number += 1
         self._current = f"bench_{self._number}"
         self.server.create_database(self._current)
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
-            connection.execute("CHECKPOINT")  # what was written before is not paid by what is measured next
+            connection.execute("CHECKPOINT")  # so that earlier writes do not slow down the next measurement
         return self.server.url(self._current)
 
     def drop(self) -> None:
-        """Drop the database given last."""
+        """Drop the current database."""
         if self._current is not None:
             with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE {self._current} WITH (FORCE)")

@@ -18,7 +18,7 @@ POOL = ("--pool=prefork", "--concurrency=2", "--loglevel=WARNING")  # as `tierke
 
 
 class Worker:
-    """A worker with two processes; everything it may know is in ``env``."""
+    """A worker with two processes; ``env`` is its whole environment."""
 
     def __init__(self, app: str, env: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as output:
@@ -33,7 +33,7 @@ class Worker:
             )
 
     def wait(self, sender: Celery) -> None:
-        """Wait until it answers."""
+        """Wait until the worker answers."""
         until = time.monotonic() + STARTING
         while not sender.control.ping(timeout=0.5):
             assert time.monotonic() < until, "the worker did not start"
@@ -43,11 +43,11 @@ class Worker:
         return max(peak_memory(pid) for pid in descendants(self._process.pid))
 
     def forget_peak(self) -> None:
-        """Let the peaks begin anew."""
+        """Reset the peaks of its processes."""
         for pid in descendants(self._process.pid):
             forget_peak(pid)
 
     def stop(self) -> None:
-        """Stop it at once; nothing it did is needed any more."""
+        """Kill the worker at once; nothing that it did is needed any more."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -1,4 +1,4 @@
-"""What an application installs to enqueue work for tierkeeper.
+"""The client library with which an application enqueues work for tierkeeper.
 
 ``contract`` holds the names, queues and argument models and imports no Celery; ``TierkeeperClient`` is loaded on
 first use, so that ``import tierkeeper_client.contract`` stays light.
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["TierkeeperClient"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's __getattr__ returns whatever was asked for
-    """Load the client, and with it Celery, when it is first asked for."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's __getattr__ returns any type
+    """Import the client, and with it Celery, on first access."""
     if name == "TierkeeperClient":
         from tierkeeper_client.client import TierkeeperClient  # noqa: PLC0415  lazy on purpose, see above
 

@@ -1,7 +1,7 @@
 """The typed way to enqueue work: every method sends one message and returns a :class:`Handle`.
 
 A message carries names and small content only; larger content is staged first. Sending needs the broker alone;
-results are read from the result store only when a handle is asked.
+results are read from the result store only through a handle.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ from tierkeeper_client.staging import Staging, Upload, open_staging
 
 __all__ = ["Handle", "TierkeeperClient"]
 
-PRODUCER_TIMEOUT = 2  # seconds; a producer would rather hear "no" than wait
+PRODUCER_TIMEOUT = 2  # seconds; a producer is to fail fast rather than wait
 
 
 class TierkeeperClient:
     """Enqueues work for tierkeeper. Safe to share between threads; make one after a fork.
 
-    ``result_url`` None: fire and forget, nothing is kept. ``staging_url``: where content over ``inline_limit`` bytes
-    goes, the worker's own staging area (``file:///shared/folder``, or ``s3://bucket/prefix?endpoint=…`` with the extra
+    ``result_url`` None: fire and forget, no result is kept. ``staging_url``: the workers' staging area, for content
+    over ``inline_limit`` bytes (``file:///shared/folder``, or ``s3://bucket/prefix?endpoint=…`` with the extra
     ``tierkeeper-client[s3]``). ``keys`` (``ID:BASE64,…``, the workers' ``messages.keys``): messages are signed with the
-    first of them. Every method raises InvalidInput before anything is sent, BrokerUnavailable within
-    seconds if the broker does not answer, and StagingUnavailable.
+    first of them. Every method raises InvalidInput before anything is sent, BrokerUnavailable within seconds if the
+    broker does not answer, and StagingUnavailable.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class TierkeeperClient:
     ) -> None:
         ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False)
-        # Without a backend here: sending must not wait for the result store. The worker writes the result to its own.
+        # No backend for the sender: sending must not wait for the result store. The worker has its own URL of it.
         self._sender.conf.update(
             shared_settings(broker_url, socket_timeout=PRODUCER_TIMEOUT, connect_timeout=PRODUCER_TIMEOUT)
         )
         try:
-            connection = self._sender.connection_for_write()  # not made yet, only asked what it raises
+            connection = self._sender.connection_for_write()  # not opened, only queried for the errors that it raises
             broker_errors = (*connection.connection_errors, *connection.channel_errors)
         except (KeyError, ModuleNotFoundError) as error:
             raise InvalidInput(
@@ -73,7 +73,7 @@ class TierkeeperClient:
             self._results = Celery("tierkeeper_results", set_as_current=False)
             self._results.conf.update(shared_settings(broker_url, result_url))
         self._staging: Staging | None = None if staging_url is None else open_staging(staging_url)
-        # without a result store nobody can read a result; with one, each task knows whether it has any
+        # without a result store no result can be read; with one, each task decides whether it keeps its result
         self._options: dict[str, Any] = {"ignore_result": True} if result_url is None else {}
         self._inline_limit = inline_limit
         self._actor = actor
@@ -95,8 +95,8 @@ class TierkeeperClient:
     ) -> Handle:
         """Store bytes, a file, a stream from its current position, or a source URL (``str``) as the next version.
 
-        The same content and metadata as the latest version is no new version unless ``force``. ``created`` (aware,
-        past) gives an age. Content sent from here is checked against its SHA-256 when it is stored.
+        Content and metadata equal to the latest version's make no new version, unless ``force``. ``created`` (aware,
+        in the past) sets the age. Content that the client reads is checked against its SHA-256 when it is stored.
         """
         described: dict[str, Any] = {
             "tenant": tenant,
@@ -115,13 +115,13 @@ class TierkeeperClient:
         return self.send(TaskName.STORE, arguments, key=key, correlation=correlation)
 
     def content(self, content: bytes | Path | BinaryIO | str) -> contract.Content:
-        """Return ``content`` as a :class:`StoreArgs` for :meth:`store_many` carries it: inline, staged or a source."""
+        """Return ``content`` for a :class:`StoreArgs` of :meth:`store_many`: inline, staged or a source."""
         return self._take(content)[0]
 
     def store_many(
         self, items: Iterable[contract.StoreArgs], *, key: str | None = None, correlation: str | None = None
     ) -> Handle:
-        """Store up to 1000 small artifacts with one message; ``results`` has an outcome for each, in their order."""
+        """Store up to 1000 small artifacts with one message; ``results`` has one outcome each, in their order."""
         arguments = contract.validated(contract.StoreManyArgs, {"items": list(items)})
         return self.send(TaskName.STORE_MANY, arguments, key=key, correlation=correlation)
 
@@ -135,7 +135,7 @@ class TierkeeperClient:
         key: str | None = None,
         correlation: str | None = None,
     ) -> Handle:
-        """Move to ``to_tier``, in either direction, until the next phase of its policy begins."""
+        """Move an artifact to ``to_tier``, in either direction, until the next phase of its policy begins."""
         fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier}
         return self.send(
             TaskName.PROMOTE, contract.validated(contract.PromoteArgs, fields), key=key, correlation=correlation
@@ -150,7 +150,7 @@ class TierkeeperClient:
         key: str | None = None,
         correlation: str | None = None,
     ) -> Handle:
-        """Move to the coldest tier, for good."""
+        """Move an artifact to the coldest tier, for good."""
         fields = _fields(ref, all_versions=all_versions, reason=reason)
         return self.send(
             TaskName.ARCHIVE, contract.validated(contract.ArchiveArgs, fields), key=key, correlation=correlation
@@ -167,7 +167,7 @@ class TierkeeperClient:
         key: str | None = None,
         correlation: str | None = None,
     ) -> Handle:
-        """Have a copy in ``to_tier`` (default: the hottest) too, for ``days`` or for good."""
+        """Add a copy in ``to_tier`` (default: the hottest), for ``days`` or for good."""
         fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier, "days": days}
         return self.send(
             TaskName.RESTORE, contract.validated(contract.RestoreArgs, fields), key=key, correlation=correlation
@@ -182,7 +182,7 @@ class TierkeeperClient:
         key: str | None = None,
         correlation: str | None = None,
     ) -> Handle:
-        """Delete; it can be undeleted while the undo window of its policy lasts."""
+        """Delete an artifact; it can be undeleted while the undo window of its policy lasts."""
         fields = _fields(ref, all_versions=all_versions, reason=reason)
         return self.send(
             TaskName.PURGE, contract.validated(contract.PurgeArgs, fields), key=key, correlation=correlation
@@ -211,10 +211,10 @@ class TierkeeperClient:
         key: str | None = None,
         correlation: str | None = None,
     ) -> Handle:
-        """Send any task of the contract; a sweep takes no arguments and keeps no result (look at its run instead).
+        """Send any task of the contract; a sweep takes no arguments and keeps no result (see its run instead).
 
-        ``key`` (default: fresh) becomes the task id: a second message with it returns the first one's result.
-        ``correlation`` goes into the worker's log and the audit log (default: the task id).
+        ``key`` (default: a fresh one) becomes the task id: a second message with it returns the first one's result.
+        ``correlation`` is written to the worker's log and the audit log (default: the task id).
         """
         task_id = key or str(uuid4())
         contract.check_key(task_id)
@@ -235,7 +235,7 @@ class TierkeeperClient:
         return Handle(id=task_id, _results=self._results)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._sender.close()
         if self._results is not None:
             self._results.close()
@@ -274,7 +274,7 @@ def _fields(ref: contract.ArtifactRef, *, all_versions: bool, reason: str | None
 
 
 def _shown(kwargs: Mapping[str, Any]) -> str:
-    """What Flower and the log show of a message; Celery's own form would copy inline content into the headers."""
+    """Return the text of the arguments for Flower and logs; Celery's own would copy inline content into the headers."""
     if "items" in kwargs:
         return f"{len(kwargs['items'])} items"
     return repr({key: value for key, value in kwargs.items() if key not in {"content", "metadata", "tags"}})

@@ -1,6 +1,6 @@
-"""What a producer and a worker agree on: task names, queues, argument models. No Celery here.
+"""The contract between producers and workers: task names, queues, argument models. No Celery here.
 
-Task names and field names are stable: a message of an old producer is understood by a new worker.
+Task names and field names are stable: a new worker understands the messages of an old producer.
 """
 
 import base64
@@ -29,11 +29,11 @@ from tierkeeper_client.identifiers import check_name, check_segment
 INLINE_LIMIT = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
 STORE_MANY_LIMIT = 1000  # items of one message
 
-CORRELATION_HEADER = "tierkeeper_correlation"  # goes from the producer through log and events; default: the task id
-ACTOR_HEADER = "tierkeeper_actor"  # who asked, as the audit log names it
-AGAIN_HEADER = "tierkeeper_again"  # the catalog kept this message, and it is sent once more
-MAX_HEADER = 200  # characters of either that are kept
-MAX_KEY = 200  # characters of a task id: the catalog finds by it what was delivered before
+CORRELATION_HEADER = "tierkeeper_correlation"  # set by the producer, written to log and events; default: the task id
+ACTOR_HEADER = "tierkeeper_actor"  # the actor that the audit log names
+AGAIN_HEADER = "tierkeeper_again"  # marks a message that the catalog kept and that is sent again
+MAX_HEADER = 200  # characters of these headers that are kept
+MAX_KEY = 200  # characters of a task id, by which the catalog recognises a second delivery
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
 
@@ -46,7 +46,7 @@ def check_key(key: str) -> None:
 
 
 class TaskName(StrEnum):
-    """Every task, by the name that stands in its messages."""
+    """Every task, by its name in messages."""
 
     STORE = "tierkeeper.store"
     STORE_MANY = "tierkeeper.store_many"
@@ -107,9 +107,9 @@ def _segment(value: str, info: ValidationInfo) -> str:
 def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
     """Return ``value`` as the catalog reads it back: JSON without NUL, lone surrogates, NaN and infinity."""
     if isinstance(value, Mapping):
-        return {_key(key): _storable(one) for key, one in value.items()}
+        return {_key(key): _storable(member) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_storable(one) for one in value]
+        return [_storable(member) for member in value]
     if isinstance(value, str):
         if "\0" in value:
             msg = f"{value[:_SHOWN]!r} has a NUL character; leave it out"
@@ -131,7 +131,7 @@ def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
 def _key(value: Any) -> str:  # noqa: ANN401  any key of a mapping
     if not isinstance(value, str):
         msg = f"the key {str(value)[:_SHOWN]!r} is a {type(value).__name__}, and keys of JSON are text; send it as text"
-        raise ValueError(msg)  # noqa: TRY004  what a validator tells pydantic with
+        raise ValueError(msg)  # noqa: TRY004  pydantic's validators raise ValueError
     return str(_storable(value))
 
 
@@ -141,13 +141,13 @@ Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Message(BaseModel):
-    """What all argument models share: unknown fields are refused, instances do not change."""
+    """The base of all argument models: unknown fields are refused, instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ArtifactRef(Message):
-    """Names an artifact: the latest version, or the one given."""
+    """A reference to an artifact: to ``version``, or to the latest version if that is None."""
 
     tenant: Segment
     workflow: Segment
@@ -160,7 +160,7 @@ class ArtifactRef(Message):
 
 
 class InlineContent(Message):
-    """Small content, in the message itself, base64."""
+    """Small content within the message, in base64."""
 
     kind: Literal["inline"] = "inline"
     data: str
@@ -181,12 +181,12 @@ class InlineContent(Message):
         return cls(data=base64.b64encode(content).decode())
 
     def content(self) -> bytes:
-        """Return the bytes."""
+        """Return the decoded bytes."""
         return base64.b64decode(self.data)
 
 
 class StagedContent(Message):
-    """Content that the client wrote into the staging tier: ``name`` is the one file or object there."""
+    """Content that the client wrote into the staging area; ``name`` is the name of its file or object."""
 
     kind: Literal["staged"] = "staged"
     name: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -212,9 +212,9 @@ class StoreArgs(Message):
     content_type: Annotated[Text, Field(max_length=255)] = "application/octet-stream"
     metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
-    created: datetime | None = None  # past only; how imports give an age
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # refused if the bytes differ
-    force: bool = False  # a new version even if nothing changed
+    created: datetime | None = None  # in the past only; sets the age of imported content
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # the store is refused if the bytes differ
+    force: bool = False  # make a new version even if nothing changed
 
     @field_validator("created")
     @classmethod
@@ -226,19 +226,19 @@ class StoreArgs(Message):
 
 
 class StoreManyArgs(Message):
-    """Arguments of ``tierkeeper.store_many``: small artifacts, an outcome for each."""
+    """Arguments of ``tierkeeper.store_many``: small artifacts, each with an outcome of its own."""
 
     items: Annotated[list[StoreArgs], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
 
 
 class StoreManyMessage(Message):
-    """A ``tierkeeper.store_many`` as a worker takes it: whether an item can be used is each item's own affair."""
+    """Arguments of ``tierkeeper.store_many`` as a worker reads them: items are validated one by one later."""
 
     items: Annotated[list[Any], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
 
 
 class VerbArgs(Message):
-    """What every verb names: an artifact, one version of it, or all of them."""
+    """The base of all verbs' arguments: an artifact's latest version, one version of it, or all its versions."""
 
     tenant: Segment
     workflow: Segment
@@ -255,7 +255,7 @@ class VerbArgs(Message):
         return self
 
     def ref(self) -> ArtifactRef:
-        """Return the reference these arguments name."""
+        """Return the reference to the artifact that these arguments name."""
         return ArtifactRef(tenant=self.tenant, workflow=self.workflow, name=self.name, version=self.version)
 
 
@@ -270,7 +270,7 @@ class ArchiveArgs(VerbArgs):
 
 
 class RestoreArgs(VerbArgs):
-    """Arguments of ``tierkeeper.restore``: a copy in the hottest tier too, for ``days``, or for good."""
+    """Arguments of ``tierkeeper.restore``: add a copy in ``to_tier`` (None: the hottest), for ``days`` or for good."""
 
     to_tier: Segment | None = None
     days: Annotated[float, Field(gt=0, le=MAX_DAYS)] | None = None
@@ -285,13 +285,13 @@ class UndeleteArgs(VerbArgs):
 
 
 class RunArgs(Message):
-    """Arguments of a task that works for a run."""
+    """Arguments of a task that works for the run ``run``."""
 
     run: UUID
 
 
 class SweepArgs(Message):
-    """Arguments of a sweep: none, the catalog knows what is due."""
+    """Arguments of a sweep: none, because the catalog records what is due."""
 
 
 VERB_ARGS: dict[TaskName, type[Message]] = {
@@ -328,7 +328,7 @@ def validated(model: type[M], arguments: Mapping[str, Any]) -> M:
 
 
 def _shown(value: object) -> object:
-    """A value short enough for a message: content never travels back in an error."""
+    """Return a value shortened for an error message, so that errors never carry content back."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else repr(value)

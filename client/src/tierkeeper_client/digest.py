@@ -1,4 +1,4 @@
-"""The one streaming digest: SHA-256 always, and whatever else is asked for, in one pass over the bytes."""
+"""The one streaming digest: SHA-256 always, and other hashes on request, in one pass over the bytes."""
 
 import hashlib
 from typing import BinaryIO, Final
@@ -8,9 +8,9 @@ CHUNK: Final = 1024 * 1024  # bytes read at a time
 
 
 class Digest:
-    """The size in bytes and the hashes of what was added so far.
+    """The size in bytes and the hashes of the bytes added so far.
 
-    ``others``: names of :mod:`hashlib` beside SHA-256, of which :meth:`of` returns the hash. MD5 is one for ETags.
+    ``others``: names of :mod:`hashlib` algorithms beside SHA-256 (MD5 for ETags); :meth:`of` returns their hashes.
     """
 
     def __init__(self, *others: str) -> None:
@@ -26,16 +26,16 @@ class Digest:
 
     @property
     def sha256(self) -> bytes:
-        """The SHA-256 of what was added."""
+        """The SHA-256 (32 bytes) of the bytes added so far."""
         return self.of(SHA256)
 
     def of(self, algorithm: str) -> bytes:
-        """Return the hash by one of the algorithms; KeyError where it was not asked for."""
+        """Return the hash by one of the algorithms. Raises KeyError for one that was not requested."""
         return self._hashes[algorithm].digest()
 
 
 def digest_of(file: BinaryIO) -> Digest:
-    """Read a file from where it stands to its end, in pieces; return the digest of what came."""
+    """Read a file in pieces from its current position to its end; return the digest of these bytes."""
     digest = Digest()
     while piece := file.read(CHUNK):
         digest.add(piece)

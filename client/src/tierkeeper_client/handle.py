@@ -1,4 +1,4 @@
-"""What a producer holds of a message it sent: the way to its result."""
+"""The handle of a sent message, by which a producer gets its result."""
 
 import time
 from dataclasses import dataclass, field
@@ -39,10 +39,10 @@ class Handle:
         deadline = time.monotonic() + timeout
         pause = _FIRST_POLL
         while (meta := self._meta())["status"] not in states.READY_STATES:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 raise ResultPending(task=self.id, timeout=timeout)
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, remaining))
             pause = min(pause * 1.5, _LAST_POLL)
         answer = meta["result"]
         if meta["status"] != states.SUCCESS or not isinstance(answer, dict):
@@ -55,14 +55,14 @@ class Handle:
         if self._results is None:
             raise ResultUnavailable(task=self.id, reason="the client has no result_url")
         try:
-            # A fresh read, not a subscription: that is safe from any thread, and leaves nothing behind in the client.
+            # A fresh read, not a subscription: it is safe from any thread and leaves no state in the client.
             return self._results.backend.get_task_meta(self.id, cache=False)
         except (CeleryError, KombuError, RedisError, OSError) as error:
             raise ResultUnavailable(task=self.id, reason=cause_of(error)) from error
 
 
 def cause_of(error: BaseException) -> str:
-    """The words of the innermost cause: Celery wraps what the socket said."""
+    """Return the message of the innermost cause, because Celery wraps the socket's error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).rstrip(".") or type(error).__name__

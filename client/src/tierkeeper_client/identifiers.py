@@ -1,6 +1,6 @@
-r"""What a tenant, a workflow and a name may look like.
+r"""The rules for the names of tenants, workflows and artifacts.
 
-The rules are those of the documents plus what keeps a name safe on every store: no traversal, no absolute
+They are the rules of the source documents plus those that make a name safe on every store: no traversal, no absolute
 path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
 """
 
@@ -63,7 +63,7 @@ def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one retu
     bad = sorted(FORBIDDEN & set(segment))
     if bad:
         return f"it has {', '.join(map(repr, bad))}", 'Leave out \\ : * ? " < > |.'
-    # Cc, Cf, Zl, Zp, Cs, Co, Cn: nothing that is invisible, unassigned or steers a terminal
+    # Cc, Cf, Zl, Zp, Cs, Co, Cn: characters that are invisible, unassigned or control a terminal
     if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"} for c in segment):
         return "it has a control or invisible character", "Leave it out."
     composed = unicodedata.normalize("NFC", segment)

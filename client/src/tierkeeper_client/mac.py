@@ -1,9 +1,10 @@
-"""Signs messages, so that a worker that has keys can refuse what somebody else wrote into the broker.
+"""Signs messages, so that a worker with keys can refuse messages that others wrote into the broker.
 
-HMAC-SHA256 over who, what and when, and over the bytes of the body as they travel: nothing of a message has to be
-parsed before it is known to be ours. The value of the header ``tierkeeper_mac`` is ``1:KEY ID:UNIX TIME:HEX``.
+HMAC-SHA256 over the key id, the time, the headers in :data:`COVERED`, and the bytes of the body as they are sent:
+no message is parsed before its signature is verified. The value of the header ``tierkeeper_mac`` is
+``1:KEY ID:UNIX TIME:HEX``.
 
-Pure: ``signing`` puts it on messages, the worker's consumer asks it.
+Pure: ``signing`` adds the header to messages, the worker's consumer verifies it.
 """
 
 import base64
@@ -22,9 +23,9 @@ from tierkeeper_client.errors import InvalidInput
 
 MAC_HEADER: Final = "tierkeeper_mac"
 VERSION: Final = "1"
-#: the headers that decide what a worker does with a message, and for whom; the rest is for people to look at
+#: the headers that determine what a worker does with a message and as which actor; the others are informative
 COVERED: Final = ("task", "id", "eta", "expires", "retries", CORRELATION_HEADER, ACTOR_HEADER, AGAIN_HEADER)
-LEAST_BYTES: Final = 16  # of a secret; 32 are as good as the hash
+LEAST_BYTES: Final = 16  # of a secret; more than 32 add no strength
 
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _MOMENT: Final = re.compile(r"[0-9]{1,12}")
@@ -32,13 +33,13 @@ _MOMENT: Final = re.compile(r"[0-9]{1,12}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyRing:
-    """Named secrets. The first signs, all verify: to change a key, put the new one first and drop the old one later."""
+    """Named secrets. The first signs, all verify; to rotate a key, put the new one first and drop the old one later."""
 
     keys: Mapping[str, bytes]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``ID:BASE64,ID:BASE64,…``; raises InvalidInput, which never shows a secret."""
+        """Parse ``ID:BASE64,ID:BASE64,…``. Raises InvalidInput, which never shows a secret."""
         keys: dict[str, bytes] = {}
         for at, part in enumerate(filter(None, (piece.strip() for piece in text.split(","))), start=1):
             name, _, encoded = part.partition(":")
@@ -55,13 +56,13 @@ class KeyRing:
         return cls(keys)
 
     def sign(self, headers: Mapping[str, Any], body: bytes, *, at: float | None = None) -> str:
-        """Return the value of the header for a message that is sent now."""
+        """Return the value of the header for a message that is sent ``at`` a unix time (None: now)."""
         name = next(iter(self.keys))
         moment = str(int(time.time() if at is None else at))
         return f"{VERSION}:{name}:{moment}:{self._mac(name, moment, headers, body)}"
 
     def problem(self, headers: Mapping[str, Any], body: bytes, *, max_age: float, now: float | None = None) -> str:
-        """Return in words why a message is not to be trusted; empty if it is. ``max_age`` in seconds, either way."""
+        """Return in words why a message is not trusted; empty if it is. ``max_age``: seconds in the past or future."""
         value = headers.get(MAC_HEADER)
         if value is None:
             return "it is not signed"
@@ -76,8 +77,8 @@ class KeyRing:
         return ""
 
     def _mac(self, name: str, moment: str, headers: Mapping[str, Any], body: bytes) -> str:
-        said = [VERSION, name, moment, [headers.get(header) for header in COVERED], hashlib.sha256(body).hexdigest()]
-        text = json.dumps(said, separators=(",", ":"), default=repr)
+        signed = [VERSION, name, moment, [headers.get(header) for header in COVERED], hashlib.sha256(body).hexdigest()]
+        text = json.dumps(signed, separators=(",", ":"), default=repr)
         return hmac.new(self.keys[name], text.encode(), hashlib.sha256).hexdigest()
 
 

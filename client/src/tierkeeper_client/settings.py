@@ -1,7 +1,7 @@
 """The Celery settings that producers and workers share: queues, routes, JSON only, finite time-outs.
 
-The time-outs are measured ones: with the defaults a half-open connection to Redis is never noticed and a publish to
-a broker that accepts and never answers hangs for more than a minute.
+The time-outs follow from measurements: with Celery's defaults a half-open connection to Redis is never noticed, and a
+publish to a broker that accepts connections but never answers hangs for more than a minute.
 """
 
 from datetime import timedelta
@@ -14,9 +14,9 @@ from tierkeeper_client.contract import Queue as QueueName
 
 SOCKET_TIMEOUT = 10  # seconds without an answer until a connection counts as dead
 CONNECT_TIMEOUT = 5  # seconds
-HEALTH_CHECK_INTERVAL = 5  # seconds a Redis connection may be idle before it is asked first
+HEALTH_CHECK_INTERVAL = 5  # seconds a Redis connection may be idle before it is checked prior to use
 HEARTBEAT = 10  # seconds, AMQP
-VISIBILITY_TIMEOUT = timedelta(hours=1)  # how long Redis waits for an acknowledgement before it delivers again
+VISIBILITY_TIMEOUT = timedelta(hours=1)  # time without an acknowledgement after which Redis delivers a message again
 RESULT_EXPIRES = timedelta(hours=1)
 
 
@@ -26,7 +26,7 @@ def queues() -> tuple[Queue, ...]:
 
 
 def is_amqp(broker_url: str) -> bool:
-    """Whether ``broker_url`` names an AMQP broker (RabbitMQ)."""
+    """Return True if ``broker_url`` names an AMQP broker (RabbitMQ)."""
     return broker_url.split("://", 1)[0] in {"amqp", "amqps", "pyamqp"}
 
 
@@ -56,19 +56,19 @@ def shared_settings(
         "broker_heartbeat": HEARTBEAT if is_amqp(broker_url) else 0,
         "redis_socket_timeout": socket_timeout,
         "redis_socket_connect_timeout": connect_timeout,
-        "redis_socket_keepalive": not (result_url or "").startswith("redis+socket:"),  # unix sockets have none
+        "redis_socket_keepalive": not (result_url or "").startswith("redis+socket:"),  # unix sockets have no keepalive
         "redis_backend_health_check_interval": HEALTH_CHECK_INTERVAL,
         "result_backend_transport_options": {"retry_policy": {"max_retries": 3, "interval_step": 0.5}},
         "result_expires": result_expires,
         "task_queues": queues(),
         "task_routes": {str(task): {"queue": str(queue)} for task, queue in QUEUE_OF.items()},
         "task_default_queue": str(QueueName.MAINTENANCE),
-        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue that nobody serves
+        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue without a worker
         "task_serializer": "json",
         "result_serializer": "json",
         "event_serializer": "json",
         "accept_content": ["json"],
-        "task_send_sent_event": True,  # Flower sees what waits
+        "task_send_sent_event": True,  # shows waiting tasks in Flower
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2},
         "enable_utc": True,
         "timezone": "UTC",

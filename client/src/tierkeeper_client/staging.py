@@ -1,7 +1,7 @@
-"""Where content that is too large for a message waits for its worker: a folder that both see, or an S3 prefix.
+"""The staging area for content that is too large for a message: a folder shared with the workers, or an S3 prefix.
 
-One file or object for each upload, named by a fresh UUID, visible only when it is complete. The worker takes it when
-the message arrives; what no message claims is deleted after a time to live.
+Each upload is one file or object, named by a fresh UUID and visible only when complete. The worker takes it when the
+message arrives; an upload that no message claims is deleted after a time to live.
 """
 
 import os
@@ -14,13 +14,13 @@ from tierkeeper_client import urls
 from tierkeeper_client.digest import CHUNK, Digest
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 
-PARTIAL = ".part"  # suffix of a file that is still being written, or was left by a producer that died
+PARTIAL = ".part"  # suffix of a file that is being written, or was left by a dead producer
 CONNECT_TIMEOUT = 5  # seconds
 READ_TIMEOUT = 30
 
 
 class Upload:
-    """Reads ``head`` and then the rest of ``content``, hashing what passes; a file as far as boto3 is concerned."""
+    """Reads ``head`` and then the rest of ``content``, and hashes the bytes read; a file-like object for boto3."""
 
     def __init__(self, content: BinaryIO, head: bytes = b"") -> None:
         self._content = content
@@ -29,11 +29,11 @@ class Upload:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256, in hex, of what was read so far."""
+        """The SHA-256, in hex, of the bytes read so far."""
         return self._digest.sha256.hex()
 
     def read(self, size: int = CHUNK) -> bytes:
-        """Return ``size`` bytes, fewer only at the end (a pipe gives what it has; this asks again)."""
+        """Return ``size`` bytes, fewer only at the end; short reads, as of a pipe, are continued."""
         parts = [self._head[:size]]
         self._head = self._head[size:]
         missing = size - len(parts[0])
@@ -50,20 +50,20 @@ class Staging(ABC):
 
     @abstractmethod
     def put(self, upload: Upload) -> str:
-        """Write all of ``upload`` durably and return the name it has there. Raises StagingUnavailable."""
+        """Write all of ``upload`` durably and return its name in the area. Raises StagingUnavailable."""
 
 
 class FolderStaging(Staging):
     """A folder that producers and workers share.
 
-    Only ``tierkeeper init`` makes it: one that is missing may not be mounted, and what were left there no worker finds.
+    Only ``tierkeeper init`` makes it: a missing folder may not be mounted, and no worker would find an upload there.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, upload: Upload) -> str:
-        """Write beside, sync, rename; a refused or interrupted upload leaves nothing."""
+        """Write a partial file, sync and rename it; a failed or interrupted upload leaves no file."""
         name = str(uuid4())
         partial = self._folder / (name + PARTIAL)
         try:
@@ -89,7 +89,7 @@ class FolderStaging(Staging):
 def open_staging(url: str) -> Staging:
     """Return the staging area at ``url``: ``file:///folder`` or ``s3://bucket/prefix?endpoint=…&region=…``.
 
-    Raises InvalidInput for another kind of URL, StagingUnavailable where the extra for S3 is not installed.
+    Raises InvalidInput for another kind of URL, StagingUnavailable if the extra for S3 is not installed.
     """
     try:
         place = urls.parse(url)
@@ -115,7 +115,7 @@ def open_staging(url: str) -> Staging:
 
 
 def _shown(url: str) -> str:
-    """Return ``url`` without its options: they may be secrets."""
+    """Return ``url`` without its options, which may be secrets."""
     return url.partition("?")[0]
 
 

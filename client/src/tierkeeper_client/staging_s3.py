@@ -15,7 +15,7 @@ from tierkeeper_client.staging import CONNECT_TIMEOUT, READ_TIMEOUT, Staging, Up
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# of the options that a tier's URL may have, those that make sense for an upload
+# the options of a tier's URL that apply to an upload
 OPTIONS = frozenset({"endpoint", "region", "profile", "addressing", "access_key", "secret_key", "session_token"})
 
 
@@ -55,7 +55,7 @@ class S3Staging(Staging):
         )
 
     def put(self, upload: Upload) -> str:
-        """Upload in parts where it is large; the object appears when the last one is there."""
+        """Upload in parts if it is large; the object appears when the last part is complete."""
         name = str(uuid4())
         try:
             self._client.upload_fileobj(cast("Any", upload), self._bucket, self._prefix + name)

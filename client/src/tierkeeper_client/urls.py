@@ -1,7 +1,6 @@
-"""Reads the URLs of places, a tier or the staging area, with their options: one reader for servers and clients.
+"""Parses the URLs of places (tiers, the staging area) with their options, for servers and clients alike.
 
-A ``+`` is a plus, as in every URL but those that a browser's form makes: secret keys have it, and so have folders. A
-blank is ``%20``.
+A ``+`` is a plus sign, unlike in a browser's form data, because secret keys and folders contain it. A blank is ``%20``.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ class UnusableUrl(ValueError):  # noqa: N818  what it says is the adjective of t
 
 @dataclass(frozen=True, slots=True)
 class PlaceUrl:
-    """A URL in its parts; ``path`` and the options are decoded, ``host`` is as it was written."""
+    """A URL in its parts; ``path`` and the options are decoded, ``host`` is not."""
 
     scheme: str
     host: str
@@ -29,7 +28,7 @@ class PlaceUrl:
 
 
 def parse(url: str) -> PlaceUrl:
-    """Read ``SCHEME://HOST/PATH?OPTION=VALUE&…``; raises UnusableUrl."""
+    """Parse ``SCHEME://HOST/PATH?OPTION=VALUE&…``. Raises UnusableUrl."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -40,7 +39,7 @@ def parse(url: str) -> PlaceUrl:
 
 
 def literal(url: str) -> str:
-    """Return ``url`` with each ``+`` of its query written as ``%2B``, for readers that would make a blank of it."""
+    """Return ``url`` with each ``+`` of its query written as ``%2B``, for parsers that would read it as a blank."""
     place, mark, query = url.partition("?")
     return place + mark + query.replace("+", "%2B")
 
