@@ -1,4 +1,4 @@
-"""What all tables share: naming of constraints, time stamps with a zone, UUIDv7 keys made by the application."""
+"""The base of all tables: names of constraints, time stamps with a zone, UUIDv7 keys made by the application."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ class Xid8(UserDefinedType[int]):
     cache_ok = True
 
     def get_col_spec(self, **_kw: object) -> str:
-        """Return its name in SQL."""
+        """Return the type's name in SQL."""
         return "xid8"
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], int | None]:

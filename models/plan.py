@@ -9,7 +9,7 @@ from models.base import Base
 
 
 class Plan(Base):
-    """What a run would do, stored with the policy versions it was made for and an end of validity."""
+    """The stored actions of a run to come, with the policy versions that they rest on and an end of validity."""
 
     __tablename__ = "plans"
 
@@ -25,7 +25,7 @@ class Plan(Base):
 
 
 class PlanItem(Base):
-    """One item of a plan: what would be done to one artifact at one revision, and why."""
+    """One item of a plan: the action for one artifact at one revision, and its reason."""
 
     __tablename__ = "plan_items"
     __table_args__ = (Index("ix_plan_items_artifact_id", "artifact_id"),)
@@ -33,7 +33,7 @@ class PlanItem(Base):
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
     artifact_id: Mapped[UUID] = mapped_column(primary_key=True)
     revision: Mapped[int] = mapped_column(BigInteger)
-    policy: Mapped[str]  # name and version of what governs it
+    policy: Mapped[str]  # name and version of the governing policy
     action: Mapped[str]
     target: Mapped[list[str]]
     rule: Mapped[str]

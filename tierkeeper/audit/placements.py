@@ -11,7 +11,7 @@ from tierkeeper.base.states import PlacementState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacementPayload(Payload):
-    """The only kind of event whose subject is a placement: its end."""
+    """An event whose subject is a placement; a placement has only one, at its end."""
 
     kind: ClassVar[SubjectKind] = SubjectKind.PLACEMENT
 

@@ -71,13 +71,13 @@ class RunState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     AWAITING_APPROVAL = "awaiting approval"
-    APPROVED = "approved"  # its sweep may go on
+    APPROVED = "approved"  # its sweep may act on what it counted
     REJECTED = "rejected"
     ABANDONED = "abandoned"
 
 
 class RunKind(StrEnum):
-    """What a run does."""
+    """The kind of work of a run."""
 
     ROTATE = "rotate"
     CLEAN_HOT = "clean_hot"
@@ -86,10 +86,10 @@ class RunKind(StrEnum):
     VERIFY = "verify"
     RECONCILE = "reconcile"
     MAINTAIN = "maintain"
-    PURGE = "purge"  # what the brake stopped
+    PURGE = "purge"  # deletions that the brake stopped
     APPLY = "apply"  # of a stored plan
     DUMP = "dump"
-    REBUILD = "rebuild"  # also what an accepted restore takes over
+    REBUILD = "rebuild"  # also the takeover by an accepted restore
 
 
 class Outcome(StrEnum):

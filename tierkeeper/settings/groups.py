@@ -212,7 +212,7 @@ class StagingSettings(Group):
 
 
 class SourceSettings(Group):
-    """What ``store`` may fetch by URL; nothing by default. Write several separated by commas."""
+    """The places from which ``store`` may fetch by URL; none by default. Several are separated by commas."""
 
     allowed_roots: Annotated[list[Folder], BeforeValidator(_listed)] = Field(default_factory=list)
     allowed_buckets: Annotated[list[str], BeforeValidator(_listed)] = Field(default_factory=list)

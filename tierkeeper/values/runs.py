@@ -27,7 +27,7 @@ class RunView:
     actor: str
     reason: str = ""  # why it awaits an approval
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    approval: Mapping[str, Any] | None = None  # who decided what, when and why
+    approval: Mapping[str, Any] | None = None  # the decision, its actor (`by`), time (`at`) and reason
 
 
 @dataclass(frozen=True, slots=True)

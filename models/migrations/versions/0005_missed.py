@@ -1,9 +1,9 @@
 """Since when a copy is a suspect: not found where it should be, once, in a store that is called (R20).
 
-An index of the copies that were found damaged comes with it, by which `health` counts them. Nothing is a suspect after
-the upgrade. Processes of the release before do not know of the column: to them a suspect is a copy like others, and
-what they do not find is damaged at once. Nor do they take a first look back: what they heal, rescue or find right keeps
-it until a process of this release sees the copy, which may then be missed by one look.
+It adds an index of the damaged copies, by which `health` counts them. No copy is a suspect after the upgrade. Processes
+of the previous release do not know the column: they treat a suspect like any other copy, and mark a copy that they do
+not find as damaged at once. Nor do they clear the column: a copy that they heal, rescue or find right keeps it until a
+process of this release sees the copy; until then a single look that misses it counts as the second.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
-"""Since when collect leaves a doomed copy because what stays was not seen (R21); `health` counts those by its index.
+"""Since when collect leaves a doomed copy because the copies that stay were not seen (R21); indexed for `health`.
 
-Nothing has it after the upgrade. Processes of the release before do not know of the column and leave it as it is.
+No copy has it after the upgrade. Processes of the previous release do not know the column and leave it as it is.
 """
 
 from alembic import op

@@ -1,12 +1,12 @@
 """The order of events: the cluster and the transaction that wrote each (R33).
 
-Both are defaults, so processes of the release before write them without knowing of them. The events that there are get
-the transaction of this upgrade, without being rewritten: they come before all others, by subject and revision. The
-upgrade waits for transactions that write events, so none of these commits later.
+Both are defaults, so processes of the previous release write them unknowingly. Existing events get the transaction of
+this upgrade, without being rewritten: they precede all others, ordered by subject and revision. The upgrade waits for
+transactions that write events, so none of these commits later.
 
-``events_cluster()`` is asked once a server process, where it first writes an event: the system identifier, and the
-timeline, which a restore to a point in time and a promotion change, since transaction ids may begin again below those
-that were seen. Where a managed server does not tell its identifier, the database's object id stands in for it.
+``events_cluster()`` is evaluated once per server process, when it first writes an event: the system identifier, and the
+timeline, which a restore to a point in time and a promotion change, because transaction ids may then restart below
+those already seen. If a managed server does not expose its identifier, the database's object id replaces it.
 """
 
 from alembic import op
