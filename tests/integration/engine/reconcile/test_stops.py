@@ -81,7 +81,7 @@ def test_an_approval_is_not_for_what_comes_at_the_same_moment(house: House) -> N
         )
         second = threads.submit(lambda: reconcile(house)[0])
         waiting = (
-            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE runs%'"
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE runs%'"
             " AND datname = current_database()"
         )
         while not second.done() and not house.sql(waiting)[0].n:
