@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL that do not wait for ever: not for a server that is silent, not for one that is gone.
+"""Connections to PostgreSQL with bounded waits, both for a silent server and for one that is gone.
 
-``statement_timeout`` is the server's, and a server that is stopped, or behind something that swallows its answers,
-keeps no promise. TCP's own means notice a peer that is gone; a peer that is there and says nothing only a clock here.
+``statement_timeout`` is enforced by the server, so it does not help where the server is stopped, or its answers are
+lost on the way. TCP keepalives detect a peer that is gone; a peer that is alive but silent needs a clock on this side.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg.errors import _WaitTimeout
 
-MARGIN: Final = 10.0  # seconds beyond what the server itself may take
-_POLL: Final = 0.1  # seconds between looks for Ctrl-C; psycopg's own
-#: libpq's: asked after ten seconds of silence, gone fifteen later; sent bytes are acknowledged within twenty-five
+MARGIN: Final = 10.0  # seconds to wait beyond the server's own ``statement_timeout``
+_POLL: Final = 0.1  # seconds between checks for Ctrl-C; psycopg's default
+#: libpq options: probe after 10 s of silence, lost 15 s later; sent bytes must be acknowledged within 25 s
 KEEPALIVES: Final[Mapping[str, str]] = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -23,12 +23,15 @@ KEEPALIVES: Final[Mapping[str, str]] = {
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """Waits at most :attr:`patience` seconds for each answer; then the connection is closed, its outcome unknown."""
+    """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
+
+    ``patience`` None waits without limit.
+    """
 
     patience: float | None = None
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL, timeout: float | None = None) -> RV:
-        """Wait for one answer, as everything that psycopg asks of a server does."""
+        """Wait for one answer (psycopg's only way to wait); raises OperationalError after ``patience`` seconds."""
         try:
             return super().wait(gen, interval, self.patience if timeout is None else timeout)
         except _WaitTimeout as error:

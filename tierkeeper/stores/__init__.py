@@ -1,1 +1,1 @@
-"""Stores: the port (:mod:`tierkeeper.stores.base`), and a folder for each adapter. No adapter knows another."""
+"""Stores: the port (:mod:`tierkeeper.stores.base`), and a package for each adapter. Adapters are independent."""

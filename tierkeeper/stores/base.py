@@ -1,7 +1,7 @@
-"""The port: what the engine asks of a place where bytes lie.
+"""The port: what the engine requires of a place that stores bytes.
 
-An adapter is one file beside this one, or a third party's package with an entry point in the group
-``tierkeeper.stores`` (``scheme = module:callable``; the callable takes a :class:`StoreConfig`). Every adapter passes
+An adapter is a package beside this module, or a third party's, with an entry point in the group ``tierkeeper.stores``
+(``scheme = module:callable``; the callable takes a :class:`StoreConfig`). Every adapter passes
 ``tests/integration/stores/contract.py``.
 """
 
@@ -22,17 +22,17 @@ from tierkeeper.stores.marks import Guard, TierMark
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """What an adapter is made from: ``url`` without its query, and the query's options merged with the tier's."""
+    """The configuration of one store: ``url`` without its query, and the query's options merged with the tier's."""
 
     tier: str
     url: str
     options: Mapping[str, str] = field(default_factory=dict)
-    io_threads: int = 16  # how many calls the engine makes at once; size pools for it
+    io_threads: int = 16  # concurrent calls of the engine; size pools for it
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What travels with the bytes, so that a store can be read without the catalog."""
+    """The description stored with the bytes, so that a store can be read without the catalog."""
 
     tenant: str
     workflow: str
@@ -47,18 +47,18 @@ class ObjectInfo:
 
     @property
     def content(self) -> Content:
-        """The bytes that this travels with."""
+        """The SHA-256 and size of the content."""
         return Content(self.sha256, self.size)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a store says of one object: its size in bytes as stored, its version id and the SHA-256 it vouches for.
+    """What a store reports of one object: its size in bytes as stored, its version id and the SHA-256 it vouches for.
 
-    ``sha256`` is None where the store cannot tell (it is never guessed from the request). ``vouched`` is None where
-    nobody vouches for the bytes; of a :meth:`Store.copy`, PINNED says that they are exactly those that the key named,
-    and so are as good as their source. ``pin`` names these bytes and no others: the version id, else the ETag, out of
-    the answer of the very call that vouches, and None where that answer was lost or has neither (R16).
+    ``sha256`` is None where the store does not report one (it is never guessed from the request). ``vouched`` is None
+    where the bytes are not vouched for; of a :meth:`Store.copy`, PINNED says that they are exactly those that the key
+    named, and so are as good as their source. ``pin`` names these bytes and no others: the version id, else the ETag,
+    taken from the answer of the very call that vouches; None where that answer was lost or has neither (R16).
     """
 
     location: str
@@ -72,10 +72,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ObjectKey:
-    """Names an object. ``version`` None on a versioned store means, to a delete, every version and every open upload.
+    """The key of an object. For a delete on a versioned store, ``version`` None means every version and open upload.
 
-    ``pin``: only these bytes (:class:`Stored`); where the store can tell that others are there, they are not read and
-    not copied, and the call raises ContentMismatch. A delete does not ask for it.
+    ``pin``: only these bytes (:class:`Stored`); where the store can tell that others are there, they are neither read
+    nor copied, and the call raises ContentMismatch. A delete ignores it.
     """
 
     location: str
@@ -84,7 +84,7 @@ class ObjectKey:
 
 
 class DeleteState(StrEnum):
-    """The outcome of one key of a bulk delete; what is gone already counts as deleted."""
+    """The outcome of one key of a bulk delete; an object that is gone already counts as deleted."""
 
     DELETED = "deleted"
     FAILED = "failed"
@@ -93,7 +93,7 @@ class DeleteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
-    """One key's outcome, with the store's words where it failed."""
+    """The outcome of one key, with the store's message in ``detail`` where it failed."""
 
     key: ObjectKey
     state: DeleteState
@@ -101,7 +101,7 @@ class DeleteResult:
 
 
 class Pieces(Iterator[bytes]):
-    """The pieces of an object, and the pin of the very answer that they come in; None where it has none (R16)."""
+    """The pieces of an object, and the pin in the very answer that carries them; None where it has none (R16)."""
 
     def __init__(self, pieces: Iterator[bytes], pin: str | None) -> None:
         self._pieces, self.pin = pieces, pin
@@ -111,27 +111,30 @@ class Pieces(Iterator[bytes]):
 
 
 def pin_of(pieces: Iterator[bytes]) -> str | None:
-    """Return the pin of what was opened, where its store told one."""
+    """Return the pin of an opened object; None where its store reports none."""
     return pieces.pin if isinstance(pieces, Pieces) else None
 
 
 class Memory(Protocol):
-    """Keeps for a tier, beyond one process, what its store found out about its server."""
+    """Keeps the probed abilities of a tier's server beyond one process."""
 
     def recall(self, server: str) -> Mapping[str, bool]:
-        """Return what is known of ``server``; empty where nothing is."""
+        """Return the known abilities of ``server``, by name; empty where none is known."""
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
-        """Keep what was seen of ``server``."""
+        """Store the abilities that ``server`` was seen to have, by name."""
 
 
 class Store(ABC):
-    """A place. Safe to use from many threads; made after fork; errors are those of ``tierkeeper.stores.errors``."""
+    """A place that stores objects. Safe to use from many threads; created after a fork.
+
+    Errors are those of ``tierkeeper.stores.errors``.
+    """
 
     #: longest list that :meth:`delete` sends in one call
     delete_batch: ClassVar[int] = 1000
 
-    #: asked by a :attr:`bound` store within each of its calls; None: the place is used whoever's it is
+    #: called by a :attr:`bound` store within each of its calls; None: the place is used whatever its mark
     guard: Guard | None = None
 
     def __init__(self, config: StoreConfig) -> None:
@@ -140,16 +143,16 @@ class Store(ABC):
     @property
     @abstractmethod
     def realm(self) -> str:
-        """Stores with an equal realm can copy between each other on their own side (:meth:`copy`)."""
+        """The realm: stores with equal realms can copy between each other on the server's side (:meth:`copy`)."""
 
     @property
     def site(self) -> str:
-        """The place in words, such as ``folder /srv/hot``; no secrets."""
+        """The place for messages, such as ``folder /srv/hot``; without secrets."""
         return f"the place of tier {self.config.tier}"
 
     @property
     def bound(self) -> bool:
-        """Whether each call reads the mark where it does its work (one opened root, one session) and asks the guard.
+        """Whether each call reads the mark where it does its work (one opened root, one session) and calls the guard.
 
         Where False, each call goes where the name leads at that moment, and the engine reads the mark before and after.
         """
@@ -157,22 +160,22 @@ class Store(ABC):
 
     @property
     def can_lock(self) -> bool:
-        """Whether :meth:`lock` works here (S3 Object Lock)."""
+        """Whether :meth:`lock` is supported (S3 Object Lock)."""
         return False
 
     @property
     def readable_layout(self) -> bool:
-        """Whether a location carries the artifact's name (and must not outlive it)."""
+        """Whether locations carry the artifact's name (such a copy must not outlive its artifact)."""
         return False
 
     @property
     def storage_class(self) -> str | None:
-        """The S3 storage class that objects get here, None where there are none."""
+        """The S3 storage class that new objects get; None where the store has no classes."""
         return None
 
     @property
     def must_thaw(self) -> bool:
-        """Whether what is written here cannot be read before it was thawed: it has to be right when it is written."""
+        """Whether objects cannot be read before they are thawed: then they must be verified as they are written."""
         return False
 
     @property
@@ -182,7 +185,7 @@ class Store(ABC):
 
     @abstractmethod
     def prepare(self) -> list[str]:
-        """Make what is missing (folder, bucket, table), idempotently; return what was made, in words."""
+        """Create what is missing (folder, bucket, table), idempotently; return what was created, in words."""
 
     @abstractmethod
     def check(self) -> None:
@@ -190,21 +193,21 @@ class Store(ABC):
 
     @abstractmethod
     def mark(self) -> TierMark | None:
-        """Return the mark in the place, None where it has none; asks no guard.
+        """Return the mark in the place, None where it has none; the guard is not called.
 
-        Raises TierNotOurs where the place is missing, MarkUnreadable where what lies there is no mark, and MarkNotRead
-        where it is not known which of them it is.
+        Raises TierNotOurs where the place is missing, MarkUnreadable where the mark's object is no mark, and
+        MarkNotRead where none of these is known.
         """
 
     @abstractmethod
     def write_mark(self, mark: TierMark) -> TierMark:
-        """Write the mark where there is none; return the one that is there then, read back: another may be faster."""
+        """Write the mark where there is none; return the mark read back, which may be a concurrent writer's."""
 
     @abstractmethod
     def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
-        """Write the mark instead of ``over``, and of no other; return the one that is there then, read back.
+        """Replace exactly the mark ``over``; return the mark read back. StorePermanent where another one is there.
 
-        ``over`` None: instead of what :meth:`mark` calls unreadable.
+        ``over`` None: replace an object that :meth:`mark` reports as unreadable.
         """
 
     @abstractmethod
@@ -226,24 +229,24 @@ class Store(ABC):
         location: str,  # noqa: ARG002  as above
         info: ObjectInfo,  # noqa: ARG002  as above
     ) -> Stored:
-        """Copy from a store of the same realm without the bytes passing through here; verified like :meth:`put`.
+        """Copy from a store of the same realm without the bytes passing through this process; verified as :meth:`put`.
 
-        Raises StorePermanent where the store can't: one whose realm no other shares need not.
+        Raises StorePermanent where the store cannot; a store whose realm no other shares need not support it.
         """
         reason = f"it cannot copy from tier {source.config.tier} by itself"
         raise StorePermanent(tier=self.config.tier, reason=reason)
 
     @abstractmethod
     def head(self, key: ObjectKey) -> Stored:
-        """Say what is there, and by its ``pin`` how it is named, if it is; ObjectNotFound if nothing is there.
+        """Return what is stored under the key, with its ``pin`` if it has one; ObjectNotFound if nothing is.
 
-        Nobody vouches for what was only looked at.
+        The bytes are not vouched for: they were not read.
         """
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:  # noqa: ARG002  the port's signature
-        """Return what travelled with the bytes (:meth:`put`); None where that cannot be told. ObjectNotFound as head.
+        """Return the description stored by :meth:`put`; None where none can be read. ObjectNotFound as :meth:`head`.
 
-        A rebuilt catalog learns from it what it lost; the bytes are read before anything here is believed.
+        A rebuild recovers lost artifacts from it, and reads the bytes before it relies on the description.
         """
         return None
 
@@ -251,9 +254,9 @@ class Store(ABC):
     def open(
         self, key: ObjectKey, *, offset: int = 0, length: int | None = None
     ) -> AbstractContextManager[Iterator[bytes]]:
-        """Stream the bytes from ``offset``; chunks of at most 1 MiB. ObjectNotFound is raised on entering.
+        """Stream the bytes from ``offset``, in chunks of at most 1 MiB. ObjectNotFound is raised on entering.
 
-        A store whose answer names its bytes gives them as :class:`Pieces`, with their pin.
+        A store whose answer names its bytes yields :class:`Pieces`, with their pin.
         """
 
     @abstractmethod
@@ -262,21 +265,21 @@ class Store(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        """Every object below ``prefix``, all pages, sidecars and the mark left out. ``sha256`` may be None here."""
+        """Yield every object below ``prefix``, without sidecars and the mark. ``sha256`` may be None."""
 
     def lock(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:  # noqa: ARG002  the port's signature
-        """Put a WORM lock on exactly this version until ``until``; return the time the store says it holds.
+        """Put a WORM lock on exactly this version until ``until``; return the time that the store reports.
 
         Raises LockUnsupported where :attr:`can_lock` is false.
         """
         raise LockUnsupported(tier=self.config.tier)
 
     def extend(self, key: ObjectKey, *, until: datetime, mode: RetentionMode) -> datetime:
-        """Lengthen a lock; a shorter ``until`` than the store holds leaves it as it is and returns what holds."""
+        """Lengthen a lock; an earlier ``until`` than the store's leaves it unchanged. Return the time that holds."""
         return self.lock(key, until=until, mode=mode)
 
-    def remember(self, memory: Memory) -> None:  # noqa: B027  most stores know their servers
-        """Take the memory of what servers of its kind do that not all of them do. Nothing is asked yet."""
+    def remember(self, memory: Memory) -> None:  # noqa: B027  most stores need not probe their servers
+        """Use ``memory`` for the abilities that not all servers of this kind have. Nothing is probed yet."""
 
-    def close(self) -> None:  # noqa: B027  most stores have nothing to give back
-        """Give back connections and threads."""
+    def close(self) -> None:  # noqa: B027  most stores have nothing to release
+        """Release connections and threads."""

@@ -1,4 +1,4 @@
-"""Content on its way into a store: read in pieces, measured and hashed."""
+"""Content on its way into a store: read in pieces, counted and hashed."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tierkeeper_client.digest import CHUNK, Digest
 
 
 def require_announced(info: ObjectInfo, *, size: int, sha256: bytes | None, tier: str, location: str) -> None:
-    """Raise ContentMismatch unless what was read has the size and the SHA-256 that were announced; None: not known."""
+    """Raise ContentMismatch unless the bytes read have the announced size and SHA-256; None: SHA-256 not known."""
     if size > info.size:
         reason = f"there are more than the announced {info.size} bytes"
     elif size < info.size:
@@ -23,7 +23,7 @@ def require_announced(info: ObjectInfo, *, size: int, sha256: bytes | None, tier
 
 
 def read_exactly(content: BinaryIO, size: int) -> bytes:
-    """Read up to ``size`` bytes, with as many calls as a raw stream needs."""
+    """Return ``size`` bytes, or fewer at the end, with as many reads as a raw stream needs."""
     pieces = []
     while size and (piece := content.read(size)):
         pieces.append(piece)
@@ -32,7 +32,7 @@ def read_exactly(content: BinaryIO, size: int) -> bytes:
 
 
 def pieces_of(content: BinaryIO, limit: int, *, chunk: int = CHUNK) -> Iterator[bytes]:
-    """Read in pieces of ``chunk`` bytes, and at most one byte beyond ``limit``: enough to see that there is more."""
+    """Yield pieces of ``chunk`` bytes, at most one byte beyond ``limit``: enough to detect a longer stream."""
     left = limit + 1
     while left and (piece := read_exactly(content, min(chunk, left))):
         left -= len(piece)
@@ -40,11 +40,11 @@ def pieces_of(content: BinaryIO, limit: int, *, chunk: int = CHUNK) -> Iterator[
 
 
 class Announced(io.RawIOBase):
-    """The bytes that were announced, of a seekable stream from where it stands: a file that checks them as it is read.
+    """A file over the announced bytes of a seekable stream, from its current position, that checks them as it is read.
 
-    What ends early, goes on, or has another SHA-256 is a ContentMismatch instead of the last piece, so that it is never
-    sent whole. HTTP clients rewind a body to its very beginning when they send it again, and wrap what reading raises:
-    ``failure`` is that. ``hashed`` False: whoever gets the bytes compares their SHA-256.
+    A stream that ends early, is longer, or has another SHA-256 raises ContentMismatch instead of its last piece, so
+    that it is never sent whole. HTTP clients rewind a body to its beginning to send it again, and wrap what reading
+    raises: ``failure`` has the original error. ``hashed`` False: the receiver compares the SHA-256.
     """
 
     def __init__(self, content: BinaryIO, info: ObjectInfo, *, tier: str, location: str, hashed: bool) -> None:
@@ -70,14 +70,14 @@ class Announced(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Return the place within the announced bytes."""
+        """Return the position within the announced bytes."""
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes, all that are left for -1. What was skipped cannot be checked: ValueError."""
-        left = max(0, self._info.size - self._at)
+        """Return up to ``size`` bytes, all remaining ones for -1; ValueError where hashed bytes were skipped."""
+        remaining = max(0, self._info.size - self._at)
         try:
-            return self._checked(left if size < 0 else min(size, left)) if left else b""
+            return self._checked(remaining if size < 0 else min(size, remaining)) if remaining else b""
         except Exception as error:
             self.failure = error
             raise

@@ -1,4 +1,4 @@
-"""Makes a tier's store from its settings; adapters are found through the entry points ``tierkeeper.stores``."""
+"""Create a tier's store from its settings; adapters are found through the entry points ``tierkeeper.stores``."""
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -13,7 +13,7 @@ GROUP = "tierkeeper.stores"
 
 
 def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str | None) -> Store:
-    """Return the store of ``tier``; nothing is connected yet.
+    """Return the store of ``tier``; it is not connected yet.
 
     ``postgres:`` without a host means the catalog's server at ``catalog_url``. Raises :class:`UnknownScheme` and
     :class:`BadTierUrl`.
@@ -33,7 +33,7 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
 
 
 def read(tier: str, settings: TierSettings) -> tuple[urls.PlaceUrl, dict[str, str]]:
-    """Return a tier's URL in its parts, and its options from there and from beside it; raises BadTierUrl."""
+    """Return a tier's parsed URL, and its options from the URL and the settings; raises BadTierUrl."""
     try:
         place = urls.parse(settings.url)
     except urls.UnusableUrl as error:
@@ -42,7 +42,7 @@ def read(tier: str, settings: TierSettings) -> tuple[urls.PlaceUrl, dict[str, st
 
 
 def _options(tier: str, given: Mapping[str, str], more: dict[str, str]) -> dict[str, str]:
-    """Merge the URL's options with those beside it; one given twice with different values is refused."""
+    """Merge the URL's options with the settings'; BadTierUrl for one given twice with different values."""
     options = dict(given)
     for name, value in more.items():
         if options.setdefault(name, value) != value:

@@ -1,4 +1,4 @@
-"""The mark of a tier: a small object in its place that says to which catalog, and to which of its tiers, it belongs."""
+"""The mark of a tier: a small object in its place that names the catalog and the tier that the place belongs to."""
 
 import json
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from tierkeeper.base.clock import utc
 from tierkeeper.stores.errors import MarkUnreadable
 
 FORMAT = 1
-#: bytes that a mark has at most; stores read one more, to know of those that are larger
+#: maximum size of a mark in bytes; stores read one byte more, to detect larger objects
 LARGEST = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TierMark:
-    """Which catalog, which line of it (of two copies of a catalog one goes on), which tier, and when it was made."""
+    """The catalog, its line (of two copies of a catalog only one continues), the tier, and when the mark was made."""
 
     catalog: UUID
     line: UUID
@@ -25,7 +25,7 @@ class TierMark:
     made: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """Return the mark as it is written."""
+        """Return the mark as the JSON document that is stored."""
         return {
             "format": FORMAT,
             "catalog": str(self.catalog),
@@ -39,13 +39,13 @@ class TierMark:
         return json.dumps(self.as_json()).encode() + b"\n"
 
 
-#: what a store tells of the mark that it found (None: none); raises TierNotOurs where that is not the one expected,
-#: and returns whether the store may remember that this mark is
+#: called with the mark that a store found (None: none); raises TierNotOurs where it is not the expected one, and
+#: returns whether the store may remember that it is
 Guard = Callable[[TierMark | None], bool]
 
 
 def parse(found: object, *, tier: str, place: str) -> TierMark:
-    """Return the mark that ``found`` in ``place`` is (bytes, or their JSON); MarkUnreadable where it is none."""
+    """Return the mark in ``found`` (bytes, or their JSON); ``place`` is for MarkUnreadable, raised where it is none."""
     if isinstance(found, bytes) and len(found) > LARGEST:
         raise MarkUnreadable(tier=tier, mark=place, reason=f"it is larger than {LARGEST} bytes")
     try:
@@ -64,7 +64,7 @@ def parse(found: object, *, tier: str, place: str) -> TierMark:
 
 
 def is_over(over: TierMark | None, read: Callable[[], TierMark | None]) -> bool:
-    """Whether what is ``read`` is exactly the mark ``over``; None: whether it cannot be read as a mark."""
+    """Return True if ``read`` returns exactly the mark ``over``; of None, if it raises MarkUnreadable."""
     try:
         found = read()
     except MarkUnreadable:

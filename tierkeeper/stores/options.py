@@ -1,4 +1,4 @@
-"""Reads an adapter's options; whatever cannot be used is an error that names the setting and the option."""
+"""Reads an adapter's options; an unusable one is an error that names the setting and the option."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,12 +14,12 @@ _BOOLEANS = {"yes": True, "true": True, "1": True, "on": True, "no": False, "fal
 
 
 def setting_of(tier: str) -> str:
-    """Return the name of the setting that carries a tier's URL."""
+    """Return the name of the setting with the tier's URL."""
     return f"TIERKEEPER_TIERS__{tier.upper()}__URL"
 
 
 class Options:
-    """The options of one tier, each taken once; :meth:`finish` refuses those that nobody took."""
+    """The options of one tier, each read once; :meth:`finish` refuses those that the adapter has not read."""
 
     def __init__(self, config: StoreConfig) -> None:
         self._tier = config.tier
@@ -36,7 +36,7 @@ class Options:
         return self._left.pop(name, "") or None
 
     def choice(self, name: str, *allowed: C) -> C | None:
-        """Return the option if it is one of ``allowed``."""
+        """Return the option, None where it is absent; BadTierUrl unless it is one of ``allowed``."""
         value = self.text(name)
         if value is None:
             return None
@@ -46,21 +46,21 @@ class Options:
         raise self.bad(f"option {name} is {value!r}.", f"Use one of: {', '.join(allowed)}.")
 
     def flag(self, name: str) -> bool | None:
-        """Return the option as yes or no."""
+        """Return the option as a boolean, None where it is absent; BadTierUrl."""
         value = self.text(name)
         if value is not None and value.lower() not in _BOOLEANS:
             raise self.bad(f"option {name} is {value!r}.", "Use yes or no.")
         return None if value is None else _BOOLEANS[value.lower()]
 
     def size(self, name: str, *, default: int, least: int = 1, most: int | None = None) -> int:
-        """Return the option in bytes."""
+        """Return the option in bytes; BadTierUrl outside ``least`` to ``most``."""
         size = self._parsed(name, parse_size)
         if size is None:
             return default
         return self._within(name, size, least=least, most=most)
 
     def number(self, name: str, *, default: int, least: int = 1, most: int | None = None) -> int:
-        """Return the option as a whole number."""
+        """Return the option as a whole number; BadTierUrl outside ``least`` to ``most``."""
         value = self.text(name)
         if value is None:
             return default
@@ -69,7 +69,7 @@ class Options:
         return self._within(name, int(value), least=least, most=most)
 
     def seconds(self, name: str, *, default: float) -> float:
-        """Return the option, a duration above zero, in seconds."""
+        """Return the option, a duration above zero, in seconds; BadTierUrl."""
         duration = self._parsed(name, parse_duration)
         if duration is None:
             return default
@@ -78,12 +78,12 @@ class Options:
         return duration.total_seconds()
 
     def rest(self) -> dict[str, str]:
-        """Take every option that is left."""
+        """Return every option not read yet, which counts as reading them."""
         rest, self._left = self._left, {}
         return rest
 
     def finish(self) -> None:
-        """Refuse the options that nobody took."""
+        """Raise BadTierUrl for options that were not read."""
         if self._left:
             unknown = ", ".join(sorted(self._left))
             raise self.bad(f"unknown option {unknown}.", f"Known are: {', '.join(sorted(self._known))}.")

@@ -1,7 +1,7 @@
-"""How a store tells that a long call goes on: what it copies in parts keeps its lease from part to part.
+"""Progress of long store calls: a copy in parts reports each part, so that the engine can renew its lease.
 
-The engine says whom to tell while a call lasts; a store asks, in the thread of the call, and tells from any other. A
-store that copies in one go has nothing to tell.
+The engine sets a listener for the duration of a call; the store reads it in the thread of the call, and may call it
+from any thread. A store that copies in one request reports nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ _LISTENER: ContextVar[Callable[[], None] | None] = ContextVar("listener", defaul
 
 @contextmanager
 def told_to(listener: Callable[[], None]) -> Iterator[None]:
-    """Let what is called within tell ``listener`` of its progress."""
+    """Make ``listener`` the one that store calls within report their progress to."""
     before = _LISTENER.set(listener)
     try:
         yield
@@ -22,5 +22,5 @@ def told_to(listener: Callable[[], None]) -> Iterator[None]:
 
 
 def listener() -> Callable[[], None]:
-    """Return whom the call of this thread tells that a part of it is done."""
+    """Return the listener to call after each part of this thread's call; it does nothing where none is set."""
     return _LISTENER.get() or (lambda: None)

@@ -1,8 +1,8 @@
 """The mark of a folder tier, read and written beneath an opened root.
 
-It is written to the folder for unfinished files, fsynced, and then linked to its place, which fails where something is
-there (or, on a file system without hard links, moved there while the folder is locked). A crash leaves an unfinished
-file that nothing lists.
+It is written to the folder for unfinished files, fsynced, and then linked to its path, which fails where that exists
+(or, on a file system without hard links, renamed to it while the folder is locked). A crash leaves an unfinished file
+that no listing returns.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from tierkeeper.stores.marks import TierMark
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe would wait for its other end
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe must not block
 _NAME = MARK.removeprefix(f"{RESERVED}/")
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NO_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
 
-#: what tells one mark file from every other, also from that of another disk under the same device number: its times
-#: of change are nobody's to choose
+#: distinguishes one mark file from every other, even from one on another disk with the same device number: change times
+#: (ctime) cannot be set by a program
 Identity = tuple[int, int, int, int, int]
 
 
 def identity(root: int) -> Identity | None:
-    """Return which mark file lies beneath an opened root; None where there is none."""
+    """Return the identity of the mark file beneath an opened root; None where it has none."""
     try:
         return _identity(os.stat(MARK, dir_fd=root, follow_symlinks=False))
     except OSError:
-        return None  # reading it says what is wrong
+        return None  # :func:`read` raises what is wrong
 
 
 def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
     """Return the mark beneath an opened root, None where there is none.
 
-    Raises MarkUnreadable where it is none, and MarkNotRead where that cannot be told.
+    Raises MarkUnreadable where the file is no mark, and MarkNotRead where it cannot be read.
     """
     tier, place = tree.tier, str(tree.root / MARK)
     try:
@@ -61,19 +61,19 @@ def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
 
 
 def write(tree: Tree, mark: TierMark) -> TierMark:
-    """Write the mark where there is none; return what is there then."""
+    """Write the mark where there is none; return the mark read back."""
     return _written(tree, mark, lambda root: read(tree, root) is None, over=False)
 
 
 def replace(tree: Tree, mark: TierMark, *, over: TierMark | None) -> TierMark:
-    """Write the mark instead of exactly ``over``, None: what cannot be read as one; return what is there then."""
+    """Replace exactly the mark ``over``, or for None an unreadable one; return the mark read back."""
 
     def is_over(root: int) -> bool:
-        def found() -> TierMark | None:
-            there = read(tree, root)
-            return None if there is None else there[1]
+        def current() -> TierMark | None:
+            found = read(tree, root)
+            return None if found is None else found[1]
 
-        if not marks.is_over(over, found):
+        if not marks.is_over(over, current):
             raise StorePermanent(tier=tree.tier, reason="its mark is another one by now: look at it again")
         return True
 
@@ -81,7 +81,7 @@ def replace(tree: Tree, mark: TierMark, *, over: TierMark | None) -> TierMark:
 
 
 def _written(tree: Tree, mark: TierMark, allowed: Callable[[int], bool], *, over: bool) -> TierMark:
-    """Write the mark where that is ``allowed``, ``over`` what is there; return what is there then."""
+    """Write the mark if ``allowed`` beneath the locked folder, replacing what is there if ``over``; read it back."""
     with tree.bare() as root, _opened(STAGING, _FOLDER, root) as staging:
         with contextlib.suppress(FileExistsError):
             os.mkdir(RESERVED, dir_fd=root)
@@ -113,7 +113,7 @@ def _place(tree: Tree, mark: TierMark, staging: int, folder: int, *, over: bool)
 
 @contextlib.contextmanager
 def _removable(tree: Tree, name: str) -> Iterator[None]:
-    """Say what somebody has to remove where something of another kind is in the way."""
+    """Raise TierNotOurs that names the path to remove, where a file of another kind is in the way."""
     try:
         yield
     except OSError as error:
@@ -124,7 +124,7 @@ def _removable(tree: Tree, name: str) -> Iterator[None]:
 
 
 def _linked(unfinished: str, staging: int, folder: int) -> bool:
-    """Link the mark to its place unless something is there; False where this file system has no links."""
+    """Link the mark to its path unless that exists; return False where the file system has no hard links."""
     try:
         os.link(unfinished, _NAME, src_dir_fd=staging, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:

@@ -1,15 +1,15 @@
 """A folder as a store: every copy is a file of its own with a JSON sidecar that describes it.
 
 ``file:///srv/tiers/hot?layout=readable`` (options: ``layout=readable|cas``, ``fsync=yes|no``; ``fsync=no`` is for tests
-and benchmarks: a power cut may then lose what was acknowledged).
+and benchmarks: a power cut may then lose acknowledged copies).
 
 How a copy is made, and what a crash after each step leaves:
 
-1. the bytes go to ``.tmp/``, hashed on the way, fsync: an unfinished file, removed when the location is deleted
-2. its sidecar likewise
-3. the sidecar is moved to its place: a sidecar without its file, which nothing lists; removed with the location
-4. **the file is moved to its place**: the copy is there
-5. the folder is fsynced: the copy stays there
+1. the bytes are written to ``.tmp/``, hashed and fsynced: an unfinished file, removed when the location is deleted
+2. the sidecar likewise
+3. the sidecar is moved to its path: a sidecar without its file, which no listing returns; removed with the location
+4. **the file is moved to its path**: the copy exists
+5. the folder is fsynced: the copy is durable
 """
 
 import contextlib
@@ -68,7 +68,7 @@ class FilesystemStore(Store):
 
     @property
     def realm(self) -> str:
-        """All folders of this machine: what copies between two of them is the process that reads and writes both."""
+        """One realm for all folders of this machine: the process that reads one and writes the other makes the copy."""
         return "file:"
 
     @property
@@ -78,7 +78,7 @@ class FilesystemStore(Store):
 
     @property
     def bound(self) -> bool:
-        """True: all that a call does lies beneath the root that it opened, and so does the mark that it looks at."""
+        """True: each call works beneath the root that it opened, and reads the mark beneath the same root."""
         return True
 
     @property
@@ -87,7 +87,7 @@ class FilesystemStore(Store):
         return self._readable
 
     def prepare(self) -> list[str]:
-        """Make the folder, and in it the one for unfinished files."""
+        """Create the folder, and in it the one for unfinished files."""
         staging = self._tree.root / layout.STAGING
         if staging.is_dir():
             return []
@@ -100,7 +100,7 @@ class FilesystemStore(Store):
         return [f"folder {self._tree.root}"]
 
     def check(self) -> None:
-        """Raise if the folder is not there, or not writable for us."""
+        """Raise StoreError if the folder is missing, not the tier's own, or not writable by this process."""
         with self._tree.opened(), self._translated(str(self._tree.root)):
             if not os.access(self._tree.root / layout.STAGING, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable")
@@ -112,7 +112,7 @@ class FilesystemStore(Store):
         return None if found is None else found[1]
 
     def write_mark(self, mark: TierMark) -> TierMark:
-        """Link the mark to its place unless something is there."""
+        """Link the mark to its path unless that exists."""
         with self._translated(layout.MARK):
             return tree_mark.write(self._tree, mark)
 
@@ -130,12 +130,12 @@ class FilesystemStore(Store):
         return self._write(location, pieces_of(content, info.size), info)
 
     def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
-        """Copy from another folder: bytes of its own, never a link, so that damage to one is not damage to both."""
+        """Copy the bytes from another folder, never by a link: damage to one file must not damage both."""
         with source.open(key) as pieces:
             return self._write(location, pieces, info)
 
     def head(self, key: ObjectKey) -> Stored:
-        """Say what is there. The SHA-256 is the one that the bytes had when they were written, from the sidecar."""
+        """Return the file's status. The SHA-256 is that of the bytes on writing, from the sidecar."""
         folders, name = self._tree.split(key.location)
         with self._translated(key.location), self._tree.folder(folders) as fd:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -164,7 +164,7 @@ class FilesystemStore(Store):
             yield self._pieces(file, key.location, offset, length)
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
-        """Delete files, their sidecars, what is unfinished of them, and the folders that are empty then."""
+        """Delete files, their sidecars and unfinished files, and the folders that are empty then."""
         unfinished = self._unfinished()
         return [self._delete_one(key, unfinished) for key in keys]
 
@@ -176,7 +176,7 @@ class FilesystemStore(Store):
                     yield _stored(location, status, None)
 
     def _admit(self, root: int) -> None:
-        """Ask the guard about the mark beneath a root; it is read once for each mark file: else a stat tells it."""
+        """Call the guard with the mark beneath a root; an admitted mark file is read once, then known by its stat."""
         if self.guard is None:
             return
         found, admitted = tree_mark.identity(root), self._admitted
@@ -217,9 +217,9 @@ class FilesystemStore(Store):
     def _pieces(self, file: BinaryIO, location: str, offset: int, length: int | None) -> Iterator[bytes]:
         with self._translated(location):
             file.seek(offset)
-            left = length
-            while (left is None or left > 0) and (piece := file.read(CHUNK if left is None else min(CHUNK, left))):
-                left = None if left is None else left - len(piece)
+            rest = length
+            while (rest is None or rest > 0) and (piece := file.read(CHUNK if rest is None else min(CHUNK, rest))):
+                rest = None if rest is None else rest - len(piece)
                 yield piece
 
     def _recorded_sha256(self, fd: int, name: str, size: int) -> bytes | None:
@@ -228,10 +228,10 @@ class FilesystemStore(Store):
                 recorded = json.load(file)
             return bytes.fromhex(recorded["sha256"]) if recorded["size"] == size else None
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # a lost or damaged sidecar vouches for nothing; the bytes may still be right
+            return None  # without a readable sidecar there is no SHA-256; the bytes may still be right
 
     def _unfinished(self) -> Mapping[str, set[str]]:
-        """Return the unfinished files by the name that they were to get."""
+        """Return the unfinished files, by the name that they were to be given; empty where that cannot be read."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         with (
             contextlib.suppress(StoreError, OSError),

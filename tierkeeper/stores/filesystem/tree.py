@@ -1,4 +1,4 @@
-"""A folder tree that nothing leads out of: each step is opened from its parent, and no symlink is followed."""
+"""A folder tree that no location can leave: each folder is opened from its parent, and no symlink is followed."""
 
 import contextlib
 import errno
@@ -26,11 +26,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
 _PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}
 _IN_USE = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY}
-_RACES = 50  # how often a folder may vanish under us before something else must be wrong
+_RACES = 50  # attempts to use a folder that is removed concurrently, before another cause is assumed
 
 
 def translated(error: OSError, *, tier: str, location: str) -> StoreError:
-    """Return the store's error for the operating system's."""
+    """Return the port's error for an OSError."""
     reason = f"{os.strerror(error.errno or errno.EIO)} at {location}"
     if error.errno in {errno.ENOENT, errno.ESTALE}:
         return ObjectNotFound(tier=tier, location=location)
@@ -46,7 +46,7 @@ def translated(error: OSError, *, tier: str, location: str) -> StoreError:
 
 
 class Tree:
-    """The folders below ``root``; ``durable`` False: without fsync; ``admit`` judges each root that is opened."""
+    """The folders below ``root``; ``durable`` False: no fsync; ``admit`` is called with each root that is opened."""
 
     def __init__(self, root: Path, *, tier: str, durable: bool, admit: Callable[[int], None]) -> None:
         self.root = root
@@ -55,7 +55,7 @@ class Tree:
         self._admit = admit
 
     def split(self, location: str) -> tuple[list[str], str]:
-        """Return the folders and the file name of ``location``; one that leads elsewhere is StorePermanent."""
+        """Return the folders and the file name of ``location``; StorePermanent for one that leads out of the tree."""
         *folders, name = location.split("/")
         parts = [*folders, name]
         if parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
@@ -64,9 +64,9 @@ class Tree:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Open the root, for one piece of work beneath it; raises TierNotOurs where it is not the tier's own.
+        """Open the root for one piece of work beneath it; raises TierNotOurs where it is not the tier's own.
 
-        One without its folder for unfinished files is a disk that is not mounted, or not prepared.
+        A root without the folder for unfinished files is a disk that is not mounted, or not prepared.
         """
         with self.bare() as fd:
             try:
@@ -79,7 +79,7 @@ class Tree:
 
     @contextlib.contextmanager
     def bare(self) -> Iterator[int]:
-        """Open the root whoever's it is."""
+        """Open the root without checking its mark."""
         try:
             fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -90,9 +90,9 @@ class Tree:
             os.close(fd)
 
     def _elsewhere(self, error: OSError) -> StoreError:
-        if error.errno in {errno.ENOENT, errno.ESTALE}:  # neither says anything about what is below
+        if error.errno in {errno.ENOENT, errno.ESTALE}:  # neither says anything about the objects below
             reason = f"folder {self.root} is not there or not prepared: {advice.FOLDER}; {advice.NEW}"
-        elif error.errno in _PERMANENT:  # it is the fault of no object
+        elif error.errno in _PERMANENT:  # the fault is the root's, not an object's
             reason = f"{self.root} with its {STAGING} is no folder: {os.strerror(error.errno or 0)}"
         else:
             return translated(error, tier=self.tier, location=str(self.root))
@@ -100,7 +100,7 @@ class Tree:
 
     @contextlib.contextmanager
     def folder(self, folders: list[str]) -> Iterator[int]:
-        """Open an existing folder below the root; OSError as it comes."""
+        """Open an existing folder below the root; raises OSError untranslated."""
         with self.opened() as root:
             fd = os.dup(root)
             try:
@@ -113,11 +113,11 @@ class Tree:
     def place(self, files: dict[str, str], folders: list[str]) -> None:
         """Move finished files from the folder for unfinished ones to ``folders``, in the order given.
 
-        A delete may remove the folder as empty between its making and the move: it is then made again.
+        A concurrent delete may remove the folder as empty between its creation and the move: it is then created again.
         """
         for attempt in range(_RACES):
             with contextlib.suppress(FileNotFoundError), self.folder([STAGING]) as staging:
-                # without the file the folder is not to blame: somebody collected this placement meanwhile
+                # a missing unfinished file means that this placement was collected, not that the folder was removed
                 try:
                     for unfinished in files:
                         os.stat(unfinished, dir_fd=staging, follow_symlinks=False)
@@ -146,7 +146,7 @@ class Tree:
                 os.close(fd)
 
     def prune(self, folders: list[str]) -> None:
-        """Remove ``folders`` from the innermost outwards as far as they are empty; make what was removed durable."""
+        """Remove ``folders`` from the innermost outwards while they are empty; make the removals durable."""
         if not folders:
             with self.opened() as root:
                 self.sync(root)
@@ -195,13 +195,13 @@ class Tree:
                 yield "/".join([*folders, name]), found
 
     def sync(self, fd: int) -> None:
-        """Fsync, where this tree is durable."""
+        """Fsync the file or folder if this tree is durable."""
         if self._durable:
             os.fsync(fd)
 
 
 def _step(fd: int, name: str) -> int:
-    """Open ``name`` from the folder ``fd``, which is closed."""
+    """Open the folder ``name`` in the folder ``fd``; close ``fd``."""
     inner = os.open(name, _FOLDER, dir_fd=fd)
     os.close(fd)
     return inner

@@ -1,4 +1,4 @@
-"""Translates what psycopg raises into the errors of the port, in one place."""
+"""Translates psycopg's exceptions into the errors of the port, in one place."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from tierkeeper.stores.errors import (
 _DENIED = (errors.InsufficientPrivilege, errors.InvalidAuthorizationSpecification, errors.InvalidPassword)
 NO_TABLE = (errors.UndefinedTable, errors.InvalidSchemaName)
 _TRANSIENT = (
-    psycopg.OperationalError,  # among them lost connections, time-outs, deadlocks and the pool's own
+    psycopg.OperationalError,  # includes lost connections, time-outs, deadlocks and the pool's errors
     psycopg.InterfaceError,
-    errors.ReadOnlySqlTransaction,  # a server that has just become the standby
+    errors.ReadOnlySqlTransaction,  # a server that has just become a standby
 )
 
 
@@ -45,7 +45,7 @@ def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
 
 @contextlib.contextmanager
 def translating(*, tier: str, location: str) -> Iterator[None]:
-    """Translate what psycopg and its pool raise."""
+    """Translate the exceptions of psycopg and its pool."""
     try:
         yield
     except psycopg.Error as error:

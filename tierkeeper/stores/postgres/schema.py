@@ -1,4 +1,4 @@
-"""The table of a database store: one row a record, one partition a day, exact bytes beside queryable ``jsonb``."""
+"""The table of a database store: a row per record, a partition per day, exact bytes beside queryable ``jsonb``."""
 
 import datetime as dt
 from typing import Any
@@ -9,10 +9,10 @@ from tierkeeper.stores.postgres import errors
 
 
 def create(schema: str) -> sql.Composed:
-    """Return the statements that make the table with its indexes where it is missing.
+    """Return the statements that create the missing tables and indexes.
 
-    The bytes lie uncompressed (EXTERNAL), so that a range is read without the rest; the check makes PostgreSQL itself
-    vouch for their SHA-256. ``tier_mark`` has one row at most.
+    The bytes are stored uncompressed (EXTERNAL), so that a range is read without the rest; by the check PostgreSQL
+    itself vouches for their SHA-256. ``tier_mark`` has one row at most.
     """
     return sql.SQL("""
         CREATE SCHEMA IF NOT EXISTS {schema};
@@ -45,12 +45,12 @@ def create(schema: str) -> sql.Composed:
 
 
 def lock(connection: Connection[Any], schema: str) -> None:
-    """Until the transaction ends, be the only one who makes tables in ``schema``."""
+    """Take the advisory lock for creating tables in ``schema``; the end of the transaction releases it."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"tierkeeper tables of {schema}"])
 
 
 def exists(connection: Connection[Any], schema: str) -> bool:
-    """Whether the tables are there."""
+    """Return True if both tables, records and tier_mark, exist."""
     question = (
         "SELECT to_regclass(format('%%I.records', %(s)s::text)), to_regclass(format('%%I.tier_mark', %(s)s::text))"
     )
@@ -59,7 +59,7 @@ def exists(connection: Connection[Any], schema: str) -> bool:
 
 
 def mark(connection: Connection[Any], table: sql.Identifier) -> tuple[object] | None:
-    """Return the row of the mark, its JSON; None where there is no row, or no table for it. A null is a row."""
+    """Return the row of the mark, (JSON,); None where there is no row or no table. A JSON null is a row."""
     try:
         return connection.execute(sql.SQL("SELECT mark FROM {}").format(table)).fetchone()
     except errors.NO_TABLE:
@@ -67,18 +67,18 @@ def mark(connection: Connection[Any], table: sql.Identifier) -> tuple[object] | 
 
 
 def make_partition(connection: Connection[Any], schema: str, day: dt.date) -> None:
-    """Make the partition of ``day`` unless it is there; any number of processes may do so at once.
+    """Create the partition of ``day`` unless it exists; any number of processes may do so at once.
 
-    It is made apart and then attached: that does not stop the others' inserts, as CREATE TABLE … PARTITION OF would.
+    It is created as a table and then attached, which does not block inserts as CREATE TABLE … PARTITION OF would.
     """
     name = f"records_{day.isoformat().replace('-', '')}"
     names = {"schema": sql.Identifier(schema), "partition": sql.Identifier(name)}
     with connection.transaction():
         lock(connection, schema)
-        made = connection.execute(
+        existing = connection.execute(
             "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text))", [schema, name]
         ).fetchone()
-        if made is not None and made[0] is not None:
+        if existing is not None and existing[0] is not None:
             return
         connection.execute(
             sql.SQL("CREATE TABLE {schema}.{partition} (LIKE {schema}.records INCLUDING ALL)").format(**names)

@@ -1,8 +1,8 @@
 """PostgreSQL as a store for records: a copy is a row with its exact bytes and, where it is JSON, queryable ``jsonb``.
 
 ``postgres:`` is the catalog's server, ``postgres://user@host/database`` another one; the store has a schema and
-connections of its own in either (options: ``schema=tierkeeper_records``, ``limit=16MiB`` for one record,
-``pool=…`` connections, ``timeout=10s`` to get one, ``statement_timeout=60s``; others go to libpq, such as ``sslmode``).
+connections of its own in both cases (options: ``schema=tierkeeper_records``, ``limit=16MiB`` per record, ``pool=…``
+connections, ``timeout=10s`` to get one, ``statement_timeout=60s``; others are passed to libpq, such as ``sslmode``).
 """
 
 import contextlib
@@ -36,10 +36,13 @@ from tierkeeper.values.plain import plain
 from tierkeeper_client.digest import CHUNK
 
 MIB = 1024 * 1024
-_PAGE = 1000  # rows of one page of a listing
+_PAGE = 1000  # rows per page of a listing
 _LOCATION = re.compile(r"records/(\d{4}-\d{2}-\d{2})/([0-9a-f-]{36})")
 _DAY_PREFIX = re.compile(r"records/(\d{4}-\d{2}-\d{2})/")
-_TOO_DEEP = (errors.StatementTooComplex, errors.ProgramLimitExceeded)  # for jsonb; the bytes are stored all the same
+_TOO_DEEP = (
+    errors.StatementTooComplex,
+    errors.ProgramLimitExceeded,
+)  # for jsonb; then no document is stored
 
 _INSERT = sql.SQL("""
     WITH given AS MATERIALIZED (SELECT %(content)b::bytea AS content),  -- a CASE over constants is evaluated in whole
@@ -55,7 +58,7 @@ _INSERT = sql.SQL("""
 
 
 class _Session(PatientConnection):
-    """A connection, and what it found as the mark when it was last taken from the pool."""
+    """A connection, and the row of the mark that it read when it was last taken from the pool."""
 
     found: tuple[object] | None = None
 
@@ -89,9 +92,9 @@ class PostgresStore(Store):
             kwargs={"autocommit": True},
             connection_class=_Session,
             configure=self._configure,
-            check=self._look,  # else each connection that a restart ended fails one call
+            check=self._look,  # without it each connection that a restart ended fails one call
             name=f"tierkeeper-{config.tier}",
-            open=False,  # on first use: the store may be made before a fork
+            open=False,  # opened on first use: the store may be created before a fork
         )
 
     @classmethod
@@ -121,20 +124,20 @@ class PostgresStore(Store):
 
     @property
     def realm(self) -> str:
-        """The table: within it a copy stays on the server."""
+        """Server, database and schema: within one table a copy stays on the server."""
         server = conninfo_to_dict(self._conninfo)
         return "|".join(["postgres:", *(str(server.get(k, "")) for k in ("host", "port", "dbname")), self._schema])
 
     @property
     def site(self) -> str:
-        """The table, and where its server is."""
+        """The schema, and the server's host, port and database."""
         server = conninfo_to_dict(self._conninfo)
         where = "/".join(str(server[k]) for k in ("host", "port", "dbname") if server.get(k))
         return f"schema {self._schema} of {where}"
 
     @property
     def bound(self) -> bool:
-        """True: a connection has read the mark right before it is used, in the same session."""
+        """True: each connection reads the mark right before it is used, in the same session."""
         return True
 
     @property
@@ -143,7 +146,7 @@ class PostgresStore(Store):
         return True
 
     def prepare(self) -> list[str]:
-        """Make the schema and the tables where they are missing."""
+        """Create the schema and the tables where they are missing."""
         with self._session(self._schema) as connection, connection.transaction():
             postgres_schema.lock(connection, self._schema)
             if postgres_schema.exists(connection, self._schema):
@@ -152,12 +155,12 @@ class PostgresStore(Store):
         return [f"table {self._schema}.records"]
 
     def check(self) -> None:
-        """Raise if the table cannot be read."""
+        """Raise StoreError if the table cannot be read, or its mark is not the tier's."""
         with self._connection(self._schema) as connection:
             connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
 
     def mark(self) -> TierMark | None:
-        """Return the mark in the table beside the records; TierNotOurs where there are none."""
+        """Return the mark from the table beside the records; TierNotOurs where the records' table is missing."""
         with self._session(self._schema) as connection:
             connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
             return self._parsed(postgres_schema.mark(connection, self._mark))
@@ -173,19 +176,19 @@ class PostgresStore(Store):
         """Update the mark where it is exactly ``over``."""
         statement = sql.SQL("UPDATE {} SET mark = %s WHERE mark = %s").format(self._mark)
         with self._session(self._schema) as connection:
-            there = postgres_schema.mark(connection, self._mark)
-            same = marks.is_over(over, lambda: self._parsed(there))
-            before = Jsonb(None if there is None else there[0])
+            current = postgres_schema.mark(connection, self._mark)
+            same = marks.is_over(over, lambda: self._parsed(current))
+            before = Jsonb(None if current is None else current[0])
             if not same or not connection.execute(statement, [Jsonb(mark.as_json()), before]).rowcount:
                 raise StorePermanent(tier=self.config.tier, reason="its mark is another one by now: look at it again")
             return self._written(connection)
 
     def location(self, info: ObjectInfo) -> str:
-        """Return ``records/<day>/<placement>``; the day is that on which the record was created (UTC)."""
+        """Return ``records/<day>/<placement>``; the day is the record's creation date (UTC)."""
         return f"records/{utc(info.created).date().isoformat()}/{info.placement}"
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        """Insert a row; the partition of its day is made when it is the first."""
+        """Insert a row; the first of a day creates its partition. StorePermanent over the option ``limit``."""
         if info.size > self._limit:
             reason = (
                 f"{format_size(info.size)} is over the limit of {format_size(self._limit)} for a record: "
@@ -197,7 +200,7 @@ class PostgresStore(Store):
         return self._confirmed(location, info)
 
     def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
-        """Copy within the table; the row's check verifies the bytes again."""
+        """Copy within the table; the table's check constraint verifies the bytes again."""
         if source.realm != self.realm:
             raise StorePermanent(
                 tier=self.config.tier, reason=f"it cannot copy from tier {source.config.tier} by itself"
@@ -218,24 +221,24 @@ class PostgresStore(Store):
         return self._confirmed(location, info)
 
     def head(self, key: ObjectKey) -> Stored:
-        """Say what is there. PostgreSQL checked the SHA-256 against the bytes when they were written."""
+        """Return the row's size and SHA-256, which PostgreSQL checked against the bytes when they were written."""
         row = self._one(key, sql.SQL("size, sha256, stored"), [])
         return Stored(key.location, row[0], sha256=row[1], modified=utc(row[2]))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
-        """Return the row's other columns."""
+        """Return the description from the row's columns."""
         columns = "tenant, workflow, name, version, placement, sha256, size, created, content_type, metadata"
         row = dict(zip(columns.split(", "), self._one(key, sql.SQL(columns), []), strict=True))
         return ObjectInfo(**{**row, "created": utc(row["created"])})
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
-        """Stream the bytes, a short statement for each piece."""
+        """Stream the bytes, with a short statement per piece."""
         size = self.head(key).size
         yield self._pieces(key, offset, size if length is None else min(size, offset + length))
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
-        """Delete rows, a statement a day."""
+        """Delete rows, with a statement per day."""
         failed: dict[ObjectKey, str] = {}
         days: defaultdict[dt.date, list[tuple[UUID, ObjectKey]]] = defaultdict(list)
         for key in keys:
@@ -315,7 +318,7 @@ class PostgresStore(Store):
                     connection.execute(statement, row)
                 except errors.CheckViolation as error:
                     if error.diag.constraint_name or made:
-                        raise  # not for want of a partition
+                        raise  # not because of a missing partition
                     postgres_schema.make_partition(connection, self._schema, row["day"])
                     made = True
                 except _TOO_DEEP:
@@ -326,7 +329,7 @@ class PostgresStore(Store):
                     return
 
     def _confirmed(self, location: str, info: ObjectInfo) -> Stored:
-        """Return what is at ``location`` now, which a first try may have written; StorePermanent if it is another's."""
+        """Return the row at ``location``, which an earlier try may have written; StorePermanent for other content."""
         stored = self.head(ObjectKey(location))
         if (stored.size, stored.sha256) != (info.size, info.sha256):
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
@@ -354,14 +357,14 @@ class PostgresStore(Store):
             if match is not None:
                 return dt.date.fromisoformat(match[1]), UUID(match[2])
         except ValueError:
-            pass  # it looks like one only
+            pass  # it matches the pattern, but date or UUID is invalid
         raise StorePermanent(tier=self.config.tier, reason=f"{location!r} is not a location of this store")
 
     def _configure(self, connection: PatientConnection) -> None:
         connection.patience = self._patience
 
     def _look(self, connection: _Session) -> None:
-        """Read the mark; one round trip, which tells at the same time whether the server is there."""
+        """Read the mark: one round trip, which also checks the connection."""
         connection.found = postgres_schema.mark(connection, self._mark)
 
     def _parsed(self, found: tuple[object] | None) -> TierMark | None:
@@ -376,7 +379,7 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def _connection(self, about: str) -> Iterator[Connection[Any]]:
-        """A session of which the guard knows that it is with the tier's own table."""
+        """Yield a session whose mark the guard has accepted."""
         with self._session(about) as connection:
             if self.guard is not None:
                 self.guard(self._parsed(connection.found))
@@ -391,7 +394,7 @@ class PostgresStore(Store):
 
 
 def _may_be_json(content: bytes, content_type: str) -> bool:
-    """Whether PostgreSQL may be asked: whether it is valid JSON is its own decision, by the rules of jsonb."""
+    """Return True if PostgreSQL should try: whether the text is valid JSON is decided by PostgreSQL, as jsonb."""
     if content_type.partition(";")[0].strip().lower() != "application/json" or b"\0" in content:
         return False
     try:
