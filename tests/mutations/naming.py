@@ -47,7 +47,7 @@ _R16 = (
     Mutant(
         "time-outs",
         "parts that a server copies tell no progress",
-        (Edit(_MULTIPART, "        told()\n", ""),),
+        (Edit(_MULTIPART, "        report()\n", ""),),
         (f"{_SLOW}test_slow_parts_are_copied_once",),
     ),
     Mutant(
@@ -96,13 +96,13 @@ _R16 = (
     Mutant(
         "R16",
         "a copy whose answer has another SHA-256 is believed",
-        (Edit(_COPY, "            s3_look.checked(self._place, told, info)\n", ""),),
+        (Edit(_COPY, "            s3_look.checked(self._place, reported, info)\n", ""),),
         ("tests/integration/stores/test_s3_signed.py::test_a_copy_whose_answer_has_another_sha256",),
     ),
     Mutant(
         "R16",
         "an ETag of an answer's body is a pin though no HEAD tells one",
-        (Edit(_COPY, "            if s3_look.is_named(self._place, told.version):", "            if True:"),),
+        (Edit(_COPY, "            if s3_look.is_named(self._place, reported.version):", "            if True:"),),
         (f"{_WEAK}test_a_copy_is_not_named_by_what_no_look_tells",),
     ),
     Mutant(
@@ -156,7 +156,7 @@ _R16 = (
     Mutant(
         "R16",
         "a part that was found after a lost answer is taken for one that was named",
-        (Edit(_MULTIPART, "                        found.append(part.number)\n", ""),),
+        (Edit(_MULTIPART, "                        recovered.append(part.number)\n", ""),),
         (f"{_SLOW}test_slow_parts_are_copied_once",),
     ),
     Mutant(
@@ -224,8 +224,8 @@ _R17 = (
         (
             Edit(
                 _S3,
-                "            return stored  # it has no name",
-                "            return replace(stored, vouched=Vouched.WRITTEN)  # it has no name",
+                "            return stored  # without a pin",
+                "            return replace(stored, vouched=Vouched.WRITTEN)  # without a pin",
             ),
         ),
         (f"{_NAMING}test_parts_that_nobody_checked",),

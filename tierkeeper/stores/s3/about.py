@@ -1,4 +1,4 @@
-"""What travels with an S3 object as its metadata, written and read back."""
+"""An object's description as S3 metadata: written and read back."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ from tierkeeper.base.clock import utc
 from tierkeeper.stores.base import ObjectInfo
 from tierkeeper.values.plain import plain
 
-MOST = 2000  # bytes of names and values; S3 takes 2 KB
+MOST = 2000  # bytes of names and values; S3's limit is 2 KB
 _BASE64 = "base64:"
 
 
 def written(info: ObjectInfo) -> dict[str, str]:
-    """Return the object's metadata; the artifact's own goes with it where there is room."""
+    """Return the object's metadata; the artifact's own metadata is included where it fits."""
     about = {
         "tenant": header(info.tenant),
         "workflow": header(info.workflow),
@@ -34,7 +34,7 @@ def written(info: ObjectInfo) -> dict[str, str]:
 
 
 def read_back(about: Mapping[str, str], *, content_type: str, location: str) -> ObjectInfo | None:
-    """Return what :func:`written` wrote; None for an object of somebody else's."""
+    """Return what :func:`written` wrote; None for an object that tierkeeper did not write."""
     try:
         return ObjectInfo(
             tenant=_text(about["tenant"]),
@@ -53,9 +53,9 @@ def read_back(about: Mapping[str, str], *, content_type: str, location: str) -> 
 
 
 def header(text: str) -> str:
-    """Return ``text`` as it may stand in a header: percent-encoded, or the shorter ``base64:…`` (S3 takes 2 KB in all).
+    """Return ``text`` encoded for a header: percent-encoded, or ``base64:…`` if shorter (S3's limit is 2 KB in all).
 
-    What has a colon of its own is quoted, or begins with another letter: it cannot be taken for base64.
+    A percent-encoded text never begins with ``base64:``, as its colons are quoted.
     """
     return min(quote(text), f"{_BASE64}{base64.urlsafe_b64encode(text.encode()).decode()}", key=len)
 

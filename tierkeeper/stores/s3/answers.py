@@ -1,4 +1,4 @@
-"""What S3's answers say of an object, and what names its bytes."""
+"""Reads S3's answers about an object: version id, ETag, pin, size and SHA-256."""
 
 import base64
 import hashlib
@@ -10,34 +10,34 @@ from tierkeeper.stores.base import ObjectKey, Stored
 
 
 def version(given: str | None) -> str | None:
-    """Return the version id; S3's name for the one without an id is ``null``, which not every server takes back."""
+    """Return the version id; None for ``null``, S3's id of an unversioned object, which not every server accepts."""
     return None if given == "null" else given
 
 
 def etag(answer: Mapping[str, Any]) -> str | None:
-    """Return the ETag with its quotes, which some servers leave out in an answer's body; None for a weak one.
+    """Return the ETag with its quotes, which some servers omit in an answer's body; None for a weak one.
 
-    A weak ETag (``W/"…"``) says that something much like it was there, and no condition is ever met by it (RFC 9110,
-    8.8.3.2): it names no bytes.
+    A weak ETag (``W/"…"``) only says that the bytes are equivalent, and fulfils no If-Match (RFC 9110, 8.8.3.2): it
+    names no bytes.
     """
     given: str | None = answer.get("ETag")
     return None if not given or given.startswith("W/") else f'"{given.strip(chr(34))}"'
 
 
 def pin(answer: Mapping[str, Any]) -> str | None:
-    """Return what names exactly the bytes that an answer is about: the version id, else the ETag."""
+    """Return the pin of the bytes that an answer is about: the version id, else the ETag."""
     return version(answer.get("VersionId")) or etag(answer)
 
 
 def named(key: ObjectKey) -> tuple[str | None, str | None]:
-    """Return the version id and the ETag that a key names; of a pin, the quotes tell which of them it is."""
+    """Return the version id and the ETag that a key names; a pin with quotes is an ETag."""
     if key.pin is None or key.pin.startswith('"'):
         return key.version, key.pin
     return key.pin, None
 
 
 def stored(location: str, found: Mapping[str, Any]) -> Stored:
-    """Return what a HEAD says; nobody vouches for it."""
+    """Return the object that a HEAD reports; not vouched for."""
     return Stored(
         location,
         found["ContentLength"],
@@ -48,10 +48,10 @@ def stored(location: str, found: Mapping[str, Any]) -> Stored:
 
 
 def whole_sha256(found: Mapping[str, Any]) -> bytes | None:
-    """Return the server's SHA-256 of the whole content; that of an upload in parts is one over theirs.
+    """Return the server's SHA-256 of the whole content; None where it reports none, or one over parts' checksums.
 
-    The mark of an upload in parts is a dash in the ETag: Ceph copies such an object with its checksum of checksums
-    and calls it that of the whole. So it is none where there is no ETag. What is no SHA-256 is none.
+    An upload in parts has a dash in its ETag. Ceph copies such an object with its checksum of checksums and reports
+    that as the checksum of the whole, so without an ETag the checksum is not used. An invalid SHA-256 is None too.
     """
     checksum, etag = found.get("ChecksumSHA256"), found.get("ETag")
     if not etag or "-" in etag or checksum is None or "-" in checksum or found.get("ChecksumType") == "COMPOSITE":

@@ -1,4 +1,4 @@
-"""What an S3 tier is told by its URL and options, and the boto3 client made of it."""
+"""The options of an S3 tier, from its URL and settings, and the clients that are created from them."""
 
 import functools
 import re
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
-LEAST_PART = 5 * MIB  # S3's own limit for every part but the last
-MOST_PARTS = 10_000
-MOST_COPY = 5 * GIB  # the most that one CopyObject may copy
-_BUCKET = re.compile(r"[a-zA-Z0-9._-]{1,255}")  # what botocore sends to any server; AWS takes less for new ones
-_SPARE_CONNECTIONS = 8  # parts of large objects travel beside the engine's calls
+LEAST_PART = 5 * MIB  # S3's limit for every part but the last
+MOST_PARTS = 10_000  # S3's limit
+MOST_COPY = 5 * GIB  # S3's limit for one CopyObject
+_BUCKET = re.compile(r"[a-zA-Z0-9._-]{1,255}")  # names that botocore accepts; AWS is stricter for new buckets
+_SPARE_CONNECTIONS = 8  # for parts of large objects, beside the engine's calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +48,29 @@ class S3Options:
     role: str | None
     addressing: Literal["auto", "path", "virtual"]
     checksums: Literal["when_required", "when_supported"]
-    client: Literal["signed", "boto3"]  # of the calls that are made once per object
+    client: Literal["signed", "boto3"]  # for the calls that are made once per object
     access_key: str | None
     secret_key: str | None
     session_token: str | None
     multipart_threshold: int
     multipart_chunk: int
     copy_threshold: int
-    concurrency: int  # parts in flight, over all objects: their chunks are what this tier holds in memory
+    concurrency: int  # parts in flight over all objects; bounds the memory for their chunks
     connect_timeout: float
     read_timeout: float
-    attempts: int  # of each call, with botocore's backoff between them
+    attempts: int  # per call, with botocore's backoff between them
     readable: bool
-    lock: bool | None  # True: the bucket must have Object Lock; None: ask it
+    lock: bool | None  # True: the bucket must have Object Lock; None: ask the bucket
     thaw_days: int
     thaw_tier: Literal["Standard", "Bulk", "Expedited"]
 
     def copy_seconds(self, size: int) -> float:
-        """Return how long a copy of ``size`` bytes may take on the server."""
+        """Return how many seconds a copy of ``size`` bytes may take on the server."""
         return order.copy_seconds(size, read_timeout=self.read_timeout)
 
     @property
     def realm(self) -> str:
-        """What a server-side copy needs in common: the server and who asks."""
+        """What two tiers must have in common for a server-side copy: the server and the credentials."""
         who = self.access_key or "chain"
         return "|".join(["s3:", self.endpoint or "aws", who, self.profile or "", self.role or ""])
 
@@ -126,9 +126,9 @@ def parse(config: StoreConfig) -> S3Options:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """A client with finite time-outs and retries, and who makes the calls that are made once per object.
+    """A client with finite time-outs and retries, and ``hot``, the client for the calls made once per object.
 
-    ``once`` makes a client that waits for so many seconds, and asks once.
+    ``once`` creates a client that waits for the given seconds and makes one attempt.
     """
 
     client: "S3Client"
@@ -137,7 +137,7 @@ class Clients:
 
 
 def make(options: S3Options, config: StoreConfig) -> Clients:
-    """Return the clients of a tier. Nothing is connected yet. Raises BadTierUrl."""
+    """Return the clients of a tier, not connected yet. Raises BadTierUrl."""
     try:
         core = botocore.session.Session(profile=options.profile)
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
@@ -147,7 +147,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
         session = boto3.Session(
             botocore_session=core,
             region_name=options.region,
-            **(_Keys() if options.role else _keys(options)),  # a role's own come from its provider
+            **(_Keys() if options.role else _keys(options)),  # a role's credentials come from its provider
         )
 
         def connected(*, seconds: float, attempts: int) -> "S3Client":
@@ -169,15 +169,15 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
 
 @functools.cache
 def _loader(data_path: str | None) -> Loader:
-    """Return what reads botocore's description of S3: one for all tiers, since each copy takes ten megabytes."""
+    """Return the loader of botocore's service description of S3; shared by all tiers, as each takes ten megabytes."""
     return create_loader(data_path)
 
 
 def _hot(options: S3Options, config: StoreConfig, client: "S3Client", core: botocore.session.Session) -> HotCalls:
     credentials = core.get_credentials()
-    # boto3 knows the ways through proxies, and how to say that there are no credentials
+    # boto3 handles proxies, and reports missing credentials
     if options.client == "boto3" or credentials is None or get_environ_proxies(client.meta.endpoint_url):
-        return cast("HotCalls", client)  # its stubs say more than the protocol
+        return cast("HotCalls", client)  # its stubs are narrower than the protocol
     return SignedClient(
         client,
         credentials,
@@ -217,7 +217,7 @@ def _keys(options: S3Options) -> _Keys:
 
 
 class _RoleProvider(CredentialProvider):
-    """Credentials of an assumed role, renewed before they end."""
+    """Credentials of an assumed role, renewed before they expire."""
 
     METHOD = "tierkeeper-role"
 
@@ -231,7 +231,7 @@ class _RoleProvider(CredentialProvider):
 
 
 def _assume(core: botocore.session.Session, options: S3Options, role: str) -> None:
-    """Let ``core`` act as the role, with what the options or the usual chain give as the source."""
+    """Make ``core`` assume the role, with source credentials from the options or the usual AWS chain."""
     source = boto3.Session(profile_name=options.profile, region_name=options.region, **_keys(options))
     credentials = source.get_credentials()
     if credentials is None:

@@ -1,7 +1,7 @@
-"""Bulk deletes: exact versions, or all there is of a key; the answer for each key is read.
+"""Bulk deletes: exact versions, or every version of a key; the answer for each key is read.
 
-A delete without a version id only hides the object on a versioned bucket. So a key without one is deleted there by
-its versions, each by its id; and on every bucket the open uploads of such a key are aborted.
+On a versioned bucket a delete without a version id only hides the object. So a key without one is deleted there version
+by version, each by its id; and on every bucket the open uploads of such a key are aborted.
 """
 
 from collections.abc import Sequence
@@ -17,43 +17,43 @@ from tierkeeper.stores.s3.place import Place
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ErrorTypeDef, ObjectIdentifierTypeDef
 
-MOST_KEYS = 1000  # of one DeleteObjects
+MOST_KEYS = 1000  # S3's limit for one DeleteObjects
 _GONE = {"NoSuchKey", "NoSuchVersion"}
 
 
 def delete(place: Place, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
-    """Delete ``keys``; a result each, in their order."""
+    """Delete ``keys``; return one result each, in their order."""
     whole = [key for key in keys if key.version is None]
-    found = _Deletion(place)
+    deletion = _Deletion(place)
     try:
         if whole:
             abort_uploads(place, {place.key(key.location) for key in whole})
         if whole and place.versioned:
-            found.exact([key for key in keys if key.version is not None])
-            found.all_versions(whole)
+            deletion.exact([key for key in keys if key.version is not None])
+            deletion.all_versions(whole)
         else:
-            found.exact(keys)
-            found.all_versions(found.hidden)
-    except StoreError as error:  # of a whole call: those keys stay unanswered
-        found.reason = str(error)
-    return [found.result(key) for key in keys]
+            deletion.exact(keys)
+            deletion.all_versions(deletion.hidden)
+    except StoreError as error:  # a whole call failed: its keys stay without an answer
+        deletion.reason = str(error)
+    return [deletion.result(key) for key in keys]
 
 
 class _Deletion:
-    """One bulk delete and what was answered so far."""
+    """One bulk delete and its results so far."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._results: dict[ObjectKey, DeleteResult] = {}
-        self.hidden: list[ObjectKey] = []  # the bucket turned out to be versioned
+        self.hidden: list[ObjectKey] = []  # keys that got a delete marker: the bucket turned out to be versioned
         self.reason = "the store did not answer for this key"
 
     def result(self, key: ObjectKey) -> DeleteResult:
-        """Return the outcome of ``key``."""
+        """Return the outcome of ``key``; FAILED where the server gave none."""
         return self._results.get(key) or DeleteResult(key, DeleteState.FAILED, self.reason)
 
     def exact(self, keys: Sequence[ObjectKey]) -> None:
-        """Delete exactly these versions (or the only one, on a bucket without)."""
+        """Delete exactly these versions (the only one of a key without a version, on an unversioned bucket)."""
         for start in range(0, len(keys), MOST_KEYS):
             self._exact(keys[start : start + MOST_KEYS])
 
@@ -113,12 +113,12 @@ def _versions(place: Place, location: str) -> list[str]:
                 found += [each["VersionId"] for each in entries if each["Key"] == key]
                 passed = any(each["Key"] > key for each in entries)
             if passed:
-                break  # keys come in their order
+                break  # keys are listed in order
     return found
 
 
 def abort_uploads(place: Place, keys: set[str], *, but: str | None = None) -> None:
-    """Abort every open upload of these keys (``but`` one): one listing for all, since few are open at a time."""
+    """Abort every open upload of these keys (except ``but``), by one listing for all, as few are open at a time."""
     pages = place.client.get_paginator("list_multipart_uploads")
     prefix = _common_prefix(keys)
     with place.translating(prefix):
@@ -134,7 +134,7 @@ def _abort(place: Place, key: str, upload: str) -> None:
     try:
         place.client.abort_multipart_upload(Bucket=place.bucket, Key=key, UploadId=upload)
     except ClientError as error:
-        if errors.code_of(error) != "NoSuchUpload":  # it was completed or aborted meanwhile
+        if errors.code_of(error) != "NoSuchUpload":  # already completed or aborted
             raise
 
 

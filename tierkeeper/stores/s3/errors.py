@@ -1,4 +1,4 @@
-"""Translates what boto3 raises into the errors of the port, in one place."""
+"""Translates boto3's exceptions into the errors of the port, in one place."""
 
 import contextlib
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ NO_LOCK = {
 }
 _NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 _OCCUPIED = {"PreconditionFailed", "412", "NoSuchUpload"}
-_FROZEN = {"InvalidObjectState", "ObjectNotInActiveTierError"}  # as a GET says it, and as a copy does
+_FROZEN = {"InvalidObjectState", "ObjectNotInActiveTierError"}  # codes of a GET, and of a copy
 _MISMATCH = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest"}
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "StorageQuotaExceeded"}
 _TRANSIENT = {
@@ -57,9 +57,9 @@ _TRANSIENT = {
     "TooManyRequests",
     "RequestLimitExceeded",
 }
-#: the credentials' own fault, although not every server says 403
+#: faults of the credentials; not every server answers these with 403
 _DENIED = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "AccountProblem"}
-#: the fault of how the tier is set up: it would be the same for every object
+#: faults of the tier's configuration, the same for every object
 _UNUSABLE = {
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
@@ -73,11 +73,11 @@ _UNUSABLE = {
 PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 500, 501, 503
-#: what reading an answer ends in that lacks something, or has it in a form of its own
+#: exceptions of reading an answer that lacks a field, or has one in an unknown form
 _ODD = (LookupError, ValueError, TypeError)
-#: what botocore's reader ends in besides
+#: exceptions of botocore's parsers
 _UNREAD = (*_ODD, AttributeError, ResponseParserError)
-#: the log has an odd answer of one tier and kind whole, and again after a minute
+#: an answer that cannot be read is logged in full at most once a minute per tier and kind
 _throttle: Final = log.Throttle(60.0)
 _INTERRUPTED = (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
 
@@ -95,10 +95,10 @@ class Unread(Exception):  # botocore's reader ended in what it is raised from; i
 
 
 class Parsers(ResponseParserFactory):
-    """botocore's readers of answers. Whatever one of them ends in is Unread: it is no fault of what was asked."""
+    """botocore's parsers of answers; they raise Unread for an answer that they cannot parse."""
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
-        """Return the reader of a protocol."""
+        """Return the parser of a protocol."""
         parser = super().create_parser(protocol_name)
         read = parser.parse
 
@@ -107,7 +107,7 @@ class Parsers(ResponseParserFactory):
                 return read(response, shape)
             except _UNREAD as error:
                 if close := getattr(response.get("body"), "close", None):
-                    close()  # a stream that nobody gets keeps its connection
+                    close()  # a stream that is not returned would keep its connection
                 raise Unread from error
 
         parser.parse = parse  # type: ignore[method-assign]
@@ -115,12 +115,12 @@ class Parsers(ResponseParserFactory):
 
 
 def code_of(error: ClientError) -> str:
-    """Return S3's code of the error, such as ``NoSuchKey``; for a HEAD it is the HTTP status."""
+    """Return S3's error code, such as ``NoSuchKey``; of a HEAD, the HTTP status as text."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def status_of(error: ClientError) -> int:
-    """Return the HTTP status of the error, 0 where it has none."""
+    """Return the error's HTTP status; 0 where it has none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
@@ -166,22 +166,22 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
 
 
 def _is_delete_marker(error: ClientError) -> bool:
-    """Whether the version asked for is only the mark of a delete."""
+    """Return True if the requested version is a delete marker."""
     headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return status_of(error) == _METHOD_NOT_ALLOWED and headers.get("x-amz-delete-marker") == "true"
 
 
 def is_refused(error: StoreError) -> bool:
-    """Whether the try that an error tells of was not carried out for certain: it was not taken, or never sent."""
-    told = error.__cause__
-    if isinstance(told, ClientError):
-        return code_of(told) in _TRANSIENT or status_of(told) in {_TOO_MANY, _UNAVAILABLE}
-    return isinstance(told, tries.NEVER_SENT)
+    """Return True if the failed attempt certainly had no effect: the server refused it, or it was never sent."""
+    cause = error.__cause__
+    if isinstance(cause, ClientError):
+        return code_of(cause) in _TRANSIENT or status_of(cause) in {_TOO_MANY, _UNAVAILABLE}
+    return isinstance(cause, tries.NEVER_SENT)
 
 
 @contextlib.contextmanager
 def translating(*, tier: str, location: str) -> Iterator[None]:
-    """Translate what boto3 and the connection below it raise; an error of the code around the call stays what it is."""
+    """Translate the exceptions of boto3 and the connection below it; others, such as our own code's, pass."""
     try:
         yield
     except (ClientError, BotoCoreError, *_INTERRUPTED) as error:
@@ -192,7 +192,7 @@ def translating(*, tier: str, location: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def understanding(*, tier: str, location: str) -> Iterator[None]:
-    """Raise Garbled where an answer lacks something or has it in a form of its own; only its reading is in it."""
+    """Raise Garbled where an answer lacks a field or has one in an unknown form; wrap only the reading of an answer."""
     try:
         yield
     except _ODD as error:
@@ -200,7 +200,7 @@ def understanding(*, tier: str, location: str) -> Iterator[None]:
 
 
 def _garbled(error: BaseException, *, tier: str, location: str) -> Garbled:
-    """Return the error of an answer that could not be read; the log has it whole, once for many objects."""
+    """Return Garbled for an answer that cannot be read; it is logged in full, at most once a minute."""
     kind = type(error).__name__
     if _throttle.due((tier, kind)):
         _log.error("an answer cannot be understood", tier=tier, location=location, exc_info=error)

@@ -1,4 +1,4 @@
-"""Object Lock: retentions on exact versions, put and lengthened, never shortened."""
+"""Object Lock: retentions of exact versions, set and lengthened, never shortened."""
 
 import contextlib
 import datetime as dt
@@ -14,11 +14,11 @@ from tierkeeper.stores.s3.place import Place
 
 
 def lock(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
-    """Put a retention on exactly this version, ``until`` rounded up to a second; return what the bucket then says."""
+    """Set a retention on exactly this version, ``until`` rounded up to a second; return the time the bucket reports."""
     if not place.lockable:
         raise LockUnsupported(tier=place.tier)
     until = utc(until)
-    if until.microsecond:  # servers differ in what they keep below the second
+    if until.microsecond:  # servers differ in the precision below a second
         until = until.replace(microsecond=0) + dt.timedelta(seconds=1)
     with place.translating(key.location):
         place.client.put_object_retention(
@@ -33,9 +33,9 @@ def lock(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMod
 
 
 def extend(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
-    """Lengthen a retention; a compliance one stays one.
+    """Lengthen a retention; compliance mode is kept. Return the time that holds.
 
-    To make a governance one a compliance one needs the bypass of governance, which is never used here: StoreDenied.
+    Changing governance to compliance mode needs the bypass of governance, which is never used: StoreDenied.
     """
     if not place.lockable:
         raise LockUnsupported(tier=place.tier)
@@ -49,7 +49,7 @@ def extend(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionM
 
 
 def retained(place: Place, key: ObjectKey) -> tuple[RetentionMode | None, dt.datetime | None]:
-    """Return the retention that the bucket has for this version, or two None."""
+    """Return mode and end of this version's retention, or two None."""
     with place.translating(key.location):
         try:
             answer = place.client.get_object_retention(**place.address(key.location, key.version))
@@ -65,7 +65,7 @@ def retained(place: Place, key: ObjectKey) -> tuple[RetentionMode | None, dt.dat
 
 
 def is_locked(place: Place, key: ObjectKey) -> bool:
-    """Whether a retention or a legal hold keeps this version from being deleted now; False where it cannot be seen."""
+    """Return True if a retention or a legal hold prevents deleting this version now; False where that is not known."""
     if not place.lockable:
         return False
     with contextlib.suppress(StoreError):  # without one it may still have a legal hold

@@ -1,4 +1,4 @@
-"""Looks at objects: by their pins, and after they were written."""
+"""HEAD requests for objects: by their pins, and after they were written."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tierkeeper.stores.s3.place import Place
 
 
 def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
-    """Return what the server says of these bytes; ContentMismatch where others are there, Unnamed where it is mute."""
+    """Return the HEAD of these bytes; ContentMismatch for others at the key, Unnamed without an ETag to compare."""
     version, etag = answers.named(key)
     try:
         with place.translating(key.location):
@@ -27,9 +27,10 @@ def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
 
 
 def is_named(place: Place, version: str | None) -> bool:
-    """Whether what an answer's body tells of can be asked for by name: by its version, or by its ETag.
+    """Return True if an object in an answer's body can be requested by name: by its version, or by its ETag.
 
-    The ETag counts where the last HEAD, not long ago, told one: a proxy may weaken those of all headers.
+    The ETag counts where the last HEAD, within ``probe.LIFE`` seconds, returned one: a proxy may weaken those in all
+    headers.
     """
     return version is not None or time.monotonic() < place.told_etags_until
 
@@ -39,7 +40,7 @@ def require(
 ) -> None:
     """Raise ContentMismatch where ``answer`` is about other bytes than those of ``etag``, Unnamed where it has none.
 
-    What is ``read_whole`` needs no ETag: who reads it compares its SHA-256.
+    ``read_whole``: no ETag is needed, as the reader compares the SHA-256 of all bytes.
     """
     found = answers.etag(answer)
     if etag is None or (found is None and read_whole):
@@ -51,28 +52,29 @@ def require(
 
 
 def tells_version(place: Place, answer: Mapping[str, Any]) -> bool:
-    """Whether the answer to a write names the version that was made, where the bucket keeps some; else a HEAD does.
+    """Return True if the answer to a write has the new version's id, or the bucket keeps no versions.
 
-    By that the copy is locked, read and deleted, whatever comes to its name later.
+    Without the id a HEAD has to return it: by it the copy is locked, read and deleted, whatever is written to its key
+    later.
     """
     return answer.get("VersionId") is not None or not place.versioned
 
 
 def changed(place: Place, location: str, how: str) -> ContentMismatch:
-    """Return the error that other bytes are there than the pin names."""
+    """Return the error for other bytes at a location than the pin names; ``how`` they were recognised."""
     return mismatch(place, location, f"something else was written there since ({how})")
 
 
 def mismatch(place: Place, location: str, reason: str) -> ContentMismatch:
-    """Return the error."""
+    """Return a ContentMismatch of this tier."""
     return ContentMismatch(tier=place.tier, location=location, reason=reason)
 
 
 def after(place: Place, location: str, info: ObjectInfo, answer: Mapping[str, Any]) -> tuple[Stored, Mapping[str, Any]]:
-    """Look at what ``answer`` says was written; ContentMismatch if it is something else by now, or not ``info``'s.
+    """HEAD the object that ``answer`` says was written; ContentMismatch if it was replaced, or does not match ``info``.
 
-    It has the pin that ``answer`` says, unless that is an ETag and the look has none (a proxy may weaken it): what a
-    server tells at times names nothing.
+    The pin is that of ``answer``, unless it is an ETag and the HEAD has none (a proxy may weaken it): an ETag that is
+    not always returned names nothing.
     """
     version, etag = answers.version(answer.get("VersionId")), answers.etag(answer)
     found = head(place, ObjectKey(location, version))
@@ -83,7 +85,7 @@ def after(place: Place, location: str, info: ObjectInfo, answer: Mapping[str, An
 
 
 def checked(place: Place, seen: Stored, info: ObjectInfo) -> Stored:
-    """Return ``seen``; ContentMismatch if the server has another size or SHA-256."""
+    """Return ``seen``; ContentMismatch if its size or SHA-256 is not that of ``info``."""
     if seen.size != info.size:
         raise mismatch(place, seen.location, f"the server has {seen.size} bytes, not {info.size}")
     if seen.sha256 not in {None, info.sha256}:
@@ -92,13 +94,13 @@ def checked(place: Place, seen: Stored, info: ObjectInfo) -> Stored:
 
 
 def stored(place: Place, location: str, found: Mapping[str, Any]) -> Stored:
-    """Return what a HEAD says; nobody vouches for it. Raises Garbled."""
+    """Return the object that a HEAD reports; not vouched for. Raises Garbled."""
     with place.understanding(location):
         return answers.stored(location, found)
 
 
 def there(place: Place, location: str, size: int) -> Stored | None:
-    """Look for what was to be written after its answer was lost: nobody vouches for it, and there is no pin (R16)."""
+    """HEAD an object whose write lost its answer; None if it is missing. Not vouched for, and without a pin (R16)."""
     try:
         with place.translating(location):
             found = place.hot.head_object(**place.address(location, None), ChecksumMode="ENABLED")

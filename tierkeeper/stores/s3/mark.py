@@ -1,4 +1,4 @@
-"""The mark of a tier on S3: one small object below the prefix, written and replaced only under its conditions."""
+"""The mark of a tier on S3: a small object below the prefix, written and replaced only by conditional requests."""
 
 import contextlib
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from tierkeeper.stores.s3.place import Place
 
 
 class _Found(NamedTuple):
-    """What lies where the mark belongs, and the ETag under which it was read."""
+    """The content of the mark's object, and the ETag under which it was read."""
 
     content: bytes
     etag: str | None
@@ -31,29 +31,30 @@ class _Found(NamedTuple):
 def read(place: Place) -> TierMark | None:
     """Return the mark, None where the bucket has none below the prefix.
 
-    Raises MarkUnreadable where it is none, TierNotOurs where the bucket is missing, and MarkNotRead where nobody knows.
+    Raises MarkUnreadable where the object is no mark, TierNotOurs where the bucket is missing, and MarkNotRead where
+    the object cannot be read.
     """
     found = _look(place)
     return None if found is None else _parsed(place, found)
 
 
 def check(place: Place) -> None:
-    """Raise Garbled or Unnamed where the server tells of the mark in a form of its own, or without an ETag."""
+    """Raise Garbled where the HEAD of the mark cannot be read, Unnamed where it has no ETag."""
     with contextlib.suppress(ObjectNotFound):
         found = look.head(place, ObjectKey(MARK))
         look.stored(place, MARK, found)
-        if "ETag" not in found:  # a weak one names nothing, and what is copied there is read back
+        if "ETag" not in found:  # a weak ETag is accepted: it names nothing, so copies are read back
             raise Unnamed(tier=place.tier, location=MARK)
 
 
 def write(place: Place, mark: TierMark) -> TierMark:
-    """Write it where there is none; return the one that is there then."""
+    """Write the mark where there is none; return the mark read back."""
     _put(place, mark, IfNoneMatch="*")
     return _there(place)
 
 
 def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
-    """Write it instead of exactly ``over``, None: what cannot be read as one; return the one that is there then."""
+    """Replace exactly the mark ``over``, or for None an unreadable one; return the mark read back."""
     found = _look(place)
     if found is None or not marks.is_over(over, lambda: _parsed(place, found)):
         raise StorePermanent(tier=place.tier, reason="its mark is another one by now: look at it again")
@@ -73,9 +74,9 @@ def _look(place: Place) -> _Found | None:
                     content += piece
             return _Found(content, answers.etag(answer))
     except ObjectNotFound:
-        place.require_bucket()  # not every server says which of both is missing
+        place.require_bucket()  # not every server says whether the object or the bucket is missing
         return None
-    except (StorePermanent, ContentMismatch) as error:  # in an archive class, say: it is the fault of no other object
+    except (StorePermanent, ContentMismatch) as error:  # such as an archive class: no fault of other objects
         raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error
 
 
@@ -95,7 +96,7 @@ def _put(place: Place, mark: TierMark, **condition: Any) -> None:  # noqa: ANN40
             )
         except ClientError as error:
             if errors.status_of(error) != errors.PRECONDITION_FAILED:
-                raise  # else somebody was faster, or an answer was lost: what is there now tells
+                raise  # else another process was faster, or an answer was lost: the mark read back shows which
 
 
 def _there(place: Place) -> TierMark:

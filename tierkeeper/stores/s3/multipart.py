@@ -1,6 +1,6 @@
-"""Large objects, in parts: uploaded or copied in parallel, visible only when all of them are there and right.
+"""Large objects in parts: uploaded or copied in parallel, visible only when all parts are present and right.
 
-What a tier holds in memory is bounded: ``concurrency`` parts of ``multipart_chunk`` over all its objects.
+A tier's memory is bounded by ``concurrency`` parts of ``multipart_chunk`` bytes, over all its objects.
 """
 
 import base64
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, CompleteMultipartUploadOutputTypeDef
 
-COPIED_PART = 256 * MIB  # bytes; small enough for its copy to be waited for
+COPIED_PART = 256 * MIB  # bytes; small enough to wait for the server's copy
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What S3 answered to the completion, and the checksum that it should have: one over those of the parts.
+    """S3's answer to the completion, and the expected checksum: base64 of the SHA-256 over those of the parts.
 
-    Where that answer was lost, ``answer`` is what was found. ``sure``: no answer about a part was lost.
+    Where the answer was lost, ``answer`` is the object found by a HEAD. ``sure``: no answer about a part was lost.
     """
 
     answer: "CompleteMultipartUploadOutputTypeDef | Stored"
@@ -42,7 +42,7 @@ class Finished:
     sure: bool
 
     def confirmed_by(self, answer: Mapping[str, Any]) -> bool:
-        """Whether the server says that checksum (some leave out the number of parts behind its dash)."""
+        """Return True if the answer has that checksum (some servers omit the number of parts behind its dash)."""
         found: str = answer.get("ChecksumSHA256", "")
         return found.partition("-")[0] == self.checksum
 
@@ -61,11 +61,11 @@ class Multipart:
         self._threads = ThreadPoolExecutor(place.options.concurrency, thread_name_prefix=f"{place.tier}-parts")
 
     def close(self) -> None:
-        """Give back the threads."""
+        """Shut down the threads."""
         self._threads.shutdown()
 
     def upload(self, location: str, content: BinaryIO, info: ObjectInfo, about: dict[str, Any]) -> Finished:
-        """Send ``content`` in parts; ContentMismatch before the completion if it is not what was announced."""
+        """Send ``content`` in parts; ContentMismatch before the completion if it is not the announced content."""
         chunk = max(self._place.options.multipart_chunk, -(-info.size // MOST_PARTS))
         digest = Digest()
 
@@ -78,18 +78,18 @@ class Multipart:
         return self._run(location, info.size, about, jobs)
 
     def copy(self, source: Origin, size: int, location: str, about: dict[str, Any]) -> Finished:
-        """Copy ``size`` bytes of ``source`` on the server's side, in parts; ContentMismatch as its own words say."""
-        found: list[int] = []  # the parts whose answers were lost
-        told = progress.listener()
+        """Copy ``size`` bytes of ``source`` by the server, in parts; ContentMismatch as of :meth:`Origin.exactly`."""
+        recovered: list[int] = []  # the numbers of parts whose answers were lost, found by a listing
+        report = progress.listener()
         chunk = max(min(COPIED_PART, self._place.options.copy_threshold), -(-size // MOST_PARTS))
 
         def jobs(upload: dict[str, Any]) -> Iterator[Callable[[], "CompletedPartTypeDef"]]:
             for number, start in enumerate(range(0, size, chunk), start=1):
                 part = _Part(number, start, min(chunk, size - start))
-                yield lambda part=part: self._copy_part(upload, part, source, found, told)  # type: ignore[misc]  # early binding
+                yield lambda part=part: self._copy_part(upload, part, source, recovered, report)  # type: ignore[misc]  # early binding
 
         finished = self._run(location, size, about, jobs)
-        return replace(finished, sure=not found)
+        return replace(finished, sure=not recovered)
 
     def _run(
         self,
@@ -98,13 +98,13 @@ class Multipart:
         about: dict[str, Any],
         jobs: Callable[[dict[str, Any]], Iterator[Callable[[], "CompletedPartTypeDef"]]],
     ) -> Finished:
-        """Begin an upload, run its jobs in parallel, complete it; on any failure nothing of it stays."""
+        """Begin an upload, run its jobs in parallel, complete it; on any failure abort it."""
         client, address = self._place.client, self._place.address(location, None)
         with self._place.translating(location):
             begun = client.create_multipart_upload(**address, **about, ChecksumAlgorithm="SHA256")
         with self._place.understanding(location):
             upload = {**address, "UploadId": begun["UploadId"]}
-        if begun["ResponseMetadata"]["RetryAttempts"]:  # the answer that was lost may have begun one too
+        if begun["ResponseMetadata"]["RetryAttempts"]:  # an attempt whose answer was lost may have begun one too
             with contextlib.suppress(StoreError):
                 delete.abort_uploads(self._place, {address["Key"]}, but=begun["UploadId"])
         running: list[Future[CompletedPartTypeDef]] = []
@@ -116,7 +116,7 @@ class Multipart:
         except BaseException:
             for each in running:
                 each.cancel()
-            for each in running:  # a part that arrives after the abort would stay for ever
+            for each in running:  # a part that arrives after the abort would stay forever
                 with contextlib.suppress(BaseException):
                     each.result()
             with contextlib.suppress(StoreError), self._place.translating(location):
@@ -141,7 +141,7 @@ class Multipart:
     def _submit(
         self, jobs: Iterator[Callable[[], "CompletedPartTypeDef"]], running: list[Future["CompletedPartTypeDef"]]
     ) -> None:
-        """Start the jobs, a free slot each; stop at the first that failed (its error comes with its result)."""
+        """Start the jobs, one per free slot; stop after the first failure (its future has the error)."""
         failed = threading.Event()
 
         def done(future: Future["CompletedPartTypeDef"]) -> None:
@@ -150,7 +150,7 @@ class Multipart:
                 failed.set()
 
         while not failed.is_set():
-            self._slots.acquire()  # before the part is read: a slot is its memory
+            self._slots.acquire()  # before the part is read: a slot bounds its memory
             try:
                 future = self._threads.submit(next(jobs))
             except BaseException as error:
@@ -170,7 +170,7 @@ class Multipart:
             return {"PartNumber": number, "ETag": _strong(answer["ETag"]), "ChecksumSHA256": checksum}
 
     def _copy_part(
-        self, upload: dict[str, Any], part: "_Part", source: Origin, found: list[int], told: Callable[[], None]
+        self, upload: dict[str, Any], part: "_Part", source: Origin, recovered: list[int], report: Callable[[], None]
     ) -> "CompletedPartTypeDef":
         def call(client: "S3Client") -> "CompletedPartTypeDef":
             with source.exactly():
@@ -186,18 +186,18 @@ class Multipart:
             with self._place.understanding(upload["Key"]):
                 for each in listed.get("Parts", []):
                     if (each["PartNumber"], each["Size"]) == (part.number, part.size):
-                        found.append(part.number)
+                        recovered.append(part.number)
                         return _completed(part.number, each)
             return None
 
         completed = once.once(self._place, source.key.location, part.size, call, look)
-        told()
+        report()
         return completed
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A part that is copied: its number, and which bytes of the source it is."""
+    """A part to be copied: its number, and its first byte and size in the source."""
 
     number: int
     start: int
@@ -205,19 +205,19 @@ class _Part:
 
     @property
     def span(self) -> str:
-        """The range, as S3 has it."""
+        """The byte range, in S3's syntax."""
         return f"bytes={self.start}-{self.start + self.size - 1}"
 
 
 def _completed(number: int, said: Mapping[str, Any]) -> "CompletedPartTypeDef":
     part: CompletedPartTypeDef = {"PartNumber": number, "ETag": _strong(said["ETag"])}
-    if "ChecksumSHA256" in said:  # not every server computes one of what it copies
+    if "ChecksumSHA256" in said:  # not every server computes the checksum of a copied part
         part["ChecksumSHA256"] = said["ChecksumSHA256"]
     return part
 
 
 def _strong(etag: str) -> str:
-    """Return a part's ETag as its server knows it, though a proxy weakened it: the server judges it, nobody else."""
+    """Return a part's ETag without the ``W/`` that a proxy may have added: only the server compares it."""
     return etag.removeprefix("W/")
 
 

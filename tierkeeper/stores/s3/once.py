@@ -1,7 +1,7 @@
-"""Calls that take a server long: made with patience, and never again before somebody looked what became of them.
+"""Calls that take a server long: made with a long time-out, and repeated only after a check of their outcome.
 
-A server goes on copying when nobody waits for its answer any more. A copy that was begun once more, and again with each
-attempt, makes a slow server slower, and none of them is ever seen to be done.
+A server continues a copy after the client has stopped waiting. Copies that are begun again with each attempt make a
+slow server slower, and none of them is ever seen to finish.
 """
 
 import time
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F")
 
-_LOOKS = 10  # how often a copy that may be under way is looked for
+_LOOKS = 10  # checks for a copy that may be under way
 
 
 def once(
     place: Place, location: str, size: int, call: Callable[["S3Client"], T], look: Callable[[], F | None]
 ) -> T | F:
-    """Return what ``call`` answers, or what ``look`` finds after its answer was lost.
+    """Return the answer of ``call``, or the result of ``look`` after the answer was lost.
 
-    ``call`` gets a client that asks once and waits for ``size`` bytes. Where it fails soon, and nothing is found, it is
-    made again, up to the tier's attempts. Where it took long, what it began is waited for as long again: OutcomeUnknown
-    if it does not appear. What was refused each time has a known outcome, and that error.
+    ``call`` gets a client that makes one attempt and waits as long as a copy of ``size`` bytes may take. Where it fails
+    soon and ``look`` finds nothing, it is repeated, up to the tier's ``attempts``. Where it took long, ``look`` is
+    repeated for as long again: OutcomeUnknown if nothing appears. Where every attempt was refused the outcome is known,
+    and the last error is raised.
     """
     seconds = place.options.copy_seconds(size)
     client = place.once(seconds)
@@ -57,10 +58,10 @@ def once(
 
 
 def _watch(look: Callable[[], F | None], seconds: float) -> F | None:
-    """Look for what may be under way, for ``seconds``."""
+    """Repeat ``look`` for ``seconds``; return its first result, None if there is none."""
     end = time.monotonic() + seconds
     found = None
-    while found is None and (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, seconds / _LOOKS))
+    while found is None and (remaining := end - time.monotonic()) > 0:
+        time.sleep(min(remaining, seconds / _LOOKS))
         found = look()
     return found

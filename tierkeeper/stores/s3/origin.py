@@ -1,4 +1,4 @@
-"""What a copy on the server's side is made from."""
+"""The source of a server-side copy."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _REFUSED = {"PreconditionFailed", "412"}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One object of a place; ``by_etag``: the server is told to copy no bytes but those of its ETag, and obeys."""
+    """One object of a place; ``by_etag``: it is copied under If-Match of its ETag, by a server that honours that."""
 
     place: Place
     key: ObjectKey
@@ -24,13 +24,14 @@ class Origin:
 
     @property
     def is_named(self) -> bool:
-        """Whether exactly the bytes of the pin are copied, or none."""
+        """Whether the request names the source's bytes, so that exactly these are copied, or none."""
         return self.by_etag or answers.named(self.key)[0] is not None
 
     def is_said_by(self, answer: Mapping[str, Any]) -> bool:
-        """Whether the answer of a copy names the bytes of the pin: by the version's id, or by an ETag that is an MD5.
+        """Return True if a copy's answer names the bytes of the pin: by the version's id, or by an equal ETag.
 
-        The ETag of an upload in parts is none, and that of a server's own encryption is another one each time.
+        An ETag with a dash, of an upload in parts, is no MD5 and proves nothing; under server-side encryption each copy
+        has another ETag.
         """
         version, etag = answers.named(self.key)
         if version is not None:
@@ -39,7 +40,7 @@ class Origin:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """The arguments of boto3 that name it in a copy."""
+        """The arguments of boto3 that name the source of a copy."""
         version, etag = answers.named(self.key)
         source = {"Bucket": self.place.bucket, "Key": self.place.key(self.key.location)}
         condition = {"CopySourceIfMatch": etag} if self.by_etag else {}
@@ -47,7 +48,7 @@ class Origin:
 
     @contextlib.contextmanager
     def exactly(self) -> Iterator[None]:
-        """Raise ContentMismatch where the server refuses because other bytes are there."""
+        """Raise ContentMismatch where the server refuses the copy because other bytes are at the source's key."""
         try:
             yield
         except ClientError as error:

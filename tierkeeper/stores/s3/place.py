@@ -1,4 +1,4 @@
-"""The bucket and prefix of a tier: its client, its keys, and what kind of bucket it is."""
+"""The bucket and prefix of a tier: its clients, its keys, and the bucket's abilities."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ _OURS_ALREADY = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 class Place:
-    """One bucket and prefix, with the client that reaches it; ``hot`` makes the calls that are made once per object."""
+    """One bucket and prefix, with its clients; ``hot`` makes the calls that are made once per object."""
 
     def __init__(self, config: StoreConfig) -> None:
         self.tier = config.tier
@@ -31,7 +31,7 @@ class Place:
         self._patient: dict[float, S3Client] = {}
         self.bucket = self.options.bucket
         self._lock = threading.Lock()
-        self.told_etags_until = 0.0  # as s3_look notes it
+        self.told_etags_until = 0.0  # set by the module ``look``, by time.monotonic
         self._versioned: bool | None = None
         self._lockable = self.options.lock
 
@@ -49,45 +49,45 @@ class Place:
         return address if version is None else {**address, "VersionId": version}
 
     def translating(self, location: str) -> contextlib.AbstractContextManager[None]:
-        """Translate the errors of calls that are about ``location``."""
+        """Translate the errors of calls about ``location``."""
         return errors.translating(tier=self.tier, location=location)
 
     def understanding(self, location: str) -> contextlib.AbstractContextManager[None]:
-        """Tell of answers about ``location`` that cannot be read."""
+        """Raise Garbled for answers about ``location`` that cannot be read."""
         return errors.understanding(tier=self.tier, location=location)
 
     def about(self, info: ObjectInfo) -> dict[str, Any]:
-        """Return the arguments that say what an object is, as it is written here."""
+        """Return boto3's arguments for an object's type, description and class."""
         return {"ContentType": info.content_type, "Metadata": about.written(info), **self.storage_class}
 
     @property
     def storage_class(self) -> dict[str, str]:
-        """The argument that names the class of what is written here; none where the bucket's default is taken."""
+        """The argument for the storage class; empty where the bucket's default applies."""
         given = self.options.storage_class
         return {} if given is None else {"StorageClass": given}
 
     def once(self, seconds: float) -> "S3Client":
-        """Return a client that waits for so many seconds, and asks once."""
+        """Return a client that waits ``seconds`` for an answer and makes one attempt."""
         with self._lock:
             if seconds not in self._patient:
                 self._patient[seconds] = self._clients.once(seconds)
             return self._patient[seconds]
 
     def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers
-        """Copy an object on the server's side, asking once and waiting as long as ``once`` does."""
+        """Copy an object by the server, in one attempt that waits as long as the client ``once`` does."""
         if isinstance(self.hot, SignedClient):
             return self.hot.copy_object(once, **arguments)
         return once.copy_object(**arguments)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self.hot.close()
         for client in (self.client, *self._patient.values()):
             client.close()
 
     @property
     def versioned(self) -> bool:
-        """Whether the bucket keeps versions, or has kept some (asked once)."""
+        """Whether the bucket keeps versions, or has kept some (queried once)."""
         with self._lock:
             if self._versioned is None:
                 with self.translating(self.bucket):
@@ -95,20 +95,20 @@ class Place:
             return self._versioned
 
     def became_versioned(self) -> None:
-        """Take note that versioning was switched on since it was asked."""
+        """Record that versioning was switched on since it was queried."""
         with self._lock:
             self._versioned = True
 
     @property
     def lockable(self) -> bool:
-        """Whether the bucket has Object Lock (as the option ``lock`` says, or asked once)."""
+        """Whether the bucket has Object Lock (by the option ``lock``, else queried once)."""
         with self._lock:
             if self._lockable is None:
                 self._lockable = self._ask_lockable()
             return self._lockable
 
     def prepare(self) -> list[str]:
-        """Make the bucket where it is missing; StoreUnusable where it lacks the Object Lock that is asked for."""
+        """Create the bucket where it is missing; StoreUnusable where it lacks the Object Lock of option ``lock``."""
         try:
             self.check()
             made = []
@@ -123,12 +123,12 @@ class Place:
         return made
 
     def check(self) -> None:
-        """Raise ObjectNotFound where the bucket is missing, or what else keeps it from being used."""
+        """Raise ObjectNotFound where the bucket is missing, another StoreError where it cannot be used."""
         with self.translating(f"bucket {self.bucket}"):
             self.client.head_bucket(Bucket=self.bucket)
 
     def require_bucket(self) -> None:
-        """Raise TierNotOurs where the bucket is missing: its objects are then not gone, but out of reach."""
+        """Raise TierNotOurs where the bucket is missing: its objects then count as unreachable, not as deleted."""
         try:
             self.check()
         except ObjectNotFound as error:
@@ -138,7 +138,7 @@ class Place:
     def _create(self) -> str:
         arguments: dict[str, Any] = {"Bucket": self.bucket}
         region = self.client.meta.region_name
-        # AWS does not take its first region as a constraint; other servers have names of their own for where they are
+        # AWS refuses its first region as a constraint; other servers have location names of their own
         if region != "us-east-1" and self.options.endpoint is None:
             arguments["CreateBucketConfiguration"] = {"LocationConstraint": region}
         if self.options.lock:
@@ -149,7 +149,7 @@ class Place:
             except ClientError as error:
                 if errors.code_of(error) not in _OURS_ALREADY:
                     raise
-                self.client.head_bucket(Bucket=self.bucket)  # 403 if it is somebody else's
+                self.client.head_bucket(Bucket=self.bucket)  # 403 if another account owns it
             self.client.get_waiter("bucket_exists").wait(
                 Bucket=self.bucket, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
             )

@@ -1,6 +1,6 @@
-"""What an S3 server does that not all of them do: seen each day, on an object of ours below ``.tierkeeper/probe/``.
+"""Probes what not every S3 server does, each day, on an own object below ``.tierkeeper/probe/``.
 
-There are servers that take a condition and do not ask it. What was not seen to be done counts as not done.
+Some servers accept a condition and ignore it. An ability that the probe did not see counts as missing.
 """
 
 import base64
@@ -33,12 +33,12 @@ FOLDER = f"{layout.RESERVED}/probe/"
 COPIES, PARTS, BODIES = "copy_if_match", "part_copy_if_match", "put_sha256"
 _BODY = b"probe"
 _WRONG = f'"{"0" * 32}"'
-LIFE = 600  # seconds that an answer, or none, is good for: the server behind a name may be replaced
+LIFE = 600  # seconds for which a result, or its absence, is used: the server behind a name may be replaced
 _OK, _BAD, _REFUSED, _SERVER_ERROR, _NOT_IMPLEMENTED = 200, 400, 412, 500, 501
 
 
 class Abilities:
-    """What the server of one tier was seen to do."""
+    """The abilities that one tier's server was seen to have."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -48,15 +48,15 @@ class Abilities:
         self._until = 0.0
 
     def remember(self, memory: Memory) -> None:
-        """Take the memory that outlives this process."""
+        """Use ``memory``, which outlives this process."""
         self._memory = memory
 
     def refuses_wrong_source(self, *, parts: bool) -> bool:
-        """Whether the server copies nothing from an ETag that is not there; ``parts``: into an upload in parts."""
+        """Return True if the server refuses a copy whose If-Match fails; ``parts``: of a part of an upload."""
         return self._is_seen(PARTS if parts else COPIES)
 
     def refuses_wrong_body(self) -> bool:
-        """Whether the server takes no upload whose bytes have another SHA-256 than it names, from either client."""
+        """Return True if the server refuses an upload with a wrong SHA-256, from either client."""
         return self._is_seen(BODIES)
 
     def _is_seen(self, ability: str) -> bool:
@@ -71,7 +71,7 @@ class Abilities:
             return self._known.get(ability, False)
 
     def _find_out(self) -> Mapping[str, bool]:
-        """Ask the memory, else the server; raises StoreError, and what the memory raises."""
+        """Read the memory, else probe the server; raises StoreError and the memory's errors."""
         server = self._place.options.endpoint or f"aws {self._place.client.meta.region_name}"
         known = self._memory.recall(server) if self._memory is not None else {}
         if known.keys() != {COPIES, PARTS, BODIES}:
@@ -82,7 +82,7 @@ class Abilities:
 
 
 def clear(place: Place, *, before: datetime) -> None:
-    """Remove what probes that were interrupted left before then: their objects, and uploads that nobody completes."""
+    """Delete objects and open uploads that interrupted probes left before ``before``."""
     with place.translating(FOLDER):
         where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
         pages = list(place.client.get_paginator("list_objects_v2").paginate(**where))
@@ -95,8 +95,8 @@ def clear(place: Place, *, before: datetime) -> None:
 
 
 def probe(place: Place) -> Mapping[str, bool]:
-    """Write an object by wrong and right hashes, copy it by wrong and right ETags, remove it all; raises StoreError."""
-    clear(place, before=now() - timedelta(hours=1))  # whatever is younger may be another process's
+    """Write an object with wrong and right hashes, copy it by wrong and right ETags, delete all; raises StoreError."""
+    clear(place, before=now() - timedelta(hours=1))  # younger objects may belong to another process's probe
     location = f"{FOLDER}{uuid4()}"
     copied, sent = f"{location}-copy", f"{location}-body"
     try:
@@ -116,10 +116,10 @@ def probe(place: Place) -> Mapping[str, bool]:
 
 
 def _bodies(place: Place, location: str) -> bool:
-    """Return whether bytes are refused for another SHA-256, and taken by their own.
+    """Return True if a body is refused with a wrong SHA-256 and accepted with its own.
 
-    What the thin client was refused is sent by boto3 too, which signs the bytes that it sends: only the checksum is
-    wrong then, and it has to be refused for that alone.
+    A request that the server refuses from the thin client is repeated by boto3, which signs the bytes it sends: then
+    only the checksum is wrong, and the server has to refuse it for that alone.
     """
 
     def put(content: bytes) -> None:
@@ -172,7 +172,7 @@ def _parts(place: Place, location: str, source: Mapping[str, Any], etag: str) ->
 
 
 def _obeyed(copy: Callable[[str], None], etag: str) -> bool:
-    """Whether a wrong ETag is refused as one that does not match, and the right one is taken."""
+    """Return True if a wrong ETag is refused with 412, and the right one accepted."""
     return _status(lambda: copy(_WRONG)) == _REFUSED and _status(lambda: copy(etag)) == _OK
 
 
@@ -182,6 +182,6 @@ def _status(call: Callable[[], None]) -> int:
     except ClientError as error:
         status = errors.status_of(error)
         if status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED:
-            raise  # it says nothing about what the server can do
+            raise  # a server's failure says nothing about its abilities
         return status
     return _OK

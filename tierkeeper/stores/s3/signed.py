@@ -1,10 +1,10 @@
-"""The calls that are made once per object, over a thin client of our own; everything else is boto3's.
+"""A thin client for the calls that are made once per object; all other calls use boto3.
 
-botocore takes more than a millisecond of CPU for each call, which no number of threads helps (see decision 9). This
-client has the five calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it
-knows success only: whatever else comes back, or nothing, or an argument that it does not know, and the call is made
-again by boto3. So retries, redirects, skewed clocks and every error are botocore's, and its repeated call after a lost
-answer is what it would have been there. A copy is the exception: one that may be under way is not asked for again.
+botocore takes more than a millisecond of CPU per call, which threads cannot reduce (see decision 9). This client has
+the five calls that the engine makes by the thousand, with boto3's names, arguments and answers, and it handles success
+only: on any other answer, on none, or for an argument that it does not know, boto3 makes the call again. So retries,
+redirects, skewed clocks and errors are botocore's, and a repeated call after a lost answer is what botocore itself
+would have made. A copy is the exception: one that may be under way is not requested again.
 """
 
 import base64
@@ -38,7 +38,7 @@ _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AGENT = "tierkeeper"
 _BLOCK = 256 * 1024  # bytes of a file that are sent at a time
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_SAFE = "/~"  # what botocore leaves as it is in a key
+_SAFE = "/~"  # characters of a key that botocore does not quote
 _META = "x-amz-meta-"
 _HEADERS = {
     "ChecksumMode": "x-amz-checksum-mode",
@@ -56,7 +56,7 @@ _ANSWERED = {
     "x-amz-checksum-type": "ChecksumType",
     "etag": "ETag",
 }
-#: what reading XML ends in: no XML, an encoding that nobody knows, or one that expat has not
+#: exceptions of parsing XML: no XML, an unknown encoding, or one that expat does not support
 _UNREADABLE = (ET.ParseError, LookupError, ValueError)
 _KNOWN = {
     *_HEADERS,
@@ -72,26 +72,26 @@ _KNOWN = {
 
 
 class HotCalls(Protocol):
-    """The calls of boto3's client that are made once per object; it has them itself."""
+    """The calls of boto3's client that are made once per object; boto3's client satisfies the protocol."""
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
-        """Write an object; a body that is a file can be rewound to its beginning."""
+        """Write an object; a body that is a file must be rewindable to its beginning."""
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Say what is there."""
+        """Return an object's headers."""
 
     def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
         """Open a small object."""
 
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Delete many."""
+        """Delete up to 1000 keys."""
 
     def close(self) -> None:
         """Close the connections."""
 
 
 class SignedClient:
-    """The hot calls on one bucket. Safe to use from many threads; connections are kept and shared."""
+    """The hot calls on one bucket. Safe to use from many threads; connections are pooled."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class SignedClient:
         timeout: urllib3.Timeout,
         ca_bundle: str | None,
     ) -> None:
-        """``client`` says where; ``virtual``: the bucket goes into the host's name; ``ca_bundle`` None: botocore's."""
+        """``client`` has the endpoint; ``virtual``: the bucket is in the host name; ``ca_bundle`` None: botocore's."""
         url = urlsplit(client.meta.endpoint_url)
         self._client, self._credentials = client, credentials
         self._signer = Signer(client.meta.region_name)
@@ -122,7 +122,7 @@ class SignedClient:
         self._pool.close()
 
     def put_object(self, **arguments: Any) -> Any:  # noqa: ANN401  boto3's arguments and answers, here and below
-        """Write an object whose bytes, or a file of them that is rewound to its beginning, and SHA-256 are given."""
+        """Write an object from bytes, or from a file that is rewound for boto3, with its SHA-256; else call boto3."""
         body, checksum = arguments.get("Body"), arguments.get("ChecksumSHA256")
         answer = None
         if body is not None and checksum is not None and arguments.keys() <= _KNOWN:
@@ -138,10 +138,10 @@ class SignedClient:
         return self._by_boto3("put_object", arguments, answer)
 
     def copy_object(self, once: "S3Client", **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Copy an object on the server's side; a server may say 200 before it knows whether it can.
+        """Copy an object by the server; a server may send 200 before it knows whether the copy succeeds.
 
-        ``once`` is a client that asks once: it says how long to wait, and makes the call where this one cannot, or was
-        refused. An answer that was lost, or says that the server failed, is an error.
+        ``once`` is a client that makes one attempt: its read time-out applies, and it makes the call where this client
+        cannot or was refused. A lost answer, or one that reports a server failure, raises.
         """
         answer = None
         if arguments.keys() <= _KNOWN:
@@ -151,7 +151,7 @@ class SignedClient:
             headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
             if "ChecksumAlgorithm" in arguments:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-            with contextlib.suppress(*tries.NEVER_SENT):  # those of who gives credentials too: boto3 asks again
+            with contextlib.suppress(*tries.NEVER_SENT):  # also from fetching credentials: boto3 makes the call
                 seconds = cast("Any", once.meta.config).read_timeout
                 answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
             if _ok(answer):
@@ -161,7 +161,7 @@ class SignedClient:
         return self._by_boto3("copy_object", arguments, answer, client=once)
 
     def head_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Say what is there."""
+        """Return an object's headers, as boto3 does."""
         answer = None
         if arguments.keys() <= _KNOWN:
             version = arguments.get("VersionId")
@@ -169,14 +169,14 @@ class SignedClient:
             answer = self._call("HEAD", arguments["Key"], _headers(arguments), query=query)
             if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
                 lower = {name.lower(): value for name, value in answer.headers.items()}
-                with contextlib.suppress(ValueError):  # else boto3 reads them, or says that it cannot
+                with contextlib.suppress(ValueError):  # else boto3 parses them, or raises
                     size, modified = int(lower["content-length"]), parsedate_to_datetime(lower["last-modified"])
                     about = {n[len(_META) :]: value for n, value in lower.items() if n.startswith(_META)}
                     return {**_fields(answer), "ContentLength": size, "LastModified": modified, "Metadata": about}
         return self._by_boto3("head_object", arguments, answer)
 
     def get_object(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Open an object; the connection is given back once its Body is read to the end, or closed."""
+        """Open an object; reading its Body to the end, or closing it, releases the connection."""
         answer = None
         if arguments.keys() == {"Bucket", "Key"}:
             answer = self._call("GET", arguments["Key"], {}, preload=False)
@@ -190,7 +190,7 @@ class SignedClient:
         return self._by_boto3("get_object", arguments, answer)
 
     def delete_objects(self, **arguments: Any) -> Any:  # noqa: ANN401  as above
-        """Delete up to 1000 keys; the answer tells of each."""
+        """Delete up to 1000 keys; the answer has the outcome of each."""
         answer = None
         if arguments.keys() == {"Bucket", "Delete"} and arguments["Delete"].keys() == {"Objects"}:
             listed = "".join(_object(each) for each in arguments["Delete"]["Objects"])
@@ -215,9 +215,9 @@ class SignedClient:
         sha256: str = NOTHING,
         preload: bool = True,
     ) -> urllib3.BaseHTTPResponse | None:
-        """Return what the server answers; None if it does not, or should not be asked in this way.
+        """Return the server's answer; None if there is none, or the request needs boto3.
 
-        ``length`` is the body's, in bytes, where that is a file.
+        ``length`` is the size of ``body`` in bytes, where that is a file.
         """
         try:
             answer = self._send(
@@ -243,9 +243,9 @@ class SignedClient:
         preload: bool = True,
         seconds: float | None = None,
     ) -> urllib3.BaseHTTPResponse | None:
-        """Return what the server answers; None if it should not be asked in this way. Raises what urllib3 does."""
-        who = self._credentials.get_frozen_credentials()
-        if not (who.access_key and who.secret_key and all(value.isascii() for value in headers.values())):
+        """Return the server's answer; None if the request needs boto3. Raises the exceptions of urllib3."""
+        keys = self._credentials.get_frozen_credentials()
+        if not (keys.access_key and keys.secret_key and all(value.isascii() for value in headers.values())):
             return None
         path = f"{self.base}/{quote(key, safe=_SAFE)}" if key else self.base or "/"
         headers["host"] = self.host
@@ -257,9 +257,9 @@ class SignedClient:
             query,
             headers,
             body_sha256=sha256,
-            access_key=who.access_key,
-            secret_key=who.secret_key,
-            token=who.token,
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            token=keys.token,
             now=datetime.now(UTC),
         )
         signed["user-agent"] = _AGENT
@@ -320,7 +320,7 @@ def _object(identifier: Mapping[str, str]) -> str:
 def _copied(data: bytes) -> dict[str, str]:
     """Return the result of a copy; raises botocore's ClientError where the body of the 200 has none."""
     try:
-        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+        root = ET.fromstring(data)  # noqa: S314  from the server that is trusted with the content itself
     except _UNREADABLE:
         raise _failed("CopyObject", _SERVER_ERROR, data) from None
     if not root.tag.endswith("CopyObjectResult"):
@@ -329,7 +329,7 @@ def _copied(data: bytes) -> dict[str, str]:
 
 
 def _failed(operation: str, status: int, data: bytes) -> ClientError:
-    """Return the error that boto3 would raise for a server's failure."""
+    """Return the ClientError that boto3 would raise for a server's failure."""
     code = re.search(rb"<Code>([^<]*)</Code>", data)
     error: Any = {
         "Error": {"Code": code[1].decode(errors="replace") if code else str(status), "Message": ""},
@@ -339,9 +339,9 @@ def _failed(operation: str, status: int, data: bytes) -> ClientError:
 
 
 def _deleted(data: bytes) -> dict[str, Any] | None:
-    """Return the answer of a bulk delete as boto3 does; None if it is no such answer."""
+    """Return the answer of a bulk delete as boto3 does; None if the body is no such answer."""
     try:
-        root = ET.fromstring(data)  # noqa: S314  of the server that is trusted with the content itself
+        root = ET.fromstring(data)  # noqa: S314  from the server that is trusted with the content itself
     except _UNREADABLE:
         return None
     if not root.tag.endswith("DeleteResult"):

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 for S3, in headers: as ``botocore.auth.S3SigV4Auth`` signs, at a fraction of its cost.
+"""AWS Signature Version 4 for S3, in headers: the same as ``botocore.auth.S3SigV4Auth``, at a fraction of its cost.
 
 Source: "Create a signed AWS API request" and "Authenticating Requests: Using the Authorization Header" in the AWS
-documentation; S3 differs from other services in that the path is taken as it is sent.
+documentation; unlike other services, S3 signs the path as it is sent.
 """
 
 import hmac
@@ -16,7 +16,7 @@ NOTHING = sha256(b"").hexdigest()  # of an empty body
 
 @dataclass(slots=True)
 class Signer:
-    """Signs requests to one region; remembers the day's key. Safe to use from many threads."""
+    """Signs requests to one region; caches the day's key. Safe to use from many threads."""
 
     region: str
     _derived: tuple[tuple[str, str], bytes] = field(default=(("", ""), b""), repr=False)
@@ -34,11 +34,11 @@ class Signer:
         token: str | None,
         now: datetime,
     ) -> dict[str, str]:
-        """Return ``headers`` with those of the signature; every one of them is signed.
+        """Return ``headers`` with those of the signature added; all of ``headers`` are signed.
 
-        Names of ``headers`` are in small letters, with ``host`` among them. ``path`` is percent-encoded, ``query`` too,
-        sorted by name and with a ``=`` for each. ``body_sha256`` is in hexadecimal digits, ``now`` in UTC. ``token`` is
-        that of credentials which end.
+        The names of ``headers`` are in lower case and include ``host``. ``path`` and ``query`` are percent-encoded, the
+        latter sorted by name with a ``=`` for each. ``body_sha256`` is hexadecimal, ``now`` in UTC. ``token`` is the
+        session token of temporary credentials.
         """
         stamp = now.strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"

@@ -1,8 +1,8 @@
 """An S3 bucket as a store: AWS, Ceph, MinIO and their like.
 
 ``s3://bucket/prefix?endpoint=…&class=…`` and more options: see :class:`tierkeeper.stores.s3.client.S3Options`.
-Credentials come from the options or from the usual AWS places. Every write is checked by the server against the
-SHA-256 that goes with it, and refused where something is already there.
+Credentials come from the options or from the usual AWS places. Every write carries its SHA-256 for the server to check,
+and is refused where the key already has an object.
 """
 
 import base64
@@ -55,7 +55,7 @@ class S3Store(Store):
 
     @property
     def realm(self) -> str:
-        """The server, and who asks it."""
+        """The server and the credentials."""
         return self.place.options.realm
 
     @property
@@ -71,12 +71,12 @@ class S3Store(Store):
 
     @property
     def storage_class(self) -> str | None:
-        """The class that objects get here; None where the bucket's default is taken."""
+        """The storage class of new objects; None where the bucket's default applies."""
         return self.place.options.storage_class
 
     @property
     def must_thaw(self) -> bool:
-        """Whether objects get an archive class here."""
+        """Whether new objects get an archive class."""
         return self.storage_class in {"GLACIER", "DEEP_ARCHIVE"}
 
     @property
@@ -85,11 +85,11 @@ class S3Store(Store):
         return self.place.options.readable
 
     def prepare(self) -> list[str]:
-        """Make the bucket where it is missing."""
+        """Create the bucket where it is missing; StoreUnusable where it lacks the Object Lock of option ``lock``."""
         return self.place.prepare()
 
     def check(self) -> None:
-        """Raise if the bucket cannot be used, or what is said there of an object, its mark, cannot be understood."""
+        """Raise StoreError if the bucket cannot be used, or the server's answer about the mark cannot be read."""
         self.place.require_bucket()
         s3_mark.check(self.place)
 
@@ -110,7 +110,7 @@ class S3Store(Store):
         return layout.readable(info) if self.readable_layout else layout.content_addressed(info)
 
     def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        """Upload, in parts where it is large."""
+        """Upload in one request, or in parts if it is large or cannot be rewound."""
         try:
             if info.size > self.place.options.multipart_threshold or (info.size > CHUNK and not content.seekable()):
                 return self._put_parts(location, content, info)
@@ -119,23 +119,23 @@ class S3Store(Store):
             return self._maybe_ours(location, info)
 
     def copy(self, source: Store, key: ObjectKey, location: str, info: ObjectInfo) -> Stored:
-        """Copy on the server's side."""
+        """Copy by the server; StorePermanent from a store of another realm."""
         if not isinstance(source, S3Store) or source.realm != self.realm:
             raise StorePermanent(
                 tier=self.config.tier, reason=f"it cannot copy from tier {source.config.tier} by itself"
             )
         try:
             return self._copier.copy(source.place, key, location, info)
-        except errors.Occupied:  # the completion was asked for twice, or the upload was aborted
+        except errors.Occupied:  # the completion was sent twice, or the upload was aborted
             return self._maybe_ours(location, info)
 
     def head(self, key: ObjectKey) -> Stored:
-        """Say what is there. The SHA-256 is the server's; None for what was uploaded in parts."""
+        """Return the object's status. The SHA-256 is the server's; None for an upload in parts."""
         found = look.head(self.place, key)
         return replace(look.stored(self.place, key.location, found), pin=answers.pin(found))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
-        """Return what the object's metadata says."""
+        """Return the description in the object's metadata."""
         place = self.place
         version, _ = answers.named(key)
         with place.translating(key.location):
@@ -152,7 +152,7 @@ class S3Store(Store):
             yield iter(())
             return
         answer = self._get(key, offset, length)
-        if answer is None:  # the range begins behind the end
+        if answer is None:  # the range begins beyond the end
             self.head(key)
             yield iter(())
             return
@@ -160,11 +160,11 @@ class S3Store(Store):
             yield Pieces(self._pieces(key, body), answers.pin(answer))
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
-        """Delete, in bulk."""
+        """Delete in bulk."""
         return delete.delete(self.place, keys)
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        """List the objects; on a versioned bucket every version of them."""
+        """Yield the objects; on a versioned bucket every version of them."""
         place = self.place
         versioned = place.versioned
         operation, field = ("list_object_versions", "Versions") if versioned else ("list_objects_v2", "Contents")
@@ -179,19 +179,19 @@ class S3Store(Store):
                         yield Stored(place.location(key), size, version, modified=modified)
 
     def lock(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
-        """Put a retention on exactly this version."""
+        """Set a retention on exactly this version."""
         return lock.lock(self.place, key, until=until, mode=mode)
 
     def extend(self, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
-        """Lengthen a retention; a compliance one stays one."""
+        """Lengthen a retention; compliance mode is kept."""
         return lock.extend(self.place, key, until=until, mode=mode)
 
     def remember(self, memory: Memory) -> None:
-        """Take the memory of what the server was seen to do."""
+        """Use ``memory`` for the server's probed abilities."""
         self._copier.abilities.remember(memory)
 
     def close(self) -> None:
-        """Give back connections and threads."""
+        """Release connections and threads."""
         self._multipart.close()
         self.place.close()
 
@@ -205,7 +205,7 @@ class S3Store(Store):
                     Body=body,
                     ContentLength=info.size,
                     ChecksumSHA256=checksum,
-                    ChecksumAlgorithm="SHA256",  # a checksum alone is not checked by every server
+                    ChecksumAlgorithm="SHA256",  # without it not every server checks the checksum
                     IfNoneMatch="*",
                     **self.place.about(info),
                 )
@@ -224,7 +224,7 @@ class S3Store(Store):
         return replace(stored, vouched=None if stored.pin is None else Vouched.WRITTEN)
 
     def _body(self, location: str, content: BinaryIO, info: ObjectInfo) -> bytes | Announced:
-        """Return what is sent in one call; its SHA-256 is compared here, or by a server that was seen to do it."""
+        """Return the body of one request; its SHA-256 is compared here, or by a server that was seen to compare it."""
         tier = self.config.tier
         if info.size > CHUNK:
             hashed = not self._copier.abilities.refuses_wrong_body()
@@ -245,15 +245,15 @@ class S3Store(Store):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
         stored, found = look.after(self.place, location, info, answer)
         if stored.pin is None or not (checked or "ChecksumSHA256" in found):
-            return stored  # it has no name, or whether the server checked the parts is not known
+            return stored  # without a pin, or it is not known whether the server checked the parts: not vouched for
         if not checked and not finished.confirmed_by(found):
             raise look.mismatch(self.place, location, "the server has other checksums of its parts")
         return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN)
 
     def _maybe_ours(self, location: str, info: ObjectInfo) -> Stored:
-        """Return what is at ``location`` if it may be what was to be written: a lost answer makes botocore write twice.
+        """Return the object at ``location`` if it may be this write's: after a lost answer botocore writes twice.
 
-        Nobody vouches for it: what its metadata says was as easy to write as its bytes.
+        It is not vouched for: another writer could have written its metadata as easily as its bytes.
         """
         try:
             found = look.head(self.place, ObjectKey(location))

@@ -1,4 +1,4 @@
-"""Archive classes: what must be thawed before it can be read or copied is asked for, and the caller told when."""
+"""Archive classes: an object that must be thawed before it is read or copied is requested, and ThawNeeded raised."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,12 +10,16 @@ from tierkeeper.stores.errors import ThawNeeded
 from tierkeeper.stores.s3 import errors
 from tierkeeper.stores.s3.place import Place
 
-_AFTER = {"Expedited": "5 minutes", "Standard": "12 hours", "Bulk": "48 hours"}  # at the latest, says AWS
+_AFTER = {
+    "Expedited": "5 minutes",
+    "Standard": "12 hours",
+    "Bulk": "48 hours",
+}  # upper bounds, by AWS
 
 
 @contextlib.contextmanager
 def thawing(place: Place, key: ObjectKey) -> Iterator[None]:
-    """Where ``key`` is in an archive class, ask for its thaw and raise ThawNeeded."""
+    """Where ``key`` is in an archive class, request its thaw and raise ThawNeeded."""
     try:
         yield
     except errors.Frozen as error:

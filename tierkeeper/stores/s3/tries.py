@@ -1,7 +1,7 @@
-"""Whether every try of one call was refused for certain.
+"""Records whether every attempt of one call was certainly refused.
 
-botocore makes a call again, and its error tells of the last try alone; the thin client leaves it what it lost. A write
-that was refused in the end may have been done by the try before, whose answer nobody got.
+botocore repeats a call, and its error is that of the last attempt alone; the thin client hands it calls whose answers
+it lost. A write that was refused in the end may have been done by an earlier attempt whose answer was lost.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 _REFUSED: Final = range(300, 500)
 _UNAVAILABLE: Final = 503
 
-#: what ends a try before its request was sent; a proxy's error may come after it
+#: exceptions that end an attempt before its request was sent; a proxy's error may come later, and is not among them
 NEVER_SENT = (
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -27,7 +27,7 @@ NEVER_SENT = (
 
 @dataclass(slots=True)
 class Tries:
-    """The tries of one call; ``refused``: none of them was carried out for certain, as none was where none began."""
+    """The attempts of one call; ``refused``: certainly none of them was carried out. True before the first."""
 
     refused: bool = True
 
@@ -37,7 +37,7 @@ _watched: ContextVar[Tries | None] = ContextVar("_watched", default=None)
 
 @contextlib.contextmanager
 def watched() -> Iterator[Tries]:
-    """Watch the tries of the one call that is made here, by either client, in this thread."""
+    """Record the attempts of the one call made within, by either client, in this thread."""
     tries = Tries()
     token = _watched.set(tries)
     try:
@@ -47,17 +47,17 @@ def watched() -> Iterator[Tries]:
 
 
 def lost(error: BaseException) -> None:
-    """Note that a try ended in an error of the connection."""
+    """Record that an attempt ended in a connection error."""
     _note(refused=isinstance(error, NEVER_SENT))
 
 
 def answered(status: int) -> None:
-    """Note that a try was answered: a server that failed may have done it, one that is too busy has not begun."""
+    """Record an answered attempt; only a 3xx, 4xx or 503 is a refusal: with another 5xx it may have been done."""
     _note(refused=status in _REFUSED or status == _UNAVAILABLE)
 
 
 def ended(response: tuple[Any, Any] | None = None, caught_exception: BaseException | None = None, **_: object) -> None:
-    """Note how a try of botocore ended: its handler of ``needs-retry``, with its names."""
+    """Record how an attempt of botocore ended; a handler of ``needs-retry``, with botocore's parameter names."""
     if caught_exception is not None:
         lost(caught_exception)
     elif response is not None:
