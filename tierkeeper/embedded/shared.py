@@ -1,7 +1,7 @@
 """Shares one server between processes: the first user starts it, the last one stops it.
 
-A user is a file that its process holds locked. The kernel gives the lock back when the process dies, however it dies,
-so a killed user never counts, and a process number that was given out again is no user.
+A user is a file that its process keeps locked. The kernel releases the lock when the process ends, in any way, so a
+killed user never counts, and a reused process number is not mistaken for a user.
 """
 
 import fcntl
@@ -16,17 +16,17 @@ from tierkeeper.embedded.process import private_folder
 
 
 class Server(Protocol):
-    """What can be shared."""
+    """A server that processes can share."""
 
     def start(self) -> None:
-        """Start it, if it does not run; return when it answers."""
+        """Start the server unless it runs; return once it answers."""
 
     def stop(self) -> None:
-        """Stop it, if it runs."""
+        """Stop the server if it runs."""
 
 
 class Membership:
-    """One user of a server, from :func:`join` to :meth:`leave`."""
+    """One user of a server, from :meth:`join` to :meth:`leave`."""
 
     def __init__(self, server: Server, folder: Path) -> None:
         self._server = server
@@ -36,7 +36,7 @@ class Membership:
         self._handle = -1
 
     def join(self) -> None:
-        """Become a user, and start the server if it does not run."""
+        """Become a user, and start the server unless it runs."""
         with locked(self._folder / "lock"):
             self._handle = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600)
             fcntl.flock(self._handle, fcntl.LOCK_EX)
@@ -47,7 +47,7 @@ class Membership:
                 raise
 
     def leave(self) -> None:
-        """Stop being a user; the last one stops the server. In a forked child, and a second time, nothing happens."""
+        """Stop being a user; the last one stops the server. No effect in a forked child, or a second time."""
         if self._handle == -1 or os.getpid() != self._process:
             return
         with locked(self._folder / "lock"):
@@ -57,7 +57,7 @@ class Membership:
                 self._server.stop()
 
     def _forget(self) -> None:
-        fcntl.flock(self._handle, fcntl.LOCK_UN)  # closing alone leaves it to forked children
+        fcntl.flock(self._handle, fcntl.LOCK_UN)  # closing alone would leave the lock to forked children
         os.close(self._handle)
         self._handle = -1
         self._file.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ class Membership:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold the lock ``file`` alone, among threads and processes."""
+    """Hold an exclusive lock on ``file``, against other threads and processes; created if missing."""
     private_folder(file.parent)
     handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -76,7 +76,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def _lives(file: Path) -> bool:
-    """Whether the user of ``file`` lives; a dead one's file is removed."""
+    """Return True if the user of ``file`` is alive; the file of a dead one is removed."""
     handle = os.open(file, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

