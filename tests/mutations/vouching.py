@@ -150,7 +150,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "what a store tells between chunks counts for nothing",
-        (Edit(_READING, "pieces = _checked(engine, row, copy, chunks)", "pieces = chunks"),),
+        (Edit(_READING, "pieces = _told(engine, row, copy, chunks)", "pieces = chunks"),),
         ("tests/integration/engine/copies/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
     ),
     Mutant(

@@ -76,7 +76,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 reasons.append(_why(copy, fault(copy.tier, error)))
                 continue
             try:
-                pieces = _checked(engine, row, copy, chunks)
+                pieces = _told(engine, row, copy, chunks)
                 yield Reading(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
             finally:
                 stream.__exit__(None, None, None)
@@ -144,7 +144,7 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.
     return found if isinstance(found, check.Wrong) else None
 
 
-def _checked(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the chunks; missing or wrong bytes that the store reports midway are confirmed as those on opening are."""
     try:
         yield from chunks
