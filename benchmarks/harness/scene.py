@@ -15,7 +15,7 @@ from benchmarks.harness import filling, services
 from benchmarks.harness.bare import Bare
 from benchmarks.harness.lane import Lanes
 from tierkeeper.base.callers import Caller
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 
 THREADS = 16  # of each process; the default of engine.io_threads
@@ -102,5 +102,5 @@ class Scene:
 
     def holds(self, bucket: str, count: int) -> None:
         """Raise AssertionError unless a bucket has ``count`` objects besides a tier's own files."""
-        objects = sum(not reserved.ours(key) for key in self.bare.keys(bucket))
+        objects = sum(not own_objects.ours(key) for key in self.bare.keys(bucket))
         assert objects == count, f"{bucket} has {objects} objects instead of {count}"

@@ -23,7 +23,7 @@ from tierkeeper.base.errors import (
     RetentionLocked,
     TierkeeperError,
 )
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, RestoreArgs, UndeleteArgs, VerbArgs
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -220,7 +220,7 @@ class Lives(RuleBasedStateMachine):
             self.days_pass(1000)
             self.turn()
         self.house.settle()
-        left = [where for where in self.house.everything() if not reserved.ours(where.partition("/")[2])]
+        left = [where for where in self.house.everything() if not own_objects.ours(where.partition("/")[2])]
         assert left == []
         self.stack.close()
 

@@ -14,7 +14,7 @@ from support.house import OpenHouse, houses
 from tierkeeper.base.errors import CatalogInUse
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine.recovery import acceptance, dump, rebuild
+from tierkeeper.engine.recovery import accept, dump, rebuild
 from tierkeeper.settings.settings import Settings
 from tierkeeper.values.plans import AppliedItem
 
@@ -58,8 +58,8 @@ def test_a_crash_of_a_rebuild(catalog: Catalog, step: Step, when: When) -> None:
                 rebuild.rebuild(engine, caller=TESTER)
         else:
             rebuild.rebuild(engine, caller=TESTER)
-        acceptance.accept(engine, caller=TESTER, reason="it was lost")
-        list(acceptance.approve(engine, caller=TESTER, reason="looked through"))
+        accept.accept(engine, caller=TESTER, reason="it was lost")
+        list(accept.approve(engine, caller=TESTER, reason="looked through"))
         house.settle()
         assert contents(house) == before
         assert house.tiers("kept") == {"warm"}

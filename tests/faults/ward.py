@@ -22,7 +22,7 @@ from support.processes import LocalProcess
 
 from tierkeeper.base import callers
 from tierkeeper.embedded.postgres import Postgres
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import load
 from tierkeeper_client.contract import Message, SweepArgs, TaskName
@@ -166,7 +166,7 @@ class OpenWard(Protocol):
 def lying(house: House) -> Counter[str]:
     """Return how many objects of artifacts lie in each tier."""
     places = [where.partition("/") for where in house.everything()]
-    return Counter(tier for tier, _, location in places if not reserved.ours(location))
+    return Counter(tier for tier, _, location in places if not own_objects.ours(location))
 
 
 def struck(note: Path) -> list[int]:

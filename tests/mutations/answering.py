@@ -84,7 +84,7 @@ _ODD_ANSWERS = (
         "a bulk delete that fails stops the other tiers",
         (
             Edit(
-                "tierkeeper/engine/copies/removal.py",
+                "tierkeeper/engine/copies/bulk_delete.py",
                 "    except Exception as error:",
                 "    except BufferError as error:",
             ),

@@ -16,8 +16,8 @@ _R1 = (
             ),
             Edit(
                 INGEST,
-                "        lambda connection: storing.commit(\n",
-                "        lambda connection: placements.intend(connection, _LATE[prepared.token]) or storing.commit(\n",
+                "        lambda connection: commit.commit(\n",
+                "        lambda connection: placements.intend(connection, _LATE[prepared.token]) or commit.commit(\n",
             ),
         ),
         (f"{STORY}test_bytes_of_a_store_have_a_row_first",),

@@ -205,7 +205,7 @@ _PROTECTION = (
                 "copy.delete_after is None:\n",
             ),
         ),
-        ("tests/unit/engine/collect/test_ripeness.py",),
+        ("tests/unit/engine/collect/test_deletable.py",),
     ),
 )
 
@@ -227,7 +227,7 @@ _WORK = (
         "a second delivery is not recognised under the locks",
         (
             Edit(
-                "tierkeeper/engine/ingest/storing.py",
+                "tierkeeper/engine/ingest/commit.py",
                 "    known = commands.find(connection, [item.delivery for item in items])\n",
                 "    known: dict[commands.Delivery, dict[str, Any]] = {}\n",
             ),
@@ -267,16 +267,16 @@ _WORK = (
     Mutant(
         "runs",
         "an error leaves its run at work",
-        (Edit("tierkeeper/engine/job.py", "        job.fail(error)\n", ""),),
+        (Edit("tierkeeper/engine/run_life.py", "        job.fail(error)\n", ""),),
         (f"{JOB}test_an_error_ends_its_run_with_the_reason",),
     ),
     Mutant(
         "runs",
         "long work is not heard of",
         (
-            Edit("tierkeeper/engine/job.py", "            self._heard = time.monotonic()\n", "            pass\n"),
+            Edit("tierkeeper/engine/run_life.py", "            self._heard = time.monotonic()\n", "            pass\n"),
             Edit(
-                "tierkeeper/engine/job.py",
+                "tierkeeper/engine/run_life.py",
                 "            self._catalog.run(partial(runs.add, run=self.run, counts={}))\n",
                 "",
             ),

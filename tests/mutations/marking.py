@@ -8,7 +8,6 @@ _PLACES = "tests/integration/engine/trust/test_tier_places.py::"
 _FOLDERS = "tests/integration/stores/test_filesystem.py::"
 _FOUNDING = "tests/integration/engine/operations/test_founding.py::"
 _CLONES = "tests/integration/engine/copies/test_clones.py::"
-_ENGINE = "tierkeeper/engine/"
 _STORES = "tests/integration/engine/ingest/test_store_rests.py::"
 
 MARKING = (
@@ -17,7 +16,7 @@ MARKING = (
         "a copy in a folder that is away acknowledges a store",
         (
             Edit(
-                f"{_ENGINE}ingest/ingest.py",
+                "tierkeeper/engine/ingest/ingest.py",
                 "    away |= engine.marks.refused((s for",
                 "    engine.marks.refused((s for",
             ),
@@ -27,13 +26,13 @@ MARKING = (
     Mutant(
         "tier marks",
         "a tier that is not configured confirms",
-        (Edit(f"{_ENGINE}context.py", " for t in asked if t not in self.stores}", " for t in ()}"),),
+        (Edit("tierkeeper/engine/context.py", " for t in asked if t not in self.stores}", " for t in ()}"),),
         (f"{_STORES}test_a_tier_that_is_not_configured_is_in_nobodys_way",),
     ),
     Mutant(
         "tier marks",
         "a tier that is not configured refuses a whole batch",
-        (Edit(f"{_ENGINE}ingest/ingest.py", " or tier not in engine.stores:", ":"),),
+        (Edit("tierkeeper/engine/ingest/ingest.py", " or tier not in engine.stores:", ":"),),
         (f"{_STORES}test_who_needs_a_tier_that_is_not_configured_is_refused_alone",),
     ),
     Mutant(
@@ -41,7 +40,7 @@ MARKING = (
         "a copy in a tier that is not configured refuses a whole batch",
         (
             Edit(
-                f"{_ENGINE}ingest/ingest.py",
+                "tierkeeper/engine/ingest/ingest.py",
                 "(elsewhere - unread.keys())) - away.keys()",
                 "(elsewhere - unread.keys()))",
             ),
@@ -51,7 +50,11 @@ MARKING = (
     Mutant(
         "tier marks",
         "an answer names tiers that are away",
-        (Edit(f"{_ENGINE}ingest/storing.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'),),
+        (
+            Edit(
+                "tierkeeper/engine/ingest/commit.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'
+            ),
+        ),
         (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
     ),
     Mutant(
@@ -59,7 +62,7 @@ MARKING = (
         "what is unchanged names tiers that are away",
         (
             Edit(
-                f"{_ENGINE}ingest/storing.py",
+                "tierkeeper/engine/ingest/commit.py",
                 '_result_of(last, ours, "unchanged"',
                 '_result_of(last, here, "unchanged"',
             ),
@@ -69,13 +72,17 @@ MARKING = (
     Mutant(
         "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
-        (Edit(f"{_ENGINE}ingest/storing.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
+        (Edit("tierkeeper/engine/ingest/commit.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
         (f"{_STORES}test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(
         "tier marks",
         "another catalog's place is adopted by a tier that has no copies yet",
-        (Edit(f"{_ENGINE}trust/marking.py", "    if whose is None and not copies and", "    if not copies and"),),
+        (
+            Edit(
+                "tierkeeper/engine/trust/places.py", "    if whose is None and not copies and", "    if not copies and"
+            ),
+        ),
         (f"{_PLACES}test_a_living_installations_place_is_not_adopted_unseen",),
     ),
     Mutant(
@@ -83,7 +90,7 @@ MARKING = (
         "a tier that gives no answer has good copies all the same",
         (
             Edit(
-                f"{_ENGINE}collect/collect.py",
+                "tierkeeper/engine/collect/collect.py",
                 "            for tier, error in self.engine.unconfirmed().items()\n",
                 "            for tier, error in self.engine.unconfirmed().items() if isinstance(error, TierNotOurs)\n",
             ),
@@ -95,7 +102,7 @@ MARKING = (
         "what was read of the catalog is good for ever",
         (
             Edit(
-                f"{_ENGINE}marks.py",
+                "tierkeeper/engine/marks.py",
                 "self._identity if monotonic() - self._identity_at < KNOWN else None",
                 "self._identity",
             ),
@@ -113,7 +120,7 @@ MARKING = (
         "a mark that was read once is good before every later batch",
         (
             Edit(
-                f"{_ENGINE}marks.py",
+                "tierkeeper/engine/marks.py",
                 "(before and now - self._seen.get(tier, -inf) < RECENT)",
                 "(before and tier in self._seen)",
             ),
@@ -137,7 +144,7 @@ MARKING = (
         "converge believes an upload without the mark after it",
         (
             Edit(
-                f"{_ENGINE}copies/transfer.py",
+                "tierkeeper/engine/copies/transfer.py",
                 "        if result.upload is not None and result.intent.tier in refused\n",
                 "        if result.upload is None and result.intent.tier in refused\n",
             ),
@@ -147,13 +154,17 @@ MARKING = (
     Mutant(
         "tier marks",
         "store believes an upload without the mark after it",
-        (Edit(f"{_ENGINE}ingest/ingest.py", "    away |= engine.refused(used - away.keys())\n", ""),),
+        (Edit("tierkeeper/engine/ingest/ingest.py", "    away |= engine.refused(used - away.keys())\n", ""),),
         (f"{_TESTS}test_a_store_to_another_place_is_refused",),
     ),
     Mutant(
         "tier marks",
         "what is gone from another place is a receipt",
-        (Edit(f"{_ENGINE}collect/collect.py", "    away |= engine.refused({tier for tier, _ in calls})\n", ""),),
+        (
+            Edit(
+                "tierkeeper/engine/collect/collect.py", "    away |= engine.refused({tier for tier, _ in calls})\n", ""
+            ),
+        ),
         (f"{_TESTS}test_a_delete_in_another_place_is_no_receipt",),
     ),
     Mutant(
@@ -161,7 +172,7 @@ MARKING = (
         "a copy is called damaged without the mark",
         (
             Edit(
-                f"{_ENGINE}copies/damage.py",
+                "tierkeeper/engine/copies/damage.py",
                 "    if not confirmed and engine.refused([placement.tier]):\n        return None\n",
                 "",
             ),
@@ -173,7 +184,7 @@ MARKING = (
         "init marks a place in which none of the known copies is",
         (
             Edit(
-                f"{_ENGINE}trust/marking.py",
+                "tierkeeper/engine/trust/places.py",
                 "    if copies:\n        _require_seen(engine, tier)\n",
                 "    if False:\n        _require_seen(engine, tier)\n",
             ),
@@ -183,7 +194,13 @@ MARKING = (
     Mutant(
         "tier marks",
         "init marks a second place of a tier in which some of its copies are",
-        (Edit(f"{_ENGINE}trust/marking.py", "    if tier in known.tiers:  # the place", "    if False:  # the place"),),
+        (
+            Edit(
+                "tierkeeper/engine/trust/places.py",
+                "    if tier in known.tiers:  # the place",
+                "    if False:  # the place",
+            ),
+        ),
         (f"{_PLACES}test_a_tier_that_has_a_mark_gets_no_second_one",),
     ),
     Mutant(
@@ -209,7 +226,7 @@ MARKING = (
         "a first start that made one place made all",
         (
             Edit(
-                f"{_ENGINE}operations/founding.py",
+                "tierkeeper/engine/operations/founding.py",
                 "known is not None and known.founded",
                 "known is not None and known.tiers",
             ),
@@ -221,7 +238,7 @@ MARKING = (
         "init stops at the first tier that does not answer",
         (
             Edit(
-                f"{_ENGINE}trust/marking.py",
+                "tierkeeper/engine/trust/places.py",
                 "        except StoreError as error:\n            done",
                 "        except TierNotOurs as error:\n            done",
             ),
@@ -231,25 +248,37 @@ MARKING = (
     Mutant(
         "tier marks",
         "what lies below home by name is made, wherever it leads",
-        (Edit(f"{_ENGINE}trust/marking.py", "Path(place.path).resolve()", "Path(place.path)"),),
+        (Edit("tierkeeper/engine/trust/places.py", "Path(place.path).resolve()", "Path(place.path)"),),
         (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
         "tier marks",
         "the records of another server are made as the catalog's own",
-        (Edit(f"{_ENGINE}trust/marking.py", " and options.keys() <= _OF_THE_STORE", ""),),
+        (Edit("tierkeeper/engine/trust/places.py", " and options.keys() <= _OF_THE_STORE", ""),),
         (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
         "tier marks",
         "of two hosts that mark a tier at the same time the second one is believed",
-        (Edit(f"{_ENGINE}trust/marking.py", "        if current.tiers.get(tier) not in", "        if None not in"),),
+        (
+            Edit(
+                "tierkeeper/engine/trust/places.py",
+                "        if current.tiers.get(tier) not in",
+                "        if None not in",
+            ),
+        ),
         (f"{_PLACES}test_of_two_inits_of_an_upgrade_one_marks",),
     ),
     Mutant(
         "tier marks",
         "right bytes in another place heal",
-        (Edit(f"{_ENGINE}copies/damage.py", "    if engine.refused([placement.tier]):\n        return False\n", ""),),
+        (
+            Edit(
+                "tierkeeper/engine/copies/damage.py",
+                "    if engine.refused([placement.tier]):\n        return False\n",
+                "",
+            ),
+        ),
         (f"{_CLONES}test_a_clone_heals_nothing",),
     ),
     Mutant(
@@ -257,7 +286,7 @@ MARKING = (
         "a lock is asked for wherever the name leads",
         (
             Edit(
-                f"{_ENGINE}copies/locking.py",
+                "tierkeeper/engine/copies/worm.py",
                 "    away = engine.refused({lock.tier for lock in locks}) if locks else {}\n",
                 "    away = {}\n",
             ),
@@ -267,7 +296,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a lock in another place is noted",
-        (Edit(f"{_ENGINE}copies/locking.py", "    away |= engine.refused({lock.tier for lock in sent})\n", ""),),
+        (Edit("tierkeeper/engine/copies/worm.py", "    away |= engine.refused({lock.tier for lock in sent})\n", ""),),
         (f"{_CLONES}test_a_lock_in_a_clone_is_none",),
     ),
     Mutant(
@@ -275,7 +304,7 @@ MARKING = (
         "a dump in another place is one",
         (
             Edit(
-                f"{_ENGINE}recovery/dump.py",
+                "tierkeeper/engine/recovery/dump.py",
                 "        engine.marks.confirm(store)\n        pruned",
                 "        pruned",
             ),
@@ -287,7 +316,7 @@ MARKING = (
         "a place without twins trusts the catalog",
         (
             Edit(
-                f"{_ENGINE}trust/epoch.py",
+                "tierkeeper/engine/trust/epoch.py",
                 "engine.marks.confirm(store)  # another place has no twins",
                 "pass  # no twins",
             ),
@@ -299,7 +328,7 @@ MARKING = (
         "objects of another place are taken over",
         (
             Edit(
-                f"{_ENGINE}recovery/adopt.py",
+                "tierkeeper/engine/recovery/adopt.py",
                 "    away = engine.refused(one.tier for one in candidates)\n",
                 "    away = {}\n",
             ),
@@ -311,7 +340,7 @@ MARKING = (
         "a store may fail in a way of its own at its mark",
         (
             Edit(
-                f"{_ENGINE}marks.py",
+                "tierkeeper/engine/marks.py",
                 "        self.judge(store, read(store))\n",
                 "        self.judge(store, store.mark())\n",
             ),
@@ -325,11 +354,11 @@ MARKING = (
         "a mark that was not read is one that is not there",
         (
             Edit(
-                f"{_ENGINE}trust/marking.py",
+                "tierkeeper/engine/trust/places.py",
                 "    except TierNotOurs:  # the place is missing, or a write to it will raise what is wrong\n",
                 "    except (TierNotOurs, MarkNotRead):\n",
             ),
-            Edit(f"{_ENGINE}trust/marking.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
+            Edit("tierkeeper/engine/trust/places.py", "import MarkUnreadable,", "import MarkNotRead, MarkUnreadable,"),
         ),
         ("tests/integration/engine/trust/test_marks_not_read.py",),
     ),
@@ -374,7 +403,7 @@ MARKING = (
         "a catalog is accepted twice at once",
         (
             Edit(
-                f"{_ENGINE}recovery/acceptance.py",
+                "tierkeeper/engine/recovery/accept.py",
                 "    if known is not None and known.line != line:\n",
                 "    if known is None:\n",
             ),
@@ -384,7 +413,11 @@ MARKING = (
     Mutant(
         "tier marks",
         "the place of another tier is adopted",
-        (Edit(f"{_ENGINE}trust/marking.py", "        _require_free(engine, store, before)\n", "        pass\n"),),
+        (
+            Edit(
+                "tierkeeper/engine/trust/places.py", "        _require_free(engine, store, before)\n", "        pass\n"
+            ),
+        ),
         (f"{_PLACES}test_the_place_of_another_tier_is_not_adopted",),
     ),
     Mutant(
@@ -392,7 +425,7 @@ MARKING = (
         "a tier that left the settings loses its copies' place",
         (
             Edit(
-                f"{_ENGINE}trust/marking.py",
+                "tierkeeper/engine/trust/places.py",
                 "    if copies or other in engine.stores:",
                 "    if other in engine.stores:",
             ),
@@ -402,13 +435,13 @@ MARKING = (
     Mutant(
         "R19",
         "a verb counts copies in tiers that are away",
-        (Edit(f"{_ENGINE}verbs/verbs.py", "in tiers - away.keys())", "in tiers)"),),
+        (Edit("tierkeeper/engine/verbs/verbs.py", "in tiers - away.keys())", "in tiers)"),),
         (f"{_RESTS}test_a_restored_copy_is_not_counted_while_its_tier_is_away",),
     ),
     Mutant(
         "R19",
         "a move has nothing to do on the catalog's word",
-        (Edit(f"{_ENGINE}verbs/verbs.py", "        raise away[min(relied)]\n", "        pass\n"),),
+        (Edit("tierkeeper/engine/verbs/verbs.py", "        raise away[min(relied)]\n", "        pass\n"),),
         (f"{_RESTS}test_a_move_to_where_it_is_asks_the_tier",),
     ),
     Mutant(
@@ -416,7 +449,7 @@ MARKING = (
         "a promotion is refused on the catalog's word",
         (
             Edit(
-                f"{_ENGINE}verbs/verbs.py",
+                "tierkeeper/engine/verbs/verbs.py",
                 '        engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)\n',
                 "        str(error)\n",
             ),
@@ -426,7 +459,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "what collect leaves of a tier that is away is no error",
-        (Edit(f"{_ENGINE}collect/collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
+        (Edit("tierkeeper/engine/collect/collect.py", "len(marked) - gone + len(left)", "len(marked) - gone"),),
         (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away",),
     ),
 )

@@ -4,7 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _TESTS = "tests/integration/engine/collect/test_survivors.py::"
 _LOOK = "tierkeeper/engine/collect/survivors.py"
-_LOOKING = "tierkeeper/engine/copies/looking.py"
+_LOOKING = "tierkeeper/engine/copies/presence.py"
 _CANDIDATES = "tierkeeper/engine/collect/candidates.py"
 _COLLECT = "tierkeeper/engine/collect/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
@@ -28,7 +28,7 @@ def _weak(how: str, old: str, new: str, test: str) -> Mutant:
     return Mutant("R21", how, edits, (f"tests/integration/engine/copies/test_weak_etags.py::{test}",))
 
 
-def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/reads.py") -> Mutant:
+def _moved(how: str, old: str, new: str, test: str, *, file: str = "tierkeeper/engine/copies/read_budget.py") -> Mutant:
     edits = (Edit(file, old, new),)
     return Mutant("R21", how, edits, (f"tests/integration/engine/copies/test_moved_buckets.py::{test}",))
 
@@ -37,7 +37,7 @@ SURVIVING = (
     _broken(
         "the last other copy goes without a look",
         _CANDIDATES,
-        "if other.id != copy.id and settlement.good(other)]",
+        "if other.id != copy.id and fates.good(other)]",
         "if other.id == copy.id and False]",
         "test_a_bucket_whose_mark_came_back",
         "test_a_bucket_that_was_emptied_costs_nothing",
@@ -59,22 +59,22 @@ SURVIVING = (
     _broken(
         "a tier that is no longer configured needs no look",
         _CANDIDATES,
-        "if other.id != copy.id and settlement.good(other)]",
-        "if other.id != copy.id and settlement.good(other) and other.tier in engine.stores]",
+        "if other.id != copy.id and fates.good(other)]",
+        "if other.id != copy.id and fates.good(other) and other.tier in engine.stores]",
         "test_copies_in_a_tier_that_is_gone_are_not_seen",
     ),
     _broken(
         "a bound store needs no look",
         _CANDIDATES,
-        "if other.id != copy.id and settlement.good(other)]",
-        "if other.id != copy.id and settlement.good(other) and not engine.store(other.tier).bound]",
+        "if other.id != copy.id and fates.good(other)]",
+        "if other.id != copy.id and fates.good(other) and not engine.store(other.tier).bound]",
         "test_a_folder_that_was_put_back_from_an_older_copy_costs_nothing",
     ),
     _broken(
         "a version needs no look",
         _CANDIDATES,
-        "if other.id != copy.id and settlement.good(other)]",
-        "if other.id != copy.id and settlement.good(other) and other.store_version is None]",
+        "if other.id != copy.id and fates.good(other)]",
+        "if other.id != copy.id and fates.good(other) and other.store_version is None]",
         "test_a_version_that_was_deleted_by_its_id_costs_nothing",
     ),
     _broken(
@@ -123,7 +123,7 @@ SURVIVING = (
         "other bytes of equal length are those that were committed",
         "tierkeeper/engine/copies/check.py",
         "        head = engine.store(copy.tier).head(key_of(copy.form))\n",
-        "        head = engine.store(copy.tier).head(ObjectKey(copy.location))\n",
+        "        head = engine.store(copy.tier).head(type(key_of(copy.form))(copy.location))\n",
         "test_other_bytes_cost_nothing",
     ),
     _weak(
@@ -220,7 +220,7 @@ SURVIVING = (
         "what was not asked for is told nobody",
         _LOOKING,
         "_tell([*unseen, *(answer for",
-        "_tell([*unseen, *[] and (answer for",
+        "_tell([*unseen, *(answer for _ in () for",
         "test_what_was_not_asked_for_is_told",
     ),
     _left(

@@ -5,8 +5,8 @@ from mutations.mutant import Edit, Mutant
 _ENGINE = "tests/integration/engine/"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _COMMIT = "tierkeeper/engine/converge/commit.py"
-_SETTLEMENT = "tierkeeper/engine/copies/settlement.py"
-_UNIT = "tests/unit/engine/copies/test_settlement.py::"
+_SETTLEMENT = "tierkeeper/engine/copies/fates.py"
+_UNIT = "tests/unit/engine/copies/test_fates.py::"
 
 
 def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -134,7 +134,7 @@ SUSPECTING = (
     _broken(
         "a suspect is replaced at once",
         "tierkeeper/engine/converge/converge.py",
-        "            left |= settlement.held_up(copies[blob])\n",
+        "            left |= fates.held_up(copies[blob])\n",
         "",
         "copies/test_suspects.py::test_what_is_lacking_besides_is_copied",
     ),
@@ -178,7 +178,7 @@ SUSPECTING = (
         _SETTLEMENT,
         "    seen = [p for p in copies if p.suspect and p.tier in here]\n",
         "    seen = [p for p in copies if p.suspect]\n",
-        "tests/unit/engine/copies/test_settlement.py::test_nobody_waits_for_what_nobody_can_look_at",
+        "tests/unit/engine/copies/test_fates.py::test_nobody_waits_for_what_nobody_can_look_at",
     ),
     _broken(
         "what is found is judged by when the look at the tier began",
@@ -196,10 +196,10 @@ SUSPECTING = (
     ),
     _broken(
         "a suspect is locked",
-        "tierkeeper/engine/copies/locking.py",
+        "tierkeeper/engine/copies/worm.py",
         "        and not p.suspect\n",
         "",
-        "tests/unit/engine/copies/test_locking.py::test_wanted",
+        "tests/unit/engine/copies/test_worm.py::test_wanted",
     ),
     _broken(
         "a suspect is read first",
@@ -224,14 +224,14 @@ SUSPECTING = (
     ),
     _broken(
         "a look at the place before counts",
-        "tierkeeper/engine/trust/marking.py",
+        "tierkeeper/engine/trust/places.py",
         "        placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place\n",
         "",
         "copies/test_suspects_meanwhile.py::test_two_looks_are_of_one_place",
     ),
     _broken(
         "a look noted by a restored catalog counts",
-        "tierkeeper/engine/recovery/acceptance.py",
+        "tierkeeper/engine/recovery/accept.py",
         "        engine.catalog.run(placements.forget_misses)",
         "        pass",
         "copies/test_suspects_meanwhile.py::test_two_looks_are_of_one_place",

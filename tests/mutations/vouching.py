@@ -12,7 +12,7 @@ _CHECKING = "tierkeeper/engine/copies/check.py"
 _READING = "tierkeeper/engine/read/reading.py"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
-_UNIT = "tests/unit/engine/copies/test_settlement.py::"
+_UNIT = "tests/unit/engine/copies/test_fates.py::"
 
 _R15 = (
     Mutant(
@@ -46,8 +46,8 @@ _R15 = (
         (
             Edit(
                 INGEST,
-                "            held = {p.tier for p in copies[blob] if settlement.good(p)}\n",
-                "            held = {p.tier for p in copies[blob] if p.state is PlacementState.PRESENT}\n",
+                "            held = {p.tier for p in copies[blob] if fates.good(p)}\n",
+                "            held = {p.tier for p in copies[blob] if p.state.value == 'present'}\n",
             ),
         ),
         (f"{_TESTS}test_store_joins_no_copy_that_nobody_vouches_for",),
@@ -57,7 +57,7 @@ _R15 = (
         "a store dooms what nobody vouches for elsewhere",
         (
             Edit(
-                "tierkeeper/engine/ingest/storing.py",
+                "tierkeeper/engine/ingest/commit.py",
                 "{p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers",
                 "{p.tier for p in copies[blob] if settlement.good(p)} | tiers",
             ),

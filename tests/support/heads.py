@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from support.around import Around
 from support.house import House
 from support.missing import stand_before
-from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
 

@@ -13,12 +13,12 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, browse, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.check import check as check_copy
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.read import reading
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 from tierkeeper.values.artifacts import Filter
 
@@ -90,7 +90,7 @@ def _broken(engine: Engine, *, reads: int | None = None, overwritten: Collection
 
 
 def _should_be_right(copy: PlacementRow) -> bool:
-    return copy.state is PlacementState.PRESENT and settlement.good(copy)
+    return copy.state is PlacementState.PRESENT and fates.good(copy)
 
 
 def _unreadable(engine: Engine, row: ArtifactRow) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _unknown_bytes(engine: Engine) -> Iterator[str]:
     with engine.catalog.reading() as connection:  # after the listing: what is written meanwhile has its row first
         known = {(row.tier, row.location) for row in connection.execute(_PLACEMENTS)}
     for tier, location in sorted(listed - known):
-        if reserved.ours(location):
+        if own_objects.ours(location):
             continue
         yield f"I8: tier {tier} holds {location}, which no placement knows"
 
@@ -140,7 +140,7 @@ def _misplaced(engine: Engine) -> Iterator[str]:
     for row in rows:
         if row.counted:
             wanted.setdefault(row.blob_id, set()).update(row.wanted)
-            good = {p.tier for p in copies[row.id] if settlement.good(p)}
+            good = {p.tier for p in copies[row.id] if fates.good(p)}
             if not row.wanted <= good:
                 yield f"I4: {row.ref} is wanted in {sorted(row.wanted)} and is in {sorted(good)}"
     for row in rows:

@@ -1,5 +1,7 @@
 """The mutation check is kept in step with the code: every text that it replaces stands there exactly once."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -20,6 +22,37 @@ def test_a_mutation_breaks_what_it_says(mutant: Mutant) -> None:
     for test in mutant.tests:
         file, _, name = test.partition("::")
         assert f"def {name.partition('[')[0]}" in (ROOT / file).read_text()
+
+
+def test_what_is_broken_is_code(tmp_path: Path) -> None:
+    """A mutant that no test can even import dies whatever its tests show: each is valid, with every name defined."""
+    written = {}
+    for number, mutant in enumerate(MUTANTS):
+        texts: dict[str, str] = {}
+        for edit in mutant.edits:
+            texts[edit.file] = texts.get(edit.file, (ROOT / edit.file).read_text()).replace(edit.old, edit.new)
+        for file, text in texts.items():
+            path = tmp_path / f"{number}_{file.replace('/', '_')}"
+            path.write_text(text)
+            written[path.name] = mutant.name
+    checked = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "-q",
+            "--isolated",
+            "--select=F821",
+            "--output-format=concise",
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(written) > 250
+    assert not {written[Path(line.split(":")[0]).name]: line for line in checked.stdout.splitlines()}, checked.stderr
 
 
 def test_every_rule_is_broken() -> None:

@@ -12,7 +12,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import bulk
 from tierkeeper.engine.ingest import ingest
 from tierkeeper.engine.read import reading, views
-from tierkeeper.engine.read.access import AccessLog
+from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.verbs import verbs
 from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
 from tierkeeper_client.contract import (

@@ -12,8 +12,8 @@ from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.operations import founding
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.policybook import PolicyBook
-from tierkeeper.engine.read.access import AccessLog
-from tierkeeper.engine.trust.memory import CatalogMemory
+from tierkeeper.engine.read.access_times import AccessLog
+from tierkeeper.engine.trust.server_abilities import CatalogMemory
 from tierkeeper.keeper.artifacts import Artifacts
 from tierkeeper.keeper.deletes import Deletes
 from tierkeeper.keeper.events import Events

@@ -9,9 +9,9 @@ from uuid import UUID
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import plans
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.plans import apply, plan, planstore
-from tierkeeper.engine.plans.plan import View
-from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.engine.plans import apply, preview, stored
+from tierkeeper.engine.plans.preview import View
+from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItem, PlanView
 
 Progress = Callable[[int], None]
@@ -27,17 +27,17 @@ class Plans:
         self, *, tenant: str | None = None, as_of: datetime | None = None, limit: int | None = None
     ) -> Iterator[PlanItem]:
         """Yield the actions that a rotation would take, with reasons, at ``as_of`` (None: now)."""
-        return plan.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
+        return preview.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
 
     def view(
         self, *, tenant: str | None, as_of: datetime | None, policies: str | None = None, source: str = ""
     ) -> View:
         """Return the view of a plan: tenant, time, and policies; ``policies``: YAML or JSON that is not active yet."""
-        return plan.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
+        return preview.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
 
     def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
         """Yield the actions of a run in that view over all artifacts, and add them up in ``summary``."""
-        return planstore.summed(self.engine, view, summary, limit=limit)
+        return stored.summed(self.engine, view, summary, limit=limit)
 
     def sums(self, view: View, summary: Summary) -> dict[str, Any]:
         """Return the totals of a plan whose items were all consumed."""
@@ -46,7 +46,7 @@ class Plans:
 
     def store(self, view: View, *, caller: Caller, expires: timedelta, progress: Progress | None = None) -> PlanView:
         """Make a plan and store it for an apply within ``expires``."""
-        return planstore.store(self.engine, view, caller=caller, expires=expires, progress=progress)
+        return stored.store(self.engine, view, caller=caller, expires=expires, progress=progress)
 
     def latest(self, *, limit: int = 20) -> list[PlanView]:
         """Return the newest stored plans."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import acceptance, doctor, dump, rebuild
-from tierkeeper.engine.recovery.dumpfiles import DumpView
+from tierkeeper.engine.recovery import accept, doctor, dump, rebuild
+from tierkeeper.engine.recovery.dump_files import DumpView
 from tierkeeper.values.recovery import Acceptance, Approved, Checkup, RebuildResult
 from tierkeeper.values.runs import SweepResult
 
@@ -43,13 +43,13 @@ class Recovery:
 
     def approve(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
         """Release the holds on artifacts that a rebuild found only in the stores."""
-        return acceptance.approve(self.engine, caller=caller, reason=reason, dry_run=dry_run)
+        return accept.approve(self.engine, caller=caller, reason=reason, dry_run=dry_run)
 
     def accept_restore(
         self, *, caller: Caller, reason: str, dry_run: bool = False, progress: Progress | None = None
     ) -> Acceptance:
         """Compare a restored or rebuilt catalog with the stores, then mark it as trusted."""
-        return acceptance.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)
+        return accept.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
         """Check the catalog's invariants; yield one result per check."""

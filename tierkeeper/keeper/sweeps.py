@@ -9,7 +9,7 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import schedule
 from tierkeeper.engine.collect import collect
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.converge import sweep
+from tierkeeper.engine.converge import rotation
 from tierkeeper.engine.operations import maintain
 from tierkeeper.engine.policies import recompute
 from tierkeeper.engine.reconcile import reconcile, verify
@@ -34,13 +34,13 @@ class Sweeps:
     def rotate(self, *, caller: Caller, tenant: str | None = None, databases_only: bool = False) -> UUID | None:
         """Begin a run of converge and return its id; None if nothing is due, or such a run is at work."""
         kind = RunKind.CLEAN_HOT if databases_only else RunKind.ROTATE
-        return sweep.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
+        return rotation.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
 
     def converge_due(
         self, run: UUID, *, deadline: float | None = None, progress: Progress | None = None
     ) -> SweepResult:
         """Converge due artifacts, as the actor who began the run, until none is due or ``deadline`` has passed."""
-        return sweep.converge_due(self.engine, run, deadline=deadline, progress=progress)
+        return rotation.converge_due(self.engine, run, deadline=deadline, progress=progress)
 
     def collect(
         self,

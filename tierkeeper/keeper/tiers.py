@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tierkeeper.base.callers import Caller
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.read import views
-from tierkeeper.engine.trust import marking
+from tierkeeper.engine.trust import places
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.tiers import TierStats
 
@@ -26,4 +26,4 @@ class Tiers:
 
     def adopt(self, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
         """Adopt a tier's place, whatever mark it has; ``lost``: even if none of the tier's copies is there."""
-        marking.adopt(self.engine, tier, caller=caller, reason=reason, lost=lost)
+        places.adopt(self.engine, tier, caller=caller, reason=reason, lost=lost)

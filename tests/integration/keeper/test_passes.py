@@ -20,7 +20,7 @@ from support.house import House, OpenHouse, staged
 from support.s3_answers import KEYS
 
 from tierkeeper.base.states import Vouched
-from tierkeeper.engine.ingest import content
+from tierkeeper.engine.ingest import sources
 from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper.stores.s3 import multipart
 from tierkeeper.values.artifacts import StoreResult
@@ -123,7 +123,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     with monkeypatch.context() as patched:
         patched.setattr(digest, "hashlib", counted)
         patched.setattr(multipart, "hashlib", counted)
-        patched.setattr(content, "tempfile", SimpleNamespace(SpooledTemporaryFile=Spool))
+        patched.setattr(sources, "tempfile", SimpleNamespace(SpooledTemporaryFile=Spool))
         yield counts
 
 

@@ -17,8 +17,8 @@ from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind
 from tierkeeper.engine.plans import apply
-from tierkeeper.engine.plans.plan import View
-from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.engine.plans.preview import View
+from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItem
 
 WEEK = timedelta(days=7)

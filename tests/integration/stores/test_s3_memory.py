@@ -9,7 +9,7 @@ from support.house import houses
 from support.s3_answers import KEYS
 
 from tierkeeper.catalog import probes
-from tierkeeper.engine.trust.memory import CatalogMemory
+from tierkeeper.engine.trust.server_abilities import CatalogMemory
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3 import probe as s3_probe

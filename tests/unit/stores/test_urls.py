@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tierkeeper.base.states import Temperature
 from tierkeeper.catalog.database import Database
-from tierkeeper.engine.ingest.content import staging_store
+from tierkeeper.engine.ingest.sources import staging_store
 from tierkeeper.settings import order
 from tierkeeper.settings import settings as settings_module
 from tierkeeper.settings.groups import CatalogSettings, TierSettings

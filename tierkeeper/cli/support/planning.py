@@ -15,7 +15,7 @@ from tierkeeper.base.states import Outcome
 from tierkeeper.cli.support import output, params, sending
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.engine.plans.planstore import Summary
+from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItem
 
 ROWS: Final = 500  # items that a table shows

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from tierkeeper.catalog import artifacts, placements
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine.collect import ripeness
-from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.collect import deletable
+from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.moment import Moment
 from tierkeeper.stores.base import ObjectKey
@@ -71,7 +71,7 @@ def judge(
     late = engine.settings.engine.lease
     judged = Judged()
     for blob in of:
-        needs = ripeness.needs(owners[blob], moment)
+        needs = deletable.needs(owners[blob], moment)
         staying = [copy for copy in copies[blob] if copy.tier not in away]
         for copy in copies[blob]:
             if copy.id not in chosen:
@@ -79,9 +79,9 @@ def judge(
             if copy.tier in away:
                 judged.verdicts.append(away[copy.tier])
                 continue
-            verdict = ripeness.judge(copy, staying, needs, now=moment.now, late=late)
+            verdict = deletable.judge(copy, staying, needs, now=moment.now, late=late)
             if verdict is Verdict.COLLECTED:
-                to_see = [other for other in staying if other.id != copy.id and settlement.good(other)]
+                to_see = [other for other in staying if other.id != copy.id and fates.good(other)]
                 judged.to_see.update((other.id, other) for other in to_see)
                 if seen is not None and any(seen.get(other.id) != key_of(other.form) for other in to_see):
                     verdict = Verdict.UNSEEN

@@ -32,13 +32,13 @@ from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.collect import candidates, survivors
 from tierkeeper.engine.collect.candidates import Marked, Seen
-from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import removal
-from tierkeeper.engine.job import Job
+from tierkeeper.engine.copies import bulk_delete
+from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
@@ -64,7 +64,7 @@ def collect(
     ``deadline``: by ``time.monotonic``. Raises DeletesDisabled where an operator switched deletes off, and
     CatalogRestored where the catalog may be an older copy of itself.
     """
-    with job.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
+    with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
         sweep = _Sweep(engine, work, caller, dry_run=dry_run)
         while picked := step_1_pick(engine, sweep.passed):
             if over(deadline):
@@ -186,7 +186,7 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
     def delete(call: tuple[str, list[Marked]]) -> list[tuple[UUID, DeleteResult]]:
         tier, items = call
         keys = [ObjectKey(m.placement.location, None if m.stale else m.placement.store_version) for m in items]
-        results = removal.remove(engine, tier, keys)
+        results = bulk_delete.remove(engine, tier, keys)
         return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
 
     away = engine.refused({tier for tier, _ in calls}, before=True)

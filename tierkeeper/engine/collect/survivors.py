@@ -29,12 +29,12 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.collect import candidates
-from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import check, damage, looking, vouching
+from tierkeeper.engine.copies import check, damage, presence, vouching
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
-from tierkeeper.engine.copies.reads import Reads
+from tierkeeper.engine.copies.read_budget import Reads
 from tierkeeper.stores.base import ObjectKey
 
 #: keys of a run's counts: the calls made. Besides, reported copies are counted by what they became
@@ -69,8 +69,8 @@ def look(
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
     reading, by_pin = _Reading(reads), partial(check.look, reads=None if dry_run else reads)
-    looked = looking.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
-    read = looking.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
+    looked = presence.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
+    read = presence.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
     found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.told if wrong is None}
     found.seen |= _named(engine, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)

@@ -7,7 +7,7 @@ from typing import Any
 from tierkeeper.audit.artifacts import Deleted, Moved, Placed, Purged, Retained
 from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine.copies.settlement import Settlement
+from tierkeeper.engine.copies.fates import Settlement
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 

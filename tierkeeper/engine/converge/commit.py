@@ -24,7 +24,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import change, namesakes
-from tierkeeper.engine.copies import locking, lost, settlement
+from tierkeeper.engine.copies import fates, lost, worm
 from tierkeeper.engine.copies.transfer import Transferred
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
@@ -68,7 +68,7 @@ def batch(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError],
-) -> tuple[dict[UUID, Result], list[locking.Lock]]:
+) -> tuple[dict[UUID, Result], list[worm.Lock]]:
     """Commit a batch; return each artifact's outcome and the WORM locks to set now.
 
     ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
@@ -93,7 +93,7 @@ def batch(
         copies = placements.of_blobs(connection, touched)  # locks and names concern the copies that are present now
     history = schedule.failures(connection, ids)
     problems = _problems(done, unread, copies)
-    locks: list[locking.Lock] = []
+    locks: list[worm.Lock] = []
     nexts: list[schedule.Next] = []
     results: dict[UUID, Result] = {}
     changes: list[change.Change] = []
@@ -107,7 +107,7 @@ def batch(
         seen.add(blob)
         changes.append(made)
         here = copies[blob] if blob is not None else ()
-        missing = locking.wanted(engine, policy, item.decision.retain_until, here, now=now)
+        missing = worm.wanted(engine, policy, item.decision.retain_until, here, now=now)
         locks.extend(missing)
         retry = None
         if fate is not None and not fate.complete:
@@ -220,7 +220,7 @@ def _settle_blobs(
     done: Sequence[Transferred],
     *,
     now: datetime,
-) -> dict[UUID, settlement.Settlement]:
+) -> dict[UUID, fates.Settlement]:
     """Decide and write the fates of all copies of the batch's blobs; return the settlements by blob."""
     union: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in copies}
     for item in items:
@@ -228,12 +228,10 @@ def _settle_blobs(
             union[item.row.blob_id] |= item.decision.tiers
     uploads = placements.by_blob(t.upload for t in done if t.upload is not None)
     settled = {
-        blob: settlement.settle(
-            union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, here=engine.stores
-        )
+        blob: fates.settle(union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, here=engine.stores)
         for blob in copies
     }
-    settlement.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
+    fates.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
     return settled
 
 
@@ -271,7 +269,7 @@ def _line(
     item: _Item,
     made: change.Change,
     event: change.Committed,
-    settled: dict[UUID, settlement.Settlement],
+    settled: dict[UUID, fates.Settlement],
     worker: Worker,
     *,
     now: datetime,

@@ -29,7 +29,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.converge import commit
-from tierkeeper.engine.copies import damage, locking, settlement, suspects, vouching
+from tierkeeper.engine.copies import damage, fates, suspects, vouching, worm
 from tierkeeper.engine.copies.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
@@ -156,7 +156,7 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
         wanted[row.blob_id] |= decision.tiers
         if row.blob_id not in owner:
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule
-    lacking = {b for b, tiers in wanted.items() if b in owner and settlement.lacking(tiers, copies[b])}
+    lacking = {b for b, tiers in wanted.items() if b in owner and fates.lacking(tiers, copies[b])}
     doubts = [
         vouching.Doubt(copy, owner[blob].content)
         for blob in sorted(lacking)
@@ -192,12 +192,12 @@ def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Inte
         copies = placements.of_blobs(connection, plan.lacking)
         new_rows = []
         for blob in sorted(plan.lacking):
-            found = [p for p in settlement.sources(copies[blob]) if p.tier in engine.stores]
+            found = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
             if not found:
                 continue  # no source, or the content itself is gone since step 2: the commit reports it
             left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
-            left |= settlement.held_up(copies[blob])
-            for tier in sorted(settlement.lacking(plan.wanted[blob], copies[blob]) - left):
+            left |= fates.held_up(copies[blob])
+            for tier in sorted(fates.lacking(plan.wanted[blob], copies[blob]) - left):
                 if tier not in engine.stores:  # no longer configured: the commit reports it
                     continue
                 if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
@@ -243,7 +243,7 @@ def step_5_commit(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError] | None = None,
-) -> tuple[dict[UUID, commit.Result], list[locking.Lock]]:
+) -> tuple[dict[UUID, commit.Result], list[worm.Lock]]:
     """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
         lambda connection: commit.batch(
@@ -252,9 +252,9 @@ def step_5_commit(
     )
 
 
-def step_6_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
+def step_6_lock(engine: Engine, locks: Sequence[worm.Lock]) -> None:
     """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
-    locking.apply(engine, locks)
+    worm.apply(engine, locks)
 
 
 def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
@@ -279,7 +279,7 @@ def _to_read(
     vouched = any(p.readable and p.vouched is not None and p.tier in engine.stores for p in copies)
     return [
         p
-        for p in settlement.doubtful(wanted, copies)
+        for p in fates.doubtful(wanted, copies)
         if p.id not in unread and p.tier in engine.stores and not (vouched and engine.store(p.tier).must_thaw)
     ]
 

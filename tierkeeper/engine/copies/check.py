@@ -8,9 +8,9 @@ from tierkeeper.base.content import Content
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import opener, repinning
+from tierkeeper.engine.copies import opener, pins
 from tierkeeper.engine.copies.opener import Read, key_of
-from tierkeeper.engine.copies.reads import Reads, Unread
+from tierkeeper.engine.copies.read_budget import Reads, Unread
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, Unnamed
 
 
@@ -94,7 +94,7 @@ def _renamed(
     found = compare()
     if isinstance(found, Wrong):
         return found
-    if not repinning.note(engine, copy, pin=found.pin, vouched=vouched):
+    if not pins.note(engine, copy, pin=found.pin, vouched=vouched):
         reason = f"the bytes of {copy.location} are right under another name, which could not be noted"
         raise StoreTransient(tier=copy.tier, reason=reason)
     return replace(found, pin=None)

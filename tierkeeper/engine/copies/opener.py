@@ -1,6 +1,7 @@
 """The one opener of copies: from a stored form to the stored bytes, or to the content that they encode.
 
-Reading, checking, vouching, transfer, adoption, reconcile and rebuild open copies only through this module.
+Reading, checking, vouching, transfer, adoption, reconcile and rebuild open copies only through this module. Files of a
+dump are no copies.
 """
 
 from collections.abc import Callable, Iterator

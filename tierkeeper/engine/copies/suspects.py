@@ -14,7 +14,7 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.database import clocks
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import damage, looking
+from tierkeeper.engine.copies import damage, presence
 
 #: key of a run's counts, besides those of ``damage.Reported``
 FOUND_AGAIN = "found again"
@@ -24,7 +24,7 @@ _BATCH = 200
 def look_again(engine: Engine, copies: Sequence[PlacementRow], *, caller: Caller) -> Counter[str]:
     """Look at suspects at their locations; count what became of them. Without an answer they stay suspects."""
     counts: Counter[str] = Counter()
-    for copy, wrong in looking.at(engine, copies).told:
+    for copy, wrong in presence.at(engine, copies).told:
         if wrong is not None:
             reported = damage.report(engine, copy, wrong, caller=caller, confirmed=True)
             if reported is not None:

@@ -27,7 +27,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake as braking
-from tierkeeper.engine.gates import holding
+from tierkeeper.engine.gates import stops
 from tierkeeper.engine.moment import Moment
 from tierkeeper.values.runs import RunView
 
@@ -106,7 +106,7 @@ def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
     elif upto is not None:
         while engine.catalog.run(lambda c: _let_go(c, run, upto)):
             pass
-    holding.release(engine, run)
+    stops.release(engine, run)
     return _view(engine, run)
 
 
@@ -116,7 +116,7 @@ def _hold(engine: Engine, run: UUID) -> None:
         found = next((waiting for waiting in braking.waiting(connection) if waiting.id == run), None)
         own = braking.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
-        holding.hold(engine, Scope(*braking.scope_of(found), own), run)
+        stops.hold(engine, Scope(*braking.scope_of(found), own), run)
 
 
 def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:

@@ -18,7 +18,7 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.gates import approval, holding
+from tierkeeper.engine.gates import approval, stops
 from tierkeeper.engine.gates import brake as braking
 from tierkeeper.engine.moment import Moment
 
@@ -69,7 +69,7 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: C
 
     run = engine.catalog.run(weighed)
     if run is not None:
-        holding.hold(engine, scope, run)
+        stops.hold(engine, scope, run)
         _tell(engine, scope, run)
     elif waiting is not None:
         _finish(engine, waiting)
@@ -82,7 +82,7 @@ def _finish(engine: Engine, run: UUID) -> None:
     if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
         approval.step_2_carry_out(engine, run)
     elif found is None or found.state is not RunState.AWAITING_APPROVAL:
-        holding.release(engine, run)
+        stops.release(engine, run)
 
 
 def _tell(engine: Engine, scope: Scope, run: UUID) -> None:

@@ -10,8 +10,9 @@ arguments, or the first delivery committed meanwhile.
    before counts only if its tier's mark is read now; otherwise the item is refused, as it is for new bytes. A crash
    leaves bytes under intents; collect removes both.
 4. commit (transaction): THE COMMIT POINT. Lock blobs, names, then the rest (R14); uploads become present, or doomed
-   where another copy counts already (R5); write versions, schedule, ``commands``, events. A lost reply is resolved by
-   running it again: ``commands`` has the result. An item whose copy vanished since step 2 starts again at step 2.
+   where another copy counts already (R5); write versions, schedule, ``commands``, events. A crash leaves the artifact
+   stored, and due for what else it wants. A lost reply is resolved by running it again: ``commands`` has the result. An
+   item whose copy vanished since step 2 starts again at step 2.
 5. lock: set the locks of retention on the present copies before store returns. A crash leaves the artifact due, and
    converge sets them.
 """
@@ -27,14 +28,13 @@ import sqlalchemy as sa
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput, TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.catalog import artifacts, blobs, placements, tenants
+from tierkeeper.catalog import artifacts, blobs, dedup_scopes, placements
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import locking, settlement, streams
+from tierkeeper.engine.copies import fates, streams, worm
 from tierkeeper.engine.copies.transfer import Intent, Renewal, fault, uploaded
-from tierkeeper.engine.ingest import content as contents
-from tierkeeper.engine.ingest import storing
-from tierkeeper.engine.ingest.storing import Incoming
+from tierkeeper.engine.ingest import commit, sources
+from tierkeeper.engine.ingest.commit import Incoming
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
@@ -69,7 +69,7 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
     with ExitStack() as stack:
         # a delivery with given content is identified by its bytes too: only the commit, after reading, can find it
         asked = [(0, args)] if content is None else []
-        opening = storing.opening(engine, asked, caller=caller, verb="store")
+        opening = commit.opening(engine, asked, caller=caller, verb="store")
         if opening.known:
             return opening.known[0]
         incoming = step_1_read(engine, stack, 0, args, given=content, caller=caller, verb="store", opening=opening)
@@ -86,7 +86,7 @@ def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        opening = storing.opening(engine, asked, caller=caller, verb="store_many")
+        opening = commit.opening(engine, asked, caller=caller, verb="store_many")
         outcomes.update(opening.known)
         for position, args in asked:
             if position in outcomes:
@@ -143,13 +143,13 @@ def step_1_read(
     given: BinaryIO | None,
     caller: Caller,
     verb: str,
-    opening: storing.Opening,
+    opening: commit.Opening,
 ) -> Incoming:
     """Open and hash one item's content and find its policy; raises what refuses the item.
 
     ``stack`` keeps the content open; ``position``: in the batch.
     """
-    read = stack.enter_context(contents.opened(engine, args, given))
+    read = stack.enter_context(sources.opened(engine, args, given))
     now = opening.moment.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
         raise InvalidInput(
@@ -163,7 +163,7 @@ def step_1_read(
         args=args,
         content=read,
         created=min(args.created or now, now),
-        delivery=storing.delivery(
+        delivery=commit.delivery(
             position, args, caller=caller, verb=verb, given=None if given is None else read.sha256
         ),
     )
@@ -173,12 +173,12 @@ def step_1_read(
     return incoming
 
 
-def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared:
+def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> commit.Prepared:
     """Commit ``copying`` rows for the copies that must be written before store returns."""
     token = new_id()
 
-    def unit(connection: sa.Connection) -> storing.Prepared:
-        scopes = tenants.scopes(connection, [i.args.tenant for i in items])
+    def unit(connection: sa.Connection) -> commit.Prepared:
+        scopes = dedup_scopes.scopes(connection, [i.args.tenant for i in items])
         taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
         moment = Moment.read(connection, engine)
         copies = placements.of_blobs(connection, sorted(set(taken.values())))
@@ -193,7 +193,7 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
             policy = moment.policies.governing(item.subject)
             entry = entry_tiers(policy)
             first = first_written(policy, entry, engine.tiers)
-            held = {p.tier for p in copies[blob] if settlement.good(p)}
+            held = {p.tier for p in copies[blob] if fates.good(p)}
             intents[item.position] = []
             firsts[item.position] = first
             everywhere |= held
@@ -221,12 +221,12 @@ def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> storing.Prepared
                     )
                 )
         placements.intend(connection, rows)
-        return storing.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
+        return commit.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
 
     return engine.catalog.run(unit)
 
 
-def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
+def step_3_write(engine: Engine, prepared: commit.Prepared) -> Written:
     """Write the bytes into the tiers, items in parallel; refuse the items that rely on a tier that is away."""
     numbers = engine.settings.engine
 
@@ -274,22 +274,22 @@ def step_3_write(engine: Engine, prepared: storing.Prepared) -> Written:
 
 def step_4_commit(
     engine: Engine,
-    prepared: storing.Prepared,
+    prepared: commit.Prepared,
     items: Sequence[Incoming],
     written: Written,
     *,
     caller: Caller,
-) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
-    """Run the commit point: see :func:`storing.commit`. Items whose copy vanished have no result and start again."""
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.Lock]]:
+    """Run the commit point: see :func:`commit.commit`. Items whose copy vanished have no result and start again."""
     uploads = [upload for w in written.items.values() for upload in w.uploads]
     confirmed = written.confirmed
     return engine.catalog.run(
-        lambda connection: storing.commit(
+        lambda connection: commit.commit(
             connection, engine, prepared, items, uploads, confirmed=confirmed, caller=caller
         )
     )
 
 
-def step_5_lock(engine: Engine, locks: Sequence[locking.Lock]) -> None:
+def step_5_lock(engine: Engine, locks: Sequence[worm.Lock]) -> None:
     """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
-    locking.apply(engine, locks)
+    worm.apply(engine, locks)

@@ -4,9 +4,9 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import identity, migrate, partitions
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.ingest import content
-from tierkeeper.engine.policies import governing, recompute
-from tierkeeper.engine.trust import marking
+from tierkeeper.engine.ingest import sources
+from tierkeeper.engine.policies import in_force, recompute
+from tierkeeper.engine.trust import places
 from tierkeeper.stores.errors import StoreError
 
 
@@ -17,7 +17,7 @@ def init(engine: Engine, *, caller: Caller) -> list[str]:
     one.
     """
     made = _catalog(engine, caller)
-    return made + _places(engine, marking.mark_all(engine, make=True, caller=caller), caller=caller)
+    return made + _places(engine, places.mark_all(engine, make=True, caller=caller), caller=caller)
 
 
 def start(engine: Engine, *, caller: Caller) -> list[str]:
@@ -36,7 +36,7 @@ def start(engine: Engine, *, caller: Caller) -> list[str]:
         for store in engine.stores.values():
             engine.marks.confirm(store, bound=True)
         return made
-    return made + _places(engine, marking.mark_own(engine, caller=caller), caller=caller)
+    return made + _places(engine, places.mark_own(engine, caller=caller), caller=caller)
 
 
 def _catalog(engine: Engine, caller: Caller) -> list[str]:
@@ -47,8 +47,8 @@ def _catalog(engine: Engine, caller: Caller) -> list[str]:
     return made
 
 
-def _places(engine: Engine, marked: marking.Marked, *, caller: Caller) -> list[str]:
-    made = [*marked.made, *(f"staging: {what}" for what in content.prepare_staging(engine.settings))]
+def _places(engine: Engine, marked: places.Marked, *, caller: Caller) -> list[str]:
+    made = [*marked.made, *(f"staging: {what}" for what in sources.prepare_staging(engine.settings))]
     try:
         made += _policies(engine)
     except StoreError:
@@ -61,6 +61,6 @@ def _places(engine: Engine, marked: marking.Marked, *, caller: Caller) -> list[s
 
 
 def _policies(engine: Engine) -> list[str]:
-    changes = governing.ensure_built_in(engine, engine.asked_tiers())
+    changes = in_force.ensure_built_in(engine, engine.asked_tiers())
     recompute.recompute(engine)
     return [f"policy {c.name} v{c.version} ({c.change})" for c in changes]

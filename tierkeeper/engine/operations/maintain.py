@@ -8,11 +8,11 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import partitions, runs, staging
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.ingest import content
+from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.operations.deliveries import Deliveries
-from tierkeeper.engine.plans import planstore
+from tierkeeper.engine.plans import stored
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.values.runs import SweepResult
 
@@ -26,14 +26,14 @@ _COUNTED = timedelta(days=7)
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     """Run every housekeeping job once; idempotent."""
-    with job.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
+    with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
         made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
         work.add({"partitions made": len(made)})
         abandoned = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
         forgotten = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
         work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED)})
-        work.add({"plans forgotten": planstore.forget_old(engine)})
+        work.add({"plans forgotten": stored.forget_old(engine)})
         work.add({"uploads adopted": _adopt(engine)})
         work.add({"uploads deleted": _delete_expired(engine)})
     return work.result()
@@ -44,7 +44,7 @@ def _adopt(engine: Engine) -> int:
 
     A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
     """
-    store = content.staging_store(engine.settings)
+    store = sources.staging_store(engine.settings)
     try:
         with engine.catalog.reading() as connection:
             oldest = catalog_now(connection) - engine.settings.staging.ttl
@@ -63,7 +63,7 @@ def _adopt(engine: Engine) -> int:
 def _delete_expired(engine: Engine) -> int:
     """Delete expired uploads, claimed or adopted, that no kept message still needs; return how many."""
     deleted = 0
-    store = content.staging_store(engine.settings)
+    store = sources.staging_store(engine.settings)
     try:
         while True:
             with engine.catalog.reading() as connection:

@@ -26,13 +26,13 @@ from tierkeeper.catalog import artifacts, placements, plans, policies, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.plans import Item, Stored
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge.converge import converge_these
 from tierkeeper.engine.gates import brake
-from tierkeeper.engine.job import Job
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.plans.plan import action_of, target_of
+from tierkeeper.engine.plans.preview import action_of, target_of
+from tierkeeper.engine.run_life import Job
 from tierkeeper.policy.decision import Decision, when
 from tierkeeper.policy.rules import Policy
 from tierkeeper.values.plans import AppliedItem
@@ -47,7 +47,7 @@ def apply(
 ) -> Iterator[AppliedItem]:
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine, plan, caller=caller, dry_run=dry_run)
-    with job.joined(engine.catalog, run) as work:
+    with run_life.joined(engine.catalog, run) as work:
         after = UUID(int=0)
         while page := step_2_converge(engine, plan, work, after=after, caller=caller):
             after = page[-1].artifact

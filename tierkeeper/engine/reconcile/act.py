@@ -27,7 +27,7 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import check, damage, removal, suspects
+from tierkeeper.engine.copies import bulk_delete, check, damage, suspects
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.reconcile.look import Bad, Look
 from tierkeeper.engine.trust import epoch
@@ -145,7 +145,7 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
     keys = [ObjectKey(orphan.location, orphan.version) for orphan in orphans]
     calls = [keys[start : start + store.delete_batch] for start in range(0, len(keys), store.delete_batch)]
     engine.marks.confirm(store, before=True)
-    results = [result for call in calls for result in removal.remove(engine, tier, call)]
+    results = [result for call in calls for result in bulk_delete.remove(engine, tier, call)]
     engine.marks.confirm(store)  # else the rows stay, and the next reconcile deletes again
     for result in results:
         if result.state is not DeleteState.DELETED:

@@ -30,7 +30,7 @@ from tierkeeper.engine.copies import damage, siblings
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.reconcile.seen import Seen
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.policy.decision import when
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey, Stored
@@ -130,7 +130,7 @@ class Look:
     def _list(self, seen: Seen) -> None:
         listing = self._store.list()
         while chunk := list(islice(listing, _CHUNK)):
-            objects = [each for each in chunk if not reserved.ours(each.location)]
+            objects = [each for each in chunk if not own_objects.ours(each.location)]
             self._listed += len(objects)
             objects = [each for each in objects if self._is_text(each)]
             with self._engine.catalog.reading() as connection:

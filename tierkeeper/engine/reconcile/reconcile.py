@@ -27,11 +27,11 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.job import Job
 from tierkeeper.engine.reconcile import act
 from tierkeeper.engine.reconcile.look import Look
+from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
 
@@ -65,7 +65,7 @@ def reconcile(
     for tier in tiers:
         engine.store(tier)  # raises UnknownTier
     with (
-        job.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
+        run_life.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
         ExitStack() as stack,
     ):
         sweep = _Sweep(engine, work, caller, found=found, progress=progress)

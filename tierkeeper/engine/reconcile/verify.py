@@ -15,7 +15,7 @@ from tierkeeper.base.stopping import over
 from tierkeeper.catalog import browse, placements, verification
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, suspects, vouching
 from tierkeeper.engine.copies.opener import Read
@@ -46,7 +46,7 @@ def verify(
     half to those read longest ago. Before it, and at no cost to it, suspects whose quarantine is over are looked for
     again (R20).
     """
-    with job.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
+    with run_life.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
         for missed in suspects.ripe(engine) if share is not None else ():
             if over(deadline):
                 return work.result(more=True)

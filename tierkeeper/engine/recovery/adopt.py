@@ -24,11 +24,11 @@ from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
-from tierkeeper.catalog import artifacts, blobs, events, holds, placements, schedule, tenants
+from tierkeeper.catalog import artifacts, blobs, dedup_scopes, events, holds, placements, schedule
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewCopy
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import opener, settlement
+from tierkeeper.engine.copies import fates, opener
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
 from tierkeeper.stores import layout
@@ -214,7 +214,7 @@ def _take(
 ) -> Adopted:
     """Insert the rows of one object, taking locks in their fixed order."""
     info = found.info
-    scope = tenants.scopes(connection, [info.tenant])[info.tenant]
+    scope = dedup_scopes.scopes(connection, [info.tenant])[info.tenant]
     blob = blobs.take(connection, [(scope, info.sha256, info.size)])[scope, info.sha256]
     name = (info.tenant, info.workflow, info.name)
     head = artifacts.take_names(connection, [name])[name]
@@ -267,7 +267,7 @@ def _place(
     info = found.info
     copies = placements.of_blobs(connection, [blob])[blob]
     occupied = [copy for copy in copies if copy.tier == one.tier and copy.state is PlacementState.PRESENT]
-    better = any(settlement.good(copy) for copy in occupied)
+    better = any(fates.good(copy) for copy in occupied)
     if occupied and not better:
         placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
     placements.adopt(

@@ -24,12 +24,12 @@ from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
 from tierkeeper.catalog import dumps, epochs, switches
 from tierkeeper.catalog.dumps import Snapshot
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
-from tierkeeper.engine.recovery import dumpfiles
-from tierkeeper.engine.recovery.dumpfiles import GZIP, DumpView, Manifest, Part, Segment
-from tierkeeper.engine.trust import epoch, marking, reserved
+from tierkeeper.engine.recovery import dump_files
+from tierkeeper.engine.recovery.dump_files import GZIP, DumpView, Manifest, Part, Segment
+from tierkeeper.engine.trust import epoch, own_objects, places
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 from tierkeeper.values.runs import SweepResult
@@ -64,7 +64,7 @@ class _Written:
 def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = home(engine)
-    with job.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
+    with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
         distrusted = epoch.advance(engine, caller=caller)
         written: list[_Written] = []
         manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
@@ -84,13 +84,13 @@ def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) ->
 def listed(engine: Engine) -> list[DumpView]:
     """Return the dumps, newest first, including those of the lost catalog that an empty catalog is to replace."""
     store = home(engine)
-    with engine.marks.assuming(marking.found(engine, only=store.config.tier)):
-        return dumpfiles.listed(store)
+    with engine.marks.assuming(places.found(engine, only=store.config.tier)):
+        return dump_files.listed(store)
 
 
 def home(engine: Engine) -> Store:
     """Return the store that keeps the dumps; DumpMissing where every tier is a database."""
-    store = reserved.home(engine)
+    store = own_objects.home(engine)
     if store is None:
         raise DumpMissing(tier=engine.tiers[-1].name, named=" (a database tier holds records only)")
     return store
@@ -100,8 +100,8 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
             line = epochs.standing(connection).epoch.line or UUID(int=0)
-        earlier = dumpfiles.chain(home(engine), line)
-        since = dumpfiles.next_start(earlier)
+        earlier = dump_files.chain(home(engine), line)
+        since = dump_files.next_start(earlier)
         with dumps.snapshot(engine.catalog) as snapshot:
             at = snapshot.at
             tables = [stack.enter_context(_copied(engine, snapshot, table)) for table in dumps.tables()]
@@ -109,7 +109,7 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
             noted = epochs.standing(snapshot.connection).epoch
             revision = snapshot.revision
         segment = _put_segment(put, line, events, since=since, until=at)
-        name = dumpfiles.named(at, uuid4())
+        name = dump_files.named(at, uuid4())
         parts = []
         for file in tables:
             parts.append(_put_table(put, name, file, at=at))
@@ -125,7 +125,7 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
             events=(*earlier, segment),
         )
         content = io.BytesIO(manifest.as_json())
-        location = dumpfiles.located(name, dumpfiles.MANIFEST)
+        location = dump_files.located(name, dump_files.MANIFEST)
         put(location, content, at, uuid4(), "application/json")
         return manifest, sum(file.size for file in [*tables, events])
 
@@ -159,12 +159,12 @@ class _Hashed:
 def _put(
     store: Store, written: list[_Written], location: str, content: BinaryIO, made: datetime, mark: UUID, type_: str
 ) -> None:
-    stored, sha256 = reserved.put(store, location, content, made=made, mark=mark, content_type=type_)
+    stored, sha256 = own_objects.put(store, location, content, made=made, mark=mark, content_type=type_)
     written.append(_Written(location, sha256.hex(), stored.vouched is Vouched.WRITTEN))
 
 
 def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
-    location = dumpfiles.located(name, f"{file.table}.copy.gz")
+    location = dump_files.located(name, f"{file.table}.copy.gz")
     put(location, file.content, at, uuid4(), GZIP)
     return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
 
@@ -172,7 +172,7 @@ def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
 def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> Segment:
     mark = uuid4()
     segment = Segment("", since, until, file.rows, file.sha256)
-    segment = replace(segment, location=dumpfiles.segment_located(line, segment, mark))
+    segment = replace(segment, location=dump_files.segment_located(line, segment, mark))
     put(segment.location, file.content, until, mark, GZIP)
     return segment
 
@@ -206,11 +206,11 @@ def _prune(engine: Engine, store: Store, newest: str) -> int:
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None:
             return 0
-    found = dumpfiles.listed(store)
+    found = dump_files.listed(store)
     kept = [d.name for d in found if d.complete and d.name <= newest][: engine.settings.dumps.keep]
     old: Sequence[str] = [d.name for d in found if d.name < min(kept)]
     for name in old:
-        keys = dumpfiles.files_of(store, name)
+        keys = dump_files.files_of(store, name)
         for start in range(0, len(keys), store.delete_batch):
             store.delete(keys[start : start + store.delete_batch])
     return len(old)

@@ -5,7 +5,7 @@
 3. load (transaction): load the dump, set the catalog's identity to that of the tiers' marks, and raise the epoch above
    every epoch seen; the catalog is marked as being rebuilt, so that nothing is deleted. A crash before the commit
    leaves the catalog empty.
-4. compare: list every tier (:mod:`tierkeeper.engine.recovery.stocktaking`); objects newer than the dump are adopted
+4. compare: list every tier (:mod:`tierkeeper.engine.recovery.stocktake`); objects newer than the dump are adopted
    under a hold, missing copies are reported. A crash during it leaves a catalog that is being rebuilt: the same command
    resumes.
 5. finish: write the catalog's marks to the tiers; then (transaction, and the epoch's twin) the catalog is rebuilt, and
@@ -36,14 +36,14 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
 from tierkeeper.catalog.rebuilding import Intent
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import dump as dumping
-from tierkeeper.engine.recovery import dumpfiles, stocktaking
+from tierkeeper.engine.recovery import dump_files, stocktake
 from tierkeeper.engine.recovery.adopt import Adopted
-from tierkeeper.engine.recovery.dumpfiles import Manifest
-from tierkeeper.engine.trust import epoch, marking
-from tierkeeper.engine.trust.marking import Heritage
+from tierkeeper.engine.recovery.dump_files import Manifest
+from tierkeeper.engine.trust import epoch, places
+from tierkeeper.engine.trust.places import Heritage
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.values.recovery import RebuildResult
 from tierkeeper_client.digest import Digest
@@ -86,12 +86,12 @@ def rebuild(
     base = step_1_look(engine, dump=dump, objects_only=objects_only)
     with engine.marks.assuming(base.heritage.marks):
         if dry_run:
-            return _result(None, base, stocktaking.preview(engine, base.manifest, progress=progress), dry_run=True)
+            return _result(None, base, stocktake.preview(engine, base.manifest, progress=progress), dry_run=True)
         intents: list[Intent] = []
         if not base.unfinished:
             with ExitStack() as stack:
                 intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), caller=caller)
-        with job.running(engine.catalog, RunKind.REBUILD, caller=caller) as work:
+        with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller) as work:
             counts = step_4_compare(
                 engine, work.run, intents, caller=caller, found=found, progress=work.moved(progress)
             )
@@ -111,12 +111,12 @@ def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> Base
     """Return what the catalog is rebuilt from; CatalogInUse unless it is empty or an unfinished rebuild."""
     with engine.catalog.reading() as connection:
         unfinished = _unfinished(connection)
-    heritage = marking.inherit(engine, unfinished=unfinished)
+    heritage = places.inherit(engine, unfinished=unfinished)
     if objects_only or unfinished:
         return Base(unfinished, heritage, None)
     with engine.marks.assuming(heritage.marks):
         store = dumping.home(engine)
-        manifest = dumpfiles.read_manifest(store, store.config.tier, dump)
+        manifest = dump_files.read_manifest(store, store.config.tier, dump)
     _check_columns(manifest)
     return Base(unfinished, heritage, manifest)
 
@@ -210,12 +210,12 @@ def step_4_compare(
     progress: Callable[[int], None] | None,
 ) -> Mapping[str, int]:
     """List every tier, adopt objects newer than the dump, report missing copies; return the counts."""
-    return stocktaking.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
+    return stocktake.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
 
 
 def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
     """Renew the marks, set the catalog to rebuilt but not accepted, then write the epoch's twin."""
-    marking.renew(engine, replacing=base.heritage.own)
+    places.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
     reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
 

@@ -4,7 +4,7 @@ A catalog restored to an hour ago would take an hour of data for orphans, and de
 or stored again since. So the epoch has a twin in the coldest tier, and every reconcile and every dump raises both; the
 epoch also records the server, timeline and database that the catalog was on. A catalog whose twin is ahead or has
 another mark, or that is on another server, timeline or database, is not trusted: collect pauses and reconcile only
-quarantines until an operator accepts it (:mod:`tierkeeper.engine.recovery.acceptance`).
+quarantines until an operator accepts it (:mod:`tierkeeper.engine.recovery.accept`).
 
 The catalog is raised first, then its twin is written. A crash in between leaves a catalog ahead of its twin, which is
 no finding; the other order would raise a false alarm. While the coldest tier is unavailable the question stays open:
@@ -26,11 +26,11 @@ from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreError
 
-FOLDER = f"{reserved.PREFIX}epoch/"
+FOLDER = f"{own_objects.PREFIX}epoch/"
 _TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
 _KEPT = 10  # twins kept; only the highest counts
 
@@ -84,7 +84,7 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
 def twins(engine: Engine) -> dict[int, set[UUID]]:
     """Return the marks of the twins in the coldest tier, by epoch number; raises StoreError."""
     marks_of: dict[int, set[UUID]] = {}
-    store = reserved.home(engine)
+    store = own_objects.home(engine)
     for stored in () if store is None else store.list(FOLDER):
         match = _TWIN.fullmatch(stored.location)
         if match is not None:
@@ -96,14 +96,14 @@ def twins(engine: Engine) -> dict[int, set[UUID]]:
 
 def write_twin(engine: Engine, epoch: Epoch) -> None:
     """Write the epoch's twin, and delete twins that are ``_KEPT`` epochs old; raises StoreError."""
-    store = reserved.home(engine)
+    store = own_objects.home(engine)
     if store is None or epoch.mark is None:
         return
     with engine.catalog.reading() as connection:
         moment = catalog_now(connection)
     content = io.BytesIO(json.dumps({"epoch": epoch.number, "line": str(epoch.line)}).encode())
     location = f"{FOLDER}{epoch.number}-{epoch.mark}"
-    reserved.put(store, location, content, made=moment, mark=epoch.mark, content_type="application/json")
+    own_objects.put(store, location, content, made=moment, mark=epoch.mark, content_type="application/json")
     engine.marks.confirm(store)
     old = [(n, mark) for n, marks in twins(engine).items() if n <= epoch.number - _KEPT for mark in marks]
     if old:

@@ -24,7 +24,7 @@ from tierkeeper.catalog import artifacts, blobs, commands, events, placements, s
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge.converge import converge_these
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.verbs import wishes
 from tierkeeper.engine.verbs.wishes import Wish
@@ -296,4 +296,4 @@ def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, d
 
 def _present(copies: dict[UUID, list[PlacementRow]], row: ArtifactRow) -> frozenset[str]:
     here = copies.get(row.blob_id, []) if row.blob_id is not None else []
-    return frozenset(p.tier for p in here if settlement.good(p))
+    return frozenset(p.tier for p in here if fates.good(p))

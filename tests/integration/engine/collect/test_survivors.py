@@ -18,8 +18,8 @@ from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.collect import candidates, collect, survivors
-from tierkeeper.engine.collect.ripeness import Verdict
-from tierkeeper.engine.copies import reads
+from tierkeeper.engine.collect.deletable import Verdict
+from tierkeeper.engine.copies import read_budget
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.filesystem.store import FilesystemStore
@@ -309,7 +309,7 @@ def test_what_cannot_be_read_now_was_not_seen(nameless: House, monkeypatch: pyte
     stand_before(nameless, "warm", Mute(inner))
     assert nameless.collect().counts == {UNSEEN: 1, survivors.READS: 1}
     stand_before(nameless, "warm", inner)
-    monkeypatch.setattr(reads, "_BEGINS", -1.0)
+    monkeypatch.setattr(read_budget, "_BEGINS", -1.0)
     assert nameless.collect().counts[UNSEEN] == 1
     assert (states(nameless)["hot"], damaged(nameless), pins(nameless)) == ("doomed", 0, [None])
     monkeypatch.undo()

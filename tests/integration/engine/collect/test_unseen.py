@@ -15,8 +15,8 @@ from support.missing import stand_before
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.collect import collect
-from tierkeeper.engine.collect.ripeness import Verdict
-from tierkeeper.engine.copies import looking, reads, repinning
+from tierkeeper.engine.collect.deletable import Verdict
+from tierkeeper.engine.copies import pins, presence, read_budget
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import Garbled, StoreTransient
 from tierkeeper.stores.marks import TierMark
@@ -102,8 +102,8 @@ def test_some_that_fail_hide_no_others_for_ever(moved: House) -> None:
 def test_what_was_not_asked_for_is_told(moved: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a batch and tier: of what there was no time to read, and of a tier that is not configured here."""
     told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(looking._log, "warning", lambda event, **more: told.append((event, more)))
-    monkeypatch.setattr(reads, "_BEGINS", -1.0)
+    monkeypatch.setattr(presence._log, "warning", lambda event, **more: told.append((event, more)))
+    monkeypatch.setattr(read_budget, "_BEGINS", -1.0)
     moved.sql("UPDATE placements SET pin = NULL WHERE tier = 'warm'")
     assert moved.collect().counts[UNSEEN] == 1
     stores = cast("dict[str, Store]", moved.keeper.engine.stores)
@@ -136,7 +136,7 @@ def flapping(request: pytest.FixtureRequest, moved: House, monkeypatch: pytest.M
     moved.sql("UPDATE placements SET pin = :pin WHERE tier = 'warm'", pin='"0"')
     store = Flapping(moved.keeper.engine.store("warm"))
     store.must_thaw = request.param == "to be thawed"
-    note = repinning.note
+    note = pins.note
 
     def noted(*arguments: Any, **more: Any) -> bool:  # noqa: ANN401  what is passed on
         store.silent = True
@@ -145,7 +145,7 @@ def flapping(request: pytest.FixtureRequest, moved: House, monkeypatch: pytest.M
         finally:
             store.silent = False
 
-    monkeypatch.setattr(repinning, "note", noted)
+    monkeypatch.setattr(pins, "note", noted)
     stand_before(moved, "warm", store)
     yield store
     stand_before(moved, "warm", store.inner)

@@ -16,7 +16,7 @@ from tierkeeper.base import callers
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine.copies import damage, locking
+from tierkeeper.engine.copies import damage, worm
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.recovery.adopt import Adoption, Object
@@ -57,19 +57,19 @@ def test_a_clone_heals_nothing(house: House, called: dict[str, Place]) -> None:
 def test_a_lock_in_a_clone_is_none(house: House, called: dict[str, Place], leaves: str) -> None:
     """What was locked in another place is due again; the lock is put where the bytes are, and then it is noted."""
     engine, place, copy = house.keeper.engine, called["cold"], copy_of(house)
-    wanted = locking.Lock(
+    wanted = worm.Lock(
         copy.id, "cold", key_of(copy.form), datetime.now(UTC) + timedelta(days=3), RetentionMode.GOVERNANCE
     )
     if leaves == "before":
         place.leave("clone")
     else:
         place.leaving = Leaving("extend", before=True, instead="clone")
-    assert locking.apply(engine, [wanted]) == []
+    assert worm.apply(engine, [wanted]) == []
     assert copy_of(house).locked_until is None
     assert bool(place.vault.locks) is (leaves == "within")  # the clone's: it was asked within the batch only
     place.come_back()
     assert place.vault.locks == {}
-    assert locking.apply(engine, [wanted]) == [copy.id]
+    assert worm.apply(engine, [wanted]) == [copy.id]
     assert copy_of(house).locked_until == place.vault.locks[copy.location]
     place.vault.locks.clear()
 

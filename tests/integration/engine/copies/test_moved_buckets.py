@@ -15,7 +15,7 @@ from support.reconciling import CONTENT, overwrite
 from support.s3_answers import KEYS
 
 from tierkeeper.base import callers
-from tierkeeper.engine.copies import looking, reads
+from tierkeeper.engine.copies import presence, read_budget
 from tierkeeper.stores.s3.store import S3Store
 
 _MOVES = (
@@ -168,8 +168,8 @@ def test_what_a_look_has_no_time_to_read_is_not_known(buckets: House, monkeypatc
     buckets.store("named", b"named as ever")
     buckets.days_pass(8)
     buckets.turn()
-    monkeypatch.setattr(reads, "_BEGINS", -1.0)
-    monkeypatch.setattr(looking, "_GIVEN_UP", 1)
+    monkeypatch.setattr(read_budget, "_BEGINS", -1.0)
+    monkeypatch.setattr(presence, "_GIVEN_UP", 1)
     counts = buckets.collect().counts
     assert (counts["collected"], counts["kept: what stays was not seen"]) == (1, 25)
     assert ("damaged" in buckets.events(), "repinned" in buckets.events()) == (False, False)
@@ -186,7 +186,7 @@ def test_a_read_that_takes_too_long_is_given_up(buckets: House, monkeypatch: pyt
     moved(buckets, "cold")
     buckets.days_pass(8)
     buckets.turn()
-    monkeypatch.setattr(reads, "_SHARE", -1.0)
+    monkeypatch.setattr(read_budget, "_SHARE", -1.0)
     assert buckets.collect().counts == {"kept: what stays was not seen": 1}
     assert ("damaged" in buckets.events(), "repinned" in buckets.events()) == (False, False)
     monkeypatch.undo()

@@ -30,8 +30,8 @@ from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.read import reading
 from tierkeeper.engine.reconcile import act
 from tierkeeper.engine.reconcile import look as reconcile_look
-from tierkeeper.engine.recovery import acceptance
-from tierkeeper.engine.trust import marking
+from tierkeeper.engine.recovery import accept
+from tierkeeper.engine.trust import places
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
 from tierkeeper.values.findings import Finding, ReconcileLimits
@@ -197,7 +197,7 @@ def test_a_reader_tells_what_it_saw_last(s3_house: House) -> None:
 
 def adopted(house: House) -> None:
     """The operator adopts the tier's place, which another may stand for."""
-    marking.adopt(house.keeper.engine, "warm", caller=TESTER, reason="it was moved", lost=True)
+    places.adopt(house.keeper.engine, "warm", caller=TESTER, reason="it was moved", lost=True)
 
 
 def accepted(house: House) -> None:
@@ -208,7 +208,7 @@ def accepted(house: House) -> None:
         epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event=CatalogRebuilt)
 
     house.keeper.engine.catalog.run(restored)
-    acceptance.accept(house.keeper.engine, caller=TESTER, reason="the disk died")
+    accept.accept(house.keeper.engine, caller=TESTER, reason="the disk died")
 
 
 @pytest.mark.parametrize("moved_on", [adopted, accepted])

@@ -16,7 +16,7 @@ from support.reconciling import CONTENT, overwrite
 
 from tierkeeper.base import callers
 from tierkeeper.engine.collect import survivors
-from tierkeeper.engine.collect.ripeness import Verdict
+from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.copies import suspects
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.s3 import probe

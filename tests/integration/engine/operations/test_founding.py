@@ -8,7 +8,7 @@ import pytest
 from support.around import Around
 
 from tierkeeper.base import callers
-from tierkeeper.engine.trust import marking
+from tierkeeper.engine.trust import places
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
@@ -94,4 +94,4 @@ def test_what_an_embedded_catalog_may_make(
     (tmp_path / "disk").mkdir()
     (home / "linked").symlink_to(tmp_path / "disk")
     with Keeper.open(settings_factory(tiers={"warm": {"url": url.format(home=home)}})) as keeper:
-        assert marking._is_own(keeper._engine, "warm") is own
+        assert places._is_own(keeper._engine, "warm") is own

@@ -15,7 +15,7 @@ from support.slow_worker import Slow
 
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3.store import S3Store
@@ -34,7 +34,7 @@ def test_what_agrees_is_no_finding(twice: House) -> None:
         "cold": (1, 1),
     }
     cold = twice.keeper.engine.store("cold")
-    assert [o for o in cold.list() if reserved.ours(o.location)]  # the epoch's twin, at least
+    assert [o for o in cold.list() if own_objects.ours(o.location)]  # the epoch's twin, at least
     run = twice.keeper.runs.get(cast("Any", result.run))
     assert (run.kind, run.state, run.counts["listed"]) == (RunKind.RECONCILE, RunState.DONE, 3)
 

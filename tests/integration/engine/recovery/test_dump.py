@@ -16,7 +16,7 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
-from tierkeeper.engine.recovery import dump, dumpfiles
+from tierkeeper.engine.recovery import dump, dump_files
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 from tierkeeper.stores.filesystem.store import FilesystemStore
@@ -58,16 +58,16 @@ class Mute(Frozen):
         return replace(FilesystemStore.head(self, key), sha256=None)
 
 
-def table_of(house: House, manifest: dumpfiles.Manifest, table: str) -> list[str]:
+def table_of(house: House, manifest: dump_files.Manifest, table: str) -> list[str]:
     """The lines of a table in a dump."""
     part = next(part for part in manifest.parts if part.table == table)
     with dump.home(house.keeper.engine).open(ObjectKey(part.location)) as chunks:
         return gzip.decompress(b"".join(chunks)).decode().splitlines()
 
 
-def newest(house: House) -> dumpfiles.Manifest:
+def newest(house: House) -> dump_files.Manifest:
     """The manifest of the newest dump."""
-    return dumpfiles.read_manifest(dump.home(house.keeper.engine), "cold", None)
+    return dump_files.read_manifest(dump.home(house.keeper.engine), "cold", None)
 
 
 def test_a_dump_has_every_table(house: House) -> None:
@@ -112,7 +112,7 @@ def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
     store = dump.home(engine)
     dump.dump(engine, caller=TESTER)
     (first,) = dump.listed(engine)
-    store.delete([ObjectKey(dumpfiles.located(first.name, dumpfiles.MANIFEST))])
+    store.delete([ObjectKey(dump_files.located(first.name, dump_files.MANIFEST))])
     assert [view.complete for view in dump.listed(engine)] == [False]
     for _ in range(2):
         dump.dump(engine, caller=TESTER)
@@ -182,7 +182,7 @@ def test_the_manifest_is_readable_by_people(house: House) -> None:
     """The manifest is JSON with the format, the time, the epoch, and the hash of each part."""
     dump.dump(house.keeper.engine, caller=TESTER)
     store = dump.home(house.keeper.engine)
-    with store.open(ObjectKey(dumpfiles.located(newest(house).name, dumpfiles.MANIFEST))) as chunks:
+    with store.open(ObjectKey(dump_files.located(newest(house).name, dump_files.MANIFEST))) as chunks:
         document = json.loads(b"".join(chunks))
     assert document["format"] == 1
     assert document["epoch"] == 2
@@ -194,13 +194,13 @@ def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     house.store()
     dump.dump(house.keeper.engine, caller=TESTER)
     store = dump.home(house.keeper.engine)
-    (folder,) = {o.location.rpartition("/")[0] for o in store.list(dumpfiles.EVENTS_FOLDER)}
+    (folder,) = {o.location.rpartition("/")[0] for o in store.list(dump_files.EVENTS_FOLDER)}
     line = UUID(folder.rpartition("/")[2])
-    (segment,) = dumpfiles.chain(store, line)
+    (segment,) = dump_files.chain(store, line)
     assert segment.rows == house.sql("SELECT count(*) AS all FROM events")[0].all
     base = Path(urlsplit(store.config.url).path)
     (base / segment.location).rename(base / segment.location.replace("/v2-", "/"))
-    assert dumpfiles.chain(store, line) == []
+    assert dump_files.chain(store, line) == []
     dump.dump(house.keeper.engine, caller=TESTER)
-    (again,) = dumpfiles.chain(store, line)
+    (again,) = dump_files.chain(store, line)
     assert again.since == segment.since

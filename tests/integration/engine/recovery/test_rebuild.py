@@ -14,7 +14,7 @@ from support.reconciling import QUARANTINE
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogInUse, CatalogRestored, DumpMissing, DumpUnusable
 from tierkeeper.catalog import dumps
-from tierkeeper.engine.recovery import acceptance, dump, dumpfiles, rebuild
+from tierkeeper.engine.recovery import accept, dump, dump_files, rebuild
 from tierkeeper.values.artifacts import Filter
 
 KEPT = """
@@ -115,10 +115,10 @@ def test_nothing_is_deleted_until_it_is_accepted(catalog: Catalog) -> None:
         house.promote("versions", "cold")  # and what is doomed stays
         with pytest.raises(CatalogRestored, match="rebuilt from dump"):
             house.collect()
-        accepted = acceptance.accept(engine, caller=TESTER, reason="it was lost")
+        accepted = accept.accept(engine, caller=TESTER, reason="it was lost")
         assert accepted.epoch == 4
         house.settle()
-        assert acceptance.accept(engine, caller=TESTER, reason="again").reason is None
+        assert accept.accept(engine, caller=TESTER, reason="again").reason is None
 
 
 def test_what_is_newer_than_the_dump_comes_back_held(catalog: Catalog) -> None:
@@ -149,7 +149,7 @@ def test_what_is_newer_than_the_dump_comes_back_held(catalog: Catalog) -> None:
             " a.name_id WHERE h.name = 'rebuilt' ORDER BY 1, 2"
         )
         assert [tuple(row) for row in held] == [("new/er", 1), ("old", 2)]
-        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert house.store("old", b"third").ref.version == 3
 
@@ -167,7 +167,7 @@ def test_what_was_purged_stays_purged(catalog: Catalog) -> None:
         rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert contents(house) == {}
         assert house.show("gone").state.value == "purged"
-        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert not any(place.startswith("hot/") for place in house.everything())
 
@@ -187,13 +187,13 @@ def test_from_the_objects_alone(catalog: Catalog) -> None:
         back = contents(house)
         assert set(back.values()) == {*before.values(), b"can come back"}
         assert back.items() - {("acme/reports/deleted@1", b"can come back")} <= before.items()
-        acceptance.accept(engine, caller=TESTER, reason="it was lost")
+        accept.accept(engine, caller=TESTER, reason="it was lost")
         house.days_pass(20 * 365)
         house.turn()
         house.collect()
         assert contents(house) == back
         invariants.check(house.keeper)
-        list(acceptance.approve(engine, caller=TESTER, reason="looked through"))
+        list(accept.approve(engine, caller=TESTER, reason="looked through"))
         house.days_pass(1)
         house.turn()
         house.days_pass(30)
@@ -225,7 +225,7 @@ def test_in_s3(catalog: Catalog, s3_endpoint: str) -> None:
         assert [row.retain_until for row in house.sql("SELECT retain_until FROM artifacts ORDER BY id")] == until
         (new,) = house.keeper.artifacts.select(Filter(name="new"))
         assert (new.metadata, set(new.tiers)) == ({"by": "Zoë"}, {"hot", "cold"})
-        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
 
 
@@ -240,7 +240,7 @@ def test_a_look_of_the_catalog_before_is_none(catalog: Catalog, s3_endpoint: str
         delete(house)
     with catalog(tiers) as house:
         rebuild.rebuild(house.keeper.engine, caller=TESTER)
-        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.keeper.sweeps.verify(caller=callers.BEAT)
         (copy,) = house.sql("SELECT missed_at, damaged_at FROM placements WHERE tier = 'warm'")
         assert (copy.missed_at is not None, copy.damaged_at) == (True, None)
@@ -262,7 +262,7 @@ def test_a_database_tier_is_repaired_from_the_cold_one(catalog: Catalog) -> None
         result = rebuild.rebuild(house.keeper.engine, caller=TESTER)
         assert result.counts["missing"] == 1
         assert house.read("a.json") == b'{"a": 1}'
-        acceptance.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
         house.settle()
         assert house.tiers("a.json") == {"records", "cold"}
 
@@ -294,7 +294,7 @@ def test_copies_on_their_way_come_back_as_what_they_are(catalog: Catalog) -> Non
         }
         states = house.sql("SELECT state, count(*) AS n FROM placements GROUP BY state ORDER BY state")
         assert [tuple(row) for row in states] == [("doomed", 2), ("present", 3)]
-        acceptance.accept(engine, caller=TESTER, reason="it was lost")
+        accept.accept(engine, caller=TESTER, reason="it was lost")
         house.settle()
 
 
@@ -337,7 +337,7 @@ def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
     with catalog() as house:
         engine = house.keeper.engine
         newest, older = dump.listed(engine)
-        part = cold / dumpfiles.located(newest.name, "artifacts.copy.gz")
+        part = cold / dump_files.located(newest.name, "artifacts.copy.gz")
         part.write_bytes(part.read_bytes()[:-1] + b"?")
         with pytest.raises(DumpUnusable, match="artifacts"):
             rebuild.rebuild(engine, caller=TESTER)
@@ -361,8 +361,8 @@ def test_an_interrupted_rebuild_goes_on(catalog: Catalog) -> None:
         with pytest.raises(KeyboardInterrupt):
             rebuild.rebuild(engine, caller=TESTER, found=break_off)
         with pytest.raises(CatalogRestored, match="being rebuilt"):
-            acceptance.accept(engine, caller=TESTER, reason="too early")
+            accept.accept(engine, caller=TESTER, reason="too early")
         rebuild.rebuild(engine, caller=TESTER)
         assert contents(house) == {"acme/reports/a@1": b"a", "acme/reports/b@1": b"b"}
-        acceptance.accept(engine, caller=TESTER, reason="it was lost")
+        accept.accept(engine, caller=TESTER, reason="it was lost")
         house.settle()

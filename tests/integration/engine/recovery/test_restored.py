@@ -14,7 +14,7 @@ from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.base.ids import new_id
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine.reconcile import reconcile
-from tierkeeper.engine.recovery import acceptance
+from tierkeeper.engine.recovery import accept
 from tierkeeper.engine.trust import epoch
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
@@ -110,7 +110,7 @@ def test_a_restored_catalog(
                     restored.collect()
                 restored.days_pass(2)
             assert set(before) <= set(restored.everything())
-            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accepted = accept.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts["artifacts found only in the stores"] == 2
             assert accepted.counts["copies taken over"] == 1
             assert accepted.counts["missing"] == 3
@@ -146,7 +146,7 @@ def test_a_restore_that_the_epoch_cannot_tell(
                 assert "never knew" in str(reconcile.reconcile(engine, caller=TESTER).held_back)
                 restored.days_pass(2)
             assert "1 in hot" in str(epoch.check(engine, caller=callers.BEAT))
-            acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accept.accept(engine, caller=TESTER, reason="the disk died")
             assert restored.read("of the hour") == b"stored in the lost hour"
             assert not reconcile.reconcile(engine, caller=TESTER).held_back
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_taken_over_is_left_aside(
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
             assert reconcile.reconcile(engine, caller=TESTER).held_back
-            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accepted = accept.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts == {"damaged, not taken over": 1}
             for _ in range(3):
                 found = reconcile.reconcile(engine, caller=TESTER)
@@ -194,7 +194,7 @@ def test_what_was_undeleted_meanwhile_is_not_purged(
             restored.keeper.artifacts.undelete(
                 UndeleteArgs(tenant=TENANT, workflow="slow", name="rescued"), caller=TESTER
             )
-            acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accept.accept(engine, caller=TESTER, reason="the disk died")
             restored.days_pass(1)
             restored.settle()
             states = {view.ref.name: view.state.value for view in restored.keeper.artifacts.select(Filter(state=None))}
@@ -222,7 +222,7 @@ def test_an_intent_that_was_committed_meanwhile_is_no_stale_one(
         epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            accepted = acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accepted = accept.accept(engine, caller=TESTER, reason="the disk died")
             assert accepted.counts == {"copies taken over": 1, "missing": 1, "reported": 1}
             restored.pass_time(LEASES_END)
             restored.collect()
@@ -249,7 +249,7 @@ def test_an_intent_that_came_to_nothing_is_known(
         epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accept.accept(engine, caller=TESTER, reason="the disk died")
             path = house.settings.home / "tiers" / "warm" / place
             path.parent.mkdir(parents=True)
             path.write_bytes(b"late")
@@ -271,7 +271,7 @@ def test_a_rescued_copy_is_not_collected(house: House, backup: Callable[[House],
         epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             assert epoch.check(restored.keeper.engine, caller=callers.BEAT) is not None
-            acceptance.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
+            accept.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
             restored.collect()
             assert restored.read("a") == b"back and forth"
             restored.settle()
@@ -286,7 +286,7 @@ def test_a_version_given_out_twice(house: House, backup: Callable[[House], Abstr
         epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             restored.store("a", b"second, after it")
-            acceptance.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
+            accept.accept(restored.keeper.engine, caller=TESTER, reason="the disk died")
             versions = [restored.read("a", version) for version in (1, 2, 3)]
             assert versions == [b"first", b"second, after it", b"second, in the lost hour"]
             restored.settle()
@@ -300,9 +300,9 @@ def test_a_dry_run_accepts_nothing(house: House, backup: Callable[[House], Abstr
         epoch.advance(house.keeper.engine, caller=callers.BEAT)
         with opened(house, url, same_place=True) as restored:
             engine = restored.keeper.engine
-            accepted = acceptance.accept(engine, caller=TESTER, reason="", dry_run=True)
+            accepted = accept.accept(engine, caller=TESTER, reason="", dry_run=True)
             assert "epoch 3" in str(accepted.reason)
             assert accepted.counts["artifacts found only in the stores"] == 1
             assert list(restored.keeper.artifacts.select(Filter())) == []
             assert epoch.check(engine, caller=callers.BEAT) is not None
-            acceptance.accept(engine, caller=TESTER, reason="the disk died")
+            accept.accept(engine, caller=TESTER, reason="the disk died")

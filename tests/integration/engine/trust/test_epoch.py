@@ -8,7 +8,7 @@ from support.reconciling import drop, missed_once, reconcile, short
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
-from tierkeeper.engine.trust import epoch, reserved
+from tierkeeper.engine.trust import epoch, own_objects
 from tierkeeper.stores.base import Stored
 from tierkeeper.stores.errors import StoreFull
 
@@ -33,7 +33,7 @@ def test_the_twin_goes_along(house: House) -> None:
     for _ in range(12):
         assert epoch.advance(house.keeper.engine, caller=callers.BEAT) is None
     assert sorted(epoch.twins(house.keeper.engine)) == list(range(4, 14))
-    assert all(place.startswith(f"cold/{reserved.PREFIX}epoch/") for place in house.everything())
+    assert all(place.startswith(f"cold/{own_objects.PREFIX}epoch/") for place in house.everything())
     assert [e.type for e in house.keeper.events.select()] == ["epoch raised"] * 12 + ["policy applied"] * 2
 
 

@@ -12,8 +12,8 @@ from support.house import House
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import acceptance, dump
-from tierkeeper.engine.trust import marking
+from tierkeeper.engine.recovery import accept, dump
+from tierkeeper.engine.trust import places
 from tierkeeper.stores import marks
 from tierkeeper.stores.errors import MarkNotRead
 
@@ -24,11 +24,11 @@ def fails() -> NoReturn:
 
 
 DECISIONS: dict[str, Callable[[Engine], object]] = {
-    "accept": lambda engine: acceptance.accept(engine, caller=TESTER, reason="the disk died"),
-    "rebuild": lambda engine: marking.inherit(engine, unfinished=False),
-    "init": lambda engine: marking.mark_all(engine, make=True, caller=TESTER).check(),
-    "adopt": lambda engine: marking.adopt(engine, "cold", caller=TESTER, reason="moved", lost=True),
-    "renew": marking.renew,
+    "accept": lambda engine: accept.accept(engine, caller=TESTER, reason="the disk died"),
+    "rebuild": lambda engine: places.inherit(engine, unfinished=False),
+    "init": lambda engine: places.mark_all(engine, make=True, caller=TESTER).check(),
+    "adopt": lambda engine: places.adopt(engine, "cold", caller=TESTER, reason="moved", lost=True),
+    "renew": places.renew,
 }
 
 
@@ -57,11 +57,11 @@ def test_no_mark_of_an_older_line_is_left_behind(open_house: Callable[..., House
     cold = engine.store("cold")
     cold.mark = fails  # type: ignore[method-assign]
     with pytest.raises(MarkNotRead):
-        marking.renew(engine)
+        places.renew(engine)
     del cold.mark
     tiers = [engine.store(tier.name) for tier in engine.tiers]
     assert set(engine.marks.refused(tiers, bound=True)) >= {"hot", "warm", "cold"}
-    acceptance.accept(engine, caller=TESTER, reason="the disk died")
+    accept.accept(engine, caller=TESTER, reason="the disk died")
     assert not engine.marks.refused(tiers, bound=True)
 
 

@@ -20,7 +20,7 @@ from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import stocktaking
+from tierkeeper.engine.recovery import stocktake
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
@@ -327,16 +327,16 @@ def test_who_accepts_a_catalog_second_is_told_so(house: House, monkeypatch: pyte
     """Somebody else accepts it while the stores are compared: before the marks are read again, or after all of it."""
     house.store(content=CONTENT)
     house.sql("INSERT INTO switches (name, value, by, reason) VALUES ('trust', '\"restored\"', 'tester', 'a test')")
-    take_stock = stocktaking.take_stock
+    take_stock = stocktake.take_stock
 
     def overtaken(engine: Engine, **more: Any) -> Counter[str]:  # noqa: ANN401  as the step's
-        monkeypatch.setattr(stocktaking, "take_stock", take_stock)
+        monkeypatch.setattr(stocktake, "take_stock", take_stock)
         counts = take_stock(engine, **more) if late else None
         with Keeper.open(house.settings) as other:
             other.recovery.accept_restore(caller=Caller("other"), reason="a test")
         return take_stock(engine, **more) if counts is None else counts
 
-    monkeypatch.setattr(stocktaking, "take_stock", overtaken)
+    monkeypatch.setattr(stocktake, "take_stock", overtaken)
     with pytest.raises(AcceptedMeanwhile):
         house.keeper.recovery.accept_restore(caller=TESTER, reason="a test")
     assert len(list(house.keeper.events.select(type="restore accepted"))) == 1

@@ -13,7 +13,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, Temperature, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.converge import change
-from tierkeeper.engine.copies.settlement import Settlement
+from tierkeeper.engine.copies.fates import Settlement
 from tierkeeper.engine.moment import Limits, Moment
 from tierkeeper.engine.policybook import ActivePolicies
 from tierkeeper.engine.verbs import wishes

@@ -11,7 +11,7 @@ from support.placement_rows import copy
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import locking
+from tierkeeper.engine.copies import worm
 from tierkeeper.policy.rules import Policy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,5 +37,5 @@ POLICY = SimpleNamespace(retention=SimpleNamespace(tiers={"warm", "cold", "gone"
 )
 def test_wanted(one: PlacementRow, locked: bool) -> None:  # noqa: FBT001  a column of the table
     """A present copy that is no suspect, in a configured tier that the retention names and that can lock."""
-    found = locking.wanted(cast("Engine", ENGINE), cast("Policy", POLICY), UNTIL, [one], now=NOW)
+    found = worm.wanted(cast("Engine", ENGINE), cast("Policy", POLICY), UNTIL, [one], now=NOW)
     assert [lock.placement for lock in found] == ([one.id] if locked else [])

@@ -10,7 +10,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog.placements import Upload
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 
 HERE = {"hot", "warm", "cold"}
 
@@ -22,9 +22,9 @@ def upload(of: PlacementRow) -> Upload:
 
 def settled(
     wanted: set[str], copies: list[PlacementRow], uploads: tuple[PlacementRow, ...] = (), *, token: UUID = TOKEN
-) -> settlement.Settlement:
+) -> fates.Settlement:
     """Settle."""
-    return settlement.settle(wanted, copies, [upload(u) for u in uploads], token=token, here=HERE)
+    return fates.settle(wanted, copies, [upload(u) for u in uploads], token=token, here=HERE)
 
 
 def test_an_upload_wins_where_it_is_wanted() -> None:
@@ -83,8 +83,8 @@ def test_damaged_copies_are_replaced_and_never_rescued() -> None:
 def test_a_copy_under_a_purged_name_is_replaced() -> None:
     """A copy whose location carries a purged name does not count, is not rescued, and can still be copied from."""
     named = replace(copy("hot"), name_purged=True)
-    assert settlement.lacking({"hot"}, [named]) == {"hot"}
-    assert settlement.sources([named]) == [named]
+    assert fates.lacking({"hot"}, [named]) == {"hot"}
+    assert fates.sources([named]) == [named]
     new = copy("hot", PlacementState.COPYING)
     assert settled({"hot"}, [named, new], (new,)).doomed == (named.id,)
 
@@ -94,7 +94,7 @@ def test_present_copies_are_copied_from_first() -> None:
     doomed, present = copy("hot", PlacementState.DOOMED), copy("cold")
     bad = replace(copy("warm"), damaged_at=NOW)
     others = [copy("warm", PlacementState.COPYING), copy("warm", PlacementState.DELETING)]
-    assert settlement.sources([doomed, bad, present, *others]) == [present, doomed]
+    assert fates.sources([doomed, bad, present, *others]) == [present, doomed]
 
 
 def in_doubt(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
@@ -106,7 +106,7 @@ def test_a_copy_that_nobody_vouches_for_dooms_nothing() -> None:
     """It is no reason to remove another copy, and stays itself until it is known whether it is right (R15)."""
     found = settled({"warm"}, [copy("hot"), in_doubt("warm")])
     assert (found.doomed, found.complete) == ((), False)
-    assert settlement.lacking({"warm"}, [in_doubt("warm")]) == {"warm"}
+    assert fates.lacking({"warm"}, [in_doubt("warm")]) == {"warm"}
 
 
 def test_an_upload_takes_the_place_of_a_copy_that_nobody_vouches_for() -> None:
@@ -129,7 +129,7 @@ def test_what_is_vouched_for_is_the_first_source() -> None:
     """A doomed copy that is vouched for comes before a present one that is not; what is damaged is none."""
     doubtful, doomed, first = in_doubt("hot"), copy("warm", PlacementState.DOOMED), copy("cold")
     bad = replace(copy("hot"), damaged_at=NOW)
-    assert settlement.sources([doubtful, bad, doomed, first]) == [first, doomed, doubtful]
+    assert fates.sources([doubtful, bad, doomed, first]) == [first, doomed, doubtful]
 
 
 def test_in_doubt_is_what_would_count_if_somebody_vouched_for_it() -> None:
@@ -138,8 +138,8 @@ def test_in_doubt_is_what_would_count_if_somebody_vouched_for_it() -> None:
     bad, named = replace(in_doubt("hot"), damaged_at=NOW), replace(in_doubt("hot"), name_purged=True)
     going = in_doubt("hot", PlacementState.DELETING)
     rows = [present, doomed, bad, named, going, in_doubt("cold")]
-    assert settlement.doubtful({"hot", "warm"}, rows) == [present, doomed]
-    assert settlement.doubtful({"hot"}, [*rows, copy("hot")]) == []
+    assert fates.doubtful({"hot", "warm"}, rows) == [present, doomed]
+    assert fates.doubtful({"hot"}, [*rows, copy("hot")]) == []
 
 
 def missed(tier: str, state: PlacementState = PlacementState.PRESENT) -> PlacementRow:
@@ -152,15 +152,15 @@ def test_a_suspect_neither_counts_nor_is_a_source_nor_is_rescued() -> None:
     suspect, other = missed("warm"), copy("hot")
     found = settled({"warm"}, [suspect, other])
     assert (found.complete, found.doomed, found.missed) == (False, (), NOW)
-    assert settlement.sources([suspect, other]) == [other]
-    assert settlement.doubtful({"warm"}, [replace(suspect, vouched=None)]) == []
+    assert fates.sources([suspect, other]) == [other]
+    assert fates.doubtful({"warm"}, [replace(suspect, vouched=None)]) == []
     assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), other]).rescued == ()
-    assert settlement.lacking({"warm", "hot"}, [suspect, other]) == {"warm"}
+    assert fates.lacking({"warm", "hot"}, [suspect, other]) == {"warm"}
 
 
 def test_what_waits_for_a_second_look() -> None:
     """Only what lacks nothing but suspects, or has no other source; a doomed suspect keeps no tier."""
-    assert settlement.held_up([missed("warm"), missed("cold", PlacementState.DOOMED), copy("hot")]) == {"warm"}
+    assert fates.held_up([missed("warm"), missed("cold", PlacementState.DOOMED), copy("hot")]) == {"warm"}
     assert settled({"warm", "cold"}, [missed("warm"), copy("hot")]).missed is None
     assert settled({"warm", "cold"}, [missed("warm")]).missed == NOW
     assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), copy("hot")]).missed is None

@@ -1,4 +1,8 @@
-"""Parts of ingest: an incoming item, the answer to a repeated delivery, and the transaction that commits a batch."""
+"""The commit of a store: an incoming item, the answer to a repeated delivery, and the transaction that commits a batch.
+
+A crash before the commit leaves intents and their bytes, which collect removes. A crash after it leaves the artifact
+stored, and due for what else it wants; its locks of retention are set by converge.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,9 +22,10 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import locking, settlement
+from tierkeeper.engine.copies import fates as settlement
+from tierkeeper.engine.copies import worm
 from tierkeeper.engine.copies.transfer import Intent
-from tierkeeper.engine.ingest.content import Body
+from tierkeeper.engine.ingest.sources import Body
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.policy.decision import Action, listed
@@ -150,7 +155,7 @@ def commit(
     *,
     confirmed: AbstractSet[str],
     caller: Caller,
-) -> tuple[dict[int, StoreResult | TierkeeperError], list[locking.Lock]]:
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.Lock]]:
     """Commit a batch of items (``ingest``, step 4); return the results by position, and the WORM locks to set.
 
     An item rests only on copies in ``confirmed`` tiers; one whose copy vanished since step 2 has no result.
@@ -182,7 +187,7 @@ def commit(
         places.append(place)
         needs[place.blob] |= place.needed
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
-    locks: list[locking.Lock] = []
+    locks: list[worm.Lock] = []
     for item, place in zip(fresh, places, strict=True):
         here = {p.tier for p in present[place.blob]}
         ours = here & confirmed
@@ -201,7 +206,7 @@ def commit(
         batch.latest[head.id] = version
         previous[head.id] = row
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
-        missing = locking.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
+        missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
         locks.extend(missing)
         _add(engine, batch, moment, row, here=here, locks=bool(missing), caller=caller)
         if item.content.staged is not None:

@@ -16,12 +16,12 @@ from typing import Any
 from uuid import UUID
 
 from tierkeeper.base.errors import DumpMissing
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey, Store
 
 FORMAT = 1
-FOLDER = f"{reserved.PREFIX}dumps/"
-EVENTS_FOLDER = f"{reserved.PREFIX}events/"
+FOLDER = f"{own_objects.PREFIX}dumps/"
+EVENTS_FOLDER = f"{own_objects.PREFIX}events/"
 MANIFEST = "manifest.json"
 GZIP = "application/gzip"
 _DUMP = re.compile(re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-[0-9a-f-]{36})/(?P<file>.+)")

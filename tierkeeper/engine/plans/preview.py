@@ -16,10 +16,10 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import artifacts, browse, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.policies import governing
+from tierkeeper.engine.policies import in_force
 from tierkeeper.policy import document
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
@@ -52,7 +52,7 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     if text is None:
         return View(tenant, as_of)
     parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
-    changes = governing.apply(engine, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
+    changes = in_force.apply(engine, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 
@@ -125,7 +125,7 @@ def _items(
 
 def action_of(row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]) -> str:
     """Return the action of a run: ``move``, ``delete``, ``destroy`` or ``keep``."""
-    unlike = decision.tiers != row.wanted or settlement.lacking(decision.tiers, here)
+    unlike = decision.tiers != row.wanted or fates.lacking(decision.tiers, here)
     return "move" if decision.action is Action.KEEP and unlike else decision.action.value
 
 
@@ -146,7 +146,7 @@ def _item(
     due_at: datetime,
     at: datetime,
 ) -> PlanItem:
-    present = {p.tier for p in here if settlement.good(p)}
+    present = {p.tier for p in here if fates.good(p)}
     return PlanItem(
         ref=row.ref,
         artifact=row.id,

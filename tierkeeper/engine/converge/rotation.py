@@ -14,7 +14,7 @@ from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, heartbeats, runs, schedule
 from tierkeeper.catalog.schedule import Claimed
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge.converge import Report, claim_due, converge
 from tierkeeper.engine.gates.survey import survey
@@ -57,7 +57,7 @@ def converge_due(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
     state, kind, tenant, actor = found
-    with job.joined(engine.catalog, run) as work:
+    with run_life.joined(engine.catalog, run) as work:
         if state is not RunState.RUNNING:
             return work.result()
         while not over(deadline):

@@ -14,8 +14,8 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs
-from tierkeeper.engine import job
-from tierkeeper.engine.recovery import acceptance
+from tierkeeper.engine import run_life
+from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.runs import RunView
@@ -181,12 +181,12 @@ def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
         assert run is not None
         catalog.run(lambda c: runs.finish(c, run, RunState.ABANDONED))
 
-    with job.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+    with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
         end(work.run)
     assert last(house, RunKind.VERIFY).state is RunState.ABANDONED
 
     def ended_meanwhile() -> None:
-        with job.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
             end(work.run)
             full(1)
 
@@ -201,7 +201,7 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
     catalog = house.keeper.engine.catalog
 
     def without_runs() -> None:
-        with job.running(catalog, RunKind.VERIFY, caller=TESTER):
+        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER):
             house.sql("ALTER TABLE runs RENAME TO runs_away")
             full(1)
 
@@ -213,7 +213,7 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
 
 def test_a_dry_run_leaves_no_run(house: House) -> None:
     """A dry run adds up what it would do, and records nothing."""
-    with job.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER, dry_run=True) as work:
+    with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER, dry_run=True) as work:
         work.add({"verified": 2, "lost": 0}, size=7)
         work.heard()
     assert (work.result().counts, work.result().bytes) == ({"verified": 2}, 7)
@@ -222,9 +222,9 @@ def test_a_dry_run_leaves_no_run(house: House) -> None:
 
 def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long piece of work between two batches shows in the run that it goes on."""
-    monkeypatch.setattr(job, "_HEARD_SECONDS", 0.0)
+    monkeypatch.setattr(run_life, "_HEARD_SECONDS", 0.0)
     catalog = house.keeper.engine.catalog
-    with job.running(catalog, RunKind.DUMP, caller=TESTER) as work:
+    with run_life.running(catalog, RunKind.DUMP, caller=TESTER) as work:
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
         work.heard()
         assert catalog.run(lambda c: runs.abandon_silent(c, silence=timedelta(hours=1))) == 0
@@ -234,6 +234,9 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
 
 def test_a_catalog_that_is_away_is_told_as_such(house: House) -> None:
     """A sweep that finds no catalog raises that, whatever happens to its run."""
-    with pytest.raises(CatalogUnavailable), job.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
+    with (
+        pytest.raises(CatalogUnavailable),
+        run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER),
+    ):
         raise CatalogUnavailable(reason="no answer")
     assert "no answer" in last(house, RunKind.VERIFY).reason

@@ -7,7 +7,7 @@ from enum import Enum
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
-from tierkeeper.engine.copies import settlement
+from tierkeeper.engine.copies import fates
 from tierkeeper.engine.moment import Moment
 
 
@@ -75,7 +75,7 @@ def judge(
         return Verdict.STALE_INTENT if copy.lease_until + late <= now else Verdict.NOT_RIPE
     if copy.state is not PlacementState.DOOMED or copy.delete_after is None or copy.delete_after > now:
         return Verdict.NOT_RIPE
-    tiers = {c.tier for c in others if c.id != copy.id and settlement.good(c)}
+    tiers = {c.tier for c in others if c.id != copy.id and fates.good(c)}
     if copy.tier in needed.wanted and copy.tier not in tiers:
         return Verdict.WANTED
     if not needed.wanted <= tiers:

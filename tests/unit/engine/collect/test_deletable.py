@@ -8,7 +8,7 @@ from support.placement_rows import copy
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine.collect.ripeness import Needs, Verdict, judge
+from tierkeeper.engine.collect.deletable import Needs, Verdict, judge
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATE = timedelta(minutes=1)

@@ -1,6 +1,6 @@
 """An operator's two decisions after a catalog was restored or rebuilt.
 
-Accept the catalog: the stores are compared with it (:mod:`tierkeeper.engine.recovery.stocktaking`), so that nothing
+Accept the catalog: the stores are compared with it (:mod:`tierkeeper.engine.recovery.stocktake`), so that nothing
 stored or moved meanwhile is taken for an orphan; then its epoch is raised above every epoch seen, and collect resumes.
 Approve the artifacts that were found only in the stores: their hold named ``rebuilt`` is released, and policies apply
 to them again.
@@ -22,12 +22,12 @@ from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placem
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
-from tierkeeper.engine import job
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
-from tierkeeper.engine.recovery import adopt, stocktaking
+from tierkeeper.engine.recovery import adopt, stocktake
 from tierkeeper.engine.recovery.adopt import Adopted
-from tierkeeper.engine.trust import epoch, marking
+from tierkeeper.engine.trust import epoch, places
 from tierkeeper.values.recovery import Acceptance, Approved
 
 _BATCH = 500
@@ -50,10 +50,10 @@ def accept(
     and AcceptedMeanwhile where another accept finished first.
     """
     line = _line(engine)
-    with engine.marks.assuming(marking.of_this_catalog(engine)):
+    with engine.marks.assuming(places.of_this_catalog(engine)):
         accepted = _accept(engine, line, caller=caller, reason=reason, dry_run=dry_run, found=found, progress=progress)
     if not dry_run:
-        marking.renew(engine)
+        places.renew(engine)
     return accepted
 
 
@@ -82,12 +82,12 @@ def _accept(
     if doubt is None:
         return Acceptance(None, standing.epoch.number, {}, dry_run)
     if dry_run:
-        counts = stocktaking.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
+        counts = stocktake.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
-    with job.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
+    with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
         engine.catalog.run(placements.forget_misses)  # misses noted in another state of the catalog do not count (R20)
         intents = _forget_intents(engine)
-        counts = stocktaking.take_stock(
+        counts = stocktake.take_stock(
             engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
         )
         raised = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))

@@ -31,8 +31,8 @@ from tierkeeper.engine.reconcile.look import Look
 from tierkeeper.engine.reconcile.seen import Seen
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.recovery.adopt import Adopted, Object
-from tierkeeper.engine.recovery.dumpfiles import Manifest, Part
-from tierkeeper.engine.trust import reserved
+from tierkeeper.engine.recovery.dump_files import Manifest, Part
+from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreTransient
@@ -104,7 +104,7 @@ def preview(
         for tier in engine.tiers:
             listing = engine.store(tier.name).list()
             while chunk := list(islice(listing, _LISTED)):
-                ids = [layout.placement_of(each.location) for each in chunk if not reserved.ours(each.location)]
+                ids = [layout.placement_of(each.location) for each in chunk if not own_objects.ours(each.location)]
                 listed.add(each for each in ids if each is not None)
                 counts["foreign"] += ids.count(None)
                 if progress is not None:

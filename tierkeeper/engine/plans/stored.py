@@ -15,7 +15,7 @@ from tierkeeper.catalog.brake import Scope
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake as braking
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.plans.plan import View, plan
+from tierkeeper.engine.plans.preview import View, plan
 from tierkeeper.policy import document
 from tierkeeper.values.plans import PlanItem, PlanView
 

@@ -11,7 +11,7 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check
 from tierkeeper.engine.copies.check import Wrong
-from tierkeeper.engine.copies.reads import Reads, Unread
+from tierkeeper.engine.copies.read_budget import Reads, Unread
 from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
