@@ -72,7 +72,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "what left its first tier is unchanged while the tier that has it is away",
-        (Edit("tierkeeper/engine/ingest/commit.py", "any(p.tier in confirmed and settlement", "any(settlement"),),
+        (Edit("tierkeeper/engine/ingest/commit.py", "any(p.tier in confirmed and fates", "any(fates"),),
         (f"{_STORES}test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(

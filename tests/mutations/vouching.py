@@ -59,7 +59,7 @@ _R15 = (
             Edit(
                 "tierkeeper/engine/ingest/commit.py",
                 "{p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers",
-                "{p.tier for p in copies[blob] if settlement.good(p)} | tiers",
+                "{p.tier for p in copies[blob] if fates.good(p)} | tiers",
             ),
         ),
         (f"{_TESTS}test_a_store_under_another_name_dooms_no_copy_in_doubt",),

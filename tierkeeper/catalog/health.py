@@ -107,7 +107,7 @@ class Look:
     lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 
 
-def look(connection: sa.Connection, *, tiers: Iterable[str]) -> Look:
+def look_at(connection: sa.Connection, *, tiers: Iterable[str]) -> Look:
     """Return it; ``tiers``: those that are configured here, the copies in others cannot be asked."""
     found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers)})
     return Look(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

@@ -35,19 +35,20 @@ class ArtifactRow:
     policy_id: UUID | None
     state: ArtifactState
     wanted: frozenset[str]
-    deleted_at: datetime | None
-    purge_at: datetime | None
-    purged_at: datetime | None
-    retain_until: datetime | None
-    retain_mode: str | None
-    archived_tiers: frozenset[str] | None
-    override_kind: str | None
-    override_tiers: frozenset[str] | None
-    override_until: datetime | None
-    not_before: datetime | None
-    revision: int
-    holds: tuple[str, ...]
-    newer_live: int
+    # from here on: as a new artifact has them
+    deleted_at: datetime | None = None
+    purge_at: datetime | None = None
+    purged_at: datetime | None = None
+    retain_until: datetime | None = None
+    retain_mode: str | None = None
+    archived_tiers: frozenset[str] | None = None
+    override_kind: str | None = None
+    override_tiers: frozenset[str] | None = None
+    override_until: datetime | None = None
+    not_before: datetime | None = None
+    revision: int = 1
+    holds: tuple[str, ...] = ()
+    newer_live: int = 0
     deleted_by: str | None = None  # the policy, where it did so by itself
 
     @property

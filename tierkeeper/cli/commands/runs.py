@@ -1,20 +1,17 @@
 from datetime import datetime
-from typing import Final
-from uuid import UUID
 
 import click
 from rich.text import Text
 
-from tierkeeper.base.errors import InvalidInput, RunNotFound
+from tierkeeper.base.errors import RunNotFound
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support import output, params, short_ids
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.statistics import run_table
 from tierkeeper.values.runs import RunView
 
 reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
-LATEST: Final = 1000  # runs in which the end of an id is looked for
 
 
 @click.group(cls=TierGroup)
@@ -133,17 +130,10 @@ def _waiting(found: RunView) -> list[tuple[str, str]]:
 
 
 def _find(session: Session, text: str) -> RunView:
-    try:
-        return session.keeper.runs.get(UUID(text))
-    except ValueError:
-        found = [run for run in session.keeper.runs.latest(limit=LATEST) if str(run.id).endswith(text)]
-    if len(text) < output.SHORT_ID or len(found) > 1:
-        raise InvalidInput(
-            field="run",
-            value=text,
-            problem="it is not enough of an id to tell one run",
-            fix=f"Write the {output.SHORT_ID} characters that `runs list` prints, or the whole id (-o json).",
-        )
-    if not found:
+    runs = session.keeper.runs
+    run = short_ids.whole(
+        text, lambda: [each.id for each in runs.latest(limit=short_ids.LATEST)], field="run", listing="runs list"
+    )
+    if run is None:
         raise RunNotFound(run=text)
-    return found[0]
+    return runs.get(run)

@@ -10,16 +10,15 @@ from uuid import UUID
 
 import click
 
-from tierkeeper.base.errors import InvalidInput, PlanNotFound
+from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.base.states import Outcome
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import output, params, sending, short_ids
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItem
 
 ROWS: Final = 500  # items that a table shows
-LATEST: Final = 1000  # plans in which the end of an id is looked for
 
 
 @click.command(cls=TierCommand, short_help="List what a run would do, now or then, with the reasons.")
@@ -206,17 +205,13 @@ def _print_left(session: Session, left: Iterable[AppliedItem]) -> None:
 
 
 def _find(session: Session, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        found = [plan.id for plan in session.keeper.plans.latest(limit=LATEST) if str(plan.id).endswith(text)]
-    if len(text) < output.SHORT_ID or len(found) > 1:
-        raise InvalidInput(
-            field="plan",
-            value=text,
-            problem="it is not enough of an id to tell one plan",
-            fix=f"Write the {output.SHORT_ID} characters that `lifecycle plans` prints, or the whole id (-o json).",
-        )
-    if not found:
+    plans = session.keeper.plans
+    plan = short_ids.whole(
+        text,
+        lambda: [each.id for each in plans.latest(limit=short_ids.LATEST)],
+        field="plan",
+        listing="lifecycle plans",
+    )
+    if plan is None:
         raise PlanNotFound(plan=text)
-    return found[0]
+    return plan

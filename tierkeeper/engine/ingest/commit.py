@@ -22,8 +22,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule, staging
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import fates as settlement
-from tierkeeper.engine.copies import worm
+from tierkeeper.engine.copies import fates, worm
 from tierkeeper.engine.copies.transfer import Intent
 from tierkeeper.engine.ingest.sources import Body
 from tierkeeper.engine.moment import Moment
@@ -246,7 +245,7 @@ def _same(item: Incoming, last: ArtifactRow) -> bool:
 
 def _relied_on(connection: sa.Connection, blob: UUID, confirmed: AbstractSet[str]) -> bool:
     """Return True if a copy that counts is in a tier whose mark was read."""
-    return any(p.tier in confirmed and settlement.good(p) for p in placements.of_blobs(connection, [blob])[blob])
+    return any(p.tier in confirmed and fates.good(p) for p in placements.of_blobs(connection, [blob])[blob])
 
 
 def _result_of(row: ArtifactRow, tiers: set[str], outcome: str) -> StoreResult:
@@ -273,8 +272,8 @@ def _settle(
     """
     ours = placements.by_blob(uploads)
     copies = placements.of_blobs(connection, needs)
-    fates = {
-        blob: settlement.settle(
+    settled = {
+        blob: fates.settle(
             {p.tier for p in copies[blob] if p.state is PlacementState.PRESENT} | tiers,
             copies[blob],
             ours.get(blob, ()),
@@ -283,16 +282,16 @@ def _settle(
         )
         for blob, tiers in needs.items()
     }
-    settlement.write(connection, fates.values(), token=token, now=now, grace=engine.grace)
+    fates.write(connection, settled.values(), token=token, now=now, grace=engine.grace)
     healed = [
         blob
-        for blob, fate in fates.items()
+        for blob, fate in settled.items()
         if (fate.uploads or fate.rescued) and any(p.damaged_at or p.missed_at for p in copies[blob])
     ]
     if healed:
         schedule.start_afresh(connection, healed, now=now)
     copies = placements.of_blobs(connection, needs)
-    return {blob: [p for p in rows if settlement.good(p)] for blob, rows in copies.items()}
+    return {blob: [p for p in rows if fates.good(p)] for blob, rows in copies.items()}
 
 
 def _new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: _Place) -> ArtifactRow:
@@ -316,19 +315,7 @@ def _new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: _P
         policy_id=policy.id,
         state=ArtifactState.LIVE,
         wanted=entry_tiers(policy),
-        deleted_at=None,
-        purge_at=None,
-        purged_at=None,
-        retain_until=None,
         retain_mode=None if policy.retention is None else policy.retention.mode.value,
-        archived_tiers=None,
-        override_kind=None,
-        override_tiers=None,
-        override_until=None,
-        not_before=None,
-        revision=1,
-        holds=(),
-        newer_live=0,
     )
     row.retain_until = moment.retained_until(row)
     return row

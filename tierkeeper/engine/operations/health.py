@@ -19,8 +19,7 @@ from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import heartbeats, switches
 from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.health import Look
-from tierkeeper.catalog.health import look as look_at
+from tierkeeper.catalog.health import Look, look_at
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.operations import broker
 from tierkeeper.stores.base import Store

@@ -321,19 +321,7 @@ def _new(moment: Moment, one: Object, info: ObjectInfo, *, blob: UUID, name: UUI
         policy_id=None,
         state=ArtifactState.LIVE,
         wanted=frozenset({one.tier}),
-        deleted_at=None,
-        purge_at=None,
-        purged_at=None,
-        retain_until=None,
-        retain_mode=None,
-        archived_tiers=None,
-        override_kind=None,
-        override_tiers=None,
-        override_until=None,
-        not_before=None,
-        revision=1,
         holds=(HOLD,),
-        newer_live=0,
     )
     policy = moment.policies.governing(row.subject)
     row.policy_id = policy.id
