@@ -59,7 +59,7 @@ def test_a_crash_of_a_rebuild(catalog: Catalog, step: Step, when: When) -> None:
         else:
             rebuild.rebuild(engine, caller=TESTER)
         accept.accept(engine, caller=TESTER, reason="it was lost")
-        list(accept.approve(engine, caller=TESTER, reason="looked through"))
+        list(accept.approve(engine.catalog, caller=TESTER, reason="looked through"))
         house.settle()
         assert contents(house) == before
         assert house.tiers("kept") == {"warm"}

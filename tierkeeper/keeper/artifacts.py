@@ -55,7 +55,7 @@ class Artifacts:
     @contextmanager
     def open(self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
         """Open the hottest copy that answers, for streaming. A read of the whole content is verified before its end."""
-        row = reading.find(self.engine, ref, deleted=deleted)
+        row = reading.find(self.engine.catalog, ref, deleted=deleted)
         with reading.opened(self.engine, row, offset=offset, length=length) as opened:
             self.access.note(row.id)
             yield Reading(self.show(row.ref), opened.tier, opened.chunks)
@@ -64,7 +64,7 @@ class Artifacts:
         self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
     ) -> ArtifactView:
         """Write an artifact to the file ``target``, which appears only whole and verified."""
-        row = reading.find(self.engine, ref, deleted=deleted)
+        row = reading.find(self.engine.catalog, ref, deleted=deleted)
         reading.fetch(self.engine, row, target, progress=progress)
         self.access.note(row.id)
         return self.show(row.ref)

@@ -21,8 +21,8 @@ class HealthChecks:
 
     def quiet(self) -> timedelta | None:
         """Return how long ago a canary last came through any queue; None if none ever did."""
-        return health.quiet(self.engine)
+        return health.quiet(self.engine.catalog)
 
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
         """Record that a canary, sent at ``sent_at`` (None: unknown), came through ``queue``."""
-        health.canary(self.engine, queue, sent_at=sent_at)
+        health.canary(self.engine.catalog, queue, sent_at=sent_at)

@@ -17,7 +17,7 @@ class ParkedWork:
 
     def select(self, filter: StuckFilter) -> Iterator[Stuck]:  # noqa: A002  the word of the CLI
         """Yield the matching artifacts that are parked, and messages that are parked or wait."""
-        return parked.select(self.engine, filter)
+        return parked.select(self.engine.catalog, filter)
 
     def retry(self, filter: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:  # noqa: A002  as select
         """Make the matching items due now, with their attempts reset."""

@@ -21,7 +21,9 @@ class Policies:
     def apply(self, text: str, *, source: str, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
         """Activate the policies in ``text`` (YAML or JSON). Raises PolicyInvalid and PolicyTie, and changes nothing."""
         parsed = document.parse(text, source=source, tiers=self.engine.asked_tiers())
-        return self._applied(in_force.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
+        return self._applied(
+            in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run
+        )
 
     def import_s3(
         self,
@@ -44,22 +46,24 @@ class Policies:
             tenant=tenant,
             workflow=workflow,
         )
-        return self._applied(in_force.apply(self.engine, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run)
+        return self._applied(
+            in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run
+        )
 
     def known(self, *, all_versions: bool = False) -> list[PolicyView]:
         """Return the active policies, or all versions of all policies."""
-        return in_force.views(self.engine, all_versions=all_versions)
+        return in_force.views(self.engine.catalog, all_versions=all_versions)
 
     def get(self, name: str, version: int | None = None) -> PolicyView:
         """Return one version of a policy, by default the newest. Raises PolicyNotFound."""
-        found = [v for v in in_force.views(self.engine, name=name) if version in {None, v.version}]
+        found = [v for v in in_force.views(self.engine.catalog, name=name) if version in {None, v.version}]
         if not found:
             raise PolicyNotFound(name=f"{name} v{version}")
         return found[-1]
 
     def remove(self, name: str, *, caller: Caller) -> PolicyChange:
         """Remove a policy; the artifacts that it governed fall to the next policy that matches."""
-        return self._applied([in_force.remove(self.engine, name, caller=caller)], dry_run=False)[0]
+        return self._applied([in_force.remove(self.engine.catalog, name, caller=caller)], dry_run=False)[0]
 
     def test(self, subject: match.Subject) -> tuple[match.Verdict, ...]:
         """Return the verdict of every active policy about a subject, the governing policy first."""

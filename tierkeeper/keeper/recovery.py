@@ -43,7 +43,7 @@ class Recovery:
 
     def approve(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
         """Release the holds on artifacts that a rebuild found only in the stores."""
-        return accept.approve(self.engine, caller=caller, reason=reason, dry_run=dry_run)
+        return accept.approve(self.engine.catalog, caller=caller, reason=reason, dry_run=dry_run)
 
     def accept_restore(
         self, *, caller: Caller, reason: str, dry_run: bool = False, progress: Progress | None = None

@@ -87,7 +87,7 @@ class Sweeps:
 
     def reconcile_at_work(self) -> UUID | None:
         """Return the run of the reconcile that is at work; None if there is none."""
-        return reconcile.busy(self.engine)
+        return reconcile.busy(self.engine.catalog)
 
     def maintain(self, *, caller: Caller) -> SweepResult:
         """Keep the catalog itself and staging in order."""

@@ -74,10 +74,10 @@ def test_a_copy_that_is_being_deleted_is_not_committed(house: House) -> None:
     slow = Slow(house).claim().intend().copy()
     house.pass_time(LEASES_END)
     engine, token = house.keeper.engine, new_id()
-    marked, _ = collect.step_2_mark(engine, token, collect.step_1_pick(engine, []), dry_run=False)
+    marked, _ = collect.step_2_mark(engine, token, collect.step_1_pick(engine.catalog, []), dry_run=False)
     (result,) = slow.commit().values()
     gone = collect.step_3_delete(engine, marked)
-    collect.step_4_forget(engine, token, marked, gone, caller=TESTER, run=None)
+    collect.step_4_forget(engine.catalog, token, marked, gone, caller=TESTER, run=None)
     invariants.check(house.keeper)
     assert result.outcome is Outcome.RETRY
     assert house.tiers() == {"hot"}

@@ -76,7 +76,7 @@ def accept(house: House, progress: Progress) -> None:
     """Accept a catalog that is in doubt."""
     house.store()
     engine = house.keeper.engine
-    epoch.recognise(engine, "it was put back", caller=TESTER)
+    epoch.recognise(engine.catalog, "it was put back", caller=TESTER)
     acceptance.accept(engine, caller=TESTER, reason="it is right", progress=progress)
 
 

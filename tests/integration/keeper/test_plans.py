@@ -242,6 +242,6 @@ def test_a_silent_apply_is_taken_up_once(house: House) -> None:
     applied(house, plan)
     house.sql("UPDATE runs SET state = 'running', finished_at = NULL WHERE kind = 'apply'")
     house.pass_time(timedelta(minutes=6))
-    run = apply.step_1_begin(house.keeper.engine, plan, caller=Caller("one"), dry_run=False)
+    run = apply.step_1_begin(house.keeper.engine.catalog, plan, caller=Caller("one"), dry_run=False)
     with pytest.raises(PlanUnusable, match=str(run)):
-        apply.step_1_begin(house.keeper.engine, plan, caller=Caller("two"), dry_run=False)
+        apply.step_1_begin(house.keeper.engine.catalog, plan, caller=Caller("two"), dry_run=False)

@@ -30,6 +30,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
@@ -66,7 +67,7 @@ def collect(
     """
     with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
         sweep = _Sweep(engine, work, caller, dry_run=dry_run)
-        while picked := step_1_pick(engine, sweep.passed):
+        while picked := step_1_pick(engine.catalog, sweep.passed):
             if over(deadline):
                 return work.result(more=True)
             gone = sweep.try_batch(picked)
@@ -113,7 +114,7 @@ class _Sweep:
             return 0
         results = step_3_delete(self.engine, marked)
         run = self.work.begin()
-        gone, size, destroyed = step_4_forget(self.engine, token, marked, results, caller=self.caller, run=run)
+        gone, size, destroyed = step_4_forget(self.engine.catalog, token, marked, results, caller=self.caller, run=run)
         counts["destroyed"] += destroyed
         left = self._left(picked, away)
         self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
@@ -130,9 +131,9 @@ class _Sweep:
         return left
 
 
-def step_1_pick(engine: Engine, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+def step_1_pick(catalog: Database, seen: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
     """Return (placement, blob) of candidates that may be ripe, without those ``seen`` by this sweep already."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         return placements.collectable(connection, now=catalog_now(connection), limit=_BATCH, seen=seen)
 
 
@@ -202,7 +203,7 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
 
 
 def step_4_forget(
-    engine: Engine,
+    catalog: Database,
     token: UUID,
     marked: Sequence[Marked],
     results: dict[UUID, DeleteResult],
@@ -230,7 +231,7 @@ def step_4_forget(
         size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
         return len(ids), size, len(ended)
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
 def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:

@@ -27,6 +27,7 @@ from uuid import UUID
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import epochs, switches
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.collect import candidates
 from tierkeeper.engine.collect.deletable import Verdict
@@ -35,7 +36,7 @@ from tierkeeper.engine.copies import check, damage, presence, vouching
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.copies.read_budget import Reads
-from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.base import ObjectKey, Store
 
 #: keys of a run's counts: the calls made. Besides, reported copies are counted by what they became
 LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
@@ -69,11 +70,11 @@ def look(
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
     reading, by_pin = _Reading(reads), partial(check.look, reads=None if dry_run else reads)
-    looked = presence.at(engine, [copy for copy in staying if not _is_nameless(engine, copy)], how=by_pin)
-    read = presence.at(engine, [copy for copy in staying if _is_nameless(engine, copy)], how=reading.check)
+    looked = presence.at(engine, [copy for copy in staying if not _is_nameless(engine.stores, copy)], how=by_pin)
+    read = presence.at(engine, [copy for copy in staying if _is_nameless(engine.stores, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
     found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.told if wrong is None}
-    found.seen |= _named(engine, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
+    found.seen |= _named(engine.catalog, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
     for copy, wrong in [*looked.told, *read.told]:
         if wrong is not None and not dry_run:
             finding = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
@@ -99,17 +100,17 @@ class _Reading:
         return None
 
 
-def _is_nameless(engine: Engine, copy: PlacementRow) -> bool:
+def _is_nameless(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
     """Return True if a HEAD cannot tell other bytes of equal length: the copy has neither a pin nor a version id."""
-    store = engine.stores.get(copy.tier)
+    store = stores.get(copy.tier)
     return store is not None and not store.bound and copy.pin is None and copy.store_version is None
 
 
 def _named(
-    engine: Engine, copies: Sequence[PlacementRow], reading: _Reading, *, dry_run: bool
+    catalog: Database, copies: Sequence[PlacementRow], reading: _Reading, *, dry_run: bool
 ) -> Mapping[UUID, ObjectKey]:
     """Record the pins of copies that were read and are right; return the key that each was seen by."""
     if dry_run:
         return {copy.id: key_of(copy.form) for copy in copies}
-    noted = vouching.vouch(engine, copies, reading.pins)
+    noted = vouching.vouch(catalog, copies, reading.pins)
     return {copy.id: replace(key_of(copy.form), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}

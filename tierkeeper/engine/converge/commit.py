@@ -20,6 +20,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine, Worker
@@ -30,6 +31,7 @@ from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
 from tierkeeper.policy.decision import Action, Decision, Step, when
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreError, StoreTransient
 
 #: a failing store is tried again after 2, 4, 8 … seconds, at most five minutes
@@ -86,7 +88,7 @@ def batch(
     copies = placements.of_blobs(connection, touched)
     done = _founded(done, copies)
     items = [_Item(row, moment.decide(row)) for row in rows]
-    items = _braked(connection, engine, moment, items, held, worker)
+    items = _braked(connection, engine.settings, moment, items, held, worker)
     items = _spared(connection, moment, items)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
     if any(item.decision.policy.retention or item.decision.action is Action.DESTROY for item in items):
@@ -136,7 +138,7 @@ def batch(
     return results, locks
 
 
-def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
+def park(catalog: Database, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UUID, Result]:
     """Exclude artifacts from the sweeps until an operator acts on them; they stay in the schedule.
 
     ``reasons``: by artifact id.
@@ -161,13 +163,13 @@ def park(engine: Engine, worker: Worker, reasons: Mapping[UUID, str]) -> dict[UU
             run=worker.run,
         )
 
-    engine.catalog.run(unit)
+    catalog.run(unit)
     return {i: Result(Outcome.PARKED, "parked", reason) for i, reason in reasons.items()}
 
 
 def _braked(
     connection: sa.Connection,
-    engine: Engine,
+    settings: Settings,
     moment: Moment,
     items: Sequence[_Item],
     held: Mapping[UUID, schedule.Held],
@@ -177,7 +179,7 @@ def _braked(
     wishes = [(item.row, item.decision.policy) for item in items if brake.deletes(item.row, item.decision)]
     if not wishes:
         return list(items)
-    stopped = brake.check(connection, engine, moment, wishes, held, caller=worker.caller)
+    stopped = brake.check(connection, settings, moment, wishes, held, caller=worker.caller)
     deleting = {row.id for row, _ in wishes}
     found = []
     for item in items:

@@ -87,7 +87,7 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     limit = engine.settings.engine.attempts
     stuck = {c.artifact: f"given up after {limit} attempts: {c.step}" for c in claimed if c.attempts > limit}
     if stuck:
-        report.outcomes.update(commit.park(engine, worker, stuck))
+        report.outcomes.update(commit.park(engine.catalog, worker, stuck))
     ids = [c.artifact for c in claimed if c.attempts <= limit]
     if not ids:
         return report
@@ -145,7 +145,7 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
         copies = placements.of_blobs(connection, ids_of_blobs)
         decided = [(row, moment.decide(row)) for row in of]
         wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
-        stopped = brake.foreseen(connection, engine, moment, wishes)
+        stopped = brake.foreseen(connection, engine.settings, moment, wishes)
     wanted: dict[UUID, set[str]] = {blob: set(wants.get(blob, ())) for blob in ids_of_blobs}
     rule: dict[UUID, str] = {}
     owner: dict[UUID, ArtifactRow] = {}

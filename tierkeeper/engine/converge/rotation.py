@@ -13,11 +13,13 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, heartbeats, runs, schedule
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.schedule import Claimed
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge.converge import Report, claim_due, converge
 from tierkeeper.engine.gates.survey import survey
+from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.artifacts import ItemError
 from tierkeeper.values.runs import SweepResult
 
@@ -35,7 +37,7 @@ def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind 
     survey(engine, caller=caller)
 
     def unit(connection: sa.Connection) -> UUID | None:
-        if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine, kind)):
+        if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine.tiers, kind)):
             return None
         if runs.busy(connection, kind, tenant=tenant, silence=engine.settings.engine.lease * SILENT_LEASES) is not None:
             return None
@@ -63,7 +65,7 @@ def converge_due(
         while not over(deadline):
             began = time.monotonic()
             worker = Worker(token=new_id(), caller=Caller(actor), run=run)
-            claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine, kind))
+            claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine.tiers, kind))
             if not claimed:
                 work.finish()
                 return work.result()
@@ -72,7 +74,7 @@ def converge_due(
                 report.counts,
                 size=report.copied,
                 errors=report.errors,
-                failures=_failures(engine, report, most=_SAMPLES - len(work.failures)),
+                failures=_failures(engine.catalog, report, most=_SAMPLES - len(work.failures)),
                 also=partial(heartbeats.add_done, counts=_waits(claimed, report, since=began)),
             )
             if progress is not None:
@@ -80,13 +82,13 @@ def converge_due(
         return work.result(more=True)
 
 
-def _failures(engine: Engine, report: Report, *, most: int) -> list[ItemError]:
+def _failures(catalog: Database, report: Report, *, most: int) -> list[ItemError]:
     """Return up to ``most`` artifacts of a batch that are to be retried or were parked, with the reason."""
     bad = {i: r for i, r in report.outcomes.items() if r.outcome in {Outcome.RETRY, Outcome.PARKED}}
     named = sorted(bad)[:most]
     if not named:
         return []
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         rows = artifacts.load(connection, named)
     return [ItemError(row.ref, {"error": bad[row.id].outcome.value, "message": bad[row.id].detail}) for row in rows]
 
@@ -98,6 +100,6 @@ def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[
     return heartbeats.waits(c.waited + took for c in claimed if c.artifact in done)
 
 
-def _tiers(engine: Engine, kind: RunKind) -> list[str] | None:
+def _tiers(tiers: Sequence[TierInfo], kind: RunKind) -> list[str] | None:
     """Return the tiers that a run is limited to: the database tiers for ``clean_hot``, None (no limit) for others."""
-    return [t.name for t in engine.tiers if t.is_database] if kind is RunKind.CLEAN_HOT else None
+    return [t.name for t in tiers if t.is_database] if kind is RunKind.CLEAN_HOT else None

@@ -39,6 +39,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.record import record
+from tierkeeper.settings.settings import Settings
 
 _log = log.get(__name__)
 
@@ -75,7 +76,7 @@ def report(
         others = [copy for copy in copies if copy.id != placement.id]
         left = sum(copy.readable for copy in others)
         if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
-            _miss(connection, engine, current, rows, wrong, left=left, caller=caller, now=now)
+            _miss(connection, engine.settings, current, rows, wrong, left=left, caller=caller, now=now)
             return Reported.SUSPECT, left, rows
         # a missing copy showed no wrong bytes: its siblings stay vouched for
         doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
@@ -160,7 +161,7 @@ def looked_for_after(
 
 def _miss(
     connection: sa.Connection,
-    engine: Engine,
+    settings: Settings,
     copy: PlacementRow,
     rows: list[ArtifactRow],
     wrong: Wrong,
@@ -171,7 +172,7 @@ def _miss(
 ) -> None:
     if copy.missed_at is not None and copy.missed_at <= now.later:
         return
-    again, step = now.later + engine.settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
+    again, step = now.later + settings.reconcile.quarantine, f"look again for the copy in {copy.tier}"
     if copy.state is PlacementState.PRESENT:
         coming = [schedule.Coming(a.id, a.tenant, again, step) for a in rows]
         schedule.put_if_missing(connection, coming)

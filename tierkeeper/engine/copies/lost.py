@@ -1,14 +1,16 @@
 """Content that cannot be read or is lost: how its copies in the catalog tell, and the error and texts for it."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from tierkeeper.base.errors import ContentLost, NoReadableCopy
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import placements
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy.decision import when
+from tierkeeper.stores.base import Store
 
 BLOCKED: Final = (
     "the content is lost, every copy was found damaged or is gone: `tierkeeper reconcile` reads them once more;"
@@ -27,8 +29,8 @@ def is_lost(copies: Iterable[PlacementRow], tiers: Container[str]) -> bool:
 
 def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoReadableCopy:
     """Return the error of content without a readable copy: ``reasons`` of those tried, and why others were not."""
-    copies = copies_of(engine, row)
-    known = [copy for copy in copies if copy.suspect or not may_be_read(engine, copy)]
+    copies = copies_of(engine.catalog, row)
+    known = [copy for copy in copies if copy.suspect or not may_be_read(engine.stores, copy)]
     causes = [*reasons, *(_known(engine, copy) for copy in known)]
     kind = ContentLost if is_lost(copies, engine.stores) and not _away(engine, copies) else NoReadableCopy
     return kind(ref=row.ref, reasons="; ".join(dict.fromkeys(causes)) or "there is none")
@@ -36,20 +38,20 @@ def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoRe
 
 def unasked(engine: Engine, row: ArtifactRow) -> bool:
     """Return True if a copy is in a tier that this process does not have, so that a loss cannot be established."""
-    return any(copy.kept and copy.tier not in engine.stores for copy in copies_of(engine, row))
+    return any(copy.kept and copy.tier not in engine.stores for copy in copies_of(engine.catalog, row))
 
 
-def copies_of(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
+def copies_of(catalog: Database, row: ArtifactRow) -> list[PlacementRow]:
     """Return all placements of an artifact's content, in any state."""
     if row.blob_id is None:
         return []
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         return placements.of_blobs(connection, [row.blob_id])[row.blob_id]
 
 
-def may_be_read(engine: Engine, copy: PlacementRow) -> bool:
+def may_be_read(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
     """Return True if a copy is readable and in a tier of this process."""
-    return copy.readable and copy.tier in engine.stores
+    return copy.readable and copy.tier in stores
 
 
 def _away(engine: Engine, copies: Iterable[PlacementRow]) -> bool:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from tierkeeper.base.content import Content
 from tierkeeper.catalog import artifacts, inventory, placements
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.inventory import Copy
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
@@ -22,12 +23,12 @@ class Siblings:
     owner: ArtifactRow | None
 
 
-def of(engine: Engine, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
+def of(catalog: Database, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
     """Return, by copy id, the other copies of the same content and one artifact that needs it."""
     blobs = {copy.blob for copy in copies}
     if not blobs:
         return {}
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         placed = placements.of_blobs(connection, blobs)
         owners = inventory.owners(connection, blobs)
         rows = {row.id: row for row in artifacts.load(connection, list(owners.values()))}

@@ -8,7 +8,7 @@ before its commit (R17); into a storage class that has to be thawed before a rea
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -98,14 +98,14 @@ class Renewal:
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
     """Carry out the intents in parallel; an error of one does not affect the others."""
-    return each(engine, lambda intent: transfer(engine, intent, renewal), intents, renewal)
+    return each(engine.threads, lambda intent: transfer(engine, intent, renewal), intents, renewal)
 
 
-def each(engine: Engine, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
+def each(threads: ThreadPoolExecutor, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
     """Make one call per item in parallel, renewing leases meanwhile; return the results in the order of completion."""
     finished: SimpleQueue[Future[R]] = SimpleQueue()
     for item in items:
-        engine.threads.submit(call, item).add_done_callback(finished.put)
+        threads.submit(call, item).add_done_callback(finished.put)
     done: list[R] = []
     while len(done) < len(items):
         try:

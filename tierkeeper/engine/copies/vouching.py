@@ -15,6 +15,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import Content
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import blobs, placements
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
@@ -52,7 +53,7 @@ def resolve(
 
     right: list[PlacementRow] = []
     unread: dict[UUID, TierkeeperError] = {}
-    for doubt, found in each(engine, read, doubts, renewal):
+    for doubt, found in each(engine.threads, read, doubts, renewal):
         if isinstance(found, Read):
             right.append(doubt.copy)
             pins[doubt.copy.id] = found.pin
@@ -63,11 +64,11 @@ def resolve(
             damage.report(engine, doubt.copy, found, caller=caller)
     away = engine.refused(copy.tier for copy in right)  # right bytes of another place vouch for nothing (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
-    vouch(engine, [copy for copy in right if copy.tier not in away], pins)
+    vouch(engine.catalog, [copy for copy in right if copy.tier not in away], pins)
     return unread
 
 
-def vouch(engine: Engine, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]) -> set[UUID]:
+def vouch(catalog: Database, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]) -> set[UUID]:
     """Record that these copies were read, by these pins, and are right; return the ids it was recorded for.
 
     Copies that meanwhile were found damaged or are being deleted are left out.
@@ -79,4 +80,4 @@ def vouch(engine: Engine, copies: Sequence[PlacementRow], pins: Mapping[UUID, st
             connection, {copy.id: pins.get(copy.id) for copy in copies}, now=catalog_now(connection)
         )
 
-    return engine.catalog.run(unit) if copies else set()
+    return catalog.run(unit) if copies else set()

@@ -23,6 +23,7 @@ from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
 from tierkeeper.catalog import artifacts, blobs, brake, events, runs, schedule
 from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.engine.context import Engine
@@ -98,7 +99,7 @@ def step_1_decide(
 
 def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
     """Apply the decision to everything that the run still holds; return the run."""
-    found = _view(engine, run)
+    found = _view(engine.catalog, run)
     upto = _key(found)
     if upto is not None and found.state is RunState.REJECTED:
         while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
@@ -106,8 +107,8 @@ def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
     elif upto is not None:
         while engine.catalog.run(lambda c: _let_go(c, run, upto)):
             pass
-    stops.release(engine, run)
-    return _view(engine, run)
+    stops.release(engine.catalog, run)
+    return _view(engine.catalog, run)
 
 
 def _hold(engine: Engine, run: UUID) -> None:
@@ -116,7 +117,7 @@ def _hold(engine: Engine, run: UUID) -> None:
         found = next((waiting for waiting in braking.waiting(connection) if waiting.id == run), None)
         own = braking.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
-        stops.hold(engine, Scope(*braking.scope_of(found), own), run)
+        stops.hold(engine.catalog, Scope(*braking.scope_of(found), own), run)
 
 
 def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:
@@ -182,8 +183,8 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     return len(ids)
 
 
-def _view(engine: Engine, run: UUID) -> RunView:
-    with engine.catalog.reading() as connection:
+def _view(catalog: Database, run: UUID) -> RunView:
+    with catalog.reading() as connection:
         found = runs.view(connection, run)
     if found is None:
         raise RunNotFound(run=str(run))

@@ -29,10 +29,10 @@ from tierkeeper.catalog.brake import Scope
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.catalog.schedule import Held
-from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Brake, Policy
+from tierkeeper.settings.settings import Settings
 
 _SAMPLES = 10  # artifact names listed in a run
 #: how a run of kind ``purge`` waits: its artifacts are in the schedule, with the run in ``braked_by``
@@ -67,7 +67,7 @@ def barred(moment: Moment, row: ArtifactRow, *, run: UUID | None = None) -> Deci
 
 def check(
     connection: sa.Connection,
-    engine: Engine,
+    settings: Settings,
     moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
     held: Mapping[UUID, Held],
@@ -79,20 +79,20 @@ def check(
     The caller holds the locks of the schedule rows (``held``). Deletions that an operator approved pass uncounted.
     """
     stopped: dict[UUID, UUID] = {}
-    for found in _over(connection, engine, moment, wishes, held, alone=True):
-        run = opened(connection, engine, moment, found.scope, found.weight, caller=caller)
+    for found in _over(connection, settings, moment, wishes, held, alone=True):
+        run = opened(connection, settings, moment, found.scope, found.weight, caller=caller)
         stopped.update(dict.fromkeys(found.artifacts, run))
     return stopped
 
 
 def foreseen(
-    connection: sa.Connection, engine: Engine, moment: Moment, wishes: Sequence[tuple[ArtifactRow, Policy]]
+    connection: sa.Connection, settings: Settings, moment: Moment, wishes: Sequence[tuple[ArtifactRow, Policy]]
 ) -> set[UUID]:
     """Return the artifacts whose deletion by policy a commit would stop now; only reads."""
     if not wishes:
         return set()
     held = schedule.peek(connection, [row.id for row, _ in wishes])
-    over = _over(connection, engine, moment, wishes, held, alone=False)
+    over = _over(connection, settings, moment, wishes, held, alone=False)
     return {artifact for found in over for artifact in found.artifacts}
 
 
@@ -107,7 +107,7 @@ class _Over:
 
 def _over(
     connection: sa.Connection,
-    engine: Engine,
+    settings: Settings,
     moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
     held: Mapping[UUID, Held],
@@ -120,7 +120,9 @@ def _over(
     unknown: Counter[tuple[str, str]] = Counter()
     for row, policy in wishes:
         scheduled = held.get(row.id)
-        if limits_of(engine, policy).limit(0) is None or (scheduled is not None and scheduled.approved_by is not None):
+        if limits_of(settings, policy).limit(0) is None or (
+            scheduled is not None and scheduled.approved_by is not None
+        ):
             continue
         key = row.tenant, policy.name if policy.name in own else ""
         of_scope[key].append((row, policy))
@@ -131,8 +133,8 @@ def _over(
             brake.count_together(connection, tenant, alone=news)
     over = []
     for key in sorted(of_scope):
-        scope, limits = Scope(*key, own), limits_of(engine, of_scope[key][0][1])
-        weight = weigh(connection, engine, scope, limits, now=moment.now, more=unknown[key])
+        scope, limits = Scope(*key, own), limits_of(settings, of_scope[key][0][1])
+        weight = weigh(connection, settings, scope, limits, now=moment.now, more=unknown[key])
         if weight.over:
             over.append(_Over(scope, weight, [row.id for row, _ in of_scope[key]]))
     return over
@@ -143,19 +145,19 @@ def own_brakes(policies: Iterable[Policy]) -> frozenset[str]:
     return frozenset(policy.name for policy in policies if policy.brake is not None)
 
 
-def limits_of(engine: Engine, policy: Policy | None) -> Brake:
+def limits_of(settings: Settings, policy: Policy | None) -> Brake:
     """Return the brake that applies to a policy's deletions: its own, or that of the settings."""
     if policy is not None and policy.brake is not None:
         return policy.brake
-    numbers = engine.settings.engine
+    numbers = settings.engine
     return Brake(share=numbers.brake_share, count=numbers.brake_count)
 
 
 def weigh(
-    connection: sa.Connection, engine: Engine, scope: Scope, limits: Brake, *, now: datetime, more: int = 0
+    connection: sa.Connection, settings: Settings, scope: Scope, limits: Brake, *, now: datetime, more: int = 0
 ) -> Weight:
     """Count what a scope's policies delete, up to its limit; ``more``: deletions without a row in the schedule yet."""
-    window = engine.settings.engine.brake_window
+    window = settings.engine.brake_window
     if limits.limit(0) is None:
         return Weight(0, 0, None)
     pending, recent = brake.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
@@ -168,14 +170,14 @@ def weigh(
 
 
 def opened(
-    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
+    connection: sa.Connection, settings: Settings, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
 ) -> UUID:
     """Return the run of a scope that awaits approval, created with its event where there is none."""
     brake.open_alone(connection, scope.tenant)
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
             return run.id
-    stopped = described(connection, engine, moment, scope, weight)
+    stopped = described(connection, settings, moment, scope, weight)
     identity = runs.await_approval(
         connection,
         RunKind.PURGE,
@@ -190,10 +192,10 @@ def opened(
 
 
 def described(
-    connection: sa.Connection, engine: Engine, moment: Moment, scope: Scope, weight: Weight
+    connection: sa.Connection, settings: Settings, moment: Moment, scope: Scope, weight: Weight
 ) -> StoppedPolicies:
     """Return the payload of a run: the number of deletions, the limit, the policies, and some artifact names."""
-    window = engine.settings.engine.brake_window
+    window = settings.engine.brake_window
     of = brake.by_policy(connection, scope, now=moment.now)
     pending = max(weight.pending, sum(of.values()))
     versions = {policy.name: policy.label for policy in moment.policies}

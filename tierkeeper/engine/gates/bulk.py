@@ -18,6 +18,7 @@ from tierkeeper.catalog import brake, events, runs
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake as braking
+from tierkeeper.settings.settings import Settings
 
 #: how such a run waits: the operator gives the command again
 WAITS_FOR_COMMAND = "for the command again"
@@ -30,10 +31,10 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
         refused = None
         granted: list[UUID] = []
         for tenant in sorted(counts):
-            limit = _limit(connection, engine, tenant)
+            limit = _limit(connection, engine.settings, tenant)
             if limit is None or counts[tenant] <= limit:
                 continue
-            approved = _approved(connection, engine, tenant, described)
+            approved = _approved(connection, engine.settings, tenant, described)
             if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
                 granted.append(approved.id)
                 continue
@@ -52,19 +53,19 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
         raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
 
 
-def _limit(connection: sa.Connection, engine: Engine, tenant: str) -> int | None:
+def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | None:
     brake.open_alone(connection, tenant)
-    now, window = catalog_now(connection), engine.settings.engine.brake_window
-    return braking.limits_of(engine, None).limit(brake.population(connection, tenant, now=now, window=window))
+    now, window = catalog_now(connection), settings.engine.brake_window
+    return braking.limits_of(settings, None).limit(brake.population(connection, tenant, now=now, window=window))
 
 
-def _approved(connection: sa.Connection, engine: Engine, tenant: str, described: str) -> runs.Judged | None:
+def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.Judged | None:
     """Return the approved run of this command, None without one; unused, it expires after ``engine.brake_window``."""
     found = _find(connection, tenant, described, RunState.APPROVED)
     if found is None or found.approval is None:
         return None
     since = catalog_now(connection) - datetime.fromisoformat(found.approval["at"])
-    if since <= engine.settings.engine.brake_window:
+    if since <= settings.engine.brake_window:
         return found
     runs.used(connection, found.id)
     return None

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from tierkeeper.base.states import RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.engine.context import Engine
 
 _BATCH = 20_000  # rows of the schedule per transaction
 
 
-def hold(engine: Engine, scope: Scope, run: UUID) -> None:
+def hold(catalog: Database, scope: Scope, run: UUID) -> None:
     """Take everything that a scope's policies are due to delete out of the claims, while the run awaits approval."""
 
     def unit(connection: sa.Connection) -> int:
@@ -22,11 +22,11 @@ def hold(engine: Engine, scope: Scope, run: UUID) -> None:
             return 0  # a row that is held for a decided run would wait forever
         return brake.stop(connection, scope, run, now=catalog_now(connection), limit=_BATCH)
 
-    while engine.catalog.run(unit) == _BATCH:
+    while catalog.run(unit) == _BATCH:
         pass
 
 
-def release(engine: Engine, run: UUID) -> None:
+def release(catalog: Database, run: UUID) -> None:
     """Return every row that a run still holds to the claims."""
-    while engine.catalog.run(lambda c: brake.release(c, run, limit=_BATCH)) == _BATCH:
+    while catalog.run(lambda c: brake.release(c, run, limit=_BATCH)) == _BATCH:
         pass

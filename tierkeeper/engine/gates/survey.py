@@ -17,6 +17,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import brake, runs
 from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import Database
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import approval, stops
 from tierkeeper.engine.gates import brake as braking
@@ -40,7 +41,7 @@ def survey(engine: Engine, *, caller: Caller) -> None:
     for run in sorted(holders):
         _try(partial(_finish, engine, run), run=str(run))
     for run in approved:
-        _try(partial(_end_if_used, engine, run), run=str(run))
+        _try(partial(_end_if_used, engine.catalog, run), run=str(run))
     for key in sorted(keys | set(waiting)):
         scope = Scope(*key, own)
         _try(partial(_survey_one, engine, scope, waiting.get(key), caller=caller), tenant=scope.tenant)
@@ -56,12 +57,12 @@ def _try(look: Callable[[], None], **what: str) -> None:
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
     def weighed(connection: sa.Connection) -> UUID | None:
         moment = Moment.read(connection, engine)
-        limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == scope.policy), None))
+        limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
         if waiting is not None:
             brake.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
-        weight = braking.weigh(connection, engine, scope, limits, now=moment.now)
+        weight = braking.weigh(connection, engine.settings, scope, limits, now=moment.now)
         if weight.over:
-            return braking.opened(connection, engine, moment, scope, weight, caller=caller)
+            return braking.opened(connection, engine.settings, moment, scope, weight, caller=caller)
         found = None if waiting is None else runs.lock_judged(connection, waiting)
         if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
             runs.used(connection, found.id)
@@ -69,7 +70,7 @@ def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: C
 
     run = engine.catalog.run(weighed)
     if run is not None:
-        stops.hold(engine, scope, run)
+        stops.hold(engine.catalog, scope, run)
         _tell(engine, scope, run)
     elif waiting is not None:
         _finish(engine, waiting)
@@ -82,7 +83,7 @@ def _finish(engine: Engine, run: UUID) -> None:
     if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
         approval.step_2_carry_out(engine, run)
     elif found is None or found.state is not RunState.AWAITING_APPROVAL:
-        stops.release(engine, run)
+        stops.release(engine.catalog, run)
 
 
 def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
@@ -97,17 +98,17 @@ def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
         _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
         stopped = brake.count_stopped(connection, run)
         weight = braking.Weight(stopped, recent, found.arguments["limit"])
-        told = braking.described(connection, engine, moment, scope, weight)
+        told = braking.described(connection, engine.settings, moment, scope, weight)
         runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
 
     engine.catalog.run(unit)
 
 
-def _end_if_used(engine: Engine, run: UUID) -> None:
+def _end_if_used(catalog: Database, run: UUID) -> None:
     def unit(connection: sa.Connection) -> None:
         found = runs.lock_judged(connection, run)
         used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
         if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
             runs.used(connection, run)
 
-    engine.catalog.run(unit)
+    catalog.run(unit)

@@ -38,6 +38,7 @@ from tierkeeper.engine.ingest.commit import Incoming
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
+from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
@@ -72,7 +73,9 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
         opening = commit.opening(engine, asked, caller=caller, verb="store")
         if opening.known:
             return opening.known[0]
-        incoming = step_1_read(engine, stack, 0, args, given=content, caller=caller, verb="store", opening=opening)
+        incoming = step_1_read(
+            engine.settings, stack, 0, args, given=content, caller=caller, verb="store", opening=opening
+        )
         outcome = _store_all(engine, [incoming], caller=caller)[0]
     if isinstance(outcome, TierkeeperError):
         raise outcome
@@ -94,7 +97,14 @@ def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller
             try:
                 incoming.append(
                     step_1_read(
-                        engine, stack, position, args, given=None, caller=caller, verb="store_many", opening=opening
+                        engine.settings,
+                        stack,
+                        position,
+                        args,
+                        given=None,
+                        caller=caller,
+                        verb="store_many",
+                        opening=opening,
                     )
                 )
             except TierkeeperError as error:
@@ -135,7 +145,7 @@ def _store_all(
 
 
 def step_1_read(
-    engine: Engine,
+    settings: Settings,
     stack: ExitStack,
     position: int,
     args: StoreArgs,
@@ -149,7 +159,7 @@ def step_1_read(
 
     ``stack`` keeps the content open; ``position``: in the batch.
     """
-    read = stack.enter_context(sources.opened(engine, args, given))
+    read = stack.enter_context(sources.opened(settings, args, given))
     now = opening.moment.now
     if args.created is not None and args.created > now + timedelta(seconds=60):
         raise InvalidInput(

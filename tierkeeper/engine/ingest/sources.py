@@ -25,7 +25,6 @@ from tierkeeper.base.errors import (
     TierkeeperError,
 )
 from tierkeeper.base.states import Temperature
-from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
 from tierkeeper.engine.copies.streams import Reopened
 from tierkeeper.settings.settings import Settings, TierSettings
@@ -49,7 +48,7 @@ class Body:
 
 
 @contextmanager
-def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
+def opened(settings: Settings, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
     """Open the content that ``args`` names, or ``given``; its first pass is done, so its hash and size are known.
 
     Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers.
@@ -57,14 +56,14 @@ def opened(engine: Engine, args: StoreArgs, given: BinaryIO | None) -> Iterator[
     with ExitStack() as stack:
         staged = None
         if given is not None:
-            read = _twice(given) if given.seekable() else stack.enter_context(_spooled(engine.settings, given))
+            read = _twice(given) if given.seekable() else stack.enter_context(_spooled(settings, given))
         elif isinstance(args.content, InlineContent):
-            read = _twice(_inline(engine.settings, args.content))
+            read = _twice(_inline(settings, args.content))
         elif isinstance(args.content, StagedContent):
             staged = UUID(args.content.name)
-            read = stack.enter_context(_staged(engine, args.content))
+            read = stack.enter_context(_staged(settings, args.content))
         else:
-            read = stack.enter_context(_source(engine.settings, args.content))
+            read = stack.enter_context(_source(settings, args.content))
         sha256 = read.digest.sha256
         if args.sha256 is not None and args.sha256 != sha256.hex():
             ref = Ref(args.tenant, args.workflow, args.name)
@@ -139,9 +138,9 @@ def _object(settings: Settings, store: Store, location: str, missing: Tierkeeper
 
 
 @contextmanager
-def _staged(engine: Engine, content: StagedContent) -> Iterator[_ReadOnce]:
+def _staged(settings: Settings, content: StagedContent) -> Iterator[_ReadOnce]:
     missing = StagedContentMissing(name=content.name)
-    with _object(engine.settings, staging_store(engine.settings), content.name, missing) as read:
+    with _object(settings, staging_store(settings), content.name, missing) as read:
         yield read
 
 

@@ -17,11 +17,13 @@ from typing import Final
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import heartbeats, switches
-from tierkeeper.catalog.database import Clocks, clocks
+from tierkeeper.catalog.database import Clocks, Database, clocks
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.health import Look, look_at
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.operations import broker
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.values.health import Condition, Health, Vital
 from tierkeeper_client.contract import Queue
@@ -34,14 +36,14 @@ UNSETTLED: Final = timedelta(minutes=10)  # age of unsettled events; only a rebu
 PERCENTILES: Final = (50, 99)
 
 
-def canary(engine: Engine, through: Queue, *, sent_at: datetime | None) -> None:
+def canary(catalog: Database, through: Queue, *, sent_at: datetime | None) -> None:
     """Note that a canary came through a queue."""
-    engine.catalog.run(lambda connection: heartbeats.canary(connection, through.value, sent_at=sent_at))
+    catalog.run(lambda connection: heartbeats.canary(connection, through.value, sent_at=sent_at))
 
 
-def quiet(engine: Engine) -> timedelta | None:
+def quiet(catalog: Database) -> timedelta | None:
     """Return how long ago a canary last came through any queue; None if none ever did."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         canaries = heartbeats.canaries(connection)
         return min((catalog_now(connection) - canary.at for canary in canaries.values()), default=None)
 
@@ -58,11 +60,11 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         refused = switches.deletes_refused(connection)
         now = clocks(connection)
     vitals = [
-        *_due(engine, look, slots),
+        *_due(engine.settings, look, slots),
         _clock(now),
         _events(look),
-        _beat(engine, look.now, canaries),
-        *_canaries(engine, look.now, canaries),
+        _beat(engine.settings, look.now, canaries),
+        *_canaries(engine.settings, look.now, canaries),
         *_waiting(look, refused),
         *_asked(engine, tiers=tiers),
     ]
@@ -71,8 +73,8 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
     return Health(tuple(vitals))
 
 
-def _due(engine: Engine, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
-    limit = engine.settings.health.overdue
+def _due(settings: Settings, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
+    limit = settings.health.overdue
     oldest = timedelta(0) if look.oldest is None else look.now - look.oldest
     late = (
         f"an item has been due for {format_duration(_whole(oldest))}, and nobody works on it" if oldest > limit else ""
@@ -124,19 +126,19 @@ def _events(look: Look) -> Vital:
     return Vital("events", Condition.ATTENTION if detail else Condition.OK, waits_for.total_seconds(), "s", detail)
 
 
-def _beat(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:
+def _beat(settings: Settings, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Vital:
     # a canary was sent before it came through, whatever the clock of Beat's host says
     ticks = [min(c.sent_at or c.at, c.at) for c in canaries.values()]
     if not ticks:
         return Vital("beat", Condition.BAD, None, "s", "it has never been heard of; start it, and a worker")
     ago = now - max(ticks)
-    late = ago > engine.settings.health.beat
+    late = ago > settings.health.beat
     detail = f"the last that was heard of it is {format_duration(_whole(ago))} old" if late else ""
     return Vital("beat", Condition.BAD if late else Condition.OK, ago.total_seconds(), "s", detail)
 
 
-def _canaries(engine: Engine, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Iterator[Vital]:
-    limit = engine.settings.health.canary
+def _canaries(settings: Settings, now: datetime, canaries: Mapping[str, heartbeats.Canary]) -> Iterator[Vital]:
+    limit = settings.health.canary
     for each in Queue:
         name, known = f"canary {each.value}", canaries.get(each.value)
         if known is None:
@@ -182,7 +184,9 @@ def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
     if (url := engine.settings.broker.url) is not None:
         calls["broker"] = partial(broker.ask, url, seconds=within.total_seconds())
     if tiers:
-        calls |= {f"tier {tier.name}": partial(_confirmed, engine, engine.store(tier.name)) for tier in engine.tiers}
+        calls |= {
+            f"tier {tier.name}": partial(_confirmed, engine.marks, engine.store(tier.name)) for tier in engine.tiers
+        }
     # daemon threads, which are never joined: a check that hangs delays neither this report nor the end of the process
     answers: dict[str, queue.Queue[str]] = {name: queue.Queue() for name in calls}
     for name, answer in answers.items():
@@ -198,9 +202,9 @@ def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
     return vitals
 
 
-def _confirmed(engine: Engine, store: Store) -> None:
+def _confirmed(marks: Marks, store: Store) -> None:
     store.check()
-    engine.marks.confirm(store)
+    marks.confirm(store)
 
 
 def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:

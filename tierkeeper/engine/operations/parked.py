@@ -17,6 +17,7 @@ from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliveryS
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.catalog import artifacts, browse, deliveries, events, parked, schedule
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
@@ -30,12 +31,12 @@ _PAGE: Final = 500
 _FIRST: Final = UUID(int=0)
 
 
-def select(engine: Engine, filter_: StuckFilter) -> Iterator[Stuck]:
+def select(catalog: Database, filter_: StuckFilter) -> Iterator[Stuck]:
     """Yield the stuck items that match, artifacts before deliveries, each kind by id (the order of creation)."""
     if filter_.kind is not StuckKind.DELIVERY and filter_.state in {None, StuckState.PARKED}:
-        yield from _pages(lambda after: _artifacts(engine, filter_, after))
+        yield from _pages(lambda after: _artifacts(catalog, filter_, after))
     if filter_.kind is not StuckKind.ARTIFACT and filter_.version is None:
-        yield from _pages(lambda after: _deliveries(engine, filter_, after))
+        yield from _pages(lambda after: _deliveries(catalog, filter_, after))
 
 
 def retry(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
@@ -55,8 +56,8 @@ def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
         after = items[-1].id
 
 
-def _artifacts(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]:
-    with engine.catalog.reading() as connection:
+def _artifacts(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stuck]:
+    with catalog.reading() as connection:
         found = parked.select(connection, **_conditions(filter_, after), version=filter_.version)
     return [
         Stuck(
@@ -75,9 +76,9 @@ def _artifacts(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]
     ]
 
 
-def _deliveries(engine: Engine, filter_: StuckFilter, after: UUID) -> list[Stuck]:
+def _deliveries(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stuck]:
     state = None if filter_.state is None else filter_.state.value
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         found = deliveries.select(connection, state=state, **_conditions(filter_, after))
     return [_stuck(row) for row in found]
 
@@ -115,7 +116,7 @@ def _stuck(row: DeliveryRow) -> Stuck:
 def _decided(
     engine: Engine, filter_: StuckFilter, decision: str, *, caller: Caller, dry_run: bool
 ) -> list[StuckResult]:
-    items = select(engine, filter_)
+    items = select(engine.catalog, filter_)
     results: list[StuckResult] = []
     while page := list(islice(items, _PAGE)):
         of = {kind: [item for item in page if item.kind is kind] for kind in StuckKind}
@@ -123,7 +124,7 @@ def _decided(
         if chosen := [item.id for item in of[StuckKind.ARTIFACT]]:
             details |= _artifacts_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
         if chosen := [item.id for item in of[StuckKind.DELIVERY]]:
-            details |= _deliveries_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
+            details |= _deliveries_decided(engine.catalog, chosen, decision, caller=caller, dry_run=dry_run)
         for item in page:
             outcome = decision if item.id in details else "gone"
             detail = details.get(item.id, "nobody waits for a decision any more")
@@ -168,7 +169,7 @@ def _artifacts_decided(
 
 
 def _deliveries_decided(
-    engine: Engine, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
+    catalog: Database, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
     detail = "sent again within a minute" if decision == "retried" else "kept, and not sent again by itself"
 
@@ -185,7 +186,7 @@ def _deliveries_decided(
             events.append(connection, lines, at=catalog_now(connection))
         return {row.id: detail for row in stuck}
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
 def _waits_for(row: DeliveryRow, decision: str) -> bool:

@@ -23,6 +23,7 @@ from tierkeeper.base.errors import PlanNotFound, PlanUnusable
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.catalog import artifacts, placements, plans, policies, runs
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.plans import Item, Stored
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -46,7 +47,7 @@ def apply(
     engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool = False, progress: Callable[[int], None] | None = None
 ) -> Iterator[AppliedItem]:
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
-    run = step_1_begin(engine, plan, caller=caller, dry_run=dry_run)
+    run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)
     with run_life.joined(engine.catalog, run) as work:
         after = UUID(int=0)
         while page := step_2_converge(engine, plan, work, after=after, caller=caller):
@@ -57,11 +58,11 @@ def apply(
         work.finish()
 
 
-def step_1_begin(engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
+def step_1_begin(catalog: Database, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
     """Return the run that applies the plan, None for a dry run. Raises PlanNotFound, PlanUnusable."""
     if not dry_run:
-        return engine.catalog.run(lambda c: _begin(c, plan, caller=caller))
-    with engine.catalog.reading() as connection:
+        return catalog.run(lambda c: _begin(c, plan, caller=caller))
+    with catalog.reading() as connection:
         _usable(connection, plans.load(connection, plan), plan)
     return None
 
@@ -145,7 +146,7 @@ def _judge(
             left[item.artifact] = reason
         elif item.action == "delete":
             wishes.append((row, decision.policy))
-    for artifact in brake.foreseen(connection, engine, moment, wishes):
+    for artifact in brake.foreseen(connection, engine.settings, moment, wishes):
         left[artifact] = "braked: too many are to be deleted at once, so a sweep asks first"
     return rows, left
 

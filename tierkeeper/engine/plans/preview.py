@@ -52,7 +52,7 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     if text is None:
         return View(tenant, as_of)
     parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
-    changes = in_force.apply(engine, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
+    changes = in_force.apply(engine.catalog, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 
@@ -108,7 +108,7 @@ def _items(
     stopped: set[UUID] = set()
     if view.as_of is None and not view.candidates:  # the brake counts only what is due now by active policies
         wishes = [(row, decision.policy) for row, decision in decided if brake.deletes(row, decision)]
-        stopped = brake.foreseen(connection, engine, moment, wishes)
+        stopped = brake.foreseen(connection, engine.settings, moment, wishes)
     return {
         row.id: _item(
             engine,

@@ -12,6 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.catalog import brake, plans
 from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog.database import Database
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake as braking
 from tierkeeper.engine.moment import Moment
@@ -62,7 +63,7 @@ class Summary:
             counted[tenant, name if name in own else ""] += number
         over = []
         for (tenant, name), number in sorted(counted.items()):
-            limits = braking.limits_of(engine, next((p for p in moment.policies if p.name == name), None))
+            limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == name), None))
             limit = limits.limit(brake.population(connection, tenant, now=now, window=window))
             if limit is None or number <= limits.count:
                 continue
@@ -121,18 +122,18 @@ def store(
     for item in summed(engine, view, summary):
         rows.append(_row(item))
         if len(rows) == _BATCH:
-            _write(engine, identity, rows)
+            _write(engine.catalog, identity, rows)
             rows = []
             if progress is not None:
                 progress(_BATCH)
-    _write(engine, identity, rows)
+    _write(engine.catalog, identity, rows)
     engine.catalog.run(lambda c: plans.finish(c, identity, summary=summary.told(c, engine, view)))
-    return shown(engine, identity)
+    return shown(engine.catalog, identity)
 
 
-def shown(engine: Engine, identity: UUID) -> PlanView:
+def shown(catalog: Database, identity: UUID) -> PlanView:
     """Return one stored plan; raises PlanNotFound."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         found = plans.load(connection, identity)
     if found is None:
         raise PlanNotFound(plan=str(identity))
@@ -147,9 +148,9 @@ def forget_old(engine: Engine) -> int:
     return engine.catalog.run(lambda c: plans.forget(c, kept=kept))
 
 
-def _write(engine: Engine, identity: UUID, rows: list[plans.NewItem]) -> None:
+def _write(catalog: Database, identity: UUID, rows: list[plans.NewItem]) -> None:
     if rows:
-        engine.catalog.run(lambda c: plans.add(c, identity, rows))
+        catalog.run(lambda c: plans.add(c, identity, rows))
 
 
 def _row(item: PlanItem) -> plans.NewItem:

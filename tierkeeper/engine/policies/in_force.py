@@ -12,6 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import browse, events, policies, runs
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.policybook import read
@@ -22,7 +23,7 @@ from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.policies import PolicyChange, PolicyView
 
 
-def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
+def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
     """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
     Raises PolicyTie, and InvalidInput for two policies of one name or the name of a built-in one; nothing is changed
@@ -54,7 +55,7 @@ def apply(engine: Engine, new: Sequence[Policy], *, caller: Caller, dry_run: boo
             _recompute_later(connection, changes, caller=caller)
         return changes
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
 def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
@@ -72,10 +73,10 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyCha
         ),
         builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
     ]
-    return [c for c in apply(engine, wanted, caller=callers.SETTINGS) if c.change != "unchanged"]
+    return [c for c in apply(engine.catalog, wanted, caller=callers.SETTINGS) if c.change != "unchanged"]
 
 
-def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
+def remove(catalog: Database, name: str, *, caller: Caller) -> PolicyChange:
     """Remove a policy; the next that matches governs its artifacts. PolicyNotFound; InvalidInput for a built-in one."""
 
     def unit(connection: sa.Connection) -> PolicyChange:
@@ -98,12 +99,12 @@ def remove(engine: Engine, name: str, *, caller: Caller) -> PolicyChange:
         _recompute_later(connection, [change], caller=caller)
         return change
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
-def views(engine: Engine, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
+def views(catalog: Database, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
     """Return the active policies, or every version of all or of ``name``; PolicyNotFound for an unknown name."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         if name is not None:
             rows = policies.of_name(connection, name)
         else:

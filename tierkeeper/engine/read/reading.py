@@ -17,6 +17,7 @@ from tierkeeper.base.errors import (
 )
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts, placements
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, opener, suspects
@@ -37,9 +38,9 @@ class Reading:
     chunks: Iterator[bytes]
 
 
-def find(engine: Engine, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
+def find(catalog: Database, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
     """Return the artifact; raises ArtifactNotFound, ArtifactPurged, and ArtifactDeleted unless ``deleted``."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         row = artifacts.by_ref(connection, ref)
     if row is None:
         raise ArtifactNotFound(ref=ref)
@@ -109,7 +110,7 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[
 
 def _copies(engine: Engine, row: ArtifactRow) -> list[PlacementRow]:
     rank = {tier.name: tier.rank for tier in engine.tiers}
-    readable = [copy for copy in lost.copies_of(engine, row) if lost.may_be_read(engine, copy)]
+    readable = [copy for copy in lost.copies_of(engine.catalog, row) if lost.may_be_read(engine.stores, copy)]
     return sorted(readable, key=lambda p: (p.suspect, p.state is not PlacementState.PRESENT, rank[p.tier]))
 
 

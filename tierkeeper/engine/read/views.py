@@ -15,6 +15,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import lost
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import when
+from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, PlacementView, Ref
 from tierkeeper.values.events import EventView
 from tierkeeper.values.tiers import TierStats
@@ -28,15 +29,15 @@ def show(engine: Engine, ref: Ref) -> ArtifactView:
         row = artifacts.by_ref(connection, ref)
         if row is None:
             raise ArtifactNotFound(ref=ref)
-        return views(engine, connection, [row])[0]
+        return views(engine.settings, connection, [row])[0]
 
 
-def views(engine: Engine, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
+def views(settings: Settings, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
     """Return these artifacts with their copies and their next steps."""
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
     due = schedule.of_many(connection, [row.id for row in rows])
     labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
-    of = {b: tuple(_placement(copy, engine.settings.reconcile.quarantine) for copy in copies[b]) for b in copies}
+    of = {b: tuple(_placement(copy, settings.reconcile.quarantine) for copy in copies[b]) for b in copies}
     return [_view(row, of.get(row.blob_id, ()) if row.blob_id else (), due.get(row.id), labels) for row in rows]
 
 
@@ -51,7 +52,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
             raise ArtifactNotFound(ref=ref)
         moment = Moment.read(connection, engine)
         copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
-        view = views(engine, connection, [row])[0]
+        view = views(engine.settings, connection, [row])[0]
         due = schedule.of_many(connection, [row.id]).get(row.id)
         history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
     decision = moment.decide(row)
@@ -180,7 +181,7 @@ def select(engine: Engine, filter_: Filter, *, limit: int | None) -> Iterator[Ar
     while remaining is None or remaining > 0:
         with engine.catalog.reading() as connection:
             rows = browse.page(connection, filter_, after=after, limit=remaining)
-            page = views(engine, connection, rows)
+            page = views(engine.settings, connection, rows)
         yield from page
         if len(rows) < browse.PAGE:
             return

@@ -23,6 +23,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine, switches
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
@@ -93,29 +94,29 @@ def delete_orphans(
     counts: Counter[str] = Counter()
     for look in looks:
         after: Orphan | None = None
-        while ripe := _ripe(engine, look, after):
+        while ripe := _ripe(engine.catalog, look, after):
             after = ripe[-1]
-            going = mark(engine, look.tier, ripe)
+            going = mark(engine.catalog, look.tier, ripe)
             deleted = delete(engine, look.tier, going)
-            counts["orphans deleted"] += forget(engine, look.tier, deleted, caller=caller, run=run)
+            counts["orphans deleted"] += forget(engine.catalog, look.tier, deleted, caller=caller, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
             progress(0)
     return +counts
 
 
-def forget_gone(engine: Engine, look: Look, *, caller: Caller, run: UUID | None) -> int:
+def forget_gone(catalog: Database, look: Look, *, caller: Caller, run: UUID | None) -> int:
     """Forget orphans that this look did not see again: gone, or with a placement now; return how many."""
     count = 0
     while True:
-        with engine.catalog.reading() as connection:
+        with catalog.reading() as connection:
             gone = quarantine.gone(connection, look.tier, since=look.began, limit=_BATCH)
-        forgotten = forget(engine, look.tier, gone, caller=caller, run=run)
+        forgotten = forget(catalog, look.tier, gone, caller=caller, run=run)
         count += forgotten
         if not forgotten:
             return count
 
 
-def mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+def mark(catalog: Database, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
     """Look up each orphan again and return those to be deleted; forget those that have a placement.
 
     Raises DeletesDisabled and CatalogRestored.
@@ -133,7 +134,7 @@ def mark(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
         quarantine.decide(connection, tier, going, now=catalog_now(connection))
         return going
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
 def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
@@ -154,7 +155,7 @@ def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]
     return [orphan for orphan, result in pairs if result.state is DeleteState.DELETED]
 
 
-def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:
+def forget(catalog: Database, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:
     """Delete the rows of these orphans, with an event for each whose deletion was decided; return how many."""
     if not orphans:
         return 0
@@ -166,7 +167,7 @@ def forget(engine: Engine, tier: str, orphans: Sequence[Orphan], *, caller: Call
         events.append(connection, [_deleted(orphan, caller=caller, run=run) for orphan in ends], at=now)
         return len(forgotten)
 
-    return engine.catalog.run(unit)
+    return catalog.run(unit)
 
 
 def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:
@@ -195,8 +196,8 @@ def _deleted(orphan: Orphan, *, caller: Caller, run: UUID | None) -> events.Line
     )
 
 
-def _ripe(engine: Engine, look: Look, after: Orphan | None) -> list[Orphan]:
-    with engine.catalog.reading() as connection:
+def _ripe(catalog: Database, look: Look, after: Orphan | None) -> list[Orphan]:
+    with catalog.reading() as connection:
         return quarantine.ripe(
             connection,
             [look.tier],

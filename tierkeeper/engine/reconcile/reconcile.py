@@ -25,6 +25,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, runs
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.runs import Judged
 from tierkeeper.engine import run_life
@@ -42,9 +43,9 @@ SILENCE = timedelta(hours=1)
 _SAMPLES = 20  # findings that a result carries
 
 
-def busy(engine: Engine) -> UUID | None:
+def busy(catalog: Database) -> UUID | None:
     """Return the run of a reconcile that is at work, None without one: a message delivered twice starts no second."""
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         return runs.busy(connection, RunKind.RECONCILE, tenant=None, silence=SILENCE)
 
 
@@ -140,7 +141,7 @@ class _Sweep:
             listed = ", ".join(f"{count} in {tier}" for tier, count in strangers.items())
             self._distrust = f"there are objects that it never knew of: {listed}"
             if not self.dry_run:
-                epoch.recognise(self.engine, self._distrust, caller=self.caller)
+                epoch.recognise(self.engine.catalog, self._distrust, caller=self.caller)
 
     def _judged(self) -> tuple[list[Judged], dict[str, int]]:
         """Return the runs that await approval or have it, and by tier the largest approved number of findings."""
@@ -165,7 +166,7 @@ class _Sweep:
         if restored is not None:
             return f"nothing is repaired or deleted: {restored}"
         for look in looks:
-            act.forget_gone(self.engine, look, caller=self.caller, run=self._run)
+            act.forget_gone(self.engine.catalog, look, caller=self.caller, run=self._run)
             counts.update(act.repair(self.engine, look, caller=self.caller, progress=self._move))
         if self._distrust is not None:
             return f"no orphans are deleted: {self._distrust}"

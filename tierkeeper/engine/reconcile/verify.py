@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, suspects, vouching
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.copies.transfer import fault
+from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.artifacts import Filter, ItemError
 from tierkeeper.values.runs import SweepResult
@@ -117,7 +118,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
         counts["still damaged" if reported is None else reported.value] += 1
         kind = "ObjectNotFound" if reported is damage.Reported.SUSPECT else "ContentCorrupt"
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
-    vouching.vouch(engine, good, pins)
+    vouching.vouch(engine.catalog, good, pins)
     return +counts, size, bad
 
 
@@ -129,7 +130,7 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
             rows = browse.page(connection, filter_, after=after, limit=_BATCH)
             counted = [(row, row.blob_id) for row in rows if row.blob_id is not None and row.counted]
             copies = placements.of_blobs(connection, {blob for _, blob in counted})
-        pairs = [(row, copy) for row, blob in counted for copy in _asked(engine, copies[blob])]
+        pairs = [(row, copy) for row, blob in counted for copy in _asked(engine.stores, copies[blob])]
         yield [(row, copy) for row, copy in pairs if copy is None or filter_.tier in {None, copy.tier}]
         if len(rows) < _BATCH:
             return
@@ -186,7 +187,7 @@ class _Queue:
                 connection, self._order, before=self._before, after=self._after or self._start(connection), limit=limit
             )
         self._ended = self._after is None
-        return [(row, copy) for row, copy in batch if _wanted_now(self._engine, copy)]
+        return [(row, copy) for row, copy in batch if _wanted_now(self._engine.stores, copy)]
 
 
 def _to_come(connection: sa.Connection) -> placements.Cursor:
@@ -194,13 +195,13 @@ def _to_come(connection: sa.Connection) -> placements.Cursor:
     return placements.past(catalog_now(connection))
 
 
-def _asked(engine: Engine, copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
+def _asked(stores: Mapping[str, Store], copies: Sequence[PlacementRow]) -> list[PlacementRow | None]:
     """Return which of an artifact's copies are read: the present ones, or all kept ones where none is good."""
-    kept = [copy for copy in copies if copy.kept and copy.tier in engine.stores]
-    present = [copy for copy in kept if _wanted_now(engine, copy)]
+    kept = [copy for copy in copies if copy.kept and copy.tier in stores]
+    present = [copy for copy in kept if _wanted_now(stores, copy)]
     good = any(not copy.suspect for copy in present)  # a suspect does not hide other copies that may be right (R20)
     return list(present if good else kept) or [None]
 
 
-def _wanted_now(engine: Engine, copy: PlacementRow) -> bool:
-    return copy.state.value == "present" and copy.damaged_at is None and copy.tier in engine.stores
+def _wanted_now(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
+    return copy.state.value == "present" and copy.damaged_at is None and copy.tier in stores

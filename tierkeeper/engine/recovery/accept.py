@@ -19,6 +19,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, schedule
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import Intent
@@ -49,7 +50,7 @@ def accept(
     use the tiers. Raises CatalogRestored while a rebuild is unfinished, StoreTransient where a tier does not answer,
     and AcceptedMeanwhile where another accept finished first.
     """
-    line = _line(engine)
+    line = _line(engine.catalog)
     with engine.marks.assuming(places.of_this_catalog(engine)):
         accepted = _accept(engine, line, caller=caller, reason=reason, dry_run=dry_run, found=found, progress=progress)
     if not dry_run:
@@ -57,8 +58,8 @@ def accept(
     return accepted
 
 
-def _line(engine: Engine) -> UUID | None:
-    with engine.catalog.reading() as connection:
+def _line(catalog: Database) -> UUID | None:
+    with catalog.reading() as connection:
         known = identity.read(connection)
     return None if known is None else known.line
 
@@ -137,18 +138,18 @@ def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, cal
     return raised
 
 
-def approve(engine: Engine, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
+def approve(catalog: Database, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Approved]:
     """Release the holds named ``rebuilt``, batch by batch; yield each artifact. A dry run releases none."""
     after: UUID = UUID(int=0)
     while True:
-        with engine.catalog.reading() as connection:
+        with catalog.reading() as connection:
             ids = holds.under(connection, adopt.HOLD, after=after, limit=_BATCH)
             rows = artifacts.load(connection, ids)
         if not ids:
             return
         after = ids[-1]
         if not dry_run:
-            engine.catalog.run(partial(_release, ids=ids, caller=caller, reason=reason))
+            catalog.run(partial(_release, ids=ids, caller=caller, reason=reason))
         yield from (Approved(row.ref, f"held since it was rebuilt, of {row.created_at:%Y-%m-%d}") for row in rows)
 
 

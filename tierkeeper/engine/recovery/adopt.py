@@ -25,6 +25,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
 from tierkeeper.catalog import artifacts, blobs, dedup_scopes, events, holds, placements, schedule
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewCopy
 from tierkeeper.engine.context import Engine
@@ -77,7 +78,7 @@ def adopt(
     engine: Engine, objects: Sequence[Object], *, caller: Caller, run: UUID | None, dry_run: bool
 ) -> list[Adopted]:
     """Adopt these objects where possible; a dry run reads no bytes and returns what would be adopted."""
-    ends = _ends(engine, objects)
+    ends = _ends(engine.catalog, objects)
     candidates = [each for each in objects if layout.placement_of(each.location) not in ends]
     look = functools.partial(_described, engine, read=not dry_run)
     done = [Adopted(each, Adoption.LEFTOVER) for each in objects if layout.placement_of(each.location) in ends]
@@ -113,9 +114,9 @@ def counted(done: Sequence[Adopted]) -> Counter[str]:
     return Counter(one.what.value for one in done)
 
 
-def _ends(engine: Engine, objects: Sequence[Object]) -> dict[UUID, events.End]:
+def _ends(catalog: Database, objects: Sequence[Object]) -> dict[UUID, events.End]:
     ids = {placement for one in objects if (placement := layout.placement_of(one.location)) is not None}
-    with engine.catalog.reading() as connection:
+    with catalog.reading() as connection:
         return events.ends_of(connection, ids)
 
 

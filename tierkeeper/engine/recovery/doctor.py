@@ -10,6 +10,7 @@ from functools import partial
 
 from tierkeeper.base.errors import DumpMissing, TierkeeperError
 from tierkeeper.catalog import doctor, epochs, holds, switches
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import adopt, dump
@@ -59,12 +60,12 @@ def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
     with engine.catalog.reading() as connection:
         now = catalog_now(connection)
     yield from _apart("epoch", lambda: _epoch(engine))
-    yield from _apart("deletes", lambda: _deletes(engine))
+    yield from _apart("deletes", lambda: _deletes(engine.catalog))
     yield from _apart("dumps", lambda: _dumps(engine, now))
-    yield from _apart("held since a rebuild", lambda: _held(engine))
+    yield from _apart("held since a rebuild", lambda: _held(engine.catalog))
     since = _BEGINNING if everything else now - timedelta(days=1)
     for question in doctor.QUESTIONS:
-        yield from _apart(question, partial(_asked, engine, question, since=since, late=now - _LATE))
+        yield from _apart(question, partial(_asked, engine.catalog, question, since=since, late=now - _LATE))
 
 
 def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
@@ -75,8 +76,8 @@ def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
         yield Checkup(check, Condition.BAD, f"it could not be asked: {error}", "Mend that, and ask again.")
 
 
-def _asked(engine: Engine, question: str, *, since: datetime, late: datetime) -> Checkup:
-    with engine.catalog.reading() as connection, connection.begin():
+def _asked(catalog: Database, question: str, *, since: datetime, late: datetime) -> Checkup:
+    with catalog.reading() as connection, connection.begin():
         answer = doctor.ask(connection, question, since=since, late=late)
     if not answer.count:
         return Checkup(question, Condition.OK, "none")
@@ -101,8 +102,8 @@ def _epoch(engine: Engine) -> Checkup:
     return Checkup("epoch", Condition.BAD, doubt, advice)
 
 
-def _deletes(engine: Engine) -> Checkup:
-    with engine.catalog.reading() as connection:
+def _deletes(catalog: Database) -> Checkup:
+    with catalog.reading() as connection:
         refused = switches.deletes_refused(connection)
     if refused is None:
         return Checkup("deletes", Condition.OK, "enabled")
@@ -123,8 +124,8 @@ def _dumps(engine: Engine, now: datetime) -> Checkup:
     return Checkup("dumps", Condition.ATTENTION if old else Condition.OK, found, advice if old else "")
 
 
-def _held(engine: Engine) -> Checkup:
-    with engine.catalog.reading() as connection:
+def _held(catalog: Database) -> Checkup:
+    with catalog.reading() as connection:
         count = holds.count(connection, adopt.HOLD)
     if not count:
         return Checkup("held since a rebuild", Condition.OK, "none")

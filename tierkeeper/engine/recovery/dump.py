@@ -30,6 +30,7 @@ from tierkeeper.engine.copies import opener
 from tierkeeper.engine.recovery import dump_files
 from tierkeeper.engine.recovery.dump_files import GZIP, DumpView, Manifest, Part, Segment
 from tierkeeper.engine.trust import epoch, own_objects, places
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
 from tierkeeper.values.runs import SweepResult
@@ -104,8 +105,8 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
         since = dump_files.next_start(earlier)
         with dumps.snapshot(engine.catalog) as snapshot:
             at = snapshot.at
-            tables = [stack.enter_context(_copied(engine, snapshot, table)) for table in dumps.tables()]
-            events = stack.enter_context(_copied(engine, snapshot, dumps.EVENTS, since=since))
+            tables = [stack.enter_context(_copied(engine.settings, snapshot, table)) for table in dumps.tables()]
+            events = stack.enter_context(_copied(engine.settings, snapshot, dumps.EVENTS, since=since))
             noted = epochs.standing(snapshot.connection).epoch
             revision = snapshot.revision
         segment = _put_segment(put, line, events, since=since, until=at)
@@ -131,8 +132,8 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
 
 
 @contextmanager
-def _copied(engine: Engine, snapshot: Snapshot, table: str, *, since: datetime | None = None) -> Iterator[_File]:
-    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+def _copied(settings: Settings, snapshot: Snapshot, table: str, *, since: datetime | None = None) -> Iterator[_File]:
+    with SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
         content = _Hashed(cast("BinaryIO", spool))
         with gzip.GzipFile(fileobj=content, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
             rows = snapshot.copy(table, packed) if since is None else snapshot.copy_events(since, packed)

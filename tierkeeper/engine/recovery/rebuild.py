@@ -44,6 +44,7 @@ from tierkeeper.engine.recovery.adopt import Adopted
 from tierkeeper.engine.recovery.dump_files import Manifest
 from tierkeeper.engine.trust import epoch, places
 from tierkeeper.engine.trust.places import Heritage
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.values.recovery import RebuildResult
 from tierkeeper_client.digest import Digest
@@ -143,7 +144,7 @@ def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
     """Return the dump's files, open until ``stack`` is closed; DumpUnusable where a file has another hash."""
     fetched, manifest = Fetched(), base.manifest
     if manifest is not None:
-        fetch = partial(_fetched, engine, dumping.home(engine), manifest)
+        fetch = partial(_fetched, engine.settings, dumping.home(engine), manifest)
         parts = {part.table: part for part in manifest.parts}
         for name in dumps.tables():
             if name in parts:
@@ -229,9 +230,9 @@ def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
 
 
 @contextmanager
-def _fetched(engine: Engine, store: Store, manifest: Manifest, location: str, sha256: str) -> Iterator[BinaryIO]:
+def _fetched(settings: Settings, store: Store, manifest: Manifest, location: str, sha256: str) -> Iterator[BinaryIO]:
     """Yield a copy of a dump's file on this machine's disk; DumpUnusable where its SHA-256 is not the manifest's."""
-    with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
+    with SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
         digest = Digest()
         with store.open(ObjectKey(location)) as chunks:
             for chunk in chunks:

@@ -23,6 +23,7 @@ from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.catalog import epochs
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.engine.context import Engine
@@ -52,7 +53,7 @@ def check(engine: Engine, *, caller: Caller) -> str | None:
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be read: {error}"
     if reason is not None:
-        recognise(engine, reason, caller=caller)
+        recognise(engine.catalog, reason, caller=caller)
     return reason
 
 
@@ -127,7 +128,7 @@ def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
     return epoch
 
 
-def recognise(engine: Engine, reason: str, *, caller: Caller) -> None:
+def recognise(catalog: Database, reason: str, *, caller: Caller) -> None:
     """Record that the catalog may be an older copy of itself, unless it is distrusted already."""
 
     def unit(connection: sa.Connection) -> None:
@@ -138,4 +139,4 @@ def recognise(engine: Engine, reason: str, *, caller: Caller) -> None:
                 connection, epochs.RESTORED, by=caller.actor, reason=reason, now=moment, event=RestoreRecognised
             )
 
-    engine.catalog.run(unit)
+    catalog.run(unit)

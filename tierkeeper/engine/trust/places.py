@@ -22,11 +22,13 @@ from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate, placements
+from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.catalog.identity import Identity, Known
 from tierkeeper.engine import marks
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import difference
+from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import advice, factory
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, StoreError, TierNotOurs
@@ -85,7 +87,7 @@ def mark_own(engine: Engine, *, caller: Caller) -> Marked:
     """Create and mark the own tiers of an embedded catalog without copies; with copies, only mark its tiers."""
     with engine.catalog.reading() as connection:
         used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
-    own = {tier.name for tier in engine.tiers if _is_own(engine, tier.name)}
+    own = {tier.name for tier in engine.tiers if _is_own(engine.settings, tier.name)}
     if used:
         return mark_all(engine, make=False, caller=caller)
     return mark_all(replace(engine, tiers=[t for t in engine.tiers if t.name in own]), make=True, caller=caller)
@@ -104,7 +106,7 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
     try:
         if (before := _there(store)) is not None:
             write = partial(store.replace_mark, over=before)
-            if before.catalog != _identity(engine).catalog:
+            if before.catalog != _identity(engine.catalog).catalog:
                 whose = f"{store.site} belongs to another catalog ({before.catalog}), {_TAKEN}"
     except MarkUnreadable:
         write = partial(store.replace_mark, over=None)
@@ -113,7 +115,7 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
         _require_free(engine, store, before)
     if not lost:
         _require_seen(engine, tier, whose=whose)
-    mark, known = _fresh(engine, tier)
+    mark, known = _fresh(engine.catalog, tier)
     store.prepare()
     if write(mark) != mark:
         raise TierNotOurs(tier=tier, reason="somebody else marked it at the same time: look at it again")
@@ -141,7 +143,7 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
 
 def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
     """Return the marks in the tiers that are this catalog's, of any line and time, by tier."""
-    known = _identity(engine)
+    known = _identity(engine.catalog)
     return {t: mark for t, mark in found(engine).items() if (mark.catalog, mark.tier) == (known.catalog, t)}
 
 
@@ -150,7 +152,7 @@ def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
 
     ``unfinished``: an interrupted rebuild has given the catalog its identity already.
     """
-    known = _identity(engine)
+    known = _identity(engine.catalog)
     in_tiers = {tier: mark for tier, mark in found(engine).items() if mark.tier == tier}
     if unfinished:
         own = frozenset() if known.was is None else frozenset({known.was})
@@ -193,7 +195,7 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
     ``replacing``: replace the marks of these catalogs too. A crash midway leaves tiers that cannot be used until a
     repeated call has renewed the rest.
     """
-    known = _identity(engine)
+    known = _identity(engine.catalog)
     for tier, mark in found(engine).items():
         made = known.tiers.get(tier)
         if made is None or mark.tier != tier or mark.catalog not in {known.catalog, *replacing}:
@@ -207,7 +209,7 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
 def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]:
     """Create and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
-    known = _identity(engine)
+    known = _identity(engine.catalog)
     found = _there(store)
     if found is not None:
         return _keep(engine, store, known, found, caller=caller)
@@ -223,7 +225,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
         with _bare(engine, tier) as bare:
             bare.check()  # the place must have been prepared: else it may be a mount point with nothing mounted
     made = store.prepare()
-    mark, known = _fresh(engine, tier)
+    mark, known = _fresh(engine.catalog, tier)
     return made + _keep(engine, store, known, store.write_mark(mark), caller=caller)
 
 
@@ -260,7 +262,7 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, cal
 
 def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
     """Raise TierNotOurs where this is the recorded mark of another tier that is in use or has copies."""
-    other, known = found.tier, _identity(engine)
+    other, known = found.tier, _identity(engine.catalog)
     if other == store.config.tier or (found.catalog, found.made) != (known.catalog, known.tiers.get(other)):
         return
     with engine.catalog.reading() as connection:
@@ -283,7 +285,7 @@ def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> Non
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
         some = identity.some(connection, tier, at_most=_LOOKED_AT)
-    if whose is None and not copies and tier not in _identity(engine).tiers:
+    if whose is None and not copies and tier not in _identity(engine.catalog).tiers:
         return
     site = engine.store(tier).site
     with _bare(engine, tier) as bare:
@@ -319,27 +321,27 @@ def _seen(store: Store, copy: Known) -> bool:
         return False
 
 
-def _fresh(engine: Engine, tier: str) -> tuple[TierMark, Identity]:
-    known = _identity(engine)
-    with engine.catalog.reading() as connection:
+def _fresh(catalog: Database, tier: str) -> tuple[TierMark, Identity]:
+    known = _identity(catalog)
+    with catalog.reading() as connection:
         return TierMark(known.catalog, known.line, tier, catalog_now(connection)), known
 
 
-def _identity(engine: Engine) -> Identity:
-    with engine.catalog.reading() as connection:
+def _identity(catalog: Database) -> Identity:
+    with catalog.reading() as connection:
         known = identity.read(connection)
     if known is None:
         raise CatalogNotReady(found=f"{migrate.head()} without an identity", needed=migrate.head())
     return known
 
 
-def _is_own(engine: Engine, tier: str) -> bool:
+def _is_own(settings: Settings, tier: str) -> bool:
     """Return True if an embedded catalog may create the tier's place: in its home, ``base_path`` or own database."""
-    place, options = factory.read(tier, engine.settings.tiers[tier])
+    place, options = factory.read(tier, settings.tiers[tier])
     if place.scheme == "postgres":
         return not place.host and options.keys() <= _OF_THE_STORE
     if place.scheme != "file":
         return False
     folder = Path(place.path).resolve()
-    roots = [engine.settings.home, engine.settings.base_path]
+    roots = [settings.home, settings.base_path]
     return any(root is not None and folder.is_relative_to(root.resolve()) for root in roots)

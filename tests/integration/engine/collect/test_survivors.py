@@ -156,7 +156,7 @@ def test_a_wrong_answer_once_is_none(moved: House) -> None:
 def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     """Under the lock the copies that stay must be those that were looked at, by the keys they have now."""
     engine = moved.keeper.engine
-    picked = collect.step_1_pick(engine, [])
+    picked = collect.step_1_pick(engine.catalog, [])
     looked = survivors.look(engine, picked, away={}, caller=TESTER, dry_run=False)
     ((copy, key),) = looked.seen.items()
     others: list[candidates.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]

@@ -63,9 +63,9 @@ def test_what_was_left_comes_last(moved: House) -> None:
     moved.store("b", b"another content", age=timedelta(days=10))
     moved.turn()
     moved.sql("UPDATE placements SET delete_after = delete_after - interval '1 hour' WHERE state = 'doomed'")
-    assert collect.step_1_pick(moved.keeper.engine, [])[0][0] == left.id
+    assert collect.step_1_pick(moved.keeper.engine.catalog, [])[0][0] == left.id
     collect_one(moved, left.id)
-    assert collect.step_1_pick(moved.keeper.engine, [])[-1][0] == left.id
+    assert collect.step_1_pick(moved.keeper.engine.catalog, [])[-1][0] == left.id
     (again,) = moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id)
     collect_one(moved, left.id)  # once more within minutes: it is last already
     assert moved.sql("SELECT unseen_since, delete_after FROM placements WHERE id = :id", id=left.id) == [again]
@@ -173,6 +173,6 @@ def test_bytes_whose_sha256_was_never_noted_are_not_damaged(moved: House) -> Non
 
 def collect_one(house: House, copy: UUID) -> None:
     """Let collect decide about one copy whose others were not seen."""
-    picked = [one for one in collect.step_1_pick(house.keeper.engine, []) if one[0] == copy]
+    picked = [one for one in collect.step_1_pick(house.keeper.engine.catalog, []) if one[0] == copy]
     marked, verdicts = collect.step_2_mark(house.keeper.engine, new_id(), picked, dry_run=False)
     assert (marked, verdicts) == ([], [Verdict.UNSEEN])

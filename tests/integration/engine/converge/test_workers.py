@@ -170,7 +170,7 @@ def test_collects_at_once_delete_once(aged: House) -> None:
     """A second collect leaves what a first one has marked, until that one's lease is over."""
     aged.turn()
     engine = aged.keeper.engine
-    candidates = collect.step_1_pick(engine, [])
+    candidates = collect.step_1_pick(engine.catalog, [])
     seen = survivors.look(engine, candidates, away={}, caller=TESTER, dry_run=False).seen
     marked, _ = collect.step_2_mark(engine, new_id(), candidates, dry_run=False, seen=seen)
     assert len(marked) == 1

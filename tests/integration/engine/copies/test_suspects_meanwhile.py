@@ -94,7 +94,7 @@ def test_a_reader_takes_another_copy_first(apart: House) -> None:
     reconcile(apart)
     store.empty = False
     engine = apart.keeper.engine
-    with reading.opened(engine, reading.find(engine, apart.ref())) as opened:
+    with reading.opened(engine, reading.find(engine.catalog, apart.ref())) as opened:
         assert opened.tier == "cold"
         assert b"".join(opened.chunks) == CONTENT
     assert missed(apart) == 1

@@ -94,4 +94,4 @@ def test_what_an_embedded_catalog_may_make(
     (tmp_path / "disk").mkdir()
     (home / "linked").symlink_to(tmp_path / "disk")
     with Keeper.open(settings_factory(tiers={"warm": {"url": url.format(home=home)}})) as keeper:
-        assert places._is_own(keeper._engine, "warm") is own
+        assert places._is_own(keeper._engine.settings, "warm") is own

@@ -193,7 +193,7 @@ def test_from_the_objects_alone(catalog: Catalog) -> None:
         house.collect()
         assert contents(house) == back
         invariants.check(house.keeper)
-        list(accept.approve(engine, caller=TESTER, reason="looked through"))
+        list(accept.approve(engine.catalog, caller=TESTER, reason="looked through"))
         house.days_pass(1)
         house.turn()
         house.days_pass(30)
