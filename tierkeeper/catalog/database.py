@@ -5,20 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
-from tierkeeper.base import clock
+from tierkeeper.base import clock, log
 from tierkeeper.base.backoff import Backoff
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.settings.groups import CatalogSettings
 from tierkeeper_client import urls
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
+_log = log.get(__name__)
 #: deadlock_detected and serialization_failure: the transaction is simply run again (R14); unique_violation: somebody
 #: was faster with the same key, which the next run finds; idle_in_transaction_session_timeout: this process was
 #: stopped for a while, and the server went on without it
@@ -88,16 +91,29 @@ class Database:
         sa.event.listen(self.engine, "do_connect", connect)
         sa.event.listen(self.engine, "checkin", given_back)
 
-    def run(self, unit: Callable[[sa.Connection], T]) -> T:
-        """Run ``unit`` in one transaction and return what it returns."""
-        for attempt in range(_TRIES):
+    def run(
+        self, caller: Caller, unit: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``unit(connection, *args, **kwargs)`` in one transaction of ``caller`` and return its result.
+
+        Raises CatalogUnavailable where the server is away or refuses, and what the unit raises.
+        """
+        for attempt in range(1, _TRIES + 1):
             try:
                 with self.engine.begin() as connection:
-                    return unit(connection)
+                    return unit(connection, *args, **kwargs)
             except sa.exc.DBAPIError as error:
-                if attempt == _TRIES - 1 or not _worth_again(error):
+                if attempt == _TRIES or not _worth_again(error):
                     raise translated(error) from error
-                time.sleep(PAUSES.seconds(attempt + 1))
+                _log.info(
+                    "transaction runs again",
+                    unit=getattr(unit, "__qualname__", repr(unit)),
+                    actor=caller.actor,
+                    correlation=caller.correlation or None,
+                    attempt=attempt,
+                    reason=_first_line(error.orig or error),
+                )
+                time.sleep(PAUSES.seconds(attempt))
             except _OTHERS as error:
                 raise translated(error) from error
         raise AssertionError  # the loop returns or raises
@@ -178,4 +194,8 @@ def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -
 
 def unavailable(cause: BaseException) -> CatalogUnavailable:
     """Return the error that says in the driver's first line why the catalog cannot be used."""
-    return CatalogUnavailable(reason=(str(cause).strip().splitlines() or ["no answer"])[0])
+    return CatalogUnavailable(reason=_first_line(cause))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no answer"])[0]
