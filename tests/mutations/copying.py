@@ -28,18 +28,19 @@ _R1 = (
         (
             Edit(
                 CONVERGE,
-                "        placements.intend(connection, new_rows)\n",
-                "        _LATE[worker.token] = new_rows\n",
-            ),
-            Edit(
-                CONVERGE, "\n\n@dataclass(slots=True)\nclass Report:", "\n\n_LATE = {}\n\n\n@dataclass\nclass Report:"
+                "    placements.intend(connection, new_rows)\n",
+                "    _LATE[token] = new_rows\n",
             ),
             Edit(
                 CONVERGE,
-                "        lambda connection: commit.batch(",
-                "        lambda connection: placements.intend(connection, _LATE.get(worker.token, []))\n"
-                "        or commit.batch(",
+                "\n\n@dataclass(slots=True)\nclass Report:",
+                "\n\n_LATE = {}\n\n\n"
+                "def _late(connection, engine, worker, **batch):\n"
+                "    placements.intend(connection, _LATE.get(worker.token, []))\n"
+                "    return commit.batch(connection, engine, worker, **batch)\n\n\n"
+                "@dataclass(slots=True)\nclass Report:",
             ),
+            Edit(CONVERGE, "worker.caller, commit.batch, engine", "worker.caller, _late, engine"),
         ),
         (f"{STORY}test_bytes_of_a_move_have_a_row_first",),
     ),
@@ -102,8 +103,8 @@ _R3_TO_R6 = (
             ),
             Edit(
                 "tierkeeper/engine/copies/damage.py",
-                "        if current is None or not current.readable:\n",
-                "        if current is None:\n",
+                "    if current is None or not current.readable:\n",
+                "    if current is None:\n",
             ),
         ),
         (f"{COPIES}test_a_copy_that_vanished_while_it_was_read_is_no_damage",),

@@ -192,7 +192,7 @@ _PROTECTION = (
     Mutant(
         "deletes_enabled",
         "collect deletes although deletes are switched off",
-        (Edit(COLLECT, "        if reason is not None:\n", "        if False:\n"),),
+        (Edit(COLLECT, "    if reason is not None:\n", "    if False:\n"),),
         (f"{KEEPER}test_protection.py::test_deletes_can_be_switched_off",),
     ),
     Mutant(

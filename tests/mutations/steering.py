@@ -95,7 +95,7 @@ _RESTORED = (
     Mutant(
         "epoch",
         "collect deletes by a restored catalog",
-        (Edit(COLLECT, "        epoch.require_trusted(connection)\n", ""),),
+        (Edit(COLLECT, "    epoch.require_trusted(connection)\n", ""),),
         (f"{ENGINE}trust/test_epoch.py::test_a_catalog_behind_its_twin_is_recognised",),
     ),
     Mutant(

@@ -8,7 +8,7 @@ _LOOKING = "tierkeeper/engine/copies/presence.py"
 _CANDIDATES = "tierkeeper/engine/collect/candidates.py"
 _COLLECT = "tierkeeper/engine/collect/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
-_LEAVING = "            unseen.left(connection, judged.unseen, now=catalog_now(connection))\n"
+_LEAVING = "        unseen.left(connection, judged.unseen, now=catalog_now(connection))\n"
 
 
 def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -94,8 +94,8 @@ SURVIVING = (
     _broken(
         "what was read keeps no pin",
         _LOOK,
-        "    noted = vouching.vouch(engine, copies, reading.pins)\n",
-        "    noted = vouching.vouch(engine, copies, {})\n",
+        "    noted = vouching.vouch(catalog, copies, reading.pins, caller=caller)\n",
+        "    noted = vouching.vouch(catalog, copies, {}, caller=caller)\n",
         "test_what_was_read_has_a_name_then",
     ),
     _broken(

@@ -172,7 +172,7 @@ def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypat
     with ThreadPoolExecutor(1) as threads:
         with engine.catalog.engine.begin() as connection:
             brake.let_go(connection, run, upto=upto, limit=4)
-            other = threads.submit(approval.step_2_carry_out, engine, run)
+            other = threads.submit(approval.step_2_carry_out, engine, run, caller=TESTER)
             assert not wait([other], timeout=1).done  # it waits for the same rows
         other.result()
     assert braked.sql("SELECT count(*) AS n FROM schedule WHERE approved_by = :run", run=run)[0].n == 11

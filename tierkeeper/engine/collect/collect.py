@@ -105,7 +105,9 @@ class _Sweep:
             for tier, error in self.engine.unconfirmed().items()
         }
         looked = survivors.look(self.engine, picked, away=away, caller=self.caller, dry_run=self.dry_run)
-        marked, verdicts = step_2_mark(self.engine, token, picked, dry_run=self.dry_run, away=away, seen=looked.seen)
+        marked, verdicts = step_2_mark(
+            self.engine, token, picked, caller=self.caller, dry_run=self.dry_run, away=away, seen=looked.seen
+        )
         counts = looked.counts + Counter(v.value for v in verdicts)
         going = set() if self.dry_run else {m.placement.id for m in marked}
         self.passed.extend(placement for placement, _ in picked if placement not in going)
@@ -142,6 +144,7 @@ def step_2_mark(
     token: UUID,
     picked: Sequence[tuple[UUID, UUID]],
     *,
+    caller: Caller,
     dry_run: bool,
     away: Mapping[str, Verdict] = MappingProxyType({}),
     seen: Seen = MappingProxyType({}),
@@ -153,22 +156,30 @@ def step_2_mark(
     it then moves to the end of collect's queue.
     Raises DeletesDisabled and CatalogRestored, as :func:`collect` does.
     """
-    of = sorted({blob for _, blob in picked})
+    return engine.catalog.run(caller, _mark_candidates, engine, token, picked, dry_run=dry_run, away=away, seen=seen)
 
-    def unit(connection: sa.Connection) -> tuple[list[Marked], list[Verdict]]:
-        blobs.lock(connection, of)
-        reason = switches.deletes_refused(connection)
-        if reason is not None:
-            raise DeletesDisabled(reason=reason)
-        epoch.require_trusted(connection)
-        judged = candidates.judge(connection, engine, picked, away=away, seen=seen)
-        if not dry_run:
-            chosen = [m.placement.id for m in judged.marked]
-            placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
-            unseen.left(connection, judged.unseen, now=catalog_now(connection))
-        return judged.marked, judged.verdicts
 
-    return engine.catalog.run(unit)
+def _mark_candidates(
+    connection: sa.Connection,
+    engine: Engine,
+    token: UUID,
+    picked: Sequence[tuple[UUID, UUID]],
+    *,
+    dry_run: bool,
+    away: Mapping[str, Verdict],
+    seen: Seen,
+) -> tuple[list[Marked], list[Verdict]]:
+    blobs.lock(connection, sorted({blob for _, blob in picked}))
+    reason = switches.deletes_refused(connection)
+    if reason is not None:
+        raise DeletesDisabled(reason=reason)
+    epoch.require_trusted(connection)
+    judged = candidates.judge(connection, engine, picked, away=away, seen=seen)
+    if not dry_run:
+        chosen = [m.placement.id for m in judged.marked]
+        placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
+        unseen.left(connection, judged.unseen, now=catalog_now(connection))
+    return judged.marked, judged.verdicts
 
 
 def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
@@ -212,26 +223,34 @@ def step_4_forget(
     run: UUID | None,
 ) -> tuple[int, int, int]:
     """Delete the rows of deleted bytes; return their number, their bytes, and the number of artifacts destroyed."""
+    return catalog.run(caller, _forget_copies, token, marked, results, caller=caller, run=run)
+
+
+def _forget_copies(
+    connection: sa.Connection,
+    token: UUID,
+    marked: Sequence[Marked],
+    results: dict[UUID, DeleteResult],
+    *,
+    caller: Caller,
+    run: UUID | None,
+) -> tuple[int, int, int]:
     deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
     locked = [m.placement.id for m in marked if _state(results, m) is DeleteState.LOCKED]
     failed = [m.placement.id for m in marked if _state(results, m) is DeleteState.FAILED]
     of = sorted({m.placement.blob_id for m in marked})
-
-    def unit(connection: sa.Connection) -> tuple[int, int, int]:
-        blobs.lock(connection, of)
-        now = catalog_now(connection)
-        ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
-        placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
-        placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
-        ended = artifacts.release_blobs(connection, of)
-        blobs.drop_unused(connection, of)
-        lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
-        lines += [_destroyed(a, now=now, caller=caller, run=run) for a in ended]
-        events.append(connection, lines, at=now)
-        size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
-        return len(ids), size, len(ended)
-
-    return catalog.run(unit)
+    blobs.lock(connection, of)
+    now = catalog_now(connection)
+    ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
+    placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
+    placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
+    ended = artifacts.release_blobs(connection, of)
+    blobs.drop_unused(connection, of)
+    lines = [_collected(m, now=now, caller=caller, run=run) for m in deleted if m.placement.id in ids]
+    lines += [_destroyed(a, now=now, caller=caller, run=run) for a in ended]
+    events.append(connection, lines, at=now)
+    size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
+    return len(ids), size, len(ended)
 
 
 def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:

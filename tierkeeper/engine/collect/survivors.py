@@ -74,7 +74,8 @@ def look(
     read = presence.at(engine, [copy for copy in staying if _is_nameless(engine.stores, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
     found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.told if wrong is None}
-    found.seen |= _named(engine.catalog, [copy for copy, wrong in read.told if wrong is None], reading, dry_run=dry_run)
+    right = [copy for copy, wrong in read.told if wrong is None]
+    found.seen |= _named(engine.catalog, right, reading, caller=caller, dry_run=dry_run)
     for copy, wrong in [*looked.told, *read.told]:
         if wrong is not None and not dry_run:
             finding = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
@@ -107,10 +108,10 @@ def _is_nameless(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
 
 
 def _named(
-    catalog: Database, copies: Sequence[PlacementRow], reading: _Reading, *, dry_run: bool
+    catalog: Database, copies: Sequence[PlacementRow], reading: _Reading, *, caller: Caller, dry_run: bool
 ) -> Mapping[UUID, ObjectKey]:
     """Record the pins of copies that were read and are right; return the key that each was seen by."""
     if dry_run:
         return {copy.id: key_of(copy.form) for copy in copies}
-    noted = vouching.vouch(catalog, copies, reading.pins)
+    noted = vouching.vouch(catalog, copies, reading.pins, caller=caller)
     return {copy.id: replace(key_of(copy.form), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}

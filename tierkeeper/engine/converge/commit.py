@@ -143,28 +143,28 @@ def park(catalog: Database, worker: Worker, reasons: Mapping[UUID, str]) -> dict
 
     ``reasons``: by artifact id.
     """
-    ids = sorted(reasons)
-
-    def unit(connection: sa.Connection) -> None:
-        rows = artifacts.lock(connection, ids)
-        schedule.lock(connection, ids)
-        now = catalog_now(connection)
-        schedule.settle(
-            connection,
-            [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
-            token=worker.token,
-        )
-        record(
-            connection,
-            rows,
-            lambda row: ArtifactParked(after=ParkReason(reason=reasons[row.id])),
-            now=now,
-            caller=worker.caller,
-            run=worker.run,
-        )
-
-    catalog.run(unit)
+    catalog.run(worker.caller, _park_artifacts, worker, reasons)
     return {i: Result(Outcome.PARKED, "parked", reason) for i, reason in reasons.items()}
+
+
+def _park_artifacts(connection: sa.Connection, worker: Worker, reasons: Mapping[UUID, str]) -> None:
+    ids = sorted(reasons)
+    rows = artifacts.lock(connection, ids)
+    schedule.lock(connection, ids)
+    now = catalog_now(connection)
+    schedule.settle(
+        connection,
+        [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
+        token=worker.token,
+    )
+    record(
+        connection,
+        rows,
+        lambda row: ArtifactParked(after=ParkReason(reason=reasons[row.id])),
+        now=now,
+        caller=worker.caller,
+        run=worker.run,
+    )
 
 
 def _braked(

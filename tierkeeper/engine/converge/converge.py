@@ -115,22 +115,34 @@ def step_1_claim(
     tiers: Sequence[str] | None = None,
 ) -> list[schedule.Claimed]:
     """Lease artifacts and count the attempt, in one short transaction that waits for no lock."""
+    return engine.catalog.run(
+        worker.caller,
+        _claim_artifacts,
+        ids,
+        token=worker.token,
+        lease_seconds=engine.lease,
+        limit=engine.settings.engine.batch,
+        tenant=tenant,
+        tiers=tiers,
+    )
 
-    def unit(connection: sa.Connection) -> list[schedule.Claimed]:
-        now = catalog_now(connection)
-        if ids is not None:
-            return schedule.claim_these(connection, ids, token=worker.token, now=now, lease_seconds=engine.lease)
-        return schedule.claim(
-            connection,
-            token=worker.token,
-            now=now,
-            lease_seconds=engine.lease,
-            limit=engine.settings.engine.batch,
-            tenant=tenant,
-            tiers=tiers,
-        )
 
-    return engine.catalog.run(unit)
+def _claim_artifacts(
+    connection: sa.Connection,
+    ids: Sequence[UUID] | None,
+    *,
+    token: UUID,
+    lease_seconds: float,
+    limit: int,
+    tenant: str | None,
+    tiers: Sequence[str] | None,
+) -> list[schedule.Claimed]:
+    now = catalog_now(connection)
+    if ids is not None:
+        return schedule.claim_these(connection, ids, token=token, now=now, lease_seconds=lease_seconds)
+    return schedule.claim(
+        connection, token=token, now=now, lease_seconds=lease_seconds, limit=limit, tenant=tenant, tiers=tiers
+    )
 
 
 def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None) -> Plan:
@@ -183,44 +195,46 @@ def read_doubtful(
 
 def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
     """Commit ``copying`` rows for missing copies; return them, and the blobs that another worker is copying."""
+    return engine.catalog.run(worker.caller, _write_intents, engine, plan, token=worker.token)
 
-    def unit(connection: sa.Connection) -> tuple[list[Intent], set[UUID]]:
-        intents: list[Intent] = []
-        foreign: set[UUID] = set()
-        blobs.lock(connection, plan.lacking)
-        now = catalog_now(connection)
-        copies = placements.of_blobs(connection, plan.lacking)
-        new_rows = []
-        for blob in sorted(plan.lacking):
-            found = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
-            if not found:
-                continue  # no source, or the content itself is gone since step 2: the commit reports it
-            left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
-            left |= fates.held_up(copies[blob])
-            for tier in sorted(fates.lacking(plan.wanted[blob], copies[blob]) - left):
-                if tier not in engine.stores:  # no longer configured: the commit reports it
-                    continue
-                if any(_live_copying(p, tier, worker.token, now=now) for p in copies[blob]):
-                    foreign.add(blob)
-                    continue
-                intent = _intent(engine, plan.owner[blob], blob, tier, found)
-                intents.append(intent)
-                new_rows.append(
-                    NewIntent(
-                        id=intent.placement,
-                        blob_id=blob,
-                        artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,
-                        tier=tier,
-                        location=intent.location,
-                        token=worker.token,
-                        lease_until=now + timedelta(seconds=engine.lease),
-                        placed_by=plan.rule[blob],
-                    )
+
+def _write_intents(
+    connection: sa.Connection, engine: Engine, plan: Plan, *, token: UUID
+) -> tuple[list[Intent], set[UUID]]:
+    intents: list[Intent] = []
+    foreign: set[UUID] = set()
+    blobs.lock(connection, plan.lacking)
+    now = catalog_now(connection)
+    copies = placements.of_blobs(connection, plan.lacking)
+    new_rows = []
+    for blob in sorted(plan.lacking):
+        found = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
+        if not found:
+            continue  # no source, or the content itself is gone since step 2: the commit reports it
+        left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
+        left |= fates.held_up(copies[blob])
+        for tier in sorted(fates.lacking(plan.wanted[blob], copies[blob]) - left):
+            if tier not in engine.stores:  # no longer configured: the commit reports it
+                continue
+            if any(_live_copying(p, tier, token, now=now) for p in copies[blob]):
+                foreign.add(blob)
+                continue
+            intent = _intent(engine, plan.owner[blob], blob, tier, found)
+            intents.append(intent)
+            new_rows.append(
+                NewIntent(
+                    id=intent.placement,
+                    blob_id=blob,
+                    artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,
+                    tier=tier,
+                    location=intent.location,
+                    token=token,
+                    lease_until=now + timedelta(seconds=engine.lease),
+                    placed_by=plan.rule[blob],
                 )
-        placements.intend(connection, new_rows)
-        return intents, foreign
-
-    return engine.catalog.run(unit)
+            )
+    placements.intend(connection, new_rows)
+    return intents, foreign
 
 
 def step_4_copy(engine: Engine, worker: Worker, ids: Sequence[UUID], intents: Sequence[Intent]) -> list[Transferred]:
@@ -246,9 +260,7 @@ def step_5_commit(
 ) -> tuple[dict[UUID, commit.Result], list[worm.Lock]]:
     """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
-        lambda connection: commit.batch(
-            connection, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
-        )
+        worker.caller, commit.batch, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
     )
 
 
@@ -259,14 +271,15 @@ def step_6_lock(engine: Engine, locks: Sequence[worm.Lock]) -> None:
 
 def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
     def renew() -> None:
-        def unit(connection: sa.Connection) -> None:
-            schedule.renew(connection, ids, token=worker.token, lease_seconds=engine.lease)
-            placements.renew(connection, worker.token, lease_seconds=engine.lease)
-
-        engine.catalog.run(unit)
+        engine.catalog.run(worker.caller, _renew_leases, ids, token=worker.token, lease_seconds=engine.lease)
 
     numbers = engine.settings.engine
     return Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
+
+
+def _renew_leases(connection: sa.Connection, ids: Sequence[UUID], *, token: UUID, lease_seconds: float) -> None:
+    schedule.renew(connection, ids, token=token, lease_seconds=lease_seconds)
+    placements.renew(connection, token, lease_seconds=lease_seconds)
 
 
 def _to_read(

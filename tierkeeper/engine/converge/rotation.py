@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.ids import new_id
@@ -35,15 +37,31 @@ def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind 
     The brake's survey comes first, so that artifacts it stops do not count as due.
     """
     survey(engine, caller=caller)
+    return engine.catalog.run(
+        caller,
+        _begin_run,
+        kind,
+        actor=caller.actor,
+        tenant=tenant,
+        tiers=_tiers(engine.tiers, kind),
+        silence=engine.settings.engine.lease * SILENT_LEASES,
+    )
 
-    def unit(connection: sa.Connection) -> UUID | None:
-        if not schedule.any_due(connection, tenant=tenant, tiers=_tiers(engine.tiers, kind)):
-            return None
-        if runs.busy(connection, kind, tenant=tenant, silence=engine.settings.engine.lease * SILENT_LEASES) is not None:
-            return None
-        return runs.begin(connection, kind, actor=caller.actor, tenant=tenant)
 
-    return engine.catalog.run(unit)
+def _begin_run(
+    connection: sa.Connection,
+    kind: RunKind,
+    *,
+    actor: str,
+    tenant: str | None,
+    tiers: Sequence[str] | None,
+    silence: timedelta,
+) -> UUID | None:
+    if not schedule.any_due(connection, tenant=tenant, tiers=tiers):
+        return None
+    if runs.busy(connection, kind, tenant=tenant, silence=silence) is not None:
+        return None
+    return runs.begin(connection, kind, actor=actor, tenant=tenant)
 
 
 def converge_due(
@@ -53,7 +71,7 @@ def converge_due(
 
     Raises InvalidInput where there is no such run. A run that has ended does no work.
     """
-    found = engine.catalog.run(lambda connection: runs.state_of(connection, run))
+    found = engine.catalog.run(callers.BEAT, runs.state_of, run)
     if found is None:
         raise InvalidInput(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."

@@ -64,32 +64,7 @@ def report(
     """
     if not confirmed and engine.refused([placement.tier]):
         return None
-
-    def unit(connection: sa.Connection) -> tuple[Reported, int, list[ArtifactRow]] | None:
-        blobs.lock(connection, [placement.blob_id])
-        now = clocks(connection)
-        copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
-        current = next((copy for copy in copies if copy.id == placement.id), None)
-        if current is None or not current.readable:
-            return None
-        rows = _owners(connection, placement)
-        others = [copy for copy in copies if copy.id != placement.id]
-        left = sum(copy.readable for copy in others)
-        if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
-            _miss(connection, engine.settings, current, rows, wrong, left=left, caller=caller, now=now)
-            return Reported.SUSPECT, left, rows
-        # a missing copy showed no wrong bytes: its siblings stay vouched for
-        doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
-        if doubted or current.state is PlacementState.PRESENT:
-            step = f"repair the copy in {placement.tier}"
-            schedule.put(connection, [schedule.Coming(a.id, a.tenant, now.catalog, step) for a in rows])
-        placements.mark_damaged(connection, placement.id, now=now.catalog)
-        unvouched = {copy.tier for copy in others if copy.id in doubted} or None
-        after = DamagedCopy(reason=wrong.reason, copies_left=left, unvouched=unvouched)
-        record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, caller=caller)
-        return Reported.DAMAGED, left, rows
-
-    found = engine.catalog.run(unit)
+    found = engine.catalog.run(caller, _mark_wrong, engine, placement, wrong, caller=caller)
     if found is None:
         return None
     reported, left, rows = found
@@ -101,6 +76,34 @@ def report(
     return reported
 
 
+def _mark_wrong(
+    connection: sa.Connection, engine: Engine, placement: PlacementRow, wrong: Wrong, *, caller: Caller
+) -> tuple[Reported, int, list[ArtifactRow]] | None:
+    """Return what the copy was marked as, the number of readable copies left, and the artifacts that got the event."""
+    blobs.lock(connection, [placement.blob_id])
+    now = clocks(connection)
+    copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
+    current = next((copy for copy in copies if copy.id == placement.id), None)
+    if current is None or not current.readable:
+        return None
+    rows = _owners(connection, placement)
+    others = [copy for copy in copies if copy.id != placement.id]
+    left = sum(copy.readable for copy in others)
+    if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
+        _miss(connection, engine.settings, current, rows, wrong, left=left, caller=caller, now=now)
+        return Reported.SUSPECT, left, rows
+    # a missing copy showed no wrong bytes: its siblings stay vouched for
+    doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
+    if doubted or current.state is PlacementState.PRESENT:
+        step = f"repair the copy in {placement.tier}"
+        schedule.put(connection, [schedule.Coming(a.id, a.tenant, now.catalog, step) for a in rows])
+    placements.mark_damaged(connection, placement.id, now=now.catalog)
+    unvouched = {copy.tier for copy in others if copy.id in doubted} or None
+    after = DamagedCopy(reason=wrong.reason, copies_left=left, unvouched=unvouched)
+    record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, caller=caller)
+    return Reported.DAMAGED, left, rows
+
+
 def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, confirmed: bool = False) -> bool:
     """Withdraw that a suspect was not found: since its row was loaded, the copy was seen at its location.
 
@@ -109,16 +112,16 @@ def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, conf
     missed = placement.missed_at
     if missed is None or (not confirmed and engine.refused([placement.tier])):
         return False
+    return engine.catalog.run(caller, _withdraw_miss, placement, missed=missed, caller=caller)
 
-    def unit(connection: sa.Connection) -> bool:
-        blobs.lock(connection, [placement.blob_id])
-        now = catalog_now(connection)
-        if not placements.mark_found_again(connection, placement.id, missed=missed):
-            return False
-        _good_again(connection, placement, CopyFoundAgain, now=now, caller=caller)
-        return True
 
-    return engine.catalog.run(unit)
+def _withdraw_miss(connection: sa.Connection, placement: PlacementRow, *, missed: datetime, caller: Caller) -> bool:
+    blobs.lock(connection, [placement.blob_id])
+    now = catalog_now(connection)
+    if not placements.mark_found_again(connection, placement.id, missed=missed):
+        return False
+    _good_again(connection, placement, CopyFoundAgain, now=now, caller=caller)
+    return True
 
 
 def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | None = None) -> bool:
@@ -128,18 +131,18 @@ def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | 
     """
     if engine.refused([placement.tier]):
         return False
+    return engine.catalog.run(caller, _withdraw_damage, placement, pin=pin, caller=caller)
 
-    def unit(connection: sa.Connection) -> bool:
-        blobs.lock(connection, [placement.blob_id])
-        now = catalog_now(connection)
-        current = placements.load(connection, [placement.id])
-        if not current or not current[0].kept or current[0].damaged_at is None:
-            return False
-        placements.mark_healed(connection, placement.id, pin=pin, now=now)
-        _good_again(connection, placement, CopyHealed, now=now, caller=caller)
-        return True
 
-    return engine.catalog.run(unit)
+def _withdraw_damage(connection: sa.Connection, placement: PlacementRow, *, pin: str | None, caller: Caller) -> bool:
+    blobs.lock(connection, [placement.blob_id])
+    now = catalog_now(connection)
+    current = placements.load(connection, [placement.id])
+    if not current or not current[0].kept or current[0].damaged_at is None:
+        return False
+    placements.mark_healed(connection, placement.id, pin=pin, now=now)
+    _good_again(connection, placement, CopyHealed, now=now, caller=caller)
+    return True
 
 
 def looked_for_after(

@@ -64,20 +64,24 @@ def resolve(
             damage.report(engine, doubt.copy, found, caller=caller)
     away = engine.refused(copy.tier for copy in right)  # right bytes of another place vouch for nothing (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
-    vouch(engine.catalog, [copy for copy in right if copy.tier not in away], pins)
+    vouch(engine.catalog, [copy for copy in right if copy.tier not in away], pins, caller=caller)
     return unread
 
 
-def vouch(catalog: Database, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]) -> set[UUID]:
+def vouch(
+    catalog: Database, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None], *, caller: Caller
+) -> set[UUID]:
     """Record that these copies were read, by these pins, and are right; return the ids it was recorded for.
 
     Copies that meanwhile were found damaged or are being deleted are left out.
     """
+    return catalog.run(caller, _mark_verified, copies, pins) if copies else set()
 
-    def unit(connection: sa.Connection) -> set[UUID]:
-        blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
-        return placements.mark_verified(
-            connection, {copy.id: pins.get(copy.id) for copy in copies}, now=catalog_now(connection)
-        )
 
-    return catalog.run(unit) if copies else set()
+def _mark_verified(
+    connection: sa.Connection, copies: Sequence[PlacementRow], pins: Mapping[UUID, str | None]
+) -> set[UUID]:
+    blobs.lock(connection, sorted({copy.blob_id for copy in copies}))
+    return placements.mark_verified(
+        connection, {copy.id: pins.get(copy.id) for copy in copies}, now=catalog_now(connection)
+    )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base import log
+from tierkeeper.base import callers, log
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import PlacementState, RetentionMode
 from tierkeeper.catalog import placements
@@ -59,14 +59,14 @@ def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
     away |= engine.refused({lock.tier for lock in sent})
     pairs = zip(sent, ends, strict=True)
     held = [(lock, until) for lock, until in pairs if until is not None and lock.tier not in away]
-
-    def unit(connection: sa.Connection) -> None:
-        for lock, until in held:
-            placements.mark_locked(connection, lock.placement, until=until)
-
     if held:
-        engine.catalog.run(unit)
+        engine.catalog.run(callers.TIERKEEPER, _record_ends, held)
     return [lock.placement for lock, _ in held]
+
+
+def _record_ends(connection: sa.Connection, held: Sequence[tuple[Lock, datetime]]) -> None:
+    for lock, until in held:
+        placements.mark_locked(connection, lock.placement, until=until)
 
 
 def _set(engine: Engine, lock: Lock) -> datetime | None:

@@ -43,81 +43,83 @@ def approve(engine: Engine, run: UUID, *, caller: Caller, reason: str, at_most: 
     only the number that the operator has seen.
     """
     step_1_decide(engine, run, RunState.APPROVED, caller=caller, reason=reason, at_most=at_most)
-    return step_2_carry_out(engine, run)
+    return step_2_carry_out(engine, run, caller=caller)
 
 
 def reject(engine: Engine, run: UUID, *, caller: Caller, reason: str) -> RunView:
     """Keep the artifacts that a run counted; a repeated call resumes. Raises RunNotFound, RunNotAwaiting."""
     step_1_decide(engine, run, RunState.REJECTED, caller=caller, reason=reason)
-    return step_2_carry_out(engine, run)
+    return step_2_carry_out(engine, run, caller=caller)
 
 
 def step_1_decide(
     engine: Engine, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None = None
 ) -> None:
     """Write the decision; the same decision made before is left as it is."""
-    _hold(engine, run)
-
-    def unit(connection: sa.Connection) -> None:
-        known = runs.view(connection, run)
-        if known is not None and known.tenant is not None:
-            brake.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
-        found = runs.lock_judged(connection, run)
-        if found is None:
-            raise RunNotFound(run=str(run))
-        if found.state is state:
-            return
-        if found.state is not RunState.AWAITING_APPROVAL:
-            raise RunNotAwaiting(run=str(run), state=found.state.value)
-        count = int(found.counts.get("stopped", sum(map(int, found.counts.values()))))
-        if at_most is not None and count > at_most:
-            raise RunGrew(run=str(run), count=count, at_most=at_most)
-        now = catalog_now(connection)
-        decision: dict[str, Any] = {
-            "decision": state.value,
-            "by": caller.actor,
-            "reason": reason,
-            "at": now.isoformat(),
-        }
-        runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
-        decided = RunApproved if state is RunState.APPROVED else RunRejected
-        line = events.Line(
-            subject=run,
-            revision=events.next_revision(connection, run),
-            payload=decided(
-                before=AwaitingRun(state=found.state, counts=found.counts),
-                after=RunDecision(state=state, reason=reason),
-            ),
-            actor=caller.actor,
-            tenant=found.tenant,
-            run=run,
-        )
-        events.append(connection, [line], at=now)
-
-    engine.catalog.run(unit)
+    _hold(engine, run, caller=caller)
+    engine.catalog.run(caller, _write_decision, run, state, caller=caller, reason=reason, at_most=at_most)
 
 
-def step_2_carry_out(engine: Engine, run: UUID) -> RunView:
+def _write_decision(
+    connection: sa.Connection, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None
+) -> None:
+    known = runs.view(connection, run)
+    if known is not None and known.tenant is not None:
+        brake.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
+    found = runs.lock_judged(connection, run)
+    if found is None:
+        raise RunNotFound(run=str(run))
+    if found.state is state:
+        return
+    if found.state is not RunState.AWAITING_APPROVAL:
+        raise RunNotAwaiting(run=str(run), state=found.state.value)
+    count = int(found.counts.get("stopped", sum(map(int, found.counts.values()))))
+    if at_most is not None and count > at_most:
+        raise RunGrew(run=str(run), count=count, at_most=at_most)
+    now = catalog_now(connection)
+    decision: dict[str, Any] = {
+        "decision": state.value,
+        "by": caller.actor,
+        "reason": reason,
+        "at": now.isoformat(),
+    }
+    runs.decide(connection, run, state, approval={**decision, **_upto(connection, found)})
+    decided = RunApproved if state is RunState.APPROVED else RunRejected
+    line = events.Line(
+        subject=run,
+        revision=events.next_revision(connection, run),
+        payload=decided(
+            before=AwaitingRun(state=found.state, counts=found.counts),
+            after=RunDecision(state=state, reason=reason),
+        ),
+        actor=caller.actor,
+        tenant=found.tenant,
+        run=run,
+    )
+    events.append(connection, [line], at=now)
+
+
+def step_2_carry_out(engine: Engine, run: UUID, *, caller: Caller) -> RunView:
     """Apply the decision to everything that the run still holds; return the run."""
     found = _view(engine.catalog, run)
     upto = _key(found)
     if upto is not None and found.state is RunState.REJECTED:
-        while engine.catalog.run(lambda c: _pin(c, engine, found, upto)):
+        while engine.catalog.run(caller, _pin, engine, found, upto):
             pass
     elif upto is not None:
-        while engine.catalog.run(lambda c: _let_go(c, run, upto)):
+        while engine.catalog.run(caller, _let_go, run, upto):
             pass
-    stops.release(engine.catalog, run)
+    stops.release(engine.catalog, run, caller=caller)
     return _view(engine.catalog, run)
 
 
-def _hold(engine: Engine, run: UUID) -> None:
+def _hold(engine: Engine, run: UUID, *, caller: Caller) -> None:
     """Hold all due deletions of a waiting run: one begun by a commit has only that batch until the next sweep."""
     with engine.catalog.reading() as connection:
         found = next((waiting for waiting in braking.waiting(connection) if waiting.id == run), None)
         own = braking.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
-        stops.hold(engine.catalog, Scope(*braking.scope_of(found), own), run)
+        stops.hold(engine.catalog, Scope(*braking.scope_of(found), own), run, caller=caller)
 
 
 def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:

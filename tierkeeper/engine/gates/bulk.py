@@ -26,31 +26,40 @@ WAITS_FOR_COMMAND = "for the command again"
 
 def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
     """Raise BrakeOn unless one command may purge ``counts`` artifacts, by tenant; ``described``: its selection."""
-
-    def unit(connection: sa.Connection) -> tuple[str, int, UUID] | None:
-        refused = None
-        granted: list[UUID] = []
-        for tenant in sorted(counts):
-            limit = _limit(connection, engine.settings, tenant)
-            if limit is None or counts[tenant] <= limit:
-                continue
-            approved = _approved(connection, engine.settings, tenant, described)
-            if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
-                granted.append(approved.id)
-                continue
-            run = _waiting(
-                connection, tenant, counts[tenant], limit, described=described, samples=samples, caller=caller
-            )
-            refused = refused or (tenant, limit, run)
-        if refused is None:
-            for run in granted:
-                runs.used(connection, run)
-        return refused
-
-    refused = engine.catalog.run(unit)
+    refused = engine.catalog.run(
+        caller, _judge_counts, engine.settings, counts, described=described, samples=samples, caller=caller
+    )
     if refused is not None:
         tenant, limit, run = refused
         raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
+
+
+def _judge_counts(
+    connection: sa.Connection,
+    settings: Settings,
+    counts: Mapping[str, int],
+    *,
+    described: str,
+    samples: Sequence[str],
+    caller: Caller,
+) -> tuple[str, int, UUID] | None:
+    """Return the first tenant that is refused, its limit and the run that waits; with none, use up the approvals."""
+    refused = None
+    granted: list[UUID] = []
+    for tenant in sorted(counts):
+        limit = _limit(connection, settings, tenant)
+        if limit is None or counts[tenant] <= limit:
+            continue
+        approved = _approved(connection, settings, tenant, described)
+        if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
+            granted.append(approved.id)
+            continue
+        run = _waiting(connection, tenant, counts[tenant], limit, described=described, samples=samples, caller=caller)
+        refused = refused or (tenant, limit, run)
+    if refused is None:
+        for run in granted:
+            runs.used(connection, run)
+    return refused
 
 
 def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | None:

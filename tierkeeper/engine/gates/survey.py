@@ -39,9 +39,9 @@ def survey(engine: Engine, *, caller: Caller) -> None:
         own = braking.own_brakes(moment.policies)
         holders = set(brake.holders(connection)) - set(waiting.values())
     for run in sorted(holders):
-        _try(partial(_finish, engine, run), run=str(run))
+        _try(partial(_finish, engine, run, caller=caller), run=str(run))
     for run in approved:
-        _try(partial(_end_if_used, engine.catalog, run), run=str(run))
+        _try(partial(_end_if_used, engine.catalog, run, caller=caller), run=str(run))
     for key in sorted(keys | set(waiting)):
         scope = Scope(*key, own)
         _try(partial(_survey_one, engine, scope, waiting.get(key), caller=caller), tenant=scope.tenant)
@@ -55,60 +55,61 @@ def _try(look: Callable[[], None], **what: str) -> None:
 
 
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
-    def weighed(connection: sa.Connection) -> UUID | None:
-        moment = Moment.read(connection, engine)
-        limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
-        if waiting is not None:
-            brake.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
-        weight = braking.weigh(connection, engine.settings, scope, limits, now=moment.now)
-        if weight.over:
-            return braking.opened(connection, engine.settings, moment, scope, weight, caller=caller)
-        found = None if waiting is None else runs.lock_judged(connection, waiting)
-        if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
-            runs.used(connection, found.id)
-        return None
-
-    run = engine.catalog.run(weighed)
+    run = engine.catalog.run(caller, _weigh_deletions, engine, scope, waiting, caller=caller)
     if run is not None:
-        stops.hold(engine.catalog, scope, run)
-        _tell(engine, scope, run)
+        stops.hold(engine.catalog, scope, run, caller=caller)
+        engine.catalog.run(caller, _tell, engine, scope, run)
     elif waiting is not None:
-        _finish(engine, waiting)
+        _finish(engine, waiting, caller=caller)
 
 
-def _finish(engine: Engine, run: UUID) -> None:
+def _weigh_deletions(
+    connection: sa.Connection, engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller
+) -> UUID | None:
+    """Return the run that awaits approval above the limit; below it, end the ``waiting`` one and return None."""
+    moment = Moment.read(connection, engine)
+    limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
+    if waiting is not None:
+        brake.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
+    weight = braking.weigh(connection, engine.settings, scope, limits, now=moment.now)
+    if weight.over:
+        return braking.opened(connection, engine.settings, moment, scope, weight, caller=caller)
+    found = None if waiting is None else runs.lock_judged(connection, waiting)
+    if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
+        runs.used(connection, found.id)
+    return None
+
+
+def _finish(engine: Engine, run: UUID, *, caller: Caller) -> None:
     """Carry out a decided run that still holds artifacts; release those of a run that is gone or ended."""
     with engine.catalog.reading() as connection:
         found = runs.view(connection, run)
     if found is not None and found.state in {RunState.APPROVED, RunState.REJECTED}:
-        approval.step_2_carry_out(engine, run)
+        approval.step_2_carry_out(engine, run, caller=caller)
     elif found is None or found.state is not RunState.AWAITING_APPROVAL:
-        stops.release(engine.catalog, run)
+        stops.release(engine.catalog, run, caller=caller)
 
 
-def _tell(engine: Engine, scope: Scope, run: UUID) -> None:
+def _tell(connection: sa.Connection, engine: Engine, scope: Scope, run: UUID) -> None:
     """Update a waiting run's counts and sample names."""
-
-    def unit(connection: sa.Connection) -> None:
-        found = runs.lock_judged(connection, run)
-        if found is None or found.state is not RunState.AWAITING_APPROVAL:
-            return
-        moment = Moment.read(connection, engine)
-        window = engine.settings.engine.brake_window
-        _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
-        stopped = brake.count_stopped(connection, run)
-        weight = braking.Weight(stopped, recent, found.arguments["limit"])
-        told = braking.described(connection, engine.settings, moment, scope, weight)
-        runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
-
-    engine.catalog.run(unit)
+    found = runs.lock_judged(connection, run)
+    if found is None or found.state is not RunState.AWAITING_APPROVAL:
+        return
+    moment = Moment.read(connection, engine)
+    window = engine.settings.engine.brake_window
+    _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
+    stopped = brake.count_stopped(connection, run)
+    weight = braking.Weight(stopped, recent, found.arguments["limit"])
+    told = braking.described(connection, engine.settings, moment, scope, weight)
+    runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
 
 
-def _end_if_used(catalog: Database, run: UUID) -> None:
-    def unit(connection: sa.Connection) -> None:
-        found = runs.lock_judged(connection, run)
-        used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
-        if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
-            runs.used(connection, run)
+def _end_if_used(catalog: Database, run: UUID, *, caller: Caller) -> None:
+    catalog.run(caller, _mark_used, run)
 
-    catalog.run(unit)
+
+def _mark_used(connection: sa.Connection, run: UUID) -> None:
+    found = runs.lock_judged(connection, run)
+    used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+    if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
+        runs.used(connection, run)

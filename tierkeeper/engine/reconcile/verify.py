@@ -118,7 +118,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
         counts["still damaged" if reported is None else reported.value] += 1
         kind = "ObjectNotFound" if reported is damage.Reported.SUSPECT else "ContentCorrupt"
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
-    vouching.vouch(engine.catalog, good, pins)
+    vouching.vouch(engine.catalog, good, pins, caller=caller)
     return +counts, size, bad
 
 

@@ -161,13 +161,13 @@ def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     ((copy, key),) = looked.seen.items()
     others: list[candidates.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
     for seen in others:
-        marked, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=False, seen=seen)
+        marked, verdicts = collect.step_2_mark(engine, new_id(), picked, caller=TESTER, dry_run=False, seen=seen)
         assert (marked, verdicts) == ([], [Verdict.UNSEEN])
     moved.sql("UPDATE placements SET damaged_at = now() WHERE id = :id", id=copy)
-    _, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=False, seen=looked.seen)
+    _, verdicts = collect.step_2_mark(engine, new_id(), picked, caller=TESTER, dry_run=False, seen=looked.seen)
     assert verdicts == [Verdict.INCOMPLETE]
     moved.sql("UPDATE placements SET damaged_at = NULL WHERE id = :id", id=copy)
-    _, verdicts = collect.step_2_mark(engine, new_id(), picked, dry_run=True, seen=looked.seen)
+    _, verdicts = collect.step_2_mark(engine, new_id(), picked, caller=TESTER, dry_run=True, seen=looked.seen)
     assert verdicts == [Verdict.COLLECTED]
     moved.settle()
 

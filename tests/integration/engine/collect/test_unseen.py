@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from support.around import Around
+from support.callers import TESTER
 from support.heads import UNSEEN, silent
 from support.house import House
 from support.leading import damaged
@@ -174,5 +175,5 @@ def test_bytes_whose_sha256_was_never_noted_are_not_damaged(moved: House) -> Non
 def collect_one(house: House, copy: UUID) -> None:
     """Let collect decide about one copy whose others were not seen."""
     picked = [one for one in collect.step_1_pick(house.keeper.engine.catalog, []) if one[0] == copy]
-    marked, verdicts = collect.step_2_mark(house.keeper.engine, new_id(), picked, dry_run=False)
+    marked, verdicts = collect.step_2_mark(house.keeper.engine, new_id(), picked, caller=TESTER, dry_run=False)
     assert (marked, verdicts) == ([], [Verdict.UNSEEN])

@@ -172,7 +172,7 @@ def test_collects_at_once_delete_once(aged: House) -> None:
     engine = aged.keeper.engine
     candidates = collect.step_1_pick(engine.catalog, [])
     seen = survivors.look(engine, candidates, away={}, caller=TESTER, dry_run=False).seen
-    marked, _ = collect.step_2_mark(engine, new_id(), candidates, dry_run=False, seen=seen)
+    marked, _ = collect.step_2_mark(engine, new_id(), candidates, caller=TESTER, dry_run=False, seen=seen)
     assert len(marked) == 1
     assert aged.collect().counts == {}
     aged.pass_time(LEASES_END)

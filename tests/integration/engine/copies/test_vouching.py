@@ -232,10 +232,10 @@ def test_what_changed_while_it_was_read_is_not_vouched_for(house: House, change:
     doubt(house, "hot")
     copy = row_of(house, "hot")
     house.sql(f"UPDATE placements SET {change}")  # noqa: S608  constants of this test
-    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}) == set()
+    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == set()
     assert row_of(house, "hot").vouched is None
     house.sql("UPDATE placements SET damaged_at = NULL, state = 'present', lease_until = NULL")
-    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}) == {copy.id}
+    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == {copy.id}
 
 
 def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:
