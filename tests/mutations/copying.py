@@ -11,13 +11,13 @@ _R1 = (
             Edit(INGEST, "\nOutcome = StoreResult | ItemError\n", "\nOutcome = StoreResult | ItemError\n_LATE = {}\n"),
             Edit(
                 INGEST,
-                "        placements.intend(connection, rows)\n",
-                "        _LATE[token] = rows\n",
+                "    placements.intend(connection, rows)\n",
+                "    _LATE[token] = rows\n",
             ),
             Edit(
                 INGEST,
-                "        lambda connection: commit.commit(\n",
-                "        lambda connection: placements.intend(connection, _LATE[prepared.token]) or commit.commit(\n",
+                " commit.commit, engine,",
+                " lambda c, *a, **k: placements.intend(c, _LATE[prepared.token]) or commit.commit(c, *a, **k), engine,",
             ),
         ),
         (f"{STORY}test_bytes_of_a_store_have_a_row_first",),

@@ -46,8 +46,8 @@ _R15 = (
         (
             Edit(
                 INGEST,
-                "            held = {p.tier for p in copies[blob] if fates.good(p)}\n",
-                "            held = {p.tier for p in copies[blob] if p.state.value == 'present'}\n",
+                "        held = {p.tier for p in copies[blob] if fates.good(p)}\n",
+                "        held = {p.tier for p in copies[blob] if p.state.value == 'present'}\n",
             ),
         ),
         (f"{_TESTS}test_store_joins_no_copy_that_nobody_vouches_for",),

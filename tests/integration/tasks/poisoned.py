@@ -23,7 +23,7 @@ __all__ = ["app"]
 _write = ingest.step_3_write
 
 
-def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
+def _poisoned(engine: Any, prepared: Any, *, caller: Any) -> Any:  # noqa: ANN401  as the step
     for item in prepared.items:
         name = item.args.name
         if name.startswith("segfault"):
@@ -37,7 +37,7 @@ def _poisoned(engine: Any, prepared: Any) -> Any:  # noqa: ANN401  as the step
             time.sleep(3600)
         if name.startswith("defect"):
             raise ZeroDivisionError("a defect")
-    return _write(engine, prepared)
+    return _write(engine, prepared, caller=caller)
 
 
 ingest.step_3_write = _poisoned

@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import BinaryIO, cast
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -128,8 +129,8 @@ def _store_all(
     for _ in range(_ROUNDS):
         if not left:
             return outcomes
-        prepared = step_2_intend(engine, left)
-        written = step_3_write(engine, prepared)
+        prepared = step_2_intend(engine, left, caller=caller)
+        written = step_3_write(engine, prepared, caller=caller)
         for item in left:
             error = written.items[item.position].error
             if error is not None:
@@ -183,65 +184,66 @@ def step_1_read(
     return incoming
 
 
-def step_2_intend(engine: Engine, items: Sequence[Incoming]) -> commit.Prepared:
+def step_2_intend(engine: Engine, items: Sequence[Incoming], *, caller: Caller) -> commit.Prepared:
     """Commit ``copying`` rows for the copies that must be written before store returns."""
-    token = new_id()
+    return engine.catalog.run(caller, _intend_copies, engine, items, token=new_id())
 
-    def unit(connection: sa.Connection) -> commit.Prepared:
-        scopes = dedup_scopes.scopes(connection, [i.args.tenant for i in items])
-        taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
-        moment = Moment.read(connection, engine)
-        copies = placements.of_blobs(connection, sorted(set(taken.values())))
-        latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
-        intents: dict[int, list[Intent]] = {}
-        firsts: dict[int, frozenset[str]] = {}
-        everywhere: set[str] = set()
-        rows = []
-        begun: set[tuple[object, str]] = set()
-        for item in items:
-            blob = taken[scopes[item.args.tenant], item.content.sha256]
-            policy = moment.policies.governing(item.subject)
-            entry = entry_tiers(policy)
-            first = first_written(policy, entry, engine.tiers)
-            held = {p.tier for p in copies[blob] if fates.good(p)}
-            intents[item.position] = []
-            firsts[item.position] = first
-            everywhere |= held
-            for tier in sorted(first - held):
-                if (
-                    blob,
-                    tier,
-                ) in begun or tier not in engine.stores:  # step 3 refuses items whose tier is not configured
-                    continue
-                begun.add((blob, tier))
-                target = engine.store(tier)
-                info = item.info(new_id(), latest[item.args.tenant, item.args.workflow, item.args.name] + 1)
-                intent = Intent(info.placement, blob, tier, target.location(info), info, ())
-                intents[item.position].append(intent)
-                rows.append(
-                    NewIntent(
-                        id=intent.placement,
-                        blob_id=blob,
-                        artifact_id=item.artifact if target.readable_layout else None,
-                        tier=tier,
-                        location=intent.location,
-                        token=token,
-                        lease_until=moment.now + timedelta(seconds=engine.lease),
-                        placed_by=f"{policy.label}: phase {policy.phases[0].after}",
-                    )
+
+def _intend_copies(
+    connection: sa.Connection, engine: Engine, items: Sequence[Incoming], *, token: UUID
+) -> commit.Prepared:
+    scopes = dedup_scopes.scopes(connection, [i.args.tenant for i in items])
+    taken = blobs.take(connection, [(scopes[i.args.tenant], i.content.sha256, i.content.size) for i in items])
+    moment = Moment.read(connection, engine)
+    copies = placements.of_blobs(connection, sorted(set(taken.values())))
+    latest = artifacts.latest_numbers(connection, [(i.args.tenant, i.args.workflow, i.args.name) for i in items])
+    intents: dict[int, list[Intent]] = {}
+    firsts: dict[int, frozenset[str]] = {}
+    everywhere: set[str] = set()
+    rows = []
+    begun: set[tuple[object, str]] = set()
+    for item in items:
+        blob = taken[scopes[item.args.tenant], item.content.sha256]
+        policy = moment.policies.governing(item.subject)
+        entry = entry_tiers(policy)
+        first = first_written(policy, entry, engine.tiers)
+        held = {p.tier for p in copies[blob] if fates.good(p)}
+        intents[item.position] = []
+        firsts[item.position] = first
+        everywhere |= held
+        for tier in sorted(first - held):
+            if (
+                blob,
+                tier,
+            ) in begun or tier not in engine.stores:  # step 3 refuses items whose tier is not configured
+                continue
+            begun.add((blob, tier))
+            target = engine.store(tier)
+            info = item.info(new_id(), latest[item.args.tenant, item.args.workflow, item.args.name] + 1)
+            intent = Intent(info.placement, blob, tier, target.location(info), info, ())
+            intents[item.position].append(intent)
+            rows.append(
+                NewIntent(
+                    id=intent.placement,
+                    blob_id=blob,
+                    artifact_id=item.artifact if target.readable_layout else None,
+                    tier=tier,
+                    location=intent.location,
+                    token=token,
+                    lease_until=moment.now + timedelta(seconds=engine.lease),
+                    placed_by=f"{policy.label}: phase {policy.phases[0].after}",
                 )
-        placements.intend(connection, rows)
-        return commit.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
+            )
+    placements.intend(connection, rows)
+    return commit.Prepared(token, list(items), scopes, intents, firsts, frozenset(everywhere))
 
-    return engine.catalog.run(unit)
 
-
-def step_3_write(engine: Engine, prepared: commit.Prepared) -> Written:
+def step_3_write(engine: Engine, prepared: commit.Prepared, *, caller: Caller) -> Written:
     """Write the bytes into the tiers, items in parallel; refuse the items that rely on a tier that is away."""
     numbers = engine.settings.engine
 
     def renew() -> None:
-        engine.catalog.run(lambda c: placements.renew(c, prepared.token, lease_seconds=engine.lease))
+        engine.catalog.run(caller, placements.renew, prepared.token, lease_seconds=engine.lease)
 
     renewal = Renewal(renew, every=numbers.renew_every.total_seconds(), cap=numbers.lease_cap.total_seconds())
 
@@ -294,9 +296,7 @@ def step_4_commit(
     uploads = [upload for w in written.items.values() for upload in w.uploads]
     confirmed = written.confirmed
     return engine.catalog.run(
-        lambda connection: commit.commit(
-            connection, engine, prepared, items, uploads, confirmed=confirmed, caller=caller
-        )
+        caller, commit.commit, engine, prepared, items, uploads, confirmed=confirmed, caller=caller
     )
 
 
