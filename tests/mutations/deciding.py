@@ -173,7 +173,7 @@ _R12 = (
         (
             Edit(
                 VERBS,
-                "        blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])\n",
+                "    blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])\n",
                 "",
             ),
         ),

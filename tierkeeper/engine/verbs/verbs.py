@@ -148,45 +148,54 @@ def step_1_intend(
     """Write the wish, or answer a repeated delivery from ``commands``; if an error refuses it, nothing is changed."""
     arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
     delivery = commands.Delivery(args.tenant, caller.key, 0, verb, arguments_hash)
+    return engine.catalog.run(caller, _write_wish, engine, delivery, args, decide, caller=caller, dry_run=dry_run)
 
-    def unit(connection: sa.Connection) -> list[_Intended]:
-        known = commands.find(connection, [delivery])
-        if known:
-            return [_Intended.read(r) for r in known[delivery]["results"]]
-        peek = _selected(connection, args)
-        blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
-        rows = artifacts.lock(connection, [a.id for a in peek])
-        known = commands.find(
-            connection, [delivery]
-        )  # another delivery may have committed while this one waited for the locks
-        if known:
-            return [_Intended.read(r) for r in known[delivery]["results"]]
-        moment = Moment.read(connection, engine)
-        now = moment.now
-        copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
-        asked = [
-            wishes.Asked(
-                row=row,
-                moment=moment,
-                present=_present(copies, row),
-                tiers=engine.tiers,
-                settings=engine.settings.engine,
-                several=args.all_versions,
-                reason=args.reason,
-            )
-            for row in rows
-        ]
-        pairs = [(a, decide(a)) for a in asked]
-        intended = [_intended(a, wish) for a, wish in pairs]
-        if dry_run:
-            return intended
-        _write(connection, verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
-        if verb == "undelete":
-            _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
-        commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
+
+def _write_wish(
+    connection: sa.Connection,
+    engine: Engine,
+    delivery: commands.Delivery,
+    args: VerbArgs,
+    decide: Decide,
+    *,
+    caller: Caller,
+    dry_run: bool,
+) -> list[_Intended]:
+    known = commands.find(connection, [delivery])
+    if known:
+        return [_Intended.read(r) for r in known[delivery]["results"]]
+    peek = _selected(connection, args)
+    blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
+    rows = artifacts.lock(connection, [a.id for a in peek])
+    known = commands.find(
+        connection, [delivery]
+    )  # another delivery may have committed while this one waited for the locks
+    if known:
+        return [_Intended.read(r) for r in known[delivery]["results"]]
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
+    asked = [
+        wishes.Asked(
+            row=row,
+            moment=moment,
+            present=_present(copies, row),
+            tiers=engine.tiers,
+            settings=engine.settings.engine,
+            several=args.all_versions,
+            reason=args.reason,
+        )
+        for row in rows
+    ]
+    pairs = [(a, decide(a)) for a in asked]
+    intended = [_intended(a, wish) for a, wish in pairs]
+    if dry_run:
         return intended
-
-    return engine.catalog.run(unit)
+    _write(connection, delivery.verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
+    if delivery.verb == "undelete":
+        _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
+    commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
+    return intended
 
 
 def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> None:
