@@ -41,21 +41,24 @@ def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: 
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput(field="policy", value=name, problem="it is there twice", fix="Give each its own name.")
+    return catalog.run(caller, _apply_policies, new, caller=caller, dry_run=dry_run)
 
-    def unit(connection: sa.Connection) -> list[PolicyChange]:
-        policies.lock(connection)
-        active = {row.name: row for row in policies.active(connection)}
-        rest = [read(row) for row in active.values() if row.name not in names]
-        match.check_ties([*rest, *new])
-        changes = [_change(connection, policy, active.get(policy.name)) for policy in new]
-        if not dry_run:
-            for policy, change in zip(new, changes, strict=True):
-                if change.change != "unchanged":
-                    _write(connection, policy, change, caller=caller)
-            _recompute_later(connection, changes, caller=caller)
-        return changes
 
-    return catalog.run(unit)
+def _apply_policies(
+    connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool
+) -> list[PolicyChange]:
+    names = {policy.name for policy in new}
+    policies.lock(connection)
+    active = {row.name: row for row in policies.active(connection)}
+    rest = [read(row) for row in active.values() if row.name not in names]
+    match.check_ties([*rest, *new])
+    changes = [_change(connection, policy, active.get(policy.name)) for policy in new]
+    if not dry_run:
+        for policy, change in zip(new, changes, strict=True):
+            if change.change != "unchanged":
+                _write(connection, policy, change, caller=caller)
+        _recompute_later(connection, changes, caller=caller)
+    return changes
 
 
 def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
@@ -78,28 +81,28 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyCha
 
 def remove(catalog: Database, name: str, *, caller: Caller) -> PolicyChange:
     """Remove a policy; the next that matches governs its artifacts. PolicyNotFound; InvalidInput for a built-in one."""
+    return catalog.run(caller, _remove_policy, name, caller=caller)
 
-    def unit(connection: sa.Connection) -> PolicyChange:
-        policies.lock(connection)
-        row = next((r for r in policies.active(connection) if r.name == name), None)
-        if row is None:
-            raise PolicyNotFound(name=name)
-        if row.built_in:
-            raise InvalidInput(
-                field="policy",
-                value=name,
-                problem="it is built in",
-                fix="Apply a policy of your own that is more specific, or change its settings.",
-            )
-        now = catalog_now(connection)
-        policy = read(row)
-        policies.remove(connection, name=name, now=now)
-        change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
-        events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
-        _recompute_later(connection, [change], caller=caller)
-        return change
 
-    return catalog.run(unit)
+def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> PolicyChange:
+    policies.lock(connection)
+    row = next((r for r in policies.active(connection) if r.name == name), None)
+    if row is None:
+        raise PolicyNotFound(name=name)
+    if row.built_in:
+        raise InvalidInput(
+            field="policy",
+            value=name,
+            problem="it is built in",
+            fix="Apply a policy of your own that is more specific, or change its settings.",
+        )
+    now = catalog_now(connection)
+    policy = read(row)
+    policies.remove(connection, name=name, now=now)
+    change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
+    events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
+    _recompute_later(connection, [change], caller=caller)
+    return change
 
 
 def views(catalog: Database, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base import callers
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, browse, runs, schedule
@@ -32,40 +33,36 @@ def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
         if over(deadline):
             return SweepResult(dict(counts), 0, 0, more=True)
         run, arguments = pending
-        counts += _page(engine, run, UUID(arguments["after"]))
+        counts += engine.catalog.run(callers.BEAT, _recompute_page, engine, run, UUID(arguments["after"]))
 
 
-def _page(engine: Engine, run: UUID, after: UUID) -> Counter[str]:
+def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after: UUID) -> Counter[str]:
     """Recompute one page of artifacts by id and move the run's cursor, in one transaction."""
-
-    def unit(connection: sa.Connection) -> Counter[str]:
-        ids = browse.ids_of_page(connection, after=after, limit=_PAGE)
-        if not ids:
-            runs.finish(connection, run)
-            return Counter()
-        moment = Moment.read(connection, engine)
-        now = moment.now
-        rows: list[schedule.Coming] = []
-        never: list[schedule.Coming] = []
-        deletes_now: dict[UUID, bool] = {}
-        for row in artifacts.load(connection, ids):
-            decision = moment.decide(row)
-            # a longer retention has to be recorded and locked in the stores now, whatever else is due when
-            longer = decision.retain_until != row.retain_until
-            due_at = now if longer else decision.due_at(row.wanted, now=now)
-            deletes_now[row.id] = decision.action is Action.DELETE
-            if due_at is not None:
-                deletes = decision.policy.name if decision.deletes_at(due_at) else None
-                rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
-            else:
-                never.append(schedule.Coming(row.id, row.tenant, now, ""))
-        schedule.lock(connection, ids)
-        hastened = schedule.hasten(connection, rows)
-        schedule.put_if_missing(connection, rows)
-        schedule.foretell(connection, [*rows, *never], now=deletes_now)
-        counts = Counter({"looked at": len(ids), "hastened": hastened})
-        runs.add(connection, run, counts=counts)
-        runs.move_cursor(connection, run, after=ids[-1])
-        return counts
-
-    return engine.catalog.run(unit)
+    ids = browse.ids_of_page(connection, after=after, limit=_PAGE)
+    if not ids:
+        runs.finish(connection, run)
+        return Counter()
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    rows: list[schedule.Coming] = []
+    never: list[schedule.Coming] = []
+    deletes_now: dict[UUID, bool] = {}
+    for row in artifacts.load(connection, ids):
+        decision = moment.decide(row)
+        # a longer retention has to be recorded and locked in the stores now, whatever else is due when
+        longer = decision.retain_until != row.retain_until
+        due_at = now if longer else decision.due_at(row.wanted, now=now)
+        deletes_now[row.id] = decision.action is Action.DELETE
+        if due_at is not None:
+            deletes = decision.policy.name if decision.deletes_at(due_at) else None
+            rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+        else:
+            never.append(schedule.Coming(row.id, row.tenant, now, ""))
+    schedule.lock(connection, ids)
+    hastened = schedule.hasten(connection, rows)
+    schedule.put_if_missing(connection, rows)
+    schedule.foretell(connection, [*rows, *never], now=deletes_now)
+    counts = Counter({"looked at": len(ids), "hastened": hastened})
+    runs.add(connection, run, counts=counts)
+    runs.move_cursor(connection, run, after=ids[-1])
+    return counts

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base import clock, log
+from tierkeeper.base import callers, clock, log
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import artifacts, schedule
@@ -50,28 +50,29 @@ class AccessLog:
         if not times:
             return
         try:
-            self._engine.catalog.run(lambda connection: self._write(connection, times))
+            self._engine.catalog.run(callers.READER, _write_times, self._engine, times)
         except TierkeeperError as error:
             _log.warning("access times are lost", artifacts=len(times), error=str(error))
 
-    def _write(self, connection: sa.Connection, times: dict[UUID, datetime]) -> None:
-        artifacts.record_access(connection, times)
-        moment = Moment.read(connection, self._engine)
-        if not any(policy.clock == ACCESSED for policy in moment.policies):
-            return
-        now = moment.now
-        due: list[schedule.Coming] = []
-        seen: list[schedule.Coming] = []
-        for row in artifacts.load(connection, times):
-            policy = moment.policies.governing(row.subject)
-            if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
-                decision = moment.decide(row)
-                if decision.tiers != row.wanted:
-                    due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
-                if decision.action is Action.KEEP:  # an artifact due for deletion is young again: no longer braked
-                    due_at = decision.next_due or now
-                    deletes = policy.name if decision.deletes_at(due_at) else None
-                    seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
-        schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
-        schedule.hasten(connection, due)
-        schedule.put_if_missing(connection, due)
+
+def _write_times(connection: sa.Connection, engine: Engine, times: dict[UUID, datetime]) -> None:
+    artifacts.record_access(connection, times)
+    moment = Moment.read(connection, engine)
+    if not any(policy.clock == ACCESSED for policy in moment.policies):
+        return
+    now = moment.now
+    due: list[schedule.Coming] = []
+    seen: list[schedule.Coming] = []
+    for row in artifacts.load(connection, times):
+        policy = moment.policies.governing(row.subject)
+        if row.state is ArtifactState.LIVE and policy.clock == ACCESSED:
+            decision = moment.decide(row)
+            if decision.tiers != row.wanted:
+                due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
+            if decision.action is Action.KEEP:  # an artifact due for deletion is young again: no longer braked
+                due_at = decision.next_due or now
+                deletes = policy.name if decision.deletes_at(due_at) else None
+                seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
+    schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
+    schedule.hasten(connection, due)
+    schedule.put_if_missing(connection, due)
