@@ -6,7 +6,6 @@ arguments. A message whose stores are unavailable is kept as well, and sent agai
 failure.
 """
 
-import functools
 import hashlib
 import json
 import zlib
@@ -49,29 +48,19 @@ class Deliveries:
 
     def count(self, sent: Sent) -> DeliveryRow:
         """Count an attempt that begins now, and return the row; committed on return."""
-        return self.engine.catalog.run(lambda connection: deliveries.count(connection, _described(sent)))
+        return self.engine.catalog.run(callers.WORKER, deliveries.count, _described(sent))
 
     def answered(self, sent: Sent) -> None:
         """Clear the attempts of a message that had an outcome."""
-        self.engine.catalog.run(lambda connection: deliveries.answered(connection, _described(sent)))
+        self.engine.catalog.run(callers.WORKER, deliveries.answered, _described(sent))
 
     def park(self, sent: Sent, *, reason: str) -> None:
         """Keep the message out of the queues until an operator retries or skips it."""
-
-        def unit(connection: sa.Connection) -> None:
-            _tell(connection, deliveries.park(connection, _kept(sent), reason=reason), DeliveryParked, reason)
-
-        self.engine.catalog.run(unit)
+        self.engine.catalog.run(callers.WORKER, _park_message, sent, reason=reason)
 
     def wait(self, sent: Sent, *, reason: str) -> None:
         """Keep the message, to be sent again after a pause; its first wait is an event."""
-
-        def unit(connection: sa.Connection) -> None:
-            row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
-            if row is not None and row.failures == 1:
-                _tell(connection, row, DeliveryWaits, reason)
-
-        self.engine.catalog.run(unit)
+        self.engine.catalog.run(callers.WORKER, _keep_message, sent, reason=reason)
 
     def due(self) -> Generator[Sent]:
         """Yield the messages that are due, and lease each for ``broker.visibility_timeout``: a lost one is due again.
@@ -79,7 +68,7 @@ class Deliveries:
         A caller that stops early (the broker refuses a message) leaves that message and the rest of its batch due.
         """
         catalog, lease = self.engine.catalog, self.engine.settings.broker.visibility_timeout
-        while batch := catalog.run(lambda c: deliveries.take_due(c, limit=_BATCH, lease=lease)):
+        while batch := catalog.run(callers.WORKER, deliveries.take_due, limit=_BATCH, lease=lease):
             unsent = [row.id for row in batch]
             try:
                 for row in batch:
@@ -87,11 +76,21 @@ class Deliveries:
                     unsent.remove(row.id)
             finally:
                 if unsent:
-                    catalog.run(functools.partial(deliveries.put_back, ids=unsent))
+                    catalog.run(callers.WORKER, deliveries.put_back, unsent)
 
-    def forget(self, *, kept: timedelta) -> int:
+    def forget(self, *, kept: timedelta, caller: Caller) -> int:
         """Delete the counts of messages not delivered for ``kept``, and parked messages that were done after all."""
-        return self.engine.catalog.run(lambda connection: deliveries.forget(connection, kept=kept))
+        return self.engine.catalog.run(caller, deliveries.forget, kept=kept)
+
+
+def _park_message(connection: sa.Connection, sent: Sent, *, reason: str) -> None:
+    _tell(connection, deliveries.park(connection, _kept(sent), reason=reason), DeliveryParked, reason)
+
+
+def _keep_message(connection: sa.Connection, sent: Sent, *, reason: str) -> None:
+    row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
+    if row is not None and row.failures == 1:
+        _tell(connection, row, DeliveryWaits, reason)
 
 
 def _tell(

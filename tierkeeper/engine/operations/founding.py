@@ -1,10 +1,13 @@
 """Create a catalog with its tiers and policies, or upgrade it: `init`, and the start of an embedded catalog."""
 
+import sqlalchemy as sa
+
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import identity, migrate, partitions
+from tierkeeper.catalog import identity, migrate
 from tierkeeper.catalog.database import now as catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
+from tierkeeper.engine.operations.maintain import make_partitions
 from tierkeeper.engine.policies import in_force, recompute
 from tierkeeper.engine.trust import places
 from tierkeeper.stores.errors import StoreError
@@ -42,9 +45,13 @@ def start(engine: Engine, *, caller: Caller) -> list[str]:
 def _catalog(engine: Engine, caller: Caller) -> list[str]:
     made = migrate.upgrade(engine.settings.catalog.url or "")
     catalog = engine.catalog
-    made += catalog.run(lambda c: [f"partition {name}" for name in partitions.make_ahead(c, now=catalog_now(c))])
-    catalog.run(lambda c: identity.ensure(c, by=caller.actor, now=catalog_now(c)))
+    made += [f"partition {name}" for name in catalog.run(caller, make_partitions)]
+    catalog.run(caller, _ensure_identity, by=caller.actor)
     return made
+
+
+def _ensure_identity(connection: sa.Connection, *, by: str) -> None:
+    identity.ensure(connection, by=by, now=catalog_now(connection))
 
 
 def _places(engine: Engine, marked: places.Marked, *, caller: Caller) -> list[str]:
@@ -55,9 +62,13 @@ def _places(engine: Engine, marked: places.Marked, *, caller: Caller) -> list[st
         if not marked.refused:
             raise
     marked.check()
-    engine.catalog.run(lambda c: identity.found(c, by=caller.actor, now=catalog_now(c)))
+    engine.catalog.run(caller, _note_founding, by=caller.actor)
     engine.marks.refresh()
     return made
+
+
+def _note_founding(connection: sa.Connection, *, by: str) -> None:
+    identity.found(connection, by=by, now=catalog_now(connection))
 
 
 def _policies(engine: Engine) -> list[str]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from tierkeeper.base import callers
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import heartbeats, switches
@@ -38,7 +39,7 @@ PERCENTILES: Final = (50, 99)
 
 def canary(catalog: Database, through: Queue, *, sent_at: datetime | None) -> None:
     """Note that a canary came through a queue."""
-    catalog.run(lambda connection: heartbeats.canary(connection, through.value, sent_at=sent_at))
+    catalog.run(callers.WORKER, heartbeats.canary, through.value, sent_at=sent_at)
 
 
 def quiet(catalog: Database) -> timedelta | None:

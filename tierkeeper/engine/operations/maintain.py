@@ -1,8 +1,9 @@
 """Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
-import functools
 from datetime import timedelta
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
@@ -27,19 +28,24 @@ _COUNTED = timedelta(days=7)
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     """Run every housekeeping job once; idempotent."""
     with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
-        made = engine.catalog.run(lambda c: partitions.make_ahead(c, now=catalog_now(c)))
+        made = engine.catalog.run(caller, make_partitions)
         work.add({"partitions made": len(made)})
-        abandoned = engine.catalog.run(lambda c: runs.abandon_silent(c, silence=_SILENCE))
-        forgotten = engine.catalog.run(lambda c: runs.prune(c, kept=engine.settings.runs_kept))
+        abandoned = engine.catalog.run(caller, runs.abandon_silent, silence=_SILENCE)
+        forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
-        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED)})
-        work.add({"plans forgotten": stored.forget_old(engine)})
-        work.add({"uploads adopted": _adopt(engine)})
-        work.add({"uploads deleted": _delete_expired(engine)})
+        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})
+        work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
+        work.add({"uploads adopted": _adopt(engine, caller=caller)})
+        work.add({"uploads deleted": _delete_expired(engine, caller=caller)})
     return work.result()
 
 
-def _adopt(engine: Engine) -> int:
+def make_partitions(connection: sa.Connection) -> list[str]:
+    """Make the partitions that are needed from now on; return those made."""
+    return partitions.make_ahead(connection, now=catalog_now(connection))
+
+
+def _adopt(engine: Engine, *, caller: Caller) -> int:
     """Give a row to uploads that no task claimed within ``staging.ttl``, so that they expire like others; count them.
 
     A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
@@ -56,11 +62,11 @@ def _adopt(engine: Engine) -> int:
     finally:
         store.close()
     for start in range(0, len(unclaimed), _BATCH):
-        engine.catalog.run(functools.partial(staging.adopt, names=unclaimed[start : start + _BATCH]))
+        engine.catalog.run(caller, staging.adopt, unclaimed[start : start + _BATCH])
     return len(unclaimed)
 
 
-def _delete_expired(engine: Engine) -> int:
+def _delete_expired(engine: Engine, *, caller: Caller) -> int:
     """Delete expired uploads, claimed or adopted, that no kept message still needs; return how many."""
     deleted = 0
     store = sources.staging_store(engine.settings)
@@ -72,7 +78,7 @@ def _delete_expired(engine: Engine) -> int:
                 return deleted
             results = store.delete([ObjectKey(str(name)) for name in names])
             gone = [n for n, r in zip(names, results, strict=True) if r.state is DeleteState.DELETED]
-            engine.catalog.run(functools.partial(staging.forget, names=gone))
+            engine.catalog.run(caller, staging.forget, gone)
             deleted += len(gone)
             if len(gone) < len(names):
                 return deleted  # the store refused some: the next maintain tries again

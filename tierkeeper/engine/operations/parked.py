@@ -122,9 +122,11 @@ def _decided(
         of = {kind: [item for item in page if item.kind is kind] for kind in StuckKind}
         details: dict[UUID, str] = {}
         if chosen := [item.id for item in of[StuckKind.ARTIFACT]]:
-            details |= _artifacts_decided(engine, chosen, decision, caller=caller, dry_run=dry_run)
+            details |= engine.catalog.run(
+                caller, _decide_artifacts, engine, chosen, decision, caller=caller, dry_run=dry_run
+            )
         if chosen := [item.id for item in of[StuckKind.DELIVERY]]:
-            details |= _deliveries_decided(engine.catalog, chosen, decision, caller=caller, dry_run=dry_run)
+            details |= engine.catalog.run(caller, _decide_deliveries, chosen, decision, caller=caller, dry_run=dry_run)
         for item in page:
             outcome = decision if item.id in details else "gone"
             detail = details.get(item.id, "nobody waits for a decision any more")
@@ -134,59 +136,51 @@ def _decided(
     return results
 
 
-def _artifacts_decided(
-    engine: Engine, ids: Sequence[UUID], decision: str, *, caller: Caller, dry_run: bool
+def _decide_artifacts(
+    connection: sa.Connection, engine: Engine, ids: Sequence[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
     """Write the decision for the artifacts that are still parked; return the detail of each."""
-
-    def unit(connection: sa.Connection) -> dict[UUID, str]:
-        artifacts.lock_only(connection, ids)
-        schedule.lock(connection, ids)
-        rows = artifacts.load(connection, sorted(parked.still(connection, ids)))
-        moment = Moment.read(connection, engine)
-        now = moment.now
-        coming: list[schedule.Coming] = []
-        details: dict[UUID, str] = {}
-        for row in rows:
-            course = moment.decide(row)
-            due, step, details[row.id] = now, course.next_step, "due now"
-            if decision == "skipped":
-                if course.next_due is None or course.next_due <= now:
-                    details[row.id] = "until a verb, a policy edit or a damaged copy makes it due"
-                    continue
-                due, details[row.id] = course.next_due, f"until its next step, at {course.next_due:%Y-%m-%d %H:%M} UTC"
-            deletes = course.policy.name if course.deletes_at(due) else None
-            coming.append(schedule.Coming(row.id, row.tenant, due, step, deletes))
-        if dry_run:
-            return details
-        schedule.put(connection, coming)
-        parked.end(connection, details.keys() - {one.artifact for one in coming})
-        decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
-        record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, caller=caller)
+    artifacts.lock_only(connection, ids)
+    schedule.lock(connection, ids)
+    rows = artifacts.load(connection, sorted(parked.still(connection, ids)))
+    moment = Moment.read(connection, engine)
+    now = moment.now
+    coming: list[schedule.Coming] = []
+    details: dict[UUID, str] = {}
+    for row in rows:
+        course = moment.decide(row)
+        due, step, details[row.id] = now, course.next_step, "due now"
+        if decision == "skipped":
+            if course.next_due is None or course.next_due <= now:
+                details[row.id] = "until a verb, a policy edit or a damaged copy makes it due"
+                continue
+            due, details[row.id] = course.next_due, f"until its next step, at {course.next_due:%Y-%m-%d %H:%M} UTC"
+        deletes = course.policy.name if course.deletes_at(due) else None
+        coming.append(schedule.Coming(row.id, row.tenant, due, step, deletes))
+    if dry_run:
         return details
+    schedule.put(connection, coming)
+    parked.end(connection, details.keys() - {one.artifact for one in coming})
+    decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
+    record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, caller=caller)
+    return details
 
-    return engine.catalog.run(unit)
 
-
-def _deliveries_decided(
-    catalog: Database, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
+def _decide_deliveries(
+    connection: sa.Connection, ids: Collection[UUID], decision: str, *, caller: Caller, dry_run: bool
 ) -> dict[UUID, str]:
     detail = "sent again within a minute" if decision == "retried" else "kept, and not sent again by itself"
-
-    def unit(connection: sa.Connection) -> dict[UUID, str]:
-        stuck = [row for row in deliveries.lock(connection, ids) if _waits_for(row, decision)]
-        if stuck and not dry_run:
-            change = deliveries.retry if decision == "retried" else deliveries.skip
-            change(connection, [row.id for row in stuck], actor=caller.actor)
-            changed = deliveries.lock(connection, [row.id for row in stuck])
-            decided = DeliveryRetried if decision == "retried" else DeliverySkipped
-            lines = [
-                line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), caller=caller) for row in changed
-            ]
-            events.append(connection, lines, at=catalog_now(connection))
-        return {row.id: detail for row in stuck}
-
-    return catalog.run(unit)
+    stuck = [row for row in deliveries.lock(connection, ids) if _waits_for(row, decision)]
+    if stuck and not dry_run:
+        change = deliveries.retry if decision == "retried" else deliveries.skip
+        change(connection, [row.id for row in stuck], actor=caller.actor)
+        changed = deliveries.lock(connection, [row.id for row in stuck])
+        decided = DeliveryRetried if decision == "retried" else DeliverySkipped
+        lines = [
+            line(row, decided(after=DecidedMessage(task=row.task, detail=detail)), caller=caller) for row in changed
+        ]
+        events.append(connection, lines, at=catalog_now(connection))
+    return {row.id: detail for row in stuck}
 
 
 def _waits_for(row: DeliveryRow, decision: str) -> bool:

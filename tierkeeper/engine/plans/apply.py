@@ -10,7 +10,6 @@
 Deletions by policy go through the brake as in any run: applying a plan is no approval.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -61,7 +60,7 @@ def apply(
 def step_1_begin(catalog: Database, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
     """Return the run that applies the plan, None for a dry run. Raises PlanNotFound, PlanUnusable."""
     if not dry_run:
-        return catalog.run(lambda c: _begin(c, plan, caller=caller))
+        return catalog.run(caller, _begin, plan, caller=caller)
     with catalog.reading() as connection:
         _usable(connection, plans.load(connection, plan), plan)
     return None
@@ -77,7 +76,7 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, calle
     applied = [_told(item, rows, left, done, dry=work.run is None) for item in page]
     if work.run is not None and applied:
         outcomes = {item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ") for item in applied}
-        engine.catalog.run(functools.partial(plans.write_outcomes, plan=plan, outcomes=outcomes))
+        engine.catalog.run(caller, plans.write_outcomes, plan, outcomes)
     return applied
 
 

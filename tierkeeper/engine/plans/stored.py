@@ -101,34 +101,39 @@ def store(
     engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: Callable[[int], None] | None = None
 ) -> PlanView:
     """Make and store a plan for a later apply; after a crash it stays unfinished, and is forgotten like an old one."""
-
-    def begun(connection: sa.Connection) -> UUID:
-        moment = Moment.read(connection, engine)
-        active = {policy.name: policy.version for policy in moment.policies}
-        candidates = [{**document.to_document(p), "version": p.version} for p in view.candidates]
-        return plans.begin(
-            connection,
-            as_of=view.as_of or moment.now,
-            policies={"active": active, "candidates": candidates},
-            arguments={"tenant": view.tenant},
-            by=caller.actor,
-            now=moment.now,
-            expires=expires,
-        )
-
-    identity = engine.catalog.run(begun)
+    identity = engine.catalog.run(caller, _begin_plan, engine, view, by=caller.actor, expires=expires)
     summary = Summary()
     rows: list[plans.NewItem] = []
     for item in summed(engine, view, summary):
         rows.append(_row(item))
         if len(rows) == _BATCH:
-            _write(engine.catalog, identity, rows)
+            _write(engine.catalog, identity, rows, caller=caller)
             rows = []
             if progress is not None:
                 progress(_BATCH)
-    _write(engine.catalog, identity, rows)
-    engine.catalog.run(lambda c: plans.finish(c, identity, summary=summary.told(c, engine, view)))
+    _write(engine.catalog, identity, rows, caller=caller)
+    engine.catalog.run(caller, _finish_plan, engine, identity, view, summary)
     return shown(engine.catalog, identity)
+
+
+def _begin_plan(connection: sa.Connection, engine: Engine, view: View, *, by: str, expires: timedelta) -> UUID:
+    """Record a plan with the policies that it is made with; return its id."""
+    moment = Moment.read(connection, engine)
+    active = {policy.name: policy.version for policy in moment.policies}
+    candidates = [{**document.to_document(p), "version": p.version} for p in view.candidates]
+    return plans.begin(
+        connection,
+        as_of=view.as_of or moment.now,
+        policies={"active": active, "candidates": candidates},
+        arguments={"tenant": view.tenant},
+        by=by,
+        now=moment.now,
+        expires=expires,
+    )
+
+
+def _finish_plan(connection: sa.Connection, engine: Engine, identity: UUID, view: View, summary: Summary) -> None:
+    plans.finish(connection, identity, summary=summary.told(connection, engine, view))
 
 
 def shown(catalog: Database, identity: UUID) -> PlanView:
@@ -140,17 +145,17 @@ def shown(catalog: Database, identity: UUID) -> PlanView:
     return found.view
 
 
-def forget_old(engine: Engine) -> int:
+def forget_old(engine: Engine, *, caller: Caller) -> int:
     """Delete plans that expired longer ago than runs are kept (setting ``runs_kept``); return how many."""
     kept = engine.settings.runs_kept
-    while engine.catalog.run(lambda c: plans.forget_items(c, kept=kept, limit=_BATCH)) == _BATCH:
+    while engine.catalog.run(caller, plans.forget_items, kept=kept, limit=_BATCH) == _BATCH:
         pass
-    return engine.catalog.run(lambda c: plans.forget(c, kept=kept))
+    return engine.catalog.run(caller, plans.forget, kept=kept)
 
 
-def _write(catalog: Database, identity: UUID, rows: list[plans.NewItem]) -> None:
+def _write(catalog: Database, identity: UUID, rows: list[plans.NewItem], *, caller: Caller) -> None:
     if rows:
-        catalog.run(lambda c: plans.add(c, identity, rows))
+        catalog.run(caller, plans.add, identity, rows)
 
 
 def _row(item: PlanItem) -> plans.NewItem:
