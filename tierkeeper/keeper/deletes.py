@@ -24,10 +24,10 @@ class Deletes:
 
     def switch(self, *, enabled: bool, caller: Caller, reason: str) -> DeletesView:
         """Enable or disable the physical deletes of collect and reconcile."""
-
-        def unit(connection: sa.Connection) -> None:
-            now = catalog_now(connection)
-            switches.set_deletes(connection, enabled=enabled, by=caller.actor, reason=reason, now=now)
-
-        self.engine.catalog.run(unit)
+        self.engine.catalog.run(caller, _switch_deletes, enabled=enabled, by=caller.actor, reason=reason)
         return self.show()
+
+
+def _switch_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str) -> None:
+    now = catalog_now(connection)
+    switches.set_deletes(connection, enabled=enabled, by=by, reason=reason, now=now)
