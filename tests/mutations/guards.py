@@ -277,7 +277,7 @@ _WORK = (
             Edit("tierkeeper/engine/run_life.py", "            self._heard = time.monotonic()\n", "            pass\n"),
             Edit(
                 "tierkeeper/engine/run_life.py",
-                "            self._catalog.run(partial(runs.add, run=self.run, counts={}))\n",
+                "            self._catalog.run(self._caller, runs.add, self.run, counts={})\n",
                 "",
             ),
         ),

@@ -263,8 +263,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/engine/trust/places.py",
-                "        if current.tiers.get(tier) not in",
-                "        if None not in",
+                "    if current.tiers.get(tier) not in",
+                "    if None not in",
             ),
         ),
         (f"{_PLACES}test_of_two_inits_of_an_upgrade_one_marks",),

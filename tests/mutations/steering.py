@@ -71,8 +71,8 @@ _RECONCILE = (
         (
             Edit(
                 ACT,
-                "        if refused is not None:\n            raise DeletesDisabled",
-                "        if False:\n            raise DeletesDisabled",
+                "    if refused is not None:\n        raise DeletesDisabled",
+                "    if False:\n        raise DeletesDisabled",
             ),
         ),
         (f"{ORPHANS}test_deletes_that_are_switched_off",),
@@ -102,7 +102,7 @@ _RESTORED = (
         "epoch",
         "reconcile deletes by a restored catalog",
         (
-            Edit(ACT, "        epoch.require_trusted(connection)\n", ""),
+            Edit(ACT, "    epoch.require_trusted(connection)\n", ""),
             Edit(
                 "tierkeeper/engine/reconcile/reconcile.py",
                 "        if restored is not None:\n",

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -37,13 +36,20 @@ class Job:
     ``run``: its id; None for a dry run, and before the run has begun.
     """
 
-    def __init__(self, catalog: Database, *, run: UUID | None = None, begin: Callable[[], UUID] | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Database,
+        *,
+        caller: Caller,
+        run: UUID | None = None,
+        begin: Callable[[], UUID] | None = None,
+    ) -> None:
         self.run = run
         self.counts: Counter[str] = Counter()
         self.bytes = 0
         self.errors = 0
         self.failures: list[ItemError] = []
-        self._catalog, self._begin = catalog, begin
+        self._catalog, self._caller, self._begin = catalog, caller, begin
         self._heard = time.monotonic()
 
     def begin(self) -> UUID | None:
@@ -63,15 +69,8 @@ class Job:
     ) -> None:
         """Add what a batch did, ``size`` in bytes. ``also`` is called in the same transaction."""
         done = {what: number for what, number in counts.items() if number}
-
-        def unit(connection: sa.Connection) -> None:
-            if self.run is not None:
-                runs.add(connection, self.run, counts=done, size=size, errors=errors)
-            if also is not None:
-                also(connection)
-
         if self.run is not None or also is not None:
-            self._catalog.run(unit)
+            self._catalog.run(self._caller, _add, self.run, counts=done, size=size, errors=errors, also=also)
         self.counts.update(done)
         self.bytes += size
         self.errors += errors
@@ -80,7 +79,7 @@ class Job:
     def heard(self) -> None:
         """Record a sign of progress, at most once a second: a run without one is taken for dead."""
         if self.run is not None and time.monotonic() - self._heard >= _HEARD_SECONDS:
-            self._catalog.run(partial(runs.add, run=self.run, counts={}))
+            self._catalog.run(self._caller, runs.add, self.run, counts={})
             self._heard = time.monotonic()
 
     def moved(self, progress: Callable[[int], None] | None) -> Callable[[int], None]:
@@ -100,16 +99,31 @@ class Job:
     def finish(self) -> None:
         """End the run as ``done``, unless it has ended already."""
         if self.run is not None:
-            self._catalog.run(partial(runs.finish, run=self.run))
+            self._catalog.run(self._caller, runs.finish, self.run)
 
     def fail(self, error: BaseException) -> None:
         """End the run as ``failed`` because of ``error``, unless it has ended already. Never raises."""
         if self.run is None:
             return
         try:
-            self._catalog.run(partial(runs.fail, run=self.run, reason=_reason(error)))
+            self._catalog.run(self._caller, runs.fail, self.run, reason=_reason(error))
         except Exception as unwritten:  # noqa: BLE001  the caller raises the error that ended the work
             _log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
+
+
+def _add(
+    connection: sa.Connection,
+    run: UUID | None,
+    *,
+    counts: Mapping[str, int],
+    size: int,
+    errors: int,
+    also: Callable[[sa.Connection], None] | None,
+) -> None:
+    if run is not None:
+        runs.add(connection, run, counts=counts, size=size, errors=errors)
+    if also is not None:
+        also(connection)
 
 
 @contextmanager
@@ -125,9 +139,9 @@ def running(
     """Work in the block as a new run, which ends with it; ``lazily``: it begins when the block calls ``Job.begin``."""
 
     def begin() -> UUID:
-        return catalog.run(partial(runs.begin, kind=kind, actor=caller.actor, arguments=arguments))
+        return catalog.run(caller, runs.begin, kind, actor=caller.actor, arguments=arguments)
 
-    job = Job(catalog, begin=None if dry_run else begin)
+    job = Job(catalog, caller=caller, begin=None if dry_run else begin)
     if not lazily:
         job.begin()
     with _failing(job):
@@ -136,9 +150,9 @@ def running(
 
 
 @contextmanager
-def joined(catalog: Database, run: UUID | None) -> Iterator[Job]:
+def joined(catalog: Database, run: UUID | None, *, caller: Caller) -> Iterator[Job]:
     """Work in the block for a run begun earlier, None for a dry run. The block ends it itself; an error fails it."""
-    job = Job(catalog, run=run)
+    job = Job(catalog, caller=caller, run=run)
     with _failing(job):
         yield job
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import blobs
@@ -22,7 +23,7 @@ def content(house: House) -> Content:
 
 def taken(house: House, *contents: Content) -> dict[tuple[str, bytes], UUID]:
     """Take these rows in a transaction of their own."""
-    return house.keeper.engine.catalog.run(lambda c: blobs.take(c, contents))
+    return house.keeper.engine.catalog.run(TESTER, blobs.take, contents)
 
 
 def test_what_is_there_is_locked_and_not_written(house: House, content: Content) -> None:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from support import services
+from support.callers import TESTER
 from support.house import House
 from support.ports import free_ports
 from support.proxy import in_front_of
@@ -33,7 +34,7 @@ def test_a_deadlock_is_run_again(house: House) -> None:
                 if index == 0 and len(tries) <= 2:
                     both_have_one.wait()
 
-        house.keeper.engine.catalog.run(unit)
+        house.keeper.engine.catalog.run(TESTER, unit)
 
     threads = [threading.Thread(target=crossing, args=(order,)) for order in (ids, ids[::-1])]
     for thread in threads:
@@ -54,7 +55,7 @@ def test_a_killed_connection_is_run_again(house: House) -> None:
             house.sql("SELECT pg_terminate_backend(:pid)", pid=pid)
         return int(connection.execute(sa.text("SELECT 42")).scalar_one())
 
-    assert house.keeper.engine.catalog.run(unit) == 42
+    assert house.keeper.engine.catalog.run(TESTER, unit) == 42
     assert len(tries) == 2
 
 
@@ -70,7 +71,7 @@ def test_a_copy_that_the_server_ends(house: House) -> None:
 
     catalog = house.keeper.engine.catalog
     with pytest.raises(CatalogUnavailable, match="statement timeout"):
-        catalog.run(copied)
+        catalog.run(TESTER, copied)
     with pytest.raises(CatalogUnavailable, match="statement timeout"), catalog.reading() as connection:
         copied(connection)
 
@@ -94,7 +95,7 @@ def test_its_clock_moves_within_a_transaction(house: House) -> None:
         connection.execute(sa.text("SELECT pg_sleep(0.01)"))
         return first, now(connection)
 
-    first, second = house.keeper.engine.catalog.run(unit)
+    first, second = house.keeper.engine.catalog.run(TESTER, unit)
     assert second - first >= timedelta(milliseconds=10)
     assert first.utcoffset() == timedelta(0)
     assert abs(first - datetime.now(UTC)) < timedelta(minutes=1)
@@ -139,7 +140,7 @@ def test_a_transaction_that_says_nothing_frees_its_rows(house: House) -> None:
     try:
         with stopped.engine.connect() as connection:
             connection.execute(lock, {"id": house.show("a").id})
-            house.keeper.engine.catalog.run(lambda other: other.execute(lock, {"id": house.show("a").id}))
+            house.keeper.engine.catalog.run(TESTER, lambda other: other.execute(lock, {"id": house.show("a").id}))
             connection.invalidate()
     finally:
         stopped.close()
@@ -158,7 +159,7 @@ def test_a_transaction_that_was_stopped_is_run_again(house: House) -> None:
         return now(connection)
 
     try:
-        assert impatient.run(unit)
+        assert impatient.run(TESTER, unit)
     finally:
         impatient.close()
     assert len(tries) == 2
@@ -174,7 +175,7 @@ def test_a_lock_is_not_waited_for_for_ever(house: House) -> None:
         with house.keeper.engine.catalog.engine.begin() as connection:
             connection.execute(lock, {"id": house.show("a").id})
             with pytest.raises(CatalogUnavailable, match="lock timeout"):
-                hurried.run(lambda other: other.execute(lock, {"id": house.show("a").id}))
+                hurried.run(TESTER, lambda other: other.execute(lock, {"id": house.show("a").id}))
     finally:
         hurried.close()
 

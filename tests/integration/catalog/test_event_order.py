@@ -216,7 +216,7 @@ def test_a_dump_keeps_the_order(house: House) -> None:
         dumps.load_events(connection, older, io.BytesIO("\n".join([*cut, ""]).encode()))
         return kept
 
-    kept = engine.catalog.run(load)
+    kept = engine.catalog.run(TESTER, load)
     assert [str(event.position).split(".")[1:] for event in kept] == [str(e.position).split(".")[1:] for e in before]
     assert {str(event.position).split(".")[0] for event in kept} == {"42-1"}
     loaded = read(house, None)

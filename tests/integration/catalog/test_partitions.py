@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import partitions
@@ -16,7 +17,7 @@ LINE = (
 
 def make(house: House, now: datetime) -> list[str]:
     """Make the partitions as of a time."""
-    return house.keeper.engine.catalog.run(lambda c: partitions.make_ahead(c, now=now))
+    return house.keeper.engine.catalog.run(TESTER, partitions.make_ahead, now=now)
 
 
 def test_they_are_made_ahead(house: House) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 from models import Artifact, Event
@@ -22,7 +23,7 @@ def _written(house: House, *batches: list[dict[str, Any]]) -> list[sa.Row[Any]]:
         for rows in batches:
             recordset.insert(connection, Event, rows)
 
-    house.keeper.engine.catalog.run(unit)
+    house.keeper.engine.catalog.run(TESTER, unit)
     return house.sql("SELECT * FROM events WHERE type = 'told'")
 
 
@@ -50,5 +51,5 @@ def test_rows_of_different_columns_are_refused(house: House) -> None:
     (row,) = house.sql("SELECT id FROM artifacts")
     with pytest.raises(ValueError, match="not_before"):
         house.keeper.engine.catalog.run(
-            lambda c: recordset.update(c, Artifact, [{"id": row.id, "not_before": None}, {"id": uuid4()}])
+            TESTER, recordset.update, Artifact, [{"id": row.id, "not_before": None}, {"id": uuid4()}]
         )

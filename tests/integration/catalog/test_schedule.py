@@ -27,7 +27,7 @@ def many(house: House) -> House:
 def claim(house: House, *, limit: int, lease: float = 60, tenant: str | None = None) -> list[schedule.Claimed]:
     """Claim a batch with a token of its own."""
     return house.keeper.engine.catalog.run(
-        lambda c: schedule.claim(c, token=uuid4(), now=now(c), lease_seconds=lease, limit=limit, tenant=tenant)
+        TESTER, lambda c: schedule.claim(c, token=uuid4(), now=now(c), lease_seconds=lease, limit=limit, tenant=tenant)
     )
 
 
@@ -70,10 +70,12 @@ def test_a_renewed_lease_lasts(many: House) -> None:
     """Only the holder's token renews a lease."""
     token = uuid4()
     database = many.keeper.engine.catalog
-    batch = database.run(lambda c: schedule.claim(c, token=token, now=now(c), lease_seconds=60, limit=10, tenant=None))
+    batch = database.run(
+        TESTER, lambda c: schedule.claim(c, token=token, now=now(c), lease_seconds=60, limit=10, tenant=None)
+    )
     ids = [c.artifact for c in batch]
-    assert database.run(lambda c: schedule.renew(c, ids, token=uuid4(), lease_seconds=3600)) == 0
-    assert database.run(lambda c: schedule.renew(c, ids, token=token, lease_seconds=3600)) == 10
+    assert database.run(TESTER, schedule.renew, ids, token=uuid4(), lease_seconds=3600) == 0
+    assert database.run(TESTER, schedule.renew, ids, token=token, lease_seconds=3600) == 10
     many.pass_time(timedelta(minutes=30))
     assert not {c.artifact for c in claim(many, limit=1000)} & set(ids)
 

@@ -179,7 +179,7 @@ def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
 
     def end(run: UUID | None) -> None:
         assert run is not None
-        catalog.run(lambda c: runs.finish(c, run, RunState.ABANDONED))
+        catalog.run(TESTER, runs.finish, run, RunState.ABANDONED)
 
     with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
         end(work.run)
@@ -227,9 +227,9 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
     with run_life.running(catalog, RunKind.DUMP, caller=TESTER) as work:
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
         work.heard()
-        assert catalog.run(lambda c: runs.abandon_silent(c, silence=timedelta(hours=1))) == 0
+        assert catalog.run(TESTER, runs.abandon_silent, silence=timedelta(hours=1)) == 0
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
-        assert catalog.run(lambda c: runs.abandon_silent(c, silence=timedelta(hours=1))) == 1
+        assert catalog.run(TESTER, runs.abandon_silent, silence=timedelta(hours=1)) == 1
 
 
 def test_a_catalog_that_is_away_is_told_as_such(house: House) -> None:

@@ -1,6 +1,7 @@
 """The message tierkeeper.reconcile on a real worker: it is done once, however often it is delivered."""
 
 from integration.tasks.installation import Installation, wait_until
+from support.callers import TESTER
 from support.processes import LocalProcess
 
 from tierkeeper.base.states import RunKind, RunState
@@ -17,10 +18,10 @@ def test_a_worker_reconciles(worker: LocalProcess, client: TierkeeperClient, ins
     wait_until(lambda: [run.state for run in keeper.runs.latest(kind=RunKind.RECONCILE)] == [RunState.DONE])
     (done,) = keeper.runs.latest(kind=RunKind.RECONCILE)
     assert (done.counts["listed"], done.errors, done.actor) == (1, 0, "reporting")
-    working = keeper.engine.catalog.run(lambda c: runs.begin(c, RunKind.RECONCILE, actor="another"))
+    working = keeper.engine.catalog.run(TESTER, runs.begin, RunKind.RECONCILE, actor="another")
     client.send(TaskName.RECONCILE)
     wait_until(lambda: worker.logs().count(b"task done") >= 3)
     assert {run.id for run in keeper.runs.latest(kind=RunKind.RECONCILE)} == {done.id, working}
-    keeper.engine.catalog.run(lambda c: runs.finish(c, working))
+    keeper.engine.catalog.run(TESTER, runs.finish, working)
     client.send(TaskName.RECONCILE)
     wait_until(lambda: [r.state for r in keeper.runs.latest(kind=RunKind.RECONCILE)] == [RunState.DONE] * 3)

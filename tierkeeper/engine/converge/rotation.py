@@ -77,7 +77,7 @@ def converge_due(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
     state, kind, tenant, actor = found
-    with run_life.joined(engine.catalog, run) as work:
+    with run_life.joined(engine.catalog, run, caller=Caller(actor)) as work:
         if state is not RunState.RUNNING:
             return work.result()
         while not over(deadline):

@@ -47,7 +47,7 @@ def apply(
 ) -> Iterator[AppliedItem]:
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)
-    with run_life.joined(engine.catalog, run) as work:
+    with run_life.joined(engine.catalog, run, caller=caller) as work:
         after = UUID(int=0)
         while page := step_2_converge(engine, plan, work, after=after, caller=caller):
             after = page[-1].artifact

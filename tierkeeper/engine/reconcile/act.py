@@ -96,7 +96,7 @@ def delete_orphans(
         after: Orphan | None = None
         while ripe := _ripe(engine.catalog, look, after):
             after = ripe[-1]
-            going = mark(engine.catalog, look.tier, ripe)
+            going = mark(engine.catalog, look.tier, ripe, caller=caller)
             deleted = delete(engine, look.tier, going)
             counts["orphans deleted"] += forget(engine.catalog, look.tier, deleted, caller=caller, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
@@ -116,25 +116,25 @@ def forget_gone(catalog: Database, look: Look, *, caller: Caller, run: UUID | No
             return count
 
 
-def mark(catalog: Database, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+def mark(catalog: Database, tier: str, orphans: Sequence[Orphan], *, caller: Caller) -> list[Orphan]:
     """Look up each orphan again and return those to be deleted; forget those that have a placement.
 
     Raises DeletesDisabled and CatalogRestored.
     """
+    return catalog.run(caller, _decide_deletes, tier, orphans)
 
-    def unit(connection: sa.Connection) -> list[Orphan]:
-        refused = switches.deletes_refused(connection)
-        if refused is not None:
-            raise DeletesDisabled(reason=refused)
-        epoch.require_trusted(connection)
-        locked = quarantine.lock(connection, tier, orphans)
-        copies = inventory.at(connection, tier, {orphan.location for orphan in locked})
-        going = [orphan for orphan in locked if _without_placement(orphan, copies.get(orphan.location))]
-        quarantine.forget(connection, tier, [orphan for orphan in locked if orphan not in going])
-        quarantine.decide(connection, tier, going, now=catalog_now(connection))
-        return going
 
-    return catalog.run(unit)
+def _decide_deletes(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+    refused = switches.deletes_refused(connection)
+    if refused is not None:
+        raise DeletesDisabled(reason=refused)
+    epoch.require_trusted(connection)
+    locked = quarantine.lock(connection, tier, orphans)
+    copies = inventory.at(connection, tier, {orphan.location for orphan in locked})
+    going = [orphan for orphan in locked if _without_placement(orphan, copies.get(orphan.location))]
+    quarantine.forget(connection, tier, [orphan for orphan in locked if orphan not in going])
+    quarantine.decide(connection, tier, going, now=catalog_now(connection))
+    return going
 
 
 def delete(engine: Engine, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
@@ -159,15 +159,17 @@ def forget(catalog: Database, tier: str, orphans: Sequence[Orphan], *, caller: C
     """Delete the rows of these orphans, with an event for each whose deletion was decided; return how many."""
     if not orphans:
         return 0
+    return catalog.run(caller, _forget, tier, orphans, caller=caller, run=run)
 
-    def unit(connection: sa.Connection) -> int:
-        now = catalog_now(connection)
-        forgotten = quarantine.forget(connection, tier, orphans)
-        ends = [orphan for orphan in forgotten if orphan.deleting_at is not None]
-        events.append(connection, [_deleted(orphan, caller=caller, run=run) for orphan in ends], at=now)
-        return len(forgotten)
 
-    return catalog.run(unit)
+def _forget(
+    connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None
+) -> int:
+    now = catalog_now(connection)
+    forgotten = quarantine.forget(connection, tier, orphans)
+    ends = [orphan for orphan in forgotten if orphan.deleting_at is not None]
+    events.append(connection, [_deleted(orphan, caller=caller, run=run) for orphan in ends], at=now)
+    return len(forgotten)
 
 
 def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:

@@ -19,7 +19,10 @@ from itertools import islice
 from typing import TextIO
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from tierkeeper.audit.kinds import EventType
+from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import Clocks, clocks
@@ -68,12 +71,13 @@ class Look:
         engine: Engine,
         tier: str,
         *,
+        caller: Caller,
         limits: ReconcileLimits,
         record: bool,
         found: Callable[[Finding], None],
         progress: Callable[[int], None],
     ) -> None:
-        self._engine, self.tier, self._limits = engine, tier, limits
+        self._engine, self.tier, self._caller, self._limits = engine, tier, caller, limits
         self._record, self._tell, self._progress = record, found, progress
         self._store = engine.store(tier)
         self._bad: TextIO = tempfile.TemporaryFile("w+", prefix="tierkeeper-")  # noqa: SIM115  see close
@@ -240,9 +244,7 @@ class Look:
         if not self._record:
             with self._engine.catalog.reading() as connection:
                 return quarantine.known(connection, self.tier, orphans)
-        return self._engine.catalog.run(
-            lambda connection: quarantine.sighted(connection, self.tier, orphans, now=clocks(connection))
-        )
+        return self._engine.catalog.run(self._caller, _note_sighted, self.tier, orphans)
 
     # -- the catalog against the listing
 
@@ -374,6 +376,12 @@ class Look:
     def _add(self, finding: Finding) -> None:
         self._found[finding.kind] += 1
         self._tell(finding)
+
+
+def _note_sighted(
+    connection: sa.Connection, tier: str, orphans: Sequence[Sighting]
+) -> dict[tuple[str, str | None], datetime]:
+    return quarantine.sighted(connection, tier, orphans, now=clocks(connection))
 
 
 def _key(each: Stored) -> ObjectKey:

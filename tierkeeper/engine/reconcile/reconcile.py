@@ -10,7 +10,6 @@ A dry run does the same without the quarantine and the acting. A crash leaves a 
 one; in both cases what was reported and deleted so far stays, and the next reconcile looks at everything again.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -108,6 +107,7 @@ class _Sweep:
         return Look(
             self.engine,
             tier,
+            caller=self.caller,
             limits=self._limits,
             record=not self.dry_run,
             found=self._note,
@@ -157,7 +157,7 @@ class _Sweep:
         """End approved runs, as an approval is good for one reconcile, and waiting ones that need none any more."""
         for run in waiting:
             if set(run.arguments["findings"]) <= set(answered):
-                self.engine.catalog.run(functools.partial(runs.used, run=run.id))
+                self.engine.catalog.run(self.caller, runs.used, run.id)
 
     def _act(self, looks: Sequence[Look], counts: Counter[str]) -> str | None:
         """Repair copies and delete orphans; return why not all of it was done, None if it was."""
@@ -198,22 +198,9 @@ class _Sweep:
         findings = {one.tier: one.differences for one in seen if one.differences}
         samples = [f"{f.kind}: {f.tier}/{f.location}: {f.reason}" for f in self._samples]
         stopped = StoppedReconcile(reason=reason, findings=findings, samples=samples)
-        told = stopped.as_json()
-
-        def unit(connection: sa.Connection) -> UUID:
-            found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
-            runs.add(connection, run, counts=+counts, errors=errors)
-            if found and found[0].id != run and runs.tell(connection, found[0].id, counts=+counts, arguments=told):
-                runs.finish(connection, run)
-                return found[0].id
-            if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
-                runs.tell(connection, run, counts=+counts, arguments=told)
-                payload = RunBraked(after=stopped)
-                line = events.Line(subject=run, revision=1, payload=payload, actor=self.caller.actor, run=run)
-                events.append(connection, [line], at=catalog_now(connection))
-            return run
-
-        self._run = self.engine.catalog.run(unit)
+        self._run = self.engine.catalog.run(
+            self.caller, _await_approval, run, stopped, counts=+counts, errors=errors, caller=self.caller
+        )
         _log.error("reconcile stopped itself", run=str(self._run), reason=reason)
 
     def _result(
@@ -239,6 +226,30 @@ class _Sweep:
             self._samples.append(finding)
         if self._found is not None:
             self._found(finding)
+
+
+def _await_approval(
+    connection: sa.Connection,
+    run: UUID,
+    stopped: StoppedReconcile,
+    *,
+    counts: Mapping[str, int],
+    errors: int,
+    caller: Caller,
+) -> UUID:
+    """Make the run await approval, or end it and give its numbers to one that waits; return the one that waits."""
+    told = stopped.as_json()
+    found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
+    runs.add(connection, run, counts=counts, errors=errors)
+    if found and found[0].id != run and runs.tell(connection, found[0].id, counts=counts, arguments=told):
+        runs.finish(connection, run)
+        return found[0].id
+    if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
+        runs.tell(connection, run, counts=counts, arguments=told)
+        payload = RunBraked(after=stopped)
+        line = events.Line(subject=run, revision=1, payload=payload, actor=caller.actor, run=run)
+        events.append(connection, [line], at=catalog_now(connection))
+    return run
 
 
 def _counts(seen: Sequence[TierFindings]) -> Counter[str]:

@@ -8,7 +8,7 @@ to them again.
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -86,18 +86,19 @@ def _accept(
         counts = stocktake.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
     with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
-        engine.catalog.run(placements.forget_misses)  # misses noted in another state of the catalog do not count (R20)
-        intents = _forget_intents(engine)
+        # misses noted in another state of the catalog do not count (R20)
+        engine.catalog.run(caller, placements.forget_misses)
+        intents = _forget_intents(engine, caller=caller)
         counts = stocktake.take_stock(
             engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
         )
-        raised = engine.catalog.run(partial(_accepted, line=line, highest=highest, caller=caller, reason=reason))
+        raised = engine.catalog.run(caller, _accepted, line=line, highest=highest, caller=caller, reason=reason)
         epoch.write_twin(engine, raised)
         work.add(counts)
     return Acceptance(doubt, raised.number, counts)
 
 
-def _forget_intents(engine: Engine) -> list[Intent]:
+def _forget_intents(engine: Engine, *, caller: Caller) -> list[Intent]:
     """Drop and return the intents that came with the older catalog: collect would delete their bytes as stale.
 
     Their copies may have been committed since, and the sources collected; then the stores have the bytes, and these are
@@ -112,16 +113,16 @@ def _forget_intents(engine: Engine) -> list[Intent]:
             if not rebuilding.intents_at_work(connection, before=before):
                 break
         time.sleep(1)
+    return engine.catalog.run(caller, _drop_ended_intents, before=before)
 
-    def unit(connection: sa.Connection) -> list[Intent]:
-        ended = rebuilding.ended_intents(connection, before=before)
-        touched = {intent.blob for intent in ended}
-        blobs.lock(connection, touched)
-        dropped = rebuilding.drop_intents(connection, [intent.id for intent in ended])
-        blobs.drop_unused(connection, touched)
-        return dropped
 
-    return engine.catalog.run(unit)
+def _drop_ended_intents(connection: sa.Connection, *, before: datetime) -> list[Intent]:
+    ended = rebuilding.ended_intents(connection, before=before)
+    touched = {intent.blob for intent in ended}
+    blobs.lock(connection, touched)
+    dropped = rebuilding.drop_intents(connection, [intent.id for intent in ended])
+    blobs.drop_unused(connection, touched)
+    return dropped
 
 
 def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, caller: Caller, reason: str) -> Epoch:
@@ -149,7 +150,7 @@ def approve(catalog: Database, *, caller: Caller, reason: str, dry_run: bool = F
             return
         after = ids[-1]
         if not dry_run:
-            catalog.run(partial(_release, ids=ids, caller=caller, reason=reason))
+            catalog.run(caller, _release, ids=ids, caller=caller, reason=reason)
         yield from (Approved(row.ref, f"held since it was rebuilt, of {row.created_at:%Y-%m-%d}") for row in rows)
 
 

@@ -92,20 +92,19 @@ def adopt(
             if found in {Adoption.UNKNOWN, Adoption.DAMAGED}:
                 aside.append(one)
             continue
-        unit = functools.partial(_take, engine=engine, one=one, found=found, caller=caller, run=run)
         if dry_run:
             with engine.catalog.reading() as connection, connection.begin() as transaction:
-                done.append(unit(connection))
+                done.append(_take(connection, engine=engine, one=one, found=found, caller=caller, run=run))
                 transaction.rollback()
             continue
         try:
-            done.append(engine.catalog.run(unit))
+            done.append(engine.catalog.run(caller, _take, engine=engine, one=one, found=found, caller=caller, run=run))
         except sa.exc.DataError:  # its description does not fit a row; the other objects are not affected
             _log.exception("an object cannot be taken over", tier=one.tier, location=one.location)
             done.append(Adopted(one, Adoption.UNKNOWN))
             aside.append(one)
     if aside and not dry_run:
-        engine.catalog.run(functools.partial(note, objects=aside, event=BytesLeftAside, caller=caller, run=run))
+        engine.catalog.run(caller, note, objects=aside, event=BytesLeftAside, caller=caller, run=run)
     return done
 
 

@@ -19,7 +19,7 @@ import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -156,31 +156,32 @@ def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
 
 def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller) -> list[Intent]:
     """Load the dump, its identity and its epoch; return the intents that were open when the dump was taken."""
-    highest, manifest = max(epoch.twins(engine), default=0), base.manifest
+    highest = max(epoch.twins(engine), default=0)
+    return engine.catalog.run(caller, _load, base, fetched, highest=highest, grace=engine.grace, caller=caller)
 
-    def unit(connection: sa.Connection) -> list[Intent]:
-        epochs.lock(connection)
-        if _unfinished(connection):
-            return []  # an earlier try of this transaction, whose reply was lost
-        if manifest is not None:
-            dumps.clear(connection)
-            for name, columns, file in fetched.tables:
-                dumps.load(connection, name, columns, _unpacked(file))
-            for file in fetched.events:
-                dumps.load_events(connection, manifest.event_columns, _unpacked(file))
-        now = catalog_now(connection)
-        _take_over(connection, manifest, base.heritage, caller=caller, now=now)
-        intents = rebuilding.settle(connection, now=now, later=now + engine.grace)
-        placements.forget_misses(connection)
-        number = max(highest, epochs.standing(connection).epoch.number) + 1
-        raised = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
-        epochs.raise_to(connection, raised, by=caller.actor, reason="a rebuild", now=now)
-        epochs.set_trust(
-            connection, epochs.REBUILDING, by=caller.actor, reason=_UNFINISHED, now=now, event=RebuildBegun
-        )
-        return intents
 
-    return engine.catalog.run(unit)
+def _load(
+    connection: sa.Connection, base: Base, fetched: Fetched, *, highest: int, grace: timedelta, caller: Caller
+) -> list[Intent]:
+    manifest = base.manifest
+    epochs.lock(connection)
+    if _unfinished(connection):
+        return []  # an earlier try of this transaction, whose reply was lost
+    if manifest is not None:
+        dumps.clear(connection)
+        for name, columns, file in fetched.tables:
+            dumps.load(connection, name, columns, _unpacked(file))
+        for file in fetched.events:
+            dumps.load_events(connection, manifest.event_columns, _unpacked(file))
+    now = catalog_now(connection)
+    _take_over(connection, manifest, base.heritage, caller=caller, now=now)
+    intents = rebuilding.settle(connection, now=now, later=now + grace)
+    placements.forget_misses(connection)
+    number = max(highest, epochs.standing(connection).epoch.number) + 1
+    raised = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
+    epochs.raise_to(connection, raised, by=caller.actor, reason="a rebuild", now=now)
+    epochs.set_trust(connection, epochs.REBUILDING, by=caller.actor, reason=_UNFINISHED, now=now, event=RebuildBegun)
+    return intents
 
 
 def _take_over(
@@ -219,14 +220,14 @@ def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
     places.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
     reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
+    epoch.write_twin(engine, engine.catalog.run(caller, _set_rebuilt, reason=reason, caller=caller))
 
-    def unit(connection: sa.Connection) -> Epoch:
-        epochs.lock(connection)
-        now = catalog_now(connection)
-        epochs.set_trust(connection, epochs.RESTORED, by=caller.actor, reason=reason, now=now, event=CatalogRebuilt)
-        return epochs.standing(connection).epoch
 
-    epoch.write_twin(engine, engine.catalog.run(unit))
+def _set_rebuilt(connection: sa.Connection, *, reason: str, caller: Caller) -> Epoch:
+    epochs.lock(connection)
+    now = catalog_now(connection)
+    epochs.set_trust(connection, epochs.RESTORED, by=caller.actor, reason=reason, now=now, event=CatalogRebuilt)
+    return epochs.standing(connection).epoch
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from itertools import groupby, islice
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, TextIO, cast
@@ -63,7 +62,7 @@ def take_stock(
         looks = []
         strangers = stack.enter_context(tempfile.TemporaryFile("w+", prefix="tierkeeper-"))
         for tier in engine.tiers:
-            look = _look(engine, tier.name, strangers, counts, progress=progress)
+            look = _look(engine, tier.name, strangers, counts, caller=caller, progress=progress)
             stack.callback(look.close)
             away = look.take().away
             if away is not None:
@@ -79,7 +78,7 @@ def take_stock(
             if progress is not None:
                 progress(len(batch))
         if intents:
-            engine.catalog.run(partial(_leave_over, intents=intents, caller=caller, run=run))
+            engine.catalog.run(caller, _leave_over, intents=intents, caller=caller, run=run)
         for look in () if dry_run else looks:
             counts += act.repair(engine, look, caller=caller)
     return +counts
@@ -132,7 +131,13 @@ def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
 
 
 def _look(
-    engine: Engine, tier: str, strangers: TextIO, counts: Counter[str], *, progress: Callable[[int], None] | None
+    engine: Engine,
+    tier: str,
+    strangers: TextIO,
+    counts: Counter[str],
+    *,
+    caller: Caller,
+    progress: Callable[[int], None] | None,
 ) -> Look:
     def note(finding: Finding) -> None:
         if finding.kind in {FindingKind.ORPHAN, FindingKind.STRANGER}:
@@ -142,7 +147,7 @@ def _look(
 
     settings = engine.settings.reconcile
     limits = ReconcileLimits(settings.quarantine, settings.stop_share, settings.stop_floor)
-    return Look(engine, tier, limits=limits, record=False, found=note, progress=progress or _silent)
+    return Look(engine, tier, caller=caller, limits=limits, record=False, found=note, progress=progress or _silent)
 
 
 def _read(strangers: TextIO) -> Iterator[Object]:

@@ -74,7 +74,7 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
     reason = check(engine, caller=caller)
     if reason is not None:
         return reason
-    raised = engine.catalog.run(lambda c: _raised(c, caller))
+    raised = engine.catalog.run(caller, _raised, caller)
     try:
         write_twin(engine, raised)
     except StoreError as error:
@@ -130,13 +130,13 @@ def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
 
 def recognise(catalog: Database, reason: str, *, caller: Caller) -> None:
     """Record that the catalog may be an older copy of itself, unless it is distrusted already."""
+    catalog.run(caller, _distrust, reason, caller=caller)
 
-    def unit(connection: sa.Connection) -> None:
-        epochs.lock(connection)
-        if epochs.standing(connection).trust == epochs.TRUSTED:
-            moment: datetime = catalog_now(connection)
-            epochs.set_trust(
-                connection, epochs.RESTORED, by=caller.actor, reason=reason, now=moment, event=RestoreRecognised
-            )
 
-    catalog.run(unit)
+def _distrust(connection: sa.Connection, reason: str, *, caller: Caller) -> None:
+    epochs.lock(connection)
+    if epochs.standing(connection).trust == epochs.TRUSTED:
+        moment: datetime = catalog_now(connection)
+        epochs.set_trust(
+            connection, epochs.RESTORED, by=caller.actor, reason=reason, now=moment, event=RestoreRecognised
+        )

@@ -119,26 +119,39 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
     store.prepare()
     if write(mark) != mark:
         raise TierNotOurs(tier=tier, reason="somebody else marked it at the same time: look at it again")
-
-    def unit(connection: sa.Connection) -> None:
-        current = identity.read(connection, lock=True) or known
-        now = catalog_now(connection)
-        after = replace(current, tiers={**current.tiers, tier: mark.made})
-        identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was adopted: {reason}", now=now)
-        placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place
-        line = events.Line(
-            subject=epochs.CATALOG,
-            revision=events.next_revision(connection, epochs.CATALOG),
-            payload=TierAdopted(
-                before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
-                after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
-            ),
-            actor=caller.actor,
-        )
-        events.append(connection, [line], at=now)
-
-    engine.catalog.run(unit)
+    engine.catalog.run(
+        caller, _record_adopted, tier, known, before=before, mark=mark, reason=reason, lost=lost, caller=caller
+    )
     engine.marks.refresh()
+
+
+def _record_adopted(
+    connection: sa.Connection,
+    tier: str,
+    known: Identity,
+    *,
+    before: TierMark | None,
+    mark: TierMark,
+    reason: str,
+    lost: bool,
+    caller: Caller,
+) -> None:
+    """Record the tier's new mark, forget the misses noted at its former place, and write the event."""
+    current = identity.read(connection, lock=True) or known
+    now = catalog_now(connection)
+    after = replace(current, tiers={**current.tiers, tier: mark.made})
+    identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was adopted: {reason}", now=now)
+    placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place
+    line = events.Line(
+        subject=epochs.CATALOG,
+        revision=events.next_revision(connection, epochs.CATALOG),
+        payload=TierAdopted(
+            before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
+            after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
+        ),
+        actor=caller.actor,
+    )
+    events.append(connection, [line], at=now)
 
 
 def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
@@ -244,20 +257,19 @@ def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, cal
     made = store.prepare()
     if known.tiers.get(tier) == found.made:
         return made
-
-    def unit(connection: sa.Connection) -> None:
-        current = identity.read(connection, lock=True) or known
-        if current.tiers.get(tier) not in {None, found.made}:
-            elsewhere = difference(current, store, found) or ""
-            raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
-        after = replace(current, tiers={**current.tiers, tier: found.made})
-        identity.write(
-            connection, after, by=caller.actor, reason=f"tier {tier} was marked", now=catalog_now(connection)
-        )
-
-    engine.catalog.run(unit)
+    engine.catalog.run(caller, _record_mark, store, known, found, caller=caller)
     engine.marks.refresh()
     return [*made, f"mark in {store.site}"]
+
+
+def _record_mark(connection: sa.Connection, store: Store, known: Identity, found: TierMark, *, caller: Caller) -> None:
+    tier = store.config.tier
+    current = identity.read(connection, lock=True) or known
+    if current.tiers.get(tier) not in {None, found.made}:
+        elsewhere = difference(current, store, found) or ""
+        raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
+    after = replace(current, tiers={**current.tiers, tier: found.made})
+    identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was marked", now=catalog_now(connection))
 
 
 def _require_free(engine: Engine, store: Store, found: TierMark) -> None:

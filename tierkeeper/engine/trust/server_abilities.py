@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tierkeeper.base.callers import TIERKEEPER
 from tierkeeper.catalog import probes
 from tierkeeper.catalog.database import Database
 
@@ -21,4 +22,4 @@ class CatalogMemory:
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
         """Store the abilities that ``server`` was seen to have, by name."""
-        self.catalog.run(lambda c: probes.keep(c, self.tier, server=server, seen=seen))
+        self.catalog.run(TIERKEEPER, probes.keep, self.tier, server=server, seen=seen)

@@ -123,7 +123,9 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     told: list[Finding] = []
     engine = apart.keeper.engine
     limits = ReconcileLimits(engine.settings.reconcile.quarantine, 1.0, 0)
-    look = reconcile_look.Look(engine, "warm", limits=limits, record=True, found=told.append, progress=print)
+    look = reconcile_look.Look(
+        engine, "warm", caller=TESTER, limits=limits, record=True, found=told.append, progress=print
+    )
     apart.sql(
         "UPDATE placements SET missed_at = clock_timestamp() - CAST(:length AS interval) WHERE missed_at IS NOT NULL",
         length=limits.quarantine,
@@ -207,7 +209,7 @@ def accepted(house: House) -> None:
         now = catalog_now(connection)
         epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="restored", now=now, event=CatalogRebuilt)
 
-    house.keeper.engine.catalog.run(restored)
+    house.keeper.engine.catalog.run(TESTER, restored)
     accept.accept(house.keeper.engine, caller=TESTER, reason="the disk died")
 
 

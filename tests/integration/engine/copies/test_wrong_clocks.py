@@ -131,7 +131,7 @@ def test_orphans_and_probes_of_the_time_to_come(apart: House) -> None:
     assert apart.sql("SELECT tier FROM quarantine WHERE first_seen > now()") == []
     apart.pass_time(QUARANTINE)
     assert [(f.kind.value, f.action.value) for f in reconcile(apart)[1]] == [("orphan", "delete")]
-    apart.keeper.engine.catalog.run(lambda c: probes.keep(c, "warm", server="s", seen={"a": True}))
+    apart.keeper.engine.catalog.run(callers.TIERKEEPER, probes.keep, "warm", server="s", seen={"a": True})
     with apart.keeper.engine.catalog.reading() as connection:
         assert probes.seen(connection, "warm", server="s") == {"a": True}
     apart.sql("UPDATE switches SET at = at + interval '1 year' WHERE name = 'probe:warm'")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House, restored
 
 from tierkeeper.base.metrics import REGISTRY
@@ -35,7 +36,7 @@ def come_through(house: House, *, sent: timedelta = timedelta(0)) -> None:
 
 def write(house: House, statement: str) -> None:
     """Change the catalog behind the keeper's back."""
-    house.keeper.engine.catalog.run(lambda connection: connection.execute(sa.text(statement)))
+    house.keeper.engine.catalog.run(TESTER, lambda connection: connection.execute(sa.text(statement)))
 
 
 def bad(health: Health) -> set[str]:
@@ -239,10 +240,10 @@ def test_slots_are_used_again(house: House) -> None:
     def add(connection: sa.Connection) -> None:
         heartbeats.add_done(connection, {3: 2, 5: 1})
 
-    house.keeper.engine.catalog.run(add)
-    house.keeper.engine.catalog.run(add)
+    house.keeper.engine.catalog.run(TESTER, add)
+    house.keeper.engine.catalog.run(TESTER, add)
     write(house, "UPDATE heartbeats SET at = at - interval '2 hours' WHERE name LIKE 'done:%'")
-    house.keeper.engine.catalog.run(add)
+    house.keeper.engine.catalog.run(TESTER, add)
     with house.keeper.engine.catalog.reading() as connection:
         assert [dict(slot.counts) for slot in heartbeats.lately(connection, seconds=3600)] == [{3: 2, 5: 1}]
 

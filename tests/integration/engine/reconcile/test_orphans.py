@@ -286,9 +286,10 @@ def test_a_restored_catalog_only_quarantines(twice: House) -> None:
 
     def trust(word: str) -> None:
         twice.keeper.engine.catalog.run(
+            TESTER,
             lambda c: epochs.set_trust(
                 c, word, by="tester", reason="it was put back", now=catalog_now(c), event=RestoreRecognised
-            )
+            ),
         )
 
     trust(epochs.RESTORED)

@@ -52,7 +52,7 @@ def test_no_mark_of_an_older_line_is_left_behind(open_house: Callable[..., House
     """An acceptance that could not read a mark says so, and the next one writes all of them."""
     house = open_house()
     engine = house.keeper.engine
-    engine.catalog.run(lambda c: identity.begin_line(c, by="tester", reason="restored", now=catalog_now(c)))
+    engine.catalog.run(TESTER, lambda c: identity.begin_line(c, by="tester", reason="restored", now=catalog_now(c)))
     engine.marks.refresh()
     cold = engine.store("cold")
     cold.mark = fails  # type: ignore[method-assign]
