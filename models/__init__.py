@@ -15,7 +15,7 @@ from models.policy import PolicyVersion
 from models.quarantine import Quarantine
 from models.run import Run
 from models.schedule import Schedule
-from models.staging import Staging
+from models.staging import StagedUpload
 from models.switch import Switch
 from models.tenant import Tenant
 
@@ -36,7 +36,7 @@ __all__ = [
     "Quarantine",
     "Run",
     "Schedule",
-    "Staging",
+    "StagedUpload",
     "Switch",
     "Tenant",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base
 
 
-class Staging(Base):
+class StagedUpload(Base):
     """A staged upload in the catalog: taken by a store, or adopted by maintain; deleted after ``expires_at``."""
 
     __tablename__ = "staging"

@@ -24,7 +24,7 @@ _opened: list[tierkeeper.keeper.Keeper] = []
 def connect() -> None:
     """Connect the handlers of this module to Celery's signals; importing :mod:`worker.app` does it."""
     signals.setup_logging.connect(configure_logging)
-    signals.worker_init.connect(settle)
+    signals.worker_init.connect(resolve_services)
     signals.worker_init.connect(open_for_threads)
     signals.worker_process_init.connect(open_keeper)
     signals.worker_process_shutdown.connect(close_keeper)
@@ -40,7 +40,7 @@ def ask_to_end(**_: object) -> None:
         watching.stop()
 
 
-def settle(**_: object) -> None:
+def resolve_services(**_: object) -> None:
     """Resolve all services of a worker before its children are forked, or exit: Celery hides handlers' exceptions."""
     try:
         config.settings()

@@ -31,7 +31,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """One observation: tasks ever taken, whether one is at work, the queues with waiting messages (None: unknown)."""
 
     taken: int
@@ -47,7 +47,7 @@ class Patience:
         self._taken = -1
         self._since: float | None = None
 
-    def exhausted(self, look: Look, *, now: float) -> bool:
+    def exhausted(self, look: Observation, *, now: float) -> bool:
         """Return True once the worker has been idle for ``seconds`` while messages wait.
 
         ``now`` is the time of this look in seconds of a monotonic clock.
@@ -64,7 +64,7 @@ class Patience:
 class Watchdog(threading.Thread):
     """Looks until :meth:`stop`; calls ``end`` once when the patience is exhausted."""
 
-    def __init__(self, look: Callable[[], Look], *, stalled: float, end: Callable[[Look], None]) -> None:
+    def __init__(self, look: Callable[[], Observation], *, stalled: float, end: Callable[[Observation], None]) -> None:
         super().__init__(name="tierkeeper-watchdog", daemon=True)
         self._look = look
         self._every = stalled / LOOKS
@@ -87,12 +87,12 @@ class Watchdog(threading.Thread):
 
 def start(app: Celery, *, stalled: float) -> Watchdog:
     """Start a watchdog of this process's worker and return it; ``stalled`` is in seconds."""
-    watchdog = Watchdog(lambda: look(app), stalled=stalled, end=end)
+    watchdog = Watchdog(lambda: observe(app), stalled=stalled, end=end)
     watchdog.start()
     return watchdog
 
 
-def look(app: Celery) -> Look:
+def observe(app: Celery) -> Observation:
     """Look at this process and, over a fresh connection, at its queues."""
     # the process first: a message taken in between then no longer waits
     taken, busy = state.all_total_count[0], bool(state.active_requests)
@@ -100,10 +100,10 @@ def look(app: Celery) -> Look:
     if not busy:
         with suppress(KombuError, OSError, *app.connection_for_write().connection_errors):
             waiting = broker.waiting(app, list(app.amqp.queues.consume_from))
-    return Look(taken, busy, waiting)
+    return Observation(taken, busy, waiting)
 
 
-def end(seen: Look) -> None:
+def end(seen: Observation) -> None:
     """Kill this process's children and exit at once, whatever they are stuck in."""
     _log.critical("this worker takes nothing, though messages wait; it ends", queues=list(seen.waiting or ()))
     logging.shutdown()

@@ -87,7 +87,7 @@ def test_a_verb_at_eight_workers(sick: Ward, task: TaskName, args: Message, even
     sick.house.store("a")
     if task is TaskName.UNDELETE:
         sick.house.purge("a")
-    at_once(sick, task, args, key="one", step="verbs.step_1_intend")
+    at_once(sick, task, args, key="one", step="verbs.step_1_wish")
     assert Counter(sick.house.events("a"))[event] == 1
     sick.settle()
     tiers = ward.lying(sick.house)

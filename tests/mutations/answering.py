@@ -30,7 +30,7 @@ _ODD_ANSWERS = (
         "what botocore cannot read is a defect of ours",
         (
             Edit(
-                "tierkeeper/stores/s3/client.py",
+                "tierkeeper/stores/s3/clients.py",
                 '        core.register_component("response_parser_factory", errors.Parsers())\n',
                 "",
             ),
@@ -52,7 +52,7 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "health does not ask how a tier tells of an object",
-        (Edit(_S3, "        s3_mark.check(self.place)\n", ""),),
+        (Edit(_S3, "        tier_mark.check(self.place)\n", ""),),
         (_ODD,),
     ),
     Mutant(
@@ -133,7 +133,7 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "nobody counts botocore's tries",
-        (Edit("tierkeeper/stores/s3/client.py", '"needs-retry.s3"', '"never"'),),
+        (Edit("tierkeeper/stores/s3/clients.py", '"needs-retry.s3"', '"never"'),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

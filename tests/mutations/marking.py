@@ -206,7 +206,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a pipe where a mark belongs is waited for",
-        (Edit("tierkeeper/stores/filesystem/mark.py", " | os.O_NONBLOCK", ""),),
+        (Edit("tierkeeper/stores/filesystem/tier_mark.py", " | os.O_NONBLOCK", ""),),
         (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
     ),
     Mutant(
@@ -367,7 +367,7 @@ MARKING = (
         "a mark on a failing disk says that the place is another one",
         (
             Edit(
-                "tierkeeper/stores/filesystem/mark.py",
+                "tierkeeper/stores/filesystem/tier_mark.py",
                 "        raise MarkNotRead(tier=tier, place=tree.root, reason=str(error.strerror)) from error\n",
                 "        raise TierNotOurs(tier=tier, reason=str(error.strerror)) from error\n",
             ),
@@ -379,7 +379,7 @@ MARKING = (
         "a spoiled mark in a bucket says that the place is another one",
         (
             Edit(
-                "tierkeeper/stores/s3/mark.py",
+                "tierkeeper/stores/s3/tier_mark.py",
                 "        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error\n",
                 "        return None\n",
             ),

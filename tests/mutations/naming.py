@@ -4,7 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _S3 = "tierkeeper/stores/s3/store.py"
 _COPY = "tierkeeper/stores/s3/copy.py"
-_LOOK = "tierkeeper/stores/s3/look.py"
+_LOOK = "tierkeeper/stores/s3/heads.py"
 _MULTIPART = "tierkeeper/stores/s3/multipart.py"
 _ONCE = "tierkeeper/stores/s3/once.py"
 _ORIGIN = "tierkeeper/stores/s3/origin.py"
@@ -96,13 +96,13 @@ _R16 = (
     Mutant(
         "R16",
         "a copy whose answer has another SHA-256 is believed",
-        (Edit(_COPY, "            s3_look.checked(self._place, reported, info)\n", ""),),
+        (Edit(_COPY, "            heads.checked(self._place, reported, info)\n", ""),),
         ("tests/integration/stores/test_s3_signed.py::test_a_copy_whose_answer_has_another_sha256",),
     ),
     Mutant(
         "R16",
         "an ETag of an answer's body is a pin though no HEAD tells one",
-        (Edit(_COPY, "            if s3_look.is_named(self._place, reported.version):", "            if True:"),),
+        (Edit(_COPY, "            if heads.is_named(self._place, reported.version):", "            if True:"),),
         (f"{_WEAK}test_a_copy_is_not_named_by_what_no_look_tells",),
     ),
     Mutant(
@@ -120,7 +120,7 @@ _R16 = (
     Mutant(
         "R16",
         "what was copied is named without its version",
-        (Edit(_COPY, "        if not s3_look.tells_version(self._place, answer):\n            return None\n", ""),),
+        (Edit(_COPY, "        if not heads.tells_version(self._place, answer):\n            return None\n", ""),),
         (f"{_NAMING}test_a_version_that_no_answer_names_is_looked_up",),
     ),
     Mutant(

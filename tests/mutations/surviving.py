@@ -8,7 +8,7 @@ _LOOKING = "tierkeeper/engine/copies/presence.py"
 _CANDIDATES = "tierkeeper/engine/collect/candidates.py"
 _COLLECT = "tierkeeper/engine/collect/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
-_LEAVING = "        unseen.left(connection, judged.unseen, now=catalog_now(connection))\n"
+_LEAVING = "        unseen.mark_left(connection, judged.unseen, now=catalog_now(connection))\n"
 
 
 def _broken(how: str, file: str, old: str, new: str, *tests: str) -> Mutant:

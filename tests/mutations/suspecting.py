@@ -134,7 +134,7 @@ SUSPECTING = (
     _broken(
         "a suspect is replaced at once",
         "tierkeeper/engine/converge/converge.py",
-        "        left |= fates.held_up(copies[blob])\n",
+        "        left |= fates.blocked_by_suspects(copies[blob])\n",
         "",
         "copies/test_suspects.py::test_what_is_lacking_besides_is_copied",
     ),

@@ -30,11 +30,11 @@ class Slow:
         self.ids = [c.artifact for c in claimed]
         return self
 
-    def decide(self) -> converge.Plan:
+    def decide(self) -> converge.Decided:
         """Step 2."""
         return converge.step_2_decide(self.house.keeper.engine, self.ids)
 
-    def intend(self, plan: converge.Plan | None = None) -> "Slow":
+    def intend(self, plan: converge.Decided | None = None) -> "Slow":
         """Steps 2 and 3; 3 alone with a plan that was made before."""
         engine = self.house.keeper.engine
         self.intents, self.foreign = converge.step_3_intend(engine, self.worker, plan or self.decide())

@@ -143,3 +143,34 @@ def test_no_test_is_imported() -> None:
     modules = sorted((ROOT / "tests").rglob("*.py"))
     assert sum(len(path.relative_to(ROOT).parts) > 3 for path in modules) > 100  # in sub-folders too
     assert not {str(path.relative_to(ROOT)): found for path in modules if (found := imported_tests(path.read_text()))}
+
+
+def _product() -> dict[Path, ast.Module]:
+    """The parsed modules of the wheels by path."""
+    roots = {*ROOMS, "client"}
+    paths = [path for path in files(".py") if path.relative_to(ROOT).parts[0] in roots]
+    assert len(paths) > 300
+    return {path: ast.parse(path.read_text()) for path in paths}
+
+
+def test_no_class_name_occurs_twice() -> None:
+    """One name, one class in all of the product, so that a name in a review or a traceback says which class it is."""
+    found = Counter(
+        node.name for tree in _product().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    )
+    assert len(found) > 500
+    assert not [name for name, number in found.items() if number > 1]
+
+
+def test_no_own_module_has_an_alias() -> None:
+    """What is imported from the product goes by its own name everywhere, so that a search for it finds all uses."""
+    own = {*ROOMS, "beat_schedule", "tierkeeper_client"}
+    aliased = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for path, tree in _product().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+        if name.asname is not None and (getattr(node, "module", None) or name.name).split(".")[0] in own
+    ]
+    assert not aliased

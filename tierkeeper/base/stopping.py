@@ -15,11 +15,11 @@ def ask() -> None:
     _ASKED[0] = 1
 
 
-def asked() -> bool:
+def requested() -> bool:
     """Return True if the flag is set."""
     return _ASKED[0] == 1
 
 
 def over(deadline: float | None) -> bool:
     """Return True if work is to hand over now: ``deadline`` (``time.monotonic``) has passed, or the flag is set."""
-    return asked() or (deadline is not None and time.monotonic() >= deadline)
+    return requested() or (deadline is not None and time.monotonic() >= deadline)

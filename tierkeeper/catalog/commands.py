@@ -18,7 +18,7 @@ _FIND = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveredItem:
     """One item of one delivery: its verb and the SHA-256 of its arguments."""
 
     tenant: str
@@ -33,7 +33,7 @@ class Delivery:
             raise ValueError("a delivery has no key")
 
 
-def find(connection: sa.Connection, deliveries: Collection[Delivery]) -> dict[Delivery, dict[str, Any]]:
+def find(connection: sa.Connection, deliveries: Collection[DeliveredItem]) -> dict[DeliveredItem, dict[str, Any]]:
     """Return the results of those that were carried out before.
 
     Raises CommandConflict where a key was used before for something else.
@@ -53,7 +53,7 @@ def find(connection: sa.Connection, deliveries: Collection[Delivery]) -> dict[De
     return found
 
 
-def record(connection: sa.Connection, results: Sequence[tuple[Delivery, dict[str, Any]]]) -> None:
+def record(connection: sa.Connection, results: Sequence[tuple[DeliveredItem, dict[str, Any]]]) -> None:
     """Write the results, in the transaction of what they tell of."""
     rows = [
         {

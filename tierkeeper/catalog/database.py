@@ -132,7 +132,7 @@ class Database:
         self.engine.dispose()
 
 
-def now(connection: sa.Connection) -> datetime:
+def catalog_now(connection: sa.Connection) -> datetime:
     """PostgreSQL's time at this moment, the one clock of all decisions."""
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment
@@ -163,7 +163,7 @@ class Clocks:
 
 def clocks(connection: sa.Connection) -> Clocks:
     """Return the time by both clocks at this moment."""
-    return Clocks(now(connection), clock.now())
+    return Clocks(catalog_now(connection), clock.now())
 
 
 def take_time(connection: sa.Connection) -> None:

@@ -130,7 +130,7 @@ _FORGET = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMessage:
     """A message that is to be sent again; ``arguments`` as they were kept."""
 
     id: UUID
@@ -162,10 +162,10 @@ def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     connection.execute(_ANSWERED, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
 
 
-def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[Due]:
+def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[DueMessage]:
     """Return what is to be sent again now; it is due once more after ``lease``, should the message be lost."""
     rows = connection.execute(_SEND, {"limit": limit, "lease": lease})
-    return [Due(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
+    return [DueMessage(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
 
 
 def put_back(connection: sa.Connection, ids: Collection[UUID]) -> None:

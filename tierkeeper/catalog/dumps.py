@@ -12,8 +12,7 @@ from psycopg import sql
 
 from models import Base
 from tierkeeper.catalog import migrate, partitions
-from tierkeeper.catalog.database import Database, take_time
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now, take_time
 
 EVENTS = "events"
 _CHUNK = 1024 * 1024
@@ -26,7 +25,7 @@ class Sink(Protocol):
         """Take some."""
 
 
-class Source(Protocol):
+class TableBytes(Protocol):
     """Where a table's bytes come from."""
 
     def read(self, size: int, /) -> bytes:
@@ -83,7 +82,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
             take_time(connection)
-            yield Snapshot(catalog_now(connection), migrate.found(connection), connection)
+            yield Snapshot(catalog_now(connection), migrate.revision_found(connection), connection)
 
 
 def clear(connection: sa.Connection) -> None:
@@ -93,13 +92,13 @@ def clear(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"DELETE FROM {table}"))
 
 
-def load(connection: sa.Connection, table: str, names: Sequence[str], source: Source) -> int:
+def load(connection: sa.Connection, table: str, names: Sequence[str], source: TableBytes) -> int:
     """Read a table's rows back; columns that the dump does not have get their defaults."""
     query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _listed(names))
     return _load(connection, query, source)
 
 
-def load_events(connection: sa.Connection, names: Sequence[str], source: Source) -> int:
+def load_events(connection: sa.Connection, names: Sequence[str], source: TableBytes) -> int:
     """Read exported events back; what is there already stays as it is. Return how many came in."""
     copied = "LIKE events INCLUDING DEFAULTS"  # an older dump tells no cluster and no transaction: they are ours then
     connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS loaded_events ({copied}) ON COMMIT DROP"))
@@ -128,7 +127,7 @@ def in_use(connection: sa.Connection) -> str | None:
     return None
 
 
-def _load(connection: sa.Connection, query: sql.Composed, source: Source) -> int:
+def _load(connection: sa.Connection, query: sql.Composed, source: TableBytes) -> int:
     with _driver(connection).cursor() as cursor:
         with cursor.copy(query) as rows:
             while piece := source.read(_CHUNK):

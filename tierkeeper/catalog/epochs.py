@@ -34,14 +34,14 @@ _DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_databas
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerIdentity:
     """Which server, timeline and database this is; None for what may not be asked."""
 
     system: str | None
     timeline: int | None
     database: int | None
 
-    def differs(self, here: "Server") -> str | None:
+    def differs(self, here: "ServerIdentity") -> str | None:
         """Say in words in what ``here`` differs from this one, as far as both are known."""
         for what, noted, now in (
             ("server", self.system, here.system),
@@ -63,11 +63,11 @@ class Epoch:
     number: int
     mark: UUID | None = None
     line: UUID | None = None
-    server: Server | None = None
+    server: ServerIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CatalogStanding:
     """What the catalog says of itself; ``trust`` is TRUSTED, RESTORED or REBUILDING, with its reason."""
 
     epoch: Epoch
@@ -80,11 +80,11 @@ def lock(connection: sa.Connection) -> None:
     connection.execute(_LOCK)
 
 
-def standing(connection: sa.Connection) -> Standing:
+def standing(connection: sa.Connection) -> CatalogStanding:
     """Return what the catalog says of itself."""
     found = {row.name: row for row in connection.execute(_READ)}
     trust = found.get("trust")
-    return Standing(
+    return CatalogStanding(
         epoch=_parsed(found["epoch"].value if "epoch" in found else 0),
         trust=TRUSTED if trust is None else str(trust.value),
         reason="" if trust is None else str(trust.reason),
@@ -97,13 +97,13 @@ def noted_at(connection: sa.Connection) -> datetime:
     return moment
 
 
-def server(connection: sa.Connection) -> Server:
+def server(connection: sa.Connection) -> ServerIdentity:
     """Return which server this is."""
     whole = _asked(connection, f"SELECT ({_SYSTEM}), ({_TIMELINE}), ({_DATABASE})")
     if whole is not None:
-        return Server(*whole)
+        return ServerIdentity(*whole)
     parts = [_asked(connection, question) for question in (_SYSTEM, _TIMELINE, _DATABASE)]
-    return Server(*(None if part is None else part[0] for part in parts))
+    return ServerIdentity(*(None if part is None else part[0] for part in parts))
 
 
 def distrusted(connection: sa.Connection) -> str | None:
@@ -162,7 +162,7 @@ def _parsed(value: Any) -> Epoch:  # noqa: ANN401  JSON; a new catalog has a bar
         number=int(value["number"]),
         mark=UUID(value["mark"]) if value.get("mark") else None,
         line=UUID(value["line"]) if value.get("line") else None,
-        server=None if noted is None else Server(**noted),
+        server=None if noted is None else ServerIdentity(**noted),
     )
 
 

@@ -90,7 +90,7 @@ LOOK = sa.text(f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CatalogSigns:
     """What the catalog says at one moment; ``oldest``: since when the oldest item is due that nobody works on."""
 
     now: datetime
@@ -107,7 +107,7 @@ class Look:
     lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 
 
-def look_at(connection: sa.Connection, *, tiers: Iterable[str]) -> Look:
+def signs(connection: sa.Connection, *, tiers: Iterable[str]) -> CatalogSigns:
     """Return it; ``tiers``: those that are configured here, the copies in others cannot be asked."""
     found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers)})
-    return Look(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name
+    return CatalogSigns(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

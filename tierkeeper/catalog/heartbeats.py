@@ -86,7 +86,7 @@ def canaries(connection: sa.Connection) -> dict[str, Canary]:
     return {row.name.removeprefix(_CANARY): Canary(row.sent_at, row.at) for row in connection.execute(_CANARIES)}
 
 
-def lately(connection: sa.Connection, *, seconds: float) -> list[Slot]:
+def recent_slots(connection: sa.Connection, *, seconds: float) -> list[Slot]:
     """Return what got done in slots that began within ``seconds``, oldest first."""
     rows = connection.execute(_LATELY, {"within": timedelta(seconds=seconds)})
     return [Slot(row.at, {int(power): int(count) for power, count in row.counts.items()}) for row in rows]

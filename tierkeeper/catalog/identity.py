@@ -94,7 +94,7 @@ def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime
         write(connection, replace(known, line=uuid4(), tiers=tiers, was=None), by=by, reason=reason, now=now)
 
 
-def found(connection: sa.Connection, *, by: str, now: datetime) -> None:
+def mark_founded(connection: sa.Connection, *, by: str, now: datetime) -> None:
     """Take note that the places of its tiers were made."""
     known = read(connection, lock=True)
     if known is not None and not known.founded:

@@ -38,14 +38,14 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def found(connection: sa.Connection) -> str:
+def revision_found(connection: sa.Connection) -> str:
     """Return the revision the catalog is at; empty where there is none."""
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def check(connection: sa.Connection) -> None:
     """Raise :class:`CatalogNotReady` unless the catalog is at the revision this code needs."""
-    at, needed = found(connection), head()
+    at, needed = revision_found(connection), head()
     if at != needed:
         raise CatalogNotReady(found=at or "none", needed=needed)
 
@@ -78,7 +78,7 @@ def _upgraded(engine: sa.Engine) -> list[str]:
     """Upgrade in one transaction: all of it or nothing."""
     with engine.begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-        before, after = found(connection), head()
+        before, after = revision_found(connection), head()
         if before == after:
             return []
         command.upgrade(_config(connection), "head")

@@ -158,7 +158,7 @@ _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class VouchedUpload:
     """An upload of ours, vouched for and ready for its commit; ``pin`` names its bytes, where that is known."""
 
     placement: UUID
@@ -174,9 +174,9 @@ class Upload:
     source: PlacementRow | None = None
 
 
-def by_blob(uploads: Iterable[Upload]) -> dict[UUID, list[Upload]]:
+def by_blob(uploads: Iterable[VouchedUpload]) -> dict[UUID, list[VouchedUpload]]:
     """Return uploads by their blob."""
-    found: dict[UUID, list[Upload]] = {}
+    found: dict[UUID, list[VouchedUpload]] = {}
     for upload in uploads:
         found.setdefault(upload.blob, []).append(upload)
     return found
@@ -201,14 +201,14 @@ def intend(connection: sa.Connection, rows: Sequence[NewIntent]) -> None:
     recordset.insert(connection, Placement, [{**recordset.columns(row), "state": state} for row in rows])
 
 
-def adopt(connection: sa.Connection, row: NewCopy) -> None:
+def add_present(connection: sa.Connection, row: NewCopy) -> None:
     """Insert a copy that was found in a store, with its bytes verified; its blob is locked."""
     recordset.insert(connection, Placement, [recordset.columns(row)])
 
 
 def commit(
     connection: sa.Connection,
-    uploads: Sequence[tuple[Upload, PlacementState]],
+    uploads: Sequence[tuple[VouchedUpload, PlacementState]],
     *,
     token: UUID,
     now: datetime,

@@ -16,7 +16,7 @@ from tierkeeper.values.plans import PlanView
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class PlannedArtifact:
     """What a plan says of one artifact."""
 
     artifact: UUID
@@ -27,7 +27,7 @@ class Item:
     blocked: str
 
 
-_COLUMNS = listed(Item.__dataclass_fields__, artifact="artifact_id")
+_COLUMNS = listed(PlannedArtifact.__dataclass_fields__, artifact="artifact_id")
 _FINISH = sa.text("UPDATE plans SET summary = :summary WHERE id = :id").bindparams(*typed(summary="jsonb"))
 _APPLIED = sa.text("UPDATE plans SET applied_run_id = :run WHERE id = :id")
 _LEFT = sa.text(f"""
@@ -59,7 +59,7 @@ _FORGET = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredPlan:
     """A plan as its apply needs it; ``finished``: it was written to its end."""
 
     view: PlanView
@@ -108,7 +108,7 @@ def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any])
     connection.execute(_FINISH, {"id": plan, "summary": dict(summary)})
 
 
-def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> Stored | None:
+def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> StoredPlan | None:
     """Return a plan, locked until the transaction ends if asked."""
     statement = sa.select(*Plan.__table__.c).where(Plan.id == plan)
     row = connection.execute(statement.with_for_update() if lock else statement).first()
@@ -126,11 +126,13 @@ def applied(connection: sa.Connection, plan: UUID, *, run: UUID) -> None:
     connection.execute(_APPLIED, {"id": plan, "run": run})
 
 
-def items(connection: sa.Connection, plan: UUID, *, after: UUID, limit: int, everything: bool = False) -> list[Item]:
+def items(
+    connection: sa.Connection, plan: UUID, *, after: UUID, limit: int, everything: bool = False
+) -> list[PlannedArtifact]:
     """Return items that have no outcome yet (or all), after an artifact, in their order."""
     arguments = {"plan": plan, "after": after, "limit": limit, "all": everything}
     return [
-        Item(**{**row._mapping, "target": tuple(row.target)})  # noqa: SLF001  SQLAlchemy's public name
+        PlannedArtifact(**{**row._mapping, "target": tuple(row.target)})  # noqa: SLF001  SQLAlchemy's public name
         for row in connection.execute(_LEFT, arguments)
     ]
 
@@ -151,7 +153,7 @@ def forget(connection: sa.Connection, *, kept: timedelta) -> int:
     return connection.execute(_FORGET, {"kept": kept}).rowcount
 
 
-def _stored(row: Any) -> Stored:  # noqa: ANN401  a driver's row
+def _stored(row: Any) -> StoredPlan:  # noqa: ANN401  a driver's row
     view = PlanView(
         id=row.id,
         as_of=row.as_of,
@@ -162,4 +164,4 @@ def _stored(row: Any) -> Stored:  # noqa: ANN401  a driver's row
         summary=row.summary,
         applied_by=row.applied_run_id,
     )
-    return Stored(view, row.policies, finished=bool(row.summary))
+    return StoredPlan(view, row.policies, finished=bool(row.summary))

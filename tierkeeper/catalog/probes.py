@@ -25,7 +25,7 @@ _KEEP = sa.text("""
 """).bindparams(*typed(value="jsonb"))
 
 
-def seen(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
+def recorded(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
     """Return what this server of the tier was seen to do; empty where that is not known, or long ago."""
     found: dict[str, Any] | None = connection.execute(
         _READ, {"name": _name(tier), "server": server, "kept": _KEPT}

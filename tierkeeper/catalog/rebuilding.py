@@ -12,7 +12,7 @@ from tierkeeper.catalog.statements import listed, typed
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class InterruptedIntent:
     """A copy that was about to be written."""
 
     id: UUID
@@ -21,7 +21,7 @@ class Intent:
     location: str
 
 
-_COLUMNS = listed(Intent.__dataclass_fields__, blob="blob_id")
+_COLUMNS = listed(InterruptedIntent.__dataclass_fields__, blob="blob_id")
 # an intent's bytes were not committed when the copy was made; if they were later, they may be the only ones by now
 _INTENTS = sa.text(f"""
     DELETE FROM placements
@@ -63,7 +63,7 @@ _RUNS = sa.text(
 )
 
 
-def settle(connection: sa.Connection, *, now: datetime, later: datetime) -> list[Intent]:
+def end_unfinished(connection: sa.Connection, *, now: datetime, later: datetime) -> list[InterruptedIntent]:
     """Drop intents, take deletes back as far as they can be, and end what was at work; return the intents."""
     dropped = _intents(connection.execute(_INTENTS))
     connection.execute(_DELETING, {"now": now, "later": later})
@@ -74,7 +74,7 @@ def settle(connection: sa.Connection, *, now: datetime, later: datetime) -> list
     return dropped
 
 
-def ended_intents(connection: sa.Connection, *, before: datetime) -> list[Intent]:
+def ended_intents(connection: sa.Connection, *, before: datetime) -> list[InterruptedIntent]:
     """Return the intents made before a moment on which nobody works any more."""
     return _intents(connection.execute(_ENDED, {"before": before}))
 
@@ -84,10 +84,10 @@ def intents_at_work(connection: sa.Connection, *, before: datetime) -> int:
     return int(connection.execute(_AT_WORK, {"before": before}).scalar_one())
 
 
-def drop_intents(connection: sa.Connection, ids: Collection[UUID]) -> list[Intent]:
+def drop_intents(connection: sa.Connection, ids: Collection[UUID]) -> list[InterruptedIntent]:
     """Drop these intents, whose blobs are locked, unless somebody has committed them or works on them again."""
     return _intents(connection.execute(_DROP, {"ids": list(ids)}))
 
 
-def _intents(rows: sa.CursorResult[*tuple[Any, ...]]) -> list[Intent]:
-    return [Intent(*row) for row in rows]
+def _intents(rows: sa.CursorResult[*tuple[Any, ...]]) -> list[InterruptedIntent]:
+    return [InterruptedIntent(*row) for row in rows]

@@ -112,7 +112,7 @@ def _insert(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ApprovalRun:
     """A run that an operator decides about, or did."""
 
     id: UUID
@@ -125,7 +125,7 @@ class Judged:
     approval: Mapping[str, Any] | None
 
 
-_JUDGED = sa.select(*(Run.__table__.c[name] for name in Judged.__dataclass_fields__))
+_JUDGED = sa.select(*(Run.__table__.c[name] for name in ApprovalRun.__dataclass_fields__))
 
 
 def await_approval(
@@ -142,7 +142,7 @@ def await_approval(
     return _insert(connection, kind, actor=actor, tenant=tenant, arguments=arguments, **waiting)
 
 
-def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[Judged]:
+def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[ApprovalRun]:
     """Return the runs of a kind in these states (awaiting approval, approved), oldest first."""
     chosen = [state.value for state in states]
     # the states as literals too, or the planner does not see that the partial index has them all
@@ -151,7 +151,7 @@ def judged(connection: sa.Connection, kind: RunKind, *states: RunState) -> list[
     return [_judged(row) for row in connection.execute(statement.order_by(Run.id))]
 
 
-def lock_judged(connection: sa.Connection, run: UUID) -> Judged | None:
+def lock_for_approval(connection: sa.Connection, run: UUID) -> ApprovalRun | None:
     """Lock a run until the transaction ends; None if there is none."""
     row = connection.execute(_JUDGED.where(Run.id == run).with_for_update()).first()
     return None if row is None else _judged(row)
@@ -173,8 +173,8 @@ def used(connection: sa.Connection, run: UUID) -> bool:
     return connection.execute(_USED, {"id": run}).first() is not None
 
 
-def _judged(row: Any) -> Judged:  # noqa: ANN401  a driver's row
-    return Judged(**{**row._mapping, "kind": RunKind(row.kind), "state": RunState(row.state)})  # noqa: SLF001  SQLAlchemy's public name
+def _judged(row: Any) -> ApprovalRun:  # noqa: ANN401  a driver's row
+    return ApprovalRun(**{**row._mapping, "kind": RunKind(row.kind), "state": RunState(row.state)})  # noqa: SLF001  SQLAlchemy's public name
 
 
 def add(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], size: int = 0, errors: int = 0) -> None:

@@ -68,7 +68,7 @@ _RENEW = sa.text("""
 """)
 
 
-class Held(NamedTuple):
+class LockedEntry(NamedTuple):
     """A locked row: what it says of a deletion by policy."""
 
     due_at: datetime
@@ -78,8 +78,8 @@ class Held(NamedTuple):
     approved_by: UUID | None
 
 
-HELD_COLUMNS = listed(Held._fields, parked="parked_reason IS NOT NULL")
-_PEEK = sa.text(f"SELECT {HELD_COLUMNS}, artifact_id FROM schedule WHERE artifact_id = ANY(:ids)")
+LOCKED_COLUMNS = listed(LockedEntry._fields, parked="parked_reason IS NOT NULL")
+_PEEK = sa.text(f"SELECT {LOCKED_COLUMNS}, artifact_id FROM schedule WHERE artifact_id = ANY(:ids)")
 _LOCK = sa.text(f"{_PEEK.text} ORDER BY artifact_id FOR NO KEY UPDATE")
 _SETTLE = sa.text("""
     UPDATE schedule s
@@ -183,7 +183,7 @@ _OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM s
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ScheduleEntry:
     """What comes next for one artifact, and when; why it is parked; the run with which the brake stopped it."""
 
     due_at: datetime
@@ -268,18 +268,18 @@ def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, leas
     return connection.execute(_RENEW, arguments).rowcount
 
 
-def lock(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
+def lock(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, LockedEntry]:
     """Lock these rows in the order of their artifacts (R14); return them."""
-    return _held(connection.execute(_LOCK, {"ids": list(ids)}))
+    return _locked_entries(connection.execute(_LOCK, {"ids": list(ids)}))
 
 
-def peek(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Held]:
+def peek(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, LockedEntry]:
     """Return these rows as they are, without a lock."""
-    return _held(connection.execute(_PEEK, {"ids": list(ids)}))
+    return _locked_entries(connection.execute(_PEEK, {"ids": list(ids)}))
 
 
-def _held(rows: sa.CursorResult[Any]) -> dict[UUID, Held]:
-    return {row.artifact_id: Held._make(row[:-1]) for row in rows.all()}
+def _locked_entries(rows: sa.CursorResult[Any]) -> dict[UUID, LockedEntry]:
+    return {row.artifact_id: LockedEntry._make(row[:-1]) for row in rows.all()}
 
 
 def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -288,7 +288,7 @@ def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tup
     return {row.artifact_id: (row.failures, row.attempts) for row in rows}
 
 
-def settle(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> None:
+def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> None:
     """Write what comes next and give the leases back; a lease that is somebody else's now is left alone."""
     later = [n for n in nexts if n.due_at is not None]
     if later:
@@ -384,7 +384,7 @@ def due_page(
     return [(row.artifact_id, row.due_at) for row in connection.execute(_DUE_PAGE, arguments)]
 
 
-def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Due]:
+def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, ScheduleEntry]:
     """Return what comes next for those of these artifacts for which anything ever comes."""
     rows = connection.execute(_OF, {"ids": list(ids)}).all()
-    return {row.artifact_id: Due(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}
+    return {row.artifact_id: ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}

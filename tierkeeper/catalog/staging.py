@@ -35,7 +35,7 @@ def take(connection: sa.Connection, name: UUID, *, ttl: timedelta) -> None:
     connection.execute(_TAKE, {"name": name, "ttl": ttl})
 
 
-def adopt(connection: sa.Connection, names: Collection[UUID]) -> None:
+def register_unclaimed(connection: sa.Connection, names: Collection[UUID]) -> None:
     """Note uploads that nobody claimed within their time to live; they may be deleted now."""
     connection.execute(_ADOPT, {"names": list(names)})
 

@@ -33,7 +33,7 @@ _LEFT = sa.text(f"""
 """).bindparams(*typed(now="timestamptz"))
 
 
-def left(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:
+def mark_left(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:
     """Note that these were left now; their blobs are locked."""
     if ids:
         connection.execute(_LEFT, {"ids": list(ids), "now": now})

@@ -15,7 +15,7 @@ from uuid import uuid4
 from tierkeeper.embedded.process import private_folder
 
 
-class Server(Protocol):
+class SharedServer(Protocol):
     """A server that processes can share."""
 
     def start(self) -> None:
@@ -28,7 +28,7 @@ class Server(Protocol):
 class Membership:
     """One user of a server, from :meth:`join` to :meth:`leave`."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: SharedServer, folder: Path) -> None:
         self._server = server
         self._folder = folder
         self._process = os.getpid()

@@ -27,7 +27,7 @@ from tierkeeper_client.contract import (
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OpenedArtifact:
     """An artifact being read from ``tier``; its bytes are verified while ``chunks`` is consumed."""
 
     view: ArtifactView
@@ -53,12 +53,14 @@ class Artifacts:
         return ingest.store_many(self.engine, items, caller=caller)
 
     @contextmanager
-    def open(self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
+    def open(
+        self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None
+    ) -> Iterator[OpenedArtifact]:
         """Open the hottest copy that answers, for streaming. A read of the whole content is verified before its end."""
         row = reading.find(self.engine.catalog, ref, deleted=deleted)
         with reading.opened(self.engine, row, offset=offset, length=length) as opened:
             self.access.note(row.id)
-            yield Reading(self.show(row.ref), opened.tier, opened.chunks)
+            yield OpenedArtifact(self.show(row.ref), opened.tier, opened.chunks)
 
     def fetch(
         self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
@@ -110,9 +112,9 @@ class Artifacts:
         """Make deleted artifacts live again, while the undo window lasts."""
         return verbs.undelete(self.engine, args, caller=caller, dry_run=dry_run)
 
-    def intend(self, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
+    def ask(self, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
         """Write a verb's effect on the wanted tiers into the catalog and leave the copying to the next sweep."""
-        return verbs.intend(self.engine, args, caller=caller)
+        return verbs.ask(self.engine, args, caller=caller)
 
     def allow_purge(self, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
         """Raise BrakeOn if a purge by filter selects more artifacts of a tenant than the brake allows at once.

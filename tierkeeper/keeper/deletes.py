@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import switches
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.values.deletes import DeletesView
 

@@ -19,9 +19,9 @@ class HealthChecks:
         """Return all vitals of the installation; ``tiers``: also probe each store."""
         return health.health(self.engine, tiers=tiers)
 
-    def quiet(self) -> timedelta | None:
+    def since_last_canary(self) -> timedelta | None:
         """Return how long ago a canary last came through any queue; None if none ever did."""
-        return health.quiet(self.engine.catalog)
+        return health.since_last_canary(self.engine.catalog)
 
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
         """Record that a canary, sent at ``sent_at`` (None: unknown), came through ``queue``."""

@@ -12,7 +12,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.plans import apply, preview, stored
 from tierkeeper.engine.plans.preview import View
 from tierkeeper.engine.plans.stored import Summary
-from tierkeeper.values.plans import AppliedItem, PlanItem, PlanView
+from tierkeeper.values.plans import AppliedItem, PlanItemView, PlanView
 
 Progress = Callable[[int], None]
 
@@ -25,7 +25,7 @@ class Plans:
 
     def due(
         self, *, tenant: str | None = None, as_of: datetime | None = None, limit: int | None = None
-    ) -> Iterator[PlanItem]:
+    ) -> Iterator[PlanItemView]:
         """Yield the actions that a rotation would take, with reasons, at ``as_of`` (None: now)."""
         return preview.due(self.engine, tenant=tenant, as_of=as_of, limit=limit)
 
@@ -35,14 +35,14 @@ class Plans:
         """Return the view of a plan: tenant, time, and policies; ``policies``: YAML or JSON that is not active yet."""
         return preview.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
 
-    def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
+    def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItemView]:
         """Yield the actions of a run in that view over all artifacts, and add them up in ``summary``."""
         return stored.summed(self.engine, view, summary, limit=limit)
 
     def sums(self, view: View, summary: Summary) -> dict[str, Any]:
         """Return the totals of a plan whose items were all consumed."""
         with self.engine.catalog.reading() as connection:
-            return summary.told(connection, self.engine, view)
+            return summary.as_json(connection, self.engine, view)
 
     def store(self, view: View, *, caller: Caller, expires: timedelta, progress: Progress | None = None) -> PlanView:
         """Make a plan and store it for an apply within ``expires``."""

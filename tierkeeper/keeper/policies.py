@@ -65,7 +65,7 @@ class Policies:
         """Remove a policy; the artifacts that it governed fall to the next policy that matches."""
         return self._applied([in_force.remove(self.engine.catalog, name, caller=caller)], dry_run=False)[0]
 
-    def test(self, subject: match.Subject) -> tuple[match.Verdict, ...]:
+    def test(self, subject: match.Subject) -> tuple[match.MatchResult, ...]:
         """Return the verdict of every active policy about a subject, the governing policy first."""
         with self.engine.catalog.reading() as connection:
             return match.why(Moment.read(connection, self.engine).policies, subject)

@@ -24,6 +24,6 @@ class Tiers:
         """Return every tier's counts, hottest first."""
         return views.stats(self.engine, tenant=tenant)
 
-    def adopt(self, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
+    def take_over(self, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
         """Adopt a tier's place, whatever mark it has; ``lost``: even if none of the tier's copies is there."""
-        places.adopt(self.engine, tier, caller=caller, reason=reason, lost=lost)
+        places.take_over(self.engine, tier, caller=caller, reason=reason, lost=lost)

@@ -47,7 +47,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MatchResult:
     """The relation of one policy to a subject, and why, in words."""
 
     policy: Policy
@@ -68,14 +68,14 @@ def governing(policies: Iterable[Policy], subject: Subject) -> Policy:
     return best
 
 
-def why(policies: Iterable[Policy], subject: Subject) -> tuple[Verdict, ...]:
+def why(policies: Iterable[Policy], subject: Subject) -> tuple[MatchResult, ...]:
     """Return every policy's verdict: the governing policy's, then those of the others that match, then the rest."""
     ranked = sorted(policies, key=_rank, reverse=True)
     fitting = [policy for policy in ranked if matches(policy, subject)]
-    verdicts = [Verdict(p, Standing.GOVERNS, f"it matches {_described(p.match)}") for p in fitting[:1]]
-    verdicts.extend(Verdict(p, Standing.LESS_SPECIFIC, _deciding(fitting[0], p)) for p in fitting[1:])
+    verdicts = [MatchResult(p, Standing.GOVERNS, f"it matches {_described(p.match)}") for p in fitting[:1]]
+    verdicts.extend(MatchResult(p, Standing.LESS_SPECIFIC, _deciding(fitting[0], p)) for p in fitting[1:])
     verdicts.extend(
-        Verdict(policy, Standing.NO_MATCH, difference)
+        MatchResult(policy, Standing.NO_MATCH, difference)
         for policy in ranked
         if (difference := _difference(policy.match, subject)) is not None
     )

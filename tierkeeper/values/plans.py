@@ -11,7 +11,7 @@ from tierkeeper.values.artifacts import Ref
 
 
 @dataclass(frozen=True, slots=True)
-class PlanItem:
+class PlanItemView:
     """The action that a run would take for one artifact, and its reason."""
 
     ref: Ref

@@ -7,10 +7,9 @@ publish to a broker that accepts connections but never answers hangs for more th
 from datetime import timedelta
 from typing import Any
 
-from kombu import Exchange, Queue
+import kombu
 
-from tierkeeper_client.contract import QUEUE_OF
-from tierkeeper_client.contract import Queue as QueueName
+from tierkeeper_client.contract import QUEUE_OF, Queue
 
 SOCKET_TIMEOUT = 10  # seconds without an answer until a connection counts as dead
 CONNECT_TIMEOUT = 5  # seconds
@@ -20,9 +19,9 @@ VISIBILITY_TIMEOUT = timedelta(hours=1)  # time without an acknowledgement after
 RESULT_EXPIRES = timedelta(hours=1)
 
 
-def queues() -> tuple[Queue, ...]:
+def queues() -> tuple[kombu.Queue, ...]:
     """Return every queue as a plain Celery app would declare it for ``send_task(…, queue=name)``: durable, direct."""
-    return tuple(Queue(str(q), Exchange(str(q), type="direct"), routing_key=str(q)) for q in QueueName)
+    return tuple(kombu.Queue(str(q), kombu.Exchange(str(q), type="direct"), routing_key=str(q)) for q in Queue)
 
 
 def is_amqp(broker_url: str) -> bool:
@@ -62,7 +61,7 @@ def shared_settings(
         "result_expires": result_expires,
         "task_queues": queues(),
         "task_routes": {str(task): {"queue": str(queue)} for task, queue in QUEUE_OF.items()},
-        "task_default_queue": str(QueueName.MAINTENANCE),
+        "task_default_queue": str(Queue.MAINTENANCE),
         "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue without a worker
         "task_serializer": "json",
         "result_serializer": "json",

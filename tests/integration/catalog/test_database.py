@@ -14,7 +14,7 @@ from support.ports import free_ports
 from support.proxy import in_front_of
 
 from tierkeeper.base.errors import CatalogUnavailable
-from tierkeeper.catalog.database import Database, now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.groups import CatalogSettings
 
@@ -82,7 +82,7 @@ def test_a_catalog_that_is_not_there() -> None:
     database = Database(settings)
     try:
         with pytest.raises(CatalogUnavailable), database.reading() as connection:
-            now(connection)
+            catalog_now(connection)
     finally:
         database.close()
 
@@ -91,9 +91,9 @@ def test_its_clock_moves_within_a_transaction(house: House) -> None:
     """The time of decisions is PostgreSQL's at that moment, aware, in UTC."""
 
     def unit(connection: sa.Connection) -> tuple[datetime, datetime]:
-        first = now(connection)
+        first = catalog_now(connection)
         connection.execute(sa.text("SELECT pg_sleep(0.01)"))
-        return first, now(connection)
+        return first, catalog_now(connection)
 
     first, second = house.keeper.engine.catalog.run(TESTER, unit)
     assert second - first >= timedelta(milliseconds=10)
@@ -118,15 +118,15 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.Monkey
         database = Database(settings)
         try:
             with database.reading() as connection:
-                now(connection)
+                catalog_now(connection)
             proxy.silence()
             began = time.monotonic()
             with pytest.raises(CatalogUnavailable), database.reading() as connection:
-                now(connection)
+                catalog_now(connection)
             assert 1 < time.monotonic() - began < 8  # the ping, then a connection that is not made
             proxy.heal()
             with database.reading() as connection:
-                now(connection)
+                catalog_now(connection)
         finally:
             database.close()
 
@@ -152,11 +152,11 @@ def test_a_transaction_that_was_stopped_is_run_again(house: House) -> None:
     tries: list[int] = []
 
     def unit(connection: sa.Connection) -> datetime:
-        now(connection)
+        catalog_now(connection)
         tries.append(1)
         if len(tries) == 1:
             time.sleep(0.5)
-        return now(connection)
+        return catalog_now(connection)
 
     try:
         assert impatient.run(TESTER, unit)

@@ -17,7 +17,7 @@ from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import dumps, events, migrate
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.values.events import EventView
 from tierkeeper.values.health import Condition
 

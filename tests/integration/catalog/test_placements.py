@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from support.house import House
 
 from tierkeeper.catalog import placements, verification
-from tierkeeper.catalog.database import now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.placements import BEGINNING, END
 from tierkeeper.catalog.verification import Order
 
@@ -44,32 +44,34 @@ def many(house: House) -> Iterator[House]:
 
 def suspects_until_yesterday(connection: sa.Connection) -> object:
     """Return those whose quarantine is over."""
-    return placements.suspects(connection, until=now(connection) - DAY, after=BEGINNING, limit=1000)
+    return placements.suspects(connection, until=catalog_now(connection) - DAY, after=BEGINNING, limit=1000)
 
 
 def suspects_to_come(connection: sa.Connection) -> object:
     """Return those that a clock which was ahead noted."""
-    return placements.suspects(connection, until=END, after=placements.past(now(connection)), limit=20)
+    return placements.suspects(connection, until=END, after=placements.past(catalog_now(connection)), limit=20)
 
 
 def in_doubt(connection: sa.Connection) -> object:
     """Return what nobody vouches for."""
-    return verification.to_verify(connection, Order.UNVOUCHED, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(
+        connection, Order.UNVOUCHED, before=catalog_now(connection), after=BEGINNING, limit=20
+    )
 
 
 def never_read(connection: sa.Connection) -> object:
     """Return what was never read."""
-    return verification.to_verify(connection, Order.UNREAD, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(connection, Order.UNREAD, before=catalog_now(connection), after=BEGINNING, limit=20)
 
 
 def read_long_ago(connection: sa.Connection) -> object:
     """Return what was read longest ago."""
-    return verification.to_verify(connection, Order.OLDEST, before=now(connection), after=BEGINNING, limit=20)
+    return verification.to_verify(connection, Order.OLDEST, before=catalog_now(connection), after=BEGINNING, limit=20)
 
 
 def read_in_a_time_to_come(connection: sa.Connection) -> object:
     """Return what a clock which was ahead read."""
-    after = placements.past(now(connection))
+    after = placements.past(catalog_now(connection))
     return verification.to_verify(connection, Order.OLDEST, before=END, after=after, limit=20)
 
 

@@ -15,7 +15,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
     [
         (f"SELECT {artifacts.COLUMNS} {artifacts.FROM}", [field.name for field in fields(ArtifactRow)]),
         (f"SELECT {placements.COLUMNS} FROM placements p", [field.name for field in fields(PlacementRow)]),  # noqa: S608  our own constant
-        (f"SELECT {schedule.HELD_COLUMNS} FROM schedule", list(schedule.Held._fields)),  # noqa: S608  as above
+        (f"SELECT {schedule.LOCKED_COLUMNS} FROM schedule", list(schedule.LockedEntry._fields)),  # noqa: S608  as above
     ],
 )
 def test_columns_come_in_the_order_of_the_fields(house: House, query: str, names: list[str]) -> None:

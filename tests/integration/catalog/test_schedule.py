@@ -11,7 +11,7 @@ from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import schedule
-from tierkeeper.catalog.database import now
+from tierkeeper.catalog.database import catalog_now
 
 MANY = 300
 
@@ -27,7 +27,8 @@ def many(house: House) -> House:
 def claim(house: House, *, limit: int, lease: float = 60, tenant: str | None = None) -> list[schedule.Claimed]:
     """Claim a batch with a token of its own."""
     return house.keeper.engine.catalog.run(
-        TESTER, lambda c: schedule.claim(c, token=uuid4(), now=now(c), lease_seconds=lease, limit=limit, tenant=tenant)
+        TESTER,
+        lambda c: schedule.claim(c, token=uuid4(), now=catalog_now(c), lease_seconds=lease, limit=limit, tenant=tenant),
     )
 
 
@@ -71,7 +72,7 @@ def test_a_renewed_lease_lasts(many: House) -> None:
     token = uuid4()
     database = many.keeper.engine.catalog
     batch = database.run(
-        TESTER, lambda c: schedule.claim(c, token=token, now=now(c), lease_seconds=60, limit=10, tenant=None)
+        TESTER, lambda c: schedule.claim(c, token=token, now=catalog_now(c), lease_seconds=60, limit=10, tenant=None)
     )
     ids = [c.artifact for c in batch]
     assert database.run(TESTER, schedule.renew, ids, token=uuid4(), lease_seconds=3600) == 0
@@ -111,7 +112,7 @@ def test_the_index_finds_what_is_due(many: House) -> None:
     arguments = {"token": uuid4(), "lease": "60 seconds", "limit": 500, "tenant": None, "tiers": None}
     with many.keeper.engine.catalog.engine.connect() as connection:
         explain = sa.text(f"EXPLAIN {schedule._CLAIM.text}")
-        told = "\n".join(connection.execute(explain, {**arguments, "now": now(connection)}).scalars())
+        told = "\n".join(connection.execute(explain, {**arguments, "now": catalog_now(connection)}).scalars())
         connection.rollback()
     assert "Index Scan using ix_schedule_due_at" in told
     many.sql("DELETE FROM schedule WHERE step = 'later'")

@@ -40,8 +40,8 @@ OPERATIONS: dict[str, tuple[str, Callable[[House], object]]] = {
     "converge commits": ("converge.step_5_commit", lambda house: age(house).turn()),
     "collect marks": ("collect.step_2_mark", lambda house: house.collect()),
     "collect forgets": ("collect.step_4_forget", lambda house: house.collect()),
-    "a verb": ("verbs.step_1_intend", lambda house: house.restore("a")),
-    "a purge": ("verbs.step_1_intend", lambda house: house.purge("a")),
+    "a verb": ("verbs.step_1_wish", lambda house: house.restore("a")),
+    "a purge": ("verbs.step_1_wish", lambda house: house.purge("a")),
 }
 
 

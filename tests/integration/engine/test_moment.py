@@ -5,7 +5,7 @@ from datetime import timedelta
 from support.callers import TESTER
 from support.house import House
 
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.durations import Duration
 

@@ -19,7 +19,7 @@ from tierkeeper.base.states import Outcome, RunKind
 from tierkeeper.engine.plans import apply
 from tierkeeper.engine.plans.preview import View
 from tierkeeper.engine.plans.stored import Summary
-from tierkeeper.values.plans import AppliedItem, PlanItem
+from tierkeeper.values.plans import AppliedItem, PlanItemView
 
 WEEK = timedelta(days=7)
 SOON = """\
@@ -29,7 +29,7 @@ phases: [{after: 0d, in: [hot]}, {after: 1d, in: [cold]}, {after: 2d, in: []}]
 """
 
 
-def planned(house: House, *, ahead: float | None = None, policies: str | None = None) -> dict[str, PlanItem]:
+def planned(house: House, *, ahead: float | None = None, policies: str | None = None) -> dict[str, PlanItemView]:
     """What a plan says, by name; ``ahead``: as of so many days from now."""
     as_of = None if ahead is None else datetime.now(UTC) + timedelta(days=ahead)
     view = house.keeper.plans.view(tenant=None, as_of=as_of, policies=policies, source="p.yaml")
@@ -230,7 +230,7 @@ def test_a_summary_stays_small(house: House) -> None:
     for number in range(1000):
         summary.add(replace(item, rule=f"deleted, purged at {number}"))
     with house.keeper.engine.catalog.reading() as connection:
-        rules = summary.told(connection, house.keeper.engine, View())["rules"]
+        rules = summary.as_json(connection, house.keeper.engine, View())["rules"]
     assert len(rules) <= 101
     assert sum(line["artifacts"] for line in rules) == 1000
 

@@ -17,7 +17,8 @@ from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
 from tierkeeper.stores.layout import MARK
-from tierkeeper.stores.s3 import about, probe
+from tierkeeper.stores.s3 import description as about
+from tierkeeper.stores.s3 import probe
 from tierkeeper.stores.s3.place import Place
 from tierkeeper.stores.s3.store import S3Store
 

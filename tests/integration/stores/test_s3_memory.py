@@ -42,16 +42,16 @@ def test_what_was_seen_is_kept(
         assert {parts: found[1].refuses_wrong_source(parts=parts) for parts in (False, True)} == seen
         assert asked == ["warm"]
         with catalog.reading() as connection:
-            assert probes.seen(connection, "warm", server=moto_endpoint) == {
+            assert probes.recorded(connection, "warm", server=moto_endpoint) == {
                 COPIES: seen[False],
                 PARTS: seen[True],
                 BODIES: found[0].refuses_wrong_body(),
             }
-            assert probes.seen(connection, "warm", server="http://another") == {}
-            assert probes.seen(connection, "cold", server=moto_endpoint) == {}
+            assert probes.recorded(connection, "warm", server="http://another") == {}
+            assert probes.recorded(connection, "cold", server=moto_endpoint) == {}
         house.sql("UPDATE switches SET at = at - INTERVAL '25 hours' WHERE name = 'probe:warm' RETURNING name")
         with catalog.reading() as connection:
-            assert probes.seen(connection, "warm", server=moto_endpoint) == {}
+            assert probes.recorded(connection, "warm", server=moto_endpoint) == {}
 
         later = time.monotonic() + 601  # a process asks again too: another server may answer by that name
         monkeypatch.setattr(time, "monotonic", lambda: later)

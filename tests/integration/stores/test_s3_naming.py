@@ -16,7 +16,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
-from tierkeeper.stores.s3 import look
+from tierkeeper.stores.s3 import heads as look
 from tierkeeper.stores.s3.multipart import Finished
 from tierkeeper.stores.s3.origin import Origin
 from tierkeeper.stores.s3.store import S3Store

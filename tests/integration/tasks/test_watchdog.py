@@ -23,9 +23,9 @@ from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import load
 from tierkeeper_client import TierkeeperClient
 from tierkeeper_client.contract import Queue, TaskName
-from worker.watchdog import EXIT_CODE, Look, Patience
+from worker.watchdog import EXIT_CODE, Observation, Patience
 
-IDLE = Look(taken=7, busy=False, waiting=["verbs"])
+IDLE = Observation(taken=7, busy=False, waiting=["verbs"])
 STALLED = 3  # seconds
 
 
@@ -40,7 +40,7 @@ STALLED = 3  # seconds
         (replace(IDLE, waiting=None), False),  # the broker does not answer either
     ],
 )
-def test_patience_ends_only_with_proof(between: Look, *, stalled: bool) -> None:
+def test_patience_ends_only_with_proof(between: Observation, *, stalled: bool) -> None:
     """Every look for so long must have found an idle worker, nothing taken, and something waiting."""
     patience = Patience(10)
     assert not patience.exhausted(IDLE, now=0)  # what was taken before is not known yet
@@ -125,7 +125,7 @@ def test_a_stopped_worker_is_started_again(behind: Installation, tmp_path: Path)
         wait_until(lambda: "stopped@test ready" in printed.getvalue())
         with producer(behind) as client:
             client.send(TaskName.CANARY)
-            wait_until(lambda: behind.keeper.health.quiet() is not None)
+            wait_until(lambda: behind.keeper.health.since_last_canary() is not None)
             wait_until(lambda: children(b"stopped@test") != [])  # a slow one was ended already, and comes back
             os.kill(children(b"stopped@test")[0], signal.SIGSTOP)
             for _ in range(3):

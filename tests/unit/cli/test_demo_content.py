@@ -16,7 +16,7 @@ DAYS = RetentionSettings()
 TIERS = [TierInfo(name, Temperature(name), rank) for rank, name in enumerate(("hot", "warm", "cold"))]
 
 
-def _items(folder: Path | None, count: int, *, aged: bool = True) -> list[content.Item]:
+def _items(folder: Path | None, count: int, *, aged: bool = True) -> list[content.DemoFile]:
     return content.items(folder, count=count, tenant="acme", workflow="demo-1", aged=aged, days=DAYS)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.cli.support import supervisor
-from tierkeeper.cli.support.supervisor import Program, Supervisor, Verdict
+from tierkeeper.cli.support.supervisor import HangFinding, Program, Supervisor
 
 SLEEPER = "import time; print('ready'); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(60)"
@@ -72,7 +72,7 @@ def test_what_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch,
         for name, path in pids.items()
     ]
     printed = io.StringIO()
-    verdicts = [None, Verdict("worker", "it does not answer")]
+    verdicts = [None, HangFinding("worker", "it does not answer")]
     run = Supervisor(
         programs,
         Console(file=printed, width=200),

@@ -10,7 +10,7 @@ from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.settings.order import ATTEMPTS, S3_DEFAULTS, chains, copy_waits
 from tierkeeper.settings.settings import Settings, load
 from tierkeeper.stores.base import StoreConfig
-from tierkeeper.stores.s3 import client
+from tierkeeper.stores.s3 import clients as client
 from worker.config import celery_settings
 
 COLD = {"cold": {"url": "s3://bucket"}}

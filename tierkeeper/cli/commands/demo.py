@@ -61,7 +61,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt  # leaving the block stops the worker
 
 
-def _plan(session: Session, items: list[content.Item]) -> None:
+def _plan(session: Session, items: list[content.DemoFile]) -> None:
     days = session.settings.retention
     sorted_out = content.by_tier(items, days)
     if session.output.as_json:

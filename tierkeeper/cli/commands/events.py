@@ -47,7 +47,7 @@ def events(
     ref = None if artifact is None else params.parse_ref(artifact, tenant=tenant)
     table = not session.output.as_json and export is None
     newest_first = not oldest_first and export is None
-    found = session.held(
+    found = session.closed_at_end(
         session.keeper.events.select(
             tenant=None if ref else tenant,
             ref=ref,

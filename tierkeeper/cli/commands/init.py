@@ -25,7 +25,7 @@ def init(session: Session, *, adopt: str | None, lost: bool, reason: str | None)
         if not reason:
             raise click.UsageError("--adopt needs --reason: it stands in the audit log.")
         session.check_tier(adopt)
-        session.adopt(adopt, reason=reason, lost=lost)
+        session.take_over(adopt, reason=reason, lost=lost)
         session.output.say(f"tier {adopt} is marked as this catalog's")
         return
     if lost or reason is not None:

@@ -13,7 +13,7 @@ from tierkeeper.cli.support import output, params, planning, sending
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.statistics import run_table, tier_table
-from tierkeeper.values.plans import PlanItem
+from tierkeeper.values.plans import PlanItemView
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client.contract import TaskName
 
@@ -70,9 +70,9 @@ def _dry_run(session: Session, tenant: str | None) -> None:
     started = time.monotonic()
     counts: Counter[str] = Counter()
     size = 0
-    shown: list[PlanItem] = []
+    shown: list[PlanItemView] = []
     with session.output.progress("planning") as advance:
-        for item in session.held(session.keeper.plans.due(tenant=tenant)):
+        for item in session.closed_at_end(session.keeper.plans.due(tenant=tenant)):
             counts[_label(item)] += 1
             size += item.size if item.action == "move" else 0
             if session.output.verbose and len(shown) < planning.ROWS:
@@ -152,7 +152,7 @@ def _steps(session: Session, identity: UUID | None, advance: Any) -> Iterator[Sw
         more = result.more
 
 
-def _label(item: PlanItem) -> str:
+def _label(item: PlanItemView) -> str:
     """Return the name under which a run counts the item."""
     if item.blocked:
         return "refused"

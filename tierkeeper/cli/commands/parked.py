@@ -59,10 +59,10 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
     """List what is parked, with the reasons."""
     found = session.keeper.parked.select(replace(chosen, state=None if standing == "any" else StuckState(standing)))
     if session.output.as_json:
-        session.output.array(session.held(found))
+        session.output.array(session.closed_at_end(found))
         return
     table = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
-    for item in session.held(found):
+    for item in session.closed_at_end(found):
         table.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
     if table.row_count:
         session.output.print(table)

@@ -24,7 +24,7 @@ EMPTY = InlineContent.of(b"")  # the bytes are passed beside the arguments, not 
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FileToStore:
     """A file to store, and the name of its artifact."""
 
     path: Path
@@ -70,7 +70,7 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
     sending.send(session, posts, wait=wait)
 
 
-def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]:
+def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToStore]:
     name, prefix = options["name"], options["prefix"]
     if name is not None and (len(files) > 1 or files[0].is_dir()):
         raise click.UsageError("--name goes with a single file; use --prefix for several.")
@@ -78,17 +78,17 @@ def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[Source]
         if path == STDIN:
             if name is None:
                 raise click.UsageError("Content from stdin needs a --name.")
-            yield Source(path, prefix + name)
+            yield FileToStore(path, prefix + name)
         elif path.is_dir():
             if not options["recursive"]:
                 raise click.UsageError(f"{path} is a folder; use -r to take the files in it.")
             inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
-            yield from (Source(file, prefix + file.relative_to(path).as_posix()) for file in inside)
+            yield from (FileToStore(file, prefix + file.relative_to(path).as_posix()) for file in inside)
         else:
-            yield Source(path, prefix + (path.name if name is None else name))
+            yield FileToStore(path, prefix + (path.name if name is None else name))
 
 
-def _arguments(source: Source, options: dict[str, Any]) -> StoreArgs:
+def _arguments(source: FileToStore, options: dict[str, Any]) -> StoreArgs:
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
@@ -117,13 +117,13 @@ def _ref(arguments: StoreArgs) -> Ref:
     return Ref(arguments.tenant, arguments.workflow, arguments.name)
 
 
-def _send(session: Session, source: Source, arguments: StoreArgs) -> Handle:
+def _send(session: Session, source: FileToStore, arguments: StoreArgs) -> Handle:
     content = sys.stdin.buffer if source.path == STDIN else source.path
     fields = arguments.model_dump(exclude={"content", "sha256"})
     return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
-def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> None:
+def _store_here(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
     results: list[StoreResult | ItemError] = []
     with session.output.progress("storing", total=len(items)) as advance:
         for source, arguments in items:
@@ -139,7 +139,7 @@ def _store_here(session: Session, items: Sequence[tuple[Source, StoreArgs]]) -> 
         click.get_current_context().exit(sending.SOME_FAILED)
 
 
-def _store_one(session: Session, source: Source, arguments: StoreArgs) -> StoreResult:
+def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> StoreResult:
     if source.path == STDIN:
         return session.keeper.artifacts.store(arguments, caller=session.caller, content=sys.stdin.buffer)
     try:

@@ -25,7 +25,7 @@ LEFT_OUT: Final = frozenset({"__pycache__", "site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class DemoFile:
     """One file to store, and the age that its artifact gets."""
 
     path: Path
@@ -36,7 +36,7 @@ class Item:
 
 def items(
     folder: Path | None, *, count: int, tenant: str, workflow: str, aged: bool, days: RetentionSettings
-) -> list[Item]:
+) -> list[DemoFile]:
     """Return up to ``count`` files, evenly from the whole of ``folder`` (None: this Python's standard library).
 
     ``aged``: ages from zero to a third beyond the purge age, in random but reproducible order.
@@ -52,7 +52,7 @@ def items(
     ages = list(_ages(len(chosen), days)) if aged else [timedelta(0)] * len(chosen)
     random.Random(len(chosen)).shuffle(ages)  # noqa: S311  an order, no secret
     return [
-        Item(path, Ref(tenant, workflow, path.relative_to(root).as_posix(), 1), path.stat().st_size, age)
+        DemoFile(path, Ref(tenant, workflow, path.relative_to(root).as_posix(), 1), path.stat().st_size, age)
         for path, age in zip(chosen, ages, strict=True)
     ]
 
@@ -98,9 +98,9 @@ def expected_tier(age: timedelta, days: RetentionSettings) -> str | None:
     return None
 
 
-def by_tier(found: Sequence[Item], days: RetentionSettings) -> dict[str | None, list[Item]]:
+def by_tier(found: Sequence[DemoFile], days: RetentionSettings) -> dict[str | None, list[DemoFile]]:
     """Return the items by the tier they belong to."""
-    sorted_out: dict[str | None, list[Item]] = {"hot": [], "warm": [], "cold": [], None: []}
+    sorted_out: dict[str | None, list[DemoFile]] = {"hot": [], "warm": [], "cold": [], None: []}
     for item in found:
         sorted_out[expected_tier(item.age, days)].append(item)
     return sorted_out

@@ -18,7 +18,7 @@ from tierkeeper.cli.commands.explain import print_explanation
 from tierkeeper.cli.commands.store import guess_type
 from tierkeeper.cli.commands.up import celery
 from tierkeeper.cli.demo import content
-from tierkeeper.cli.demo.content import Item
+from tierkeeper.cli.demo.content import DemoFile
 from tierkeeper.cli.support import sending
 from tierkeeper.cli.support.eventlog import event_table
 from tierkeeper.cli.support.session import Session
@@ -89,7 +89,7 @@ def worker(session: Session, resolved: Settings) -> Iterator[None]:
 class Demo:
     """One demo: the items, the expected tiers of each, and the steps shown."""
 
-    def __init__(self, session: Session, client: TierkeeperClient, items: Sequence[Item]) -> None:
+    def __init__(self, session: Session, client: TierkeeperClient, items: Sequence[DemoFile]) -> None:
         self._session = session
         self._keeper = session.keeper
         self._client = client
@@ -98,7 +98,7 @@ class Demo:
         self._workflow = items[0].ref.workflow
         self._mine = Filter(tenant=self._tenant, workflow=self._workflow, state=None)
         self._days = session.settings.retention
-        self._expected: dict[Item, set[str]] = {item: self._by_age(item) for item in items}
+        self._expected: dict[DemoFile, set[str]] = {item: self._by_age(item) for item in items}
         self._steps: list[dict[str, Any]] = []
 
     def run(self) -> None:
@@ -117,7 +117,7 @@ class Demo:
         verified = self._verify()
         self._tell(restored, verified, time.monotonic() - started)
 
-    def _by_age(self, item: Item) -> set[str]:
+    def _by_age(self, item: DemoFile) -> set[str]:
         tier = content.expected_tier(item.age, self._days)
         return set() if tier is None else {tier}
 
@@ -172,7 +172,7 @@ class Demo:
                     self._client.send(TaskName.COLLECT, correlation=self._session.caller.correlation)
                     sent = time.monotonic()
 
-    def _restore(self) -> list[Item]:
+    def _restore(self) -> list[DemoFile]:
         """Restore some artifacts to hot for three days; if all are young, archive some first."""
         away = [item for item, tiers in self._expected.items() if tiers in ({"cold"}, {"warm"})][:SOME]
         if not away:
@@ -186,7 +186,7 @@ class Demo:
         self._show(f"restore: {len(away)} are in hot too, for three days")
         return away
 
-    def _purge_and_undelete(self, *, keep: Sequence[Item]) -> None:
+    def _purge_and_undelete(self, *, keep: Sequence[DemoFile]) -> None:
         """Purge some artifacts by hand, and undelete one of them."""
         doomed = [item for item, tiers in self._expected.items() if tiers and item not in keep][:SOME]
         if not doomed:
@@ -226,7 +226,7 @@ class Demo:
             raise self._failed(f"{'; '.join(problems[:SOME])}{more}")
         return sum(1 for tiers in self._expected.values() if tiers)
 
-    def _problem(self, item: Item, tiers: set[str]) -> str | None:
+    def _problem(self, item: DemoFile, tiers: set[str]) -> str | None:
         view = self._keeper.artifacts.show(item.ref)
         if not tiers:
             return None if view.state is ArtifactState.PURGED else f"is {view.state}, not purged"
@@ -238,7 +238,7 @@ class Demo:
             same = all(file.read(len(chunk)) == chunk for chunk in reading.chunks) and not file.read(1)
         return None if same else "does not have the bytes of its file"
 
-    def _verb(self, task: TaskName, model: type[VerbArgs], items: Sequence[Item], **extra: object) -> None:
+    def _verb(self, task: TaskName, model: type[VerbArgs], items: Sequence[DemoFile], **extra: object) -> None:
         sent: list[tuple[Ref, Handle | TierkeeperError]] = []
         for item in items:
             fields = {"tenant": self._tenant, "workflow": self._workflow, "name": item.ref.name, **extra}
@@ -277,7 +277,7 @@ class Demo:
         if not self._session.output.as_json:
             self._session.output.print(Text(f"\n{len(self._steps)}. {title}", style="bold"), tier_table(stats))
 
-    def _tell(self, restored: Sequence[Item], verified: int, seconds: float) -> None:
+    def _tell(self, restored: Sequence[DemoFile], verified: int, seconds: float) -> None:
         gone = len(self._items) - verified
         if self._session.output.as_json:
             summary = {"live_and_verified": verified, "gone": gone, "seconds": round(seconds, 1)}

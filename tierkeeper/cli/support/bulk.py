@@ -56,7 +56,9 @@ def targets(session: Session, artifacts: Sequence[str], *, version: int | None, 
 def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     """Return each version that the filter selects; raise NothingToSelect if there is none."""
     session.check_tier(chosen.filter.tier)
-    views = (view for view in session.held(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view))
+    views = (
+        view for view in session.closed_at_end(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view)
+    )
     found = [Target(view.ref) for view in islice(views, chosen.limit)]
     if not found:
         raise NothingToSelect(filter=describe(chosen))
@@ -130,7 +132,7 @@ def _post(session: Session, verb: Verb, arguments: VerbArgs) -> sending.Post:
     return sending.Post(
         _ref(arguments),
         lambda: session.client.send(verb.task, arguments, key=caller.key, correlation=session.caller.correlation),
-        lambda: session.keeper.artifacts.intend(arguments, caller=caller),
+        lambda: session.keeper.artifacts.ask(arguments, caller=caller),
     )
 
 

@@ -21,7 +21,9 @@ NAME_WIDTH: Final = 16  # characters of a name that stay in a narrow terminal
 def print_list(session: Session, chosen: params.Chosen) -> None:
     """Print the artifacts that the filter selects as a table, or as a JSON array."""
     session.check_tier(chosen.filter.tier)
-    views = (view for view in session.held(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view))
+    views = (
+        view for view in session.closed_at_end(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view)
+    )
     if session.output.as_json:
         session.output.array(islice(views, chosen.limit))
         return

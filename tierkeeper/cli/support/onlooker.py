@@ -15,7 +15,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from tierkeeper.base.quantities import format_duration
-from tierkeeper.cli.support.supervisor import Verdict
+from tierkeeper.cli.support.supervisor import HangFinding
 from tierkeeper.keeper import Keeper
 from tierkeeper_client.contract import Queue
 from tierkeeper_client.errors import TierkeeperError
@@ -35,14 +35,14 @@ class Onlooker:
         self._app.conf.update(shared_settings(broker_url, socket_timeout=PING, connect_timeout=PING))
         self._since = time.monotonic()
 
-    def __call__(self) -> Verdict | None:
+    def __call__(self) -> HangFinding | None:
         """Check once; return None while all is well, unknown, or too early after the start or the last verdict."""
         if time.monotonic() - self._since < self._stalled.total_seconds():
             return None  # it was started, or restarted, just now
         theirs: tuple[type[BaseException], ...] = self._app.connection_for_write().connection_errors
         away: tuple[type[BaseException], ...] = (TierkeeperError, KombuError, OSError, *theirs)
         try:
-            quiet = self._keeper.health.quiet()
+            quiet = self._keeper.health.since_last_canary()
             if quiet is not None and quiet < self._stalled:
                 return None
             verdict = self._who()
@@ -52,16 +52,16 @@ class Onlooker:
             self._since = time.monotonic()
         return verdict
 
-    def _who(self) -> Verdict | None:
+    def _who(self) -> HangFinding | None:
         lasted = f"no canary came through for {format_duration(self._stalled)}"
         with self._app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=PING)
             if not any(_length(connection, queue.value) for queue in Queue):
-                return Verdict("beat", f"{lasted}, and none was sent")
+                return HangFinding("beat", f"{lasted}, and none was sent")
             for _ in range(PINGS):
                 if self._app.control.ping(timeout=PING, connection=connection):
                     return None
-        return Verdict("worker", f"{lasted}, messages wait, and it does not answer")
+        return HangFinding("worker", f"{lasted}, messages wait, and it does not answer")
 
 
 def _length(connection: Connection, queue: str) -> int:

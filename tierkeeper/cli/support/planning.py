@@ -16,7 +16,7 @@ from tierkeeper.cli.support import output, params, sending, short_ids
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.engine.plans.stored import Summary
-from tierkeeper.values.plans import AppliedItem, PlanItem
+from tierkeeper.values.plans import AppliedItem, PlanItemView
 
 ROWS: Final = 500  # items that a table shows
 
@@ -67,7 +67,7 @@ def plan(
         session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
         return
     summary = Summary()
-    items = session.held(keeper.plans.items(view, summary, limit=limit))
+    items = session.closed_at_end(keeper.plans.items(view, summary, limit=limit))
     if session.output.as_json:
         session.output.array(items)
         return
@@ -121,7 +121,7 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
     items: list[AppliedItem] = []
     with session.output.progress("applying") as advance:
         applied = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
-        for item in session.held(applied):
+        for item in session.closed_at_end(applied):
             counts[item.action, item.outcome] += 1
             failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
             if item.outcome is not Outcome.DONE and len(undone) < ROWS:
@@ -145,7 +145,7 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
         click.get_current_context().exit(sending.SOME_FAILED)
 
 
-def print_items(session: Session, items: Sequence[PlanItem]) -> None:
+def print_items(session: Session, items: Sequence[PlanItemView]) -> None:
     """Print the action for each artifact, and why; a reason that all artifacts of a rule share is printed once."""
     reasons: defaultdict[str, set[str]] = defaultdict(set)
     for item in items:

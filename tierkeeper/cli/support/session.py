@@ -92,9 +92,9 @@ class Session:
         """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
         return self._opened.init(caller=self.caller)
 
-    def adopt(self, tier: str, *, reason: str, lost: bool) -> None:
+    def take_over(self, tier: str, *, reason: str, lost: bool) -> None:
         """Adopt a tier's place, whatever mark it has."""
-        self._opened.tiers.adopt(tier, caller=self.caller, reason=reason, lost=lost)
+        self._opened.tiers.take_over(tier, caller=self.caller, reason=reason, lost=lost)
 
     @functools.cached_property
     def _opened(self) -> Keeper:
@@ -111,7 +111,7 @@ class Session:
         if name is not None and name not in known:
             raise UnknownTier(tier=name, known=", ".join(known))
 
-    def held(self, rows: Iterator[T]) -> Iterator[T]:
+    def closed_at_end(self, rows: Iterator[T]) -> Iterator[T]:
         """Return ``rows``; if not exhausted, they are closed, with their connection, before the services stop."""
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
         return rows

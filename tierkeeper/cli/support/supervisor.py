@@ -30,7 +30,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HangFinding:
     """The finding that the program ``name`` hangs, with the ``reason``."""
 
     program: str
@@ -50,7 +50,7 @@ class Supervisor:
         console: Console,
         *,
         patience: float = 60.0,
-        onlooker: Callable[[], Verdict | None] | None = None,
+        onlooker: Callable[[], HangFinding | None] | None = None,
         every: float = 60.0,
     ) -> None:
         self._onlooker = onlooker

@@ -34,7 +34,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCandidates:
     """The verdicts on the candidates, those that go, and the copies that must be seen before these go (R21).
 
     ``to_see``: all other copies that count and stay, in any kind of store. A tier that is no longer configured cannot
@@ -54,7 +54,7 @@ def judge(
     *,
     away: Mapping[str, Verdict],
     seen: Seen | None,
-) -> Judged:
+) -> JudgedCandidates:
     """Decide about each candidate (placement, blob).
 
     A copy in a tier that is ``away`` (whose place is not confirmed to be its own) is left out, and does not count as
@@ -69,7 +69,7 @@ def judge(
     for artifact in artifacts.of_blobs(connection, of):
         owners[artifact.blob_id].append(artifact)
     late = engine.settings.engine.lease
-    judged = Judged()
+    judged = JudgedCandidates()
     for blob in of:
         needs = deletable.needs(owners[blob], moment)
         staying = [copy for copy in copies[blob] if copy.tier not in away]

@@ -30,8 +30,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
 from tierkeeper.engine.collect import candidates, survivors
@@ -66,7 +65,7 @@ def collect(
     CatalogRestored where the catalog may be an older copy of itself.
     """
     with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
-        sweep = _Sweep(engine, work, caller, dry_run=dry_run)
+        sweep = _Collect(engine, work, caller, dry_run=dry_run)
         while picked := step_1_pick(engine.catalog, sweep.passed):
             if over(deadline):
                 return work.result(more=True)
@@ -76,7 +75,7 @@ def collect(
         return work.result()
 
 
-class _Sweep:
+class _Collect:
     """One collect; its run begins with the first batch."""
 
     def __init__(self, engine: Engine, work: Job, caller: Caller, *, dry_run: bool) -> None:
@@ -178,7 +177,7 @@ def _mark_candidates(
     if not dry_run:
         chosen = [m.placement.id for m in judged.marked]
         placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)
-        unseen.left(connection, judged.unseen, now=catalog_now(connection))
+        unseen.mark_left(connection, judged.unseen, now=catalog_now(connection))
     return judged.marked, judged.verdicts
 
 

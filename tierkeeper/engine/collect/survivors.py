@@ -43,7 +43,7 @@ LOOKS, READS = "looks at copies that stay", "copies that stay, read whole"
 
 
 @dataclass(slots=True)
-class Look:
+class SeenSurvivors:
     """The copies that were checked and are right, and the run's counts."""
 
     seen: dict[UUID, ObjectKey] = field(default_factory=dict)
@@ -57,19 +57,19 @@ def look(
     away: Mapping[str, Verdict],
     caller: Caller,
     dry_run: bool,
-) -> Look:
+) -> SeenSurvivors:
     """Check the copies that would stay; report those that are missing or differ, unless ``dry_run``.
 
     ``picked``: the candidates, as (placement, blob).
     """
-    found = Look()
+    found = SeenSurvivors()
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing will be deleted: the decision refuses it
         staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
-    reading, by_pin = _Reading(reads), partial(check.look, reads=None if dry_run else reads)
+    reading, by_pin = _CheckedRead(reads), partial(check.look, reads=None if dry_run else reads)
     looked = presence.at(engine, [copy for copy in staying if not _is_nameless(engine.stores, copy)], how=by_pin)
     read = presence.at(engine, [copy for copy in staying if _is_nameless(engine.stores, copy)], how=reading.check)
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
@@ -86,7 +86,7 @@ def look(
 
 
 @dataclass(slots=True)
-class _Reading:
+class _CheckedRead:
     """Reads copies whole, and keeps the pins of those reads."""
 
     reads: Reads
@@ -108,7 +108,7 @@ def _is_nameless(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
 
 
 def _named(
-    catalog: Database, copies: Sequence[PlacementRow], reading: _Reading, *, caller: Caller, dry_run: bool
+    catalog: Database, copies: Sequence[PlacementRow], reading: _CheckedRead, *, caller: Caller, dry_run: bool
 ) -> Mapping[UUID, ObjectKey]:
     """Record the pins of copies that were read and are right; return the key that each was seen by."""
     if dry_run:

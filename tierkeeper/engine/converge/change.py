@@ -50,7 +50,7 @@ class Change:
         }
 
 
-def of(
+def of_artifact(
     row: ArtifactRow,
     decision: Decision,
     policy: Policy,

@@ -20,8 +20,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge import change, namesakes
@@ -105,7 +104,9 @@ def batch(
         fate = settled.get(blob) if blob is not None else None
         approved = item.run is not None and not item.stopped
         policy = item.decision.policy
-        made = change.of(item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=approved)
+        made = change.of_artifact(
+            item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=approved
+        )
         seen.add(blob)
         changes.append(made)
         here = copies[blob] if blob is not None else ()
@@ -127,7 +128,7 @@ def batch(
         nexts.append(following)
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
     artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
-    schedule.settle(connection, nexts, token=worker.token)
+    schedule.reschedule(connection, nexts, token=worker.token)
     namesakes.hasten(connection, changes, copies, now=now)
     lines = [
         _line(item, made, made.event, settled, worker, now=now)
@@ -152,7 +153,7 @@ def _park_artifacts(connection: sa.Connection, worker: Worker, reasons: Mapping[
     rows = artifacts.lock(connection, ids)
     schedule.lock(connection, ids)
     now = catalog_now(connection)
-    schedule.settle(
+    schedule.reschedule(
         connection,
         [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
         token=worker.token,
@@ -172,7 +173,7 @@ def _braked(
     settings: Settings,
     moment: Moment,
     items: Sequence[_Item],
-    held: Mapping[UUID, schedule.Held],
+    held: Mapping[UUID, schedule.LockedEntry],
     worker: Worker,
 ) -> list[_Item]:
     """Return the items; deletions that the brake stops are decided again, as if no policy could delete."""
@@ -345,7 +346,7 @@ def _outcome(
     item: _Item,
     made: change.Change,
     retry: _Retry | None,
-    held: schedule.Held | None,
+    held: schedule.LockedEntry | None,
     *,
     locks: bool,
     now: datetime,
@@ -373,7 +374,7 @@ def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule
 
 
 def _next(
-    engine: Engine, item: _Item, made: change.Change, held: schedule.Held | None, *, locks: bool, now: datetime
+    engine: Engine, item: _Item, made: change.Change, held: schedule.LockedEntry | None, *, locks: bool, now: datetime
 ) -> schedule.Next:
     """Return the next entry of the artifact's schedule where no copy is lacking."""
     due_at = item.decision.next_due

@@ -25,7 +25,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.converge import commit
@@ -54,7 +54,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Decided:
     """The result of step 2: the tiers wanted of each blob, and the rule by which the batch's artifacts want them."""
 
     rows: dict[UUID, ArtifactRow]
@@ -91,15 +91,15 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     ids = [c.artifact for c in claimed if c.attempts <= limit]
     if not ids:
         return report
-    plan = step_2_decide(engine, ids)
-    if plan.suspects:
-        suspects.look_again(engine, plan.suspects, caller=worker.caller)
-        plan = step_2_decide(engine, ids)
-    if plan.doubts:
-        plan = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, plan.doubts))
-    intents, foreign = step_3_intend(engine, worker, plan) if plan.lacking else ([], set())
+    decided = step_2_decide(engine, ids)
+    if decided.suspects:
+        suspects.look_again(engine, decided.suspects, caller=worker.caller)
+        decided = step_2_decide(engine, ids)
+    if decided.doubts:
+        decided = step_2_decide(engine, ids, unread=read_doubtful(engine, worker, ids, decided.doubts))
+    intents, foreign = step_3_intend(engine, worker, decided) if decided.lacking else ([], set())
     done = step_4_copy(engine, worker, ids, intents) if intents else []
-    results, locks = step_5_commit(engine, worker, ids, done, foreign, plan.unread)
+    results, locks = step_5_commit(engine, worker, ids, done, foreign, decided.unread)
     step_6_lock(engine, locks)
     report.outcomes.update(results)
     report.copied = sum(t.upload.size for t in done if t.upload is not None)
@@ -145,7 +145,9 @@ def _claim_artifacts(
     )
 
 
-def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None) -> Plan:
+def step_2_decide(
+    engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, TierkeeperError] | None = None
+) -> Decided:
     """Decide what is wanted of each blob of the batch; reads only. ``unread``: doubtful copies not to be read again."""
     passed = unread or {}
     with engine.catalog.reading() as connection:
@@ -174,7 +176,7 @@ def step_2_decide(engine: Engine, ids: Sequence[UUID], *, unread: Mapping[UUID, 
         for blob in sorted(lacking)
         for copy in _to_read(engine, wanted[blob], copies[blob], passed)
     ]
-    return Plan(
+    return Decided(
         rows={row.id: row for row in rows},
         wanted={blob: frozenset(tiers) for blob, tiers in wanted.items()},
         rule=rule,
@@ -193,44 +195,44 @@ def read_doubtful(
     return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
 
 
-def step_3_intend(engine: Engine, worker: Worker, plan: Plan) -> tuple[list[Intent], set[UUID]]:
+def step_3_intend(engine: Engine, worker: Worker, decided: Decided) -> tuple[list[Intent], set[UUID]]:
     """Commit ``copying`` rows for missing copies; return them, and the blobs that another worker is copying."""
-    return engine.catalog.run(worker.caller, _write_intents, engine, plan, token=worker.token)
+    return engine.catalog.run(worker.caller, _write_intents, engine, decided, token=worker.token)
 
 
 def _write_intents(
-    connection: sa.Connection, engine: Engine, plan: Plan, *, token: UUID
+    connection: sa.Connection, engine: Engine, decided: Decided, *, token: UUID
 ) -> tuple[list[Intent], set[UUID]]:
     intents: list[Intent] = []
     foreign: set[UUID] = set()
-    blobs.lock(connection, plan.lacking)
+    blobs.lock(connection, decided.lacking)
     now = catalog_now(connection)
-    copies = placements.of_blobs(connection, plan.lacking)
+    copies = placements.of_blobs(connection, decided.lacking)
     new_rows = []
-    for blob in sorted(plan.lacking):
+    for blob in sorted(decided.lacking):
         found = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
         if not found:
             continue  # no source, or the content itself is gone since step 2: the commit reports it
-        left = {copy.tier for copy in _to_read(engine, plan.wanted[blob], copies[blob], plan.unread)}
-        left |= fates.held_up(copies[blob])
-        for tier in sorted(fates.lacking(plan.wanted[blob], copies[blob]) - left):
+        left = {copy.tier for copy in _to_read(engine, decided.wanted[blob], copies[blob], decided.unread)}
+        left |= fates.blocked_by_suspects(copies[blob])
+        for tier in sorted(fates.lacking(decided.wanted[blob], copies[blob]) - left):
             if tier not in engine.stores:  # no longer configured: the commit reports it
                 continue
             if any(_live_copying(p, tier, token, now=now) for p in copies[blob]):
                 foreign.add(blob)
                 continue
-            intent = _intent(engine, plan.owner[blob], blob, tier, found)
+            intent = _intent(engine, decided.owner[blob], blob, tier, found)
             intents.append(intent)
             new_rows.append(
                 NewIntent(
                     id=intent.placement,
                     blob_id=blob,
-                    artifact_id=plan.owner[blob].id if engine.store(tier).readable_layout else None,
+                    artifact_id=decided.owner[blob].id if engine.store(tier).readable_layout else None,
                     tier=tier,
                     location=intent.location,
                     token=token,
                     lease_until=now + timedelta(seconds=engine.lease),
-                    placed_by=plan.rule[blob],
+                    placed_by=decided.rule[blob],
                 )
             )
     placements.intend(connection, new_rows)

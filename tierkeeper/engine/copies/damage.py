@@ -33,8 +33,7 @@ from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
-from tierkeeper.catalog.database import Clocks, clocks
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Clocks, catalog_now, clocks
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies.check import Wrong

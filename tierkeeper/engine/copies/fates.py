@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import placements
-from tierkeeper.catalog.placements import Upload
+from tierkeeper.catalog.placements import VouchedUpload
 from tierkeeper.catalog.rows import PlacementRow
 
 
@@ -35,7 +35,7 @@ def doubtful(wanted: Collection[str], copies: Sequence[PlacementRow]) -> list[Pl
     return [p for p in readable if p.vouched is None and not p.name_purged]
 
 
-def held_up(copies: Iterable[PlacementRow]) -> set[str]:
+def blocked_by_suspects(copies: Iterable[PlacementRow]) -> set[str]:
     """Return the tiers whose present copy is a suspect, which is not replaced before the second look (R20)."""
     return {p.tier for p in copies if p.suspect and p.state is PlacementState.PRESENT}
 
@@ -59,7 +59,7 @@ class Settlement:
     ``complete``: every wanted tier has a copy that counts.
     """
 
-    uploads: tuple[tuple[Upload, PlacementState], ...]
+    uploads: tuple[tuple[VouchedUpload, PlacementState], ...]
     rescued: tuple[UUID, ...]
     doomed: tuple[UUID, ...]
     complete: bool
@@ -71,7 +71,7 @@ class Settlement:
 def settle(
     wanted: Collection[str],
     copies: Sequence[PlacementRow],
-    uploads: Iterable[Upload],
+    uploads: Iterable[VouchedUpload],
     *,
     token: UUID,
     here: Collection[str],
@@ -85,7 +85,7 @@ def settle(
     present = {p.tier: p for p in copies if p.state is PlacementState.PRESENT}
     before = frozenset(present)
     counts = {tier for tier, p in present.items() if good(p)}
-    fates: list[tuple[Upload, PlacementState]] = []
+    fates: list[tuple[VouchedUpload, PlacementState]] = []
     added: set[str] = set()
     doomed: list[UUID] = []
     for upload in uploads:
@@ -131,7 +131,7 @@ def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: 
     They wait where every lacking tier has a suspect, or there are no sources but suspects. A suspect in a tier that is
     not configured is not waited for: this process cannot look at it.
     """
-    if sources(copies) and not held_up(copies) >= set(lacking_):
+    if sources(copies) and not blocked_by_suspects(copies) >= set(lacking_):
         return None
     seen = [p for p in copies if p.suspect and p.tier in here]
     return min((p.missed_at for p in seen if p.missed_at is not None), default=None)

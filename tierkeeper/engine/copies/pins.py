@@ -11,7 +11,7 @@ from tierkeeper.audit.artifacts import CopyRepinned, NamedCopy, RenamedCopy
 from tierkeeper.base import callers
 from tierkeeper.base.states import Vouched
 from tierkeeper.catalog import artifacts, blobs, placements
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record

@@ -23,7 +23,7 @@ class Siblings:
     owner: ArtifactRow | None
 
 
-def of(catalog: Database, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
+def of_copies(catalog: Database, copies: Sequence[Copy]) -> dict[UUID, Siblings]:
     """Return, by copy id, the other copies of the same content and one artifact that needs it."""
     blobs = {copy.blob for copy in copies}
     if not blobs:

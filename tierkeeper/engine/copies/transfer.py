@@ -21,7 +21,7 @@ from tierkeeper.base.content import Content, StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.metrics import COPIES_FAILED
 from tierkeeper.base.states import Vouched
-from tierkeeper.catalog.placements import Upload
+from tierkeeper.catalog.placements import VouchedUpload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, opener, streams
@@ -52,7 +52,7 @@ class Transferred:
     """The result of an intent: an upload or an error; and the sources whose bytes were missing or wrong."""
 
     intent: Intent
-    upload: Upload | None
+    upload: VouchedUpload | None
     error: TierkeeperError | None
     bad_sources: tuple[tuple[PlacementRow, check.Wrong], ...] = ()  # with what is wrong with each
 
@@ -98,10 +98,10 @@ class Renewal:
 
 def transfer_all(engine: Engine, intents: Sequence[Intent], renewal: Renewal) -> list[Transferred]:
     """Carry out the intents in parallel; an error of one does not affect the others."""
-    return each(engine.threads, lambda intent: transfer(engine, intent, renewal), intents, renewal)
+    return in_threads(engine.threads, lambda intent: transfer(engine, intent, renewal), intents, renewal)
 
 
-def each(threads: ThreadPoolExecutor, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
+def in_threads(threads: ThreadPoolExecutor, call: Callable[[T], R], items: Sequence[T], renewal: Renewal) -> list[R]:
     """Make one call per item in parallel, renewing leases meanwhile; return the results in the order of completion."""
     finished: SimpleQueue[Future[R]] = SimpleQueue()
     for item in items:
@@ -174,7 +174,7 @@ def uploaded(
     *,
     source: PlacementRow | None = None,
     progressed: Callable[[], None] = lambda: None,
-) -> Upload:
+) -> VouchedUpload:
     """Return what was stored as an upload to commit, read back if not vouched for; ``source``: copied from there (R6).
 
     Raises ContentMismatch if the store has other bytes, and what the store raises where it cannot be read now.
@@ -191,7 +191,7 @@ def uploaded(
         if reason := wanted.difference(sha256=read.sha256):
             raise ContentMismatch(tier=intent.tier, location=intent.location, reason=reason)
         vouched, pin = Vouched.READ, stored.pin or stored.version or read.pin
-    return Upload(
+    return VouchedUpload(
         placement=intent.placement,
         blob=intent.blob,
         tier=intent.tier,

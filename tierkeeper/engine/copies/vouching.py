@@ -15,13 +15,12 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import Content
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import blobs, placements
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.copies.transfer import Renewal, each, fault
+from tierkeeper.engine.copies.transfer import Renewal, fault, in_threads
 
 _log = log.get(__name__)
 
@@ -53,7 +52,7 @@ def resolve(
 
     right: list[PlacementRow] = []
     unread: dict[UUID, TierkeeperError] = {}
-    for doubt, found in each(engine.threads, read, doubts, renewal):
+    for doubt, found in in_threads(engine.threads, read, doubts, renewal):
         if isinstance(found, Read):
             right.append(doubt.copy)
             pins[doubt.copy.id] = found.pin

@@ -21,14 +21,12 @@ from tierkeeper.audit.runs import AwaitingRun, RunApproved, RunDecision, RunReje
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
-from tierkeeper.catalog import artifacts, blobs, brake, events, runs, schedule
-from tierkeeper.catalog.brake import Scope
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.runs import Judged
+from tierkeeper.catalog import artifacts, blobs, deletions, events, runs, schedule
+from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.catalog.deletions import Scope
+from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.gates import brake as braking
-from tierkeeper.engine.gates import stops
+from tierkeeper.engine.gates import brake, stops
 from tierkeeper.engine.moment import Moment
 from tierkeeper.values.runs import RunView
 
@@ -56,7 +54,7 @@ def step_1_decide(
     engine: Engine, run: UUID, state: RunState, *, caller: Caller, reason: str, at_most: int | None = None
 ) -> None:
     """Write the decision; the same decision made before is left as it is."""
-    _hold(engine, run, caller=caller)
+    _stop_due(engine, run, caller=caller)
     engine.catalog.run(caller, _write_decision, run, state, caller=caller, reason=reason, at_most=at_most)
 
 
@@ -65,8 +63,8 @@ def _write_decision(
 ) -> None:
     known = runs.view(connection, run)
     if known is not None and known.tenant is not None:
-        brake.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
-    found = runs.lock_judged(connection, run)
+        deletions.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
+    found = runs.lock_for_approval(connection, run)
     if found is None:
         raise RunNotFound(run=str(run))
     if found.state is state:
@@ -113,21 +111,21 @@ def step_2_carry_out(engine: Engine, run: UUID, *, caller: Caller) -> RunView:
     return _view(engine.catalog, run)
 
 
-def _hold(engine: Engine, run: UUID, *, caller: Caller) -> None:
+def _stop_due(engine: Engine, run: UUID, *, caller: Caller) -> None:
     """Hold all due deletions of a waiting run: one begun by a commit has only that batch until the next sweep."""
     with engine.catalog.reading() as connection:
-        found = next((waiting for waiting in braking.waiting(connection) if waiting.id == run), None)
-        own = braking.own_brakes(Moment.read(connection, engine).policies)
+        found = next((waiting for waiting in brake.waiting(connection) if waiting.id == run), None)
+        own = brake.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
-        stops.hold(engine.catalog, Scope(*braking.scope_of(found), own), run, caller=caller)
+        stops.stop(engine.catalog, Scope(*brake.scope_of(found), own), run, caller=caller)
 
 
-def _upto(connection: sa.Connection, found: Judged) -> dict[str, str]:
+def _upto(connection: sa.Connection, found: ApprovalRun) -> dict[str, str]:
     """Return the key of the last artifact that the run counted, so that a retry after a crash covers exactly these."""
     if not _in_schedule(found):
         return {}
     counted = int(found.counts.get("stopped", 0))
-    last = brake.last(connection, found.id, count=min(counted, brake.count_stopped(connection, found.id)))
+    last = deletions.last(connection, found.id, count=min(counted, deletions.count_stopped(connection, found.id)))
     return {} if last is None else {"due_at": last[0].isoformat(), "artifact": str(last[1])}
 
 
@@ -138,19 +136,19 @@ def _key(found: RunView) -> tuple[datetime, UUID] | None:
     return datetime.fromisoformat(approval["due_at"]), UUID(approval["artifact"])
 
 
-def _in_schedule(found: Judged) -> bool:
-    return found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
+def _in_schedule(found: ApprovalRun) -> bool:
+    return found.arguments.get("waits") == brake.WAITS_IN_SCHEDULE
 
 
 def _let_go(connection: sa.Connection, run: UUID, upto: tuple[datetime, UUID]) -> bool:
     """Release one batch; return True if the run holds more. Another process may carry out the same run meanwhile."""
-    brake.let_go(connection, run, upto=upto, limit=_BATCH)
-    return bool(brake.some_stopped(connection, run, upto=upto, limit=1))
+    deletions.let_go(connection, run, upto=upto, limit=_BATCH)
+    return bool(deletions.some_stopped(connection, run, upto=upto, limit=1))
 
 
 def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:
     """Pin one batch of what a rejected run holds; return how many artifacts that batch had."""
-    ids = brake.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
+    ids = deletions.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
     if not ids:
         return 0
     blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))

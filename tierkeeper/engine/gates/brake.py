@@ -24,11 +24,11 @@ from tierkeeper.audit.runs import RunBraked, StoppedPolicies
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
-from tierkeeper.catalog import brake, events, runs, schedule
-from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog import deletions, events, runs, schedule
+from tierkeeper.catalog.deletions import Scope
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.catalog.runs import Judged
-from tierkeeper.catalog.schedule import Held
+from tierkeeper.catalog.runs import ApprovalRun
+from tierkeeper.catalog.schedule import LockedEntry
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Brake, Policy
@@ -70,7 +70,7 @@ def check(
     settings: Settings,
     moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
-    held: Mapping[UUID, Held],
+    held: Mapping[UUID, LockedEntry],
     *,
     caller: Caller,
 ) -> dict[UUID, UUID]:
@@ -110,7 +110,7 @@ def _over(
     settings: Settings,
     moment: Moment,
     wishes: Sequence[tuple[ArtifactRow, Policy]],
-    held: Mapping[UUID, Held],
+    held: Mapping[UUID, LockedEntry],
     *,
     alone: bool,
 ) -> list[_Over]:
@@ -130,7 +130,7 @@ def _over(
     if alone:
         for tenant in sorted({tenant for tenant, _ in of_scope}):
             news = any(number for (of, _), number in unknown.items() if of == tenant)
-            brake.count_together(connection, tenant, alone=news)
+            deletions.count_together(connection, tenant, alone=news)
     over = []
     for key in sorted(of_scope):
         scope, limits = Scope(*key, own), limits_of(settings, of_scope[key][0][1])
@@ -160,12 +160,12 @@ def weigh(
     window = settings.engine.brake_window
     if limits.limit(0) is None:
         return Weight(0, 0, None)
-    pending, recent = brake.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
+    pending, recent = deletions.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
     if pending + recent + more <= limits.count:
         return Weight(pending + more, recent, limits.count)
     # above the number, the share decides: only then are the tenant's artifacts counted
-    limit = limits.limit(brake.population(connection, scope.tenant, now=now, window=window)) or 0
-    pending, recent = brake.weigh(connection, scope, now=now, window=window, most=limit + 1)
+    limit = limits.limit(deletions.population(connection, scope.tenant, now=now, window=window)) or 0
+    pending, recent = deletions.weigh(connection, scope, now=now, window=window, most=limit + 1)
     return Weight(pending + more, recent, limit)
 
 
@@ -173,7 +173,7 @@ def opened(
     connection: sa.Connection, settings: Settings, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
 ) -> UUID:
     """Return the run of a scope that awaits approval, created with its event where there is none."""
-    brake.open_alone(connection, scope.tenant)
+    deletions.open_alone(connection, scope.tenant)
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
             return run.id
@@ -196,7 +196,7 @@ def described(
 ) -> StoppedPolicies:
     """Return the payload of a run: the number of deletions, the limit, the policies, and some artifact names."""
     window = settings.engine.brake_window
-    of = brake.by_policy(connection, scope, now=moment.now)
+    of = deletions.by_policy(connection, scope, now=moment.now)
     pending = max(weight.pending, sum(of.values()))
     versions = {policy.name: policy.label for policy in moment.policies}
     reason = (
@@ -211,21 +211,21 @@ def described(
         recent=weight.recent,
         limit=weight.limit,
         policies={versions.get(name, name): count for name, count in of.items()},
-        samples=brake.samples(connection, scope, now=moment.now, limit=_SAMPLES),
+        samples=deletions.samples(connection, scope, now=moment.now, limit=_SAMPLES),
     )
 
 
-def waiting(connection: sa.Connection) -> list[Judged]:
+def waiting(connection: sa.Connection) -> list[ApprovalRun]:
     """Return the runs that await approval of deletions by policies."""
     purges = runs.judged(connection, RunKind.PURGE, RunState.AWAITING_APPROVAL)
     return [run for run in purges if run.arguments.get("waits") == WAITS_IN_SCHEDULE]
 
 
-def scope_of(run: Judged) -> tuple[str, str]:
+def scope_of(run: ApprovalRun) -> tuple[str, str]:
     """Return the tenant and the policy (empty: all without a brake of their own) that a run is about."""
     return run.tenant or "", str(run.arguments["policy"])
 
 
-def _known(held: Held | None, policy: Policy, now: datetime) -> bool:
+def _known(held: LockedEntry | None, policy: Policy, now: datetime) -> bool:
     """Return True if every commit counts this deletion already, by its row in the schedule."""
     return held is not None and not held.parked and held.deletes == policy.name and held.due_at <= now

@@ -14,10 +14,10 @@ from tierkeeper.audit.runs import RunBraked, StoppedCommand
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import brake, events, runs
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog import deletions, events, runs
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.gates import brake
 from tierkeeper.settings.settings import Settings
 
 #: how such a run waits: the operator gives the command again
@@ -63,12 +63,12 @@ def _judge_counts(
 
 
 def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | None:
-    brake.open_alone(connection, tenant)
+    deletions.open_alone(connection, tenant)
     now, window = catalog_now(connection), settings.engine.brake_window
-    return braking.limits_of(settings, None).limit(brake.population(connection, tenant, now=now, window=window))
+    return brake.limits_of(settings, None).limit(deletions.population(connection, tenant, now=now, window=window))
 
 
-def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.Judged | None:
+def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.ApprovalRun | None:
     """Return the approved run of this command, None without one; unused, it expires after ``engine.brake_window``."""
     found = _find(connection, tenant, described, RunState.APPROVED)
     if found is None or found.approval is None:
@@ -80,7 +80,7 @@ def _approved(connection: sa.Connection, settings: Settings, tenant: str, descri
     return None
 
 
-def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.Judged | None:
+def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.ApprovalRun | None:
     found = runs.judged(connection, RunKind.PURGE, state)
     this = (WAITS_FOR_COMMAND, described)
     return next(

@@ -15,12 +15,11 @@ import sqlalchemy as sa
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import brake, runs
-from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog import deletions, runs
 from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.deletions import Scope
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.gates import approval, stops
-from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.gates import approval, brake, stops
 from tierkeeper.engine.moment import Moment
 
 _log = log.get(__name__)
@@ -30,14 +29,14 @@ def survey(engine: Engine, *, caller: Caller) -> None:
     """Apply the brake to every tenant with due deletions, and update every run that awaits or has an approval."""
     with engine.catalog.reading() as connection:
         moment = Moment.read(connection, engine)
-        waiting = {braking.scope_of(run): run.id for run in braking.waiting(connection)}
+        waiting = {brake.scope_of(run): run.id for run in brake.waiting(connection)}
         approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
         limited = [policy for policy in moment.policies if policy.brake is not None]
-        due = brake.tenants_due(connection, now=moment.now)
+        due = deletions.tenants_due(connection, now=moment.now)
         keys = {(tenant, "") for tenant in due}
         keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
-        own = braking.own_brakes(moment.policies)
-        holders = set(brake.holders(connection)) - set(waiting.values())
+        own = brake.own_brakes(moment.policies)
+        holders = set(deletions.stopping_runs(connection)) - set(waiting.values())
     for run in sorted(holders):
         _try(partial(_finish, engine, run, caller=caller), run=str(run))
     for run in approved:
@@ -57,7 +56,7 @@ def _try(look: Callable[[], None], **what: str) -> None:
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
     run = engine.catalog.run(caller, _weigh_deletions, engine, scope, waiting, caller=caller)
     if run is not None:
-        stops.hold(engine.catalog, scope, run, caller=caller)
+        stops.stop(engine.catalog, scope, run, caller=caller)
         engine.catalog.run(caller, _tell, engine, scope, run)
     elif waiting is not None:
         _finish(engine, waiting, caller=caller)
@@ -68,13 +67,13 @@ def _weigh_deletions(
 ) -> UUID | None:
     """Return the run that awaits approval above the limit; below it, end the ``waiting`` one and return None."""
     moment = Moment.read(connection, engine)
-    limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
+    limits = brake.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
     if waiting is not None:
-        brake.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
-    weight = braking.weigh(connection, engine.settings, scope, limits, now=moment.now)
+        deletions.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
+    weight = brake.weigh(connection, engine.settings, scope, limits, now=moment.now)
     if weight.over:
-        return braking.opened(connection, engine.settings, moment, scope, weight, caller=caller)
-    found = None if waiting is None else runs.lock_judged(connection, waiting)
+        return brake.opened(connection, engine.settings, moment, scope, weight, caller=caller)
+    found = None if waiting is None else runs.lock_for_approval(connection, waiting)
     if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
         runs.used(connection, found.id)
     return None
@@ -92,15 +91,15 @@ def _finish(engine: Engine, run: UUID, *, caller: Caller) -> None:
 
 def _tell(connection: sa.Connection, engine: Engine, scope: Scope, run: UUID) -> None:
     """Update a waiting run's counts and sample names."""
-    found = runs.lock_judged(connection, run)
+    found = runs.lock_for_approval(connection, run)
     if found is None or found.state is not RunState.AWAITING_APPROVAL:
         return
     moment = Moment.read(connection, engine)
     window = engine.settings.engine.brake_window
-    _, recent = brake.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
-    stopped = brake.count_stopped(connection, run)
-    weight = braking.Weight(stopped, recent, found.arguments["limit"])
-    told = braking.described(connection, engine.settings, moment, scope, weight)
+    _, recent = deletions.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
+    stopped = deletions.count_stopped(connection, run)
+    weight = brake.Weight(stopped, recent, found.arguments["limit"])
+    told = brake.described(connection, engine.settings, moment, scope, weight)
     runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
 
 
@@ -109,7 +108,7 @@ def _end_if_used(catalog: Database, run: UUID, *, caller: Caller) -> None:
 
 
 def _mark_used(connection: sa.Connection, run: UUID) -> None:
-    found = runs.lock_judged(connection, run)
-    used = found is not None and found.arguments.get("waits") == braking.WAITS_IN_SCHEDULE
-    if used and not brake.approved_left(connection, run) and not brake.count_stopped(connection, run):
+    found = runs.lock_for_approval(connection, run)
+    used = found is not None and found.arguments.get("waits") == brake.WAITS_IN_SCHEDULE
+    if used and not deletions.approved_left(connection, run) and not deletions.count_stopped(connection, run):
         runs.used(connection, run)

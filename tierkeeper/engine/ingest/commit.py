@@ -44,7 +44,7 @@ class Incoming:
     args: StoreArgs
     content: Body
     created: datetime
-    delivery: commands.Delivery
+    delivery: commands.DeliveredItem
     artifact: UUID = field(default_factory=new_id)
 
     @property
@@ -98,11 +98,11 @@ class Prepared:
 
 def delivery(
     position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
-) -> commands.Delivery:
+) -> commands.DeliveredItem:
     """Return the key of this item in ``commands``; ``given``: the SHA-256 of content given beside ``args``."""
     digest = hashlib.sha256(args.model_dump_json().encode())
     digest.update(b"" if given is None else b"given" + given)
-    return commands.Delivery(args.tenant, caller.key, position, verb, digest.digest())
+    return commands.DeliveredItem(args.tenant, caller.key, position, verb, digest.digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class _Batch:
     new: list[ArtifactRow]
     due: list[schedule.Coming]
     lines: list[events.Line]
-    recorded: list[tuple[commands.Delivery, dict[str, Any]]]
+    recorded: list[tuple[commands.DeliveredItem, dict[str, Any]]]
     latest: dict[UUID, int]
 
 
@@ -150,7 +150,7 @@ def commit(
     engine: Engine,
     prepared: Prepared,
     items: Sequence[Incoming],
-    uploads: Sequence[placements.Upload],
+    uploads: Sequence[placements.VouchedUpload],
     *,
     confirmed: AbstractSet[str],
     caller: Caller,
@@ -262,7 +262,7 @@ def _settle(
     engine: Engine,
     token: UUID,
     needs: dict[UUID, set[str]],
-    uploads: Sequence[placements.Upload],
+    uploads: Sequence[placements.VouchedUpload],
     *,
     now: datetime,
 ) -> dict[UUID, list[PlacementRow]]:

@@ -53,7 +53,7 @@ Outcome = StoreResult | ItemError
 class WrittenItem:
     """The result of step 3 for one item: its verified uploads, and its error if it has one."""
 
-    uploads: tuple[placements.Upload, ...]
+    uploads: tuple[placements.VouchedUpload, ...]
     error: TierkeeperError | None = None
 
 

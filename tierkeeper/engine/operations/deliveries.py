@@ -24,7 +24,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import deliveries, events
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.values.parking import Sent

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import identity, migrate
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.operations.maintain import make_partitions
@@ -54,7 +54,7 @@ def _ensure_identity(connection: sa.Connection, *, by: str) -> None:
     identity.ensure(connection, by=by, now=catalog_now(connection))
 
 
-def _places(engine: Engine, marked: places.Marked, *, caller: Caller) -> list[str]:
+def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> list[str]:
     made = [*marked.made, *(f"staging: {what}" for what in sources.prepare_staging(engine.settings))]
     try:
         made += _policies(engine)
@@ -68,7 +68,7 @@ def _places(engine: Engine, marked: places.Marked, *, caller: Caller) -> list[st
 
 
 def _note_founding(connection: sa.Connection, *, by: str) -> None:
-    identity.found(connection, by=by, now=catalog_now(connection))
+    identity.mark_founded(connection, by=by, now=catalog_now(connection))
 
 
 def _policies(engine: Engine) -> list[str]:

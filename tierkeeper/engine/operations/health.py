@@ -18,9 +18,8 @@ from tierkeeper.base import callers
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.catalog import heartbeats, switches
-from tierkeeper.catalog.database import Clocks, Database, clocks
-from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.health import Look, look_at
+from tierkeeper.catalog.database import Clocks, Database, catalog_now, clocks
+from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.marks import Marks
 from tierkeeper.engine.operations import broker
@@ -42,7 +41,7 @@ def canary(catalog: Database, through: Queue, *, sent_at: datetime | None) -> No
     catalog.run(callers.WORKER, heartbeats.canary, through.value, sent_at=sent_at)
 
 
-def quiet(catalog: Database) -> timedelta | None:
+def since_last_canary(catalog: Database) -> timedelta | None:
     """Return how long ago a canary last came through any queue; None if none ever did."""
     with catalog.reading() as connection:
         canaries = heartbeats.canaries(connection)
@@ -55,9 +54,9 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
     Raises CatalogUnavailable.
     """
     with engine.catalog.reading() as connection:
-        look = look_at(connection, tiers=engine.stores)
+        look = signs(connection, tiers=engine.stores)
         canaries = heartbeats.canaries(connection)
-        slots = heartbeats.lately(connection, seconds=HOUR)
+        slots = heartbeats.recent_slots(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
         now = clocks(connection)
     vitals = [
@@ -74,7 +73,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
     return Health(tuple(vitals))
 
 
-def _due(settings: Settings, look: Look, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
+def _due(settings: Settings, look: CatalogSigns, slots: Sequence[heartbeats.Slot]) -> Iterator[Vital]:
     limit = settings.health.overdue
     oldest = timedelta(0) if look.oldest is None else look.now - look.oldest
     late = (
@@ -116,7 +115,7 @@ def _clock(now: Clocks) -> Vital:
     return Vital("clock", Condition.BAD if detail else Condition.OK, apart.total_seconds(), "s", detail)
 
 
-def _events(look: Look) -> Vital:
+def _events(look: CatalogSigns) -> Vital:
     waits_for = timedelta(0) if look.unsettled is None else max(timedelta(0), look.now - look.unsettled)
     detail = (
         f"who follows the events has read none for {format_duration(_whole(waits_for))}: a transaction on the"
@@ -153,7 +152,7 @@ def _canaries(settings: Settings, now: datetime, canaries: Mapping[str, heartbea
         yield Vital(name, Condition.BAD if detail else Condition.OK, took.total_seconds(), "s", detail)
 
 
-def _waiting(look: Look, refused: str | None) -> Iterator[Vital]:
+def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
     """Yield what needs an operator's attention without stopping the work, then ``lost`` and ``deletes``."""
     for name, count, detail in (
         ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),

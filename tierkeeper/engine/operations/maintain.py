@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import partitions, runs, staging
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
@@ -35,7 +35,7 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
         work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})
         work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
-        work.add({"uploads adopted": _adopt(engine, caller=caller)})
+        work.add({"uploads adopted": _register_unclaimed(engine, caller=caller)})
         work.add({"uploads deleted": _delete_expired(engine, caller=caller)})
     return work.result()
 
@@ -45,7 +45,7 @@ def make_partitions(connection: sa.Connection) -> list[str]:
     return partitions.make_ahead(connection, now=catalog_now(connection))
 
 
-def _adopt(engine: Engine, *, caller: Caller) -> int:
+def _register_unclaimed(engine: Engine, *, caller: Caller) -> int:
     """Give a row to uploads that no task claimed within ``staging.ttl``, so that they expire like others; count them.
 
     A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
@@ -62,7 +62,7 @@ def _adopt(engine: Engine, *, caller: Caller) -> int:
     finally:
         store.close()
     for start in range(0, len(unclaimed), _BATCH):
-        engine.catalog.run(caller, staging.adopt, unclaimed[start : start + _BATCH])
+        engine.catalog.run(caller, staging.register_unclaimed, unclaimed[start : start + _BATCH])
     return len(unclaimed)
 
 

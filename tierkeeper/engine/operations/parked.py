@@ -17,8 +17,7 @@ from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliveryS
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.catalog import artifacts, browse, deliveries, events, parked, schedule
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment

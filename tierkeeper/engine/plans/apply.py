@@ -22,9 +22,8 @@ from tierkeeper.base.errors import PlanNotFound, PlanUnusable
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.catalog import artifacts, placements, plans, policies, runs
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.plans import Item, Stored
+from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.catalog.plans import PlannedArtifact, StoredPlan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine, Worker
@@ -95,7 +94,7 @@ def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
     return run
 
 
-def _usable(connection: sa.Connection, found: Stored | None, plan: UUID) -> Stored:
+def _usable(connection: sa.Connection, found: StoredPlan | None, plan: UUID) -> StoredPlan:
     """Return the plan if it may be applied now; raises PlanNotFound, PlanUnusable."""
     if found is None:
         raise PlanNotFound(plan=str(plan))
@@ -128,7 +127,7 @@ def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
 
 
 def _judge(
-    connection: sa.Connection, engine: Engine, page: Sequence[Item]
+    connection: sa.Connection, engine: Engine, page: Sequence[PlannedArtifact]
 ) -> tuple[dict[UUID, ArtifactRow], dict[UUID, str]]:
     """Return the items' artifacts, and by artifact the reasons of the skipped ones."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
@@ -151,7 +150,7 @@ def _judge(
 
 
 def _why_not(
-    engine: Engine, item: Item, row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]
+    engine: Engine, item: PlannedArtifact, row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]
 ) -> str | None:
     """Return why an item is skipped, None if it is to be converged."""
     if row.revision != item.revision:
@@ -168,7 +167,7 @@ def _why_not(
     return None
 
 
-def _converge(engine: Engine, work: Job, going: Sequence[Item], *, caller: Caller) -> dict[UUID, Any]:
+def _converge(engine: Engine, work: Job, going: Sequence[PlannedArtifact], *, caller: Caller) -> dict[UUID, Any]:
     worker = Worker(token=new_id(), caller=caller.of_run(), run=work.run)
     report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
     if report is None:
@@ -179,7 +178,7 @@ def _converge(engine: Engine, work: Job, going: Sequence[Item], *, caller: Calle
 
 
 def _told(
-    item: Item, rows: dict[UUID, ArtifactRow], left: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
+    item: PlannedArtifact, rows: dict[UUID, ArtifactRow], left: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
 ) -> AppliedItem:
     ref = rows[item.artifact].ref
     if item.artifact in left:

@@ -24,7 +24,7 @@ from tierkeeper.policy import document
 from tierkeeper.policy.decision import Action, Decision
 from tierkeeper.policy.rules import Policy
 from tierkeeper.policy.tiers import ordered
-from tierkeeper.values.plans import PlanItem
+from tierkeeper.values.plans import PlanItemView
 
 _PAGE = 500
 _BRAKED = "the brake: too many are to be deleted at once, so a sweep asks first"
@@ -57,7 +57,7 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 
 
-def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItem]:
+def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: int | None) -> Iterator[PlanItemView]:
     """Yield one item per artifact due now, or due by ``as_of``, longest due first."""
     view = View(tenant, as_of)
     after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
@@ -75,7 +75,7 @@ def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: in
         left = None if left is None else left - len(page)
 
 
-def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItem]:
+def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItemView]:
     """Yield one item per artifact that a run would change, or would change if nothing refused it."""
     after, left = UUID(int=0), limit
     while True:
@@ -98,7 +98,7 @@ def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[Pl
 
 def _items(
     connection: sa.Connection, engine: Engine, view: View, moment: Moment, ids: Sequence[UUID]
-) -> dict[UUID, PlanItem]:
+) -> dict[UUID, PlanItemView]:
     """Decide about each of these artifacts; return the items by artifact."""
     at = view.as_of or moment.now
     rows = artifacts.load(connection, ids)
@@ -145,9 +145,9 @@ def _item(
     stopped: bool,
     due_at: datetime,
     at: datetime,
-) -> PlanItem:
+) -> PlanItemView:
     present = {p.tier for p in here if fates.good(p)}
-    return PlanItem(
+    return PlanItemView(
         ref=row.ref,
         artifact=row.id,
         action=action_of(row, decision, here),

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound
-from tierkeeper.catalog import brake, plans
-from tierkeeper.catalog.brake import Scope
+from tierkeeper.catalog import deletions, plans
 from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.deletions import Scope
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.gates import brake as braking
+from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.plans.preview import View, plan
 from tierkeeper.policy import document
-from tierkeeper.values.plans import PlanItem, PlanView
+from tierkeeper.values.plans import PlanItemView, PlanView
 
 _BATCH = 1000
 _SAMPLES = 3  # names per line of the summary
@@ -33,7 +33,7 @@ class Summary:
         self._refusals: dict[str, _Line] = {}
         self._deletes: Counter[tuple[str, str]] = Counter()
 
-    def add(self, item: PlanItem) -> None:
+    def add(self, item: PlanItemView) -> None:
         """Add one item."""
         if item.blocked:
             for reason in item.blocked:
@@ -46,16 +46,16 @@ class Summary:
         if item.action == "delete":
             self._deletes[item.ref.tenant, item.policy] += 1
 
-    def told(self, connection: sa.Connection, engine: Engine, view: View) -> dict[str, Any]:
+    def as_json(self, connection: sa.Connection, engine: Engine, view: View) -> dict[str, Any]:
         """Return the sums as a JSON object, and the tenants and policies whose deletions the brake would stop."""
-        lines = [{"action": a, "rule": r, **line.told()} for (a, r), line in sorted(self._rules.items())]
-        refused = [{"reason": reason, **line.told()} for reason, line in sorted(self._refusals.items())]
+        lines = [{"action": a, "rule": r, **line.as_json()} for (a, r), line in sorted(self._rules.items())]
+        refused = [{"reason": reason, **line.as_json()} for reason, line in sorted(self._refusals.items())]
         return {"rules": lines, "refused": refused, "brake": self._brakes(connection, engine, view)}
 
     def _brakes(self, connection: sa.Connection, engine: Engine, view: View) -> list[dict[str, Any]]:
         moment = view.moment(connection, engine)
         by_label = {policy.label: policy for policy in moment.policies}
-        own = braking.own_brakes(moment.policies)
+        own = brake.own_brakes(moment.policies)
         now, window = moment.now, engine.settings.engine.brake_window
         counted: Counter[tuple[str, str]] = Counter()
         for (tenant, label), number in self._deletes.items():
@@ -63,11 +63,11 @@ class Summary:
             counted[tenant, name if name in own else ""] += number
         over = []
         for (tenant, name), number in sorted(counted.items()):
-            limits = braking.limits_of(engine.settings, next((p for p in moment.policies if p.name == name), None))
-            limit = limits.limit(brake.population(connection, tenant, now=now, window=window))
+            limits = brake.limits_of(engine.settings, next((p for p in moment.policies if p.name == name), None))
+            limit = limits.limit(deletions.population(connection, tenant, now=now, window=window))
             if limit is None or number <= limits.count:
                 continue
-            _, recent = brake.weigh(connection, Scope(tenant, name, own), now=now, window=window, most=limit + 1)
+            _, recent = deletions.weigh(connection, Scope(tenant, name, own), now=now, window=window, most=limit + 1)
             if number + recent > limit:
                 over.append({"tenant": tenant, "policy": name, "deletes": number, "recent": recent, "limit": limit})
         return over
@@ -80,17 +80,17 @@ class _Line:
         self._count = self._bytes = 0
         self._samples: list[str] = []
 
-    def add(self, item: PlanItem) -> None:
+    def add(self, item: PlanItemView) -> None:
         self._count += 1
         self._bytes += item.size
         if len(self._samples) < _SAMPLES:
             self._samples.append(str(item.ref))
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return {"artifacts": self._count, "bytes": self._bytes, "samples": self._samples}
 
 
-def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItem]:
+def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItemView]:
     """Yield the items of a plan and add each to ``summary``."""
     for item in plan(engine, view, limit=limit):
         summary.add(item)
@@ -133,7 +133,7 @@ def _begin_plan(connection: sa.Connection, engine: Engine, view: View, *, by: st
 
 
 def _finish_plan(connection: sa.Connection, engine: Engine, identity: UUID, view: View, summary: Summary) -> None:
-    plans.finish(connection, identity, summary=summary.told(connection, engine, view))
+    plans.finish(connection, identity, summary=summary.as_json(connection, engine, view))
 
 
 def shown(catalog: Database, identity: UUID) -> PlanView:
@@ -158,7 +158,7 @@ def _write(catalog: Database, identity: UUID, rows: list[plans.NewItem], *, call
         catalog.run(caller, plans.add, identity, rows)
 
 
-def _row(item: PlanItem) -> plans.NewItem:
+def _row(item: PlanItemView) -> plans.NewItem:
     return plans.NewItem(
         artifact_id=item.artifact,
         revision=item.revision,

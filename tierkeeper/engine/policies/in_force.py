@@ -12,8 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import browse, events, policies, runs
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.policybook import read
 from tierkeeper.policy import builtin, document, match

@@ -30,7 +30,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class VerifiedRead:
     """An artifact being read from ``tier``; of a whole read, the last chunk comes only if the hash of all is right."""
 
     row: ArtifactRow
@@ -52,7 +52,7 @@ def find(catalog: Database, ref: Ref, *, deleted: bool = False) -> ArtifactRow:
 
 
 @contextmanager
-def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | None = None) -> Iterator[Reading]:
+def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | None = None) -> Iterator[VerifiedRead]:
     """Open the artifact from the first copy that can be opened.
 
     A whole read is verified: ContentCorrupt is raised instead of the last chunk, and the copy is reported. A partial
@@ -78,7 +78,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 continue
             try:
                 pieces = _told(engine, row, copy, chunks)
-                yield Reading(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
+                yield VerifiedRead(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
             finally:
                 stream.__exit__(None, None, None)
             return

@@ -128,7 +128,7 @@ def _ended(history: Sequence[EventView]) -> str:
 def _view(
     row: ArtifactRow,
     copies: tuple[PlacementView, ...],
-    due: schedule.Due | None,
+    due: schedule.ScheduleEntry | None,
     labels: dict[UUID, str],
 ) -> ArtifactView:
     return ArtifactView(

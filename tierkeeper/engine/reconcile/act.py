@@ -23,8 +23,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import artifacts, events, inventory, placements, quarantine, switches
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine

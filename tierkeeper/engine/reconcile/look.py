@@ -296,7 +296,7 @@ class Look:
         self._note_bad(bad, at)
 
     def _note_bad(self, bad: Sequence[tuple[Copy, FindingKind, str]], at: float) -> None:
-        others = siblings.of(self._engine.catalog, [copy for copy, _, _ in bad])
+        others = siblings.of_copies(self._engine.catalog, [copy for copy, _, _ in bad])
         with self._engine.catalog.reading() as connection:
             now = clocks(connection)
         for copy, kind, reason in bad:

@@ -24,9 +24,8 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, runs
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
-from tierkeeper.catalog.runs import Judged
+from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import act
@@ -68,7 +67,7 @@ def reconcile(
         run_life.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
         ExitStack() as stack,
     ):
-        sweep = _Sweep(engine, work, caller, found=found, progress=progress)
+        sweep = _Reconcile(engine, work, caller, found=found, progress=progress)
         looks = []
         for tier in chosen:
             look = sweep.look(tier)
@@ -77,7 +76,7 @@ def reconcile(
         return sweep.act(looks)
 
 
-class _Sweep:
+class _Reconcile:
     """One reconcile: its limits, its reason to distrust the catalog, and samples of its findings so far."""
 
     def __init__(
@@ -143,7 +142,7 @@ class _Sweep:
             if not self.dry_run:
                 epoch.recognise(self.engine.catalog, self._distrust, caller=self.caller)
 
-    def _judged(self) -> tuple[list[Judged], dict[str, int]]:
+    def _judged(self) -> tuple[list[ApprovalRun], dict[str, int]]:
         """Return the runs that await approval or have it, and by tier the largest approved number of findings."""
         with self.engine.catalog.reading() as connection:
             waiting = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL, RunState.APPROVED)
@@ -153,7 +152,7 @@ class _Sweep:
                 approved |= Counter(run.arguments["findings"])
         return waiting, approved
 
-    def _use_up(self, waiting: Sequence[Judged], answered: Collection[str]) -> None:
+    def _use_up(self, waiting: Sequence[ApprovalRun], answered: Collection[str]) -> None:
         """End approved runs, as an approval is good for one reconcile, and waiting ones that need none any more."""
         for run in waiting:
             if set(run.arguments["findings"]) <= set(answered):

@@ -13,7 +13,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import browse, placements, verification
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine

@@ -19,10 +19,9 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AcceptedMeanwhile, CatalogRestored
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placements, rebuilding, schedule
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.epochs import Epoch
-from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
@@ -98,7 +97,7 @@ def _accept(
     return Acceptance(doubt, raised.number, counts)
 
 
-def _forget_intents(engine: Engine, *, caller: Caller) -> list[Intent]:
+def _forget_intents(engine: Engine, *, caller: Caller) -> list[InterruptedIntent]:
     """Drop and return the intents that came with the older catalog: collect would delete their bytes as stale.
 
     Their copies may have been committed since, and the sources collected; then the stores have the bytes, and these are
@@ -116,7 +115,7 @@ def _forget_intents(engine: Engine, *, caller: Caller) -> list[Intent]:
     return engine.catalog.run(caller, _drop_ended_intents, before=before)
 
 
-def _drop_ended_intents(connection: sa.Connection, *, before: datetime) -> list[Intent]:
+def _drop_ended_intents(connection: sa.Connection, *, before: datetime) -> list[InterruptedIntent]:
     ended = rebuilding.ended_intents(connection, before=before)
     touched = {intent.blob for intent in ended}
     blobs.lock(connection, touched)

@@ -25,8 +25,7 @@ from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
 from tierkeeper.catalog import artifacts, blobs, dedup_scopes, events, holds, placements, schedule
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewCopy
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import fates, opener
@@ -270,7 +269,7 @@ def _place(
     better = any(fates.good(copy) for copy in occupied)
     if occupied and not better:
         placements.doom(connection, [copy.id for copy in occupied], now=now, delete_after=now + engine.grace)
-    placements.adopt(
+    placements.add_present(
         connection,
         NewCopy(
             id=info.placement,

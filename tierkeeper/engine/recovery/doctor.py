@@ -10,8 +10,7 @@ from functools import partial
 
 from tierkeeper.base.errors import DumpMissing, TierkeeperError
 from tierkeeper.catalog import doctor, epochs, holds, switches
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.trust import epoch

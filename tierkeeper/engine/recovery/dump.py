@@ -64,7 +64,7 @@ class _Written:
 
 def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
-    store = home(engine)
+    store = dumps_home(engine)
     with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
         distrusted = epoch.advance(engine, caller=caller)
         written: list[_Written] = []
@@ -84,12 +84,12 @@ def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) ->
 
 def listed(engine: Engine) -> list[DumpView]:
     """Return the dumps, newest first, including those of the lost catalog that an empty catalog is to replace."""
-    store = home(engine)
-    with engine.marks.assuming(places.found(engine, only=store.config.tier)):
+    store = dumps_home(engine)
+    with engine.marks.assuming(places.found_marks(engine, only=store.config.tier)):
         return dump_files.listed(store)
 
 
-def home(engine: Engine) -> Store:
+def dumps_home(engine: Engine) -> Store:
     """Return the store that keeps the dumps; DumpMissing where every tier is a database."""
     store = own_objects.home(engine)
     if store is None:
@@ -101,7 +101,7 @@ def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, 
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
             line = epochs.standing(connection).epoch.line or UUID(int=0)
-        earlier = dump_files.chain(home(engine), line)
+        earlier = dump_files.chain(dumps_home(engine), line)
         since = dump_files.next_start(earlier)
         with dumps.snapshot(engine.catalog) as snapshot:
             at = snapshot.at

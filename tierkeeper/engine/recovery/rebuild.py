@@ -32,15 +32,15 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
-from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import dump as dumping
 from tierkeeper.engine.recovery import dump_files, stocktake
 from tierkeeper.engine.recovery.adopt import Adopted
+from tierkeeper.engine.recovery.dump import dumps_home
 from tierkeeper.engine.recovery.dump_files import Manifest
 from tierkeeper.engine.trust import epoch, places
 from tierkeeper.engine.trust.places import Heritage
@@ -53,7 +53,7 @@ _UNFINISHED = "it is being rebuilt: run `tierkeeper catalog rebuild` to its end"
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class RebuildSource:
     """The sources of a rebuild; no manifest where it uses the objects alone, or resumes an unfinished rebuild."""
 
     unfinished: bool
@@ -88,7 +88,7 @@ def rebuild(
     with engine.marks.assuming(base.heritage.marks):
         if dry_run:
             return _result(None, base, stocktake.preview(engine, base.manifest, progress=progress), dry_run=True)
-        intents: list[Intent] = []
+        intents: list[InterruptedIntent] = []
         if not base.unfinished:
             with ExitStack() as stack:
                 intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), caller=caller)
@@ -101,25 +101,25 @@ def rebuild(
     return _result(work.run, base, counts, dry_run=False)
 
 
-def _result(run: UUID | None, base: Base, counts: Mapping[str, int], *, dry_run: bool) -> RebuildResult:
+def _result(run: UUID | None, base: RebuildSource, counts: Mapping[str, int], *, dry_run: bool) -> RebuildResult:
     manifest = base.manifest
     rows = {part.table: part.rows for part in manifest.parts} if manifest else {}
     name, taken_at = (manifest.name, manifest.taken_at) if manifest else (None, None)
     return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run)
 
 
-def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> Base:
+def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> RebuildSource:
     """Return what the catalog is rebuilt from; CatalogInUse unless it is empty or an unfinished rebuild."""
     with engine.catalog.reading() as connection:
         unfinished = _unfinished(connection)
     heritage = places.inherit(engine, unfinished=unfinished)
     if objects_only or unfinished:
-        return Base(unfinished, heritage, None)
+        return RebuildSource(unfinished, heritage, None)
     with engine.marks.assuming(heritage.marks):
-        store = dumping.home(engine)
+        store = dumps_home(engine)
         manifest = dump_files.read_manifest(store, store.config.tier, dump)
     _check_columns(manifest)
-    return Base(unfinished, heritage, manifest)
+    return RebuildSource(unfinished, heritage, manifest)
 
 
 def _unfinished(connection: sa.Connection) -> bool:
@@ -140,11 +140,11 @@ def _check_columns(manifest: Manifest) -> None:
             raise DumpUnusable(name=manifest.name, problem=problem)
 
 
-def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
+def step_2_fetch(engine: Engine, base: RebuildSource, stack: ExitStack) -> Fetched:
     """Return the dump's files, open until ``stack`` is closed; DumpUnusable where a file has another hash."""
     fetched, manifest = Fetched(), base.manifest
     if manifest is not None:
-        fetch = partial(_fetched, engine.settings, dumping.home(engine), manifest)
+        fetch = partial(_fetched, engine.settings, dumps_home(engine), manifest)
         parts = {part.table: part for part in manifest.parts}
         for name in dumps.tables():
             if name in parts:
@@ -154,15 +154,15 @@ def step_2_fetch(engine: Engine, base: Base, stack: ExitStack) -> Fetched:
     return fetched
 
 
-def step_3_load(engine: Engine, base: Base, fetched: Fetched, *, caller: Caller) -> list[Intent]:
+def step_3_load(engine: Engine, base: RebuildSource, fetched: Fetched, *, caller: Caller) -> list[InterruptedIntent]:
     """Load the dump, its identity and its epoch; return the intents that were open when the dump was taken."""
     highest = max(epoch.twins(engine), default=0)
     return engine.catalog.run(caller, _load, base, fetched, highest=highest, grace=engine.grace, caller=caller)
 
 
 def _load(
-    connection: sa.Connection, base: Base, fetched: Fetched, *, highest: int, grace: timedelta, caller: Caller
-) -> list[Intent]:
+    connection: sa.Connection, base: RebuildSource, fetched: Fetched, *, highest: int, grace: timedelta, caller: Caller
+) -> list[InterruptedIntent]:
     manifest = base.manifest
     epochs.lock(connection)
     if _unfinished(connection):
@@ -175,7 +175,7 @@ def _load(
             dumps.load_events(connection, manifest.event_columns, _unpacked(file))
     now = catalog_now(connection)
     _take_over(connection, manifest, base.heritage, caller=caller, now=now)
-    intents = rebuilding.settle(connection, now=now, later=now + grace)
+    intents = rebuilding.end_unfinished(connection, now=now, later=now + grace)
     placements.forget_misses(connection)
     number = max(highest, epochs.standing(connection).epoch.number) + 1
     raised = Epoch(number, uuid4(), uuid4(), epochs.server(connection))
@@ -205,7 +205,7 @@ def _take_over(
 def step_4_compare(
     engine: Engine,
     run: UUID | None,
-    intents: Sequence[Intent],
+    intents: Sequence[InterruptedIntent],
     *,
     caller: Caller,
     found: Callable[[Adopted], None] | None,
@@ -215,7 +215,7 @@ def step_4_compare(
     return stocktake.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)
 
 
-def step_5_finish(engine: Engine, base: Base, *, caller: Caller) -> None:
+def step_5_finish(engine: Engine, base: RebuildSource, *, caller: Caller) -> None:
     """Renew the marks, set the catalog to rebuilt but not accepted, then write the epoch's twin."""
     places.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.placements import BytesLeftOver
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import placements
-from tierkeeper.catalog.rebuilding import Intent
+from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import act
 from tierkeeper.engine.reconcile.look import Look
@@ -48,7 +48,7 @@ def take_stock(
     caller: Caller,
     run: UUID | None,
     dry_run: bool = False,
-    intents: Sequence[Intent] = (),
+    intents: Sequence[InterruptedIntent] = (),
     found: Callable[[Adopted], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Counter[str]:
@@ -84,7 +84,9 @@ def take_stock(
     return +counts
 
 
-def _leave_over(connection: sa.Connection, *, intents: Sequence[Intent], caller: Caller, run: UUID | None) -> None:
+def _leave_over(
+    connection: sa.Connection, *, intents: Sequence[InterruptedIntent], caller: Caller, run: UUID | None
+) -> None:
     adopted = {row.id for row in placements.load(connection, [intent.id for intent in intents])}
     unwritten = [Object(i.tier, i.location, None, 0) for i in intents if i.id not in adopted]
     adopt.note(connection, objects=unwritten, event=BytesLeftOver, caller=caller, run=run)
@@ -119,7 +121,7 @@ def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
     """Yield the ids of the copies that are present or doomed in a dump."""
     place, state = part.columns.index("id"), part.columns.index("state")
     with SpooledTemporaryFile(max_size=engine.settings.engine.spool_limit, prefix="tierkeeper-") as spool:
-        with dump.home(engine).open(ObjectKey(part.location)) as chunks:
+        with dump.dumps_home(engine).open(ObjectKey(part.location)) as chunks:
             for chunk in chunks:
                 spool.write(chunk)
         spool.seek(0)

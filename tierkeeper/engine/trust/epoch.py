@@ -23,8 +23,7 @@ from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored
 from tierkeeper.catalog import epochs
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.trust import own_objects

@@ -22,8 +22,7 @@ from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate, placements
-from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.identity import Identity, Known
 from tierkeeper.engine import marks
 from tierkeeper.engine.context import Engine
@@ -42,7 +41,7 @@ _OR_ELSE = "{cure}; else `tierkeeper init --adopt {tier} --reason …`"
 
 
 @dataclass(slots=True)
-class Marked:
+class PlacesMade:
     """What was made, in words, and an error for each tier that was refused."""
 
     made: list[str] = field(default_factory=list)
@@ -71,9 +70,9 @@ class Heritage:
     own: frozenset[UUID]
 
 
-def mark_all(engine: Engine, *, make: bool, caller: Caller) -> Marked:
+def mark_all(engine: Engine, *, make: bool, caller: Caller) -> PlacesMade:
     """Mark every tier that may be marked; ``make``: create its place where it is missing."""
-    done = Marked()
+    done = PlacesMade()
     for tier in engine.tiers:
         try:
             made = _mark(engine, tier.name, make=make, caller=caller)
@@ -83,7 +82,7 @@ def mark_all(engine: Engine, *, make: bool, caller: Caller) -> Marked:
     return done
 
 
-def mark_own(engine: Engine, *, caller: Caller) -> Marked:
+def mark_own(engine: Engine, *, caller: Caller) -> PlacesMade:
     """Create and mark the own tiers of an embedded catalog without copies; with copies, only mark its tiers."""
     with engine.catalog.reading() as connection:
         used = any(identity.copies(connection, tier.name) for tier in engine.tiers)
@@ -93,7 +92,7 @@ def mark_own(engine: Engine, *, caller: Caller) -> Marked:
     return mark_all(replace(engine, tiers=[t for t in engine.tiers if t.name in own]), make=True, caller=caller)
 
 
-def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
+def take_over(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
     """Write this tier's mark to its place, whatever mark is there; raises TierNotOurs where no known copy is found.
 
     ``lost``: adopt it although no copy is found; the tier's copies are then found missing, and copied again from other
@@ -120,12 +119,12 @@ def adopt(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: bool)
     if write(mark) != mark:
         raise TierNotOurs(tier=tier, reason="somebody else marked it at the same time: look at it again")
     engine.catalog.run(
-        caller, _record_adopted, tier, known, before=before, mark=mark, reason=reason, lost=lost, caller=caller
+        caller, _record_taken_over, tier, known, before=before, mark=mark, reason=reason, lost=lost, caller=caller
     )
     engine.marks.refresh()
 
 
-def _record_adopted(
+def _record_taken_over(
     connection: sa.Connection,
     tier: str,
     known: Identity,
@@ -157,7 +156,7 @@ def _record_adopted(
 def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
     """Return the marks in the tiers that are this catalog's, of any line and time, by tier."""
     known = _identity(engine.catalog)
-    return {t: mark for t, mark in found(engine).items() if (mark.catalog, mark.tier) == (known.catalog, t)}
+    return {t: mark for t, mark in found_marks(engine).items() if (mark.catalog, mark.tier) == (known.catalog, t)}
 
 
 def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
@@ -166,7 +165,7 @@ def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
     ``unfinished``: an interrupted rebuild has given the catalog its identity already.
     """
     known = _identity(engine.catalog)
-    in_tiers = {tier: mark for tier, mark in found(engine).items() if mark.tier == tier}
+    in_tiers = {tier: mark for tier, mark in found_marks(engine).items() if mark.tier == tier}
     if unfinished:
         own = frozenset() if known.was is None else frozenset({known.was})
         ours = {tier: mark for tier, mark in in_tiers.items() if mark.catalog in {known.catalog, *own}}
@@ -180,7 +179,7 @@ def inherit(engine: Engine, *, unfinished: bool) -> Heritage:
     return Heritage(in_tiers, catalog, line, frozenset({known.catalog}))
 
 
-def found(engine: Engine, *, only: str | None = None) -> dict[str, TierMark]:
+def found_marks(engine: Engine, *, only: str | None = None) -> dict[str, TierMark]:
     """Return the marks in the tiers, by tier; a tier whose place is missing has none. ``only``: of one tier.
 
     Raises MarkNotRead, MarkUnreadable and other StoreErrors where a mark is not known: nothing is decided without it.
@@ -209,7 +208,7 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
     repeated call has renewed the rest.
     """
     known = _identity(engine.catalog)
-    for tier, mark in found(engine).items():
+    for tier, mark in found_marks(engine).items():
         made = known.tiers.get(tier)
         if made is None or mark.tier != tier or mark.catalog not in {known.catalog, *replacing}:
             continue

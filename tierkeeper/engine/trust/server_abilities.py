@@ -18,7 +18,7 @@ class CatalogMemory:
     def recall(self, server: str) -> Mapping[str, bool]:
         """Return the known abilities of ``server``, by name; empty where none is known."""
         with self.catalog.reading() as connection:
-            return probes.seen(connection, self.tier, server=server)
+            return probes.recorded(connection, self.tier, server=server)
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
         """Store the abilities that ``server`` was seen to have, by name."""

@@ -38,7 +38,7 @@ _NOT_COUNTED = "its copy in {tier} is not counted: the tier is away (`tierkeeper
 
 
 @dataclass(frozen=True, slots=True)
-class _Intended:
+class _Answered:
     """The result of a verb's step 1 for one artifact, as recorded in ``commands``."""
 
     artifact: UUID
@@ -62,7 +62,7 @@ class _Intended:
         }
 
     @classmethod
-    def read(cls, recorded: dict[str, Any]) -> "_Intended":
+    def read(cls, recorded: dict[str, Any]) -> "_Answered":
         """Return what :meth:`recorded` wrote."""
         return cls(
             artifact=UUID(recorded["artifact"]),
@@ -100,24 +100,24 @@ def undelete(engine: Engine, args: UndeleteArgs, *, caller: Caller, dry_run: boo
     return _carry_out(engine, args, caller=caller, dry_run=dry_run)
 
 
-def intend(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
+def ask(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
     """Take only step 1 of a verb: its wish is committed, and the next sweep carries it out."""
-    return _results(engine, args, _wished(engine, args, caller=caller, dry_run=False), dry_run=False)
+    return _results(engine, args, _take_step_1(engine, args, caller=caller, dry_run=False), dry_run=False)
 
 
 def _carry_out(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[VerbResult]:
-    intended = _wished(engine, args, caller=caller, dry_run=dry_run)
+    intended = _take_step_1(engine, args, caller=caller, dry_run=dry_run)
     if not dry_run:
         step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], caller=caller)
     return _results(engine, args, intended, dry_run=dry_run)
 
 
-def _wished(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Intended]:
+def _take_step_1(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Answered]:
     """Take step 1; AlreadyThere is raised only if the tier's place is confirmed now (R19), else the tier's error."""
     caller = caller.keyed()
     verb, decide = _asking(engine, args)
     try:
-        return step_1_intend(engine, verb, args, decide, caller=caller, dry_run=dry_run)
+        return step_1_wish(engine, verb, args, decide, caller=caller, dry_run=dry_run)
     except AlreadyThere as error:
         engine.marks.confirm(engine.store(error.data["tier"]), before=True, bound=True)
         raise
@@ -142,28 +142,28 @@ def _asking(engine: Engine, args: VerbArgs) -> tuple[str, Decide]:
     raise AssertionError(type(args))
 
 
-def step_1_intend(
+def step_1_wish(
     engine: Engine, verb: str, args: VerbArgs, decide: Decide, *, caller: Caller, dry_run: bool
-) -> list[_Intended]:
+) -> list[_Answered]:
     """Write the wish, or answer a repeated delivery from ``commands``; if an error refuses it, nothing is changed."""
     arguments_hash = hashlib.sha256(args.model_dump_json().encode()).digest()
-    delivery = commands.Delivery(args.tenant, caller.key, 0, verb, arguments_hash)
+    delivery = commands.DeliveredItem(args.tenant, caller.key, 0, verb, arguments_hash)
     return engine.catalog.run(caller, _write_wish, engine, delivery, args, decide, caller=caller, dry_run=dry_run)
 
 
 def _write_wish(
     connection: sa.Connection,
     engine: Engine,
-    delivery: commands.Delivery,
+    delivery: commands.DeliveredItem,
     args: VerbArgs,
     decide: Decide,
     *,
     caller: Caller,
     dry_run: bool,
-) -> list[_Intended]:
+) -> list[_Answered]:
     known = commands.find(connection, [delivery])
     if known:
-        return [_Intended.read(r) for r in known[delivery]["results"]]
+        return [_Answered.read(r) for r in known[delivery]["results"]]
     peek = _selected(connection, args)
     blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
     rows = artifacts.lock(connection, [a.id for a in peek])
@@ -171,7 +171,7 @@ def _write_wish(
         connection, [delivery]
     )  # another delivery may have committed while this one waited for the locks
     if known:
-        return [_Intended.read(r) for r in known[delivery]["results"]]
+        return [_Answered.read(r) for r in known[delivery]["results"]]
     moment = Moment.read(connection, engine)
     now = moment.now
     copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
@@ -188,7 +188,7 @@ def _write_wish(
         for row in rows
     ]
     pairs = [(a, decide(a)) for a in asked]
-    intended = [_intended(a, wish) for a, wish in pairs]
+    intended = [_answered(a, wish) for a, wish in pairs]
     if dry_run:
         return intended
     _write(connection, delivery.verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
@@ -218,9 +218,9 @@ def _selected(connection: sa.Connection, args: VerbArgs) -> list[ArtifactRow]:
     return found
 
 
-def _intended(asked: wishes.Asked, wish: Wish) -> _Intended:
+def _answered(asked: wishes.Asked, wish: Wish) -> _Answered:
     row = asked.row
-    return _Intended(
+    return _Answered(
         artifact=row.id,
         ref=row.ref,
         outcome=Outcome.DONE if wish.changes else Outcome.NOTHING,
@@ -271,7 +271,7 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
             schedule.put_deletes(connection, coming)
 
 
-def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Intended], *, dry_run: bool) -> list[VerbResult]:
+def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Answered], *, dry_run: bool) -> list[VerbResult]:
     """Return the intended changes with the tiers that have copies now, counting only confirmed tiers (R19).
 
     If a move has nothing to do, but relies on a copy in a wanted tier that is away, the tier's error is raised: whether

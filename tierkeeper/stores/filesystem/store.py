@@ -30,7 +30,7 @@ from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
-from tierkeeper.stores.filesystem import mark as tree_mark
+from tierkeeper.stores.filesystem import tier_mark
 from tierkeeper.stores.filesystem.tree import Tree, translated
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
@@ -51,7 +51,7 @@ class FilesystemStore(Store):
         self._readable = readable
         self._durable = durable
         self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
-        self._admitted: tuple[tree_mark.Identity, TierMark] | None = None
+        self._admitted: tuple[tier_mark.Identity, TierMark] | None = None
 
     @classmethod
     def from_url(cls, config: StoreConfig) -> Self:
@@ -108,18 +108,18 @@ class FilesystemStore(Store):
     def mark(self) -> TierMark | None:
         """Return the mark beneath the root."""
         with self._translated(layout.MARK), self._tree.bare() as root:
-            found = tree_mark.read(self._tree, root)
+            found = tier_mark.read(self._tree, root)
         return None if found is None else found[1]
 
     def write_mark(self, mark: TierMark) -> TierMark:
         """Link the mark to its path unless that exists."""
         with self._translated(layout.MARK):
-            return tree_mark.write(self._tree, mark)
+            return tier_mark.write(self._tree, mark)
 
     def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         """Move the mark over exactly ``over``, under a lock of its folder."""
         with self._translated(layout.MARK):
-            return tree_mark.replace(self._tree, mark, over=over)
+            return tier_mark.replace(self._tree, mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         """Return the location for a new placement."""
@@ -179,11 +179,11 @@ class FilesystemStore(Store):
         """Call the guard with the mark beneath a root; an admitted mark file is read once, then known by its stat."""
         if self.guard is None:
             return
-        found, admitted = tree_mark.identity(root), self._admitted
+        found, admitted = tier_mark.identity(root), self._admitted
         if found is not None and admitted is not None and found == admitted[0]:
             self.guard(admitted[1])  # the file is the same; the catalog may know of another place by now
             return
-        mark = tree_mark.read(self._tree, root)
+        mark = tier_mark.read(self._tree, root)
         if self.guard(None if mark is None else mark[1]) and mark is not None:
             self._admitted = mark
 

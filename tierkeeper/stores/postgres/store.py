@@ -30,8 +30,8 @@ from tierkeeper.stores.content import read_exactly
 from tierkeeper.stores.errors import ObjectNotFound, StoreError, StorePermanent
 from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
-from tierkeeper.stores.postgres import errors as postgres_errors
-from tierkeeper.stores.postgres import schema as postgres_schema
+from tierkeeper.stores.postgres import records_table
+from tierkeeper.stores.postgres.errors import translating
 from tierkeeper.values.plain import plain
 from tierkeeper_client.digest import CHUNK
 
@@ -148,10 +148,10 @@ class PostgresStore(Store):
     def prepare(self) -> list[str]:
         """Create the schema and the tables where they are missing."""
         with self._session(self._schema) as connection, connection.transaction():
-            postgres_schema.lock(connection, self._schema)
-            if postgres_schema.exists(connection, self._schema):
+            records_table.lock(connection, self._schema)
+            if records_table.exists(connection, self._schema):
                 return []
-            connection.execute(postgres_schema.create(self._schema))
+            connection.execute(records_table.create(self._schema))
         return [f"table {self._schema}.records"]
 
     def check(self) -> None:
@@ -163,7 +163,7 @@ class PostgresStore(Store):
         """Return the mark from the table beside the records; TierNotOurs where the records' table is missing."""
         with self._session(self._schema) as connection:
             connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
-            return self._parsed(postgres_schema.mark(connection, self._mark))
+            return self._parsed(records_table.mark(connection, self._mark))
 
     def write_mark(self, mark: TierMark) -> TierMark:
         """Insert the mark unless there is one."""
@@ -176,7 +176,7 @@ class PostgresStore(Store):
         """Update the mark where it is exactly ``over``."""
         statement = sql.SQL("UPDATE {} SET mark = %s WHERE mark = %s").format(self._mark)
         with self._session(self._schema) as connection:
-            current = postgres_schema.mark(connection, self._mark)
+            current = records_table.mark(connection, self._mark)
             same = marks.is_over(over, lambda: self._parsed(current))
             before = Jsonb(None if current is None else current[0])
             if not same or not connection.execute(statement, [Jsonb(mark.as_json()), before]).rowcount:
@@ -319,7 +319,7 @@ class PostgresStore(Store):
                 except errors.CheckViolation as error:
                     if error.diag.constraint_name or made:
                         raise  # not because of a missing partition
-                    postgres_schema.make_partition(connection, self._schema, row["day"])
+                    records_table.make_partition(connection, self._schema, row["day"])
                     made = True
                 except _TOO_DEEP:
                     if not row["json"]:
@@ -365,14 +365,14 @@ class PostgresStore(Store):
 
     def _look(self, connection: _Session) -> None:
         """Read the mark: one round trip, which also checks the connection."""
-        connection.found = postgres_schema.mark(connection, self._mark)
+        connection.found = records_table.mark(connection, self._mark)
 
     def _parsed(self, found: tuple[object] | None) -> TierMark | None:
         place = f"the row of {self._schema}.tier_mark"
         return None if found is None else marks.parse(found[0], tier=self.config.tier, place=place)
 
     def _written(self, connection: Connection[Any]) -> TierMark:
-        found = self._parsed(postgres_schema.mark(connection, self._mark))
+        found = self._parsed(records_table.mark(connection, self._mark))
         if found is None:
             raise StorePermanent(tier=self.config.tier, reason="its mark was removed while it was written")
         return found
@@ -387,7 +387,7 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def _session(self, about: str) -> Iterator[_Session]:
-        with postgres_errors.translating(tier=self.config.tier, location=about):
+        with translating(tier=self.config.tier, location=about):
             self._pool.open(wait=False)
             with self._pool.connection() as connection:
                 yield connection

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Stored
 from tierkeeper.stores.errors import Unnamed
-from tierkeeper.stores.s3 import answers, once
-from tierkeeper.stores.s3 import look as s3_look
+from tierkeeper.stores.s3 import answers, heads, once
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.origin import Origin
 from tierkeeper.stores.s3.place import Place
@@ -52,10 +51,10 @@ class Copier:
             return answer
         reported = None if large else self._told(answer, origin, location, info)
         if reported is not None:
-            s3_look.checked(self._place, reported, info)
-            if s3_look.is_named(self._place, reported.version):
+            heads.checked(self._place, reported, info)
+            if heads.is_named(self._place, reported.version):
                 return reported
-        stored, _ = s3_look.after(self._place, location, info, answer)
+        stored, _ = heads.after(self._place, location, info, answer)
         if reported is not None and reported.sha256 is not None:
             return replace(reported, pin=stored.pin)
         return replace(stored, vouched=_vouched(stored, named=origin.is_named and sure))
@@ -75,16 +74,16 @@ class Copier:
                 return {**answer["CopyObjectResult"], **{name: answer.get(name) for name in _NAMES}}
 
         def look() -> Stored | None:
-            return s3_look.there(place, location, info.size)
+            return heads.there(place, location, info.size)
 
         return once.once(place, origin.key.location, info.size, call, look), True
 
     def _in_parts(self, origin: Origin, location: str, info: ObjectInfo) -> tuple[Mapping[str, Any] | Stored, bool]:
         try:
-            head = s3_look.head(origin.place, origin.key)
+            head = heads.head(origin.place, origin.key)
         except Unnamed:  # without an ETag the copy is read back, unless each part is requested under its own condition
-            head = s3_look.head(origin.place, ObjectKey(origin.key.location, origin.key.version))
-        s3_look.checked(origin.place, s3_look.stored(origin.place, origin.key.location, head), info)
+            head = heads.head(origin.place, ObjectKey(origin.key.location, origin.key.version))
+        heads.checked(origin.place, heads.stored(origin.place, origin.key.location, head), info)
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure
 
@@ -93,7 +92,7 @@ class Copier:
         pin, sha256 = answers.pin(answer), answers.whole_sha256(answer)
         if pin is None or not (sha256 is not None or origin.is_said_by(answer)):
             return None
-        if not s3_look.tells_version(self._place, answer):
+        if not heads.tells_version(self._place, answer):
             return None
         stored = Stored(location, info.size, version=answers.version(answer["VersionId"]), sha256=sha256, pin=pin)
         return replace(stored, vouched=Vouched.PINNED if sha256 is None else Vouched.SERVER)

@@ -29,7 +29,7 @@ from tierkeeper.stores.errors import (
     StoreUnusable,
     TierNotOurs,
 )
-from tierkeeper.stores.s3 import tries
+from tierkeeper.stores.s3 import attempts
 
 _log = log.get(__name__)
 
@@ -90,7 +90,7 @@ class Frozen(StorePermanent):
     """Tier {tier} has {location} in an archive class. It must be thawed before it can be read."""
 
 
-class Unread(Exception):  # botocore's reader ended in what it is raised from; it passes no boundary
+class UnreadableAnswer(Exception):  # botocore's reader ended in what it is raised from; it passes no boundary
     """An answer that botocore cannot read."""
 
 
@@ -108,7 +108,7 @@ class Parsers(ResponseParserFactory):
             except _UNREAD as error:
                 if close := getattr(response.get("body"), "close", None):
                     close()  # a stream that is not returned would keep its connection
-                raise Unread from error
+                raise UnreadableAnswer from error
 
         parser.parse = parse  # type: ignore[method-assign]
         return parser
@@ -176,7 +176,7 @@ def is_refused(error: StoreError) -> bool:
     cause = error.__cause__
     if isinstance(cause, ClientError):
         return code_of(cause) in _TRANSIENT or status_of(cause) in {_TOO_MANY, _UNAVAILABLE}
-    return isinstance(cause, tries.NEVER_SENT)
+    return isinstance(cause, attempts.NEVER_SENT)
 
 
 @contextlib.contextmanager
@@ -186,7 +186,7 @@ def translating(*, tier: str, location: str) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError, *_INTERRUPTED) as error:
         raise translated(error, tier=tier, location=location) from error
-    except Unread as error:
+    except UnreadableAnswer as error:
         raise _garbled(error.__cause__ or error, tier=tier, location=location) from error
 
 

@@ -16,9 +16,8 @@ from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, Stored
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import StoreError
-from tierkeeper.stores.s3 import delete, once
-from tierkeeper.stores.s3 import look as s3_look
-from tierkeeper.stores.s3.client import MIB, MOST_PARTS
+from tierkeeper.stores.s3 import delete, heads, once
+from tierkeeper.stores.s3.clients import MIB, MOST_PARTS
 from tierkeeper.stores.s3.origin import Origin
 from tierkeeper.stores.s3.place import Place
 from tierkeeper_client.digest import Digest
@@ -135,7 +134,7 @@ class Multipart:
             lambda client: client.complete_multipart_upload(
                 **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             ),
-            lambda: s3_look.there(self._place, location, size),
+            lambda: heads.there(self._place, location, size),
         )
 
     def _submit(

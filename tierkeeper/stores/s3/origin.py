@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.s3 import answers, errors, look
+from tierkeeper.stores.s3 import answers, errors, heads
 from tierkeeper.stores.s3.place import Place
 
 _REFUSED = {"PreconditionFailed", "412"}
@@ -54,5 +54,5 @@ class Origin:
         except ClientError as error:
             if errors.code_of(error) in _REFUSED and self.by_etag:
                 how = f"the server refuses to copy ETag {self.key.pin}"
-                raise look.changed(self.place, self.key.location, how) from error
+                raise heads.changed(self.place, self.key.location, how) from error
             raise

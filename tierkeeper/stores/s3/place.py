@@ -9,8 +9,7 @@ from botocore.exceptions import ClientError
 from tierkeeper.stores import advice
 from tierkeeper.stores.base import ObjectInfo, StoreConfig
 from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable, TierNotOurs
-from tierkeeper.stores.s3 import about, errors
-from tierkeeper.stores.s3 import client as s3_client
+from tierkeeper.stores.s3 import clients, description, errors
 from tierkeeper.stores.s3.signed import HotCalls, SignedClient
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ class Place:
 
     def __init__(self, config: StoreConfig) -> None:
         self.tier = config.tier
-        self.options = s3_client.parse(config)
-        self._clients = s3_client.make(self.options, config)
+        self.options = clients.parse(config)
+        self._clients = clients.make(self.options, config)
         self.client: S3Client = self._clients.client
         self.hot: HotCalls = self._clients.hot
         self._patient: dict[float, S3Client] = {}
@@ -58,7 +57,7 @@ class Place:
 
     def about(self, info: ObjectInfo) -> dict[str, Any]:
         """Return boto3's arguments for an object's type, description and class."""
-        return {"ContentType": info.content_type, "Metadata": about.written(info), **self.storage_class}
+        return {"ContentType": info.content_type, "Metadata": description.written(info), **self.storage_class}
 
     @property
     def storage_class(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ from botocore.httpsession import where
 from botocore.response import StreamingBody
 
 from tierkeeper.base import log
-from tierkeeper.stores.s3 import tries
+from tierkeeper.stores.s3 import attempts
 from tierkeeper.stores.s3.sigv4 import NOTHING, Signer
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class SignedClient:
             headers = {"x-amz-copy-source": origin + version, **_headers(arguments)}
             if "ChecksumAlgorithm" in arguments:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
-            with contextlib.suppress(*tries.NEVER_SENT):  # also from fetching credentials: boto3 makes the call
+            with contextlib.suppress(*attempts.NEVER_SENT):  # also from fetching credentials: boto3 makes the call
                 seconds = cast("Any", once.meta.config).read_timeout
                 answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
             if _ok(answer):
@@ -224,10 +224,10 @@ class SignedClient:
                 method, key, headers, query=query, body=body, length=length, sha256=sha256, preload=preload
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            tries.lost(error)
+            attempts.lost(error)
             return None
         if answer is not None:
-            tries.answered(answer.status)
+            attempts.answered(answer.status)
         return answer
 
     def _send(

@@ -1,6 +1,6 @@
 """An S3 bucket as a store: AWS, Ceph, MinIO and their like.
 
-``s3://bucket/prefix?endpoint=…&class=…`` and more options: see :class:`tierkeeper.stores.s3.client.S3Options`.
+``s3://bucket/prefix?endpoint=…&class=…`` and more options: see :class:`tierkeeper.stores.s3.clients.S3Options`.
 Credentials come from the options or from the usual AWS places. Every write carries its SHA-256 for the server to check,
 and is refused where the key already has an object.
 """
@@ -28,10 +28,7 @@ from tierkeeper.stores.errors import (
     StoreTransient,
 )
 from tierkeeper.stores.marks import TierMark
-from tierkeeper.stores.s3 import about as s3_about
-from tierkeeper.stores.s3 import answers, delete, errors, lock, look
-from tierkeeper.stores.s3 import mark as s3_mark
-from tierkeeper.stores.s3 import tries as s3_tries
+from tierkeeper.stores.s3 import answers, attempts, delete, description, errors, heads, lock, tier_mark
 from tierkeeper.stores.s3.copy import Copier
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.place import Place
@@ -91,19 +88,19 @@ class S3Store(Store):
     def check(self) -> None:
         """Raise StoreError if the bucket cannot be used, or the server's answer about the mark cannot be read."""
         self.place.require_bucket()
-        s3_mark.check(self.place)
+        tier_mark.check(self.place)
 
     def mark(self) -> TierMark | None:
         """Return the mark below the prefix."""
-        return s3_mark.read(self.place)
+        return tier_mark.read(self.place)
 
     def write_mark(self, mark: TierMark) -> TierMark:
         """Write the mark with If-None-Match."""
-        return s3_mark.write(self.place, mark)
+        return tier_mark.write(self.place, mark)
 
     def replace_mark(self, mark: TierMark, *, over: TierMark | None) -> TierMark:
         """Write the mark with If-Match."""
-        return s3_mark.replace(self.place, mark, over=over)
+        return tier_mark.replace(self.place, mark, over=over)
 
     def location(self, info: ObjectInfo) -> str:
         """Return the location for a new placement, below the prefix."""
@@ -131,8 +128,8 @@ class S3Store(Store):
 
     def head(self, key: ObjectKey) -> Stored:
         """Return the object's status. The SHA-256 is the server's; None for an upload in parts."""
-        found = look.head(self.place, key)
-        return replace(look.stored(self.place, key.location, found), pin=answers.pin(found))
+        found = heads.head(self.place, key)
+        return replace(heads.stored(self.place, key.location, found), pin=answers.pin(found))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return the description in the object's metadata."""
@@ -142,7 +139,7 @@ class S3Store(Store):
             found = place.client.head_object(**place.address(key.location, version))
         with place.understanding(key.location):
             about, content_type = found["Metadata"], found["ContentType"]
-        return s3_about.read_back(about, content_type=content_type, location=key.location)
+        return description.read_back(about, content_type=content_type, location=key.location)
 
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
@@ -199,7 +196,7 @@ class S3Store(Store):
         body = self._body(location, content, info)
         checksum = base64.b64encode(info.sha256).decode()
         try:
-            with s3_tries.watched() as tries, self.place.translating(location):
+            with attempts.watched() as tries, self.place.translating(location):
                 answer = self.place.hot.put_object(
                     **self.place.address(location, None),
                     Body=body,
@@ -217,10 +214,10 @@ class S3Store(Store):
                 raise
             raise OutcomeUnknown(**error.data) from error
         pin = answers.pin(answer)
-        if answer.get("ChecksumSHA256") == checksum and look.tells_version(self.place, answer):
+        if answer.get("ChecksumSHA256") == checksum and heads.tells_version(self.place, answer):
             version = answers.version(answer.get("VersionId"))
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
-        stored, _ = look.after(self.place, location, info, answer)
+        stored, _ = heads.after(self.place, location, info, answer)
         return replace(stored, vouched=None if stored.pin is None else Vouched.WRITTEN)
 
     def _body(self, location: str, content: BinaryIO, info: ObjectInfo) -> bytes | Announced:
@@ -241,13 +238,13 @@ class S3Store(Store):
             return answer
         version, pin = answers.version(answer.get("VersionId")), answers.pin(answer)
         checked = finished.confirmed_by(answer)
-        if checked and look.is_named(self.place, version) and look.tells_version(self.place, answer):
+        if checked and heads.is_named(self.place, version) and heads.tells_version(self.place, answer):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
-        stored, found = look.after(self.place, location, info, answer)
+        stored, found = heads.after(self.place, location, info, answer)
         if stored.pin is None or not (checked or "ChecksumSHA256" in found):
             return stored  # without a pin, or it is not known whether the server checked the parts: not vouched for
         if not checked and not finished.confirmed_by(found):
-            raise look.mismatch(self.place, location, "the server has other checksums of its parts")
+            raise heads.mismatch(self.place, location, "the server has other checksums of its parts")
         return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN)
 
     def _maybe_ours(self, location: str, info: ObjectInfo) -> Stored:
@@ -256,10 +253,10 @@ class S3Store(Store):
         It is not vouched for: another writer could have written its metadata as easily as its bytes.
         """
         try:
-            found = look.head(self.place, ObjectKey(location))
+            found = heads.head(self.place, ObjectKey(location))
         except ObjectNotFound as error:
             raise StoreTransient(tier=self.config.tier, reason=f"the upload of {location} was aborted") from error
-        stored = look.stored(self.place, location, found)
+        stored = heads.stored(self.place, location, found)
         recorded = stored.sha256.hex() if stored.sha256 else found.get("Metadata", {}).get("sha256")
         if stored.size != info.size or recorded != info.sha256.hex():
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
@@ -278,7 +275,7 @@ class S3Store(Store):
                     return None
                 raise
         try:
-            look.require(self.place, key.location, etag, answer, read_whole="Range" not in address)
+            heads.require(self.place, key.location, etag, answer, read_whole="Range" not in address)
         except StoreError:
             answer["Body"].close()
             raise

@@ -26,7 +26,7 @@ from tierkeeper.audit.catalog import CatalogRebuilt
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.catalog import epochs
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.read import reading
 from tierkeeper.engine.reconcile import act
 from tierkeeper.engine.reconcile import look as reconcile_look
@@ -199,7 +199,7 @@ def test_a_reader_tells_what_it_saw_last(s3_house: House) -> None:
 
 def adopted(house: House) -> None:
     """The operator adopts the tier's place, which another may stand for."""
-    places.adopt(house.keeper.engine, "warm", caller=TESTER, reason="it was moved", lost=True)
+    places.take_over(house.keeper.engine, "warm", caller=TESTER, reason="it was moved", lost=True)
 
 
 def accepted(house: House) -> None:

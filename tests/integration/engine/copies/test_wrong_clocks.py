@@ -133,7 +133,7 @@ def test_orphans_and_probes_of_the_time_to_come(apart: House) -> None:
     assert [(f.kind.value, f.action.value) for f in reconcile(apart)[1]] == [("orphan", "delete")]
     apart.keeper.engine.catalog.run(callers.TIERKEEPER, probes.keep, "warm", server="s", seen={"a": True})
     with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {"a": True}
+        assert probes.recorded(connection, "warm", server="s") == {"a": True}
     apart.sql("UPDATE switches SET at = at + interval '1 year' WHERE name = 'probe:warm'")
     with apart.keeper.engine.catalog.reading() as connection:
-        assert probes.seen(connection, "warm", server="s") == {}
+        assert probes.recorded(connection, "warm", server="s") == {}

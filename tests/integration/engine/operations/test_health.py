@@ -231,7 +231,7 @@ def test_how_late_and_how_fast(house: House) -> None:
     assert (health["rate"].value or 0) > 0
     assert health["clear"].value == 0
     with house.keeper.engine.catalog.reading() as connection:
-        assert sum(sum(slot.counts.values()) for slot in heartbeats.lately(connection, seconds=3600)) == 20
+        assert sum(sum(slot.counts.values()) for slot in heartbeats.recent_slots(connection, seconds=3600)) == 20
 
 
 def test_slots_are_used_again(house: House) -> None:
@@ -245,7 +245,7 @@ def test_slots_are_used_again(house: House) -> None:
     write(house, "UPDATE heartbeats SET at = at - interval '2 hours' WHERE name LIKE 'done:%'")
     house.keeper.engine.catalog.run(TESTER, add)
     with house.keeper.engine.catalog.reading() as connection:
-        assert [dict(slot.counts) for slot in heartbeats.lately(connection, seconds=3600)] == [{3: 2, 5: 1}]
+        assert [dict(slot.counts) for slot in heartbeats.recent_slots(connection, seconds=3600)] == [{3: 2, 5: 1}]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from support.reconciling import (
 
 from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.catalog import epochs
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.reconcile import act
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem.store import FilesystemStore

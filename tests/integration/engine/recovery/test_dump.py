@@ -61,13 +61,13 @@ class Mute(Frozen):
 def table_of(house: House, manifest: dump_files.Manifest, table: str) -> list[str]:
     """The lines of a table in a dump."""
     part = next(part for part in manifest.parts if part.table == table)
-    with dump.home(house.keeper.engine).open(ObjectKey(part.location)) as chunks:
+    with dump.dumps_home(house.keeper.engine).open(ObjectKey(part.location)) as chunks:
         return gzip.decompress(b"".join(chunks)).decode().splitlines()
 
 
 def newest(house: House) -> dump_files.Manifest:
     """The manifest of the newest dump."""
-    return dump_files.read_manifest(dump.home(house.keeper.engine), "cold", None)
+    return dump_files.read_manifest(dump.dumps_home(house.keeper.engine), "cold", None)
 
 
 def test_a_dump_has_every_table(house: House) -> None:
@@ -97,7 +97,7 @@ def test_a_lost_segment_is_made_anew(house: House) -> None:
     """Where a segment is missing the next dump exports the events from the beginning."""
     house.store("a")
     dump.dump(house.keeper.engine, caller=TESTER)
-    store = dump.home(house.keeper.engine)
+    store = dump.dumps_home(house.keeper.engine)
     store.delete([ObjectKey(segment.location) for segment in newest(house).events])
     dump.dump(house.keeper.engine, caller=TESTER)
     (segment,) = newest(house).events
@@ -109,7 +109,7 @@ def test_the_last_ones_are_kept(open_house: OpenHouse) -> None:
     """Only as many dumps stay as the settings say; one that was interrupted counts for nothing and goes with them."""
     house = open_house(dumps={"keep": 2})
     engine = house.keeper.engine
-    store = dump.home(engine)
+    store = dump.dumps_home(engine)
     dump.dump(engine, caller=TESTER)
     (first,) = dump.listed(engine)
     store.delete([ObjectKey(dump_files.located(first.name, dump_files.MANIFEST))])
@@ -181,7 +181,7 @@ def test_a_dump_that_nobody_vouches_for_deletes_nothing(
 def test_the_manifest_is_readable_by_people(house: House) -> None:
     """The manifest is JSON with the format, the time, the epoch, and the hash of each part."""
     dump.dump(house.keeper.engine, caller=TESTER)
-    store = dump.home(house.keeper.engine)
+    store = dump.dumps_home(house.keeper.engine)
     with store.open(ObjectKey(dump_files.located(newest(house).name, dump_files.MANIFEST))) as chunks:
         document = json.loads(b"".join(chunks))
     assert document["format"] == 1
@@ -193,7 +193,7 @@ def test_segments_of_the_release_before_are_in_no_chain(house: House) -> None:
     """Its segments have events without their order, so the first dump after an upgrade writes all events again."""
     house.store()
     dump.dump(house.keeper.engine, caller=TESTER)
-    store = dump.home(house.keeper.engine)
+    store = dump.dumps_home(house.keeper.engine)
     (folder,) = {o.location.rpartition("/")[0] for o in store.list(dump_files.EVENTS_FOLDER)}
     line = UUID(folder.rpartition("/")[2])
     (segment,) = dump_files.chain(store, line)

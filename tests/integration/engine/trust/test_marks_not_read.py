@@ -10,7 +10,7 @@ from support.callers import TESTER
 from support.house import House
 
 from tierkeeper.catalog import identity
-from tierkeeper.catalog.database import now as catalog_now
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, dump
 from tierkeeper.engine.trust import places
@@ -27,7 +27,7 @@ DECISIONS: dict[str, Callable[[Engine], object]] = {
     "accept": lambda engine: accept.accept(engine, caller=TESTER, reason="the disk died"),
     "rebuild": lambda engine: places.inherit(engine, unfinished=False),
     "init": lambda engine: places.mark_all(engine, make=True, caller=TESTER).check(),
-    "adopt": lambda engine: places.adopt(engine, "cold", caller=TESTER, reason="moved", lost=True),
+    "adopt": lambda engine: places.take_over(engine, "cold", caller=TESTER, reason="moved", lost=True),
     "renew": places.renew,
 }
 

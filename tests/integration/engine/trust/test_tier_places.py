@@ -145,9 +145,9 @@ def test_a_tier_that_has_a_mark_gets_no_second_one(
             keeper.init(caller=callers.INIT)
         assert not mark.exists()
         assert house.read() == CONTENT
-        keeper.tiers.adopt("hot", caller=TESTER, reason="it was moved", lost=False)
+        keeper.tiers.take_over("hot", caller=TESTER, reason="it was moved", lost=False)
         assert House(keeper, keeper.settings).read() == CONTENT
-        house.keeper.tiers.adopt("hot", caller=TESTER, reason="and back", lost=False)
+        house.keeper.tiers.take_over("hot", caller=TESTER, reason="and back", lost=False)
 
 
 def test_of_two_inits_of_an_upgrade_one_marks(
@@ -187,19 +187,19 @@ def test_a_place_is_adopted_knowingly(house: House) -> None:
     with pytest.raises(Exception, match="another catalog"):
         house.read()
     assert engine.store("hot").mark() == foreign
-    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was another's once", lost=False)
+    house.keeper.tiers.take_over("hot", caller=TESTER, reason="it was another's once", lost=False)
     assert house.read() == CONTENT
     (event,) = house.keeper.events.select(type="tier adopted")
     assert (event.actor, (event.after or {})["reason"]) == ("tester", "it was another's once")
     with away(house, "hot", "missing"):
         with pytest.raises(TierNotOurs, match="none of 1 copies"):
-            house.keeper.tiers.adopt("hot", caller=TESTER, reason="the disk died", lost=False)
+            house.keeper.tiers.take_over("hot", caller=TESTER, reason="the disk died", lost=False)
         assert not Path(house.settings.tiers["hot"].url.removeprefix("file://")).exists()
-        house.keeper.tiers.adopt("hot", caller=TESTER, reason="the disk died", lost=True)
+        house.keeper.tiers.take_over("hot", caller=TESTER, reason="the disk died", lost=True)
         _, found = reconcile(house)
         assert [f.kind.value for f in found] == ["missing"]
         house.sql("UPDATE placements SET damaged_at = NULL")
-    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was found again", lost=False)
+    house.keeper.tiers.take_over("hot", caller=TESTER, reason="it was found again", lost=False)
     house.settle()
 
 
@@ -232,12 +232,12 @@ def test_the_place_of_a_tier_that_is_gone_is_adopted_without_its_copies(
     house.sql("UPDATE placements SET tier = 'attic'")
     with Keeper.open(second(house, settings_factory, tiers={"cold": place})) as keeper:
         with pytest.raises(TierNotOurs, match="is tier attic of this catalog"):
-            keeper.tiers.adopt("cold", caller=TESTER, reason="a mistake", lost=True)
+            keeper.tiers.take_over("cold", caller=TESTER, reason="a mistake", lost=True)
         house.sql("UPDATE placements SET tier = 'hot'")
-        keeper.tiers.adopt("cold", caller=TESTER, reason="it was empty", lost=True)
+        keeper.tiers.take_over("cold", caller=TESTER, reason="it was empty", lost=True)
     assert house.read() == CONTENT
     for tier in ("cold", "attic"):  # whoever has moved first adopts its new place; then the old one is free
-        house.keeper.tiers.adopt(tier, caller=TESTER, reason="and back", lost=True)
+        house.keeper.tiers.take_over(tier, caller=TESTER, reason="and back", lost=True)
 
 
 @pytest.mark.parametrize("readable", [True, False])
@@ -254,9 +254,9 @@ def test_a_living_installations_place_is_not_adopted_unseen(house: House, *, rea
     house.sql("UPDATE switches SET value = value #- '{tiers,hot}' WHERE name = 'identity'")
     house.keeper.engine.marks.refresh()
     with pytest.raises(TierNotOurs, match="can no longer use the place"):
-        house.keeper.tiers.adopt("hot", caller=TESTER, reason="it looked free", lost=False)
+        house.keeper.tiers.take_over("hot", caller=TESTER, reason="it looked free", lost=False)
     assert file.read_text() == before
-    house.keeper.tiers.adopt("hot", caller=TESTER, reason="the other was given up", lost=True)
+    house.keeper.tiers.take_over("hot", caller=TESTER, reason="the other was given up", lost=True)
     house.store(content=CONTENT)
     assert house.read() == CONTENT
 
@@ -271,7 +271,7 @@ def test_a_mark_that_cannot_be_read_is_replaced_by_adopting(house: House) -> Non
     with pytest.raises(TierNotOurs, match="init --adopt hot"):
         house.keeper.init(caller=callers.INIT)
     assert mark.read_text() == '{"format": 1, "cata'
-    house.keeper.tiers.adopt("hot", caller=TESTER, reason="it was cut", lost=False)
+    house.keeper.tiers.take_over("hot", caller=TESTER, reason="it was cut", lost=False)
     assert house.read() == CONTENT
 
 

@@ -46,7 +46,7 @@ def made(row: ArtifactRow, *, days: float, complete: bool = True, policy: Policy
     decision = decide(row.facts(now), policy, now=now, default_undo=Duration(days=7))
     there = frozenset({"hot"})
     settled = Settlement((), (), (), complete=complete, before=there, present=there)
-    return change.of(row, decision, policy, settled, first=True, now=now)
+    return change.of_artifact(row, decision, policy, settled, first=True, now=now)
 
 
 def test_nothing_changes_nothing() -> None:

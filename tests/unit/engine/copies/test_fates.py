@@ -8,16 +8,16 @@ from support.placement_rows import BLOB, NOW, TOKEN, copy
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import PlacementState, Vouched
-from tierkeeper.catalog.placements import Upload
+from tierkeeper.catalog.placements import VouchedUpload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.copies import fates
 
 HERE = {"hot", "warm", "cold"}
 
 
-def upload(of: PlacementRow) -> Upload:
+def upload(of: PlacementRow) -> VouchedUpload:
     """An upload under an intent, vouched for."""
-    return Upload(of.id, BLOB, of.tier, 1, bytes(32), None, None, Vouched.WRITTEN, None)
+    return VouchedUpload(of.id, BLOB, of.tier, 1, bytes(32), None, None, Vouched.WRITTEN, None)
 
 
 def settled(
@@ -160,7 +160,7 @@ def test_a_suspect_neither_counts_nor_is_a_source_nor_is_rescued() -> None:
 
 def test_what_waits_for_a_second_look() -> None:
     """Only what lacks nothing but suspects, or has no other source; a doomed suspect keeps no tier."""
-    assert fates.held_up([missed("warm"), missed("cold", PlacementState.DOOMED), copy("hot")]) == {"warm"}
+    assert fates.blocked_by_suspects([missed("warm"), missed("cold", PlacementState.DOOMED), copy("hot")]) == {"warm"}
     assert settled({"warm", "cold"}, [missed("warm"), copy("hot")]).missed is None
     assert settled({"warm", "cold"}, [missed("warm")]).missed == NOW
     assert settled({"warm"}, [missed("warm", PlacementState.DOOMED), copy("hot")]).missed is None

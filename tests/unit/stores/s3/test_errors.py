@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleCh
 from structlog.testing import capture_logs
 
 from tierkeeper.stores import errors
-from tierkeeper.stores.s3 import about
+from tierkeeper.stores.s3 import description as about
 from tierkeeper.stores.s3 import errors as s3_errors
 
 

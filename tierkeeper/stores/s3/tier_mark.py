@@ -17,7 +17,7 @@ from tierkeeper.stores.errors import (
 )
 from tierkeeper.stores.layout import MARK
 from tierkeeper.stores.marks import TierMark
-from tierkeeper.stores.s3 import answers, errors, look
+from tierkeeper.stores.s3 import answers, errors, heads
 from tierkeeper.stores.s3.place import Place
 
 
@@ -41,8 +41,8 @@ def read(place: Place) -> TierMark | None:
 def check(place: Place) -> None:
     """Raise Garbled where the HEAD of the mark cannot be read, Unnamed where it has no ETag."""
     with contextlib.suppress(ObjectNotFound):
-        found = look.head(place, ObjectKey(MARK))
-        look.stored(place, MARK, found)
+        found = heads.head(place, ObjectKey(MARK))
+        heads.stored(place, MARK, found)
         if "ETag" not in found:  # a weak ETag is accepted: it names nothing, so copies are read back
             raise Unnamed(tier=place.tier, location=MARK)
 

@@ -56,7 +56,9 @@ def answered(status: int) -> None:
     _note(refused=status in _REFUSED or status == _UNAVAILABLE)
 
 
-def ended(response: tuple[Any, Any] | None = None, caught_exception: BaseException | None = None, **_: object) -> None:
+def botocore_attempt_ended(
+    response: tuple[Any, Any] | None = None, caught_exception: BaseException | None = None, **_: object
+) -> None:
     """Record how an attempt of botocore ended; a handler of ``needs-retry``, with botocore's parameter names."""
     if caught_exception is not None:
         lost(caught_exception)

@@ -244,7 +244,7 @@ def some_stopped(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, 
     return list(connection.execute(_SOME_STOPPED, arguments).scalars())
 
 
-def holders(connection: sa.Connection) -> list[UUID]:
+def stopping_runs(connection: sa.Connection) -> list[UUID]:
     """Return the runs that hold something back."""
     return list(connection.execute(_HOLDERS).scalars())
 

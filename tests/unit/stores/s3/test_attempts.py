@@ -10,7 +10,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from tierkeeper.stores.s3 import tries as s3_tries
+from tierkeeper.stores.s3 import attempts
 
 _URL = "http://s3.example.org"
 
@@ -19,22 +19,22 @@ _URL = "http://s3.example.org"
     ("tried", "refused"),
     [
         ([], True),
-        ([lambda: s3_tries.lost(EndpointConnectionError(endpoint_url=_URL))], True),
-        ([lambda: s3_tries.lost(ConnectTimeoutError(endpoint_url=_URL))], True),
-        ([lambda: s3_tries.lost(ConnectionClosedError(endpoint_url=_URL))], False),
+        ([lambda: attempts.lost(EndpointConnectionError(endpoint_url=_URL))], True),
+        ([lambda: attempts.lost(ConnectTimeoutError(endpoint_url=_URL))], True),
+        ([lambda: attempts.lost(ConnectionClosedError(endpoint_url=_URL))], False),
         # urllib3 says so too of a proxy that hangs up after it had the whole request
-        ([lambda: s3_tries.lost(ProxyConnectionError(proxy_url=_URL))], False),
-        ([lambda: s3_tries.answered(403)], True),
-        ([lambda: s3_tries.answered(503)], True),
-        ([lambda: s3_tries.answered(500)], False),
-        ([lambda: s3_tries.answered(204)], False),
-        ([lambda: s3_tries.answered(500), lambda: s3_tries.answered(503)], False),
-        ([lambda: s3_tries.answered(503), lambda: s3_tries.answered(409)], True),
+        ([lambda: attempts.lost(ProxyConnectionError(proxy_url=_URL))], False),
+        ([lambda: attempts.answered(403)], True),
+        ([lambda: attempts.answered(503)], True),
+        ([lambda: attempts.answered(500)], False),
+        ([lambda: attempts.answered(204)], False),
+        ([lambda: attempts.answered(500), lambda: attempts.answered(503)], False),
+        ([lambda: attempts.answered(503), lambda: attempts.answered(409)], True),
     ],
 )
 def test_what_was_refused_for_certain(tried: list[Callable[[], None]], refused: bool) -> None:  # noqa: FBT001  a case's
     """A call was, if all its tries were, or none began."""
-    with s3_tries.watched() as tries:
+    with attempts.watched() as tries:
         for one in tried:
             one()
     assert tries.refused is refused
@@ -42,7 +42,7 @@ def test_what_was_refused_for_certain(tried: list[Callable[[], None]], refused: 
 
 def test_nobody_watches() -> None:
     """A call that nobody watches notes nothing."""
-    s3_tries.answered(500)
-    with s3_tries.watched() as tries:
+    attempts.answered(500)
+    with attempts.watched() as tries:
         pass
     assert tries.refused

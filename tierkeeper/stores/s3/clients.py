@@ -19,7 +19,8 @@ from botocore.utils import get_environ_proxies
 from tierkeeper.settings import order
 from tierkeeper.stores.base import StoreConfig
 from tierkeeper.stores.options import Options
-from tierkeeper.stores.s3 import errors, tries
+from tierkeeper.stores.s3 import errors
+from tierkeeper.stores.s3.attempts import botocore_attempt_ended
 from tierkeeper.stores.s3.signed import HotCalls, SignedClient
 from tierkeeper_client import urls
 
@@ -157,7 +158,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
                 region_name=session.region_name or "us-east-1",
                 config=_config(options, config, seconds=seconds, attempts=attempts),
             )
-            made.meta.events.register("needs-retry.s3", tries.ended)
+            made.meta.events.register("needs-retry.s3", botocore_attempt_ended)
             return made
 
         client = connected(seconds=options.read_timeout, attempts=options.attempts)
