@@ -40,7 +40,7 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "a defect of ours is an answer that cannot be understood",
-        (Edit(_S3_ERRORS, "    except Unread as error:\n", "    except (Unread, *_UNREAD) as error:\n"),),
+        (Edit(_S3_ERRORS, "    except UnreadableAnswer as error:\n", "    except (UnreadableAnswer, *_UNREAD) as error:\n"),),
         (f"{_ERRORS}test_a_fault_of_our_own_is_not_told_of_a_server",),
     ),
     Mutant(
@@ -121,13 +121,13 @@ _OUTCOMES = (
     Mutant(
         "outcomes",
         "what the thin client lost was never tried",
-        (Edit(_SIGNED, "            tries.lost(error)\n", ""),),
+        (Edit(_SIGNED, "            attempts.lost(error)\n", ""),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(
         "outcomes",
         "a failure that the thin client was told of was never tried",
-        (Edit(_SIGNED, "            tries.answered(answer.status)\n", "            pass\n"),),
+        (Edit(_SIGNED, "            attempts.answered(answer.status)\n", "            pass\n"),),
         (f"{_SLOW}test_a_write_whose_first_try_may_have_been_done",),
     ),
     Mutant(

@@ -63,7 +63,7 @@ _R16 = (
             Edit(
                 _S3,
                 "        pin = answers.pin(answer)\n        if answer",
-                "        pin = answers.pin(look.head(self.place, ObjectKey(location)))\n        if answer",
+                "        pin = answers.pin(heads.head(self.place, ObjectKey(location)))\n        if answer",
             ),
         ),
         (f"{_NAMING}test_something_else_right_after_a_write",),
@@ -111,7 +111,7 @@ _R16 = (
         (
             Edit(
                 _S3,
-                'get("ChecksumSHA256") == checksum and look.tells_version(self.place, answer):',
+                'get("ChecksumSHA256") == checksum and heads.tells_version(self.place, answer):',
                 'get("ChecksumSHA256") == checksum:',
             ),
         ),
@@ -188,7 +188,7 @@ _R16 = (
     Mutant(
         "R16",
         "an upload in parts is named by its answer's body alone",
-        (Edit(_S3, "look.is_named(self.place, version) and ", ""),),
+        (Edit(_S3, "heads.is_named(self.place, version) and ", ""),),
         (f"{_NAMING}test_an_upload_in_parts_is_named_as_heads_name_it",),
     ),
 )

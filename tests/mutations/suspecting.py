@@ -141,7 +141,7 @@ SUSPECTING = (
     _broken(
         "no second look comes by itself",
         "tierkeeper/engine/converge/converge.py",
-        "    if plan.suspects:\n",
+        "    if decided.suspects:\n",
         "    if False:\n",
         "copies/test_suspects.py::test_the_only_copy_is_gone",
     ),

@@ -279,7 +279,7 @@ _R18 = (
     Mutant(
         "R18",
         "converge reads nothing that nobody vouches for",
-        (Edit(CONVERGE, "    if plan.doubts:\n", "    if False:\n"),),
+        (Edit(CONVERGE, "    if decided.doubts:\n", "    if False:\n"),),
         (f"{_TESTS}test_a_wrong_unvouched_copy_is_made_anew_in_the_same_turn",),
     ),
     Mutant(

@@ -26,7 +26,7 @@ GIVEN: dict[tuple[str, str], set[StrEnum]] = {
 #: statements that are no text, by function: what they insert. Others change no state
 INSERTED: dict[tuple[str, str], set[StrEnum]] = {
     ("placements", "intend"): {PlacementState.COPYING},
-    ("placements", "adopt"): {PlacementState.PRESENT, PlacementState.DOOMED},
+    ("placements", "add_present"): {PlacementState.PRESENT, PlacementState.DOOMED},
     ("runs", "_insert"): {RunState.RUNNING, RunState.AWAITING_APPROVAL},
     ("artifacts", "insert"): {ArtifactState.LIVE},
 }

@@ -1,6 +1,6 @@
 """promote, archive, restore, purge, undelete: each changes what is wanted, then converges.
 
-1. intend (transaction): THE COMMIT POINT of a verb. Under the locks of R14, write the new wish into the artifacts, make
+1. wish (transaction): THE COMMIT POINT of a verb. Under the locks of R14, write the new wish into the artifacts, make
    them due (R9), write the events and the row in ``commands``. A crash after it leaves due artifacts, which the next
    sweep converges.
 2. converge: converge those artifacts in this process, except where another worker has the lease. A crash leaves what
@@ -106,10 +106,10 @@ def ask(engine: Engine, args: VerbArgs, *, caller: Caller) -> list[VerbResult]:
 
 
 def _carry_out(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[VerbResult]:
-    intended = _take_step_1(engine, args, caller=caller, dry_run=dry_run)
+    answered = _take_step_1(engine, args, caller=caller, dry_run=dry_run)
     if not dry_run:
-        step_2_converge(engine, [i.artifact for i in intended if i.outcome is Outcome.DONE], caller=caller)
-    return _results(engine, args, intended, dry_run=dry_run)
+        step_2_converge(engine, [i.artifact for i in answered if i.outcome is Outcome.DONE], caller=caller)
+    return _results(engine, args, answered, dry_run=dry_run)
 
 
 def _take_step_1(engine: Engine, args: VerbArgs, *, caller: Caller, dry_run: bool) -> list[_Answered]:
@@ -188,14 +188,14 @@ def _write_wish(
         for row in rows
     ]
     pairs = [(a, decide(a)) for a in asked]
-    intended = [_answered(a, wish) for a, wish in pairs]
+    answered = [_answered(a, wish) for a, wish in pairs]
     if dry_run:
-        return intended
+        return answered
     _write(connection, delivery.verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
     if delivery.verb == "undelete":
         _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
-    commands.record(connection, [(delivery, {"results": [i.recorded() for i in intended]})])
-    return intended
+    commands.record(connection, [(delivery, {"results": [i.recorded() for i in answered]})])
+    return answered
 
 
 def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> None:
@@ -271,21 +271,21 @@ def _make_surplus_due(connection: sa.Connection, back: Sequence[wishes.Asked], *
             schedule.put_deletes(connection, coming)
 
 
-def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Answered], *, dry_run: bool) -> list[VerbResult]:
-    """Return the intended changes with the tiers that have copies now, counting only confirmed tiers (R19).
+def _results(engine: Engine, args: VerbArgs, answered: Sequence[_Answered], *, dry_run: bool) -> list[VerbResult]:
+    """Return the wished changes with the tiers that have copies now, counting only confirmed tiers (R19).
 
     If a move has nothing to do, but relies on a copy in a wanted tier that is away, the tier's error is raised: whether
     the copy exists is uncertain, and nothing was changed.
     """
     with engine.catalog.reading() as connection:
-        rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in intended])}
+        rows = {row.id: row for row in artifacts.load(connection, [i.artifact for i in answered])}
         copies = placements.of_blobs(connection, [r.blob_id for r in rows.values() if r.blob_id is not None])
-    held = [_present(copies, rows[i.artifact]) if i.artifact in rows else frozenset() for i in intended]
+    held = [_present(copies, rows[i.artifact]) if i.artifact in rows else frozenset() for i in answered]
     counted = [engine.store(t.name) for t in engine.tiers if any(t.name in tiers for tiers in held)]
     # a purge relies on no copy, so it does not wait for a slow store
     away = {} if isinstance(args, PurgeArgs) else engine.marks.refused(counted, before=True, bound=True)
-    relied = {t for i, tiers in zip(intended, held, strict=True) for t in tiers.intersection(i.wanted)} & away.keys()
-    if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in intended):
+    relied = {t for i, tiers in zip(answered, held, strict=True) for t in tiers.intersection(i.wanted)} & away.keys()
+    if relied and isinstance(args, _MOVES) and all(i.outcome is Outcome.NOTHING for i in answered):
         raise away[min(relied)]
     return [
         VerbResult(
@@ -299,7 +299,7 @@ def _results(engine: Engine, args: VerbArgs, intended: Sequence[_Answered], *, d
             purge_at=i.purge_at,
             dry_run=dry_run,
         )
-        for i, tiers in zip(intended, held, strict=True)
+        for i, tiers in zip(answered, held, strict=True)
     ]
 
 

@@ -214,7 +214,7 @@ def test_the_place_of_another_tier_is_not_adopted(
     mark = house.keeper.engine.store("warm").mark()
     with Keeper.open(second(house, settings_factory, tiers={"cold": {"url": warm}})) as keeper:
         for call in (
-            partial(keeper.tiers.adopt, "cold", caller=TESTER, reason="a mistake", lost=lost),
+            partial(keeper.tiers.take_over, "cold", caller=TESTER, reason="a mistake", lost=lost),
             partial(keeper.init, caller=TESTER),
         ):
             with pytest.raises(TierNotOurs, match="is tier warm of this catalog, with 1 copies: give tier cold"):
