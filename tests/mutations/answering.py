@@ -40,7 +40,13 @@ _ODD_ANSWERS = (
     Mutant(
         "odd answers",
         "a defect of ours is an answer that cannot be understood",
-        (Edit(_S3_ERRORS, "    except UnreadableAnswer as error:\n", "    except (UnreadableAnswer, *_UNREAD) as error:\n"),),
+        (
+            Edit(
+                _S3_ERRORS,
+                "    except UnreadableAnswer as error:\n",
+                "    except (UnreadableAnswer, *_UNREAD) as error:\n",
+            ),
+        ),
         (f"{_ERRORS}test_a_fault_of_our_own_is_not_told_of_a_server",),
     ),
     Mutant(

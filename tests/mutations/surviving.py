@@ -146,7 +146,7 @@ SURVIVING = (
     ),
     _moved(
         "what was left unread is no answer of its tier",
-        "        except UnreadableAnswer as error:  # does not count against its tier\n            return 0, error\n",
+        "        except Unread as error:  # does not count against its tier\n            return 0, error\n",
         "",
         "test_what_a_look_has_no_time_to_read_is_not_known",
         file=_LOOKING,
