@@ -12,19 +12,20 @@ from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import given, typed
+from tierkeeper.catalog.tenants import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
 from tierkeeper.policy.rules import Match
 from tierkeeper.values.artifacts import Filter
 
 PAGE = 500  # artifacts of one page
 #: without parameters, as policies compare it
 _BARE_TYPE = sa.func.lower(sa.func.split_part(ARTIFACTS.c.content_type, ";", 1))
-_STATS = sa.text("""
+_STATS = sa.text(f"""
     SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,
         count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE p.vouched IS NULL) AS unvouched,
         count(*) FILTER (WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL) AS missed
     FROM placements p JOIN blobs b ON b.id = p.blob_id
     WHERE p.state IN ('present', 'doomed')
-        AND (:tenant IS NULL OR b.scope = (SELECT scope FROM tenants WHERE id = :tenant))
+        AND {OF_TENANTS_SCOPE}
     GROUP BY p.tier, p.state
 """).bindparams(*typed(tenant="text"))
 
@@ -66,7 +67,7 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
     """Return how many live artifacts a policy's match fits (a more specific policy may govern some of them)."""
     conditions = (
         ARTIFACTS.c.state == ArtifactState.LIVE.value,
-        *given(match.tenant, lambda tenant: NAMES.c.tenant == tenant),
+        *of_tenant(NAMES.c.tenant, match.tenant),
         *given(match.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
         *given(match.name, lambda glob: _matches(NAMES.c.name, glob)),
         *given(match.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
@@ -93,10 +94,10 @@ def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[U
 
 def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: str | None) -> list[UUID]:
     """Return the ids of live and of deleted, not yet purged artifacts after an id, in their order."""
-    query = sa.text("""
+    query = sa.text(f"""
         SELECT id
         FROM artifacts
-        WHERE state IN ('live', 'deleted') AND id > :after AND (:tenant IS NULL OR tenant = :tenant)
+        WHERE state IN ('live', 'deleted') AND id > :after AND {OF_TENANT}
         ORDER BY id LIMIT :limit
     """).bindparams(*typed(tenant="text"))
     return list(connection.execute(query, {"after": after, "limit": limit, "tenant": tenant}).scalars())
@@ -104,7 +105,7 @@ def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: 
 
 def _fitting(filter_: Filter) -> list[sa.ColumnElement[bool]]:
     return [
-        *given(filter_.tenant, lambda tenant: NAMES.c.tenant == tenant),
+        *of_tenant(NAMES.c.tenant, filter_.tenant),
         *given(filter_.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
         *given(filter_.name, lambda glob: _matches(NAMES.c.name, glob)),
         *given(filter_.prefix, lambda prefix: sa.func.starts_with(NAMES.c.name, prefix)),

@@ -17,6 +17,7 @@ from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed
+from tierkeeper.catalog.tenants import of_tenant
 from tierkeeper.values.events import EventView
 
 _DAY = 86400.0
@@ -160,8 +161,7 @@ def query(
     """Stream the events that match, by time."""
     order = sa.desc if newest_first else sa.asc
     statement = sa.select(Event).order_by(order(Event.at), order(Event.subject), order(Event.revision))
-    if tenant is not None:
-        statement = statement.where(Event.tenant == tenant)
+    statement = statement.where(*of_tenant(Event.__table__.c.tenant, tenant))
     if subjects is not None:
         statement = statement.where(Event.subject.in_(subjects))
     if type_ is not None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.catalog.statements import listed, typed
+from tierkeeper.catalog.tenants import OF_TENANT
 
 # a sweep of some tiers only (clean_hot) takes what has a present copy there
 _IN_TIERS = """
@@ -33,7 +34,7 @@ def _claiming(which: str) -> sa.TextClause:
                 AND braked_by IS NULL
                 AND due_at <= :now
                 AND (lease_until IS NULL OR lease_until <= :now)
-                AND (:tenant IS NULL OR tenant = :tenant)
+                AND {OF_TENANT}
                 AND {which}
                 AND {_IN_TIERS}
             ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -150,13 +151,13 @@ _AFRESH = sa.text("""
         AND a.blob_id = ANY(:blobs)
         AND (s.parked_reason IS NOT NULL OR s.attempts > 0 OR s.failures > 0)
 """)
-_COUNT_DUE = sa.text("""
+_COUNT_DUE = sa.text(f"""
     SELECT count(*)
     FROM schedule
     WHERE parked_reason IS NULL
         AND braked_by IS NULL
         AND due_at <= clock_timestamp()
-        AND (:tenant IS NULL OR tenant = :tenant)
+        AND {OF_TENANT}
 """).bindparams(*typed(tenant="text"))
 _ANY_DUE = sa.text(f"""
     SELECT EXISTS (
@@ -165,18 +166,18 @@ _ANY_DUE = sa.text(f"""
             AND braked_by IS NULL
             AND due_at <= clock_timestamp()
             AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-            AND (:tenant IS NULL OR tenant = :tenant)
+            AND {OF_TENANT}
             AND {_IN_TIERS}
     )
 """).bindparams(*typed(tenant="text", tiers="text[]"))
-_DUE_PAGE = sa.text("""
+_DUE_PAGE = sa.text(f"""
     SELECT artifact_id, due_at
     FROM schedule
     WHERE parked_reason IS NULL
         AND braked_by IS NULL
         AND due_at <= :as_of
         AND (due_at, artifact_id) > (:after_due, :after_id)
-        AND (:tenant IS NULL OR tenant = :tenant)
+        AND {OF_TENANT}
     ORDER BY due_at, artifact_id LIMIT :limit
 """).bindparams(*typed(tenant="text"))
 _OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM schedule WHERE artifact_id = ANY(:ids)")

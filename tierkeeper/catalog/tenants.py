@@ -1,0 +1,22 @@
+"""A tenant's rows: the condition of every list, count, claim and event that is asked for by tenant.
+
+``tenant`` is the tenant that was asked for, None for all of them. What a caller is *allowed* to see is decided nowhere
+yet, as a caller carries no tenants (ADR 19); row-level security will be set where :meth:`Database.run` begins the
+transaction of its caller.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tierkeeper.catalog.statements import given
+
+#: in a statement of a table with a column ``tenant``; the parameter's type is ``text``
+OF_TENANT: Final = "(:tenant IS NULL OR tenant = :tenant)"
+#: in a statement of ``blobs b``, which belong to the scope in which tenants share equal content
+OF_TENANTS_SCOPE: Final = "(:tenant IS NULL OR b.scope = (SELECT scope FROM tenants WHERE id = :tenant))"
+
+
+def of_tenant(column: sa.ColumnElement[Any], tenant: str | None) -> list[sa.ColumnElement[bool]]:
+    """Return the condition that ``column`` is this tenant, none for all tenants."""
+    return given(tenant, lambda wanted: column == wanted)
