@@ -66,7 +66,7 @@ class Artifact(Base):
     purged_at: Mapped[datetime | None]
     retain_until: Mapped[datetime | None]
     retain_mode: Mapped[str | None]
-    archived_tiers: Mapped[list[str] | None]  # `archive`: instead of the phases, for good
+    archived_tiers: Mapped[list[str] | None]  # set by `archive`, in the place of the policy's phases
     override_kind: Mapped[str | None]
     override_tiers: Mapped[list[str] | None]
     override_until: Mapped[datetime | None]

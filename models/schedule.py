@@ -8,7 +8,7 @@ from models.base import Base
 
 
 class Schedule(Base):
-    """When an artifact is due: one narrow row per artifact with a next step. Claims and renewals write only here."""
+    """One narrow row per artifact with a next step: its time and lease. Claims and renewals write only here."""
 
     __tablename__ = "schedule"
     __table_args__ = (

@@ -226,7 +226,7 @@ def set_latest(connection: sa.Connection, versions_of: dict[UUID, int]) -> None:
 
 
 def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
-    """Insert new artifacts: live, at revision 1, without a wish of anybody's."""
+    """Insert new artifacts: live, at revision 1, with no wish of a verb."""
     new = [
         {
             "id": row.id,

@@ -1,4 +1,4 @@
-"""Looking: artifacts by filter, page by page, with their copies; counts per tier."""
+"""Lists: artifacts by filter, page by page; counts per tier."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -33,7 +33,7 @@ _STATS = sa.text(f"""
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
     """Return what matches, by tenant, workflow, name and version, a page at a time over one connection.
 
-    Whoever works between the pages asks for each by itself (:func:`page`), and holds no connection meanwhile.
+    A caller that works between the pages asks for each with :func:`page`, and holds no connection in between.
     """
     found: list[ArtifactRow] = []
     left = limit
@@ -81,7 +81,7 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
 def tier_stats(
     connection: sa.Connection, *, tenant: str | None
 ) -> dict[tuple[str, PlacementState], tuple[int, int, int, int, int]]:
-    """Return (copies, bytes as stored, tenants, copies that nobody vouches for, suspects) by tier and state."""
+    """Return (copies, bytes as stored, tenants, copies not vouched for, suspects) by tier and state."""
     rows = connection.execute(_STATS, {"tenant": tenant})
     return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants, r.unvouched, r.missed) for r in rows}
 

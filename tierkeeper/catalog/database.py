@@ -22,9 +22,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _log = log.get(__name__)
-#: deadlock_detected and serialization_failure: the transaction is simply run again (R14); unique_violation: somebody
-#: was faster with the same key, which the next run finds; idle_in_transaction_session_timeout: this process was
-#: stopped for a while, and the server went on without it
+#: deadlock_detected and serialization_failure: the transaction is simply run again (R14); unique_violation: another
+#: transaction was faster with the same key, which the next run finds; idle_in_transaction_session_timeout: this
+#: process was stopped for a while, and the server ended its transaction
 _RETRIED_STATES = frozenset({"40P01", "40001", "23505", "25P03"})
 _TRIES = 5
 #: a deadlock's other party needs a moment; a lost server a little more
@@ -167,7 +167,7 @@ def clocks(connection: sa.Connection) -> Clocks:
 
 
 def take_time(connection: sa.Connection) -> None:
-    """Let this transaction take hours: for what reads or writes whole tables, and nobody waits for."""
+    """Let this transaction take hours: for what reads or writes whole tables without a user who waits."""
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(sa.text(f"SET LOCAL {limit} = {int(HOURS * 1000)}"))
     driver = connection.connection.driver_connection

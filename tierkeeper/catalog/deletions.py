@@ -1,4 +1,4 @@
-"""What policies are about to delete, and what they deleted lately: counted by index, never further than asked."""
+"""Counts what policies are about to delete, and deleted within the brake's window: by index, up to a limit."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -181,7 +181,7 @@ class Scope:
 
 
 def count_together(connection: sa.Connection, tenant: str, *, alone: bool) -> None:
-    """Take the tenant's lock for deletions until this transaction ends; ``alone``: nobody else counts meanwhile.
+    """Take the tenant's lock for deletions until this transaction ends; ``alone``: no other one counts until then.
 
     Comes after every row lock, tenant by tenant in their order.
     """
@@ -256,10 +256,10 @@ def let_go(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID],
 
 
 def release(connection: sa.Connection, run: UUID, *, limit: int) -> int:
-    """Give some of what a run holds back to the claims, to be judged anew."""
+    """Give some of what a run holds back to the claims, to be judged again."""
     return connection.execute(_RELEASE, {"run": run, "most": limit}).rowcount
 
 
 def approved_left(connection: sa.Connection, run: UUID) -> bool:
-    """Whether something that this run's approval lets go is still to be deleted."""
+    """Return True if something that this run's approval releases is still to be deleted."""
     return bool(connection.execute(_LEFT, {"run": run}).scalar_one())

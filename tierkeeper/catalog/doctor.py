@@ -110,7 +110,7 @@ QUESTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How many there are, and the first of them."""
+    """The number of findings, and the first of them."""
 
     count: int
     example: str | None

@@ -19,14 +19,14 @@ _CHUNK = 1024 * 1024
 
 
 class Sink(Protocol):
-    """Where a table's bytes go."""
+    """The target of a table's bytes."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
         """Take some."""
 
 
 class TableBytes(Protocol):
-    """Where a table's bytes come from."""
+    """The source of a table's bytes."""
 
     def read(self, size: int, /) -> bytes:
         """Give some; none at the end."""

@@ -68,7 +68,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class CatalogStanding:
-    """What the catalog says of itself; ``trust`` is TRUSTED, RESTORED or REBUILDING, with its reason."""
+    """The catalog's epoch and trust; ``trust`` is TRUSTED, RESTORED or REBUILDING, with its reason."""
 
     epoch: Epoch
     trust: str

@@ -129,7 +129,7 @@ _ENDS = (EventType.COLLECTED, EventType.LEFT_OVER, EventType.LEFT_ASIDE)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a placement ended, and where its bytes lay."""
+    """The end of a placement, and the location of its bytes."""
 
     type: EventType
     tier: str

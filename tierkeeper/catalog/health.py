@@ -1,4 +1,4 @@
-"""What the health of the whole is read from: one look at the catalog, by indexes."""
+"""The catalog's part of health: due, parked, damaged and unvouched counts, read by indexes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ LOOK = sa.text(f"""
 
 @dataclass(frozen=True, slots=True)
 class CatalogSigns:
-    """What the catalog says at one moment; ``oldest``: since when the oldest item is due that nobody works on."""
+    """The catalog's vital signs; ``oldest``: since when the oldest item is due that no worker has leased."""
 
     now: datetime
     oldest: datetime | None
@@ -108,6 +108,6 @@ class CatalogSigns:
 
 
 def signs(connection: sa.Connection, *, tiers: Iterable[str]) -> CatalogSigns:
-    """Return it; ``tiers``: those that are configured here, the copies in others cannot be asked."""
+    """Return the vital signs; ``tiers``: the configured ones, as copies in others cannot be checked."""
     found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers)})
     return CatalogSigns(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

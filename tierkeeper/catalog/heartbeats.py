@@ -1,4 +1,4 @@
-"""Signs of progress: which canaries came through, how much converge got done lately and how long it had been due."""
+"""Signs of progress: canaries that came through, and what converge did in the last hour, by how late it was."""
 
 import math
 from collections import Counter
@@ -50,7 +50,7 @@ _LATELY = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """When a queue's last canary was sent (by the clock of who sent it) and when it came through."""
+    """A queue's last canary: the time it was sent (by the sender's clock) and the time it came through."""
 
     sent_at: datetime | None
     at: datetime
@@ -58,7 +58,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """What converge got done in the five minutes from ``at``: items by how long they had been due."""
+    """The items that converge finished in the five minutes from ``at``, by how long they had been due."""
 
     at: datetime
     counts: Mapping[int, int]  # by the power of two of the seconds, rounded up

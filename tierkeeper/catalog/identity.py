@@ -37,7 +37,7 @@ _SOME = sa.text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The catalog's id, the line of it that goes on, and when the mark of each tier was made.
+    """The catalog's id, its current line, and when the mark of each tier was made.
 
     ``was``: what ``init`` called an empty catalog, before a rebuild made it the one that its tiers belong to.
     ``founded``: the places of its tiers were made once, all of them; a start makes none any more.

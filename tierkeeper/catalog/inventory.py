@@ -1,4 +1,4 @@
-"""What reconcile asks of the catalog: which copies lie at given locations, and which copies a tier should have."""
+"""Reconcile's queries: the copies at given locations, and the copies that a tier should have."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Copy:
 
     @property
     def settled(self) -> bool:
-        """Whether its bytes must be there: neither being written nor being deleted."""
+        """True if its bytes must be there: neither being written nor being deleted."""
         return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
 
 

@@ -132,7 +132,7 @@ _SUSPECTS = sa.text(f"""
         AND p.damaged_at IS NULL
     ORDER BY p.missed_at, p.id LIMIT :limit
 """)
-# an exact version is named by its id whoever reads it; another pin is that of the read, not of the bytes that were bad
+# an exact version is named by its id for every reader; another pin is that of the read, not of the bytes that were bad
 _HEALED = sa.text("""
     UPDATE placements
     SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin),
@@ -301,7 +301,7 @@ def mark_damaged(connection: sa.Connection, placement: UUID, *, now: datetime) -
 def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
     """Vouch no more for those of these copies that are only as good as their sources; return them (R17).
 
-    Those are the ones that a server made and nobody has read since. Their blobs are locked.
+    Those are the ones that a server made and that were not read since. Their blobs are locked.
     """
     return set(connection.execute(_DOUBTED, {"ids": list(ids)}).scalars())
 
@@ -320,7 +320,7 @@ def forget_misses(connection: sa.Connection, tier: str | None = None) -> None:
 
 
 def mark_found_again(connection: sa.Connection, placement: UUID, *, missed: datetime) -> bool:
-    """Note that a copy that was missed then is where it should be; False if it was missed anew since. Blob locked."""
+    """Note that a copy that was missed then is where it should be; False if it was missed again since. Blob locked."""
     return connection.execute(_FOUND_AGAIN, {"id": placement, "missed": missed}).rowcount > 0
 
 
@@ -360,7 +360,7 @@ def count_present(connection: sa.Connection) -> int:
     return int(connection.execute(_COUNT_PRESENT).scalar_one())
 
 
-#: where verify goes on in one of its orders: when the last copy was read, and its id
+#: where verify continues in one of its orders: when the last copy was read, and its id
 Cursor = tuple[datetime | None, UUID]
 #: before the first copy of an order
 BEGINNING: Final[Cursor] = (datetime.min.replace(tzinfo=UTC), UUID(int=0))

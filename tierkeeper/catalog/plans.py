@@ -17,7 +17,7 @@ from tierkeeper.values.plans import PlanView
 
 @dataclass(frozen=True, slots=True)
 class PlannedArtifact:
-    """What a plan says of one artifact."""
+    """The decision of a plan for one artifact."""
 
     artifact: UUID
     revision: int
@@ -86,7 +86,7 @@ def begin(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
-    """What a plan does to one artifact, as it was at ``revision``."""
+    """The planned change of one artifact, as it was at ``revision``."""
 
     artifact_id: UUID
     revision: int

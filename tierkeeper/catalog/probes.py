@@ -1,4 +1,4 @@
-"""What the servers of the tiers were seen to do: the last answer of each tier, its server and its time."""
+"""Results of probing the tiers' servers: the last result of each tier, its server and its time."""
 
 from collections.abc import Mapping
 from datetime import timedelta

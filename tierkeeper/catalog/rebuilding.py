@@ -1,4 +1,4 @@
-"""What an older catalog has to be told: nobody works on what it says is at work, and nothing is deleted soon."""
+"""Corrects an older catalog: what it says is at work is not, and nothing is deleted soon."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def end_unfinished(connection: sa.Connection, *, now: datetime, later: datetime)
 
 
 def ended_intents(connection: sa.Connection, *, before: datetime) -> list[InterruptedIntent]:
-    """Return the intents made before a moment on which nobody works any more."""
+    """Return the intents made before a moment whose lease has ended."""
     return _intents(connection.execute(_ENDED, {"before": before}))
 
 
@@ -85,7 +85,7 @@ def intents_at_work(connection: sa.Connection, *, before: datetime) -> int:
 
 
 def drop_intents(connection: sa.Connection, ids: Collection[UUID]) -> list[InterruptedIntent]:
-    """Drop these intents, whose blobs are locked, unless somebody has committed them or works on them again."""
+    """Drop these intents, whose blobs are locked, except those that were committed or leased again."""
     return _intents(connection.execute(_DROP, {"ids": list(ids)}))
 
 

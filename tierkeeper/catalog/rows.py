@@ -63,7 +63,7 @@ class ArtifactRow:
 
     @property
     def subject(self) -> Subject:
-        """What policies are matched against."""
+        """Return the subject that policies are matched against."""
         return Subject(
             tenant=self.tenant,
             workflow=self.workflow,
@@ -75,11 +75,11 @@ class ArtifactRow:
 
     @property
     def counted(self) -> bool:
-        """Whether its wishes count for its blob: live, or deleted and not yet purged (R7)."""
+        """True if its wishes count for its blob: live, or deleted and not yet purged (R7)."""
         return self.state is not ArtifactState.PURGED
 
     def facts(self, now: datetime) -> Facts:
-        """What the decision needs to know, as of ``now``."""
+        """Return the facts that the decision needs, as of ``now``."""
         return Facts(
             id=self.id,
             state=self.state,
@@ -112,7 +112,7 @@ class ArtifactRow:
 class PlacementRow:
     """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged.
 
-    ``vouched`` None: nobody vouches for its bytes, and it counts for nothing until they were read (R15). ``pin`` names
+    ``vouched`` None: its bytes are not vouched for, and it counts for nothing until they were read (R15). ``pin`` names
     these bytes and no others, None where that is not known (R16). ``missed_at``: since when it is a suspect (R20).
     """
 
@@ -151,22 +151,22 @@ class PlacementRow:
 
     @property
     def encoding(self) -> Encoding:
-        """What was done to the content before it was stored."""
+        """The transformation of the content before it was stored."""
         return Encoding(self.cipher, self.wrapped_key, self.key_id, self.compression)
 
     @property
     def kept(self) -> bool:
-        """Whether its bytes must be there: neither being written nor being deleted."""
+        """True if its bytes must be there: neither being written nor being deleted."""
         return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
 
     @property
     def readable(self) -> bool:
-        """Whether its bytes may be read: written once, not found damaged, not being deleted."""
+        """True if its bytes may be read: written once, not found damaged, not being deleted."""
         return self.kept and self.damaged_at is None
 
     @property
     def suspect(self) -> bool:
-        """Whether it was not found where it should be, once: neither believed to be there nor to be gone (R20)."""
+        """True if it was missed once at its location: neither believed to be there nor to be gone (R20)."""
         return self.readable and self.missed_at is not None
 
 

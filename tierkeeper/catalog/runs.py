@@ -137,7 +137,7 @@ def await_approval(
     arguments: Mapping[str, Any],
     counts: Mapping[str, int],
 ) -> UUID:
-    """Record a run that goes on only when somebody approves it; ``arguments`` has the ``reason``."""
+    """Record a run that continues only after an approval; ``arguments`` has the ``reason``."""
     waiting = {"state": RunState.AWAITING_APPROVAL.value, "counts": dict(counts)}
     return _insert(connection, kind, actor=actor, tenant=tenant, arguments=arguments, **waiting)
 

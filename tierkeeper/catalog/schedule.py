@@ -1,4 +1,4 @@
-"""What is due when: claims with a lease, renewals, what comes next. Touches the narrow table only."""
+"""The schedule: claims with a lease, renewals, next steps. Only the narrow table is written."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +127,8 @@ _HASTEN = sa.text("""
     FROM unnest(:ids, :dues, :steps, :deletes) AS w(artifact_id, due_at, step, deletes)
     WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at
 """).bindparams(*typed(ids="uuid[]", dues="timestamptz[]", steps="text[]", deletes="text[]"))
-# what is due to be deleted now is so whenever it came due; what is not goes on when its braked row is taken up again
+# a deletion that is due now counts as such whenever it came due; one that is not due yet keeps its time until its
+# braked row is released
 _FORETELL = sa.text("""
     UPDATE schedule s
     SET deletes = w.deletes, braked_by = CASE WHEN w.now THEN s.braked_by END,
@@ -185,7 +186,7 @@ _OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM s
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """What comes next for one artifact, and when; why it is parked; the run with which the brake stopped it."""
+    """The next step of one artifact and its time; why it is parked; the run by which the brake stopped it."""
 
     due_at: datetime
     step: str
@@ -205,7 +206,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What an artifact's row becomes after its outcome; ``due_at`` None: nothing ever comes."""
+    """The row of an artifact after its outcome; ``due_at`` None: no step ever follows."""
 
     artifact: UUID
     due_at: datetime | None
@@ -240,7 +241,7 @@ def claim(
 ) -> list[Claimed]:
     """Lease up to ``limit`` due artifacts, oldest first, and count the attempt; ``tiers``: with a copy there.
 
-    One of which earlier claims ended in silence comes last and by itself: if it kills its worker, it kills nobody else.
+    An artifact whose earlier claims ended in silence comes last and alone: if it kills its worker, no other is lost.
     """
     arguments = {
         "token": token,
@@ -258,7 +259,7 @@ def claim(
 def claim_these(
     connection: sa.Connection, ids: Collection[UUID], *, token: UUID, now: datetime, lease_seconds: float
 ) -> list[Claimed]:
-    """Lease these artifacts, due or not, where nobody else has the lease."""
+    """Lease these artifacts, due or not, except those that another worker has leased."""
     arguments = {"ids": list(ids), "token": token, "now": now, "lease": timedelta(seconds=lease_seconds)}
     return [Claimed(row.artifact_id, row.attempts, row.step) for row in connection.execute(_CLAIM_THESE, arguments)]
 
@@ -290,7 +291,7 @@ def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tup
 
 
 def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> None:
-    """Write what comes next and give the leases back; a lease that is somebody else's now is left alone."""
+    """Write what comes next and give the leases back; a lease that another worker has taken meanwhile is left alone."""
     later = [n for n in nexts if n.due_at is not None]
     if later:
         connection.execute(
@@ -313,7 +314,7 @@ def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID)
 
 
 def put(connection: sa.Connection, rows: Sequence[Coming]) -> None:
-    """Write what comes next whether or not somebody holds the lease (R9); unparks, and ends a brake's word on it."""
+    """Write what comes next even if a worker has the lease (R9); unpark, and end a brake's stop of it."""
     if rows:
         connection.execute(_SET, _columns(rows))
 
@@ -368,7 +369,7 @@ def count_due(connection: sa.Connection, *, tenant: str | None) -> int:
 
 
 def any_due(connection: sa.Connection, *, tenant: str | None, tiers: Sequence[str] | None = None) -> bool:
-    """Whether something is due that nobody works on."""
+    """Return True if something is due that no worker has leased."""
     return bool(connection.execute(_ANY_DUE, {"tenant": tenant, "tiers": tiers}).scalar_one())
 
 

@@ -36,7 +36,7 @@ def take(connection: sa.Connection, name: UUID, *, ttl: timedelta) -> None:
 
 
 def register_unclaimed(connection: sa.Connection, names: Collection[UUID]) -> None:
-    """Note uploads that nobody claimed within their time to live; they may be deleted now."""
+    """Record uploads that no store claimed within their time to live; they may be deleted now."""
     connection.execute(_ADOPT, {"names": list(names)})
 
 

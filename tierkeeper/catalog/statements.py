@@ -1,4 +1,4 @@
-"""What the statements of this folder share."""
+"""Helpers of statements: types of parameters, lists of columns, optional conditions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar

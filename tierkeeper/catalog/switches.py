@@ -1,4 +1,4 @@
-"""What is asked at every delete."""
+"""The switch that every delete asks."""
 
 from datetime import datetime
 from uuid import UUID

@@ -31,7 +31,7 @@ _OLDEST = sa.text(f"""
 class Order(Enum):
     """In which order copies are taken to be verified: one after the other, each by an index of its own."""
 
-    UNVOUCHED = _UNVOUCHED  # what nobody vouches for
+    UNVOUCHED = _UNVOUCHED  # not vouched for
     UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
     OLDEST = _OLDEST  # what was read longest ago, and what was read in a time to come, by a clock that was ahead
 
