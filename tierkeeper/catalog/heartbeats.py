@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -69,7 +69,7 @@ def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -
     connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at})
 
 
-def waits(seconds: Iterable[float]) -> dict[int, int]:
+def waits(seconds: Sequence[float]) -> dict[int, int]:
     """Count by the power of two of the seconds, rounded up: precise enough for percentiles, and cheap to keep."""
     return dict(Counter(min(LONGEST, max(0, math.ceil(math.log2(max(one, 1.0))))) for one in seconds))
 

@@ -174,7 +174,7 @@ class VouchedUpload:
     source: PlacementRow | None = None
 
 
-def by_blob(uploads: Iterable[VouchedUpload]) -> dict[UUID, list[VouchedUpload]]:
+def by_blob(uploads: Sequence[VouchedUpload]) -> dict[UUID, list[VouchedUpload]]:
     """Return uploads by their blob."""
     found: dict[UUID, list[VouchedUpload]] = {}
     for upload in uploads:

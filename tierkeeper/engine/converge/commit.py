@@ -229,7 +229,7 @@ def _settle_blobs(
     for item in items:
         if item.row.blob_id is not None:
             union[item.row.blob_id] |= item.decision.tiers
-    uploads = placements.by_blob(t.upload for t in done if t.upload is not None)
+    uploads = placements.by_blob([t.upload for t in done if t.upload is not None])
     settled = {
         blob: fates.settle(union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, here=engine.stores)
         for blob in copies

@@ -115,7 +115,7 @@ def _waits(claimed: Sequence[Claimed], report: Report, *, since: float) -> dict[
     """Return the waits from due to done of the artifacts that are done, counted as by ``heartbeats.waits``."""
     took = time.monotonic() - since
     done = {artifact for artifact, result in report.outcomes.items() if result.outcome in _OVER}
-    return heartbeats.waits(c.waited + took for c in claimed if c.artifact in done)
+    return heartbeats.waits([c.waited + took for c in claimed if c.artifact in done])
 
 
 def _tiers(tiers: Sequence[TierInfo], kind: RunKind) -> list[str] | None:
