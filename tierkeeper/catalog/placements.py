@@ -1,6 +1,6 @@
 """Copies: intents, commits, dooming, collecting. Each change names the state it starts from (R2)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
