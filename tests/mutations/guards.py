@@ -164,7 +164,7 @@ _PROTECTION = (
         "the policies are those that were active when the process began",
         (
             Edit(
-                "tierkeeper/engine/policybook.py",
+                "tierkeeper/engine/active_policies.py",
                 "            if edition != self._edition:\n",
                 "            if not self._edition:\n",
             ),

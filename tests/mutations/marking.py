@@ -102,7 +102,7 @@ MARKING = (
         "what was read of the catalog is good for ever",
         (
             Edit(
-                "tierkeeper/engine/marks.py",
+                "tierkeeper/engine/mark_check.py",
                 "self._identity if monotonic() - self._identity_at < KNOWN else None",
                 "self._identity",
             ),
@@ -120,7 +120,7 @@ MARKING = (
         "a mark that was read once is good before every later batch",
         (
             Edit(
-                "tierkeeper/engine/marks.py",
+                "tierkeeper/engine/mark_check.py",
                 "(before and now - self._seen.get(tier, -inf) < RECENT)",
                 "(before and tier in self._seen)",
             ),
@@ -214,7 +214,7 @@ MARKING = (
         "what cannot be read as a mark is replaced by who knows of another",
         (
             Edit(
-                "tierkeeper/stores/marks.py",
+                "tierkeeper/stores/tier_mark.py",
                 "        if over is None:\n            return True\n        raise\n",
                 "        return True\n",
             ),
@@ -340,7 +340,7 @@ MARKING = (
         "a store may fail in a way of its own at its mark",
         (
             Edit(
-                "tierkeeper/engine/marks.py",
+                "tierkeeper/engine/mark_check.py",
                 "        self.judge(store, read(store))\n",
                 "        self.judge(store, store.mark())\n",
             ),

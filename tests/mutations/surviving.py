@@ -5,7 +5,7 @@ from mutations.mutant import Edit, Mutant
 _TESTS = "tests/integration/engine/collect/test_survivors.py::"
 _LOOK = "tierkeeper/engine/collect/survivors.py"
 _LOOKING = "tierkeeper/engine/copies/presence.py"
-_CANDIDATES = "tierkeeper/engine/collect/candidates.py"
+_CANDIDATES = "tierkeeper/engine/collect/judgement.py"
 _COLLECT = "tierkeeper/engine/collect/collect.py"
 _UNSEEN = "tierkeeper/catalog/unseen.py"
 _LEAVING = "        unseen.mark_left(connection, judged.unseen, now=catalog_now(connection))\n"

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 
 
 class Around(Store):

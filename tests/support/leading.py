@@ -10,8 +10,8 @@ from support.house import House
 from tierkeeper.base import callers
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.filesystem.store import FilesystemStore
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.health import Condition
 
 

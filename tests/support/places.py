@@ -22,7 +22,7 @@ from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.filesystem.store import FilesystemStore
-from tierkeeper.stores.marks import Guard, TierMark
+from tierkeeper.stores.tier_mark import Guard, TierMark
 
 OPERATIONS = ("put", "copy", "open", "delete", "head", "list")
 #: what stands there instead: no folder, one with nothing in it, one that somebody prepared, another catalog's tier, and

@@ -12,7 +12,7 @@ from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import given, typed
-from tierkeeper.catalog.tenants import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
+from tierkeeper.catalog.tenant_filter import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
 from tierkeeper.policy.rules import Match
 from tierkeeper.values.artifacts import Filter
 

@@ -1,4 +1,4 @@
-"""Tenants: made at their first store, with the dedup scope that is theirs for ever."""
+"""The dedup scope of each tenant, given at the tenant's first store and never changed (table ``tenants``)."""
 
 from collections.abc import Collection
 

@@ -17,7 +17,7 @@ from tierkeeper.base.errors import InvalidPosition
 from tierkeeper.catalog import recordset
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed
-from tierkeeper.catalog.tenants import of_tenant
+from tierkeeper.catalog.tenant_filter import of_tenant
 from tierkeeper.values.events import EventView
 
 _DAY = 86400.0

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.catalog.statements import listed, typed
-from tierkeeper.catalog.tenants import OF_TENANT
+from tierkeeper.catalog.tenant_filter import OF_TENANT
 
 # a sweep of some tiers only (clean_hot) takes what has a present copy there
 _IN_TIERS = """

@@ -11,8 +11,8 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.engine.marks import Marks
-from tierkeeper.engine.policybook import PolicyBook
+from tierkeeper.engine.active_policies import PolicyBook
+from tierkeeper.engine.mark_check import Marks
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectInfo, Store

@@ -14,8 +14,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.active_policies import ActivePolicies
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.policybook import ActivePolicies
 from tierkeeper.policy import decide
 from tierkeeper.policy.decision import Decision
 from tierkeeper.policy.durations import Duration

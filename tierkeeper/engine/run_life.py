@@ -1,7 +1,11 @@
 """The life of a run: it is begun, counted, gives signs of progress, and ends as soon as its work ends.
 
-A run ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``; ``maintain``
-ends such a run after a long time without progress.
+The run of a sweep ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``;
+``maintain`` ends such a run after a long time without progress, as ``abandoned``.
+
+Two kinds of runs end elsewhere, each with its last row: a recompute, which continues from its cursor after an error
+(:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
+(:mod:`tierkeeper.engine.gates.approval`).
 """
 
 import time

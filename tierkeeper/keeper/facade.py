@@ -7,11 +7,11 @@ from typing import Self
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import migrate
 from tierkeeper.catalog.database import Database
+from tierkeeper.engine.active_policies import PolicyBook
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.marks import Marks
+from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import founding
 from tierkeeper.engine.operations.deliveries import Deliveries
-from tierkeeper.engine.policybook import PolicyBook
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.trust.server_abilities import CatalogMemory
 from tierkeeper.keeper.artifacts import Artifacts

@@ -54,7 +54,7 @@ class Sweeps:
         return collect.collect(self.engine, caller=caller, dry_run=dry_run, deadline=deadline, progress=progress)
 
     def recompute(self, *, deadline: float | None = None) -> SweepResult:
-        """Finish the recomputes that policy edits left, each as the actor who made the edit."""
+        """Finish the recomputes that policy edits began."""
         return recompute.recompute(self.engine, deadline=deadline)
 
     def verify(

@@ -17,7 +17,7 @@ from uuid import UUID
 from tierkeeper.base.content import Content
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores.errors import LockUnsupported, StorePermanent
-from tierkeeper.stores.marks import Guard, TierMark
+from tierkeeper.stores.tier_mark import Guard, TierMark
 
 
 @dataclass(frozen=True, slots=True)

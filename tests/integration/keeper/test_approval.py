@@ -12,7 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn, RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import deletions
+from tierkeeper.catalog import brake_counts
 from tierkeeper.engine.gates import approval
 
 
@@ -171,7 +171,7 @@ def test_an_approval_carried_out_twice_at_once_is_whole(braked: House, monkeypat
     assert upto is not None
     with ThreadPoolExecutor(1) as threads:
         with engine.catalog.engine.begin() as connection:
-            deletions.let_go(connection, run, upto=upto, limit=4)
+            brake_counts.let_go(connection, run, upto=upto, limit=4)
             other = threads.submit(approval.step_2_carry_out, engine, run, caller=TESTER)
             assert not wait([other], timeout=1).done  # it waits for the same rows
         other.result()

@@ -13,7 +13,7 @@ from integration.stores.contract import info_of, put, read
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, StorePermanent, TierNotOurs
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 
 
 def mark_of(store: Store) -> TierMark:

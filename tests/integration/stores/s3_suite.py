@@ -17,8 +17,7 @@ from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StorePermanent, TierNotOurs
 from tierkeeper.stores.layout import MARK
-from tierkeeper.stores.s3 import description as about
-from tierkeeper.stores.s3 import probe
+from tierkeeper.stores.s3 import description, probe
 from tierkeeper.stores.s3.place import Place
 from tierkeeper.stores.s3.store import S3Store
 
@@ -122,7 +121,7 @@ class S3Suite(StoreContract, MarkContract):
             "sha256": info.sha256.hex(),
             "size": "1",
             "created": info.created.isoformat(),
-            "metadata": about.header('{"team":"fi\u2013nance","n":1}'),
+            "metadata": description.header('{"team":"fi\u2013nance","n":1}'),
         }
         assert self.about(store, key) == expected
         copied = sibling.copy(store, key, sibling.location(info), info)

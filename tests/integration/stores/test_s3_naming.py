@@ -16,7 +16,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored, pin_of
 from tierkeeper.stores.errors import ContentMismatch, StoreError
-from tierkeeper.stores.s3 import heads as look
+from tierkeeper.stores.s3 import heads
 from tierkeeper.stores.s3.multipart import Finished
 from tierkeeper.stores.s3.origin import Origin
 from tierkeeper.stores.s3.store import S3Store
@@ -274,9 +274,9 @@ def test_a_version_that_no_answer_names_is_looked_up(mute: S3Store) -> None:
 
 def test_what_has_no_version_is_not_looked_up(mute: S3Store, store: Store) -> None:
     """Where versions were switched off again S3 calls the one without an id ``null``; other buckets keep none."""
-    assert look.tells_version(mute.place, {"VersionId": "null"})
-    assert look.tells_version(cast("S3Store", store).place, {})
-    assert not look.tells_version(mute.place, {})
+    assert heads.tells_version(mute.place, {"VersionId": "null"})
+    assert heads.tells_version(cast("S3Store", store).place, {})
+    assert not heads.tells_version(mute.place, {})
 
 
 @pytest.mark.parametrize("weak", [True, False])

@@ -17,9 +17,9 @@ from support.s3_answers import KEYS, answer, answering, serving
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, TierNotOurs
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3.signed import SignedClient
 from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.stores.tier_mark import TierMark
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from support.artifact_rows import NOW, ROW
 from unit.policy.samples import PHASES, WEEK, policy, retention, tier_set
 
 from tierkeeper.base.states import ArtifactState
+from tierkeeper.engine.active_policies import ActivePolicies
 from tierkeeper.engine.moment import Limits, Moment
-from tierkeeper.engine.policybook import ActivePolicies
 from tierkeeper.policy.decision import Action
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Policy

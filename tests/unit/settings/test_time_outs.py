@@ -10,7 +10,7 @@ from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.settings.order import ATTEMPTS, S3_DEFAULTS, chains, copy_waits
 from tierkeeper.settings.settings import Settings, load
 from tierkeeper.stores.base import StoreConfig
-from tierkeeper.stores.s3 import clients as client
+from tierkeeper.stores.s3 import clients
 from worker.config import celery_settings
 
 COLD = {"cold": {"url": "s3://bucket"}}
@@ -43,7 +43,7 @@ def test_the_defaults_are_in_order(tmp_path: Path) -> None:
 
 def test_a_copy_has_time_for_its_size() -> None:
     """The time-out of a copy grows with its size, and the largest of one call is within the default order."""
-    options = client.parse(StoreConfig("cold", "s3://bucket"))
+    options = clients.parse(StoreConfig("cold", "s3://bucket"))
     gib = 1024**3
     assert [options.copy_seconds(size) for size in (0, 4 << 20, 5 << 20, gib // 4, 5 * gib)] == [31, 31, 32, 94, 2078]
     assert options.copy_threshold == gib // 4
@@ -53,7 +53,7 @@ def test_a_copy_has_time_for_its_size() -> None:
 
 def test_the_order_knows_the_adapter() -> None:
     """What the order takes for S3's time-outs where a tier does not say is what the adapter takes."""
-    options = client.parse(StoreConfig("cold", "s3://bucket"))
+    options = clients.parse(StoreConfig("cold", "s3://bucket"))
     assert {name: getattr(options, name) for name in S3_DEFAULTS} == {
         name: value.total_seconds() for name, value in S3_DEFAULTS.items()
     }

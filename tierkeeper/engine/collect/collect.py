@@ -33,9 +33,9 @@ from tierkeeper.catalog import artifacts, blobs, events, placements, switches, u
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
-from tierkeeper.engine.collect import candidates, survivors
-from tierkeeper.engine.collect.candidates import Marked, Seen
+from tierkeeper.engine.collect import judgement, survivors
 from tierkeeper.engine.collect.deletable import Verdict
+from tierkeeper.engine.collect.judgement import Marked, Seen
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.run_life import Job
@@ -173,7 +173,7 @@ def _mark_candidates(
     if reason is not None:
         raise DeletesDisabled(reason=reason)
     epoch.require_trusted(connection)
-    judged = candidates.judge(connection, engine, picked, away=away, seen=seen)
+    judged = judgement.judge_batch(connection, engine, picked, away=away, seen=seen)
     if not dry_run:
         chosen = [m.placement.id for m in judged.marked]
         placements.to_deleting(connection, chosen, token=token, lease_seconds=engine.lease)

@@ -29,7 +29,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import epochs, switches
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import PlacementRow
-from tierkeeper.engine.collect import candidates
+from tierkeeper.engine.collect import judgement
 from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, presence, vouching
@@ -66,7 +66,7 @@ def look(
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None or epochs.distrusted(connection) is not None:
             return found  # nothing will be deleted: the decision refuses it
-        staying = list(candidates.judge(connection, engine, picked, away=away, seen=None).to_see.values())
+        staying = list(judgement.judge_batch(connection, engine, picked, away=away, seen=None).to_see.values())
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
     reading, by_pin = _CheckedRead(reads), partial(check.look, reads=None if dry_run else reads)

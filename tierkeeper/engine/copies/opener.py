@@ -1,7 +1,7 @@
 """The one opener of copies: from a stored form to the stored bytes, or to the content that they encode.
 
 Reading, checking, vouching, transfer, adoption, reconcile and rebuild open copies only through this module. Files of a
-dump are no copies.
+dump are no copies: a rebuild opens them itself, and only their check right after the dump uses :func:`read`.
 """
 
 from collections.abc import Callable, Iterator

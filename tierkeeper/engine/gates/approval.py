@@ -21,9 +21,9 @@ from tierkeeper.audit.runs import AwaitingRun, RunApproved, RunDecision, RunReje
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import RunGrew, RunNotAwaiting, RunNotFound
 from tierkeeper.base.states import RunState
-from tierkeeper.catalog import artifacts, blobs, deletions, events, runs, schedule
+from tierkeeper.catalog import artifacts, blobs, brake_counts, events, runs, schedule
+from tierkeeper.catalog.brake_counts import Scope
 from tierkeeper.catalog.database import Database, catalog_now
-from tierkeeper.catalog.deletions import Scope
 from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake, stops
@@ -63,7 +63,7 @@ def _write_decision(
 ) -> None:
     known = runs.view(connection, run)
     if known is not None and known.tenant is not None:
-        deletions.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
+        brake_counts.open_alone(connection, known.tenant)  # no commit adds to a run while it is decided
     found = runs.lock_for_approval(connection, run)
     if found is None:
         raise RunNotFound(run=str(run))
@@ -125,7 +125,7 @@ def _upto(connection: sa.Connection, found: ApprovalRun) -> dict[str, str]:
     if not _in_schedule(found):
         return {}
     counted = int(found.counts.get("stopped", 0))
-    last = deletions.last(connection, found.id, count=min(counted, deletions.count_stopped(connection, found.id)))
+    last = brake_counts.last(connection, found.id, count=min(counted, brake_counts.count_stopped(connection, found.id)))
     return {} if last is None else {"due_at": last[0].isoformat(), "artifact": str(last[1])}
 
 
@@ -142,13 +142,13 @@ def _in_schedule(found: ApprovalRun) -> bool:
 
 def _let_go(connection: sa.Connection, run: UUID, upto: tuple[datetime, UUID]) -> bool:
     """Release one batch; return True if the run holds more. Another process may carry out the same run meanwhile."""
-    deletions.let_go(connection, run, upto=upto, limit=_BATCH)
-    return bool(deletions.some_stopped(connection, run, upto=upto, limit=1))
+    brake_counts.let_go(connection, run, upto=upto, limit=_BATCH)
+    return bool(brake_counts.some_stopped(connection, run, upto=upto, limit=1))
 
 
 def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[datetime, UUID]) -> int:
     """Pin one batch of what a rejected run holds; return how many artifacts that batch had."""
-    ids = deletions.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
+    ids = brake_counts.some_stopped(connection, run.id, upto=upto, limit=_PINNED)
     if not ids:
         return 0
     blobs.lock(connection, sorted(artifacts.blobs_of(connection, ids)))

@@ -24,8 +24,8 @@ from tierkeeper.audit.runs import RunBraked, StoppedPolicies
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
-from tierkeeper.catalog import deletions, events, runs, schedule
-from tierkeeper.catalog.deletions import Scope
+from tierkeeper.catalog import brake_counts, events, runs, schedule
+from tierkeeper.catalog.brake_counts import Scope
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.catalog.schedule import LockedEntry
@@ -130,7 +130,7 @@ def _over(
     if alone:
         for tenant in sorted({tenant for tenant, _ in of_scope}):
             news = any(number for (of, _), number in unknown.items() if of == tenant)
-            deletions.count_together(connection, tenant, alone=news)
+            brake_counts.count_together(connection, tenant, alone=news)
     over = []
     for key in sorted(of_scope):
         scope, limits = Scope(*key, own), limits_of(settings, of_scope[key][0][1])
@@ -160,12 +160,12 @@ def weigh(
     window = settings.engine.brake_window
     if limits.limit(0) is None:
         return Weight(0, 0, None)
-    pending, recent = deletions.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
+    pending, recent = brake_counts.weigh(connection, scope, now=now, window=window, most=limits.count + 1)
     if pending + recent + more <= limits.count:
         return Weight(pending + more, recent, limits.count)
     # above the number, the share decides: only then are the tenant's artifacts counted
-    limit = limits.limit(deletions.population(connection, scope.tenant, now=now, window=window)) or 0
-    pending, recent = deletions.weigh(connection, scope, now=now, window=window, most=limit + 1)
+    limit = limits.limit(brake_counts.population(connection, scope.tenant, now=now, window=window)) or 0
+    pending, recent = brake_counts.weigh(connection, scope, now=now, window=window, most=limit + 1)
     return Weight(pending + more, recent, limit)
 
 
@@ -173,7 +173,7 @@ def opened(
     connection: sa.Connection, settings: Settings, moment: Moment, scope: Scope, weight: Weight, *, caller: Caller
 ) -> UUID:
     """Return the run of a scope that awaits approval, created with its event where there is none."""
-    deletions.open_alone(connection, scope.tenant)
+    brake_counts.open_alone(connection, scope.tenant)
     for run in waiting(connection):
         if scope_of(run) == (scope.tenant, scope.policy):
             return run.id
@@ -196,7 +196,7 @@ def described(
 ) -> StoppedPolicies:
     """Return the payload of a run: the number of deletions, the limit, the policies, and some artifact names."""
     window = settings.engine.brake_window
-    of = deletions.by_policy(connection, scope, now=moment.now)
+    of = brake_counts.by_policy(connection, scope, now=moment.now)
     pending = max(weight.pending, sum(of.values()))
     versions = {policy.name: policy.label for policy in moment.policies}
     reason = (
@@ -211,7 +211,7 @@ def described(
         recent=weight.recent,
         limit=weight.limit,
         policies={versions.get(name, name): count for name, count in of.items()},
-        samples=deletions.samples(connection, scope, now=moment.now, limit=_SAMPLES),
+        samples=brake_counts.samples(connection, scope, now=moment.now, limit=_SAMPLES),
     )
 
 

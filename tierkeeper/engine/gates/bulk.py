@@ -14,7 +14,7 @@ from tierkeeper.audit.runs import RunBraked, StoppedCommand
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import BrakeOn
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import deletions, events, runs
+from tierkeeper.catalog import brake_counts, events, runs
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake
@@ -63,9 +63,9 @@ def _judge_counts(
 
 
 def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | None:
-    deletions.open_alone(connection, tenant)
+    brake_counts.open_alone(connection, tenant)
     now, window = catalog_now(connection), settings.engine.brake_window
-    return brake.limits_of(settings, None).limit(deletions.population(connection, tenant, now=now, window=window))
+    return brake.limits_of(settings, None).limit(brake_counts.population(connection, tenant, now=now, window=window))
 
 
 def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.ApprovalRun | None:

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunState
-from tierkeeper.catalog import deletions, runs
+from tierkeeper.catalog import brake_counts, runs
+from tierkeeper.catalog.brake_counts import Scope
 from tierkeeper.catalog.database import Database, catalog_now
-from tierkeeper.catalog.deletions import Scope
 
 _BATCH = 20_000  # rows of the schedule per transaction
 
@@ -23,10 +23,10 @@ def _stop_batch(connection: sa.Connection, scope: Scope, run: UUID) -> int:
     found = runs.lock_for_approval(connection, run)
     if found is None or found.state is not RunState.AWAITING_APPROVAL:
         return 0  # a row that is held for a decided run would wait forever
-    return deletions.stop(connection, scope, run, now=catalog_now(connection), limit=_BATCH)
+    return brake_counts.stop(connection, scope, run, now=catalog_now(connection), limit=_BATCH)
 
 
 def release(catalog: Database, run: UUID, *, caller: Caller) -> None:
     """Return every row that a run still holds to the claims."""
-    while catalog.run(caller, deletions.release, run, limit=_BATCH) == _BATCH:
+    while catalog.run(caller, brake_counts.release, run, limit=_BATCH) == _BATCH:
         pass

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import deletions, runs
+from tierkeeper.catalog import brake_counts, runs
+from tierkeeper.catalog.brake_counts import Scope
 from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.deletions import Scope
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import approval, brake, stops
 from tierkeeper.engine.moment import Moment
@@ -32,11 +32,11 @@ def survey(engine: Engine, *, caller: Caller) -> None:
         waiting = {brake.scope_of(run): run.id for run in brake.waiting(connection)}
         approved = [run.id for run in runs.judged(connection, RunKind.PURGE, RunState.APPROVED)]
         limited = [policy for policy in moment.policies if policy.brake is not None]
-        due = deletions.tenants_due(connection, now=moment.now)
+        due = brake_counts.tenants_due(connection, now=moment.now)
         keys = {(tenant, "") for tenant in due}
         keys |= {(tenant, p.name) for tenant in due for p in limited if p.match.tenant in {None, tenant}}
         own = brake.own_brakes(moment.policies)
-        holders = set(deletions.stopping_runs(connection)) - set(waiting.values())
+        holders = set(brake_counts.stopping_runs(connection)) - set(waiting.values())
     for run in sorted(holders):
         _try(partial(_finish, engine, run, caller=caller), run=str(run))
     for run in approved:
@@ -69,7 +69,7 @@ def _weigh_deletions(
     moment = Moment.read(connection, engine)
     limits = brake.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
     if waiting is not None:
-        deletions.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
+        brake_counts.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
     weight = brake.weigh(connection, engine.settings, scope, limits, now=moment.now)
     if weight.over:
         return brake.opened(connection, engine.settings, moment, scope, weight, caller=caller)
@@ -96,8 +96,8 @@ def _tell(connection: sa.Connection, engine: Engine, scope: Scope, run: UUID) ->
         return
     moment = Moment.read(connection, engine)
     window = engine.settings.engine.brake_window
-    _, recent = deletions.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
-    stopped = deletions.count_stopped(connection, run)
+    _, recent = brake_counts.weigh(connection, scope, now=moment.now, window=window, most=found.arguments["limit"] + 1)
+    stopped = brake_counts.count_stopped(connection, run)
     weight = brake.Weight(stopped, recent, found.arguments["limit"])
     told = brake.described(connection, engine.settings, moment, scope, weight)
     runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
@@ -110,5 +110,5 @@ def _end_if_used(catalog: Database, run: UUID, *, caller: Caller) -> None:
 def _mark_used(connection: sa.Connection, run: UUID) -> None:
     found = runs.lock_for_approval(connection, run)
     used = found is not None and found.arguments.get("waits") == brake.WAITS_IN_SCHEDULE
-    if used and not deletions.approved_left(connection, run) and not deletions.count_stopped(connection, run):
+    if used and not brake_counts.approved_left(connection, run) and not brake_counts.count_stopped(connection, run):
         runs.used(connection, run)

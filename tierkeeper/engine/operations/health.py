@@ -21,7 +21,7 @@ from tierkeeper.catalog import heartbeats, switches
 from tierkeeper.catalog.database import Clocks, Database, catalog_now, clocks
 from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.marks import Marks
+from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import broker
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound
-from tierkeeper.catalog import deletions, plans
+from tierkeeper.catalog import brake_counts, plans
+from tierkeeper.catalog.brake_counts import Scope
 from tierkeeper.catalog.database import Database
-from tierkeeper.catalog.deletions import Scope
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
@@ -64,10 +64,10 @@ class Summary:
         over = []
         for (tenant, name), number in sorted(counted.items()):
             limits = brake.limits_of(engine.settings, next((p for p in moment.policies if p.name == name), None))
-            limit = limits.limit(deletions.population(connection, tenant, now=now, window=window))
+            limit = limits.limit(brake_counts.population(connection, tenant, now=now, window=window))
             if limit is None or number <= limits.count:
                 continue
-            _, recent = deletions.weigh(connection, Scope(tenant, name, own), now=now, window=window, most=limit + 1)
+            _, recent = brake_counts.weigh(connection, Scope(tenant, name, own), now=now, window=window, most=limit + 1)
             if number + recent > limit:
                 over.append({"tenant": tenant, "policy": name, "deletes": number, "recent": recent, "limit": limit})
         return over

@@ -13,8 +13,8 @@ from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import browse, events, policies, runs
 from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.engine.active_policies import read
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.policybook import read
 from tierkeeper.policy import builtin, document, match
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Policy

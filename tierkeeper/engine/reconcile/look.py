@@ -32,7 +32,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import damage, siblings
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
-from tierkeeper.engine.reconcile.seen import Seen
+from tierkeeper.engine.reconcile.id_set import Seen
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.policy.decision import when
 from tierkeeper.stores import layout

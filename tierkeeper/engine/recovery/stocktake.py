@@ -26,8 +26,8 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile.id_set import Seen
 from tierkeeper.engine.reconcile.look import Look
-from tierkeeper.engine.reconcile.seen import Seen
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.recovery.adopt import Adopted, Object
 from tierkeeper.engine.recovery.dump_files import Manifest, Part

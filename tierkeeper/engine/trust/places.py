@@ -24,14 +24,14 @@ from tierkeeper.base.errors import CatalogNotReady
 from tierkeeper.catalog import epochs, events, identity, migrate, placements
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.identity import Identity, Known
-from tierkeeper.engine import marks
+from tierkeeper.engine import mark_check
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.marks import difference
+from tierkeeper.engine.mark_check import difference
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import advice, factory
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, ObjectNotFound, StoreError, TierNotOurs
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 
 _LOOKED_AT = 100  # copies of a tier that are looked for; one that exists is enough
 #: options of ``postgres:`` that cannot lead to another server
@@ -194,7 +194,7 @@ def found_marks(engine: Engine, *, only: str | None = None) -> dict[str, TierMar
 def _there(store: Store) -> TierMark | None:
     """Return the mark in a place, None where it has none or is missing; raises StoreError where that is not known."""
     try:
-        return marks.read(store)
+        return mark_check.read(store)
     except MarkUnreadable:
         raise
     except TierNotOurs:  # the place is missing, or a write to it will raise what is wrong

@@ -32,8 +32,8 @@ from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.filesystem import tier_mark
 from tierkeeper.stores.filesystem.tree import Tree, translated
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.plain import plain
 from tierkeeper_client import urls
 from tierkeeper_client.digest import CHUNK, Digest

@@ -13,11 +13,11 @@ import stat
 import uuid
 from collections.abc import Callable, Iterator
 
-from tierkeeper.stores import marks
+from tierkeeper.stores import tier_mark
 from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent, TierNotOurs
 from tierkeeper.stores.filesystem.tree import Tree
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,7 +51,7 @@ def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
             if not stat.S_ISREG(status.st_mode):
                 raise MarkUnreadable(tier=tier, mark=place, reason="it is no plain file")
             with os.fdopen(file, "rb", closefd=False) as content:
-                return _identity(status), marks.parse(content.read(marks.LARGEST + 1), tier=tier, place=place)
+                return _identity(status), tier_mark.parse(content.read(tier_mark.LARGEST + 1), tier=tier, place=place)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -73,7 +73,7 @@ def replace(tree: Tree, mark: TierMark, *, over: TierMark | None) -> TierMark:
             there = read(tree, root)
             return None if there is None else there[1]
 
-        if not marks.is_over(over, found):
+        if not tier_mark.is_over(over, found):
             raise StorePermanent(tier=tree.tier, reason="its mark is another one by now: look at it again")
         return True
 

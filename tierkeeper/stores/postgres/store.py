@@ -24,14 +24,14 @@ from tierkeeper.base.clock import utc
 from tierkeeper.base.quantities import format_size
 from tierkeeper.base.states import Vouched
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
-from tierkeeper.stores import marks
+from tierkeeper.stores import tier_mark
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import read_exactly
 from tierkeeper.stores.errors import ObjectNotFound, StoreError, StorePermanent
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.postgres import records_table
 from tierkeeper.stores.postgres.errors import translating
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.plain import plain
 from tierkeeper_client.digest import CHUNK
 
@@ -177,7 +177,7 @@ class PostgresStore(Store):
         statement = sql.SQL("UPDATE {} SET mark = %s WHERE mark = %s").format(self._mark)
         with self._session(self._schema) as connection:
             current = records_table.mark(connection, self._mark)
-            same = marks.is_over(over, lambda: self._parsed(current))
+            same = tier_mark.is_over(over, lambda: self._parsed(current))
             before = Jsonb(None if current is None else current[0])
             if not same or not connection.execute(statement, [Jsonb(mark.as_json()), before]).rowcount:
                 raise StorePermanent(tier=self.config.tier, reason="its mark is another one by now: look at it again")
@@ -369,7 +369,7 @@ class PostgresStore(Store):
 
     def _parsed(self, found: tuple[object] | None) -> TierMark | None:
         place = f"the row of {self._schema}.tier_mark"
-        return None if found is None else marks.parse(found[0], tier=self.config.tier, place=place)
+        return None if found is None else tier_mark.parse(found[0], tier=self.config.tier, place=place)
 
     def _written(self, connection: Connection[Any]) -> TierMark:
         found = self._parsed(records_table.mark(connection, self._mark))

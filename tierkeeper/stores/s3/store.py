@@ -27,12 +27,12 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3 import answers, attempts, delete, description, errors, heads, lock, tier_mark
 from tierkeeper.stores.s3.copy import Copier
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.place import Place
 from tierkeeper.stores.s3.thaw import thawing
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper_client.digest import CHUNK, Digest
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tierkeeper.stores import marks
+from tierkeeper.stores import tier_mark
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import (
     ContentMismatch,
@@ -16,9 +16,9 @@ from tierkeeper.stores.errors import (
     Unnamed,
 )
 from tierkeeper.stores.layout import MARK
-from tierkeeper.stores.marks import TierMark
 from tierkeeper.stores.s3 import answers, errors, heads
 from tierkeeper.stores.s3.place import Place
+from tierkeeper.stores.tier_mark import TierMark
 
 
 class _Found(NamedTuple):
@@ -56,7 +56,7 @@ def write(place: Place, mark: TierMark) -> TierMark:
 def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
     """Replace exactly the mark ``over``, or for None an unreadable one; return the mark read back."""
     found = _look(place)
-    if found is None or not marks.is_over(over, lambda: _parsed(place, found)):
+    if found is None or not tier_mark.is_over(over, lambda: _parsed(place, found)):
         raise StorePermanent(tier=place.tier, reason="its mark is another one by now: look at it again")
     if found.etag is None:
         raise StoreUnusable(tier=place.tier, reason=f"{_url(place)} has no ETag, by which alone it is replaced")
@@ -70,7 +70,7 @@ def _look(place: Place) -> _Found | None:
             answer = place.hot.get_object(**place.address(MARK, None))
             content = b""
             with place.understanding(MARK), answer["Body"] as body:
-                while len(content) <= marks.LARGEST and (piece := body.read(marks.LARGEST + 1 - len(content))):
+                while len(content) <= tier_mark.LARGEST and (piece := body.read(tier_mark.LARGEST + 1 - len(content))):
                     content += piece
             return _Found(content, answers.etag(answer))
     except ObjectNotFound:
@@ -81,7 +81,7 @@ def _look(place: Place) -> _Found | None:
 
 
 def _parsed(place: Place, found: _Found) -> TierMark:
-    return marks.parse(found.content, tier=place.tier, place=_url(place))
+    return tier_mark.parse(found.content, tier=place.tier, place=_url(place))
 
 
 def _url(place: Place) -> str:

@@ -17,7 +17,7 @@ from support.reconciling import CONTENT, QUARANTINE, copy_of, drop
 
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine.collect import candidates, collect, survivors
+from tierkeeper.engine.collect import collect, judgement, survivors
 from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.copies import read_budget
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
@@ -159,7 +159,7 @@ def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     picked = collect.step_1_pick(engine.catalog, [])
     looked = survivors.look(engine, picked, away={}, caller=TESTER, dry_run=False)
     ((copy, key),) = looked.seen.items()
-    others: list[candidates.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
+    others: list[judgement.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
     for seen in others:
         marked, verdicts = collect.step_2_mark(engine, new_id(), picked, caller=TESTER, dry_run=False, seen=seen)
         assert (marked, verdicts) == ([], [Verdict.UNSEEN])

@@ -20,7 +20,7 @@ from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.copies import pins, presence, read_budget
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import Garbled, StoreTransient
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.health import Condition
 
 

@@ -13,7 +13,7 @@ from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import StoreTransient, TierNotOurs
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 
 
 class Power(Exception):  # noqa: N818  it is no error of the program

@@ -23,7 +23,7 @@ from support.reconciling import (
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.reconcile import look
-from tierkeeper.engine.reconcile.seen import Seen
+from tierkeeper.engine.reconcile.id_set import Seen
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.s3.store import S3Store

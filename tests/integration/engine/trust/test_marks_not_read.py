@@ -14,7 +14,7 @@ from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, dump
 from tierkeeper.engine.trust import places
-from tierkeeper.stores import marks
+from tierkeeper.stores import tier_mark
 from tierkeeper.stores.errors import MarkNotRead
 
 
@@ -72,7 +72,7 @@ def test_a_folder_whose_mark_cannot_be_read(open_house: Callable[..., House], mo
     def failing(*_arguments: object, **_named: object) -> NoReturn:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(marks, "parse", failing)
+    monkeypatch.setattr(tier_mark, "parse", failing)
     with pytest.raises(MarkNotRead, match="Input/output error"):
         house.keeper.engine.store("warm").mark()
 

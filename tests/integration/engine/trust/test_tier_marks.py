@@ -13,12 +13,12 @@ from support.reconciling import CONTENT, reconcile
 
 from tierkeeper.base import callers
 from tierkeeper.base.states import RunKind
-from tierkeeper.engine import marks
+from tierkeeper.engine import mark_check
 from tierkeeper.engine.copies import damage
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import ObjectNotFound, StoreTransient, TierNotOurs
-from tierkeeper.stores.marks import TierMark
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.health import Condition
 
 
@@ -81,7 +81,7 @@ def test_collect_counts_the_tiers_that_it_left_something_in(house: House) -> Non
 def test_the_log_says_once_that_a_tier_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each step meets it, the log is told once; again when it was back, or a while later."""
     told: list[str] = []
-    monkeypatch.setattr(marks._log, "warning", lambda _, *, tier, **__: told.append(tier))
+    monkeypatch.setattr(mark_check._log, "warning", lambda _, *, tier, **__: told.append(tier))
     refused = house.keeper.engine.unconfirmed
     for _ in range(2):
         with away(house, "warm", "missing"):
@@ -176,7 +176,7 @@ def test_a_place_that_was_away_when_a_batch_began(s3_house: House, monkeypatch: 
     place = led(house, "warm")
     house.keeper.engine.marks.confirm(place)
     later = time.monotonic() + 60
-    monkeypatch.setattr("tierkeeper.engine.marks.monotonic", lambda: later, raising=False)
+    monkeypatch.setattr("tierkeeper.engine.mark_check.monotonic", lambda: later, raising=False)
     place.inner, place.returns_after_put = place.other, True
     house.turn()
     place.inner = place.ours

@@ -289,7 +289,7 @@ def test_a_worker_notices_that_another_place_was_adopted(house: House, monkeypat
         made=made,
     )
     later = time.monotonic() + 10
-    monkeypatch.setattr("tierkeeper.engine.marks.monotonic", lambda: later)
+    monkeypatch.setattr("tierkeeper.engine.mark_check.monotonic", lambda: later)
     with pytest.raises(TierNotOurs, match="that of this tier was made"):
         house.keeper.engine.marks.confirm(old, bound=True)
     with pytest.raises(TierNotOurs, match="that of this tier was made"):

@@ -12,10 +12,10 @@ from tierkeeper.base import transitions
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, RetentionMode, Temperature, WriteStrategy
 from tierkeeper.catalog.rows import ArtifactRow
+from tierkeeper.engine.active_policies import ActivePolicies
 from tierkeeper.engine.converge import change
 from tierkeeper.engine.copies.fates import Settlement
 from tierkeeper.engine.moment import Limits, Moment
-from tierkeeper.engine.policybook import ActivePolicies
 from tierkeeper.engine.verbs import wishes
 from tierkeeper.policy.decide import decide
 from tierkeeper.policy.durations import Duration

@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, FlexibleCh
 from structlog.testing import capture_logs
 
 from tierkeeper.stores import errors
-from tierkeeper.stores.s3 import description as about
+from tierkeeper.stores.s3 import description
 from tierkeeper.stores.s3 import errors as s3_errors
 
 
@@ -72,12 +72,12 @@ def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreErro
 )
 def test_names_in_headers(text: str, header: str) -> None:
     """A name stands in a header percent-encoded, or in base64 where that is shorter."""
-    assert about.header(text) == header
+    assert description.header(text) == header
 
 
 def test_the_longest_names_fit() -> None:
     """Tenant, workflow and name at their limits stay within the 2 KB that S3 takes."""
-    assert len(about.header("ü" * 127)) * 2 + len(about.header("ü" * 350)) < 1800
+    assert len(description.header("ü" * 127)) * 2 + len(description.header("ü" * 350)) < 1800
 
 
 @pytest.mark.parametrize("raised", [KeyError("ETag"), IndexError("0"), ValueError("never"), TypeError("none")])

@@ -1,8 +1,8 @@
-"""A tenant's rows: the condition of every list, count, claim and event that is asked for by tenant.
+"""The condition by tenant of lists, counts, claims and events that are filtered by one tenant, or by none.
 
 ``tenant`` is the tenant that was asked for, None for all of them. What a caller is *allowed* to see is decided nowhere
-yet, as a caller carries no tenants (ADR 19); row-level security will be set where :meth:`Database.run` begins the
-transaction of its caller.
+yet, as a caller carries no tenants (ADR 19); row-level security will be set where :class:`Database` begins a
+transaction of a caller (``run``) and a read (``reading``, which takes no caller yet).
 """
 
 from typing import Any, Final

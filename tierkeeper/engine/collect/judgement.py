@@ -47,7 +47,7 @@ class JudgedCandidates:
     unseen: list[UUID] = field(default_factory=list)  # the candidates that are kept because a copy to see was not seen
 
 
-def judge(
+def judge_batch(
     connection: sa.Connection,
     engine: Engine,
     candidates: Iterable[tuple[UUID, UUID]],

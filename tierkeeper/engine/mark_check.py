@@ -26,7 +26,7 @@ from tierkeeper.catalog.identity import Identity
 from tierkeeper.stores import advice
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import MarkNotRead, StoreError, TierNotOurs
-from tierkeeper.stores.marks import Guard, TierMark
+from tierkeeper.stores.tier_mark import Guard, TierMark
 
 _log = log.get(__name__)
 
