@@ -102,7 +102,7 @@ class KeeperTask(Task[Any, Any]):
         """The catalog's record of messages that did not succeed at once."""
         return keeper.current().deliveries
 
-    def again(self, kwargs: Mapping[str, Any] | None = None) -> None:
+    def send_successor(self, kwargs: Mapping[str, Any] | None = None) -> None:
         """Send this task's successor; if the broker does not take it, this message is requeued instead."""
         self.send(contract.TaskName(self.name), kwargs)
 

@@ -12,5 +12,5 @@ def collect(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Delete the copies that are doomed and ripe; when the time is up, a successor continues."""
     result = keeper.current().sweeps.collect(caller=self.caller, deadline=self.deadline())
     if result.more:
-        self.again()
+        self.send_successor()
     return self.report(result)

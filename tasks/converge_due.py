@@ -12,5 +12,5 @@ def converge_due(self: SweepTask, arguments: RunArgs) -> dict[str, Any]:
     """Converge due artifacts for a run until none is due; when the time is up, a successor continues."""
     result = keeper.current().sweeps.converge_due(arguments.run, deadline=self.deadline())
     if result.more:
-        self.again({"run": str(arguments.run)})
+        self.send_successor({"run": str(arguments.run)})
     return self.report(result, run=arguments.run)

@@ -12,5 +12,5 @@ def recompute(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
     """Finish the recomputes that policy edits left; when the time is up, a successor continues."""
     result = keeper.current().sweeps.recompute(deadline=self.deadline())
     if result.more:
-        self.again()
+        self.send_successor()
     return self.report(result)

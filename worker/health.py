@@ -33,7 +33,7 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
     try:
         with this.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=broker.TIMEOUT)
-            before = _look(this, node)
+            before = _inspect(this, node)
             if before is None:
                 yield f"{node} does not answer."
                 return
@@ -41,7 +41,7 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
             if not waiting or before["busy"]:
                 return
             time.sleep(PATIENCE)
-            after = _look(this, node)
+            after = _inspect(this, node)
             if after is not None and not after["busy"] and after["total"] == before["total"]:
                 yield from (
                     f"{node} takes nothing from {queue}, where messages wait."
@@ -52,7 +52,7 @@ def problems(this: Celery, settings: Settings, node: str) -> Iterator[str]:
         yield f"The broker does not answer: {error}"
 
 
-def _look(this: Celery, node: str) -> dict[str, Any] | None:
+def _inspect(this: Celery, node: str) -> dict[str, Any] | None:
     """Return the node's queues, whether it is busy, and its count of messages taken; None if it does not answer."""
     inspect = this.control.inspect(destination=[node], timeout=broker.TIMEOUT)
     # each query is sent only after the one before was answered

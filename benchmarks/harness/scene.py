@@ -102,5 +102,5 @@ class Scene:
 
     def holds(self, bucket: str, count: int) -> None:
         """Raise AssertionError unless a bucket has ``count`` objects besides a tier's own files."""
-        objects = sum(not own_objects.ours(key) for key in self.bare.keys(bucket))
+        objects = sum(not own_objects.is_own(key) for key in self.bare.keys(bucket))
         assert objects == count, f"{bucket} has {objects} objects instead of {count}"

@@ -220,7 +220,7 @@ class Lives(RuleBasedStateMachine):
             self.days_pass(1000)
             self.turn()
         self.house.settle()
-        left = [where for where in self.house.everything() if not own_objects.ours(where.partition("/")[2])]
+        left = [where for where in self.house.everything() if not own_objects.is_own(where.partition("/")[2])]
         assert left == []
         self.stack.close()
 

@@ -166,7 +166,7 @@ class OpenWard(Protocol):
 def lying(house: House) -> Counter[str]:
     """Return how many objects of artifacts lie in each tier."""
     places = [where.partition("/") for where in house.everything()]
-    return Counter(tier for tier, _, location in places if not own_objects.ours(location))
+    return Counter(tier for tier, _, location in places if not own_objects.is_own(location))
 
 
 def struck(note: Path) -> list[int]:

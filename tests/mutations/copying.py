@@ -97,7 +97,7 @@ _R3_TO_R6 = (
         "a reader reports a missing copy without asking the catalog again",
         (
             Edit(
-                "tierkeeper/engine/read/reading.py",
+                "tierkeeper/engine/read/reader.py",
                 "    if not current or not current[0].readable or (wrong :=",
                 "    if (wrong :=",
             ),

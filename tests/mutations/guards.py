@@ -64,7 +64,7 @@ _BYTES = (
         "what is read is not compared with its hash",
         (
             Edit(
-                "tierkeeper/engine/read/reading.py",
+                "tierkeeper/engine/read/reader.py",
                 "        if row.content.difference(sha256=sha256):\n",
                 "        if False:\n",
             ),

@@ -185,8 +185,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/engine/trust/places.py",
-                "    if copies:\n        _require_seen(engine, tier)\n",
-                "    if False:\n        _require_seen(engine, tier)\n",
+                "    if copies:\n        _require_copy(engine, tier)\n",
+                "    if False:\n        _require_copy(engine, tier)\n",
             ),
         ),
         (f"{_PLACES}test_an_upgrade_refuses_a_place_without_its_copies",),

@@ -4,7 +4,7 @@ from mutations.mutant import Edit, Mutant
 from mutations.places import COLLECT
 
 ACT = "tierkeeper/engine/reconcile/act.py"
-LOOK = "tierkeeper/engine/reconcile/look.py"
+LOOK = "tierkeeper/engine/reconcile/comparison.py"
 QUARANTINE = "tierkeeper/catalog/quarantine.py"
 
 ENGINE = "tests/integration/engine/"
@@ -35,7 +35,7 @@ _RECONCILE = (
         (
             Edit(
                 LOOK,
-                "            if row is None or not row.settled:\n                continue\n",
+                "            if row is None or not row.expects_bytes:\n                continue\n",
                 "            row = copy\n",
             ),
         ),

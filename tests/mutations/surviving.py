@@ -94,8 +94,8 @@ SURVIVING = (
     _broken(
         "what was read keeps no pin",
         _LOOK,
-        "    noted = vouching.vouch(catalog, copies, reading.pins, caller=caller)\n",
-        "    noted = vouching.vouch(catalog, copies, {}, caller=caller)\n",
+        "    noted = unvouched.vouch(catalog, copies, reading.pins, caller=caller)\n",
+        "    noted = unvouched.vouch(catalog, copies, {}, caller=caller)\n",
         "test_what_was_read_has_a_name_then",
     ),
     _broken(

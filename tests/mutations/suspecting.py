@@ -105,7 +105,7 @@ SUSPECTING = (
     ),
     _broken(
         "an orphan is deleted by a clock that is ahead",
-        "tierkeeper/engine/reconcile/look.py",
+        "tierkeeper/engine/reconcile/comparison.py",
         "        return self._began.earlier - ",
         "        return self._began.catalog - ",
         "copies/test_wrong_clocks.py::test_orphans_wait_for_both_clocks",
@@ -182,7 +182,7 @@ SUSPECTING = (
     ),
     _broken(
         "what is found is judged by when the look at the tier began",
-        "tierkeeper/engine/reconcile/look.py",
+        "tierkeeper/engine/reconcile/comparison.py",
         "wrong, missed=copy.missed_at, now=now)",
         "Wrong(reason, wrong.missing), missed=copy.missed_at, now=self.began)",
         "copies/test_suspects_meanwhile.py::test_what_is_found_is_what_is_done",
@@ -203,7 +203,7 @@ SUSPECTING = (
     ),
     _broken(
         "a suspect is read first",
-        "tierkeeper/engine/read/reading.py",
+        "tierkeeper/engine/read/reader.py",
         "key=lambda p: (p.suspect, p.state",
         "key=lambda p: (p.state",
         "copies/test_suspects_meanwhile.py::test_a_reader_takes_another_copy_first",

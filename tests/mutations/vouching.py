@@ -9,7 +9,7 @@ _LATER = "tests/integration/engine/copies/test_vouching_later.py::"
 _REFUTED = "tests/integration/engine/copies/test_refuted_sources.py::"
 _MOVED = "tests/integration/engine/copies/test_moved_buckets.py::"
 _CHECKING = "tierkeeper/engine/copies/check.py"
-_READING = "tierkeeper/engine/read/reading.py"
+_READING = "tierkeeper/engine/read/reader.py"
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
 _UNIT = "tests/unit/engine/copies/test_fates.py::"
@@ -69,7 +69,7 @@ _R15 = (
         "a copy that nobody vouches for serves ranges",
         (
             Edit(
-                "tierkeeper/engine/read/reading.py",
+                "tierkeeper/engine/read/reader.py",
                 "            if not whole and copy.vouched is None:\n",
                 "            if False:\n",
             ),
@@ -116,7 +116,7 @@ _R16_AND_R17 = (
         "a read that meets other bytes than the pin names reports nothing",
         (
             Edit(
-                "tierkeeper/engine/read/reading.py",
+                "tierkeeper/engine/read/reader.py",
                 "isinstance(error, (ObjectNotFound, ContentMismatch))",
                 "isinstance(error, ObjectNotFound)",
             ),
@@ -150,7 +150,7 @@ _R16_AND_R17 = (
     Mutant(
         "R16",
         "what a store tells between chunks counts for nothing",
-        (Edit(_READING, "pieces = _told(engine, row, copy, chunks)", "pieces = chunks"),),
+        (Edit(_READING, "pieces = _confirming_errors(engine, row, copy, chunks)", "pieces = chunks"),),
         ("tests/integration/engine/copies/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
     ),
     Mutant(

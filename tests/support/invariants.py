@@ -17,7 +17,7 @@ from tierkeeper.engine.copies import fates
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.check import check as check_copy
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.read import reading
+from tierkeeper.engine.read import reader
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.keeper import Keeper
 from tierkeeper.values.artifacts import Filter
@@ -95,7 +95,7 @@ def _should_be_right(copy: PlacementRow) -> bool:
 
 def _unreadable(engine: Engine, row: ArtifactRow) -> Iterator[str]:
     try:
-        with reading.opened(engine, row) as opened:
+        with reader.opened(engine, row) as opened:
             size = sum(map(len, opened.chunks))
     except Exception as error:  # noqa: BLE001  whatever keeps it from being read breaks the invariant
         yield f"I1: {row.ref} ({row.state}) can't be read: {error}"
@@ -114,7 +114,7 @@ def _unknown_bytes(engine: Engine) -> Iterator[str]:
     with engine.catalog.reading() as connection:  # after the listing: what is written meanwhile has its row first
         known = {(row.tier, row.location) for row in connection.execute(_PLACEMENTS)}
     for tier, location in sorted(listed - known):
-        if own_objects.ours(location):
+        if own_objects.is_own(location):
             continue
         yield f"I8: tier {tier} holds {location}, which no placement knows"
 

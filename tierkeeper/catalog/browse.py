@@ -11,7 +11,7 @@ from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
 from tierkeeper.catalog.rows import ArtifactRow
-from tierkeeper.catalog.statements import given, typed
+from tierkeeper.catalog.statements import typed, where_given
 from tierkeeper.catalog.tenant_filter import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
 from tierkeeper.policy.rules import Match
 from tierkeeper.values.artifacts import Filter
@@ -68,12 +68,12 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
     conditions = (
         ARTIFACTS.c.state == ArtifactState.LIVE.value,
         *of_tenant(NAMES.c.tenant, match.tenant),
-        *given(match.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
-        *given(match.name, lambda glob: _matches(NAMES.c.name, glob)),
-        *given(match.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
-        *given(match.content_type, lambda glob: _matches(_BARE_TYPE, glob)),
-        *given(match.size_min, lambda least: ARTIFACTS.c.size >= least),
-        *given(match.size_max, lambda most: ARTIFACTS.c.size <= most),
+        *where_given(match.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
+        *where_given(match.name, lambda glob: _matches(NAMES.c.name, glob)),
+        *where_given(match.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
+        *where_given(match.content_type, lambda glob: _matches(_BARE_TYPE, glob)),
+        *where_given(match.size_min, lambda least: ARTIFACTS.c.size >= least),
+        *where_given(match.size_max, lambda most: ARTIFACTS.c.size <= most),
     )
     return _counted(connection, conditions)
 
@@ -106,14 +106,14 @@ def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: 
 def _fitting(filter_: Filter) -> list[sa.ColumnElement[bool]]:
     return [
         *of_tenant(NAMES.c.tenant, filter_.tenant),
-        *given(filter_.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
-        *given(filter_.name, lambda glob: _matches(NAMES.c.name, glob)),
-        *given(filter_.prefix, lambda prefix: sa.func.starts_with(NAMES.c.name, prefix)),
-        *given(filter_.state, lambda state: ARTIFACTS.c.state == state.value),
-        *given(filter_.tier, _present),
-        *given(filter_.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
-        *given(filter_.older_than, lambda age: ARTIFACTS.c.created_at <= sa.func.clock_timestamp() - age),
-        *given(filter_.sha256, lambda sha256: ARTIFACTS.c.sha256 == bytes.fromhex(sha256)),
+        *where_given(filter_.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
+        *where_given(filter_.name, lambda glob: _matches(NAMES.c.name, glob)),
+        *where_given(filter_.prefix, lambda prefix: sa.func.starts_with(NAMES.c.name, prefix)),
+        *where_given(filter_.state, lambda state: ARTIFACTS.c.state == state.value),
+        *where_given(filter_.tier, _present),
+        *where_given(filter_.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
+        *where_given(filter_.older_than, lambda age: ARTIFACTS.c.created_at <= sa.func.clock_timestamp() - age),
+        *where_given(filter_.sha256, lambda sha256: ARTIFACTS.c.sha256 == bytes.fromhex(sha256)),
         *([] if filter_.all_versions else [ARTIFACTS.c.version == NAMES.c.latest_version]),
     ]
 

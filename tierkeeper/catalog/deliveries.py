@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from models import Delivery
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.catalog.statements import given, listed
+from tierkeeper.catalog.statements import listed, where_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,8 @@ def select(
         _TABLE.id > after,
         *(_TABLE[name] == value for name, value in equal.items() if value is not None),
         *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
-        *given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
-        *given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),
+        *where_given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
+        *where_given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),
     )
     return [_row(row) for row in connection.execute(statement.order_by(_TABLE.id).limit(limit))]
 

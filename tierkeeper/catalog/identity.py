@@ -77,13 +77,13 @@ def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
 
 def write(connection: sa.Connection, identity: Identity, *, by: str, reason: str, now: datetime) -> None:
     """Write it."""
-    connection.execute(_SET, {"value": _told(identity), "by": by, "reason": reason, "at": now})
+    connection.execute(_SET, {"value": _as_json(identity), "by": by, "reason": reason, "at": now})
 
 
 def ensure(connection: sa.Connection, *, by: str, now: datetime) -> None:
     """Give the catalog an id where it has none."""
     first = Identity(uuid4(), uuid4(), {})
-    connection.execute(_FIRST, {"value": _told(first), "by": by, "reason": "the first init", "at": now})
+    connection.execute(_FIRST, {"value": _as_json(first), "by": by, "reason": "the first init", "at": now})
 
 
 def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime) -> None:
@@ -113,7 +113,7 @@ def some(connection: sa.Connection, tier: str, *, at_most: int) -> list[Known]:
     return [Known(row.location, row.store_version, row.stored_size) for row in rows]
 
 
-def _told(identity: Identity) -> dict[str, object]:
+def _as_json(identity: Identity) -> dict[str, object]:
     return {
         "catalog": str(identity.catalog),
         "line": str(identity.line),

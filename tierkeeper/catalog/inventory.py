@@ -33,7 +33,7 @@ class Copy:
         return StoredForm(self.location, self.version, size=self.size, sha256=self.sha256)
 
     @property
-    def settled(self) -> bool:
+    def expects_bytes(self) -> bool:
         """True if its bytes must be there: neither being written nor being deleted."""
         return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from models import Schedule
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
-from tierkeeper.catalog.statements import given
+from tierkeeper.catalog.statements import where_given
 
 _STILL = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) AND parked_reason IS NOT NULL")
 _END = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids)")
@@ -60,9 +60,11 @@ def select(
         _SCHEDULE.c.artifact_id > after,
         *(_CALLED[name] == value for name, value in equal.items() if value is not None),
         *(_CALLED[name].regexp_match(value) for name, value in like.items() if value is not None),
-        *given(version, lambda number: ARTIFACTS.c.version == number),
-        *given(reason, lambda text: sa.func.strpos(sa.func.lower(_SCHEDULE.c.parked_reason), sa.func.lower(text)) > 0),
-        *given(item, lambda named: sa.cast(_SCHEDULE.c.artifact_id, sa.Text) == named),
+        *where_given(version, lambda number: ARTIFACTS.c.version == number),
+        *where_given(
+            reason, lambda text: sa.func.strpos(sa.func.lower(_SCHEDULE.c.parked_reason), sa.func.lower(text)) > 0
+        ),
+        *where_given(item, lambda named: sa.cast(_SCHEDULE.c.artifact_id, sa.Text) == named),
     )
     return [ParkedRow(*row) for row in connection.execute(statement.order_by(_SCHEDULE.c.artifact_id).limit(limit))]
 

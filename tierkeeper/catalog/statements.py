@@ -54,6 +54,6 @@ def listed(names: Iterable[str], *, table: str = "", **others: str) -> str:
     return ", ".join(f"{others[name]} AS {name}" if name in others else f"{prefix}{name}" for name in names)
 
 
-def given(value: T | None, condition: Callable[[T], sa.ColumnElement[bool]]) -> list[sa.ColumnElement[bool]]:
+def where_given(value: T | None, condition: Callable[[T], sa.ColumnElement[bool]]) -> list[sa.ColumnElement[bool]]:
     """Return the condition of a filter on this value, none where the filter does not ask for it."""
     return [] if value is None else [condition(value)]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.statements import given
+from tierkeeper.catalog.statements import where_given
 
 #: in a statement of a table with a column ``tenant``; the parameter's type is ``text``
 OF_TENANT: Final = "(:tenant IS NULL OR tenant = :tenant)"
@@ -19,4 +19,4 @@ OF_TENANTS_SCOPE: Final = "(:tenant IS NULL OR b.scope = (SELECT scope FROM tena
 
 def of_tenant(column: sa.ColumnElement[Any], tenant: str | None) -> list[sa.ColumnElement[bool]]:
     """Return the condition that ``column`` is this tenant, none for all tenants."""
-    return given(tenant, lambda wanted: column == wanted)
+    return where_given(tenant, lambda wanted: column == wanted)

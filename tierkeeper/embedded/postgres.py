@@ -91,7 +91,7 @@ class Postgres:
         try:
             self._launch()
         except EmbeddedUnavailable:
-            if "shared memory block" in self._said():
+            if "shared memory block" in self._start_error():
                 return False
             raise
         return True
@@ -102,10 +102,12 @@ class Postgres:
                           "-l", self.log, "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
         except EmbeddedUnavailable as error:
             raise EmbeddedUnavailable(
-                service=SERVICE, reason=f"it did not start: {self._said()}", fix=f"See {self.log}, or {OWN_SERVER}."
+                service=SERVICE,
+                reason=f"it did not start: {self._start_error()}",
+                fix=f"See {self.log}, or {OWN_SERVER}.",
             ) from error
 
-    def _said(self) -> str:
+    def _start_error(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         reason = " ".join(line for line in lines[-5:] if "FATAL" in line or "HINT" in line)
         return full_first(reason) if reason else "no reason is given"

@@ -11,7 +11,7 @@ from tierkeeper.catalog import browse
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import bulk
 from tierkeeper.engine.ingest import ingest
-from tierkeeper.engine.read import reading, views
+from tierkeeper.engine.read import reader, views
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.verbs import verbs
 from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
@@ -57,8 +57,8 @@ class Artifacts:
         self, ref: Ref, *, deleted: bool = False, offset: int = 0, length: int | None = None
     ) -> Iterator[OpenedArtifact]:
         """Open the hottest copy that answers, for streaming. A read of the whole content is verified before its end."""
-        row = reading.find(self.engine.catalog, ref, deleted=deleted)
-        with reading.opened(self.engine, row, offset=offset, length=length) as opened:
+        row = reader.find(self.engine.catalog, ref, deleted=deleted)
+        with reader.opened(self.engine, row, offset=offset, length=length) as opened:
             self.access.note(row.id)
             yield OpenedArtifact(self.show(row.ref), opened.tier, opened.chunks)
 
@@ -66,8 +66,8 @@ class Artifacts:
         self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
     ) -> ArtifactView:
         """Write an artifact to the file ``target``, which appears only whole and verified."""
-        row = reading.find(self.engine.catalog, ref, deleted=deleted)
-        reading.fetch(self.engine, row, target, progress=progress)
+        row = reader.find(self.engine.catalog, ref, deleted=deleted)
+        reader.fetch(self.engine, row, target, progress=progress)
         self.access.note(row.id)
         return self.show(row.ref)
 

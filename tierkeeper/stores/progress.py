@@ -12,7 +12,7 @@ _LISTENER: ContextVar[Callable[[], None] | None] = ContextVar("listener", defaul
 
 
 @contextmanager
-def told_to(listener: Callable[[], None]) -> Iterator[None]:
+def reporting_to(listener: Callable[[], None]) -> Iterator[None]:
     """Make ``listener`` the one that store calls within report their progress to."""
     before = _LISTENER.set(listener)
     try:

@@ -49,7 +49,7 @@ def test_retention_is_locked_in_the_store(house: House) -> None:
     assert until <= held < until + timedelta(seconds=2)
     place = house.keeper.engine.stores["cold"].place  # type: ignore[attr-defined]  # the S3 store's own
     listed = place.client.list_object_versions(Bucket=place.bucket)["Versions"]
-    (version,) = (each for each in listed if not own_objects.ours(place.location(each["Key"])))
+    (version,) = (each for each in listed if not own_objects.is_own(place.location(each["Key"])))
     head = place.client.head_object(Bucket=place.bucket, Key=version["Key"], VersionId=version["VersionId"])
     assert head["ObjectLockMode"] == "GOVERNANCE"
 

@@ -77,7 +77,7 @@ def test_slow_parts_are_copied_once(slow: Store, front: SlowFront) -> None:
     assert key.version is not None  # so that all parts are named
     front.patience = 3
     done: list[float] = []
-    with progress.told_to(lambda: done.append(time.monotonic())):
+    with progress.reporting_to(lambda: done.append(time.monotonic())):
         copied = slow.copy(slow, key, slow.location(info_of(content)), info)
     assert len(done) == 2  # each part tells that it is done
     assert (copied.size, copied.vouched) == (10 * MIB, None)

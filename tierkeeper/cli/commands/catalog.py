@@ -1,7 +1,7 @@
 import click
 from rich.text import Text
 
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.recovery import RebuildResult
@@ -19,7 +19,7 @@ def catalog() -> None:
 def dump(session: Session, *, enqueue: bool) -> None:
     """Write the whole catalog, and the events since the last dump, into the coldest tier; check it; drop old ones."""
     if enqueue:
-        sending.send_sweeps(session, [TaskName.DUMP])
+        messages.send_sweeps(session, [TaskName.DUMP])
         return
     with session.output.progress("dumping") as advance:
         result = session.keeper.recovery.dump(caller=session.caller, progress=advance)

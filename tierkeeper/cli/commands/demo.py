@@ -10,7 +10,7 @@ from tierkeeper.base import callers, clock
 from tierkeeper.cli.demo import content, steps
 from tierkeeper.cli.support import output
 from tierkeeper.cli.support.groups import TierCommand
-from tierkeeper.cli.support.homelock import hold_home
+from tierkeeper.cli.support.homelock import lock_home
 from tierkeeper.cli.support.session import Session, client_of, pass_session
 from tierkeeper_client.identifiers import check_segment
 
@@ -50,7 +50,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         return
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
-        stack.enter_context(hold_home(settings.home, by="tierkeeper demo"))
+        stack.enter_context(lock_home(settings.home, by="tierkeeper demo"))
         resolved = steps.own_broker(session)
         stack.enter_context(steps.worker(session, resolved))
         client = stack.enter_context(client_of(resolved, caller=callers.DEMO))

@@ -36,7 +36,7 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
     comes = None
     if explanation.next_step is not None:
         when = "" if explanation.next_at is None else f", {output.moment(explanation.next_at)}"
-        comes = f"{listing.said(explanation.next_step, view.state)}{when}"
+        comes = f"{listing.step_words(explanation.next_step, view.state)}{when}"
         if explanation.next_at is not None:
             comes += f" ({output.relative(explanation.next_at, now)})"
     session.output.print(

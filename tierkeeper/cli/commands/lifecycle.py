@@ -9,7 +9,7 @@ import click
 
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, TierkeeperError
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.cli.support import output, params, planning, sending
+from tierkeeper.cli.support import messages, output, params, plans
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.statistics import run_table, tier_table
@@ -23,9 +23,9 @@ def lifecycle() -> None:
     """Run, plan, apply or sum up the lifecycle."""
 
 
-lifecycle.add_command(planning.plan)
-lifecycle.add_command(planning.plans)
-lifecycle.add_command(planning.apply)
+lifecycle.add_command(plans.plan)
+lifecycle.add_command(plans.plans)
+lifecycle.add_command(plans.apply)
 
 
 @lifecycle.command()
@@ -45,7 +45,7 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
             raise click.UsageError(
                 "The workers' sweep is for all tenants; leave out --enqueue, or --tenant (and TIERKEEPER_TENANT)."
             )
-        sending.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
+        messages.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
         return
     _live(session, tenant)
 
@@ -75,7 +75,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
         for item in session.closed_at_end(session.keeper.plans.due(tenant=tenant)):
             counts[_label(item)] += 1
             size += item.size if item.action == "move" else 0
-            if session.output.verbose and len(shown) < planning.ROWS:
+            if session.output.verbose and len(shown) < plans.ROWS:
                 shown.append(item)
             advance(1)
     if session.output.as_json:
@@ -83,7 +83,7 @@ def _dry_run(session: Session, tenant: str | None) -> None:
         session.output.document({**_summary(counts, size, 0, started, dry_run=True), **items})
         return
     if shown:
-        planning.print_items(session, shown)
+        plans.print_items(session, shown)
         session.output.print("")
     _print_counts(session, counts, size, 0, started)
     _say_waiting(session)
@@ -120,7 +120,7 @@ def _live(session: Session, tenant: str | None) -> None:
     if refused is not None:
         raise refused
     if errors:
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)
 
 
 def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:

@@ -77,7 +77,7 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
 @pass_session
 def show(session: Session, *, item: str, tenant: str | None) -> None:
     """Show one item."""
-    found = list(session.keeper.parked.select(replace(_one(item, StuckFilter(tenant=tenant)), state=None)))
+    found = list(session.keeper.parked.select(replace(_item_filter(item, StuckFilter(tenant=tenant)), state=None)))
     if not found:
         raise ParkedNotFound(item=item)
     if session.output.as_json:
@@ -130,7 +130,7 @@ def _carry_out(
     """Apply ``decide`` to the items that the arguments or the filter select, and print the outcome of each."""
     if bool(items) == (everything or replace(chosen, tenant=None) != StuckFilter()):
         raise click.UsageError("Name items, or select some, such as with --workflow or --reason, or say --all.")
-    selections = [_one(item, chosen) for item in items] or [chosen]
+    selections = [_item_filter(item, chosen) for item in items] or [chosen]
     # a skipped message can be retried, but only by name
     selections = [replace(each, state=None if items else StuckState.PARKED) for each in selections]
     results = [result for each in selections for result in decide(each, caller=session.caller, dry_run=dry_run)]
@@ -145,7 +145,7 @@ def _carry_out(
     session.output.print(table)
 
 
-def _one(item: str, chosen: StuckFilter) -> StuckFilter:
+def _item_filter(item: str, chosen: StuckFilter) -> StuckFilter:
     """Return the filter that selects one item: a UUID, a text with slashes names an artifact, any other is a key."""
     try:
         return replace(chosen, item=str(UUID(item)))

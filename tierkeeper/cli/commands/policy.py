@@ -197,10 +197,10 @@ def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
 
 def _matches(one: PolicyView) -> str:
     match = one.document.get("match") or {}
-    return ", ".join(f"{key} {_said(value)}" for key, value in match.items()) or "everything"
+    return ", ".join(f"{key} {_condition_text(value)}" for key, value in match.items()) or "everything"
 
 
-def _said(value: object) -> str:
+def _condition_text(value: object) -> str:
     return " ".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else str(value)
 
 

@@ -4,7 +4,7 @@ import click
 from rich.table import Table
 
 from tierkeeper.base.states import RunState
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileResult
@@ -26,7 +26,7 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
     if enqueue:
         if tiers or dry_run:
             raise click.UsageError("The workers reconcile every tier, live; leave out --tier and --dry-run.")
-        sending.send_sweeps(session, [TaskName.RECONCILE])
+        messages.send_sweeps(session, [TaskName.RECONCILE])
         return
     found: list[Finding] = []
     more = 0
@@ -49,7 +49,7 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
     if result.state is RunState.AWAITING_APPROVAL:
         click.get_current_context().exit(STOPPED)
     if result.errors or result.lost:
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)
 
 
 def _document(result: ReconcileResult, found: list[Finding], *, dry_run: bool) -> dict[str, object]:

@@ -32,7 +32,7 @@ def facts(view: ArtifactView) -> Table:
     now = clock.now()
     due = None
     if view.due_at is not None and view.next_step is not None:
-        due = f"{listing.said(view.next_step, view.state)} ({output.relative(view.due_at, now)})"
+        due = f"{listing.step_words(view.next_step, view.state)} ({output.relative(view.due_at, now)})"
     return output.pairs(
         [
             ("artifact", Text(str(view.ref), style="bold")),

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
@@ -61,13 +61,13 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
     if not enqueue:
         if wait is not None:
             raise click.UsageError("--wait goes with --enqueue.")
-        _store_here(session, list(zip(sources, arguments, strict=True)))
+        _store_in_process(session, list(zip(sources, arguments, strict=True)))
         return
     posts = [
-        sending.Post(_ref(one), partial(_send, session, source, one))
+        messages.Post(_ref(one), partial(_send, session, source, one))
         for source, one in zip(sources, arguments, strict=True)
     ]
-    sending.send(session, posts, wait=wait)
+    messages.send(session, posts, wait=wait)
 
 
 def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToStore]:
@@ -123,7 +123,7 @@ def _send(session: Session, source: FileToStore, arguments: StoreArgs) -> Handle
     return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
-def _store_here(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
+def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
     results: list[StoreResult | ItemError] = []
     with session.output.progress("storing", total=len(items)) as advance:
         for source, arguments in items:
@@ -136,7 +136,7 @@ def _store_here(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]
             advance(1)
     _report(session, results)
     if any(isinstance(result, ItemError) for result in results):
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)
 
 
 def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> StoreResult:

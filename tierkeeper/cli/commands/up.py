@@ -13,7 +13,7 @@ import click
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.cli.support.groups import TierCommand
-from tierkeeper.cli.support.homelock import hold_home
+from tierkeeper.cli.support.homelock import lock_home
 from tierkeeper.cli.support.onlooker import Onlooker
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.supervisor import Program, Supervisor
@@ -40,7 +40,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     the exit code is 6.
     """
     settings = session.settings
-    with hold_home(settings.home, by="tierkeeper up"):
+    with lock_home(settings.home, by="tierkeeper up"):
         for line in session.start():
             session.output.say(line)
         session.reach()

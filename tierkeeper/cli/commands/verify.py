@@ -1,6 +1,6 @@
 import click
 
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 
@@ -37,4 +37,4 @@ def verify(session: Session, *, chosen: params.Chosen, share: float | None) -> N
         for failure in result.failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")
     if result.errors:
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)

@@ -19,7 +19,7 @@ from tierkeeper.cli.commands.store import guess_type
 from tierkeeper.cli.commands.up import celery
 from tierkeeper.cli.demo import content
 from tierkeeper.cli.demo.content import DemoFile
-from tierkeeper.cli.support import sending
+from tierkeeper.cli.support import messages
 from tierkeeper.cli.support.eventlog import event_table
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.statistics import tier_table
@@ -248,7 +248,7 @@ class Demo:
 
     def _answers(self, sent: Sequence[tuple[Ref, Handle | TierkeeperError]], label: str) -> None:
         wait = timedelta(seconds=PATIENCE)
-        for ref, answer in sending.results(self._session, sent, wait=wait, label=label):
+        for ref, answer in messages.results(self._session, sent, wait=wait, label=label):
             if isinstance(answer, TierkeeperError):
                 raise self._failed(f"{label} {ref}: {answer}")
 

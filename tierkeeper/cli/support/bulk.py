@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tierkeeper.base.errors import NothingToSelect
 from tierkeeper.base.states import ArtifactState, Outcome
-from tierkeeper.cli.support import output, params, sending
+from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ItemError, Ref, VerbResult
 from tierkeeper_client.contract import TaskName, VerbArgs, validated
@@ -117,19 +117,19 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
             advance(1)
     report(session, results, dry_run=how.dry_run)
     if any(isinstance(result, ItemError) or result.outcome in FAILURES for result in results):
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)
 
 
 def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.How) -> None:
     if how.dry_run:
         raise click.UsageError("A dry run happens here; leave out --enqueue.")
-    sending.send(session, [_post(session, verb, each) for each in arguments], wait=how.wait)
+    messages.send(session, [_post(session, verb, each) for each in arguments], wait=how.wait)
 
 
-def _post(session: Session, verb: Verb, arguments: VerbArgs) -> sending.Post:
+def _post(session: Session, verb: Verb, arguments: VerbArgs) -> messages.Post:
     # one key for both ways: if the message was sent after all, the verb is still carried out only once
     caller = session.caller.keyed()
-    return sending.Post(
+    return messages.Post(
         _ref(arguments),
         lambda: session.client.send(verb.task, arguments, key=caller.key, correlation=session.caller.correlation),
         lambda: session.keeper.artifacts.ask(arguments, caller=caller),

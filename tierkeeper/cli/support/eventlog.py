@@ -50,11 +50,11 @@ def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
     if named:
         table = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
         for event in events:
-            table.add_row(output.moment(event.at), event.type, _name(event), what(event), event.actor)
+            table.add_row(output.moment(event.at), event.type, _name(event), main_change(event), event.actor)
         return table
     table = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
     for event in events:
-        table.add_row(output.moment(event.at), event.type, what(event), event.actor, event.policy or "-")
+        table.add_row(output.moment(event.at), event.type, main_change(event), event.actor, event.policy or "-")
     return table
 
 
@@ -64,7 +64,7 @@ def _name(event: EventView) -> str:
     return f"{event.tenant}/{event.workflow}/{event.name}@{event.version}"
 
 
-def what(event: EventView) -> str:
+def main_change(event: EventView) -> str:
     """Return an event's main change in short: ``copies hot -> warm``; its JSON has all of it."""
     before, after = event.before or {}, event.after or {}
     parts = []

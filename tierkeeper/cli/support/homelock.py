@@ -11,7 +11,7 @@ from tierkeeper.embedded.process import private_folder
 
 
 @contextmanager
-def hold_home(home: Path, *, by: str) -> Iterator[None]:
+def lock_home(home: Path, *, by: str) -> Iterator[None]:
     """Lock ``home`` for the workers of ``by``. Raises InvalidInput, naming the holder, if another process has it."""
     private_folder(home)
     handle = os.open(home / "workers.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

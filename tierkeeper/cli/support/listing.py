@@ -62,10 +62,10 @@ def next_of(view: ArtifactView, now: datetime) -> str:
         return f"gone since {output.day(view.purged_at)}"
     if view.next_step is None or view.due_at is None:
         return "-"
-    return f"{said(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
+    return f"{step_words(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
 
 
-def said(step: str, state: ArtifactState) -> str:
+def step_words(step: str, state: ArtifactState) -> str:
     """Return the next step in the words of the verbs: first a purge, then its end, when the content is destroyed."""
     if step != Step.DESTROY:
         return step

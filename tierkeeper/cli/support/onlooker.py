@@ -45,14 +45,14 @@ class Onlooker:
             quiet = self._keeper.health.since_last_canary()
             if quiet is not None and quiet < self._stalled:
                 return None
-            verdict = self._who()
+            verdict = self._find_hang()
         except away:
             return None
         if verdict is not None:
             self._since = time.monotonic()
         return verdict
 
-    def _who(self) -> HangFinding | None:
+    def _find_hang(self) -> HangFinding | None:
         lasted = f"no canary came through for {format_duration(self._stalled)}"
         with self._app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=PING)

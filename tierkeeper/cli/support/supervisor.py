@@ -70,7 +70,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Restart processes that die, until :meth:`stop` is called from a signal handler or another thread."""
-        looking = threading.Thread(target=self._look, daemon=True)  # a thread, as its queries may be slow
+        looking = threading.Thread(target=self._poll_onlooker, daemon=True)  # a thread, as its queries may be slow
         looking.start()
         while not self._stopping.wait(POLL):
             for child in self._children:
@@ -100,7 +100,7 @@ class Supervisor:
             child.join()
         return True
 
-    def _look(self) -> None:
+    def _poll_onlooker(self) -> None:
         while self._onlooker is not None and not self._stopping.wait(self._every):
             verdict = self._onlooker()
             if verdict is None or self._stopping.is_set():

@@ -103,7 +103,7 @@ class _Collect:
             tier: Verdict.AWAY if isinstance(error, TierNotOurs) else Verdict.UNCONFIRMED
             for tier, error in self.engine.unconfirmed().items()
         }
-        looked = survivors.look(self.engine, picked, away=away, caller=self.caller, dry_run=self.dry_run)
+        looked = survivors.check_all(self.engine, picked, away=away, caller=self.caller, dry_run=self.dry_run)
         marked, verdicts = step_2_mark(
             self.engine, token, picked, caller=self.caller, dry_run=self.dry_run, away=away, seen=looked.seen
         )
@@ -117,11 +117,11 @@ class _Collect:
         run = self.work.begin()
         gone, size, destroyed = step_4_forget(self.engine.catalog, token, marked, results, caller=self.caller, run=run)
         counts["destroyed"] += destroyed
-        left = self._left(picked, away)
+        left = self._newly_away(picked, away)
         self.work.add(counts, size=size, errors=len(marked) - gone + len(left))
         return gone
 
-    def _left(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
+    def _newly_away(self, picked: Sequence[tuple[UUID, UUID]], away: Mapping[str, Verdict]) -> set[str]:
         """Return the tiers that are away and have candidates of this batch, but had none in earlier batches."""
         if not away:
             return set()

@@ -32,7 +32,7 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.collect import judgement
 from tierkeeper.engine.collect.deletable import Verdict
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import check, damage, presence, vouching
+from tierkeeper.engine.copies import check, damage, presence, unvouched
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
 from tierkeeper.engine.copies.read_budget import Reads
@@ -50,7 +50,7 @@ class SeenSurvivors:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def look(
+def check_all(
     engine: Engine,
     picked: Sequence[tuple[UUID, UUID]],
     *,
@@ -69,14 +69,18 @@ def look(
         staying = list(judgement.judge_batch(connection, engine, picked, away=away, seen=None).to_see.values())
     random.shuffle(staying)  # a check that gives up leaves other copies unchecked each time
     reads = Reads(engine)
-    reading, by_pin = _CheckedRead(reads), partial(check.look, reads=None if dry_run else reads)
-    looked = presence.at(engine, [copy for copy in staying if not _is_nameless(engine.stores, copy)], how=by_pin)
-    read = presence.at(engine, [copy for copy in staying if _is_nameless(engine.stores, copy)], how=reading.check)
+    reading, by_pin = _CheckedRead(reads), partial(check.by_head, reads=None if dry_run else reads)
+    looked = presence.check_copies(
+        engine, [copy for copy in staying if not _is_nameless(engine.stores, copy)], how=by_pin
+    )
+    read = presence.check_copies(
+        engine, [copy for copy in staying if _is_nameless(engine.stores, copy)], how=reading.check
+    )
     found.counts += Counter({LOOKS: looked.calls, READS: read.calls})
-    found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.told if wrong is None}
-    right = [copy for copy, wrong in read.told if wrong is None]
+    found.seen |= {copy.id: key_of(copy.form) for copy, wrong in looked.answered if wrong is None}
+    right = [copy for copy, wrong in read.answered if wrong is None]
     found.seen |= _named(engine.catalog, right, reading, caller=caller, dry_run=dry_run)
-    for copy, wrong in [*looked.told, *read.told]:
+    for copy, wrong in [*looked.answered, *read.answered]:
         if wrong is not None and not dry_run:
             finding = replace(wrong, reason=f"{wrong.reason.rstrip('.')} (seen before the last other copy was to go)")
             reported = damage.report(engine, copy, finding, caller=caller, confirmed=True)
@@ -113,5 +117,5 @@ def _named(
     """Record the pins of copies that were read and are right; return the key that each was seen by."""
     if dry_run:
         return {copy.id: key_of(copy.form) for copy in copies}
-    noted = vouching.vouch(catalog, copies, reading.pins, caller=caller)
+    noted = unvouched.vouch(catalog, copies, reading.pins, caller=caller)
     return {copy.id: replace(key_of(copy.form), pin=reading.pins.get(copy.id)) for copy in copies if copy.id in noted}

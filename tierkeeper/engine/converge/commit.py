@@ -53,7 +53,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _DecidedRow:
     row: ArtifactRow
     decision: Decision
     run: UUID | None = None  # of the brake: the run that stops a deletion, or whose approval allows it
@@ -86,7 +86,7 @@ def batch(
     wants = artifacts.sibling_wants(connection, touched, batch=ids)
     copies = placements.of_blobs(connection, touched)
     done = _founded(done, copies)
-    items = [_Item(row, moment.decide(row)) for row in rows]
+    items = [_DecidedRow(row, moment.decide(row)) for row in rows]
     items = _braked(connection, engine.settings, moment, items, held, worker)
     items = _spared(connection, moment, items)
     settled = _settle_blobs(connection, engine, worker, items, copies, wants, done, now=now)
@@ -172,10 +172,10 @@ def _braked(
     connection: sa.Connection,
     settings: Settings,
     moment: Moment,
-    items: Sequence[_Item],
+    items: Sequence[_DecidedRow],
     held: Mapping[UUID, schedule.LockedEntry],
     worker: Worker,
-) -> list[_Item]:
+) -> list[_DecidedRow]:
     """Return the items; deletions that the brake stops are decided again, as if no policy could delete."""
     wishes = [(item.row, item.decision.policy) for item in items if brake.deletes(item.row, item.decision)]
     if not wishes:
@@ -196,7 +196,7 @@ def _braked(
     return found
 
 
-def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_Item]) -> list[_Item]:
+def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_DecidedRow]) -> list[_DecidedRow]:
     """Return the items; an untrusted catalog destroys nothing: those artifacts are kept as they are.
 
     Such a catalog may be an older copy of itself that lacks an undelete or a hold, and destroying is irrevocable.
@@ -205,10 +205,10 @@ def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_Item]) -
     doubt = epochs.distrusted(connection) if ending else None
     if doubt is None:
         return list(items)
-    return [replace(i, decision=_left(moment, i.row, doubt)) if i.row.id in ending else i for i in items]
+    return [replace(i, decision=_frozen(moment, i.row, doubt)) if i.row.id in ending else i for i in items]
 
 
-def _left(moment: Moment, row: ArtifactRow, doubt: str) -> Decision:
+def _frozen(moment: Moment, row: ArtifactRow, doubt: str) -> Decision:
     decision = moment.decide(replace(row, holds=(*row.holds, "the catalog is not trusted")))
     return replace(decision, blocked=(f"the catalog is not trusted: {doubt}",), next_due=moment.now + DOUBTED)
 
@@ -217,7 +217,7 @@ def _settle_blobs(
     connection: sa.Connection,
     engine: Engine,
     worker: Worker,
-    items: Iterable[_Item],
+    items: Iterable[_DecidedRow],
     copies: dict[UUID, list[PlacementRow]],
     wants: dict[UUID, set[str]],
     done: Sequence[Transferred],
@@ -269,7 +269,7 @@ def _problems(
 
 
 def _line(
-    item: _Item,
+    item: _DecidedRow,
     made: change.Change,
     event: change.Committed,
     settled: dict[UUID, fates.Settlement],
@@ -327,7 +327,7 @@ class _Retry:
             return f"a copy was not found; it is looked for again after {when(self.again)}"
         return "a tier that it needs is not configured, or the copy came too late"
 
-    def next(self, item: _Item, now: datetime) -> schedule.Next:
+    def next(self, item: _DecidedRow, now: datetime) -> schedule.Next:
         if self.again is not None and self.again > now and self.problem is None and not self.foreign:
             return schedule.Next(item.row.id, self.again, self.detail)
         waits = self.foreign and self.problem is None
@@ -343,7 +343,7 @@ class _Retry:
 
 def _outcome(
     engine: Engine,
-    item: _Item,
+    item: _DecidedRow,
     made: change.Change,
     retry: _Retry | None,
     held: schedule.LockedEntry | None,
@@ -363,7 +363,7 @@ def _outcome(
     return result, _next(engine, item, made, held, locks=locks, now=now)
 
 
-def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule.Next:
+def _hastened(waiting: schedule.Next, item: _DecidedRow, *, now: datetime) -> schedule.Next:
     """Return the retry, or the artifact's own next step where that is sooner: no retry postpones it."""
     natural = item.decision.next_due
     if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
@@ -374,7 +374,13 @@ def _hastened(waiting: schedule.Next, item: _Item, *, now: datetime) -> schedule
 
 
 def _next(
-    engine: Engine, item: _Item, made: change.Change, held: schedule.LockedEntry | None, *, locks: bool, now: datetime
+    engine: Engine,
+    item: _DecidedRow,
+    made: change.Change,
+    held: schedule.LockedEntry | None,
+    *,
+    locks: bool,
+    now: datetime,
 ) -> schedule.Next:
     """Return the next entry of the artifact's schedule where no copy is lacking."""
     due_at = item.decision.next_due

@@ -29,7 +29,7 @@ from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
 from tierkeeper.engine.context import Engine, Worker, info_of
 from tierkeeper.engine.converge import commit
-from tierkeeper.engine.copies import damage, fates, suspects, vouching, worm
+from tierkeeper.engine.copies import damage, fates, suspects, unvouched, worm
 from tierkeeper.engine.copies.transfer import Intent, Renewal, Transferred, alarm, believed, transfer_all
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
@@ -63,7 +63,7 @@ class Decided:
     owner: dict[UUID, ArtifactRow]  # by blob: the artifact whose name a new copy carries
     lacking: frozenset[UUID]  # blobs that need a new copy
     suspects: tuple[PlacementRow, ...] = ()  # copies of lacking blobs that get their second look first
-    doubts: tuple[vouching.Doubt, ...] = ()  # copies to read first: they may be all that is lacking
+    doubts: tuple[unvouched.Doubt, ...] = ()  # copies to read first: they may be all that is lacking
     unread: Mapping[UUID, TierkeeperError] = field(
         default_factory=dict
     )  # by placement id: why such copies could not be read
@@ -172,7 +172,7 @@ def step_2_decide(
             owner[row.blob_id], rule[row.blob_id] = row, decision.rule
     lacking = {b for b, tiers in wanted.items() if b in owner and fates.lacking(tiers, copies[b])}
     doubts = [
-        vouching.Doubt(copy, owner[blob].content)
+        unvouched.Doubt(copy, owner[blob].content)
         for blob in sorted(lacking)
         for copy in _to_read(engine, wanted[blob], copies[blob], passed)
     ]
@@ -189,10 +189,10 @@ def step_2_decide(
 
 
 def read_doubtful(
-    engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[vouching.Doubt]
+    engine: Engine, worker: Worker, ids: Sequence[UUID], doubts: Sequence[unvouched.Doubt]
 ) -> Mapping[UUID, TierkeeperError]:
     """Read copies that are not vouched for (R18); return, by placement id, why some could not be read."""
-    return vouching.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
+    return unvouched.resolve(engine, doubts, _renewal(engine, worker, ids), caller=worker.caller)
 
 
 def step_3_intend(engine: Engine, worker: Worker, decided: Decided) -> tuple[list[Intent], set[UUID]]:

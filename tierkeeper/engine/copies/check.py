@@ -100,7 +100,7 @@ def _renamed(
     return replace(found, pin=None)
 
 
-def look(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
+def by_head(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
     """Query the object at a copy's location (``Store.head``), by its pin; return what is wrong with it, if anything.
 
     Where the pin is refused or cannot be checked, :func:`whole` compares the bytes within the time of ``reads``. Right

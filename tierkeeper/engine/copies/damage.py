@@ -88,7 +88,7 @@ def _mark_wrong(
     rows = _owners(connection, placement)
     others = [copy for copy in copies if copy.id != placement.id]
     left = sum(copy.readable for copy in others)
-    if looked_for_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
+    if second_look_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
         _miss(connection, engine.settings, current, rows, wrong, left=left, caller=caller, now=now)
         return Reported.SUSPECT, left, rows
     # a missing copy showed no wrong bytes: its siblings stay vouched for
@@ -144,7 +144,7 @@ def _withdraw_damage(connection: sa.Connection, placement: PlacementRow, *, pin:
     return True
 
 
-def looked_for_after(
+def second_look_after(
     engine: Engine, tier: str, wrong: Wrong, *, missed: datetime | None, now: Clocks
 ) -> datetime | None:
     """Return when the second look at a copy may begin, if this finding makes it, or leaves it, a suspect (R20).

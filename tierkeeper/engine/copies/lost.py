@@ -32,7 +32,7 @@ def unreadable(engine: Engine, row: ArtifactRow, reasons: Iterable[str]) -> NoRe
     copies = copies_of(engine.catalog, row)
     known = [copy for copy in copies if copy.suspect or not may_be_read(engine.stores, copy)]
     causes = [*reasons, *(_known(engine, copy) for copy in known)]
-    kind = ContentLost if is_lost(copies, engine.stores) and not _away(engine, copies) else NoReadableCopy
+    kind = ContentLost if is_lost(copies, engine.stores) and not _is_away(engine, copies) else NoReadableCopy
     return kind(ref=row.ref, reasons="; ".join(dict.fromkeys(causes)) or "there is none")
 
 
@@ -54,7 +54,7 @@ def may_be_read(stores: Mapping[str, Store], copy: PlacementRow) -> bool:
     return copy.readable and copy.tier in stores
 
 
-def _away(engine: Engine, copies: Iterable[PlacementRow]) -> bool:
+def _is_away(engine: Engine, copies: Iterable[PlacementRow]) -> bool:
     """Return True if a tier that should have a copy fails, or is not ours (R19): its copies cannot be judged now."""
     stores = [engine.store(tier) for tier in sorted({copy.tier for copy in copies if copy.kept})]
     return bool(engine.marks.refused(stores, bound=True))

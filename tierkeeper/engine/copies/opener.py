@@ -48,7 +48,7 @@ def expected(form: StoredForm, content: Content, *, tier: str) -> Content:
 
 
 @contextmanager
-def stored(store: Store, form: StoredForm, *, offset: int = 0, length: int | None = None) -> Iterator[Pieces]:
+def open_stored(store: Store, form: StoredForm, *, offset: int = 0, length: int | None = None) -> Iterator[Pieces]:
     """Open the stored bytes of a copy, undecoded; or ``length`` of them from ``offset`` on. Raises as Store.open."""
     if form.length is not None:
         left = max(0, form.length - offset)
@@ -67,14 +67,14 @@ def content(store: Store, form: StoredForm, *, offset: int = 0, length: int | No
         known = form.encoding
         how = ", ".join(f"{name} {value}" for name in ("cipher", "compression") if (value := getattr(known, name)))
         raise FormUnknown(tier=store.config.tier, location=form.location, form=how or f"key {known.key_id}")
-    with stored(store, form, offset=offset, length=length) as pieces:
+    with open_stored(store, form, offset=offset, length=length) as pieces:
         yield pieces
 
 
 def read(store: Store, form: StoredForm, *, progressed: Callable[[], None] = lambda: None) -> Read:
     """Read all stored bytes of a copy, calling ``progressed`` after each piece. Raises as Store.open."""
     digest = Digest()
-    with stored(store, form) as pieces:
+    with open_stored(store, form) as pieces:
         for piece in pieces:
             digest.add(piece)
             progressed()

@@ -23,19 +23,19 @@ _GIVEN_UP = 20  # failed calls of a batch after which a tier is not queried furt
 
 
 @dataclass(slots=True)
-class Looked:
+class Presence:
     """The copies that their tiers answered for, each with what is wrong (None: nothing); the number of calls."""
 
-    told: list[tuple[PlacementRow, Wrong | None]] = field(default_factory=list)
+    answered: list[tuple[PlacementRow, Wrong | None]] = field(default_factory=list)
     calls: int = 0
 
 
-def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Looked:
-    """Check these copies, by ``how`` or :func:`check.look`; wrong ones twice, since a store may err once.
+def check_copies(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Presence:
+    """Check these copies, by ``how`` or :func:`check.by_head`; wrong ones twice, since a store may err once.
 
     A copy is left out of the result where its store failed, it was not read, or the tier's place was not confirmed.
     """
-    look = how or partial(check.look, reads=Reads(engine))
+    look = how or partial(check.by_head, reads=Reads(engine))
     tiers = {copy.tier for copy in copies}
     refused = engine.refused(tiers)
     tiers -= refused.keys()
@@ -61,10 +61,10 @@ def at(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None
     unseen = [refused[copy.tier] for copy in copies if copy.tier in refused]
     _tell([*unseen, *(answer for calls, answer in answers if not calls and isinstance(answer, StoreError))])
     tiers -= engine.refused(tiers).keys()  # the marks again: answers of another place do not count
-    found = Looked(calls=sum(calls for calls, _ in answers))
+    found = Presence(calls=sum(calls for calls, _ in answers))
     for copy, (_, answer) in zip(queried, answers, strict=True):
         if copy.tier in tiers and not isinstance(answer, StoreError):
-            found.told.append((copy, answer))
+            found.answered.append((copy, answer))
     return found
 
 

@@ -24,7 +24,7 @@ _BATCH = 200
 def look_again(engine: Engine, copies: Sequence[PlacementRow], *, caller: Caller) -> Counter[str]:
     """Look at suspects at their locations; count what became of them. Without an answer they stay suspects."""
     counts: Counter[str] = Counter()
-    for copy, wrong in presence.at(engine, copies).told:
+    for copy, wrong in presence.check_copies(engine, copies).answered:
         if wrong is not None:
             reported = damage.report(engine, copy, wrong, caller=caller, confirmed=True)
             if reported is not None:

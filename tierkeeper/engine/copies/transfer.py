@@ -233,9 +233,9 @@ def _copies_itself(origin: Store, target: Store, source: PlacementRow) -> bool:
 def _copy(engine: Engine, source: PlacementRow, intent: Intent, renewal: Renewal) -> Stored:
     origin, target = engine.store(source.tier), engine.store(intent.tier)
     if _copies_itself(origin, target, source):
-        with renewal.silent(), progress.told_to(renewal.item_done):
+        with renewal.silent(), progress.reporting_to(renewal.item_done):
             return target.copy(origin, opener.key_of(source.form), intent.location, intent.info)
-    with opener.stored(origin, source.form) as chunks:
+    with opener.open_stored(origin, source.form) as chunks:
         stream: io.RawIOBase | io.BytesIO = streams.Chunks(chunks, progressed=renewal.progressed)
         if intent.info.size <= engine.settings.engine.spool_limit:
             stream = io.BytesIO(stream.read(-1) or b"")  # small: a store can send it again when an attempt fails

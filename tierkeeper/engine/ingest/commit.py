@@ -96,7 +96,7 @@ class Prepared:
     held: frozenset[str]
 
 
-def delivery(
+def delivered_item(
     position: int, args: StoreArgs, *, caller: Caller, verb: str, given: bytes | None = None
 ) -> commands.DeliveredItem:
     """Return the key of this item in ``commands``; ``given``: the SHA-256 of content given beside ``args``."""
@@ -115,7 +115,7 @@ class Opening:
 
 def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: Caller, verb: str) -> Opening:
     """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
-    deliveries = [delivery(position, args, caller=caller, verb=verb, given=None) for position, args in items]
+    deliveries = [delivered_item(position, args, caller=caller, verb=verb, given=None) for position, args in items]
     with engine.catalog.reading() as connection:
         found = commands.find(connection, deliveries)
         known = {d.item: _result(result) for d, result in found.items()}

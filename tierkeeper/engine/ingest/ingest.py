@@ -174,7 +174,7 @@ def step_1_read(
         args=args,
         content=read,
         created=min(args.created or now, now),
-        delivery=commit.delivery(
+        delivery=commit.delivered_item(
             position, args, caller=caller, verb=verb, given=None if given is None else read.sha256
         ),
     )

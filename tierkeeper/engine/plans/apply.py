@@ -72,7 +72,7 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, calle
         rows, left = _judge(connection, engine, page)
     going = [item for item in page if item.artifact not in left]
     done = {} if work.run is None else _converge(engine, work, going, caller=caller)
-    applied = [_told(item, rows, left, done, dry=work.run is None) for item in page]
+    applied = [_applied_item(item, rows, left, done, dry=work.run is None) for item in page]
     if work.run is not None and applied:
         outcomes = {item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ") for item in applied}
         engine.catalog.run(caller, plans.write_outcomes, plan, outcomes)
@@ -177,7 +177,7 @@ def _converge(engine: Engine, work: Job, going: Sequence[PlannedArtifact], *, ca
     return dict(report.outcomes)
 
 
-def _told(
+def _applied_item(
     item: PlannedArtifact, rows: dict[UUID, ArtifactRow], left: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
 ) -> AppliedItem:
     ref = rows[item.artifact].ref

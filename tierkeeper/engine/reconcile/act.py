@@ -29,7 +29,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete, check, damage, suspects
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.reconcile.look import Bad, Look
+from tierkeeper.engine.reconcile.comparison import Bad, Comparison
 from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import StoreError
@@ -40,11 +40,11 @@ _BATCH = 500
 
 
 def repair(
-    engine: Engine, look: Look, *, caller: Caller, progress: Callable[[int], None] = lambda _done: None
+    engine: Engine, comparison: Comparison, *, caller: Caller, progress: Callable[[int], None] = lambda _done: None
 ) -> Counter[str]:
     """Report a tier's bad copies, and heal those whose bytes are right again; return the counts of each outcome."""
     counts: Counter[str] = Counter()
-    bad = look.bad()
+    bad = comparison.bad()
     while batch := list(islice(bad, _BATCH)):
         with engine.catalog.reading() as connection:
             copies = {copy.id: copy for copy in placements.load(connection, [each.placement for each in batch])}
@@ -63,7 +63,7 @@ def repair(
 def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | None, *, caller: Caller) -> str:
     """Report one bad copy, or heal it if its bytes are right; return the word that it is counted under."""
     if bad.wrong is not None:
-        # the look has read the mark after its last answer: no second read is needed
+        # the comparison has read the mark after its last answer: no second read is needed
         reported = damage.report(engine, copy, bad.wrong, caller=caller, confirmed=True)
         words = {None: "passed over", damage.Reported.DAMAGED: "reported"}
         return words.get(reported) or damage.Reported.SUSPECT.value
@@ -80,36 +80,36 @@ def _about(engine: Engine, bad: Bad, copy: PlacementRow, owner: ArtifactRow | No
 
 def delete_orphans(
     engine: Engine,
-    looks: Sequence[Look],
+    comparisons: Sequence[Comparison],
     *,
     caller: Caller,
     run: UUID | None,
     progress: Callable[[int], None],
 ) -> Counter[str]:
-    """Delete the orphans that these looks saw again after their quarantine; return the counts.
+    """Delete the orphans that these comparisons saw again after their quarantine; return the counts.
 
     Raises DeletesDisabled and CatalogRestored.
     """
     counts: Counter[str] = Counter()
-    for look in looks:
+    for comparison in comparisons:
         after: Orphan | None = None
-        while ripe := _ripe(engine.catalog, look, after):
+        while ripe := _ripe(engine.catalog, comparison, after):
             after = ripe[-1]
-            going = mark(engine.catalog, look.tier, ripe, caller=caller)
-            deleted = delete(engine, look.tier, going)
-            counts["orphans deleted"] += forget(engine.catalog, look.tier, deleted, caller=caller, run=run)
+            going = mark(engine.catalog, comparison.tier, ripe, caller=caller)
+            deleted = delete(engine, comparison.tier, going)
+            counts["orphans deleted"] += forget(engine.catalog, comparison.tier, deleted, caller=caller, run=run)
             counts["orphans not deleted"] += len(going) - len(deleted)
             progress(0)
     return +counts
 
 
-def forget_gone(catalog: Database, look: Look, *, caller: Caller, run: UUID | None) -> int:
-    """Forget orphans that this look did not see again: gone, or with a placement now; return how many."""
+def forget_gone(catalog: Database, comparison: Comparison, *, caller: Caller, run: UUID | None) -> int:
+    """Forget orphans that this comparison did not see again: gone, or with a placement now; return how many."""
     count = 0
     while True:
         with catalog.reading() as connection:
-            gone = quarantine.gone(connection, look.tier, since=look.began, limit=_BATCH)
-        forgotten = forget(catalog, look.tier, gone, caller=caller, run=run)
+            gone = quarantine.gone(connection, comparison.tier, since=comparison.began, limit=_BATCH)
+        forgotten = forget(catalog, comparison.tier, gone, caller=caller, run=run)
         count += forgotten
         if not forgotten:
             return count
@@ -175,7 +175,7 @@ def _without_placement(orphan: Orphan, copy: inventory.Copy | None) -> bool:
     if copy is None:
         return True
     # a version beside the placement's own; of a copy that is still being written the own version is not known yet
-    return orphan.version is not None and copy.settled and copy.version not in {None, orphan.version}
+    return orphan.version is not None and copy.expects_bytes and copy.version not in {None, orphan.version}
 
 
 def _deleted(orphan: Orphan, *, caller: Caller, run: UUID | None) -> events.Line:
@@ -197,13 +197,13 @@ def _deleted(orphan: Orphan, *, caller: Caller, run: UUID | None) -> events.Line
     )
 
 
-def _ripe(catalog: Database, look: Look, after: Orphan | None) -> list[Orphan]:
+def _ripe(catalog: Database, comparison: Comparison, after: Orphan | None) -> list[Orphan]:
     with catalog.reading() as connection:
         return quarantine.ripe(
             connection,
-            [look.tier],
-            seen_since=look.began,
-            first_before=look.ripe,
+            [comparison.tier],
+            seen_since=comparison.began,
+            first_before=comparison.ripe,
             after=after,
             limit=_BATCH,
         )

@@ -1,8 +1,8 @@
 """Compare the catalog and the stores both ways: look at every tier, judge, and only then act.
 
-Looking (:mod:`tierkeeper.engine.reconcile.look`) changes only the quarantine, which remembers orphans. Then the run
-stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an older
-catalog. It awaits approval; once approved, the next reconcile acts. Acting
+Comparing (:mod:`tierkeeper.engine.reconcile.comparison`) changes only the quarantine, which remembers orphans. Then the
+run stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an
+older catalog. It awaits approval; once approved, the next reconcile acts. Acting
 (:mod:`tierkeeper.engine.reconcile.act`) reports bad copies, so that converge copies them again from another tier, and
 deletes orphans that were first seen long enough ago.
 
@@ -29,7 +29,7 @@ from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import act
-from tierkeeper.engine.reconcile.look import Look
+from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
@@ -68,12 +68,12 @@ def reconcile(
         ExitStack() as stack,
     ):
         sweep = _Reconcile(engine, work, caller, found=found, progress=progress)
-        looks = []
+        comparisons = []
         for tier in chosen:
-            look = sweep.look(tier)
-            stack.callback(look.close)
-            looks.append((look, look.take()))
-        return sweep.act(looks)
+            comparison = sweep.comparison(tier)
+            stack.callback(comparison.close)
+            comparisons.append((comparison, comparison.take()))
+        return sweep.act(comparisons)
 
 
 class _Reconcile:
@@ -101,9 +101,9 @@ class _Reconcile:
         else:
             self._distrust = epoch.advance(engine, caller=caller)
 
-    def look(self, tier: str) -> Look:
+    def comparison(self, tier: str) -> Comparison:
         """Return a comparison of one tier, not begun yet."""
-        return Look(
+        return Comparison(
             self.engine,
             tier,
             caller=self.caller,
@@ -113,9 +113,9 @@ class _Reconcile:
             progress=self._move,
         )
 
-    def act(self, looks: Sequence[tuple[Look, TierFindings]]) -> ReconcileResult:
+    def act(self, comparisons: Sequence[tuple[Comparison, TierFindings]]) -> ReconcileResult:
         """Judge the findings, and act on them or return why not."""
-        seen = [findings for _, findings in looks]
+        seen = [findings for _, findings in comparisons]
         counts = _counts(seen)
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
         self._ask_strangers(seen)
@@ -128,7 +128,7 @@ class _Reconcile:
             self._stop(run, seen, counts, errors, reason)
             return self._result(RunState.AWAITING_APPROVAL, seen, counts, errors, reason)
         self._use_up(waiting, {findings.tier for findings in seen if findings.away is None})
-        held_back = self._act([look for look, findings in looks if findings.away is None], counts)
+        held_back = self._act([comparison for comparison, findings in comparisons if findings.away is None], counts)
         errors += counts["orphans not deleted"]
         self._work.add(counts, errors=errors)
         return self._result(RunState.DONE, seen, counts, errors, held_back)
@@ -158,22 +158,22 @@ class _Reconcile:
             if set(run.arguments["findings"]) <= set(answered):
                 self.engine.catalog.run(self.caller, runs.used, run.id)
 
-    def _act(self, looks: Sequence[Look], counts: Counter[str]) -> str | None:
+    def _act(self, comparisons: Sequence[Comparison], counts: Counter[str]) -> str | None:
         """Repair copies and delete orphans; return why not all of it was done, None if it was."""
         with self.engine.catalog.reading() as connection:
             restored = epochs.distrusted(connection)
         if restored is not None:
             return f"nothing is repaired or deleted: {restored}"
-        for look in looks:
-            act.forget_gone(self.engine.catalog, look, caller=self.caller, run=self._run)
-            counts.update(act.repair(self.engine, look, caller=self.caller, progress=self._move))
+        for comparison in comparisons:
+            act.forget_gone(self.engine.catalog, comparison, caller=self.caller, run=self._run)
+            counts.update(act.repair(self.engine, comparison, caller=self.caller, progress=self._move))
         if self._distrust is not None:
             return f"no orphans are deleted: {self._distrust}"
         try:
             counts.update(
                 act.delete_orphans(
                     self.engine,
-                    looks,
+                    comparisons,
                     caller=self.caller,
                     run=self._run,
                     progress=self._move,

@@ -17,7 +17,7 @@ from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies import check, damage, lost, suspects, vouching
+from tierkeeper.engine.copies import check, damage, lost, suspects, unvouched
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import Store
@@ -72,7 +72,7 @@ Copy = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
-    def one(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
+    def confirm(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage have a pin that the catalog does not know
             return check.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
@@ -93,7 +93,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
     tiers = {copy.tier for _, copy in pairs}
     away = engine.refused(tiers, before=True)
     asked = [(row, copy) for row, copy in pairs if copy.tier not in away]
-    answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(one, asked), strict=True))
+    answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(confirm, asked), strict=True))
     away |= engine.refused(tiers - away.keys())
     for row, copy in pairs:
         found = away.get(copy.tier) or answers[copy.id]
@@ -118,7 +118,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
         counts["still damaged" if reported is None else reported.value] += 1
         kind = "ObjectNotFound" if reported is damage.Reported.SUSPECT else "ContentCorrupt"
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
-    vouching.vouch(engine.catalog, good, pins, caller=caller)
+    unvouched.vouch(engine.catalog, good, pins, caller=caller)
     return +counts, size, bad
 
 

@@ -157,11 +157,11 @@ def _described(engine: Engine, one: Object, *, read: bool) -> Described | Adopti
 
     A damaged object is checked twice: a store may err once, and an object left aside is not considered again.
     """
-    first = _seen(engine, one, read=read)
-    return _seen(engine, one, read=read) if first is Adoption.DAMAGED else first
+    first = _describe(engine, one, read=read)
+    return _describe(engine, one, read=read) if first is Adoption.DAMAGED else first
 
 
-def _seen(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
+def _describe(engine: Engine, one: Object, *, read: bool) -> Described | Adoption:
     try:
         store = engine.store(one.tier)
         info = store.describe(ObjectKey(one.location, one.version))

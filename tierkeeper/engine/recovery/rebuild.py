@@ -1,6 +1,6 @@
 """Rebuild a lost catalog from the newest dump, the exported events, and the objects in the stores.
 
-1. look: check that the catalog is empty, the dump complete, and the tiers marked by one catalog. Nothing has changed.
+1. check: see that the catalog is empty, the dump complete, and the tiers marked by one catalog. Nothing has changed.
 2. fetch: copy the dump's files to this machine's disk, each with the hash in its manifest. Nothing has changed.
 3. load (transaction): load the dump, set the catalog's identity to that of the tiers' marks, and raise the epoch above
    every epoch seen; the catalog is marked as being rebuilt, so that nothing is deleted. A crash before the commit
@@ -84,7 +84,7 @@ def rebuild(
     Raises CatalogInUse, DumpMissing, DumpUnusable, and StoreTransient where a tier does not answer. A dry run only
     compares the dump with the stores' listings, and returns how much would be recovered.
     """
-    base = step_1_look(engine, dump=dump, objects_only=objects_only)
+    base = step_1_check(engine, dump=dump, objects_only=objects_only)
     with engine.marks.assuming(base.heritage.marks):
         if dry_run:
             return _result(None, base, stocktake.preview(engine, base.manifest, progress=progress), dry_run=True)
@@ -108,7 +108,7 @@ def _result(run: UUID | None, base: RebuildSource, counts: Mapping[str, int], *,
     return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run)
 
 
-def step_1_look(engine: Engine, *, dump: str | None, objects_only: bool) -> RebuildSource:
+def step_1_check(engine: Engine, *, dump: str | None, objects_only: bool) -> RebuildSource:
     """Return what the catalog is rebuilt from; CatalogInUse unless it is empty or an unfinished rebuild."""
     with engine.catalog.reading() as connection:
         unfinished = _unfinished(connection)

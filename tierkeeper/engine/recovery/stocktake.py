@@ -1,9 +1,9 @@
 """Make a rebuilt or restored catalog agree with what the stores have.
 
-Every tier is compared as reconcile does (:mod:`tierkeeper.engine.reconcile.look`). Objects without a placement are
-adopted first, in all tiers (:mod:`tierkeeper.engine.recovery.adopt`); then copies that are missing or have another size
-are reported, so that converge replaces them. In this order a copy that was moved meanwhile is found at its new place
-before it is missed at its old one. Nothing is deleted. It can be repeated, after a crash or because it took long.
+Every tier is compared as reconcile does (:mod:`tierkeeper.engine.reconcile.comparison`). Objects without a placement
+are adopted first, in all tiers (:mod:`tierkeeper.engine.recovery.adopt`); then copies that are missing or have another
+size are reported, so that converge replaces them. In this order a copy that was moved meanwhile is found at its new
+place before it is missed at its old one. Nothing is deleted. It can be repeated, after a crash or because it took long.
 """
 
 import gzip
@@ -26,8 +26,8 @@ from tierkeeper.catalog import placements
 from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.reconcile.id_set import Seen
-from tierkeeper.engine.reconcile.look import Look
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.recovery.adopt import Adopted, Object
 from tierkeeper.engine.recovery.dump_files import Manifest, Part
@@ -59,15 +59,15 @@ def take_stock(
     """
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
-        looks = []
+        comparisons = []
         strangers = stack.enter_context(tempfile.TemporaryFile("w+", prefix="tierkeeper-"))
         for tier in engine.tiers:
-            look = _look(engine, tier.name, strangers, counts, caller=caller, progress=progress)
-            stack.callback(look.close)
-            away = look.take().away
+            comparison = _comparison(engine, tier.name, strangers, counts, caller=caller, progress=progress)
+            stack.callback(comparison.close)
+            away = comparison.take().away
             if away is not None:
                 raise StoreTransient(tier=tier.name, reason=away)
-            looks.append(look)
+            comparisons.append(comparison)
         objects = _read(strangers)
         while batch := list(islice(objects, _BATCH)):
             done = adopt.adopt(engine, batch, caller=caller, run=run, dry_run=dry_run)
@@ -79,8 +79,8 @@ def take_stock(
                 progress(len(batch))
         if intents:
             engine.catalog.run(caller, _leave_over, intents=intents, caller=caller, run=run)
-        for look in () if dry_run else looks:
-            counts += act.repair(engine, look, caller=caller)
+        for comparison in () if dry_run else comparisons:
+            counts += act.repair(engine, comparison, caller=caller)
     return +counts
 
 
@@ -105,7 +105,7 @@ def preview(
         for tier in engine.tiers:
             listing = engine.store(tier.name).list()
             while chunk := list(islice(listing, _LISTED)):
-                ids = [layout.placement_of(each.location) for each in chunk if not own_objects.ours(each.location)]
+                ids = [layout.placement_of(each.location) for each in chunk if not own_objects.is_own(each.location)]
                 listed.add(each for each in ids if each is not None)
                 counts["foreign"] += ids.count(None)
                 if progress is not None:
@@ -132,7 +132,7 @@ def _dumped(engine: Engine, part: Part) -> Iterator[UUID]:
                     yield UUID(fields[place].decode())
 
 
-def _look(
+def _comparison(
     engine: Engine,
     tier: str,
     strangers: TextIO,
@@ -140,7 +140,7 @@ def _look(
     *,
     caller: Caller,
     progress: Callable[[int], None] | None,
-) -> Look:
+) -> Comparison:
     def note(finding: Finding) -> None:
         if finding.kind in {FindingKind.ORPHAN, FindingKind.STRANGER}:
             strangers.write(json.dumps([finding.tier, finding.location, finding.version, finding.size]) + "\n")
@@ -149,7 +149,9 @@ def _look(
 
     settings = engine.settings.reconcile
     limits = ReconcileLimits(settings.quarantine, settings.stop_share, settings.stop_floor)
-    return Look(engine, tier, caller=caller, limits=limits, record=False, found=note, progress=progress or _silent)
+    return Comparison(
+        engine, tier, caller=caller, limits=limits, record=False, found=note, progress=progress or _silent
+    )
 
 
 def _read(strangers: TextIO) -> Iterator[Object]:

@@ -1,8 +1,8 @@
 """tierkeeper's own objects in the coldest tier, beside the copies of artifacts.
 
 They are below :data:`PREFIX`: the catalog's epoch and its dumps. No artifact can be there, and code that compares a
-store's listing with the placements skips them (:func:`ours`). A database tier holds records only, so the coldest of the
-other tiers is used (:func:`home`).
+store's listing with the placements skips them (:func:`is_own`). A database tier holds records only, so the coldest of
+the other tiers is used (:func:`home`).
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ from tierkeeper_client.digest import digest_of
 PREFIX = f"{layout.RESERVED}/"
 
 
-def ours(location: str) -> bool:
+def is_own(location: str) -> bool:
     """Return True if the location is of an own object, which has no placement."""
     return location.startswith(PREFIX)
 

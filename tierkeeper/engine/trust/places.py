@@ -103,7 +103,7 @@ def take_over(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: b
     whose: str | None = None
     write: Callable[[TierMark], TierMark] = store.write_mark
     try:
-        if (before := _there(store)) is not None:
+        if (before := _mark_in(store)) is not None:
             write = partial(store.replace_mark, over=before)
             if before.catalog != _identity(engine.catalog).catalog:
                 whose = f"{store.site} belongs to another catalog ({before.catalog}), {_TAKEN}"
@@ -113,7 +113,7 @@ def take_over(engine: Engine, tier: str, *, caller: Caller, reason: str, lost: b
     if before is not None:
         _require_free(engine, store, before)
     if not lost:
-        _require_seen(engine, tier, whose=whose)
+        _require_copy(engine, tier, whose=whose)
     mark, known = _fresh(engine.catalog, tier)
     store.prepare()
     if write(mark) != mark:
@@ -186,12 +186,12 @@ def found_marks(engine: Engine, *, only: str | None = None) -> dict[str, TierMar
     """
     in_tiers = {}
     for tier in engine.tiers:
-        if only in {None, tier.name} and (mark := _there(engine.store(tier.name))) is not None:
+        if only in {None, tier.name} and (mark := _mark_in(engine.store(tier.name))) is not None:
             in_tiers[tier.name] = mark
     return in_tiers
 
 
-def _there(store: Store) -> TierMark | None:
+def _mark_in(store: Store) -> TierMark | None:
     """Return the mark in a place, None where it has none or is missing; raises StoreError where that is not known."""
     try:
         return mark_check.read(store)
@@ -222,7 +222,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
     """Create and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
     known = _identity(engine.catalog)
-    found = _there(store)
+    found = _mark_in(store)
     if found is not None:
         return _keep(engine, store, known, found, caller=caller)
     with engine.catalog.reading() as connection:
@@ -232,7 +232,7 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
         reason = f"it has no mark in {store.site}, and was marked in another place: {way_out}"
         raise TierNotOurs(tier=tier, reason=reason)
     if copies:
-        _require_seen(engine, tier)
+        _require_copy(engine, tier)
     elif not make:
         with _bare(engine, tier) as bare:
             bare.check()  # the place must have been prepared: else it may be a mount point with nothing mounted
@@ -287,7 +287,7 @@ def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
         raise TierNotOurs(tier=store.config.tier, reason=reason)
 
 
-def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> None:
+def _require_copy(engine: Engine, tier: str, *, whose: str | None = None) -> None:
     """Raise TierNotOurs unless one of the copies that a tier should have is at its location, with its size.
 
     A tier that was never marked and has no copies passes; not where ``whose``, the text about a mark in the place that
@@ -300,7 +300,7 @@ def _require_seen(engine: Engine, tier: str, *, whose: str | None = None) -> Non
         return
     site = engine.store(tier).site
     with _bare(engine, tier) as bare:
-        if any(_seen(bare, copy) for copy in some):
+        if any(_is_there(bare, copy) for copy in some):
             return
     if some:
         what = f"none of {len(some)} copies that it should have is in {site}, such as {some[0].location}"
@@ -325,7 +325,7 @@ def _bare(engine: Engine, tier: str) -> Iterator[Store]:
         store.close()
 
 
-def _seen(store: Store, copy: Known) -> bool:
+def _is_there(store: Store, copy: Known) -> bool:
     try:
         return store.head(ObjectKey(copy.location, copy.version)).size == copy.size
     except (ObjectNotFound, TierNotOurs):

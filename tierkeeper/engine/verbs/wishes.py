@@ -101,7 +101,7 @@ def promote(asked: Asked, to_tier: str) -> Wish:
         "override_until": until,
     }
     detail = f"to {to_tier} {_until(until)}, instead of {listed(row.wanted)}"
-    after = OverriddenStanding(state=row.state, wanted=target, reason=_given(asked), until=until)
+    after = OverriddenStanding(state=row.state, wanted=target, reason=_reason(asked), until=until)
     return Wish(changes, target, Promoted(before=asked.standing, after=after), detail, step=f"move to {to_tier}")
 
 
@@ -118,7 +118,7 @@ def archive(asked: Asked) -> Wish:
         "override_tiers": None,
         "override_until": None,
     }
-    after = AskedStanding(state=row.state, wanted=target, reason=_given(asked))
+    after = AskedStanding(state=row.state, wanted=target, reason=_reason(asked))
     event = Archived(before=asked.standing, after=after)
     return Wish(changes, target, event, f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
 
@@ -133,7 +133,7 @@ def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
     wanted = asked.wanted_with(
         override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until
     )
-    after = OverriddenStanding(state=row.state, wanted=wanted, reason=_given(asked), until=until)
+    after = OverriddenStanding(state=row.state, wanted=wanted, reason=_reason(asked), until=until)
     event = Restored(before=asked.standing, after=after)
     return Wish(changes, wanted, event, f"also in {tier} {_until(until)}", f"copy to {tier}")
 
@@ -157,7 +157,7 @@ def purge(asked: Asked) -> Wish:
     purge_at = asked.moment.undo_end(row)
     changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
     detail = f"can be undeleted until {when(purge_at)}"
-    after = DeletedStanding(state=ArtifactState.DELETED, wanted=row.wanted, reason=_given(asked), purge_at=purge_at)
+    after = DeletedStanding(state=ArtifactState.DELETED, wanted=row.wanted, reason=_reason(asked), purge_at=purge_at)
     return Wish(changes, row.wanted, Deleted(before=asked.standing, after=after), detail, "destroy", due_at=purge_at)
 
 
@@ -183,7 +183,7 @@ def undelete(asked: Asked) -> Wish:
     }
     wanted = asked.wanted_with(state=ArtifactState.LIVE, purge_at=None, not_before=not_before)
     detail = f"live again; no policy deletes it before {when(not_before)}"
-    after = UndeletedStanding(state=ArtifactState.LIVE, wanted=wanted, reason=_given(asked), not_before=not_before)
+    after = UndeletedStanding(state=ArtifactState.LIVE, wanted=wanted, reason=_reason(asked), not_before=not_before)
     return Wish(changes, wanted, Undeleted(before=asked.standing, after=after), detail)
 
 
@@ -204,5 +204,5 @@ def _until(moment: datetime | None) -> str:
     return "for good" if moment is None else f"until {when(moment)}"
 
 
-def _given(asked: Asked) -> str | None:
+def _reason(asked: Asked) -> str | None:
     return asked.reason or None

@@ -69,11 +69,11 @@ def replace(tree: Tree, mark: TierMark, *, over: TierMark | None) -> TierMark:
     """Replace exactly the mark ``over``, or for None an unreadable one; return the mark read back."""
 
     def is_over(root: int) -> bool:
-        def found() -> TierMark | None:
+        def current() -> TierMark | None:
             there = read(tree, root)
             return None if there is None else there[1]
 
-        if not tier_mark.is_over(over, found):
+        if not tier_mark.is_over(over, current):
             raise StorePermanent(tier=tree.tier, reason="its mark is another one by now: look at it again")
         return True
 

@@ -92,7 +92,7 @@ class PostgresStore(Store):
             kwargs={"autocommit": True},
             connection_class=_Session,
             configure=self._configure,
-            check=self._look,  # without it each connection that a restart ended fails one call
+            check=self._read_mark,  # without it each connection that a restart ended fails one call
             name=f"tierkeeper-{config.tier}",
             open=False,  # opened on first use: the store may be created before a fork
         )
@@ -222,13 +222,13 @@ class PostgresStore(Store):
 
     def head(self, key: ObjectKey) -> Stored:
         """Return the row's size and SHA-256, which PostgreSQL checked against the bytes when they were written."""
-        row = self._one(key, sql.SQL("size, sha256, stored"), [])
+        row = self._select_row(key, sql.SQL("size, sha256, stored"), [])
         return Stored(key.location, row[0], sha256=row[1], modified=utc(row[2]))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return the description from the row's columns."""
         columns = "tenant, workflow, name, version, placement, sha256, size, created, content_type, metadata"
-        row = dict(zip(columns.split(", "), self._one(key, sql.SQL(columns), []), strict=True))
+        row = dict(zip(columns.split(", "), self._select_row(key, sql.SQL(columns), []), strict=True))
         return ObjectInfo(**{**row, "created": utc(row["created"])})
 
     @contextlib.contextmanager
@@ -338,9 +338,9 @@ class PostgresStore(Store):
     def _pieces(self, key: ObjectKey, offset: int, end: int) -> Iterator[bytes]:
         wanted = sql.SQL("substring(content FROM %s FOR %s)")
         for start in range(offset, end, CHUNK):
-            yield self._one(key, wanted, [start + 1, min(CHUNK, end - start)])[0]
+            yield self._select_row(key, wanted, [start + 1, min(CHUNK, end - start)])[0]
 
-    def _one(self, key: ObjectKey, wanted: sql.SQL, values: Sequence[object]) -> tuple[Any, ...]:
+    def _select_row(self, key: ObjectKey, wanted: sql.SQL, values: Sequence[object]) -> tuple[Any, ...]:
         day, placement = self._address(key.location)
         statement = sql.SQL("SELECT {} FROM {} WHERE day = %s AND placement = %s").format(wanted, self._table)
         with self._connection(key.location) as connection:
@@ -363,7 +363,7 @@ class PostgresStore(Store):
     def _configure(self, connection: PatientConnection) -> None:
         connection.patience = self._patience
 
-    def _look(self, connection: _Session) -> None:
+    def _read_mark(self, connection: _Session) -> None:
         """Read the mark: one round trip, which also checks the connection."""
         connection.found = records_table.mark(connection, self._mark)
 

@@ -49,7 +49,7 @@ class Copier:
             answer, sure = self._in_parts(origin, location, info) if large else self._whole(origin, location, info)
         if isinstance(answer, Stored):
             return answer
-        reported = None if large else self._told(answer, origin, location, info)
+        reported = None if large else self._reported(answer, origin, location, info)
         if reported is not None:
             heads.checked(self._place, reported, info)
             if heads.is_named(self._place, reported.version):
@@ -74,7 +74,7 @@ class Copier:
                 return {**answer["CopyObjectResult"], **{name: answer.get(name) for name in _NAMES}}
 
         def look() -> Stored | None:
-            return heads.there(place, location, info.size)
+            return heads.after_lost_answer(place, location, info.size)
 
         return once.once(place, origin.key.location, info.size, call, look), True
 
@@ -87,7 +87,7 @@ class Copier:
         finished = self._multipart.copy(origin, info.size, location, self._place.about(info))
         return finished.answer, finished.sure
 
-    def _told(self, answer: Mapping[str, Any], origin: Origin, location: str, info: ObjectInfo) -> Stored | None:
+    def _reported(self, answer: Mapping[str, Any], origin: Origin, location: str, info: ObjectInfo) -> Stored | None:
         """Return the copy that the answer reports, with what vouches for it; None where the answer has too little."""
         pin, sha256 = answers.pin(answer), answers.whole_sha256(answer)
         if pin is None or not (sha256 is not None or origin.is_said_by(answer)):

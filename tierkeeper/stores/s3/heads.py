@@ -99,7 +99,7 @@ def stored(place: Place, location: str, found: Mapping[str, Any]) -> Stored:
         return answers.stored(location, found)
 
 
-def there(place: Place, location: str, size: int) -> Stored | None:
+def after_lost_answer(place: Place, location: str, size: int) -> Stored | None:
     """HEAD an object whose write lost its answer; None if it is missing. Not vouched for, and without a pin (R16)."""
     try:
         with place.translating(location):

@@ -134,7 +134,7 @@ class Multipart:
             lambda client: client.complete_multipart_upload(
                 **upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             ),
-            lambda: heads.there(self._place, location, size),
+            lambda: heads.after_lost_answer(self._place, location, size),
         )
 
     def _submit(

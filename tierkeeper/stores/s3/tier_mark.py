@@ -21,7 +21,7 @@ from tierkeeper.stores.s3.place import Place
 from tierkeeper.stores.tier_mark import TierMark
 
 
-class _Found(NamedTuple):
+class _MarkObject(NamedTuple):
     """The content of the mark's object, and the ETag under which it was read."""
 
     content: bytes
@@ -34,7 +34,7 @@ def read(place: Place) -> TierMark | None:
     Raises MarkUnreadable where the object is no mark, TierNotOurs where the bucket is missing, and MarkNotRead where
     the object cannot be read.
     """
-    found = _look(place)
+    found = _get(place)
     return None if found is None else _parsed(place, found)
 
 
@@ -50,21 +50,21 @@ def check(place: Place) -> None:
 def write(place: Place, mark: TierMark) -> TierMark:
     """Write the mark where there is none; return the mark read back."""
     _put(place, mark, IfNoneMatch="*")
-    return _there(place)
+    return _require_mark(place)
 
 
 def replace(place: Place, mark: TierMark, *, over: TierMark | None) -> TierMark:
     """Replace exactly the mark ``over``, or for None an unreadable one; return the mark read back."""
-    found = _look(place)
+    found = _get(place)
     if found is None or not tier_mark.is_over(over, lambda: _parsed(place, found)):
         raise StorePermanent(tier=place.tier, reason="its mark is another one by now: look at it again")
     if found.etag is None:
         raise StoreUnusable(tier=place.tier, reason=f"{_url(place)} has no ETag, by which alone it is replaced")
     _put(place, mark, IfMatch=found.etag)
-    return _there(place)
+    return _require_mark(place)
 
 
-def _look(place: Place) -> _Found | None:
+def _get(place: Place) -> _MarkObject | None:
     try:
         with place.translating(MARK):
             answer = place.hot.get_object(**place.address(MARK, None))
@@ -72,7 +72,7 @@ def _look(place: Place) -> _Found | None:
             with place.understanding(MARK), answer["Body"] as body:
                 while len(content) <= tier_mark.LARGEST and (piece := body.read(tier_mark.LARGEST + 1 - len(content))):
                     content += piece
-            return _Found(content, answers.etag(answer))
+            return _MarkObject(content, answers.etag(answer))
     except ObjectNotFound:
         place.require_bucket()  # not every server says whether the object or the bucket is missing
         return None
@@ -80,7 +80,7 @@ def _look(place: Place) -> _Found | None:
         raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error
 
 
-def _parsed(place: Place, found: _Found) -> TierMark:
+def _parsed(place: Place, found: _MarkObject) -> TierMark:
     return tier_mark.parse(found.content, tier=place.tier, place=_url(place))
 
 
@@ -99,7 +99,7 @@ def _put(place: Place, mark: TierMark, **condition: Any) -> None:  # noqa: ANN40
                 raise  # else another process was faster, or an answer was lost: the mark read back shows which
 
 
-def _there(place: Place) -> TierMark:
+def _require_mark(place: Place) -> TierMark:
     found = read(place)
     if found is None:
         raise StorePermanent(tier=place.tier, reason="its mark was removed while it was written")

@@ -157,7 +157,7 @@ def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     """Under the lock the copies that stay must be those that were looked at, by the keys they have now."""
     engine = moved.keeper.engine
     picked = collect.step_1_pick(engine.catalog, [])
-    looked = survivors.look(engine, picked, away={}, caller=TESTER, dry_run=False)
+    looked = survivors.check_all(engine, picked, away={}, caller=TESTER, dry_run=False)
     ((copy, key),) = looked.seen.items()
     others: list[judgement.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
     for seen in others:

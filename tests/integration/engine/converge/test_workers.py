@@ -171,7 +171,7 @@ def test_collects_at_once_delete_once(aged: House) -> None:
     aged.turn()
     engine = aged.keeper.engine
     candidates = collect.step_1_pick(engine.catalog, [])
-    seen = survivors.look(engine, candidates, away={}, caller=TESTER, dry_run=False).seen
+    seen = survivors.check_all(engine, candidates, away={}, caller=TESTER, dry_run=False).seen
     marked, _ = collect.step_2_mark(engine, new_id(), candidates, caller=TESTER, dry_run=False, seen=seen)
     assert len(marked) == 1
     assert aged.collect().counts == {}

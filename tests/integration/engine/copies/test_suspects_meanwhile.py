@@ -27,9 +27,8 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import catalog_now
-from tierkeeper.engine.read import reading
-from tierkeeper.engine.reconcile import act
-from tierkeeper.engine.reconcile import look as reconcile_look
+from tierkeeper.engine.read import reader
+from tierkeeper.engine.reconcile import act, comparison
 from tierkeeper.engine.recovery import accept
 from tierkeeper.engine.trust import places
 from tierkeeper.stores.base import ObjectKey, Store
@@ -94,7 +93,7 @@ def test_a_reader_takes_another_copy_first(apart: House) -> None:
     reconcile(apart)
     store.empty = False
     engine = apart.keeper.engine
-    with reading.opened(engine, reading.find(engine.catalog, apart.ref())) as opened:
+    with reader.opened(engine, reader.find(engine.catalog, apart.ref())) as opened:
         assert opened.tier == "cold"
         assert b"".join(opened.chunks) == CONTENT
     assert missed(apart) == 1
@@ -123,7 +122,7 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     told: list[Finding] = []
     engine = apart.keeper.engine
     limits = ReconcileLimits(engine.settings.reconcile.quarantine, 1.0, 0)
-    look = reconcile_look.Look(
+    look = comparison.Comparison(
         engine, "warm", caller=TESTER, limits=limits, record=True, found=told.append, progress=print
     )
     apart.sql(

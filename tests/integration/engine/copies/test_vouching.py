@@ -12,7 +12,7 @@ from support.reconciling import CONTENT
 from tierkeeper.base import callers
 from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.base.states import Outcome, Vouched
-from tierkeeper.engine.copies import damage, vouching
+from tierkeeper.engine.copies import damage, unvouched
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 
@@ -232,10 +232,10 @@ def test_what_changed_while_it_was_read_is_not_vouched_for(house: House, change:
     doubt(house, "hot")
     copy = row_of(house, "hot")
     house.sql(f"UPDATE placements SET {change}")  # noqa: S608  constants of this test
-    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == set()
+    assert unvouched.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == set()
     assert row_of(house, "hot").vouched is None
     house.sql("UPDATE placements SET damaged_at = NULL, state = 'present', lease_until = NULL")
-    assert vouching.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == {copy.id}
+    assert unvouched.vouch(house.keeper.engine.catalog, [copy], {}, caller=TESTER) == {copy.id}
 
 
 def test_other_bytes_than_the_pin_names_are_damage(house: House) -> None:

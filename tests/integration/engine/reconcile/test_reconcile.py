@@ -34,7 +34,7 @@ def test_what_agrees_is_no_finding(twice: House) -> None:
         "cold": (1, 1),
     }
     cold = twice.keeper.engine.store("cold")
-    assert [o for o in cold.list() if own_objects.ours(o.location)]  # the epoch's twin, at least
+    assert [o for o in cold.list() if own_objects.is_own(o.location)]  # the epoch's twin, at least
     run = twice.keeper.runs.get(cast("Any", result.run))
     assert (run.kind, run.state, run.counts["listed"]) == (RunKind.RECONCILE, RunState.DONE, 3)
 

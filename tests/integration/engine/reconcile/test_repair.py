@@ -22,7 +22,7 @@ from support.reconciling import (
 
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
-from tierkeeper.engine.reconcile import look
+from tierkeeper.engine.reconcile import comparison
 from tierkeeper.engine.reconcile.id_set import Seen
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem.store import FilesystemStore
@@ -90,7 +90,7 @@ def test_a_record_that_is_gone_from_the_database(house: House) -> None:
 
 def test_among_a_thousand_copies_the_missing_ones_are_found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are looked through page by page: the first, the last and one in the middle."""
-    monkeypatch.setattr(look, "_PAGE", 100)
+    monkeypatch.setattr(comparison, "_PAGE", 100)
     for page in range(2):
         args = [house.args(f"n{page}/{n}", b"%d %d" % (page, n), age=timedelta(days=40)) for n in range(600)]
         house.keeper.artifacts.store_many(StoreManyArgs(items=args).items, caller=TESTER)

@@ -63,7 +63,7 @@ class Bad:
     wrong: Wrong | None
 
 
-class Look:
+class Comparison:
     """One comparison of one tier; its bad copies are kept on disk until :meth:`close`."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Look:
     def _list(self, seen: Seen) -> None:
         listing = self._store.list()
         while chunk := list(islice(listing, _CHUNK)):
-            objects = [each for each in chunk if not own_objects.ours(each.location)]
+            objects = [each for each in chunk if not own_objects.is_own(each.location)]
             self._listed += len(objects)
             objects = [each for each in objects if self._is_text(each)]
             with self._engine.catalog.reading() as connection:
@@ -145,7 +145,7 @@ class Look:
                 copy = copies.get(each.location)
                 if copy is None or _other_version(copy, each):
                     strangers.append(each)
-                elif copy.settled:
+                elif copy.expects_bytes:
                     seen.add([copy.id])
                     if copy.damaged or copy.missed_at or _difference(copy, each):
                         doubtful[copy.id] = copy
@@ -281,7 +281,7 @@ class Look:
         bad: list[tuple[Copy, FindingKind, str]] = []
         for copy, answer in zip(copies, answers, strict=True):
             row = rows.get(copy.id)
-            if row is None or not row.settled:
+            if row is None or not row.expects_bytes:
                 continue
             if isinstance(answer, ObjectNotFound):
                 bad.append((row, FindingKind.MISSING, "nothing is at its location"))
@@ -302,7 +302,7 @@ class Look:
         for copy, kind, reason in bad:
             if not copy.damaged and not reason:
                 self._keep(copy, None)
-                self._tell(self._of(copy, kind, FindingAction.FOUND, "it was not found before; it is there"))
+                self._tell(self._copy_finding(copy, kind, FindingAction.FOUND, "it was not found before; it is there"))
                 continue
             wrong = Wrong(reason, kind is FindingKind.MISSING, at)
             finding = self._judged(copy, kind, wrong, others[copy.id], now=now)
@@ -323,7 +323,7 @@ class Look:
         """Return the finding about a bad copy. Content is not called lost while any copy has the right bytes."""
         owner, reason, again = others.owner, wrong.reason, None
         if not copy.damaged:  # by the rule that applies when it is reported
-            again = damage.looked_for_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
+            again = damage.second_look_after(self._engine, self.tier, wrong, missed=copy.missed_at, now=now)
         ref = None if owner is None else owner.ref
         mine = (
             siblings.reads_right(self._engine, others.mine, owner.content)
@@ -347,7 +347,7 @@ class Look:
             told += (
                 "; no other copy can be read" if lost else f"; {copy.state.value}, wanted by nobody" if not ref else ""
             )
-        return replace(self._of(copy, kind, action, told), ref=ref, lost=lost)
+        return replace(self._copy_finding(copy, kind, action, told), ref=ref, lost=lost)
 
     # -- helpers
 
@@ -370,7 +370,7 @@ class Look:
     def _finding(self, each: Stored | Sighting, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
         return Finding(self.tier, each.location, each.version, kind, action, reason, size=each.size)
 
-    def _of(self, copy: Copy, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
+    def _copy_finding(self, copy: Copy, kind: FindingKind, action: FindingAction, reason: str) -> Finding:
         return Finding(self.tier, copy.location, copy.version, kind, action, reason, size=copy.size)
 
     def _add(self, finding: Finding) -> None:
@@ -390,7 +390,7 @@ def _key(each: Stored) -> ObjectKey:
 
 def _other_version(copy: Copy, each: Stored) -> bool:
     """Return True if this is another version than the placement's: of a write repeated after its answer was lost."""
-    return copy.settled and copy.version is not None and copy.version != each.version
+    return copy.expects_bytes and copy.version is not None and copy.version != each.version
 
 
 def _sighting(each: Stored) -> Sighting:

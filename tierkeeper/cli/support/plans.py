@@ -12,7 +12,7 @@ import click
 
 from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.base.states import Outcome
-from tierkeeper.cli.support import output, params, sending, short_ids
+from tierkeeper.cli.support import messages, output, params, short_ids
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.engine.plans.stored import Summary
@@ -133,7 +133,7 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
         named = {f"{action}: {outcome.value}": count for (action, outcome), count in counts.items()}
         session.output.document({"counts": named, "dry_run": dry_run, "items": items})
     else:
-        _print_left(session, undone)
+        _print_skipped(session, undone)
         table = output.table("what", "artifacts", right=["artifacts"])
         for (action, outcome), count in sorted(counts.items()):
             would = dry_run and outcome is Outcome.DONE
@@ -142,7 +142,7 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
         if dry_run:
             session.output.say("a dry run: nothing was changed")
     if failed:
-        click.get_current_context().exit(sending.SOME_FAILED)
+        click.get_current_context().exit(messages.SOME_FAILED)
 
 
 def print_items(session: Session, items: Sequence[PlanItemView]) -> None:
@@ -196,7 +196,7 @@ def _print_summary(session: Session, summary: Mapping[str, Any]) -> None:
         )
 
 
-def _print_left(session: Session, left: Iterable[AppliedItem]) -> None:
+def _print_skipped(session: Session, left: Iterable[AppliedItem]) -> None:
     table = output.table("artifact", "was to", "outcome", "why", fold=["artifact", "why"])
     for item in left:
         table.add_row(str(item.ref), output.word(item.action), output.word(item.outcome.value), item.detail)

@@ -77,7 +77,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
                 reasons.append(_why(copy, fault(copy.tier, error)))
                 continue
             try:
-                pieces = _told(engine, row, copy, chunks)
+                pieces = _confirming_errors(engine, row, copy, chunks)
                 yield VerifiedRead(row, copy.tier, _verified(engine, row, copy, pieces) if whole else pieces)
             finally:
                 stream.__exit__(None, None, None)
@@ -145,7 +145,9 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.
     return found if isinstance(found, check.Wrong) else None
 
 
-def _told(engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _confirming_errors(
+    engine: Engine, row: ArtifactRow, copy: PlacementRow, chunks: Iterator[bytes]
+) -> Iterator[bytes]:
     """Yield the chunks; missing or wrong bytes that the store reports midway are confirmed as those on opening are."""
     try:
         yield from chunks
