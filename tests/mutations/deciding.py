@@ -102,7 +102,7 @@ _R10 = (
     Mutant(
         "R10",
         "an undelete does not pin",
-        (Edit(WISHES, '        "not_before": not_before,\n', '        "not_before": None,\n'),),
+        (Edit(WISHES, "purge_at=None, not_before=not_before)", "purge_at=None, not_before=None)"),),
         (f"{STORY}test_the_policy_deletes_as_a_user_does",),
     ),
     Mutant(

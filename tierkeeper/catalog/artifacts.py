@@ -1,6 +1,6 @@
 """Artifacts and their names: reading whole batches, writing what a commit decided."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -90,6 +90,12 @@ _SET_LATEST = sa.text("""
     FROM unnest(:ids, :versions) AS w(id, version)
     WHERE names.id = w.id
 """).bindparams(*typed(ids="uuid[]", versions="bigint[]"))
+_SET_REVISIONS = sa.text("""
+    UPDATE artifacts
+    SET revision = w.revision
+    FROM unnest(:ids, :revisions) AS w(id, revision)
+    WHERE artifacts.id = w.id
+""").bindparams(*typed(ids="uuid[]", revisions="bigint[]"))
 # only so many of the newest are looked at: those before them became surplus, and due, at an earlier store
 _SURPLUS = sa.text("""
     SELECT id
@@ -251,14 +257,52 @@ def insert(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
     recordset.insert(connection, Artifact, new)
 
 
-def write(connection: sa.Connection, artifact: UUID, **values: Any) -> None:  # noqa: ANN401  any column of the table
-    """Write these columns of one locked artifact."""
-    connection.execute(sa.update(Artifact).where(Artifact.id == artifact).values(**values))
+def write_decided(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
+    """Write of these locked artifacts what the commit of a batch decides, and the revision."""
+    decided = [
+        {
+            "id": row.id,
+            "state": row.state.value,
+            "wanted": sorted(row.wanted),
+            "policy_id": row.policy_id,
+            "deleted_at": row.deleted_at,
+            "deleted_by": row.deleted_by,
+            "purge_at": row.purge_at,
+            "purged_at": row.purged_at,
+            "retain_until": row.retain_until,
+            "retain_mode": row.retain_mode,
+            "revision": row.revision,
+        }
+        for row in rows
+    ]
+    recordset.update(connection, Artifact, decided)
 
 
-def write_many(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the same columns of many locked artifacts at once; each row has ``id`` and the columns."""
-    recordset.update(connection, Artifact, rows)
+def write_asked(connection: sa.Connection, rows: Sequence[ArtifactRow]) -> None:
+    """Write of these locked artifacts what verbs and operators change, and the revision."""
+    asked = [
+        {
+            "id": row.id,
+            "state": row.state.value,
+            "deleted_at": row.deleted_at,
+            "deleted_by": row.deleted_by,
+            "purge_at": row.purge_at,
+            "archived_tiers": None if row.archived_tiers is None else sorted(row.archived_tiers),
+            "override_kind": row.override_kind,
+            "override_tiers": None if row.override_tiers is None else sorted(row.override_tiers),
+            "override_until": row.override_until,
+            "not_before": row.not_before,
+            "revision": row.revision,
+        }
+        for row in rows
+    ]
+    recordset.update(connection, Artifact, asked)
+
+
+def write_revisions(connection: sa.Connection, revisions: Mapping[UUID, int]) -> None:
+    """Write the revisions of these locked artifacts."""
+    if revisions:
+        connection.execute(_SET_REVISIONS, {"ids": list(revisions), "revisions": list(revisions.values())})
 
 
 def surplus_versions(connection: sa.Connection, name: UUID, *, keep: int) -> list[UUID]:

@@ -1,9 +1,9 @@
 """The records of sweeps and bulk jobs; counters are written in transactions of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -84,13 +84,54 @@ _PRUNE = sa.text("""
 """)
 
 
+class Arguments(Protocol):
+    """The data of a run, stored with it as JSON: what it works on, and why it awaits an approval."""
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputeArguments:
+    """The edited policies, such as ``drafts v2``; artifacts up to ``after``, by id, are recomputed."""
+
+    policies: Sequence[str]
+    after: UUID
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON; :func:`move_cursor` writes ``after`` too."""
+        return {"policies": list(self.policies), "after": str(self.after)}
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyArguments:
+    """The plan that a run applies."""
+
+    plan: UUID
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON."""
+        return {"plan": str(self.plan)}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptArguments:
+    """Why the catalog was not trusted before an operator accepted it."""
+
+    doubt: str
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON."""
+        return {"accepted": self.doubt}
+
+
 def begin(
     connection: sa.Connection,
     kind: RunKind,
     *,
     actor: str,
     tenant: str | None = None,
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Arguments | None = None,
 ) -> UUID:
     """Record that a run begins."""
     return _insert(connection, kind, actor=actor, tenant=tenant, arguments=arguments)
@@ -102,11 +143,12 @@ def _insert(
     *,
     actor: str,
     tenant: str | None,
-    arguments: Mapping[str, Any] | None,
+    arguments: Arguments | None,
     **values: Any,  # noqa: ANN401  other columns of the table
 ) -> UUID:
     identity = new_id()
-    row = {"kind": kind.value, "actor": actor, "tenant": tenant, "arguments": dict(arguments or {})}
+    stored = {} if arguments is None else dict(arguments.as_json())
+    row = {"kind": kind.value, "actor": actor, "tenant": tenant, "arguments": stored}
     connection.execute(sa.insert(Run).values(id=identity, **row, **values))
     return identity
 
@@ -134,7 +176,7 @@ def await_approval(
     *,
     actor: str,
     tenant: str | None,
-    arguments: Mapping[str, Any],
+    arguments: Arguments,
     counts: Mapping[str, int],
 ) -> UUID:
     """Record a run that continues only after an approval; ``arguments`` has the ``reason``."""
@@ -162,9 +204,9 @@ def decide(connection: sa.Connection, run: UUID, state: RunState, *, approval: M
     connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": dict(approval)})
 
 
-def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> bool:
+def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Arguments) -> bool:
     """Write what a waiting run knows now; False if it does not wait any more."""
-    told = {"counts": dict(counts), "arguments": dict(arguments)}
+    told = {"counts": dict(counts), "arguments": dict(arguments.as_json())}
     return connection.execute(_TELL, {"id": run, **told}).first() is not None
 
 
@@ -215,11 +257,14 @@ def state_of(connection: sa.Connection, run: UUID) -> tuple[RunState, RunKind, s
     return None if row is None else (RunState(row.state), RunKind(row.kind), row.tenant, row.actor)
 
 
-def oldest_running(connection: sa.Connection, kind: RunKind) -> tuple[UUID, dict[str, Any]] | None:
-    """Return (run, arguments) of the oldest run of a kind that is not finished."""
-    statement = sa.select(Run.id, Run.arguments).where(Run.kind == kind.value, Run.state == RunState.RUNNING.value)
+def oldest_recompute(connection: sa.Connection) -> tuple[UUID, RecomputeArguments] | None:
+    """Return (run, arguments) of the oldest recompute that is not finished."""
+    running = Run.kind == RunKind.RECOMPUTE.value, Run.state == RunState.RUNNING.value
+    statement = sa.select(Run.id, Run.arguments).where(*running)
     row = connection.execute(statement.order_by(Run.id).limit(1)).first()
-    return None if row is None else (row.id, row.arguments)
+    if row is None:
+        return None
+    return row.id, RecomputeArguments(tuple(row.arguments["policies"]), UUID(row.arguments["after"]))
 
 
 def move_cursor(connection: sa.Connection, run: UUID, *, after: UUID) -> None:

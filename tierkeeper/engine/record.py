@@ -25,7 +25,7 @@ def record(
 
     ``payload``: the payload of all events, or a function from a row to its own.
     """
-    artifacts.write_many(connection, [{"id": row.id, "revision": row.revision + 1} for row in rows])
+    artifacts.write_revisions(connection, {row.id: row.revision + 1 for row in rows})
     lines = [
         events.of_artifact(
             row,

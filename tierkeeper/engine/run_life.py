@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -136,7 +135,7 @@ def running(
     kind: RunKind,
     *,
     caller: Caller,
-    arguments: Mapping[str, Any] | None = None,
+    arguments: runs.Arguments | None = None,
     dry_run: bool = False,
     lazily: bool = False,
 ) -> Iterator[Job]:

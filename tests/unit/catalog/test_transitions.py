@@ -31,7 +31,7 @@ INSERTED: dict[tuple[str, str], set[StrEnum]] = {
     ("artifacts", "insert"): {ArtifactState.LIVE},
 }
 #: what writes columns of locked artifacts; which states, is decided by change.of and the wishes, and tested there
-OF_ARTIFACTS = {("artifacts", "write"), ("artifacts", "write_many")}
+OF_ARTIFACTS = {("artifacts", "write_decided"), ("artifacts", "write_asked")}
 
 CHANGING = re.compile(r"\b(?:UPDATE|DELETE FROM) (placements|runs|artifacts)\b")
 SET = re.compile(r"\bSET state = (?:'([\w ]+)'|(:state|w\.state))")

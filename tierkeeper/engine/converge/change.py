@@ -29,26 +29,6 @@ class Change:
     label: str
     detail: str
 
-    @property
-    def write(self) -> dict[str, Any] | None:
-        """The columns to write; None if nothing changed."""
-        if self.new == self.old:
-            return None
-        new = self.new
-        return {
-            "id": new.id,
-            "state": new.state.value,
-            "wanted": sorted(new.wanted),
-            "policy_id": new.policy_id,
-            "deleted_at": new.deleted_at,
-            "deleted_by": new.deleted_by,
-            "purge_at": new.purge_at,
-            "purged_at": new.purged_at,
-            "retain_until": new.retain_until,
-            "retain_mode": new.retain_mode,
-            "revision": new.revision,
-        }
-
 
 def of_artifact(
     row: ArtifactRow,

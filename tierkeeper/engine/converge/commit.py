@@ -127,7 +127,7 @@ def batch(
         )
         nexts.append(following)
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
-    artifacts.write_many(connection, [w for c in changes if (w := c.write) is not None])
+    artifacts.write_decided(connection, [c.new for c in changes if c.new != c.old])
     schedule.reschedule(connection, nexts, token=worker.token)
     namesakes.hasten(connection, changes, copies, now=now)
     lines = [

@@ -159,25 +159,25 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
     said = run.approval or {}
     until = now + engine.settings.engine.undelete_pin
     still_held = [row for row in rows if (found := held.get(row.id)) is not None and found.braked_by == run.id]
-    coming, lines, written = [], [], []
+    coming, lines = [], []
     for row in still_held:
         row.not_before = until if row.not_before is None else max(until, row.not_before)
+        row.revision += 1
         decision = moment.decide(row)
         due_at = decision.due_at(row.wanted, now=now) or now
         deletes = decision.policy.name if decision.deletes_at(due_at) else None
         coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
-        written.append({"id": row.id, "not_before": row.not_before, "revision": row.revision + 1})
         lines.append(
             events.of_artifact(
                 row,
                 Pinned(after=PinnedUntil(not_before=row.not_before, reason=said["reason"])),
-                revision=row.revision + 1,
+                revision=row.revision,
                 now=now,
                 actor=said["by"],
                 run=run.id,
             )
         )
-    artifacts.write_many(connection, written)
+    artifacts.write_asked(connection, still_held)
     schedule.put(connection, coming)
     events.append(connection, lines, at=now)
     return len(ids)

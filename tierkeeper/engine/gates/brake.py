@@ -183,7 +183,7 @@ def opened(
         RunKind.PURGE,
         actor=caller.actor,
         tenant=scope.tenant,
-        arguments=stopped.as_json(),
+        arguments=stopped,
         counts={"stopped": stopped.pending},
     )
     line = events.Line(identity, 1, RunBraked(after=stopped), caller.actor, tenant=scope.tenant, run=identity)

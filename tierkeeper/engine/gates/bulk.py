@@ -102,13 +102,12 @@ def _waiting(
     """Return the run that awaits approval of this command, created or updated with the new count."""
     reason = f"{caller.actor} is to purge {count} artifacts of {tenant} ({described}); the limit is {limit}"
     stopped = StoppedCommand(waits=WAITS_FOR_COMMAND, selection=described, reason=reason, limit=limit, samples=samples)
-    told = stopped.as_json()
     known = _find(connection, tenant, described, RunState.AWAITING_APPROVAL)
     if known is not None:
-        runs.tell(connection, known.id, counts={"stopped": count}, arguments=told)
+        runs.tell(connection, known.id, counts={"stopped": count}, arguments=stopped)
         return known.id
     run = runs.await_approval(
-        connection, RunKind.PURGE, actor=caller.actor, tenant=tenant, arguments=told, counts={"stopped": count}
+        connection, RunKind.PURGE, actor=caller.actor, tenant=tenant, arguments=stopped, counts={"stopped": count}
     )
     line = events.Line(run, 1, RunBraked(after=stopped), caller.actor, tenant=tenant, run=run)
     events.append(connection, [line], at=catalog_now(connection))

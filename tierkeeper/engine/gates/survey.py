@@ -100,7 +100,7 @@ def _tell(connection: sa.Connection, engine: Engine, scope: Scope, run: UUID) ->
     stopped = brake_counts.count_stopped(connection, run)
     weight = brake.Weight(stopped, recent, found.arguments["limit"])
     told = brake.described(connection, engine.settings, moment, scope, weight)
-    runs.tell(connection, run, counts={"stopped": stopped}, arguments=told.as_json())
+    runs.tell(connection, run, counts={"stopped": stopped}, arguments=told)
 
 
 def _end_if_used(catalog: Database, run: UUID, *, caller: Caller) -> None:

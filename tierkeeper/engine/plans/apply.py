@@ -86,10 +86,8 @@ def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
     if earlier is not None and earlier.state is RunState.RUNNING:
         runs.add(connection, earlier.id, counts={})  # a sign of progress, so that no other apply resumes it too
         return earlier.id
-    arguments = {"plan": str(plan)}
-    run = runs.begin(
-        connection, RunKind.APPLY, actor=caller.actor, tenant=found.view.arguments.get("tenant"), arguments=arguments
-    )
+    tenant, arguments = found.view.arguments.get("tenant"), runs.ApplyArguments(plan)
+    run = runs.begin(connection, RunKind.APPLY, actor=caller.actor, tenant=tenant, arguments=arguments)
     plans.applied(connection, plan, run=run)
     return run
 

@@ -178,6 +178,5 @@ def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange],
     """Create a run for recompute to resume; it is committed with the edit, so it cannot be lost."""
     edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
     if edited:
-        runs.begin(
-            connection, RunKind.RECOMPUTE, actor=caller.actor, arguments={"policies": edited, "after": str(UUID(int=0))}
-        )
+        arguments = runs.RecomputeArguments(edited, after=UUID(int=0))
+        runs.begin(connection, RunKind.RECOMPUTE, actor=caller.actor, arguments=arguments)

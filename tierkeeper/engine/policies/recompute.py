@@ -11,7 +11,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base import callers
-from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, browse, runs, schedule
 from tierkeeper.engine.context import Engine
@@ -27,13 +26,13 @@ def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
     counts: Counter[str] = Counter()
     while True:
         with engine.catalog.reading() as connection:
-            pending = runs.oldest_running(connection, RunKind.RECOMPUTE)
+            pending = runs.oldest_recompute(connection)
         if pending is None:
             return SweepResult(dict(counts), 0, 0, more=False)
         if over(deadline):
             return SweepResult(dict(counts), 0, 0, more=True)
         run, arguments = pending
-        counts += engine.catalog.run(callers.BEAT, _recompute_page, engine, run, UUID(arguments["after"]))
+        counts += engine.catalog.run(callers.BEAT, _recompute_page, engine, run, arguments.after)
 
 
 def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after: UUID) -> Counter[str]:

@@ -237,14 +237,13 @@ def _await_approval(
     caller: Caller,
 ) -> UUID:
     """Make the run await approval, or end it and give its numbers to one that waits; return the one that waits."""
-    told = stopped.as_json()
     found = runs.judged(connection, RunKind.RECONCILE, RunState.AWAITING_APPROVAL)
     runs.add(connection, run, counts=counts, errors=errors)
-    if found and found[0].id != run and runs.tell(connection, found[0].id, counts=counts, arguments=told):
+    if found and found[0].id != run and runs.tell(connection, found[0].id, counts=counts, arguments=stopped):
         runs.finish(connection, run)
         return found[0].id
     if runs.finish(connection, run, RunState.AWAITING_APPROVAL):
-        runs.tell(connection, run, counts=counts, arguments=told)
+        runs.tell(connection, run, counts=counts, arguments=stopped)
         payload = RunBraked(after=stopped)
         line = events.Line(subject=run, revision=1, payload=payload, actor=caller.actor, run=run)
         events.append(connection, [line], at=catalog_now(connection))

@@ -22,6 +22,7 @@ from tierkeeper.catalog import artifacts, blobs, epochs, holds, identity, placem
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.rebuilding import InterruptedIntent
+from tierkeeper.catalog.runs import AcceptArguments
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
@@ -84,7 +85,7 @@ def _accept(
     if dry_run:
         counts = stocktake.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
-    with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments={"accepted": doubt}) as work:
+    with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments=AcceptArguments(doubt)) as work:
         # misses noted in another state of the catalog do not count (R20)
         engine.catalog.run(caller, placements.forget_misses)
         intents = _forget_intents(engine, caller=caller)

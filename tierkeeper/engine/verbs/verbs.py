@@ -9,13 +9,14 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.audit.artifacts import ArtifactPayload
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound
 from tierkeeper.base.ids import new_id
@@ -191,9 +192,10 @@ def _write_wish(
     answered = [_answered(a, wish) for a, wish in pairs]
     if dry_run:
         return answered
-    _write(connection, delivery.verb, [(a.row, wish) for a, wish in pairs if wish.changes], caller=caller, now=now)
+    changes = [(wish, wish.event) for _, wish in pairs if wish.event is not None]
+    _write(connection, delivery.verb, changes, caller=caller, now=now)
     if delivery.verb == "undelete":
-        _make_surplus_due(connection, [a for a, wish in pairs if wish.changes], now=now)
+        _make_surplus_due(connection, [a for a, wish in pairs if wish.event is not None], now=now)
     commands.record(connection, [(delivery, {"results": [i.recorded() for i in answered]})])
     return answered
 
@@ -223,41 +225,38 @@ def _answered(asked: wishes.Asked, wish: Wish) -> _Answered:
     return _Answered(
         artifact=row.id,
         ref=row.ref,
-        outcome=Outcome.DONE if wish.changes else Outcome.NOTHING,
-        state=ArtifactState(wish.changes.get("state", row.state)),
+        outcome=Outcome.NOTHING if wish.event is None else Outcome.DONE,
+        state=wish.new.state,
         wanted=tuple(sorted(wish.wanted)),
         detail=wish.detail,
-        purge_at=wish.changes.get("purge_at", row.purge_at),
+        purge_at=wish.new.purge_at,
     )
 
 
 def _write(
     connection: sa.Connection,
     verb: str,
-    changes: Sequence[tuple[ArtifactRow, Wish]],
+    changes: Sequence[tuple[Wish, ArtifactPayload]],
     *,
     caller: Caller,
     now: datetime,
 ) -> None:
-    schedule.lock(connection, [row.id for row, _ in changes])
-    lines = []
-    for row, wish in changes:
-        artifacts.write(connection, row.id, **wish.changes, revision=row.revision + 1)
-        if wish.event is not None:
-            lines.append(
-                events.of_artifact(
-                    row,
-                    wish.event,
-                    revision=row.revision + 1,
-                    now=now,
-                    actor=caller.actor,
-                    policy=f"verb {verb}",
-                    correlation=caller.correlation,
-                )
-            )
-    schedule.put(
-        connection, [schedule.Coming(row.id, row.tenant, wish.due_at or now, wish.step) for row, wish in changes]
-    )
+    rows = [replace(wish.new, revision=wish.new.revision + 1) for wish, _ in changes]
+    schedule.lock(connection, [row.id for row in rows])
+    artifacts.write_asked(connection, rows)
+    lines = [
+        events.of_artifact(
+            row,
+            event,
+            revision=row.revision,
+            now=now,
+            actor=caller.actor,
+            policy=f"verb {verb}",
+            correlation=caller.correlation,
+        )
+        for row, (_, event) in zip(rows, changes, strict=True)
+    ]
+    schedule.put(connection, [schedule.Coming(w.new.id, w.new.tenant, w.due_at or now, w.step) for w, _ in changes])
     events.append(connection, lines, at=now)
 
 

@@ -1,9 +1,8 @@
 """The wish of each verb for one artifact: pure. Raises an error where the verb is refused; then nothing changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from tierkeeper.audit.artifacts import (
     Archived,
@@ -66,19 +65,15 @@ class Asked:
         """The policy that governs the artifact."""
         return self.moment.policies.governing(self.row.subject)
 
-    def wanted_with(self, **changes: Any) -> frozenset[str]:  # noqa: ANN401  any column of the row
-        """Return the tiers that would be wanted of the artifact if these columns were changed."""
-        return self.moment.decide(replace(self.row, **changes)).tiers
-
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The columns to change and their event; the tiers wanted then; when the next step is due (None: now).
+    """The artifact after the verb and the event for it (None: there is nothing to do); the tiers wanted then.
 
-    Without changes there is nothing to do, and no event.
+    ``due_at``: when the next step is due (None: now).
     """
 
-    changes: Mapping[str, Any]
+    new: ArtifactRow
     wanted: frozenset[str]
     event: ArtifactPayload | None
     detail: str
@@ -95,14 +90,10 @@ def promote(asked: Asked, to_tier: str) -> Wish:
         if asked.several:
             return _nothing(row, f"already in {to_tier}")
         raise AlreadyThere(ref=row.ref, tier=to_tier)
-    changes = {
-        "override_kind": OverrideKind.REPLACE.value,
-        "override_tiers": [to_tier],
-        "override_until": until,
-    }
+    new = replace(row, override_kind=OverrideKind.REPLACE.value, override_tiers=target, override_until=until)
     detail = f"to {to_tier} {_until(until)}, instead of {listed(row.wanted)}"
     after = OverriddenStanding(state=row.state, wanted=target, reason=_reason(asked), until=until)
-    return Wish(changes, target, Promoted(before=asked.standing, after=after), detail, step=f"move to {to_tier}")
+    return Wish(new, target, Promoted(before=asked.standing, after=after), detail, step=f"move to {to_tier}")
 
 
 def archive(asked: Asked) -> Wish:
@@ -112,15 +103,10 @@ def archive(asked: Asked) -> Wish:
     target = frozenset({tier})
     if row.archived_tiers == target and row.override_tiers is None:
         return _nothing(row, f"already archived in {tier}")
-    changes = {
-        "archived_tiers": [tier],
-        "override_kind": None,
-        "override_tiers": None,
-        "override_until": None,
-    }
+    new = replace(row, archived_tiers=target, override_kind=None, override_tiers=None, override_until=None)
     after = AskedStanding(state=row.state, wanted=target, reason=_reason(asked))
     event = Archived(before=asked.standing, after=after)
-    return Wish(changes, target, event, f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
+    return Wish(new, target, event, f"to {tier} for good, instead of {listed(row.wanted)}", f"move to {tier}")
 
 
 def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
@@ -129,13 +115,11 @@ def restore(asked: Asked, to_tier: str | None, days: float | None) -> Wish:
     files = [t.name for t in asked.tiers if not t.is_database]
     tier = to_tier or hottest(entry_tiers(asked.policy) or files, asked.tiers)
     until = None if days is None else asked.now + timedelta(days=days)
-    changes = {"override_kind": OverrideKind.ADD.value, "override_tiers": [tier], "override_until": until}
-    wanted = asked.wanted_with(
-        override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until
-    )
+    new = replace(row, override_kind=OverrideKind.ADD.value, override_tiers=frozenset({tier}), override_until=until)
+    wanted = asked.moment.decide(new).tiers
     after = OverriddenStanding(state=row.state, wanted=wanted, reason=_reason(asked), until=until)
     event = Restored(before=asked.standing, after=after)
-    return Wish(changes, wanted, event, f"also in {tier} {_until(until)}", f"copy to {tier}")
+    return Wish(new, wanted, event, f"also in {tier} {_until(until)}", f"copy to {tier}")
 
 
 def purge(asked: Asked) -> Wish:
@@ -155,10 +139,10 @@ def purge(asked: Asked) -> Wish:
         mode = row.retain_mode or (asked.policy.retention.mode.value if asked.policy.retention else "")
         raise RetentionLocked(ref=row.ref, mode=mode, until=when(until))
     purge_at = asked.moment.undo_end(row)
-    changes = {"state": ArtifactState.DELETED.value, "deleted_at": asked.now, "purge_at": purge_at}
+    new = replace(row, state=ArtifactState.DELETED, deleted_at=asked.now, purge_at=purge_at)
     detail = f"can be undeleted until {when(purge_at)}"
     after = DeletedStanding(state=ArtifactState.DELETED, wanted=row.wanted, reason=_reason(asked), purge_at=purge_at)
-    return Wish(changes, row.wanted, Deleted(before=asked.standing, after=after), detail, "destroy", due_at=purge_at)
+    return Wish(new, row.wanted, Deleted(before=asked.standing, after=after), detail, "destroy", due_at=purge_at)
 
 
 def undelete(asked: Asked) -> Wish:
@@ -174,17 +158,11 @@ def undelete(asked: Asked) -> Wish:
             return _nothing(row, "not deleted")
         raise NotDeleted(ref=row.ref, state=row.state.value)
     not_before = asked.now + asked.settings.undelete_pin
-    changes = {
-        "state": ArtifactState.LIVE.value,
-        "deleted_at": None,
-        "deleted_by": None,
-        "purge_at": None,
-        "not_before": not_before,
-    }
-    wanted = asked.wanted_with(state=ArtifactState.LIVE, purge_at=None, not_before=not_before)
+    new = replace(row, state=ArtifactState.LIVE, deleted_at=None, deleted_by=None, purge_at=None, not_before=not_before)
+    wanted = asked.moment.decide(new).tiers
     detail = f"live again; no policy deletes it before {when(not_before)}"
     after = UndeletedStanding(state=ArtifactState.LIVE, wanted=wanted, reason=_reason(asked), not_before=not_before)
-    return Wish(changes, wanted, Undeleted(before=asked.standing, after=after), detail)
+    return Wish(new, wanted, Undeleted(before=asked.standing, after=after), detail)
 
 
 def _live(asked: Asked) -> ArtifactRow:
@@ -197,7 +175,7 @@ def _live(asked: Asked) -> ArtifactRow:
 
 
 def _nothing(row: ArtifactRow, detail: str) -> Wish:
-    return Wish({}, row.wanted, None, detail)
+    return Wish(row, row.wanted, None, detail)
 
 
 def _until(moment: datetime | None) -> str:

@@ -1,0 +1,22 @@
+"""The data of runs keep the JSON form in which earlier releases stored them."""
+
+from uuid import UUID
+
+import pytest
+
+from tierkeeper.catalog.runs import AcceptArguments, ApplyArguments, Arguments, RecomputeArguments
+
+ONE = UUID(int=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stored"),
+    [
+        (RecomputeArguments(["drafts v2"], after=ONE), {"policies": ["drafts v2"], "after": str(ONE)}),
+        (ApplyArguments(ONE), {"plan": str(ONE)}),
+        (AcceptArguments("an older dump"), {"accepted": "an older dump"}),
+    ],
+)
+def test_the_stored_form(arguments: Arguments, stored: dict[str, object]) -> None:
+    """The arguments of a run are stored with the keys of earlier releases."""
+    assert arguments.as_json() == stored
