@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeGuard, cast
@@ -90,6 +91,20 @@ class HotCalls(Protocol):
         """Close the connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request on the bucket; ``length``: the size of a ``body`` that is a file, in bytes."""
+
+    method: str
+    key: str
+    headers: Mapping[str, str]
+    query: str = ""
+    body: bytes | BinaryIO = b""
+    length: int | None = None
+    sha256: str = NOTHING
+    preload: bool = True
+
+
 class SignedClient:
     """The hot calls on one bucket. Safe to use from many threads; connections are pooled."""
 
@@ -128,9 +143,8 @@ class SignedClient:
         if body is not None and checksum is not None and arguments.keys() <= _KNOWN:
             headers = {"x-amz-sdk-checksum-algorithm": "SHA256", **_headers(arguments)}
             sha256 = base64.b64decode(checksum).hex()
-            answer = self._call(
-                "PUT", arguments["Key"], headers, body=body, length=arguments.get("ContentLength"), sha256=sha256
-            )
+            length = arguments.get("ContentLength")
+            answer = self._call(_Request("PUT", arguments["Key"], headers, body=body, length=length, sha256=sha256))
             if _ok(answer):
                 return _fields(answer)
             if not isinstance(body, bytes):
@@ -153,7 +167,7 @@ class SignedClient:
                 headers["x-amz-checksum-algorithm"] = arguments["ChecksumAlgorithm"]
             with contextlib.suppress(*attempts.NEVER_SENT):  # also from fetching credentials: boto3 makes the call
                 seconds = cast("Any", once.meta.config).read_timeout
-                answer = self._send("PUT", arguments["Key"], headers, seconds=seconds)
+                answer = self._send(_Request("PUT", arguments["Key"], headers), seconds=seconds)
             if _ok(answer):
                 return {**_fields(answer), "CopyObjectResult": _copied(answer.data)}
             if answer is not None and answer.status >= _SERVER_ERROR:
@@ -166,7 +180,7 @@ class SignedClient:
         if arguments.keys() <= _KNOWN:
             version = arguments.get("VersionId")
             query = "" if version is None else f"versionId={quote(version, safe='-_.~')}"
-            answer = self._call("HEAD", arguments["Key"], _headers(arguments), query=query)
+            answer = self._call(_Request("HEAD", arguments["Key"], _headers(arguments), query=query))
             if _ok(answer) and "content-length" in answer.headers and "last-modified" in answer.headers:
                 lower = {name.lower(): value for name, value in answer.headers.items()}
                 with contextlib.suppress(ValueError):  # else boto3 parses them, or raises
@@ -179,7 +193,7 @@ class SignedClient:
         """Open an object; reading its Body to the end, or closing it, releases the connection."""
         answer = None
         if arguments.keys() == {"Bucket", "Key"}:
-            answer = self._call("GET", arguments["Key"], {}, preload=False)
+            answer = self._call(_Request("GET", arguments["Key"], {}, preload=False))
             if _ok(answer):
                 return {
                     **_fields(answer),
@@ -198,31 +212,15 @@ class SignedClient:
             md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
             headers = {"content-md5": md5, "content-type": "application/xml"}
             sha256 = hashlib.sha256(body).hexdigest()
-            answer = self._call("POST", "", headers, query="delete=", body=body, sha256=sha256)
+            answer = self._call(_Request("POST", "", headers, query="delete=", body=body, sha256=sha256))
             if _ok(answer) and (found := _deleted(answer.data)) is not None:
                 return found
         return self._by_boto3("delete_objects", arguments, answer)
 
-    def _call(
-        self,
-        method: str,
-        key: str,
-        headers: dict[str, str],
-        *,
-        query: str = "",
-        body: bytes | BinaryIO = b"",
-        length: int | None = None,
-        sha256: str = NOTHING,
-        preload: bool = True,
-    ) -> urllib3.BaseHTTPResponse | None:
-        """Return the server's answer; None if there is none, or the request needs boto3.
-
-        ``length`` is the size of ``body`` in bytes, where that is a file.
-        """
+    def _call(self, request: _Request) -> urllib3.BaseHTTPResponse | None:
+        """Return the server's answer; None if there is none, or the request needs boto3."""
         try:
-            answer = self._send(
-                method, key, headers, query=query, body=body, length=length, sha256=sha256, preload=preload
-            )
+            answer = self._send(request)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             attempts.lost(error)
             return None
@@ -230,52 +228,41 @@ class SignedClient:
             attempts.answered(answer.status)
         return answer
 
-    def _send(
-        self,
-        method: str,
-        key: str,
-        headers: dict[str, str],
-        *,
-        query: str = "",
-        body: bytes | BinaryIO = b"",
-        length: int | None = None,
-        sha256: str = NOTHING,
-        preload: bool = True,
-        seconds: float | None = None,
-    ) -> urllib3.BaseHTTPResponse | None:
+    def _send(self, request: _Request, *, seconds: float | None = None) -> urllib3.BaseHTTPResponse | None:
         """Return the server's answer; None if the request needs boto3. Raises the exceptions of urllib3."""
         keys = self._credentials.get_frozen_credentials()
-        if not (keys.access_key and keys.secret_key and all(value.isascii() for value in headers.values())):
+        if not (keys.access_key and keys.secret_key and all(value.isascii() for value in request.headers.values())):
             return None
-        path = f"{self.base}/{quote(key, safe=_SAFE)}" if key else self.base or "/"
-        headers["host"] = self.host
-        if method != "HEAD":
-            headers["content-length"] = str(len(body) if isinstance(body, bytes) else length)
+        path = f"{self.base}/{quote(request.key, safe=_SAFE)}" if request.key else self.base or "/"
+        headers = {**request.headers, "host": self.host}
+        if request.method != "HEAD":
+            length = len(request.body) if isinstance(request.body, bytes) else request.length
+            headers["content-length"] = str(length)
         signed = self._signer.sign(
-            method,
+            request.method,
             path,
-            query,
+            request.query,
             headers,
-            body_sha256=sha256,
+            body_sha256=request.sha256,
             access_key=keys.access_key,
             secret_key=keys.secret_key,
             token=keys.token,
             now=datetime.now(UTC),
         )
         signed["user-agent"] = _AGENT
-        target = f"{path}?{query}" if query else path
+        target = f"{path}?{request.query}" if request.query else path
         timeout = (
             self._timeout if seconds is None else urllib3.Timeout(connect=self._timeout.connect_timeout, read=seconds)
         )
         return self._pool.urlopen(
-            method,
+            request.method,
             target,
-            body=body or None,
+            body=request.body or None,
             headers=signed,
             retries=False,
             decode_content=False,
             timeout=timeout,
-            preload_content=preload,
+            preload_content=request.preload,
         )
 
     def _by_boto3(
