@@ -1,4 +1,4 @@
-"""Records whether every attempt of one call was certainly refused.
+"""Judges whether an attempt was certainly refused, and records whether every attempt of one call was.
 
 botocore repeats a call, and its error is that of the last attempt alone; the thin client hands it calls whose answers
 it lost. A write that was refused in the end may have been done by an earlier attempt whose answer was lost.
@@ -13,9 +13,8 @@ from typing import Any, Final
 import urllib3.exceptions
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
-_REFUSED: Final = range(300, 500)
-_UNAVAILABLE: Final = 503
-
+#: HTTP statuses of a refusal: with another 5xx the request may have been carried out
+_REFUSALS: Final = frozenset({*range(300, 500), 503})
 #: exceptions that end an attempt before its request was sent; a proxy's error may come later, and is not among them
 NEVER_SENT = (
     ConnectTimeoutError,
@@ -46,14 +45,19 @@ def watched() -> Iterator[Tries]:
         _watched.reset(token)
 
 
+def refuses(outcome: int | BaseException | None) -> bool:
+    """Return True if an attempt that ended in this HTTP status or exception certainly had no effect."""
+    return outcome in _REFUSALS if isinstance(outcome, int) else isinstance(outcome, NEVER_SENT)
+
+
 def lost(error: BaseException) -> None:
     """Record that an attempt ended in a connection error."""
-    _note(refused=isinstance(error, NEVER_SENT))
+    _note(refused=refuses(error))
 
 
 def answered(status: int) -> None:
-    """Record an answered attempt; only a 3xx, 4xx or 503 is a refusal: with another 5xx it may have been done."""
-    _note(refused=status in _REFUSED or status == _UNAVAILABLE)
+    """Record an answered attempt. The error code is not known here: a 500 with ``SlowDown`` counts as maybe done."""
+    _note(refused=refuses(status))
 
 
 def botocore_attempt_ended(

@@ -72,7 +72,7 @@ _UNUSABLE = {
 }
 PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
-_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED, _UNAVAILABLE = 429, 500, 501, 503
+_TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 #: exceptions of reading an answer that lacks a field, or has one in an unknown form
 _ODD = (LookupError, ValueError, TypeError)
 #: exceptions of botocore's parsers
@@ -171,12 +171,15 @@ def _is_delete_marker(error: ClientError) -> bool:
     return status_of(error) == _METHOD_NOT_ALLOWED and headers.get("x-amz-delete-marker") == "true"
 
 
-def is_refused(error: StoreError) -> bool:
-    """Return True if the failed attempt certainly had no effect: the server refused it, or it was never sent."""
+def is_refused(error: StoreTransient) -> bool:
+    """Return True if the failed attempt certainly had no effect: by :func:`attempts.refuses`, or by its error code.
+
+    A code such as ``SlowDown`` is a refusal with any status: a server may report it in the body of a copy's 200.
+    """
     cause = error.__cause__
     if isinstance(cause, ClientError):
-        return code_of(cause) in _TRANSIENT or status_of(cause) in {_TOO_MANY, _UNAVAILABLE}
-    return isinstance(cause, attempts.NEVER_SENT)
+        return code_of(cause) in _TRANSIENT or attempts.refuses(status_of(cause))
+    return attempts.refuses(cause)
 
 
 @contextlib.contextmanager

@@ -128,3 +128,23 @@ def test_a_missing_bucket_is_told_without_the_name_of_a_request() -> None:
 def test_a_read_that_is_not_answered_tells_of_no_write() -> None:
     """The outcome of a read is no question."""
     assert "write" not in str(s3_errors.translated(answer(503, "SlowDown"), tier="cold", location="x"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "refused"),
+    [
+        (answer(503, "Unknown"), True),
+        (answer(429, "Unknown"), True),
+        (answer(500, "SlowDown"), True),  # as a copy reports it in a 200
+        (answer(500, "InternalError"), False),
+        (answer(504, "GatewayTimeout"), False),
+        (EndpointConnectionError(endpoint_url="http://h"), True),
+        (ConnectionResetError("reset"), False),
+    ],
+)
+def test_which_attempt_had_no_effect(raised: Exception, refused: bool) -> None:  # noqa: FBT001  a case's
+    """An attempt certainly had no effect if its code or its status is a refusal, or its request was never sent."""
+    error = s3_errors.translated(raised, tier="cold", location="cas/x")
+    error.__cause__ = raised
+    assert isinstance(error, errors.StoreTransient)
+    assert s3_errors.is_refused(error) is refused
