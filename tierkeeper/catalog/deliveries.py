@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from models import Delivery
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.catalog.statements import listed, where_given
+from tierkeeper.catalog.tenant_filter import of_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +178,19 @@ def select(
     connection: sa.Connection,
     *,
     state: str | None,
-    equal: Mapping[str, str | None],
+    tenant: str | None,
     like: Mapping[str, str | None],
     reason: str | None,
     item: str | None,
     after: UUID,
     limit: int,
 ) -> list[DeliveryRow]:
-    """Return a page of what is stuck, by id: columns that are ``equal``, or match a regular expression (``like``)."""
+    """Return a page of stuck messages, by id; ``like``: regular expressions of columns."""
     why = sa.func.lower(sa.func.coalesce(_TABLE.parked_reason, _TABLE.waiting_for))
     statement = sa.select(*(_TABLE[name] for name in DeliveryRow.__dataclass_fields__)).where(
         _STATES[state],
         _TABLE.id > after,
-        *(_TABLE[name] == value for name, value in equal.items() if value is not None),
+        *of_tenant(_TABLE.tenant, tenant),
         *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
         *where_given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
         *where_given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),

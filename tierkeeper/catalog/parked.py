@@ -11,14 +11,16 @@ import sqlalchemy as sa
 from models import Schedule
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
 from tierkeeper.catalog.statements import where_given
+from tierkeeper.catalog.tenant_filter import of_tenant
 
 _STILL = sa.text("SELECT artifact_id FROM schedule WHERE artifact_id = ANY(:ids) AND parked_reason IS NOT NULL")
 _END = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids)")
 _SCHEDULE = Schedule.__table__.alias("s")
-_CALLED = {"tenant": _SCHEDULE.c.tenant, "workflow": NAMES.c.workflow, "name": NAMES.c.name}
+_CALLED = {"workflow": NAMES.c.workflow, "name": NAMES.c.name}
 #: in the order of ParkedRow's fields
 _PARKED: sa.Select[*tuple[Any, ...]] = sa.select(
     _SCHEDULE.c.artifact_id,
+    _SCHEDULE.c.tenant,
     *_CALLED.values(),
     ARTIFACTS.c.version,
     _SCHEDULE.c.step,
@@ -46,7 +48,7 @@ class ParkedRow:
 def select(
     connection: sa.Connection,
     *,
-    equal: Mapping[str, str | None],
+    tenant: str | None,
     like: Mapping[str, str | None],
     version: int | None,
     reason: str | None,
@@ -54,11 +56,11 @@ def select(
     after: UUID,
     limit: int,
 ) -> list[ParkedRow]:
-    """Return a page of the parked, by id: names that are ``equal``, or match a regular expression (``like``)."""
+    """Return a page of parked artifacts, by id; ``like``: regular expressions of their names."""
     statement = _PARKED.where(
         _SCHEDULE.c.parked_reason.is_not(None),
         _SCHEDULE.c.artifact_id > after,
-        *(_CALLED[name] == value for name, value in equal.items() if value is not None),
+        *of_tenant(_SCHEDULE.c.tenant, tenant),
         *(_CALLED[name].regexp_match(value) for name, value in like.items() if value is not None),
         *where_given(version, lambda number: ARTIFACTS.c.version == number),
         *where_given(

@@ -85,7 +85,7 @@ def _deliveries(catalog: Database, filter_: StuckFilter, after: UUID) -> list[St
 def _conditions(filter_: StuckFilter, after: UUID) -> dict[str, Any]:
     globs = {"workflow": filter_.workflow, "name": filter_.name}
     return {
-        "equal": {"tenant": filter_.tenant},
+        "tenant": filter_.tenant,
         "like": {name: glob and browse.glob_regex(glob) for name, glob in globs.items()},
         "reason": filter_.reason,
         "item": filter_.item,
