@@ -171,10 +171,10 @@ class PlacementRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewIntent:
-    """A copy that is about to be written by the maker with this token.
+class NewPlacement:
+    """The first columns of a placement to insert; ``artifact_id``: whose name a readable location carries.
 
-    ``artifact_id``: whose name a readable location carries; ``placed_by``: the rule that wants it.
+    :class:`PlacementRow` repeats them: it is mutable and made by position, once per copy of a batch.
     """
 
     id: UUID
@@ -182,20 +182,21 @@ class NewIntent:
     artifact_id: UUID | None
     tier: str
     location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIntent(NewPlacement):
+    """A copy that is about to be written by the maker with this token; ``placed_by``: the rule that wants it."""
+
     token: UUID
     lease_until: datetime
     placed_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewCopy:
+class NewCopy(NewPlacement):
     """A copy that was found in a store: present, or doomed with the time after which it may be deleted."""
 
-    id: UUID
-    blob_id: UUID
-    artifact_id: UUID | None
-    tier: str
-    location: str
     state: PlacementState
     store_version: str | None
     stored_size: int
