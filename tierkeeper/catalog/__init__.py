@@ -1,1 +1,5 @@
-"""Every SQL query of the catalog; the tables themselves are in ``models``."""
+"""Every SQL statement of the catalog, a module per subject; the tables are in ``models``.
+
+Most functions take the connection of a transaction that :class:`~tierkeeper.catalog.database.Database` began. What to
+write is decided in ``tierkeeper.policy`` and ``tierkeeper.engine``.
+"""

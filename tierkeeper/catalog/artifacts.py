@@ -169,7 +169,7 @@ def some_counted(connection: sa.Connection, blobs: Collection[UUID], *, limit: i
 def sibling_wants(
     connection: sa.Connection, blobs: Collection[UUID], *, batch: Collection[UUID]
 ) -> dict[UUID, set[str]]:
-    """Return what the counted artifacts of these blobs outside the batch wanted at their last commits (R7)."""
+    """Return the tiers that counted artifacts of these blobs outside the batch wanted at their last commits (R7)."""
     wants: dict[UUID, set[str]] = {}
     for blob, wanted in connection.execute(_SIBLING_WANTS, {"blobs": list(blobs), "batch": list(batch)}).all():
         wants.setdefault(blob, set()).update(wanted)

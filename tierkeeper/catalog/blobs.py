@@ -31,7 +31,7 @@ _DROP = sa.text("""
 
 
 def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
-    """Lock these blobs in the order of their ids, in a statement of its own; return those that there are."""
+    """Lock these blobs in the order of their ids, in a statement of its own; return those that exist."""
     wanted = sorted(set(ids))
     return set(connection.execute(_LOCK, {"ids": wanted}).scalars()) if wanted else set()
 
@@ -39,7 +39,7 @@ def lock(connection: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
 def take(connection: sa.Connection, contents: Collection[tuple[str, bytes, int]]) -> dict[tuple[str, bytes], UUID]:
     """Lock the blob rows of (scope, sha256, size), making those that are missing; return their ids.
 
-    What exists is locked by id first (R14); what is new is inserted in one order by all who insert.
+    Existing rows are locked by id first (R14); new ones are inserted in one order by every caller.
     """
     known = {(row.scope, bytes(row.sha256)): row.id for row in _find(connection, contents)}
     there = lock(connection, known.values())

@@ -26,7 +26,7 @@ _PENDING = f"""
         AND s.due_at <= :now
         AND {_OF_SCOPE.format(column="s.deletes")}
 """
-# one statement, one snapshot: what is deleted between two would be counted in neither
+# one statement, one snapshot: a deletion between two would be counted in neither
 _WEIGH = sa.text(f"""
     SELECT
         (SELECT count(*) FROM (SELECT {_PENDING} LIMIT :most) AS p) AS pending,
@@ -95,7 +95,7 @@ _SAMPLES = sa.text(f"""
 _BY_POLICY = sa.text(
     f"SELECT s.deletes, count(*) AS number {_PENDING} GROUP BY s.deletes ORDER BY s.deletes"
 ).bindparams(*_SCOPED)
-# what is chosen comes in the order of an index, what is locked in that of the artifacts (R14); one after the other,
+# rows are chosen in the order of an index and locked in that of the artifacts (R14), one after the other,
 # however few rows the planner believes there are
 _CHANGE = """
     WITH chosen AS MATERIALIZED ({chosen} LIMIT :most),
@@ -166,7 +166,7 @@ _COUNT_STOPPED = sa.text("SELECT count(*) FROM schedule WHERE braked_by = :run")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose deletions are counted together: a tenant's by every policy without a brake of its own, or by one policy.
+    """A tenant's deletions that are counted together: by all policies without a brake of their own, or by one policy.
 
     ``policy`` is empty for the first; ``own`` names the policies that have a brake of their own.
     """
@@ -205,7 +205,7 @@ def population(connection: sa.Connection, tenant: str, *, now: datetime, window:
 
 
 def tenants_due(connection: sa.Connection, *, now: datetime) -> list[str]:
-    """Return the tenants of which policies are to delete something now."""
+    """Return the tenants with deletions by policy that are due."""
     return list(connection.execute(_TENANTS, {"now": now}).scalars())
 
 
@@ -216,12 +216,12 @@ def by_policy(connection: sa.Connection, scope: Scope, *, now: datetime) -> dict
 
 
 def samples(connection: sa.Connection, scope: Scope, *, now: datetime, limit: int) -> list[str]:
-    """Return the names of what is due to be deleted longest."""
+    """Return the names of the artifacts whose deletions have been due longest."""
     return list(connection.execute(_SAMPLES, {**scope.arguments(), "now": now, "most": limit}).scalars())
 
 
 def stop(connection: sa.Connection, scope: Scope, run: UUID, *, now: datetime, limit: int) -> int:
-    """Take some of what is due to be deleted out of the claims, until the run is decided."""
+    """Take up to ``limit`` due deletions out of the claims, until the run is decided."""
     return connection.execute(_STOP, {**scope.arguments(), "now": now, "run": run, "most": limit}).rowcount
 
 
@@ -234,29 +234,29 @@ def last(connection: sa.Connection, run: UUID, *, count: int) -> tuple[datetime,
 
 
 def count_stopped(connection: sa.Connection, run: UUID) -> int:
-    """Return how many artifacts a run holds back."""
+    """Return how many artifacts a run stops."""
     return int(connection.execute(_COUNT_STOPPED, {"run": run}).scalar_one())
 
 
 def some_stopped(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID], limit: int) -> list[UUID]:
-    """Return some of what a run holds back, up to a key."""
+    """Return up to ``limit`` artifacts that a run stops, up to a key."""
     arguments = {"run": run, "due_at": upto[0], "artifact": upto[1], "most": limit}
     return list(connection.execute(_SOME_STOPPED, arguments).scalars())
 
 
 def stopping_runs(connection: sa.Connection) -> list[UUID]:
-    """Return the runs that hold something back."""
+    """Return the runs that stop an artifact."""
     return list(connection.execute(_HOLDERS).scalars())
 
 
 def let_go(connection: sa.Connection, run: UUID, *, upto: tuple[datetime, UUID], limit: int) -> int:
-    """Give some of what a run holds back to the sweep, as approved."""
+    """Give up to ``limit`` artifacts that a run stops to the sweep, as approved, up to a key."""
     arguments = {"run": run, "due_at": upto[0], "artifact": upto[1], "most": limit}
     return connection.execute(_LET_GO, arguments).rowcount
 
 
 def release(connection: sa.Connection, run: UUID, *, limit: int) -> int:
-    """Give some of what a run holds back to the claims, to be judged again."""
+    """Give up to ``limit`` artifacts that a run stops back to the claims, to be judged again."""
     return connection.execute(_RELEASE, {"run": run, "most": limit}).rowcount
 
 

@@ -31,7 +31,7 @@ _STATS = sa.text(f"""
 
 
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
-    """Return what matches, by tenant, workflow, name and version, a page at a time over one connection.
+    """Yield the artifacts that match, by tenant, workflow, name and version, a page at a time over one connection.
 
     A caller that works between the pages asks for each with :func:`page`, and holds no connection in between.
     """
@@ -48,7 +48,7 @@ def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> 
 def page(
     connection: sa.Connection, filter_: Filter, *, after: ArtifactRow | None, limit: int | None
 ) -> list[ArtifactRow]:
-    """Return the next of what matches, in the order of tenant, workflow, name and version; nothing at the end."""
+    """Return the next artifacts that match, by tenant, workflow, name and version; none at the end."""
     last: tuple[Any, ...] = (
         ("", "", "", 0) if after is None else (after.tenant, after.workflow, after.name, after.version)
     )

@@ -54,7 +54,7 @@ def find(connection: sa.Connection, deliveries: Collection[DeliveredItem]) -> di
 
 
 def record(connection: sa.Connection, results: Sequence[tuple[DeliveredItem, dict[str, Any]]]) -> None:
-    """Write the results, in the transaction of what they tell of."""
+    """Write the results, in the transaction of the changes that they report."""
     rows = [
         {
             "tenant": d.tenant,

@@ -183,7 +183,7 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
 
 
 def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -> Exception:
-    """Return what to raise instead: CatalogUnavailable where the server is away or refuses, else the error itself."""
+    """Return the error to raise: CatalogUnavailable where the server is away or refuses, else the error itself."""
     if isinstance(error, sa.exc.TimeoutError):
         return CatalogUnavailable(reason="every connection of this process is in use")
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error

@@ -1,4 +1,4 @@
-"""Messages that did not end well at once: counted, waiting, parked. What ends well at once has no row here."""
+"""Messages that were redelivered, wait for a store, or are parked. One that succeeds at once has no row here."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tierkeeper.catalog.tenant_filter import of_tenant
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One message that did not end well at once."""
+    """One message that was redelivered, waits or is parked."""
 
     id: UUID
     key: str
@@ -164,13 +164,13 @@ def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
 
 
 def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[DueMessage]:
-    """Return what is to be sent again now; it is due once more after ``lease``, should the message be lost."""
+    """Return the messages to send again now; each is due once more after ``lease``, in case it is lost."""
     rows = connection.execute(_SEND, {"limit": limit, "lease": lease})
     return [DueMessage(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
 
 
 def put_back(connection: sa.Connection, ids: Collection[UUID]) -> None:
-    """Make due now what was taken and not sent."""
+    """Make messages due now that were taken and not sent."""
     connection.execute(_PUT_BACK, {"ids": list(ids)})
 
 
@@ -204,24 +204,24 @@ def lock(connection: sa.Connection, ids: Collection[UUID]) -> list[DeliveryRow]:
 
 
 def retry(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
-    """Have them sent again now, as if they had never been tried."""
+    """Make these messages due now, as if they had never been tried."""
     connection.execute(_RETRY, {"ids": list(ids), "actor": actor})
 
 
 def skip(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
-    """Leave them as they are."""
+    """Mark these messages as skipped by ``actor``: none is sent again until it is retried."""
     connection.execute(_SKIP, {"ids": list(ids), "actor": actor})
 
 
 def forget(connection: sa.Connection, *, kept: timedelta) -> int:
-    """Forget what was counted and not heard of for so long, and what was carried out after all; return how many."""
+    """Delete messages counted but not seen for ``kept``, and parked ones carried out since; return how many."""
     return connection.execute(_FORGET, {"kept": kept}).rowcount
 
 
 def _kept(connection: sa.Connection, row: Mapping[str, Any], found: Any) -> DeliveryRow | None:  # noqa: ANN401  as _row
     if found is not None:
         return _row(found)
-    # parked already: what was done of it before now was not all of it, see `forget`
+    # parked already: results recorded before now did not complete it, see `forget`
     connection.execute(_HEARD, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
     return None
 

@@ -1,4 +1,4 @@
-"""The invariants, as questions that a catalog in use can be asked. Each answers with a number and an example."""
+"""The invariants as queries of a catalog in use. Each returns the number of violations and an example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ _OVERDUE = """
 _WAITING = "SELECT kind || ' ' || id FROM runs WHERE state = 'awaiting approval'"
 _DEFAULTED = "SELECT to_char(at, 'YYYY-MM') FROM events_default"
 
-#: what is asked, by its name
+#: the queries by the name of what they find
 QUESTIONS: Mapping[str, str] = {
     "copies present twice": _TWICE_PRESENT,
     "events repeated": _REPEATED,

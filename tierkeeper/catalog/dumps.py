@@ -1,4 +1,4 @@
-"""The catalog's tables out into files and back, by COPY."""
+"""Export and import of the catalog's tables, by COPY."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ class Sink(Protocol):
     """The target of a table's bytes."""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take some."""
+        """Write some bytes."""
 
 
 class TableBytes(Protocol):
     """The source of a table's bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Give some; none at the end."""
+        """Return some bytes, none at the end."""
 
 
 def tables() -> list[str]:
@@ -52,7 +52,7 @@ class Snapshot:
 
     @property
     def connection(self) -> sa.Connection:
-        """For other questions about the same moment."""
+        """The connection, for other queries of the same moment."""
         return self._connection
 
     def copy(self, table: str, sink: Sink) -> int:
@@ -77,7 +77,7 @@ class Snapshot:
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
-    """One moment of the catalog, held for as long as it is read."""
+    """Yield a snapshot of the catalog, kept for as long as it is read."""
     with database.reading() as plain:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
@@ -86,7 +86,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
 
 
 def clear(connection: sa.Connection) -> None:
-    """Take out what ``init`` put into the tables of a dump (its built-in policies, the switches, runs)."""
+    """Delete the rows that ``init`` put into the tables of a dump (its built-in policies, the switches, runs)."""
     take_time(connection)
     for table in reversed(tables()):
         connection.execute(sa.text(f"DELETE FROM {table}"))
@@ -99,8 +99,8 @@ def load(connection: sa.Connection, table: str, names: Sequence[str], source: Ta
 
 
 def load_events(connection: sa.Connection, names: Sequence[str], source: TableBytes) -> int:
-    """Read exported events back; what is there already stays as it is. Return how many came in."""
-    copied = "LIKE events INCLUDING DEFAULTS"  # an older dump tells no cluster and no transaction: they are ours then
+    """Read exported events back; an event that exists already stays as it is. Return how many were added."""
+    copied = "LIKE events INCLUDING DEFAULTS"  # an older dump has no cluster and no transaction: they are ours then
     connection.execute(sa.text(f"CREATE TEMP TABLE IF NOT EXISTS loaded_events ({copied}) ON COMMIT DROP"))
     connection.execute(sa.text("TRUNCATE loaded_events"))
     query = sql.SQL("COPY loaded_events ({}) FROM STDIN").format(_listed(names))
@@ -115,7 +115,7 @@ def load_events(connection: sa.Connection, names: Sequence[str], source: TableBy
 
 
 def in_use(connection: sa.Connection) -> str | None:
-    """Return what a catalog has that ``init`` did not put there, None if there is nothing."""
+    """Return a kind of rows that a catalog has beyond those of ``init``, None if there is none."""
     for what, rows in (
         ("artifacts", "artifacts"),
         ("content", "blobs"),

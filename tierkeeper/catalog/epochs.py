@@ -1,4 +1,4 @@
-"""The catalog's epoch, the server it lies on, and whether it is known to be restored from a copy of itself."""
+"""The catalog's epoch, its PostgreSQL server, and its trust: whether it is known to be restored from a copy."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ _DATABASE = "SELECT oid::bigint FROM pg_database WHERE datname = current_databas
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentity:
-    """Which server, timeline and database this is; None for what may not be asked."""
+    """A PostgreSQL server, timeline and database; None where the server forbids the query."""
 
     system: str | None
     timeline: int | None
@@ -76,12 +76,12 @@ class CatalogStanding:
 
 
 def lock(connection: sa.Connection) -> None:
-    """Let others who change epoch or trust wait until this transaction ends."""
+    """Take the lock for changes of epoch and trust until this transaction ends."""
     connection.execute(_LOCK)
 
 
 def standing(connection: sa.Connection) -> CatalogStanding:
-    """Return what the catalog says of itself."""
+    """Return the catalog's epoch and trust."""
     found = {row.name: row for row in connection.execute(_READ)}
     trust = found.get("trust")
     return CatalogStanding(
@@ -92,13 +92,13 @@ def standing(connection: sa.Connection) -> CatalogStanding:
 
 
 def noted_at(connection: sa.Connection) -> datetime:
-    """Return when what is known of the catalog's trust was noted; now, where nothing is."""
+    """Return when the catalog's trust was last written; now, where it never was."""
     moment: datetime = connection.execute(_NOTED).scalar_one()
     return moment
 
 
 def server(connection: sa.Connection) -> ServerIdentity:
-    """Return which server this is."""
+    """Return the identity of the connected server."""
     whole = _asked(connection, f"SELECT ({_SYSTEM}), ({_TIMELINE}), ({_DATABASE})")
     if whole is not None:
         return ServerIdentity(*whole)
@@ -129,7 +129,7 @@ def raise_to(connection: sa.Connection, epoch: Epoch, *, by: str, reason: str, n
 def set_trust(
     connection: sa.Connection, trust: str, *, by: str, reason: str, now: datetime, event: type[TrustPayload]
 ) -> None:
-    """Write what is known of the catalog (the epoch's row is locked), with its event."""
+    """Write the catalog's trust, with its event; the epoch's row is locked."""
     _set(connection, "trust", trust, by=by, reason=reason, now=now)
     _event(connection, event(after=CatalogTrust(trust=trust, reason=reason)), by=by, now=now)
 

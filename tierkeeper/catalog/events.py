@@ -23,7 +23,7 @@ from tierkeeper.values.events import EventView
 _DAY = 86400.0
 _NO_SUBJECT = UUID(int=0)
 _COLUMNS = ", ".join(Event.__table__.columns.keys())
-#: whether the position of an event is final: an earlier transaction that has not ended could still come before it
+#: true where an event's position is final: every transaction that could still come before it has ended
 _SETTLED = "(cluster <> events_cluster() OR xid < pg_snapshot_xmin(pg_current_snapshot()))"
 #: the clusters that wrote events, in the order of their first ones, and this one last
 _CLUSTERS = sa.text("""
@@ -123,7 +123,7 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
     return int(last or 0) + 1
 
 
-#: how a placement ended, or what was decided about bytes without one; nothing else has a placement for its subject
+#: the end of a placement, or a decision about bytes without one; no other event has a placement for its subject
 _ENDS = (EventType.COLLECTED, EventType.LEFT_OVER, EventType.LEFT_ASIDE)
 
 
@@ -137,7 +137,7 @@ class End:
 
 
 def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, End]:
-    """Return how these placements ended, of those that this catalog ever knew of and that have."""
+    """Return the ends of those of these placements that ended in this catalog."""
     statement = sa.select(Event.subject, Event.type, Event.before).where(
         Event.subject.in_(placements), Event.type.in_(_ENDS)
     )

@@ -75,7 +75,7 @@ def waits(seconds: Sequence[float]) -> dict[int, int]:
 
 
 def add_done(connection: sa.Connection, counts: Mapping[int, int]) -> None:
-    """Add what a batch got done: one row for all of it."""
+    """Add the items that a batch finished: one row for all of them."""
     if counts:
         arguments = {"prefix": _DONE, "slots": SLOTS, "seconds": SLOT, "counts": dict(counts)}
         connection.execute(_ADD, arguments)
@@ -87,6 +87,6 @@ def canaries(connection: sa.Connection) -> dict[str, Canary]:
 
 
 def recent_slots(connection: sa.Connection, *, seconds: float) -> list[Slot]:
-    """Return what got done in slots that began within ``seconds``, oldest first."""
+    """Return the slots that began within ``seconds``, oldest first."""
     rows = connection.execute(_LATELY, {"within": timedelta(seconds=seconds)})
     return [Slot(row.at, {int(power): int(count) for power, count in row.counts.items()}) for row in rows]

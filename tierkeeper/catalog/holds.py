@@ -1,4 +1,4 @@
-"""Legal holds: named, on an artifact, and never forgotten when they are released."""
+"""Legal holds: named, on an artifact; their rows stay after the release."""
 
 from collections.abc import Collection
 from datetime import datetime

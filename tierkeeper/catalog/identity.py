@@ -1,4 +1,4 @@
-"""Which catalog this is, and when each tier got its mark: what the marks in the tiers are compared with."""
+"""The catalog's identity and the time of each tier's mark: the marks in the tiers are compared with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _FIRST = sa.text("""
     ON CONFLICT (name) DO NOTHING
 """).bindparams(*typed(value="jsonb"))
 _COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
-# the first and the last by id: what was written long ago, and what was written just now
+# the first and the last by id: the oldest copies and the newest
 _SOME_OF = (
     "SELECT id FROM placements WHERE tier = :tier AND state IN ('present', 'doomed') AND damaged_at IS NULL ORDER BY id"
 )
@@ -39,8 +39,8 @@ _SOME = sa.text(f"""
 class Identity:
     """The catalog's id, its current line, and when the mark of each tier was made.
 
-    ``was``: what ``init`` called an empty catalog, before a rebuild made it the one that its tiers belong to.
-    ``founded``: the places of its tiers were made once, all of them; a start makes none any more.
+    ``was``: the id that ``init`` gave to an empty catalog, before a rebuild gave it the id that its tiers carry.
+    ``founded``: the places of all its tiers were made once; a start makes none any more.
     """
 
     catalog: UUID
@@ -60,7 +60,7 @@ class Known:
 
 
 def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
-    """Return it, None in a catalog that was made before tiers were marked; ``lock``: until the transaction ends."""
+    """Return the identity, None in a catalog from before tiers were marked; ``lock``: until the transaction ends."""
     value: Any = connection.execute(sa.text(f"{_READ} FOR UPDATE" if lock else _READ)).scalar()
     if value is None:
         return None
@@ -76,7 +76,7 @@ def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
 
 
 def write(connection: sa.Connection, identity: Identity, *, by: str, reason: str, now: datetime) -> None:
-    """Write it."""
+    """Write the identity."""
     connection.execute(_SET, {"value": _as_json(identity), "by": by, "reason": reason, "at": now})
 
 
@@ -95,14 +95,14 @@ def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime
 
 
 def mark_founded(connection: sa.Connection, *, by: str, now: datetime) -> None:
-    """Take note that the places of its tiers were made."""
+    """Record that the places of the catalog's tiers were made."""
     known = read(connection, lock=True)
     if known is not None and not known.founded:
         write(connection, replace(known, founded=True), by=by, reason="its places were made", now=now)
 
 
 def copies(connection: sa.Connection, tier: str) -> int:
-    """Return how many copies the catalog has in a tier, in whatever state."""
+    """Return how many copies the catalog has in a tier, in any state."""
     count: int = connection.execute(_COPIES, {"tier": tier}).scalar_one()
     return count
 

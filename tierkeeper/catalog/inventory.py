@@ -15,7 +15,7 @@ from tierkeeper.catalog.statements import listed, typed
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One placement, as far as it can be compared with what a store says."""
+    """One placement, with the fields that can be compared with a store's answer."""
 
     id: UUID
     blob: UUID
@@ -29,7 +29,7 @@ class Copy:
 
     @property
     def form(self) -> StoredForm:
-        """Which bytes of the tier's store it is; without a pin, for a listing tells none."""
+        """Its bytes in the tier's store; without a pin, as a listing has none."""
         return StoredForm(self.location, self.version, size=self.size, sha256=self.sha256)
 
     @property
@@ -48,7 +48,7 @@ _COLUMNS = listed(
 )
 _AT = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE tier = :tier AND location = ANY(:locations)")
 _THESE = sa.text(f"SELECT {_COLUMNS} FROM placements WHERE id = ANY(:ids)")
-# a page is so many rows of all tiers: however few of them a tier has, one look goes no further
+# a page is so many rows of all tiers: however few of them a tier has, one query goes no further
 _END_OF_PAGE = sa.text("SELECT id FROM placements WHERE id > :after ORDER BY id OFFSET :rows LIMIT 1")
 _PAGE = sa.text(f"""
     SELECT {_COLUMNS}
@@ -60,7 +60,7 @@ _PAGE = sa.text(f"""
         AND (:end IS NULL OR id <= :end)
     ORDER BY id
 """).bindparams(*typed(end="uuid"))
-# one artifact stands for all that share the content; what is purged misses nothing
+# one artifact stands for all that share the content; a purged one misses nothing
 _OWNERS = sa.text("""
     SELECT b.blob_id,
         (SELECT a.id FROM artifacts a WHERE a.blob_id = b.blob_id AND a.state <> 'purged' LIMIT 1) AS artifact
@@ -69,7 +69,7 @@ _OWNERS = sa.text("""
 
 
 def at(connection: sa.Connection, tier: str, locations: Collection[str]) -> dict[str, Copy]:
-    """Return the placements of a tier at these locations, in whatever state."""
+    """Return the placements of a tier at these locations, in any state."""
     rows = connection.execute(_AT, {"tier": tier, "locations": list(locations)})
     return {row.location: _copy(row) for row in rows}
 
@@ -84,7 +84,7 @@ def page(
 ) -> tuple[list[Copy], UUID | None]:
     """Return, of the next ``rows`` placements by id, the tier's that were intended before a moment and must be there.
 
-    With them comes the id to go on after, None at the end.
+    The second value is the id to continue after, None at the end.
     """
     end: UUID | None = connection.execute(_END_OF_PAGE, {"after": after, "rows": rows - 1}).scalar()
     arguments = {"tier": tier, "before": before, "after": after, "end": end}

@@ -1,4 +1,4 @@
-"""Parked artifacts: found by what they are called and why."""
+"""Parked artifacts: found by name, version, reason or id, page by page."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -72,10 +72,10 @@ def select(
 
 
 def still(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
-    """Return those of these artifacts, whose rows are locked, that are parked."""
+    """Return the parked ones of these artifacts, whose rows are locked."""
     return set(connection.execute(_STILL, {"ids": list(ids)}).scalars())
 
 
 def end(connection: sa.Connection, ids: Collection[UUID]) -> None:
-    """Take these locked rows out: nothing comes for their artifacts by itself."""
+    """Delete these locked rows: no step of their artifacts comes due by itself."""
     connection.execute(_END, {"ids": list(ids)})

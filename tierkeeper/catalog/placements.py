@@ -254,7 +254,7 @@ def rescue(connection: sa.Connection, ids: Collection[UUID]) -> int:
 
 
 def rename(connection: sa.Connection, ids: Collection[UUID], *, artifact: UUID) -> None:
-    """Note whose name the readable locations of these copies carry."""
+    """Record the artifact whose name the readable locations of these copies carry."""
     connection.execute(_RENAME, {"ids": list(ids), "artifact": artifact})
 
 
@@ -272,13 +272,13 @@ def give_up(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) ->
 def collectable(
     connection: sa.Connection, *, now: datetime, limit: int, seen: Collection[UUID]
 ) -> list[tuple[UUID, UUID]]:
-    """Return (placement, blob) of what may be ripe: doomed past its time, intents and deletions whose lease ended."""
+    """Return (placement, blob) of rows to collect: doomed past its time, intents and deletions whose lease ended."""
     rows = connection.execute(_RIPE, {"now": now, "limit": limit, "seen": list(seen)}).all()
     return [(row.id, row.blob_id) for row in rows]
 
 
 def to_deleting(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
-    """The decision point of a delete; return how many rows took it."""
+    """Mark these copies as being deleted, which is the decision point of a delete; return how many were marked."""
     arguments = {"ids": list(ids), "token": token, "lease": timedelta(seconds=lease_seconds)}
     return connection.execute(_TO_DELETING, arguments).rowcount
 
@@ -338,15 +338,15 @@ def mark_healed(connection: sa.Connection, placement: UUID, *, pin: str | None, 
 def mark_verified(connection: sa.Connection, pins: Mapping[UUID, str | None], *, now: datetime) -> set[UUID]:
     """Note that these copies were read and are good, which vouches for them (R18); their blobs are locked.
 
-    ``pins``: what was read, by its copy; one that has a pin keeps it, since it was read by it. Return those it was
-    noted of: what was found damaged meanwhile stays so, and what is going goes.
+    ``pins``: the pin that was read, by copy; a copy that has a pin keeps it, since it was read by it. Return the copies
+    that were marked: one found damaged meanwhile, or being deleted, is not.
     """
     arguments = {"ids": list(pins), "pins": list(pins.values()), "now": now}
     return set(connection.execute(_VERIFIED, arguments).scalars())
 
 
 def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, vouched: Vouched, now: datetime) -> None:
-    """Note that a copy is good, and who says so, by another pin than it had; its blob is locked."""
+    """Note that a copy is good by another pin than it had, and why it is vouched for; its blob is locked."""
     connection.execute(_REPINNED, {"id": placement, "pin": pin, "vouched": vouched.value, "now": now})
 
 

@@ -104,7 +104,7 @@ def add(connection: sa.Connection, plan: UUID, rows: Sequence[NewItem]) -> None:
 
 
 def finish(connection: sa.Connection, plan: UUID, *, summary: Mapping[str, Any]) -> None:
-    """Write what all items come to."""
+    """Write the summary of all items, which completes the plan."""
     connection.execute(_FINISH, {"id": plan, "summary": dict(summary)})
 
 
@@ -122,7 +122,7 @@ def latest(connection: sa.Connection, *, limit: int) -> list[PlanView]:
 
 
 def applied(connection: sa.Connection, plan: UUID, *, run: UUID) -> None:
-    """Note which run applies a plan."""
+    """Record the run that applies a plan."""
     connection.execute(_APPLIED, {"id": plan, "run": run})
 
 
@@ -138,7 +138,7 @@ def items(
 
 
 def write_outcomes(connection: sa.Connection, plan: UUID, outcomes: Mapping[UUID, str]) -> None:
-    """Write what became of items."""
+    """Write the outcomes of items."""
     ids = sorted(outcomes)
     connection.execute(_OUTCOMES, {"plan": plan, "ids": ids, "outcomes": [outcomes[i] for i in ids]})
 

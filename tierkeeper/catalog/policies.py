@@ -1,4 +1,4 @@
-"""Versions of policies. One version of a name is active; the others stay, for what they once decided."""
+"""Versions of policies. One version of a name is active; the others stay as the record of earlier decisions."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _EDITION = sa.text(
 
 
 def lock(connection: sa.Connection) -> None:
-    """Let others who change policies wait until this transaction ends."""
+    """Take the lock for changes of policies until this transaction ends."""
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
 
 

@@ -26,7 +26,7 @@ _KEEP = sa.text("""
 
 
 def recorded(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
-    """Return what this server of the tier was seen to do; empty where that is not known, or long ago."""
+    """Return the results of probing this server of the tier; empty where there are none, or only old ones."""
     found: dict[str, Any] | None = connection.execute(
         _READ, {"name": _name(tier), "server": server, "kept": _KEPT}
     ).scalar()
@@ -34,7 +34,7 @@ def recorded(connection: sa.Connection, tier: str, *, server: str) -> Mapping[st
 
 
 def keep(connection: sa.Connection, tier: str, *, server: str, seen: Mapping[str, bool]) -> None:
-    """Remember what this server of the tier was seen to do."""
+    """Record the results of probing this server of the tier."""
     value = {"server": server, "seen": dict(seen)}
     connection.execute(_KEEP, {"name": _name(tier), "value": value})
 

@@ -1,4 +1,4 @@
-"""Orphans, as reconcile saw them: bytes without a placement. Their rows only remember; nothing is moved."""
+"""Orphans: bytes without a placement, as reconcile saw them. Rows record the sightings; no bytes are moved."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -93,14 +93,14 @@ class Sighting:
 def sighted(
     connection: sa.Connection, tier: str, objects: Sequence[Sighting], *, now: Clocks
 ) -> dict[tuple[str, str | None], datetime]:
-    """Note that these objects are there without a placement; return since when each is known, by its key."""
+    """Record that these objects exist without a placement; return the first sighting of each, by its key."""
     sizes = [each.size for each in objects]
     arguments = {"tier": tier, "now": now.catalog, "first": now.later, "sizes": sizes, **_keys(objects)}
     return _first_seen(connection.execute(_SIGHTED, arguments))
 
 
 def known(connection: sa.Connection, tier: str, objects: Sequence[Sighting]) -> dict[tuple[str, str | None], datetime]:
-    """Return since when each of these is known to have no placement, of those that are."""
+    """Return the first sightings of those of these objects that are recorded, by their keys."""
     return _first_seen(connection.execute(_KNOWN, {"tier": tier, **_keys(objects)}))
 
 
@@ -113,7 +113,7 @@ def ripe(
     after: Orphan | None,
     limit: int,
 ) -> list[Orphan]:
-    """Return, by tier and location, what was seen long enough ago and again since ``seen_since``."""
+    """Return orphans first seen until ``first_before`` and again since ``seen_since``, by tier and location."""
     arguments: dict[str, Any] = {
         "tiers": list(tiers),
         "since": seen_since,
@@ -132,7 +132,7 @@ def lock(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> lis
 
 
 def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, now: datetime) -> None:
-    """The decision point of an orphan's delete."""
+    """Record that the deletion of these orphans is decided, the decision point of their delete."""
     connection.execute(_DECIDE, {"tier": tier, "now": now, **_keys(orphans)})
 
 

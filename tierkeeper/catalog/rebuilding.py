@@ -1,4 +1,4 @@
-"""Corrects an older catalog: what it says is at work is not, and nothing is deleted soon."""
+"""Corrects an older catalog: ends the work that it records as under way, and postpones its deletes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ _RUNS = sa.text(
 
 
 def end_unfinished(connection: sa.Connection, *, now: datetime, later: datetime) -> list[InterruptedIntent]:
-    """Drop intents, take deletes back as far as they can be, and end what was at work; return the intents."""
+    """Drop intents, make copies being deleted doomed again, and end leases and runs; return the intents."""
     dropped = _intents(connection.execute(_INTENTS))
     connection.execute(_DELETING, {"now": now, "later": later})
     connection.execute(_DOOMED, {"later": later})

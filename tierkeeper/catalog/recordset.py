@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: characters of JSON in one statement: PostgreSQL takes 256 MiB at most, and a statement has its time
 _MOST = 16 * 1024 * 1024
-#: what JSON says as the columns read it
+#: the types that JSON writes as the columns read them
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
@@ -44,7 +44,7 @@ def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[
 
 
 def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the rows as arrays of JSON, mostly one. What is no JSON within a value raises TypeError."""
+    """Yield the rows as arrays of JSON, mostly one; raises TypeError where a part of a value is no JSON."""
     texts: list[str] = []
     length = 0
     for row in rows:
@@ -65,7 +65,7 @@ _encode = json.JSONEncoder(check_circular=False).encode
 
 
 def _plain(value: object) -> object:
-    """Return what PostgreSQL reads a column's value from."""
+    """Return the JSON from which PostgreSQL reads a column's value."""
     if isinstance(value, (UUID, datetime)):
         return str(value)
     if isinstance(value, bytes):

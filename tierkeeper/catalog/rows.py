@@ -1,4 +1,4 @@
-"""Rows of the catalog as the engine sees them, and how they become the facts of a decision."""
+"""Rows of artifacts and placements, as the engine reads and inserts them, and the facts of a decision from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -144,7 +144,7 @@ class PlacementRow:
 
     @property
     def form(self) -> StoredForm:
-        """Which bytes of the tier's store the copy is, and how its content comes out of them."""
+        """The copy's bytes in the tier's store, and their encoding."""
         return StoredForm(
             self.location, self.store_version, self.pin, self.stored_size, self.stored_sha256, self.encoding
         )

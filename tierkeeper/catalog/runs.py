@@ -155,7 +155,7 @@ def _insert(
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRun:
-    """A run that an operator decides about, or did."""
+    """A run that waits for an operator's decision, or was decided."""
 
     id: UUID
     kind: RunKind
@@ -200,12 +200,12 @@ def lock_for_approval(connection: sa.Connection, run: UUID) -> ApprovalRun | Non
 
 
 def decide(connection: sa.Connection, run: UUID, state: RunState, *, approval: Mapping[str, Any]) -> None:
-    """Write what an operator decided about a locked run."""
+    """Write an operator's decision about a locked run."""
     connection.execute(_DECIDE, {"id": run, "state": state.value, "approval": dict(approval)})
 
 
 def tell(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], arguments: Arguments) -> bool:
-    """Write what a waiting run knows now; False if it does not wait any more."""
+    """Write the present counts and arguments of a waiting run; False if it does not wait any more."""
     told = {"counts": dict(counts), "arguments": dict(arguments.as_json())}
     return connection.execute(_TELL, {"id": run, **told}).first() is not None
 
@@ -220,7 +220,7 @@ def _judged(row: Any) -> ApprovalRun:  # noqa: ANN401  a driver's row
 
 
 def add(connection: sa.Connection, run: UUID, *, counts: Mapping[str, int], size: int = 0, errors: int = 0) -> None:
-    """Add what a batch did; this is also its sign of progress."""
+    """Add a batch's counts, which is also the run's sign of progress."""
     connection.execute(_ADD, {"id": run, "bytes": size, "errors": errors, "counts": dict(counts)})
 
 
@@ -242,7 +242,7 @@ def busy(connection: sa.Connection, kind: RunKind, *, tenant: str | None, silenc
 
 
 def abandon_silent(connection: sa.Connection, *, silence: timedelta) -> int:
-    """End runs whose workers are gone: their work was never theirs alone, the schedule has it."""
+    """End runs without progress for ``silence``: their workers are gone, and the schedule still has their work."""
     return connection.execute(_ABANDON, {"silence": silence}).rowcount
 
 
@@ -268,7 +268,7 @@ def oldest_recompute(connection: sa.Connection) -> tuple[UUID, RecomputeArgument
 
 
 def move_cursor(connection: sa.Connection, run: UUID, *, after: UUID) -> None:
-    """Note how far a run came."""
+    """Record the id up to which a run has worked."""
     connection.execute(_CURSOR, {"id": run, "after": str(after)})
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.catalog.tenant_filter import OF_TENANT
 
-# a sweep of some tiers only (clean_hot) takes what has a present copy there
+# a sweep of some tiers only (clean_hot) takes artifacts with a present copy there
 _IN_TIERS = """
     (
         :tiers IS NULL
@@ -70,7 +70,7 @@ _RENEW = sa.text("""
 
 
 class LockedEntry(NamedTuple):
-    """A locked row: what it says of a deletion by policy."""
+    """A locked row: its time, and the state of its deletion by policy."""
 
     due_at: datetime
     parked: bool
@@ -220,7 +220,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A row that is to be written: what comes next for an artifact, when, and which policy deletes it with it."""
+    """A row to write: an artifact's next step, its time, and the policy that deletes the artifact with that step."""
 
     artifact: UUID
     tenant: str
@@ -320,7 +320,7 @@ def put(connection: sa.Connection, rows: Sequence[Coming]) -> None:
 
 
 def put_deletes(connection: sa.Connection, rows: Sequence[Coming]) -> None:
-    """Make due what a policy is to delete; what was due for that keeps what the brake or a person said of it."""
+    """Make these deletions by policy due; a row already due for one keeps its stop by the brake or its approval."""
     held = lock(connection, [row.artifact for row in rows])
     known = {i for i, mine in held.items() if mine.deletes is not None}
     put(connection, [r for r in rows if r.artifact not in known or held[r.artifact].due_at > r.due_at])
@@ -333,7 +333,7 @@ def put_if_missing(connection: sa.Connection, rows: Sequence[Coming]) -> None:
 
 
 def start_afresh(connection: sa.Connection, blobs: Collection[UUID], *, now: datetime) -> None:
-    """Make due what is parked or failed of these blobs, all attempts given back: their content can be read again."""
+    """Make parked and failed artifacts of these blobs due, without attempts: their content can be read again."""
     connection.execute(_AFRESH, {"blobs": list(blobs), "now": now})
 
 
@@ -347,7 +347,7 @@ def hasten(connection: sa.Connection, rows: Sequence[Coming]) -> int:
 def foretell(connection: sa.Connection, rows: Sequence[Coming], *, now: Mapping[UUID, bool]) -> None:
     """Write which policy deletes with the next step, without moving it; ``now``: it is to be deleted already.
 
-    What is not to be deleted any more is released from the brake.
+    A row that is not to be deleted any more is released from the brake.
     """
     if rows:
         connection.execute(_FORETELL, {**_columns(rows), "nows": [now[row.artifact] for row in rows]})
@@ -381,12 +381,12 @@ def due_page(
     limit: int,
     tenant: str | None,
 ) -> list[tuple[UUID, datetime]]:
-    """Return (artifact, due_at) of what is due as of then, in order, after a key."""
+    """Return (artifact, due_at) of the artifacts due at ``as_of``, in order, after a key."""
     arguments = {"as_of": as_of, "after_due": after[0], "after_id": after[1], "limit": limit, "tenant": tenant}
     return [(row.artifact_id, row.due_at) for row in connection.execute(_DUE_PAGE, arguments)]
 
 
 def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, ScheduleEntry]:
-    """Return what comes next for those of these artifacts for which anything ever comes."""
+    """Return the entries of those of these artifacts that have a next step."""
     rows = connection.execute(_OF, {"ids": list(ids)}).all()
     return {row.artifact_id: ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}

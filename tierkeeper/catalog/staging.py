@@ -1,4 +1,4 @@
-"""Staged uploads that the catalog knows of."""
+"""Staged uploads that were taken by a store, or that no store claimed in time."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -46,5 +46,5 @@ def expired(connection: sa.Connection, *, limit: int) -> list[UUID]:
 
 
 def forget(connection: sa.Connection, names: Collection[UUID]) -> None:
-    """Forget uploads whose bytes are gone."""
+    """Delete the rows of uploads whose bytes are gone."""
     connection.execute(_FORGET, {"names": list(names)})

@@ -1,4 +1,4 @@
-"""The switch that every delete asks."""
+"""The switch ``deletes_enabled``, which is checked at every delete."""
 
 from datetime import datetime
 from uuid import UUID
@@ -32,7 +32,7 @@ def deletes_refused(connection: sa.Connection) -> str | None:
 
 
 def deletes(connection: sa.Connection, *, lock: bool = False) -> DeletesView:
-    """Return how the switch stands; who set it, when and why. ``lock``: until the transaction ends."""
+    """Return the switch, with who set it, when and why; ``lock``: until the transaction ends."""
     row = connection.execute(sa.text(f"{_VIEW} FOR UPDATE" if lock else _VIEW)).first()
     if row is None:
         return DeletesView(enabled=False, by="", reason="the switch deletes_enabled is missing", at=None)
@@ -40,7 +40,7 @@ def deletes(connection: sa.Connection, *, lock: bool = False) -> DeletesView:
 
 
 def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str, now: datetime) -> bool:
-    """Set the switch, with its event; False if it stood so already."""
+    """Set the switch, with its event; False if it had this value already."""
     before = deletes(connection, lock=True)
     if before.enabled is enabled and before.at is not None:
         return False

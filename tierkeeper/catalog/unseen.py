@@ -1,7 +1,7 @@
 """Doomed copies that collect left because those that stay were not seen (R21).
 
-They go to the end of its queue, by their ``delete_after``: what cannot be seen now keeps it from nothing else. One that
-was left in the last minutes is at the end already, and is not written again.
+They go to the end of its queue, by their ``delete_after``, so that they do not keep it from other copies. One that was
+left in the last minutes is at the end already, and is not written again.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tierkeeper.catalog.statements import typed
 
-#: one that was not left for so long was kept for another reason meanwhile: it is left for the first time
+#: a copy that was not left for so long was kept for another reason meanwhile: it is left for the first time
 LATELY: Final = "interval '2 days'"
 _LEFT = sa.text(f"""
     UPDATE placements
@@ -34,6 +34,6 @@ _LEFT = sa.text(f"""
 
 
 def mark_left(connection: sa.Connection, ids: Collection[UUID], *, now: datetime) -> None:
-    """Note that these were left now; their blobs are locked."""
+    """Note that these copies were left now; their blobs are locked."""
     if ids:
         connection.execute(_LEFT, {"ids": list(ids), "now": now})

@@ -1,4 +1,4 @@
-"""Which copies are verified next: in three orders, each by an index of its own."""
+"""The copies to verify next, in three orders, each by an index of its own."""
 
 from datetime import datetime
 from enum import Enum
@@ -29,11 +29,11 @@ _OLDEST = sa.text(f"""
 
 
 class Order(Enum):
-    """In which order copies are taken to be verified: one after the other, each by an index of its own."""
+    """The orders in which copies are verified, one after the other, each by an index of its own."""
 
     UNVOUCHED = _UNVOUCHED  # not vouched for
-    UNREAD = _UNREAD  # what was written, or copied by a server, and never read since
-    OLDEST = _OLDEST  # what was read longest ago, and what was read in a time to come, by a clock that was ahead
+    UNREAD = _UNREAD  # written, or copied by a server, and never read since
+    OLDEST = _OLDEST  # read longest ago, and read in a time to come, by a clock that was ahead
 
 
 def to_verify(
@@ -41,7 +41,7 @@ def to_verify(
 ) -> tuple[list[tuple[ArtifactRow, PlacementRow]], placements.Cursor | None]:
     """Return the next present copies in this order that were not read since ``before``, each with an artifact.
 
-    With them comes the key to go on after, None at the end: what can't be read now is passed over, not read again.
+    The second value is the key to continue after, None at the end: a copy that can't be read now is passed over.
     """
     arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
     named = {name: value for name, value in arguments.items() if f":{name}" in order.value.text}

@@ -35,7 +35,7 @@ CREATE INDEX ix_deliveries_due_at ON deliveries (due_at) WHERE due_at IS NOT NUL
 CREATE INDEX ix_deliveries_parked ON deliveries (tenant) WHERE parked_reason IS NOT NULL;
 """
 
-# reconcile: an orphan's decision point stands in its row; verify finds what was read longest ago by an index
+# reconcile: an orphan's decision point stands in its row; verify finds the copies read longest ago by an index
 RECONCILE = """
 ALTER TABLE quarantine ADD COLUMN deleting_at TIMESTAMP WITH TIME ZONE;
 CREATE INDEX ix_placements_verified ON placements (verified_at, id) WHERE state = 'present';
@@ -45,7 +45,7 @@ DROP INDEX ix_placements_verified;
 ALTER TABLE quarantine DROP COLUMN deleting_at;
 """
 
-# the brake: which policy deletes with the next step, what waits for an approval, what policies deleted by themselves
+# the brake: the policy that deletes with the next step, deletions that wait for an approval, deletions by policy
 BRAKE = """
 ALTER TABLE schedule ADD COLUMN deletes TEXT, ADD COLUMN braked_by UUID, ADD COLUMN approved_by UUID;
 DROP INDEX ix_schedule_due_at;
@@ -77,7 +77,7 @@ ALTER TABLE schedule DROP COLUMN deletes, DROP COLUMN braked_by, DROP COLUMN app
 CREATE INDEX ix_schedule_due_at ON schedule (due_at) WHERE parked_reason IS NULL;
 """
 
-# signs of progress: canaries, and what converge got done lately
+# signs of progress: canaries, and recent work of converge
 HEARTBEATS = """
 CREATE TABLE heartbeats (
     name TEXT NOT NULL,

@@ -24,7 +24,7 @@ ALTER TABLE placements ADD CONSTRAINT ck_placements_pin_of_vouched CHECK (pin IS
 ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_verified TO ck_placements_kept_was_written;
 CREATE INDEX ix_placements_unvouched ON placements (id) WHERE state = 'present' AND vouched IS NULL;
 """
-# the verify of the release before passes over what has no time
+# the verify of the release before passes over copies without a time
 DOWN = """
 DROP INDEX ix_placements_unvouched;
 ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_written TO ck_placements_kept_was_verified;
