@@ -1,4 +1,4 @@
-"""Artifacts and their names: reading whole batches, writing what a commit decided."""
+"""Artifacts and their names: batches of them read and locked, and the columns that a commit writes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ _SET_REVISIONS = sa.text("""
     FROM unnest(:ids, :revisions) AS w(id, revision)
     WHERE artifacts.id = w.id
 """).bindparams(*typed(ids="uuid[]", revisions="bigint[]"))
-# only so many of the newest are looked at: those before them became surplus, and due, at an earlier store
+# only this many of the newest versions are read: older ones became surplus, and due, at an earlier store
 _SURPLUS = sa.text("""
     SELECT id
     FROM (
@@ -317,7 +317,7 @@ def record_access(connection: sa.Connection, times: dict[UUID, datetime]) -> Non
 
 
 def release_blobs(connection: sa.Connection, blobs: Collection[UUID]) -> list[ArtifactRow]:
-    """Cut purged artifacts from locked blobs without placements; return them as they are after it."""
+    """Detach purged artifacts from locked blobs without placements; return these artifacts as updated."""
     ids = list(connection.execute(_FORGET_BLOBS, {"blobs": list(blobs)}).scalars())
     return load(connection, ids) if ids else []
 

@@ -176,14 +176,14 @@ class Scope:
     own: frozenset[str]
 
     def arguments(self) -> dict[str, Any]:
-        """The scope as bound parameters."""
+        """Return the scope as bound parameters."""
         return {"tenant": self.tenant, "policy": self.policy, "own": sorted(self.own)}
 
 
 def count_together(connection: sa.Connection, tenant: str, *, alone: bool) -> None:
     """Take the tenant's lock for deletions until this transaction ends; ``alone``: no other one counts until then.
 
-    Comes after every row lock, tenant by tenant in their order.
+    The lock is taken after every row lock, tenant by tenant in their order.
     """
     connection.execute(_EXCLUSIVE if alone else _SHARED, {"kind": _COUNTING, "tenant": tenant})
 
@@ -226,7 +226,7 @@ def stop(connection: sa.Connection, scope: Scope, run: UUID, *, now: datetime, l
 
 
 def last(connection: sa.Connection, run: UUID, *, count: int) -> tuple[datetime, UUID] | None:
-    """Return the key (due_at, artifact) of the last of the first ``count`` that a run stopped; None: of none."""
+    """Return the key (due_at, artifact) of the ``count``-th artifact that a run stopped, None if it stopped fewer."""
     if count < 1:
         return None
     row = connection.execute(_LAST, {"run": run, "count": count}).first()
@@ -261,5 +261,5 @@ def release(connection: sa.Connection, run: UUID, *, limit: int) -> int:
 
 
 def approved_left(connection: sa.Connection, run: UUID) -> bool:
-    """Return True if something that this run's approval releases is still to be deleted."""
+    """Return True while an artifact that this run's approval released is still to be deleted."""
     return bool(connection.execute(_LEFT, {"run": run}).scalar_one())

@@ -1,4 +1,4 @@
-"""Lists: artifacts by filter, page by page; counts per tier."""
+"""Lists of artifacts by filter, page by page, and counts of copies by tier."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Deliveries of verbs: a second one finds the first result."""
+"""Results of verbs by the producer's key: a second delivery finds the result of the first."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ class DeliveredItem:
     arguments_hash: bytes
 
     def __post_init__(self) -> None:
-        """Refuse a delivery without a key: any two of them would be one."""
+        """Refuse a delivery without a key: any two of these would be the same delivery."""
         if not self.key:
             raise ValueError("a delivery has no key")
 
 
 def find(connection: sa.Connection, deliveries: Collection[DeliveredItem]) -> dict[DeliveredItem, dict[str, Any]]:
-    """Return the results of those that were carried out before.
+    """Return the results of those of these deliveries that were carried out before.
 
-    Raises CommandConflict where a key was used before for something else.
+    Raises CommandConflict where the key was used before for another verb or with other arguments.
     """
     if not deliveries:
         return {}

@@ -142,9 +142,8 @@ def catalog_now(connection: sa.Connection) -> datetime:
 class Clocks:
     """PostgreSQL's time and this machine's, read together; on one host they are one clock.
 
-    What protects for a while begins at the ``later`` and is over once the ``earlier`` is past its end: one clock that
-    is wrong for a while, or put right, ends nothing early. A moment after both is still to come: it was noted by a
-    clock that was ahead.
+    A protected period begins at the ``later`` and is over once the ``earlier`` is past its end: one clock that is wrong
+    for a while, or is corrected, ends no period early. A moment after both was noted by a clock that was ahead.
     """
 
     catalog: datetime
@@ -167,7 +166,7 @@ def clocks(connection: sa.Connection) -> Clocks:
 
 
 def take_time(connection: sa.Connection) -> None:
-    """Let this transaction take hours: for what reads or writes whole tables without a user who waits."""
+    """Let this transaction take hours: for jobs that read or write whole tables while no user waits."""
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(sa.text(f"SET LOCAL {limit} = {int(HOURS * 1000)}"))
     driver = connection.connection.driver_connection

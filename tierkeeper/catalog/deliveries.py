@@ -159,7 +159,7 @@ def park(connection: sa.Connection, row: Mapping[str, Any], *, reason: str) -> D
 
 
 def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
-    """Forget the message: it had an outcome."""
+    """Delete the row of the message: it had an outcome."""
     connection.execute(_ANSWERED, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
 
 

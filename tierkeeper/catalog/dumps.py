@@ -93,7 +93,7 @@ def clear(connection: sa.Connection) -> None:
 
 
 def load(connection: sa.Connection, table: str, names: Sequence[str], source: TableBytes) -> int:
-    """Read a table's rows back; columns that the dump does not have get their defaults."""
+    """Load a table's rows; columns that the dump does not have get their defaults. Return how many rows."""
     query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _listed(names))
     return _load(connection, query, source)
 

@@ -42,7 +42,7 @@ class ServerIdentity:
     database: int | None
 
     def differs(self, here: "ServerIdentity") -> str | None:
-        """Say in words in what ``here`` differs from this one, as far as both are known."""
+        """Return in words how ``here`` differs from this one, None if it does not as far as both are known."""
         for what, noted, now in (
             ("server", self.system, here.system),
             ("timeline", self.timeline, here.timeline),

@@ -25,7 +25,7 @@ _NO_SUBJECT = UUID(int=0)
 _COLUMNS = ", ".join(Event.__table__.columns.keys())
 #: true where an event's position is final: every transaction that could still come before it has ended
 _SETTLED = "(cluster <> events_cluster() OR xid < pg_snapshot_xmin(pg_current_snapshot()))"
-#: the clusters that wrote events, in the order of their first ones, and this one last
+#: the clusters that wrote events, in the order of their first events; the present one is last
 _CLUSTERS = sa.text("""
     WITH RECURSIVE found AS (
         (SELECT cluster FROM events ORDER BY cluster LIMIT 1)
@@ -74,7 +74,7 @@ def of_artifact(
     run: UUID | None = None,
     correlation: str | None = None,
 ) -> Line:
-    """Return the event of a change of an artifact; ``revision`` is the one it gets with it."""
+    """Return the event of a change of an artifact; ``revision`` is the artifact's after the change."""
     return Line(
         subject=row.id,
         revision=revision,
@@ -118,7 +118,7 @@ def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) ->
 
 
 def next_revision(connection: sa.Connection, subject: UUID) -> int:
-    """Return the revision of the next event of a subject that keeps none itself; it is locked by the caller."""
+    """Return the revision of the next event of a subject without a revision of its own, which the caller has locked."""
     last = connection.execute(sa.select(sa.func.max(Event.revision)).where(Event.subject == subject)).scalar()
     return int(last or 0) + 1
 
@@ -181,7 +181,7 @@ def after(connection: sa.Connection, position: Position | None, *, limit: int) -
     """Return the next events in their order, at most ``limit``; None: from the first on.
 
     No event that is not returned yet can come to stand before the last one returned, however long its transaction
-    takes. InvalidPosition where no event of this catalog is of the position's cluster.
+    takes. Raises InvalidPosition where no event of this catalog is of the position's cluster.
     """
     begins = [Position(cluster, 0, _NO_SUBJECT, 0) for cluster in connection.execute(_CLUSTERS).scalars()]
     if position is not None:

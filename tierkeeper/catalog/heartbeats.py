@@ -70,7 +70,7 @@ def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -
 
 
 def waits(seconds: Sequence[float]) -> dict[int, int]:
-    """Count by the power of two of the seconds, rounded up: precise enough for percentiles, and cheap to keep."""
+    """Count waits by the power of two of the seconds, rounded up: enough for percentiles, and cheap to keep."""
     return dict(Counter(min(LONGEST, max(0, math.ceil(math.log2(max(one, 1.0))))) for one in seconds))
 
 

@@ -92,7 +92,7 @@ def page(
 
 
 def owners(connection: sa.Connection, blobs: Collection[UUID]) -> dict[UUID, UUID]:
-    """Return one artifact that needs the content, of each of these blobs that any needs."""
+    """Return an artifact that needs the content, by blob, for each of these blobs that is needed."""
     rows = connection.execute(_OWNERS, {"blobs": list(blobs)})
     return {row.blob_id: row.artifact for row in rows if row.artifact is not None}
 

@@ -14,8 +14,8 @@ MONTHS_AHEAD = 3
 def make_ahead(connection: sa.Connection, *, now: datetime) -> list[str]:
     """Make the partitions of this month and the next ones; return those made.
 
-    A month of which lines already lie in the default partition (nothing made partitions in time) stays there: its
-    lines are as safe and as append-only as the others.
+    A month with events in the default partition already (no partition was made in time) stays there: its events are as
+    safe and as append-only as the others.
     """
     made = []
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

@@ -159,7 +159,7 @@ _COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present
 
 @dataclass(frozen=True, slots=True)
 class VouchedUpload:
-    """An upload of ours, vouched for and ready for its commit; ``pin`` names its bytes, where that is known."""
+    """An upload of this worker, vouched for and ready for its commit; ``pin`` names its bytes, where that is known."""
 
     placement: UUID
     blob: UUID
@@ -214,7 +214,7 @@ def commit(
     now: datetime,
     delete_after: datetime,
 ) -> int:
-    """Make these uploads present or doomed if they are still ours (R2); return how many were."""
+    """Make these uploads present or doomed if they are still this maker's (R2); return how many were."""
     if not uploads:
         return 0
     encodings = [PLAIN if u.source is None else u.source.encoding for u, _ in uploads]
@@ -309,13 +309,13 @@ def doubt(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
 def mark_missed(connection: sa.Connection, placement: UUID, *, now: Clocks) -> None:
     """Note that a copy was not found, for the first time (R20); its blob is locked.
 
-    A first look that was noted before stays, unless it is still to come by both clocks.
+    A first miss that was noted before stays, unless its time is in the future by both clocks.
     """
     connection.execute(_MISSED, {"id": placement, "now": now.later})
 
 
 def forget_misses(connection: sa.Connection, tier: str | None = None) -> None:
-    """Forget all first looks, or those at a tier: both looks are of one place, noted by one catalog (R20)."""
+    """Forget all first misses, or those at a tier: both misses are of one place, noted by one catalog (R20)."""
     connection.execute(_UNMISSED, {"tier": tier})
 
 

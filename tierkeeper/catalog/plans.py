@@ -60,7 +60,7 @@ _FORGET = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """A plan as its apply needs it; ``finished``: it was written to its end."""
+    """A plan as its apply needs it; ``finished``: all its items were written."""
 
     view: PlanView
     policies: Mapping[str, Any]
@@ -77,7 +77,7 @@ def begin(
     now: datetime,
     expires: timedelta,
 ) -> UUID:
-    """Record a plan that is being made; it is no plan before :func:`finish`."""
+    """Record a plan that is being made; it cannot be applied before :func:`finish`."""
     identity = new_id()
     values = {"id": identity, "as_of": as_of, "policies": dict(policies), "arguments": dict(arguments), "by": by}
     connection.execute(sa.insert(Plan).values(**values, made_at=now, expires_at=now + expires))

@@ -29,7 +29,7 @@ class PolicyRow:
 
 # any number that nothing else in the database uses: policies are applied one at a time
 _ADVISORY_LOCK = 0x7469657200000002
-# counts only grow, whatever the server's clock does; a rebuilt catalog has others, though it may have as many
+# counts only grow, whatever the server's clock does; the id tells a rebuilt catalog with the same counts apart
 _EDITION = sa.text(
     "SELECT count(*) || '/' || count(removed_at) || '/' || coalesce(max(id::text), ''), clock_timestamp() FROM policies"
 )

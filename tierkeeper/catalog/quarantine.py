@@ -137,12 +137,12 @@ def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, n
 
 
 def forget(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:
-    """Forget these; return those that were still there."""
+    """Delete the rows of these orphans; return those that still had one."""
     return _orphans(connection.execute(_FORGET, {"tier": tier, **_keys(orphans)}))
 
 
 def gone(connection: sa.Connection, tier: str, *, since: datetime, limit: int) -> list[Orphan]:
-    """Return orphans that were not seen any more since then."""
+    """Return orphans that were not seen since then."""
     return _orphans(connection.execute(_GONE, {"tier": tier, "since": since, "limit": limit}))
 
 

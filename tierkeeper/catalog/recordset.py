@@ -1,6 +1,6 @@
 """Many rows of any columns in one statement, as JSON: a statement a row costs more than the rows do.
 
-Statements that a few columns suffice for, or that do more than insert and update, take arrays (``unnest``) instead.
+Statements with few columns, or that do more than insert and update, take arrays (``unnest``) instead.
 """
 
 import json

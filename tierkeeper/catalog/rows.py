@@ -35,7 +35,7 @@ class ArtifactRow:
     policy_id: UUID | None
     state: ArtifactState
     wanted: frozenset[str]
-    # from here on: as a new artifact has them
+    # from here on: the defaults are those of a new artifact
     deleted_at: datetime | None = None
     purge_at: datetime | None = None
     purged_at: datetime | None = None
@@ -49,7 +49,7 @@ class ArtifactRow:
     revision: int = 1
     holds: tuple[str, ...] = ()
     newer_live: int = 0
-    deleted_by: str | None = None  # the policy, where it did so by itself
+    deleted_by: str | None = None  # the policy that deleted it; None after a purge or an approved deletion
 
     @property
     def ref(self) -> Ref:

@@ -247,7 +247,7 @@ def abandon_silent(connection: sa.Connection, *, silence: timedelta) -> int:
 
 
 def prune(connection: sa.Connection, *, kept: timedelta) -> int:
-    """Forget runs that finished long ago."""
+    """Delete runs that finished longer than ``kept`` ago; return how many."""
     return connection.execute(_PRUNE, {"kept": kept}).rowcount
 
 

@@ -21,7 +21,7 @@ _IN_TIERS = """
         )
     )
 """
-#: claims without an outcome from which on an artifact may be what kills its workers: it is claimed alone
+#: claims without an outcome from which on an artifact is claimed alone, as it may be what kills its workers
 _SUSPICIOUS = 2
 
 
@@ -265,7 +265,7 @@ def claim_these(
 
 
 def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
-    """Lengthen the leases still ours; return how many are."""
+    """Lengthen those of these leases that still have this token; return how many do."""
     arguments = {"ids": list(ids), "token": token, "lease": timedelta(seconds=lease_seconds)}
     return connection.execute(_RENEW, arguments).rowcount
 
@@ -291,7 +291,7 @@ def failures(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, tup
 
 
 def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID) -> None:
-    """Write what comes next and give the leases back; a lease that another worker has taken meanwhile is left alone."""
+    """Write the next steps and end the leases; a lease that another worker has taken meanwhile is left alone."""
     later = [n for n in nexts if n.due_at is not None]
     if later:
         connection.execute(
@@ -314,7 +314,7 @@ def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID)
 
 
 def put(connection: sa.Connection, rows: Sequence[Coming]) -> None:
-    """Write what comes next even if a worker has the lease (R9); unpark, and end a brake's stop of it."""
+    """Write the next steps even if a worker has the lease (R9); end parking and a stop by the brake."""
     if rows:
         connection.execute(_SET, _columns(rows))
 
@@ -369,7 +369,7 @@ def count_due(connection: sa.Connection, *, tenant: str | None) -> int:
 
 
 def any_due(connection: sa.Connection, *, tenant: str | None, tiers: Sequence[str] | None = None) -> bool:
-    """Return True if something is due that no worker has leased."""
+    """Return True if an artifact is due that no worker has leased."""
     return bool(connection.execute(_ANY_DUE, {"tenant": tenant, "tiers": tiers}).scalar_one())
 
 

@@ -31,7 +31,7 @@ _FORGET = sa.text("DELETE FROM staging WHERE name = ANY(:names)")
 
 
 def take(connection: sa.Connection, name: UUID, *, ttl: timedelta) -> None:
-    """Note that a store takes this upload; it is deleted a while after."""
+    """Note that a store takes this upload, which is deleted after ``ttl``."""
     connection.execute(_TAKE, {"name": name, "ttl": ttl})
 
 
@@ -41,7 +41,7 @@ def register_unclaimed(connection: sa.Connection, names: Collection[UUID]) -> No
 
 
 def expired(connection: sa.Connection, *, limit: int) -> list[UUID]:
-    """Return uploads whose time is over and that no message needs any more."""
+    """Return expired uploads that no message needs."""
     return list(connection.execute(_EXPIRED, {"limit": limit}).scalars())
 
 
