@@ -69,7 +69,8 @@ def converge_due(
 ) -> SweepResult:
     """Converge due artifacts for a run until none is due (``more`` False) or the deadline (``time.monotonic``) is over.
 
-    Raises InvalidInput where there is no such run. A run that has ended does no work.
+    Raises InvalidInput where there is no such run. A run that has ended does no work. The first of several calls for a
+    run that finds nothing due ends it; a call that has a batch at that time adds its counts afterwards.
     """
     found = engine.catalog.run(callers.BEAT, runs.state_of, run)
     if found is None:
