@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from tierkeeper.settings.settings import Settings, load
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 from s3server import server as s3server
+from support.servers import started
 
 from tierkeeper.base import callers
 
@@ -45,28 +46,16 @@ def folder() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def postgres(place: Path) -> Iterator[Postgres]:
-    """Yield a PostgreSQL server with its usual durability."""
+def postgres(place: Path) -> AbstractContextManager[Postgres]:
+    """Start a PostgreSQL server with its usual durability, for a block."""
     adopt_orphans()  # it makes itself a daemon
-    server = Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    return started(Postgres(place / "pg" / "data", place / "pg", place / "pg.log", options=TUNING))
 
 
-@contextmanager
-def valkey(place: Path) -> Iterator[Valkey]:
-    """Yield a Valkey server."""
+def valkey(place: Path) -> AbstractContextManager[Valkey]:
+    """Start a Valkey server, for a block."""
     adopt_orphans()  # as above
-    server = Valkey(place / "vk", place / "vk.sock", place / "vk.log")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    return started(Valkey(place / "vk", place / "vk.sock", place / "vk.log"))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import redis
 from moto.server import ThreadedMotoServer
 from psycopg import sql
 
+from support.servers import started
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.embedded.valkey import Valkey
 
@@ -63,13 +64,11 @@ def short_folder() -> Iterator[Path]:
 @contextmanager
 def embedded_postgres(*, port: int | None = None) -> Iterator[Postgres]:
     """A PostgreSQL server with an empty database; ``port``: over TCP on 127.0.0.1 too."""
-    with short_folder() as folder:
-        server = Postgres(folder / "data", folder, folder / "log", port=port, options=FAST)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with (
+        short_folder() as folder,
+        started(Postgres(folder / "data", folder, folder / "log", port=port, options=FAST)) as server,
+    ):
+        yield server
 
 
 @contextmanager
@@ -94,13 +93,11 @@ def execute(url: str, statements: str) -> None:
 @contextmanager
 def embedded_valkey() -> Iterator[Valkey]:
     """A Valkey server with nothing in it."""
-    with short_folder() as folder:
-        server = Valkey(folder / "data", folder / "valkey.sock", folder / "log")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with (
+        short_folder() as folder,
+        started(Valkey(folder / "data", folder / "valkey.sock", folder / "log")) as server,
+    ):
+        yield server
 
 
 def empty_valkey(server: Valkey) -> None:
@@ -112,10 +109,6 @@ def empty_valkey(server: Valkey) -> None:
 @contextmanager
 def moto_server() -> Iterator[str]:
     """The endpoint of an S3 server that is honest about logic, not about locks, signatures or checksums."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
+    with started(ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)) as server:
         host, port = server.get_host_and_port()
         yield f"http://{host}:{port}"
-    finally:
-        server.stop()
