@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 _DAMAGE = "tierkeeper/engine/copies/damage.py"
+_PLACEMENTS = "tierkeeper/catalog/placements.py"
 _SIBLINGS = "tierkeeper/engine/copies/siblings.py"
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
 _VERIFY = "tierkeeper/engine/reconcile/verify.py"
@@ -12,8 +13,38 @@ HEALING = (
     Mutant(
         "lost",
         "a doomed copy does not heal",
-        (Edit(_DAMAGE, "not current[0].kept", "current[0].state is not PlacementState.PRESENT"),),
+        (
+            Edit(
+                _PLACEMENTS,
+                "state IN ('present', 'doomed') AND damaged_at = :damaged",
+                "state = 'present' AND damaged_at = :damaged",
+            ),
+        ),
         (f"{_LOST}test_an_intact_doomed_copy_heals_and_is_rescued",),
+    ),
+    Mutant(
+        "lost",
+        "a late heal withdraws a newer report",
+        (
+            Edit(
+                _PLACEMENTS,
+                "state IN ('present', 'doomed') AND damaged_at = :damaged",
+                "state IN ('present', 'doomed') AND damaged_at >= :damaged",
+            ),
+        ),
+        ("tests/integration/engine/copies/test_vouching.py::test_a_late_heal_withdraws_no_newer_report",),
+    ),
+    Mutant(
+        "epoch",
+        "a catalog that a standby serves since the check is raised",
+        (
+            Edit(
+                "tierkeeper/engine/trust/epoch.py",
+                "    if reason is not None:\n        return reason\n    before = epochs.",
+                "    before = epochs.",
+            ),
+        ),
+        ("tests/integration/engine/trust/test_epoch.py::test_a_fail_over_within_a_sweep_is_not_accepted_by_it",),
     ),
     Mutant(
         "lost",

@@ -275,8 +275,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/engine/copies/damage.py",
-                "    if engine.refused([placement.tier]):\n        return False\n",
-                "",
+                "    if damaged is None or engine.refused([placement.tier]):\n",
+                "    if damaged is None:\n",
             ),
         ),
         (f"{_CLONES}test_a_clone_heals_nothing",),

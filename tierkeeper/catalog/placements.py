@@ -137,7 +137,7 @@ _HEALED = sa.text("""
     UPDATE placements
     SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin),
         missed_at = NULL
-    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NOT NULL
+    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at = :damaged
 """)
 _VERIFIED = sa.text("""
     UPDATE placements p
@@ -330,9 +330,12 @@ def suspects(connection: sa.Connection, *, until: datetime, after: "Cursor", lim
     return [_row(row) for row in connection.execute(_SUSPECTS, arguments).all()]
 
 
-def mark_healed(connection: sa.Connection, placement: UUID, *, pin: str | None, now: datetime) -> None:
+def mark_healed(
+    connection: sa.Connection, placement: UUID, *, damaged: datetime, pin: str | None, now: datetime
+) -> bool:
     """Note that a kept copy's bytes, which were bad, were read by this pin and are good (R18); its blob is locked."""
-    connection.execute(_HEALED, {"id": placement, "pin": pin, "now": now})
+    arguments = {"id": placement, "damaged": damaged, "pin": pin, "now": now}
+    return connection.execute(_HEALED, arguments).rowcount == 1
 
 
 def mark_verified(connection: sa.Connection, pins: Mapping[UUID, str | None], *, now: datetime) -> set[UUID]:

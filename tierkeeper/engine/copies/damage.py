@@ -124,22 +124,24 @@ def _withdraw_miss(connection: sa.Connection, placement: PlacementRow, *, missed
 
 
 def heal(engine: Engine, placement: PlacementRow, *, caller: Caller, pin: str | None = None) -> bool:
-    """Withdraw that a copy is damaged: its bytes were just read, under this ``pin``, and are right.
+    """Withdraw that a copy is damaged: its bytes were read since its row was loaded, under this ``pin``, and are right.
 
-    False if it is not damaged, is being deleted, or the tier's place is not confirmed (R19).
+    False if it was not damaged, was found damaged again since, is being deleted, or the tier's place is not confirmed
+    (R19).
     """
-    if engine.refused([placement.tier]):
+    damaged = placement.damaged_at
+    if damaged is None or engine.refused([placement.tier]):
         return False
-    return engine.catalog.run(caller, _withdraw_damage, placement, pin=pin, caller=caller)
+    return engine.catalog.run(caller, _withdraw_damage, placement, damaged=damaged, pin=pin, caller=caller)
 
 
-def _withdraw_damage(connection: sa.Connection, placement: PlacementRow, *, pin: str | None, caller: Caller) -> bool:
+def _withdraw_damage(
+    connection: sa.Connection, placement: PlacementRow, *, damaged: datetime, pin: str | None, caller: Caller
+) -> bool:
     blobs.lock(connection, [placement.blob_id])
     now = catalog_now(connection)
-    current = placements.load(connection, [placement.id])
-    if not current or not current[0].kept or current[0].damaged_at is None:
+    if not placements.mark_healed(connection, placement.id, damaged=damaged, pin=pin, now=now):
         return False
-    placements.mark_healed(connection, placement.id, pin=pin, now=now)
     _good_again(connection, placement, CopyHealed, now=now, caller=caller)
     return True
 

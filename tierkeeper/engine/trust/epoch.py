@@ -74,6 +74,9 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
     if reason is not None:
         return reason
     raised = engine.catalog.run(caller, _raised, caller)
+    if isinstance(raised, str):
+        recognise(engine.catalog, raised, caller=caller)
+        return raised
     try:
         write_twin(engine, raised)
     except StoreError as error:
@@ -119,8 +122,12 @@ def _ahead(epoch: Epoch, found: dict[int, set[UUID]]) -> str | None:
     return None
 
 
-def _raised(connection: sa.Connection, caller: Caller) -> Epoch:
+def _raised(connection: sa.Connection, caller: Caller) -> Epoch | str:
+    """Raise the epoch and return it; else return why the catalog is not trusted: since the check, by a standby say."""
     epochs.lock(connection)
+    reason = epochs.distrusted(connection)
+    if reason is not None:
+        return reason
     before = epochs.standing(connection).epoch
     epoch = Epoch(before.number + 1, uuid4(), before.line or uuid4(), epochs.server(connection))
     epochs.raise_to(connection, epoch, by=caller.actor, reason="a sweep", now=catalog_now(connection))

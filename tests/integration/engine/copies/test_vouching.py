@@ -255,8 +255,21 @@ def test_healing_vouches_too(house: House) -> None:
     """A damaged copy whose bytes were read again and are right counts, by the bytes that are there now."""
     house.store(content=CONTENT)
     house.sql("UPDATE placements SET vouched = 'pinned', pin = 'before'")
-    copy = row_of(house, "hot")
-    damage.report(house.keeper.engine, copy, Wrong("a test", missing=False), caller=TESTER)
-    assert damage.heal(house.keeper.engine, copy, caller=TESTER)
+    damage.report(house.keeper.engine, row_of(house, "hot"), Wrong("a test", missing=False), caller=TESTER)
+    assert damage.heal(house.keeper.engine, row_of(house, "hot"), caller=TESTER)
     assert vouched(house, "hot") == ("read", None, True)
+    house.settle()
+
+
+def test_a_late_heal_withdraws_no_newer_report(house: House) -> None:
+    """What was read before a copy was found damaged once more says nothing about it."""
+    house.store(content=CONTENT)
+    engine, wrong = house.keeper.engine, Wrong("a test", missing=False)
+    damage.report(engine, row_of(house, "hot"), wrong, caller=TESTER)
+    read = row_of(house, "hot")
+    assert damage.heal(engine, row_of(house, "hot"), caller=TESTER)
+    damage.report(engine, row_of(house, "hot"), wrong, caller=TESTER)
+    assert damage.heal(engine, read, caller=TESTER) is False
+    assert row_of(house, "hot").damaged_at is not None
+    assert damage.heal(engine, row_of(house, "hot"), caller=TESTER)
     house.settle()

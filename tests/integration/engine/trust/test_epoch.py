@@ -52,6 +52,25 @@ def test_a_catalog_behind_its_twin_is_recognised(house: House) -> None:
     assert [e.type for e in house.keeper.events.select(limit=1)] == ["restore recognised"]
 
 
+def test_a_fail_over_within_a_sweep_is_not_accepted_by_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another server serves the catalog since a sweep checked it, the sweep does not raise the epoch there."""
+    engine = house.keeper.engine
+    assert epoch.advance(engine, caller=callers.BEAT) is None
+    purged(house)
+    store = engine.store("cold")
+    listed = store.list
+
+    def failing_over(prefix: str) -> Iterator[Stored]:
+        house.sql("UPDATE switches SET value = jsonb_set(value, '{server,timeline}', '0') WHERE name = 'epoch'")
+        return listed(prefix)
+
+    monkeypatch.setattr(store, "list", failing_over)
+    assert "timeline" in str(epoch.advance(engine, caller=callers.BEAT))
+    monkeypatch.undo()
+    with pytest.raises(CatalogRestored, match="timeline"):
+        house.collect()
+
+
 def test_two_who_raise_it_at_once_are_no_alarm(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is overtaken by another raise while the twins are listed does not take the catalog for an older one."""
     engine = house.keeper.engine
