@@ -32,7 +32,7 @@ SETTINGS: Final = Caller("settings")  # writes the built-in policies that follow
 BEAT: Final = Caller("beat")  # default of the sweeps
 PRODUCER: Final = Caller("producer")  # default of verbs: a message without an actor header
 WORKER: Final = Caller("worker")  # decisions of a worker about a message
-READER: Final = Caller("reader")  # findings about a copy while an artifact is read
+READER: Final = Caller("reader")  # findings about a copy while an artifact is read; the dry run of a preview
 TIERKEEPER: Final = Caller("tierkeeper")  # findings about bytes that hold for every reader
 DEMO: Final = Caller("demo")
 

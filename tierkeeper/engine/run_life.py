@@ -154,7 +154,11 @@ def running(
 
 @contextmanager
 def joined(catalog: Database, run: UUID | None, *, caller: Caller) -> Iterator[Job]:
-    """Work in the block for a run begun earlier, None for a dry run. The block ends it itself; an error fails it."""
+    """Work in the block for a run begun earlier, None for a dry run. The block ends it itself.
+
+    An error fails the run, also for the other messages that share it and for a retry of this one: they find it ended,
+    and what is due is left to the next rotation.
+    """
     job = Job(catalog, caller=caller, run=run)
     with _failing(job):
         yield job

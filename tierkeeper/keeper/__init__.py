@@ -1,8 +1,10 @@
 """The interface for all layers above: the keeper, with one class per resource, each an attribute of it.
 
 A resource is a thing that users name, such as ``keeper.artifacts`` or ``keeper.plans``; its methods open transactions
-and streams through the engine and return frozen values. A method that changes something takes ``caller`` (``Caller``).
-A method that only reads takes none until the code that filters by tenant is added (ADR 19).
+and streams through the engine and return frozen values; only the sums of a stored plan grow while its items are read.
+A method that changes something for a user or a sweep takes ``caller`` (``Caller``). A method that only reads takes none
+until the code that filters by tenant is added (ADR 19), nor does one that writes only for the house: access times, the
+records of messages, canaries, and sweeps that continue the runs of others.
 
 Not here: decisions and steps (``engine``), texts for people (``cli``), answers to messages (``tasks``).
 """

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base.callers import Caller
+from tierkeeper.base import callers
 from tierkeeper.catalog import artifacts, browse, placements, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
@@ -52,7 +52,7 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     if text is None:
         return View(tenant, as_of)
     parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
-    changes = in_force.apply(engine.catalog, parsed, caller=Caller(""), dry_run=True)  # a dry run: nothing is written
+    changes = in_force.apply(engine.catalog, parsed, caller=callers.READER, dry_run=True)
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])
 
