@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from tierkeeper.cli.main import COMMANDS
-from tierkeeper.cli.support.reference import reference
+from tierkeeper.cli.reference import reference
 from tierkeeper_client.errors import TierkeeperError
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference"
 
 
 def test_the_reference_is_that_of_the_commands() -> None:
-    """docs/reference/cli.md is what `python -m tierkeeper.cli.support.reference` writes, and leaves no command out."""
+    """docs/reference/cli.md is what `python -m tierkeeper.cli.reference` writes, and leaves no command out."""
     page = reference()
     assert (DOCS / "cli.md").read_text(encoding="utf-8") == page
     assert all(f"## tierkeeper {name}" in page for name in COMMANDS)

@@ -6,8 +6,8 @@ import click
 from rich.syntax import Syntax
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.commands.store import guess_type
 from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.policy.match import Standing, Subject

@@ -1,4 +1,3 @@
-import mimetypes
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.cli.support import messages, output, params
+from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
@@ -106,11 +106,6 @@ def _arguments(source: FileToStore, options: dict[str, Any]) -> StoreArgs:
             "force": options["force"],
         },
     )
-
-
-def guess_type(name: str) -> str:
-    """Return the content type that the name's ending suggests."""
-    return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
 
 
 def _ref(arguments: StoreArgs) -> Ref:

@@ -2,7 +2,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from tierkeeper.base.errors import InvalidInput
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.homelock import lock_home
 from tierkeeper.cli.support.onlooker import Onlooker
+from tierkeeper.cli.support.programs import celery
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import Settings
@@ -50,20 +50,6 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
         if not no_flower:
             programs.append(_flower(session))
         _run(session, programs, watched=not no_beat)
-
-
-def celery(session: Session, name: str, *arguments: str) -> Program:
-    """Return the process ``celery -A worker.app NAME``, on the same settings as this process."""
-    settings = session.settings
-    level = settings.log.level
-    logging = ("--loglevel", level) if name in {"worker", "beat"} else ()
-    environment = {"TIERKEEPER_HOME": str(settings.home)}
-    if session.state.config is not None:
-        environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
-    if settings.log.format == "auto":
-        environment["TIERKEEPER_LOG__FORMAT"] = "console"
-    command = (sys.executable, "-m", "celery", "-A", "worker.app", "--quiet", name, *logging, *arguments)
-    return Program(name, command, environment)
 
 
 def _concurrency(count: int | None) -> tuple[str, ...]:

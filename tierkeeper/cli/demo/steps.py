@@ -14,13 +14,13 @@ from rich.text import Text
 from tierkeeper.base import callers, clock
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.states import ArtifactState, RunKind, RunState
-from tierkeeper.cli.commands.explain import print_explanation
-from tierkeeper.cli.commands.store import guess_type
-from tierkeeper.cli.commands.up import celery
 from tierkeeper.cli.demo import content
 from tierkeeper.cli.demo.content import DemoFile
 from tierkeeper.cli.support import messages
+from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.eventlog import event_table
+from tierkeeper.cli.support.explanation import print_explanation
+from tierkeeper.cli.support.programs import celery
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.statistics import tier_table
 from tierkeeper.cli.support.supervisor import Program, Supervisor

@@ -1,4 +1,4 @@
-"""Writes docs/reference/cli.md from the commands themselves: ``python -m tierkeeper.cli.support.reference``."""
+"""Writes docs/reference/cli.md from the commands themselves: ``python -m tierkeeper.cli.reference``."""
 
 import inspect
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ COMMON = {"-o", "-q", "-v", "-h"}  # described once, at the beginning
 INTRODUCTION = """\
 # The command line
 
-Written from the commands themselves by `python -m tierkeeper.cli.support.reference`; do not edit.
+Written from the commands themselves by `python -m tierkeeper.cli.reference`; do not edit.
 
 - An artifact is `TENANT/WORKFLOW/NAME`, or `TENANT/WORKFLOW/NAME@VERSION`; without a version it is the latest. With
   `--tenant` or `TIERKEEPER_TENANT` the tenant may be left out. A name that itself ends in `@` and digits is written

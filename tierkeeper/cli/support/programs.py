@@ -1,0 +1,20 @@
+"""The processes of Celery that ``up`` and the demo run under a supervisor."""
+
+import sys
+
+from tierkeeper.cli.support.session import Session
+from tierkeeper.cli.support.supervisor import Program
+
+
+def celery(session: Session, name: str, *arguments: str) -> Program:
+    """Return the process ``celery -A worker.app NAME``, on the same settings as this process."""
+    settings = session.settings
+    level = settings.log.level
+    logging = ("--loglevel", level) if name in {"worker", "beat"} else ()
+    environment = {"TIERKEEPER_HOME": str(settings.home)}
+    if session.state.config is not None:
+        environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
+    if settings.log.format == "auto":
+        environment["TIERKEEPER_LOG__FORMAT"] = "console"
+    command = (sys.executable, "-m", "celery", "-A", "worker.app", "--quiet", name, *logging, *arguments)
+    return Program(name, command, environment)
