@@ -7,7 +7,7 @@ _ONCE = "tierkeeper/stores/s3/once.py"
 _SIGNED = "tierkeeper/stores/s3/signed.py"
 _ERRORS_OF_STORES = "tierkeeper/stores/errors.py"
 _S3_ERRORS = "tierkeeper/stores/s3/errors.py"
-_SLOW = "tests/integration/stores/test_s3_slow.py::"
+_SLOW = "tests/integration/stores/s3/test_slow.py::"
 _ODD_DELETES = "tests/integration/engine/collect/test_odd_deletes.py::"
 _ODD = "tests/integration/engine/operations/test_odd_answers.py::test_what_a_proxy_spoils_parks_nothing"
 _ERRORS = "tests/unit/stores/s3/test_errors.py::"
@@ -77,7 +77,7 @@ _ODD_ANSWERS = (
         "odd answers",
         "what cannot be read keeps its connection",
         (Edit(_S3_ERRORS, "                    close()  #", "                    close  #"),),
-        ("tests/integration/stores/test_s3.py::test_what_cannot_be_read_keeps_no_connection",),
+        ("tests/integration/stores/s3/test_moto.py::test_what_cannot_be_read_keeps_no_connection",),
     ),
     Mutant(
         "odd answers",

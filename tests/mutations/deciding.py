@@ -7,6 +7,7 @@ from mutations.places import (
     COLLECT,
     COMMIT,
     CONVERGE,
+    DAMAGE,
     DECIDE,
     KEEPER,
     LOCKS,
@@ -58,7 +59,7 @@ _R9 = (
         "R9",
         "a commit dooms although not everything wanted is there",
         (Edit(SETTLEMENT, "    complete = counts >= set(wanted)\n", "    complete = True\n"),),
-        (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_not_spread",),
+        (f"{DAMAGE}test_a_damaged_copy_is_not_spread",),
     ),
     Mutant(
         "R9",

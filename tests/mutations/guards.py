@@ -1,13 +1,14 @@
 """The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
+from mutations.places import COLLECT, DAMAGE, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
 
 _GRAMMAR = "tierkeeper/base/quantities.py"
 
 _S3 = "tierkeeper/stores/s3/store.py"
 _OPENER = "tierkeeper/engine/copies/opener.py"
-_FORMS = "tests/integration/stores/test_opener.py::"
+_FORMS = "tests/integration/engine/copies/test_opener.py::"
+_PASSES = "tests/integration/engine/ingest/test_passes.py::"
 
 _BYTES = (
     Mutant(
@@ -21,13 +22,13 @@ _BYTES = (
                 "    if False:\n",
             ),
         ),
-        (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_not_spread",),
+        (f"{DAMAGE}test_a_damaged_copy_is_not_spread",),
     ),
     Mutant(
         "checksum",
         "what its server does not compare is sent without a hash",
         (Edit(_S3, "hashed = not self._copier.abilities.refuses_wrong_body()", "hashed = False"),),
-        (f"{KEEPER}test_passes.py::test_a_file_that_changes_between_the_passes_is_refused",),
+        (f"{_PASSES}test_a_file_that_changes_between_the_passes_is_refused",),
     ),
     Mutant(
         "checksum",
@@ -39,7 +40,7 @@ _BYTES = (
                 "    return _status(lambda: put(_BODY)) == _OK\n",
             ),
         ),
-        (f"{KEEPER}test_passes.py::test_a_file_that_changes_between_the_passes_is_refused",),
+        (f"{_PASSES}test_a_file_that_changes_between_the_passes_is_refused",),
     ),
     Mutant(
         "form",
@@ -69,7 +70,7 @@ _BYTES = (
                 "        if False:\n",
             ),
         ),
-        (f"{KEEPER}test_damage.py::test_a_damaged_copy_is_found_by_reading",),
+        (f"{DAMAGE}test_a_damaged_copy_is_found_by_reading",),
     ),
     Mutant(
         "checksum",
@@ -81,7 +82,7 @@ _BYTES = (
                 "    difference = ''\n",
             ),
         ),
-        (f"{KEEPER}test_damage.py::test_verify_finds_flipped_bytes",),
+        (f"{DAMAGE}test_verify_finds_flipped_bytes",),
     ),
     Mutant(
         "checksum",

@@ -5,7 +5,7 @@ from mutations.mutant import Edit, Mutant
 _TESTS = "tests/integration/engine/trust/test_tier_marks.py::"
 _RESTS = "tests/integration/engine/verbs/test_verb_rests.py::"
 _PLACES = "tests/integration/engine/trust/test_tier_places.py::"
-_FOLDERS = "tests/integration/stores/test_filesystem.py::"
+_FOLDERS = "tests/integration/stores/filesystem/test_store.py::"
 _FOUNDING = "tests/integration/engine/operations/test_founding.py::"
 _CLONES = "tests/integration/engine/copies/test_clones.py::"
 _STORES = "tests/integration/engine/ingest/test_store_rests.py::"

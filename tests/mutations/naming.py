@@ -9,8 +9,8 @@ _MULTIPART = "tierkeeper/stores/s3/multipart.py"
 _ONCE = "tierkeeper/stores/s3/once.py"
 _ORIGIN = "tierkeeper/stores/s3/origin.py"
 _PROBE = "tierkeeper/stores/s3/probe.py"
-_NAMING = "tests/integration/stores/test_s3_naming.py::"
-_SLOW = "tests/integration/stores/test_s3_slow.py::"
+_NAMING = "tests/integration/stores/s3/test_naming.py::"
+_SLOW = "tests/integration/stores/s3/test_slow.py::"
 _WEAK = "tests/integration/engine/copies/test_weak_etags.py::"
 
 _R16 = (
@@ -42,7 +42,7 @@ _R16 = (
         "R16",
         "what a server can do is good for ever in a process",
         (Edit(_PROBE, "            if time.monotonic() >= self._until:\n", "            if not self._known:\n"),),
-        ("tests/integration/stores/test_s3_memory.py::test_what_was_seen_is_kept",),
+        ("tests/integration/engine/trust/test_server_abilities.py::test_what_was_seen_is_kept",),
     ),
     Mutant(
         "time-outs",
@@ -97,7 +97,7 @@ _R16 = (
         "R16",
         "a copy whose answer has another SHA-256 is believed",
         (Edit(_COPY, "            heads.checked(self._place, reported, info)\n", ""),),
-        ("tests/integration/stores/test_s3_signed.py::test_a_copy_whose_answer_has_another_sha256",),
+        ("tests/integration/stores/s3/test_signed.py::test_a_copy_whose_answer_has_another_sha256",),
     ),
     Mutant(
         "R16",

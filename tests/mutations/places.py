@@ -19,6 +19,7 @@ WISHES = "tierkeeper/engine/verbs/wishes.py"
 
 STORY = "tests/integration/engine/test_rules.py::"
 COPIES = "tests/integration/engine/copies/test_copies.py::"
+DAMAGE = "tests/integration/engine/copies/test_damage.py::"
 LOCKS = "tests/integration/engine/test_locks.py::"
 JOB = "tests/integration/engine/test_run_life.py::"
 WORKERS = "tests/integration/engine/converge/test_workers.py::"

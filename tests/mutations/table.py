@@ -7,8 +7,8 @@ from mutations.guards import GUARDS
 from mutations.healing import HEALING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
+from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
-from mutations.steering import STEERING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.vouching import VOUCHING
@@ -21,8 +21,8 @@ MUTANTS = (
     *HEALING,
     *MARKING,
     *NAMING,
+    *OPERATING,
     *ORDERING,
-    *STEERING,
     *SURVIVING,
     *SUSPECTING,
     *VOUCHING,

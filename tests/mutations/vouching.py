@@ -121,7 +121,7 @@ _R16_AND_R17 = (
                 "isinstance(error, ObjectNotFound)",
             ),
         ),
-        ("tests/integration/engine/copies/test_pinned_reads.py::test_what_the_server_refuses_by_its_pin_is_reported",),
+        ("tests/integration/engine/read/test_pinned_reads.py::test_what_the_server_refuses_by_its_pin_is_reported",),
     ),
     Mutant(
         "R16",
@@ -151,7 +151,7 @@ _R16_AND_R17 = (
         "R16",
         "what a store tells between chunks counts for nothing",
         (Edit(_READING, "pieces = _confirming_errors(engine, row, copy, chunks)", "pieces = chunks"),),
-        ("tests/integration/engine/copies/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
+        ("tests/integration/engine/read/test_pinned_reads.py::test_what_is_told_between_chunks_is_reported",),
     ),
     Mutant(
         "R18",

@@ -1,30 +1,17 @@
 """Keepers whose engine is taken apart; the invariants are asked after every test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from support import catalogs
 from support.catalogs import FOLDERS, Catalog
-from support.house import House, OpenHouse, buckets, houses, restored
+from support.house import House, OpenHouse, buckets, restored
 from support.missing import states
 from support.reconciling import CONTENT
 
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.settings.settings import Settings
-
-
-@pytest.fixture
-def open_house(settings_factory: Callable[..., Settings]) -> Iterator[OpenHouse]:
-    """Opens keepers with settings of their own."""
-    with houses(settings_factory) as opener:
-        yield opener
-
-
-@pytest.fixture
-def house(open_house: OpenHouse) -> House:
-    """A keeper with folders for hot (readable), warm and cold, and the default policies."""
-    return open_house(tiers=FOLDERS)
 
 
 @pytest.fixture(params=["folders", "s3"])
@@ -45,12 +32,6 @@ def twice(any_house: House) -> House:
 def catalog(postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings]) -> Catalog:
     """Opens a house on a new, empty catalog each time; the tiers are always the same."""
     return catalogs.opener(postgres_server, catalog_template, settings_factory)
-
-
-@pytest.fixture
-def s3_house(request: pytest.FixtureRequest, open_house: Callable[..., House]) -> House:
-    """Warm and cold in buckets, at which each call goes where the name leads."""
-    return open_house(tiers=buckets(request.getfixturevalue("s3_endpoint")))
 
 
 @pytest.fixture

@@ -7,66 +7,20 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 import pytest
+from support.stored_objects import MIB, info_of, put, read
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched
-from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent
 
-MIB = 1024 * 1024
-CREATED = datetime(2024, 5, 17, 23, 59, 59, 123456, tzinfo=UTC)
 NAMES = ["plain.md", "äöü/ßtraße 日本語.md", "a b/c+d&e=f%20g#h;i'j", "x" * 255, "deep/" * 40 + "end", "ünï" * 50]
-
-
-def info_of(
-    content: bytes,
-    *,
-    name: str = "weekly/report.md",
-    tenant: str = "acme",
-    content_type: str = "text/markdown",
-    metadata: Mapping[str, object] | None = None,
-) -> ObjectInfo:
-    """Describe ``content`` as a new placement."""
-    return ObjectInfo(
-        tenant=tenant,
-        workflow="weekly_reports",
-        name=name,
-        version=3,
-        placement=new_id(),
-        sha256=hashlib.sha256(content).digest(),
-        size=len(content),
-        created=CREATED,
-        content_type=content_type,
-        metadata=metadata or {"team": "fi\u2013nance", "n": 1},
-    )
-
-
-def put(store: Store, content: bytes, info: ObjectInfo | None = None) -> tuple[ObjectKey, ObjectInfo, Stored]:
-    """Put ``content`` at a fresh location."""
-    info = info or info_of(content)
-    stored = store.put(store.location(info), io.BytesIO(content), info)
-    return ObjectKey(stored.location, stored.version), info, stored
-
-
-def read(store: Store, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> bytes:
-    """Read it whole, or a range."""
-    with store.open(key, offset=offset, length=length) as pieces:
-        return b"".join(pieces)
-
-
-class MakeStore(Protocol):
-    """Makes a store; ``prepared`` False leaves its place as it is."""
-
-    def __call__(
-        self, url: str, *, tier: str = "hot", prepared: bool = True, catalog_url: str | None = None, **options: str
-    ) -> Store: ...
 
 
 class Trickle(io.RawIOBase):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from integration.stores.contract import info_of, put, read
+from support.stored_objects import info_of, put, read
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import MarkUnreadable, StorePermanent, TierNotOurs

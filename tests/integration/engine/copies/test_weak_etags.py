@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from integration.stores.contract import MIB
 from support import s3_front
 from support.doubting import vouched
 from support.house import House, OpenHouse
 from support.missing import states
 from support.reconciling import CONTENT, overwrite
+from support.stored_objects import MIB
 
 from tierkeeper.base import callers
 from tierkeeper.engine.collect import survivors

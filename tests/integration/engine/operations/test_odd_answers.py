@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from integration.stores.contract import MIB
 from support import s3_front
 from support.house import House
 from support.reconciling import reconcile
+from support.stored_objects import MIB
 
 from tierkeeper.base import callers
 from tierkeeper.engine.operations import health

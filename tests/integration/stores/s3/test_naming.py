@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from integration.stores.contract import MIB, MakeStore, info_of, put, read
 from support import plain_front
 from support.plain_front import PlainFront
 from support.s3_answers import KEYS
+from support.stored_objects import MIB, MakeStore, info_of, put, read
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched

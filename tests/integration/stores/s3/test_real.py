@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from integration.stores.contract import MIB, MakeStore, put, read
-from integration.stores.s3_suite import S3Suite
+from integration.stores.s3.suite import S3Suite
 from support import services
+from support.stored_objects import MIB, MakeStore, put, read
 
 from tierkeeper.base.states import RetentionMode, Vouched
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store

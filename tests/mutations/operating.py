@@ -9,7 +9,7 @@ QUARANTINE = "tierkeeper/catalog/quarantine.py"
 
 ENGINE = "tests/integration/engine/"
 ORPHANS = f"{ENGINE}reconcile/test_orphans.py::"
-BRAKE = "tests/integration/keeper/test_brake.py::"
+BRAKE = "tests/integration/engine/gates/test_brake.py::"
 
 _RECONCILE = (
     Mutant(
@@ -164,4 +164,4 @@ _BRAKE = (
     ),
 )
 
-STEERING = (*_RECONCILE, *_RESTORED, *_BRAKE)
+OPERATING = (*_RECONCILE, *_RESTORED, *_BRAKE)

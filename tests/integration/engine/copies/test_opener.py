@@ -3,8 +3,8 @@
 import hashlib
 
 import pytest
-from integration.stores.contract import MakeStore, put
 from support.s3_answers import KEYS
+from support.stored_objects import MakeStore, put
 
 from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.engine.copies import opener

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from integration.stores.contract import MIB, MakeStore, info_of, put, read
 from support import s3_front
 from support.s3_answers import KEYS
 from support.s3_front import Front, Request, Trick
+from support.stored_objects import MIB, MakeStore, info_of, put, read
 
 from tierkeeper.settings.order import copy_waits
 from tierkeeper.stores import progress

@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from integration.stores.contract import CREATED, MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract import StoreContract
 from integration.stores.contract_marks import MarkContract, mark_of
+from support.stored_objects import CREATED, MakeStore, info_of, put, read
 
 from tierkeeper.stores.base import DeleteState, ObjectInfo, ObjectKey, Store
 from tierkeeper.stores.errors import (

@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from integration.stores.contract import MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract import StoreContract
 from integration.stores.contract_marks import MarkContract
 from support import services
+from support.stored_objects import MakeStore, info_of, put, read
 
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
-from integration.stores.contract import MakeStore, info_of, put, read
-from integration.stores.s3_suite import S3Suite
+from integration.stores.s3.suite import S3Suite
 from support import services
 from support.s3_answers import KEYS, answer, answering, serving
+from support.stored_objects import MakeStore, info_of, put, read
 
 from tierkeeper.stores.base import DeleteState, ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreTransient, TierNotOurs

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 import pytest
-from integration.stores.contract import MIB
 from support import services
 from support.callers import TESTER
 from support.house import House, OpenHouse, staged
 from support.s3_answers import KEYS
+from support.stored_objects import MIB
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.engine.ingest import sources

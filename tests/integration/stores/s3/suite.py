@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import pytest
-from integration.stores.contract import MIB, MakeStore, StoreContract, info_of, put, read
+from integration.stores.contract import StoreContract
 from integration.stores.contract_marks import MarkContract
+from support.stored_objects import MIB, MakeStore, info_of, put, read
 
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Vouched

@@ -5,9 +5,9 @@ import threading
 from contextlib import suppress
 
 import pytest
-from integration.stores.contract import MakeStore, info_of, put, read
-from integration.stores.s3_suite import S3Suite
+from integration.stores.s3.suite import S3Suite
 from support.s3_answers import KEYS, answer, answering, serving
+from support.stored_objects import MakeStore, info_of, put, read
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteState, ObjectKey
