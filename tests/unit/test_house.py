@@ -35,12 +35,37 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def test_no_three_files_of_a_folder_share_a_prefix() -> None:
-    """They would be a package: a folder whose name says it once."""
-    folders = {path.parent for path in files(".py") if path.relative_to(ROOT).parts[0] in {"tierkeeper", "client"}}
-    assert len(folders) > 20
+    """They would be a package: a folder whose name says it once; ``test_`` is no prefix, as pytest asks for it."""
+    folders = {path.parent for path in files(".py")} - {ROOT}
+    assert len(folders) > 80
     for folder in folders:
-        prefixes = Counter(path.stem.partition("_")[0] for path in folder.glob("*_*.py") if path.stem != "__init__")
+        stems = [path.stem.removeprefix("test_") for path in folder.glob("*.py") if path.stem != "__init__"]
+        prefixes = Counter(stem.partition("_")[0] for stem in stems)
         assert not {prefix: number for prefix, number in prefixes.items() if number > 2}, folder
+
+
+def packages(place: Path) -> set[str]:
+    """The packages below a folder, by their paths from there."""
+    return {str(path.parent.relative_to(place)) for path in place.rglob("__init__.py")}
+
+
+def folders_of_tests(kind: str) -> set[str]:
+    """The folders below ``tests/<kind>`` with modules of their own, and those that hold them."""
+    place = ROOT / "tests" / kind
+    modules = [path.relative_to(place) for path in place.rglob("*.py")]
+    return {str(folder) for module in modules for folder in module.parents if folder != Path()}
+
+
+def test_tests_lie_in_the_rooms_that_they_test() -> None:
+    """Unit and integration tests have a room's folders, and no others; each room of engine, stores and cli has one."""
+    product = packages(ROOT / "tierkeeper")
+    folders = {kind: folders_of_tests(kind) for kind in ("unit", "integration")}
+    assert min(map(len, folders.values())) > 15
+    for kind, found in folders.items():
+        assert not found - product - {"worker", "tasks", "models", "client"}, kind
+    split = {room for room in product if room.startswith(("engine/", "stores/", "cli/"))}
+    assert len(split) > 15
+    assert not split - folders["unit"] - folders["integration"]
 
 
 def test_every_room_says_what_is_in_it() -> None:
