@@ -335,6 +335,15 @@ def test_layers_are_those_that_are_checked(document: str, container: str) -> Non
     assert layers(container) in told
 
 
+def test_no_package_is_without_a_layer() -> None:
+    """The contract that refuses a package without a layer has the order of the house; the linter sees all wheels."""
+    house = [[name.removeprefix("tierkeeper.") for name in layer if "tierkeeper." in name] for layer in layers("")]
+    assert [layer for layer in house if layer] == layers("tierkeeper")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    shipped = project["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert set(project["importlinter"]["root_packages"]) == {*shipped, "tierkeeper_client"}
+
+
 def test_the_house_is_drawn_as_it_is() -> None:
     """The picture in ARCHITECTURE.md names every package of the product and every room and module of the engine."""
     picture = re.search(r"```text\nbeat_schedule.*?```", (ROOT / "ARCHITECTURE.md").read_text(), re.DOTALL)

@@ -1,1 +1,1 @@
-"""The only place where decisions, catalog and stores meet."""
+"""The only place where decisions, catalog and stores work together; the keeper opens them, and reads views."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.operations import health
+from tierkeeper.engine.operations import broker, health
 from tierkeeper.values.health import Health
 from tierkeeper_client.contract import Queue
 
@@ -18,6 +18,11 @@ class HealthChecks:
     def check(self, *, tiers: bool = True) -> Health:
         """Return all vitals of the installation; ``tiers``: also probe each store."""
         return health.health(self.engine, tiers=tiers)
+
+    def ask_broker(self) -> None:
+        """Raise BrokerUnreachable unless the broker accepts a connection within ``health.probe``."""
+        settings = self.engine.settings
+        broker.ask(str(settings.broker.url), seconds=settings.health.probe.total_seconds())
 
     def since_last_canary(self) -> timedelta | None:
         """Return how long ago a canary last came through any queue; None if none ever did."""

@@ -35,6 +35,10 @@ class Plans:
         """Return the view of a plan: tenant, time, and policies; ``policies``: YAML or JSON that is not active yet."""
         return preview.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
 
+    def summary(self) -> Summary:
+        """Return an empty summary, for ``items`` to add up in."""
+        return Summary()
+
     def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItemView]:
         """Yield the actions of a run in that view over all artifacts, and add them up in ``summary``."""
         return stored.summed(self.engine, view, summary, limit=limit)

@@ -37,9 +37,9 @@ READS = {
     "Artifacts": {"open", "fetch", "show", "select", "count", "explain"},  # access times are the reader's
     "Deletes": {"show"},
     "Events": {"select"},
-    "HealthChecks": {"check", "since_last_canary"},
+    "HealthChecks": {"check", "ask_broker", "since_last_canary"},
     "ParkedWork": {"select"},
-    "Plans": {"due", "view", "items", "sums", "latest"},
+    "Plans": {"due", "view", "summary", "items", "sums", "latest"},
     "Policies": {"known", "get", "test"},
     "Recovery": {"dumps", "examine"},
     "Runs": {"latest", "get"},

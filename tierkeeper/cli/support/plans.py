@@ -15,7 +15,6 @@ from tierkeeper.base.states import Outcome
 from tierkeeper.cli.support import messages, output, params, short_ids
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItemView
 
 ROWS: Final = 500  # items that a table shows
@@ -66,7 +65,7 @@ def plan(
         session.output.print("", f"plan {short}, to be applied until {output.moment(kept.expires_at)}")
         session.output.say(f"try it with `tierkeeper lifecycle apply {short} --dry-run`, then without --dry-run")
         return
-    summary = Summary()
+    summary = keeper.plans.summary()
     items = session.closed_at_end(keeper.plans.items(view, summary, limit=limit))
     if session.output.as_json:
         session.output.array(items)

@@ -17,7 +17,6 @@ from tierkeeper.base.errors import UnknownTier
 from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.state import State
 from tierkeeper.embedded import services
-from tierkeeper.engine.operations import broker
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings, load
 from tierkeeper.stores.errors import StoreError
@@ -86,7 +85,7 @@ class Session:
     def reach(self) -> None:
         """Raise unless the catalog answers at the revision of this code and the broker accepts a connection."""
         self.keeper.runs.latest(limit=1)
-        broker.ask(str(self.resolved.broker.url), seconds=self.settings.health.probe.total_seconds())
+        self.keeper.health.ask_broker()
 
     def initialize(self) -> list[str]:
         """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
