@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.imports import imported
 
 ROOT = Path(__file__).parents[2]
 CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker", "install")
@@ -17,7 +18,10 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 CAUGHT = re.compile(r"except\b.*\b(?:error|request)\.(?:HTTP|URL)Error")
 STEP = re.compile(r"^(\d+)\. ([a-z ]+?)(?: \(|[:,])", re.MULTILINE)
 STEPS = 26  # of the engine
-DECIDING = ("decide", "protects", "retained_until", "next_phase_start")  # in policy/decide.py
+#: what asks for a decision, and the modules by which it can be reached
+DECIDING = {"tierkeeper", "tierkeeper.policy", "tierkeeper.policy.decide"} | {
+    f"tierkeeper.policy.decide.{name}" for name in ("decide", "protects", "retained_until", "next_phase_start")
+}
 
 
 def files(*suffixes: str) -> Iterator[Path]:
@@ -118,33 +122,43 @@ def test_engine_files_number_their_steps() -> None:
     assert numbered == STEPS
 
 
+def asks_for_decisions(code: str) -> bool:
+    """Whether it imports what decides about artifacts, makes the facts of a row, or has the book of active policies."""
+    tree = ast.parse(code)
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return not DECIDING.isdisjoint(imported(tree)) or not attributes.isdisjoint({"facts", "book"})
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from tierkeeper.policy import decide",
+        "from tierkeeper.policy.decide import entry_tiers, protects",
+        "import tierkeeper.policy.decide",
+        "import tierkeeper.policy\ntierkeeper.policy.decide.decide()",
+        "from tierkeeper import policy",
+        "def late():\n    import tierkeeper.policy.decide as rules",
+        "facts = row.facts\nfacts(now)",
+        "book = engine.book\nbook.read(connection)",
+        "active = engine.book",
+    ],
+)
+def test_questions_for_decisions_are_found(code: str) -> None:
+    """Whichever way they are written, and by whatever name they are asked."""
+    assert asks_for_decisions(code)
+
+
 def test_only_a_moment_decides() -> None:
     """What a decision takes is handed over in one place: no other module asks for decisions or reads the policies."""
-    places = {str(p.relative_to(ROOT)): ast.parse(p.read_text()) for p in (ROOT / "tierkeeper").rglob("*.py")}
-    asking = [place for place, tree in places.items() if any(map(asks_for_decisions, ast.walk(tree)))]
-    assert asking == ["tierkeeper/engine/moment.py"]
-
-
-def asks_for_decisions(node: ast.AST) -> bool:
-    """Whether it imports what decides about artifacts, makes the facts of a row, or reads the active policies."""
-    if isinstance(node, ast.ImportFrom):
-        named = {f"{node.module}.{name.name}" for name in node.names}
-        return not named.isdisjoint({"tierkeeper.policy.decide", *(f"tierkeeper.policy.decide.{d}" for d in DECIDING)})
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return False
-    return node.func.attr == "facts" or ast.unparse(node.func).endswith("book.read")
+    places = [path for folder in ROOMS for path in (ROOT / folder).rglob("*.py")]
+    assert names([path for path in places if asks_for_decisions(path.read_text())]) == ["tierkeeper/engine/moment.py"]
+    assert not asks_for_decisions("from tierkeeper.policy.decide import entry_tiers")
 
 
 def imported_tests(code: str) -> list[str]:
     """Return the test modules and conftests that a module takes something from."""
-    taken = []
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            taken += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            taken += [f"{node.module}.{alias.name}" for alias in node.names]
     modules = re.compile(r"(?:^|\.)(?:test_\w+|conftest)(?:\.|$)")
-    return [name for name in taken if modules.search(name)]
+    return [name for name in imported(ast.parse(code)) if modules.search(name)]
 
 
 @pytest.mark.parametrize(
