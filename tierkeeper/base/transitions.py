@@ -1,6 +1,7 @@
 """The allowed state transitions of artifacts, placements and runs; None stands for no row.
 
-Each statement of the catalog names the state that it starts from. A test compares them with these tables, both ways.
+Tests compare them, both ways, with the catalog's statements about placements and runs, each of which names the state
+that it starts from, and with the changes that commits and verbs make to artifacts.
 """
 
 from typing import Final
