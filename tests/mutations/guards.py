@@ -1,7 +1,7 @@
 """The guards around the rules: checksums, locations, holds, retention, switches, attempts."""
 
 from mutations.mutant import Edit, Mutant
-from mutations.places import COLLECT, DAMAGE, DECIDE, JOB, KEEPER, MOMENT, RIPENESS, STORY, WORKERS
+from mutations.places import COLLECT, DAMAGE, DECIDE, JOB, KEEPER, MOMENT, PLANS, RIPENESS, STORY, WORKERS
 
 _GRAMMAR = "tierkeeper/base/quantities.py"
 
@@ -270,6 +270,36 @@ _WORK = (
         "an error leaves its run at work",
         (Edit("tierkeeper/engine/run_life.py", "        job.fail(error)\n", ""),),
         (f"{JOB}test_an_error_ends_its_run_with_the_reason",),
+    ),
+    Mutant(
+        "runs",
+        "a run is not ended when the catalog is back",
+        (Edit("tierkeeper/engine/run_life.py", "                    continue\n", "                    pass\n"),),
+        (f"{JOB}test_a_run_ends_when_its_catalog_is_back",),
+    ),
+    Mutant(
+        "runs",
+        "a reason that PostgreSQL cannot hold ends no run",
+        (
+            Edit(
+                "tierkeeper/engine/run_life.py",
+                'texts.storable(f"{type(error).__name__}: {first}"',
+                '(f"{type(error).__name__}: {first}"',
+            ),
+        ),
+        (f"{JOB}test_any_reason_can_be_stored",),
+    ),
+    Mutant(
+        "plans",
+        "an item that another worker has leased is done with",
+        (Edit("tierkeeper/engine/plans/apply.py", "            if not _is_leased(item)\n", ""),),
+        (f"{PLANS}test_an_interrupted_apply_leaves_its_items_in_the_plan",),
+    ),
+    Mutant(
+        "plans",
+        "a plan with leased items is applied",
+        (Edit("tierkeeper/engine/plans/apply.py", "        if leased:\n", "        if leased < 0:\n"),),
+        (f"{PLANS}test_an_interrupted_apply_leaves_its_items_in_the_plan",),
     ),
     Mutant(
         "runs",

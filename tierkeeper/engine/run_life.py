@@ -1,7 +1,8 @@
 """The life of a run: it is begun, counted, gives signs of progress, and ends as soon as its work ends.
 
-The run of a sweep ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``;
-``maintain`` ends such a run after a long time without progress, as ``abandoned``.
+The run of a sweep ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``,
+and one whose catalog stays away, for to end a run is to write a row: it is tried for some seconds. ``maintain`` ends
+such a run after a long time without progress, as ``abandoned``.
 
 Two kinds of runs end elsewhere, each with its last row: a recompute, which continues from its cursor after an error
 (:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
@@ -12,18 +13,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base import log
+from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.errors import CatalogUnavailable, TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import runs
 from tierkeeper.catalog.database import Database
 from tierkeeper.values.artifacts import ItemError
 from tierkeeper.values.runs import SweepResult
+from tierkeeper_client import texts
 
 _log = log.get(__name__)
 
@@ -31,6 +36,9 @@ _log = log.get(__name__)
 _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
 _HEARD_SECONDS = 1.0  # least time between two signs of progress in the catalog
 _REASON_LENGTH = 1000
+#: an error that ends a run is often the catalog's own, which restarts or fails over within seconds
+_END_SECONDS: Final = 15.0
+_END_PAUSES: Final = Backoff(first=0.2, cap=2.0, least=0.5)
 
 
 class Job:
@@ -106,12 +114,26 @@ class Job:
 
     def fail(self, error: BaseException) -> None:
         """End the run as ``failed`` because of ``error``, unless it has ended already. Never raises."""
+        self._fail(_reason(error))
+
+    def leave(self, reason: str) -> None:
+        """End the run as ``failed`` for ``reason``: it did all that it could, and something remains to be done."""
+        self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
         if self.run is None:
             return
-        try:
-            self._catalog.run(self._caller, runs.fail, self.run, reason=_reason(error))
-        except Exception as unwritten:  # noqa: BLE001  the caller raises the error that ended the work
-            _log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
+        until = time.monotonic() + _END_SECONDS
+        for attempt in count(1):
+            try:
+                self._catalog.run(self._caller, runs.fail, self.run, reason=reason)
+            except Exception as unwritten:  # noqa: BLE001  the caller raises the error that ended the work
+                pause = _END_PAUSES.seconds(attempt)
+                if isinstance(unwritten, CatalogUnavailable) and time.monotonic() + pause < until:
+                    time.sleep(pause)
+                    continue
+                _log.warning("a run could not be ended", run=str(self.run), error=str(unwritten))
+            return
 
 
 def _add(
@@ -179,7 +201,6 @@ def _reason(error: BaseException) -> str:
         return str(error)[:_REASON_LENGTH]
     if not isinstance(error, Exception):
         return f"it was interrupted ({type(error).__name__})"
-    first = next(
-        iter(str(error).splitlines()), ""
-    )  # the further lines of a database error have the statement and its values
-    return f"{type(error).__name__}: {first}".rstrip(": ")[:_REASON_LENGTH]
+    # the further lines of a database error have the statement and its values
+    first = next(iter(str(error).splitlines()), "")
+    return texts.storable(f"{type(error).__name__}: {first}".rstrip(": "))[:_REASON_LENGTH]

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from tierkeeper_client import texts
+
 
 class TierkeeperError(Exception):
     """tierkeeper could not do this."""
@@ -19,7 +21,7 @@ class TierkeeperError(Exception):
         for name, value in data.items():
             setattr(self, name, value)
         template = inspect.cleandoc(type(self).__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        super().__init__(template.format_map(data))
+        super().__init__(texts.storable(template.format_map(data)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors with keyword data survive pickling (Celery's process pool)."""
@@ -32,7 +34,7 @@ class TierkeeperError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """Return code, message and data, JSON-ready."""
-        return {"error": self.code, "message": str(self), **{k: str(v) for k, v in self.data.items()}}
+        return {"error": self.code, "message": str(self), **{k: texts.storable(str(v)) for k, v in self.data.items()}}
 
 
 def _rebuild(kind: type[TierkeeperError], data: dict[str, Any]) -> TierkeeperError:

@@ -1,12 +1,14 @@
 """The life of a run: whatever ends a sweep ends its run, at once and with the reason."""
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from support.callers import TESTER
 from support.house import House, OpenHouse
 
@@ -19,6 +21,7 @@ from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.runs import RunView
+from tierkeeper_client.texts import storable
 
 WEEK = timedelta(days=8)
 
@@ -209,6 +212,53 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
         without_runs()
     house.sql("ALTER TABLE runs_away RENAME TO runs")
     assert last(house, RunKind.VERIFY).state is RunState.RUNNING
+
+
+def test_a_run_ends_when_its_catalog_is_back(house: House) -> None:
+    """A catalog that restarts takes sweeps with it: their runs are failed as soon as it answers, not an hour later."""
+    catalog = house.keeper.engine.catalog
+    url = sa.make_url(catalog.engine.url)
+    name = sa.sql.quoted_name(str(url.database), quote=True)
+    admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+
+    def admit(*, connections: bool) -> None:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {connections}')
+            if not connections:
+                ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                connection.execute(sa.text(ended), {"name": name})
+
+    back = threading.Timer(3.0, admit, kwargs={"connections": True})
+
+    def while_away() -> None:
+        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+            admit(connections=False)
+            back.start()
+            work.add({"verified": 1})
+
+    try:
+        with pytest.raises(CatalogUnavailable):
+            while_away()
+    finally:
+        back.join()
+        admin.dispose()
+    run = last(house, RunKind.VERIFY)
+    assert run.state is RunState.FAILED
+    assert "not currently accepting connections" in run.reason
+
+
+@pytest.mark.parametrize("told", ["a\0b", "a name \udcff", "half a pair \ud83d"])
+def test_any_reason_can_be_stored(house: House, told: str) -> None:
+    """What ended a run is written with it, also where PostgreSQL's text cannot hold it as it is."""
+
+    def fail() -> None:
+        with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
+            raise Full(told)
+
+    with pytest.raises(Full):
+        fail()
+    run = last(house, RunKind.VERIFY)
+    assert (run.state, run.reason) == (RunState.FAILED, f"Full: {storable(told)}")
 
 
 def test_a_dry_run_leaves_no_run(house: House) -> None:

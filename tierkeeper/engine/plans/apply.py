@@ -3,9 +3,11 @@
 1. begin (transaction): assign the plan to a run; an expired, unfinished or applied plan is refused. A plan made with
    policies that were not active then is refused until they are: apply does not change policies.
 2. converge, a page of items at a time: judge them again. An item with another revision or another governing policy, not
-   due yet, or refused now, is skipped with the reason; the others are converged. Then the outcomes are written. A crash
-   leaves items without an outcome: applying the plan again continues with them, and reports those that were converged
-   already as changed since. After an error the run has failed, and another run takes the plan.
+   due yet, or refused now, is skipped with the reason; the others are converged. Then the outcomes are written, but for
+   items that another worker has leased: nothing was tried. (One that a store refused for now has been tried, and its
+   schedule tries it again.) A crash leaves items without an outcome: applying the plan again continues with them, and
+   reports those that were converged already as changed since. After an error, and when items without an outcome remain,
+   the run has failed, and another run takes the plan.
 
 Deletions by policy go through the brake as in any run: applying a plan is no approval.
 """
@@ -21,10 +23,11 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
-from tierkeeper.catalog import artifacts, placements, plans, policies, runs
+from tierkeeper.catalog import artifacts, placements, plans, policies, runs, schedule
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.plans import PlannedArtifact, StoredPlan
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
+from tierkeeper.catalog.schedule import ScheduleEntry
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine, Worker
 from tierkeeper.engine.converge.converge import converge_these
@@ -38,6 +41,7 @@ from tierkeeper.values.plans import AppliedItem
 
 #: a run without progress for so long is taken for dead
 _SILENCE = timedelta(minutes=5)
+_LEASED = "another worker has leased it: apply the plan again"
 _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 
 
@@ -47,13 +51,17 @@ def apply(
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)
     with run_life.joined(engine.catalog, run, caller=caller) as work:
-        after = UUID(int=0)
+        after, leased = UUID(int=0), 0
         while page := step_2_converge(engine, plan, work, after=after, caller=caller):
             after = page[-1].artifact
+            leased += sum(map(_is_leased, page))
             yield from page
             if progress is not None:
                 progress(len(page))
-        work.finish()
+        if leased:
+            work.leave(f"{leased} of the plan's items were leased by another worker: apply it again")
+        else:
+            work.finish()
 
 
 def step_1_begin(catalog: Database, plan: UUID, *, caller: Caller, dry_run: bool) -> UUID | None:
@@ -74,7 +82,11 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, calle
     done = {} if work.run is None else _converge(engine, work, going, caller=caller)
     applied = [_applied_item(item, rows, left, done, dry=work.run is None) for item in page]
     if work.run is not None and applied:
-        outcomes = {item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ") for item in applied}
+        outcomes = {
+            item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ")
+            for item in applied
+            if not _is_leased(item)
+        }
         engine.catalog.run(caller, plans.write_outcomes, plan, outcomes)
     return applied
 
@@ -130,6 +142,7 @@ def _judge(
     """Return the items' artifacts, and by artifact the reasons of the skipped ones."""
     rows = {row.id: row for row in artifacts.load(connection, [item.artifact for item in page])}
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
+    entries = schedule.of_many(connection, list(rows))
     moment = Moment.read(connection, engine)
     left: dict[UUID, str] = {}
     wishes: list[tuple[ArtifactRow, Policy]] = []
@@ -137,7 +150,7 @@ def _judge(
         row = rows[item.artifact]
         decision = moment.decide(row)
         here = copies.get(row.blob_id, []) if row.blob_id else []
-        reason = _why_not(engine, item, row, decision, here)
+        reason = _why_not(engine, item, row, decision, here) or _unclaimable(entries.get(row.id))
         if reason is not None:
             left[item.artifact] = reason
         elif item.action == "delete":
@@ -165,6 +178,15 @@ def _why_not(
     return None
 
 
+def _unclaimable(entry: ScheduleEntry | None) -> str | None:
+    """Return why no worker will ever lease the artifact as it is, None if one can."""
+    if entry is None:
+        return "nothing is to be done: it has no next step"
+    if entry.parked_reason is not None:
+        return f"parked: {entry.parked_reason}. See `tierkeeper parked show`"
+    return None
+
+
 def _converge(engine: Engine, work: Job, going: Sequence[PlannedArtifact], *, caller: Caller) -> dict[UUID, Any]:
     worker = Worker(token=new_id(), caller=caller.of_run(), run=work.run)
     report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
@@ -185,5 +207,10 @@ def _applied_item(
         return AppliedItem(ref, item.artifact, item.action, Outcome.DONE, f"would {item.action}")
     result = done.get(item.artifact)
     if result is None:
-        return AppliedItem(ref, item.artifact, item.action, Outcome.RETRY, "somebody else works on it")
+        return AppliedItem(ref, item.artifact, item.action, Outcome.RETRY, _LEASED)
     return AppliedItem(ref, item.artifact, item.action, result.outcome, result.detail)
+
+
+def _is_leased(item: AppliedItem) -> bool:
+    """Return True if nothing was tried, so that the plan still has the item to do."""
+    return item.outcome is Outcome.RETRY and item.detail == _LEASED

@@ -39,6 +39,7 @@ from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
+from tierkeeper_client import texts
 
 _CHUNK = 1000  # objects per look-up
 _PAGE = 5000  # placements per page, of all tiers
@@ -155,7 +156,7 @@ class Comparison:
 
     def _is_text(self, each: Stored) -> bool:
         """Return True if the catalog can hold this location; one that it cannot hold is a finding, and left alone."""
-        shown = each.location.encode(errors="surrogateescape").decode(errors="backslashreplace").replace("\0", r"\x00")
+        shown = texts.storable(each.location)
         if shown != each.location:
             self._leave(replace(each, location=shown), FindingKind.FOREIGN, _Origin.ELSEWHERE.value)
         return shown == each.location

@@ -1,5 +1,6 @@
 """Plans over everything, as of any time and by any policy; stored, and applied to what is as it was."""
 
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,14 @@ import pytest
 from support.callers import TESTER
 from support.crashing import Crash
 from support.house import House, OpenHouse
+from support.leading import away
 
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PlanNotFound, PlanUnusable, PolicyInvalid
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import Outcome, RunKind
+from tierkeeper.base.states import Outcome, RunKind, RunState
+from tierkeeper.engine.converge import converge
 from tierkeeper.engine.plans import apply
 from tierkeeper.engine.plans.preview import View
 from tierkeeper.engine.plans.stored import Summary
@@ -189,6 +192,58 @@ def test_an_apply_that_died_goes_on(open_house: OpenHouse) -> None:
     assert len(applied(house, plan)) == 3
     assert all(house.events(f"n{number}").count("moved") == 1 for number in range(5))
     assert len(house.keeper.runs.latest(kind=RunKind.APPLY)) == 1
+
+
+def test_an_interrupted_apply_leaves_its_items_in_the_plan(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in a copy: the next apply says of the leased items that they wait, and the plan has them still to do."""
+    house = open_house(engine={"batch": 2})
+    for number in range(5):
+        house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
+    plan = stored(house)
+
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(converge, "step_4_copy", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            applied(house, plan)
+    done = applied(house, plan)
+    assert Counter(item.outcome for item in done.values()) == {Outcome.RETRY: 2, Outcome.DONE: 3}
+    waiting = {name for name, item in done.items() if item.outcome is Outcome.RETRY}
+    run = house.keeper.runs.latest(kind=RunKind.APPLY)[0]
+    assert run.state is RunState.FAILED
+    assert run.reason == "2 of the plan's items were leased by another worker: apply it again"
+    house.pass_time(timedelta(minutes=2))
+    last = applied(house, plan)
+    assert {name: item.outcome for name, item in last.items()} == dict.fromkeys(waiting, Outcome.DONE)
+    assert all(house.tiers(f"n{number}") == {"warm"} for number in range(5))
+    assert house.keeper.runs.latest(kind=RunKind.APPLY)[0].state is RunState.DONE
+
+
+def test_a_parked_item_is_left_and_said_so(house: House) -> None:
+    """No worker leases a parked artifact, so the plan does not wait for it."""
+    house.store("a", age=timedelta(days=8))
+    plan = stored(house)
+    house.sql("UPDATE schedule SET parked_reason = 'given up after 5 attempts'")
+    item = applied(house, plan)["a"]
+    assert item.outcome is Outcome.NOTHING
+    assert item.detail.startswith("parked: given up after 5 attempts.")
+    assert house.keeper.runs.latest(kind=RunKind.APPLY)[0].state is RunState.DONE
+
+
+def test_an_item_that_a_store_refused_is_retried_by_its_schedule(house: House) -> None:
+    """It was tried, which is its outcome: the plan is applied, and the sweep does the item when the store is back."""
+    house.store("a", age=timedelta(days=8))
+    plan = stored(house)
+    with away(house, "warm", "missing"):
+        assert applied(house, plan)["a"].outcome is Outcome.RETRY
+    assert house.keeper.runs.latest(kind=RunKind.APPLY)[0].state is RunState.DONE
+    house.pass_time(timedelta(minutes=10))
+    house.turn()
+    assert house.tiers("a") == {"warm"}
 
 
 def test_the_brake_is_asked(open_house: OpenHouse) -> None:

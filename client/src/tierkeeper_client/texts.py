@@ -1,0 +1,18 @@
+"""Text that any database, log and terminal takes."""
+
+import re
+
+#: NUL, which PostgreSQL's text cannot hold, and lone surrogates, which UTF-8 cannot
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+#: how Python reads the bytes of a file name that are not UTF-8: byte 0x80 as U+DC80 (PEP 383)
+_BYTE = re.compile("[\udc80-\udcff]")
+
+
+def storable(text: str) -> str:
+    r"""Return ``text`` with NUL, lone surrogates and bytes of file names that are not UTF-8 as ``\xff``, ``\ud800``."""
+    return _UNSTORABLE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return rf"\u{code:04x}" if code and not _BYTE.match(found[0]) else rf"\x{code & 0xFF:02x}"

@@ -1,0 +1,30 @@
+"""Text that any database, log and terminal takes."""
+
+import pytest
+
+from tierkeeper.base.errors import ArtifactNotFound
+from tierkeeper_client.texts import storable
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("plain, äöü 雪 😀\n\t", "plain, äöü 雪 😀\n\t"),
+        ("a\0b", r"a\x00b"),
+        ("caf\udce9", r"caf\xe9"),  # a file's name in Latin-1, as Python reads it
+        ("\udc80\udcff", r"\x80\xff"),
+        ("\ud83d", r"\ud83d"),
+        ("\udc7f\udd00", r"\udc7f\udd00"),
+    ],
+)
+def test_what_cannot_be_stored_is_written_as_an_escape(text: str, stored: str) -> None:
+    """NUL and lone surrogates are shown, everything else stays as it is."""
+    assert storable(text) == stored
+    assert stored.encode().decode() == stored
+
+
+def test_every_error_can_be_stored() -> None:
+    """The message of an error, and its data in an answer, can be written to the catalog whatever they quote."""
+    error = ArtifactNotFound(ref="a\0\udcff")
+    assert str(error).startswith(r"Artifact a\x00\xff does not exist")
+    assert error.as_dict()["ref"] == r"a\x00\xff"
