@@ -56,7 +56,7 @@ def house(settings_factory: Callable[..., Settings]) -> Iterator[House]:
     quick = {"options": {"fsync": "no"}}
     cas = {"options": {"fsync": "no", "layout": "cas"}}
     with houses(settings_factory) as opener:
-        yield opener(tiers={"hot": quick, "warm": cas, "cold": cas})
+        yield opener(tiers={"hot": quick, "warm": cas, "cold": cas}, reconcile={"quarantine": "0s"})
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from support import crashing
 from support.house import LEASES_END, TENANT, WORKFLOW, House
+from support.reconciling import deleted_orphans, late, quarantined
 
 from tierkeeper.base.callers import Caller
+from tierkeeper.engine.reconcile import reconcile
 from tierkeeper_client.contract import (
     Message,
     PromoteArgs,
@@ -25,6 +27,8 @@ match: {tenant: acme}
 phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]
 undo: 0d
 """
+#: longer than a lease, and than a reconcile without progress counts as at work
+SILENCE_ENDS = reconcile.SILENCE + LEASES_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,11 @@ class Part:
     args: Message
 
 
-def parts(house: House, tag: str) -> list[Part]:
-    """Two artifacts of one content: both stored, one aged; restored, promoted; one purged; swept and collected."""
+def parts(house: House, tag: str, *, orphaned: bool = False) -> list[Part]:
+    """Two artifacts of one content: both stored, one aged; restored, promoted; one purged; swept and collected.
+
+    ``orphaned``: there is an orphan too, which two reconciles see.
+    """
     content = f"content of {tag}".encode()
     named = {"tenant": TENANT, "workflow": WORKFLOW}
     a = house.args(f"{tag}/a", content, age=timedelta(days=8))
@@ -54,6 +61,9 @@ def parts(house: House, tag: str) -> list[Part]:
         (TaskName.ROTATE, SweepArgs()),
         (TaskName.COLLECT, SweepArgs()),
     ]
+    if orphaned:
+        late(house, content=content)
+        told += [(TaskName.RECONCILE, SweepArgs())] * 2
     return [Part(f"{tag} {number} {task.value}", task, args) for number, (task, args) in enumerate(told)]
 
 
@@ -75,6 +85,8 @@ def perform(house: House, part: Part) -> None:
             house.turn()
         case _ if part.task is TaskName.COLLECT:
             house.collect()
+        case _ if part.task is TaskName.RECONCILE:
+            keeper.sweeps.reconcile(caller=caller)
         case _:
             raise AssertionError(part)
 
@@ -82,7 +94,7 @@ def perform(house: House, part: Part) -> None:
 def live(house: House, tag: str) -> int:
     """Live it; after a crash the leases end and the part is delivered again. Returns how often it crashed."""
     crashes = 0
-    for part in parts(house, tag):
+    for part in parts(house, tag, orphaned=True):
         while True:
             try:
                 perform(house, part)
@@ -108,3 +120,6 @@ def check(house: House, tag: str) -> None:
     assert {k: told["a"][k] for k in ("stored", "deleted", "purged")} == {"stored": 1, "deleted": 1, "purged": 1}
     assert {k: told["b"][k] for k in ("stored", "promoted", "deleted")} == {"stored": 1, "promoted": 1, "deleted": 0}
     assert {k: told["c"][k] for k in ("stored", "restored", "deleted")} == {"stored": 1, "restored": 1, "deleted": 0}
+    orphans = house.sql("SELECT before ->> 'location' AS place FROM events WHERE type = 'collected' AND run_id IS NULL")
+    assert Counter(told["location"] for told in deleted_orphans(house)) == Counter(row.place for row in orphans)
+    assert quarantined(house) == 0

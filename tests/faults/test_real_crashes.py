@@ -8,7 +8,6 @@ from faults import life, ward
 from faults.ward import How, OpenWard, Ward
 from support import crashing
 from support.crashing import Step, When
-from support.house import LEASES_END
 from support.scale import LONG, chance
 
 STEPS = crashing.of_workers()
@@ -28,19 +27,19 @@ def shared(open_ward: OpenWard) -> Ward:
 
 
 def live(sick: Ward, tag: str, order: Callable[[], Path], *, every: bool) -> int:
-    """Live the life by messages; who was struck is sent again when the leases are over. Returns how often.
+    """Live the life by messages; who was struck is sent again when its silence is over. Returns how often.
 
     ``every``: each part that takes the step is struck, else only the first one.
     """
     strikes, note = 0, None
-    for part in life.parts(sick.house, tag):
+    for part in life.parts(sick.house, tag, orphaned=True):
         if note is None or (every and ward.struck(note)):
             note = order()
         before = len(ward.struck(note))
         sick.deliver(part.task, part.args, key=part.key)
         if len(ward.struck(note)) > before:
             strikes += 1
-            sick.house.pass_time(LEASES_END)
+            sick.house.pass_time(life.SILENCE_ENDS)
             sick.deliver(part.task, part.args, key=part.key)
     sick.heal()
     sick.settle()

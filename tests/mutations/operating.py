@@ -3,7 +3,7 @@
 from mutations.mutant import Edit, Mutant
 from mutations.places import COLLECT
 
-ACT = "tierkeeper/engine/reconcile/act.py"
+DELETION = "tierkeeper/engine/reconcile/orphans.py"
 LOOK = "tierkeeper/engine/reconcile/comparison.py"
 QUARANTINE = "tierkeeper/catalog/quarantine.py"
 
@@ -50,6 +50,7 @@ _RECONCILE = (
                 "        AND first_seen <= :before\n        AND seen_again >= :since\n",
                 "        AND coalesce(first_seen <= :before, seen_again >= :since, true) IS NOT NULL\n",
             ),
+            Edit(DELETION, "if orphan not in placed and comparison.is_ripe(orphan, now)", "if orphan not in placed"),
         ),
         (f"{ORPHANS}test_an_orphan_is_deleted_when_it_was_seen_twice",),
     ),
@@ -58,9 +59,9 @@ _RECONCILE = (
         "an orphan is not looked up right before its delete",
         (
             Edit(
-                ACT,
-                "[orphan for orphan in locked if _without_placement(orphan, copies.get(orphan.location))]",
-                "list(locked)",
+                DELETION,
+                "[orphan for orphan in locked if not without_placement(orphan, copies.get(orphan.location))]",
+                "[orphan for orphan in locked if orphan.location in copies and orphan.location == '']",
             ),
         ),
         (f"{ORPHANS}test_a_row_that_comes_before_the_delete_keeps_it",),
@@ -70,7 +71,7 @@ _RECONCILE = (
         "reconcile deletes although deletes are switched off",
         (
             Edit(
-                ACT,
+                DELETION,
                 "    if refused is not None:\n        raise DeletesDisabled",
                 "    if False:\n        raise DeletesDisabled",
             ),
@@ -91,6 +92,100 @@ _RECONCILE = (
     ),
 )
 
+_WITHOUT = "return orphan.version is not None and copy.expects_bytes and copy.version not in {None, orphan.version}"
+_TABLE = "tests/unit/engine/reconcile/test_orphans.py::test_without_placement"
+_PICKED = "tests/integration/catalog/test_quarantine.py::test_only_what_was_seen_twice_is_picked"
+_KEPT = f"{ORPHANS}test_an_orphan_whose_quarantine_began_again_is_kept"
+
+
+def _orphan(how: str, file: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant("quarantine", how, (Edit(file, old, new),), (test,))
+
+
+_ORPHANS = (
+    _orphan("an orphan is picked that is too young", QUARANTINE, "        AND first_seen <= :before\n", "", _PICKED),
+    _orphan(
+        "an orphan is picked that was not seen again", QUARANTINE, "        AND seen_again >= :since\n", "", _PICKED
+    ),
+    _orphan(
+        "an orphan that began again since it was picked goes",
+        LOOK,
+        "return orphan.first_seen <= until and orphan.seen_again",
+        "return orphan.seen_again",
+        _KEPT,
+    ),
+    _orphan(
+        "an orphan goes that was not seen again when its row is locked",
+        LOOK,
+        "orphan.seen_again is not None and orphan.seen_again >= self.began",
+        "(orphan.seen_again or self.began) >= self.began",
+        _KEPT,
+    ),
+    _orphan(
+        "an orphan goes that was seen again by an earlier comparison",
+        LOOK,
+        " and orphan.seen_again >= self.began",
+        "",
+        _KEPT,
+    ),
+    _orphan(
+        "an orphan goes by the clocks of before its lock",
+        LOOK,
+        "min(self.ripe, self._ripe_by(now))",
+        "self.ripe",
+        f"{ORPHANS}test_a_clock_that_is_put_back_meanwhile_deletes_nothing",
+    ),
+    _orphan(
+        "an orphan's second sighting may be before the end of its quarantine",
+        LOOK,
+        "min(self.ripe, self._ripe_by(now))",
+        "self._ripe_by(now)",
+        f"{ORPHANS}test_an_orphan_is_seen_again_after_its_quarantine",
+    ),
+    _orphan(
+        "deletes that are off by the time an orphan is locked do not matter",
+        DELETION,
+        "    locked = quarantine.lock(connection, tier, picked)\n    refused = switches.deletes_refused(connection)\n",
+        "    refused = switches.deletes_refused(connection)\n    locked = quarantine.lock(connection, tier, picked)\n",
+        f"{ORPHANS}test_what_is_decided_while_a_delete_waits_counts",
+    ),
+    _orphan(
+        "an orphan's row is not locked",
+        QUARANTINE,
+        "    ORDER BY q.location, q.store_version FOR UPDATE OF q\n",
+        "    ORDER BY q.location, q.store_version\n",
+        f"{ORPHANS}test_what_is_decided_while_a_delete_waits_counts",
+    ),
+    _orphan(
+        "a deletion is told by its row alone",
+        DELETION,
+        "[marked.get((row.location, row.version), row) for row in forgotten]",
+        "list(forgotten)",
+        f"{ORPHANS}test_a_deletion_is_told_though_its_row_began_again",
+    ),
+    _orphan(
+        "a key without a version beside a placement goes",
+        DELETION,
+        _WITHOUT,
+        _WITHOUT.replace("orphan.version is not None and ", ""),
+        _TABLE,
+    ),
+    _orphan(
+        "a version beside a placement without bytes goes",
+        DELETION,
+        _WITHOUT,
+        _WITHOUT.replace("copy.expects_bytes and ", ""),
+        _TABLE,
+    ),
+    _orphan(
+        "a version beside one that is not known goes",
+        DELETION,
+        _WITHOUT,
+        _WITHOUT.replace("not in {None, orphan.version}", "!= orphan.version"),
+        _TABLE,
+    ),
+)
+
 _RESTORED = (
     Mutant(
         "epoch",
@@ -102,7 +197,7 @@ _RESTORED = (
         "epoch",
         "reconcile deletes by a restored catalog",
         (
-            Edit(ACT, "    epoch.require_trusted(connection)\n", ""),
+            Edit(DELETION, "    epoch.require_trusted(connection)\n", ""),
             Edit(
                 "tierkeeper/engine/reconcile/reconcile.py",
                 "        if restored is not None:\n",
@@ -164,4 +259,4 @@ _BRAKE = (
     ),
 )
 
-OPERATING = (*_RECONCILE, *_RESTORED, *_BRAKE)
+OPERATING = (*_RECONCILE, *_ORPHANS, *_RESTORED, *_BRAKE)

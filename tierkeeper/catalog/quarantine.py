@@ -13,13 +13,17 @@ from tierkeeper.catalog.statements import listed, typed
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """One object, or one version of it, without a placement. ``deleting_at``: its deletion was decided then."""
+    """One object, or one version of it, without a placement.
+
+    ``seen_again``: its latest sighting after the first. ``deleting_at``: its deletion was decided then.
+    """
 
     tier: str
     location: str
     version: str | None
     size: int | None
     first_seen: datetime
+    seen_again: datetime | None
     deleting_at: datetime | None
 
 

@@ -27,7 +27,7 @@ from tierkeeper.base.states import PlacementState
 from tierkeeper.catalog import events, inventory, quarantine
 from tierkeeper.catalog.database import Clocks, clocks
 from tierkeeper.catalog.inventory import Copy
-from tierkeeper.catalog.quarantine import Sighting
+from tierkeeper.catalog.quarantine import Orphan, Sighting
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import damage, siblings
 from tierkeeper.engine.copies.check import Wrong
@@ -96,7 +96,15 @@ class Comparison:
     @property
     def ripe(self) -> datetime:
         """The latest first sighting of an orphan whose quarantine is over by both clocks, the catalog's and ours."""
-        return self._began.earlier - self._limits.quarantine
+        return self._ripe_by(self._began)
+
+    def is_ripe(self, orphan: Orphan, now: Clocks) -> bool:
+        """Return True if the orphan's quarantine is over, by the clocks of ``now`` too, and this comparison saw it."""
+        until = min(self.ripe, self._ripe_by(now))
+        return orphan.first_seen <= until and orphan.seen_again is not None and orphan.seen_again >= self.began
+
+    def _ripe_by(self, now: Clocks) -> datetime:
+        return now.earlier - self._limits.quarantine
 
     def close(self) -> None:
         """Remove the file of the bad copies."""

@@ -2,9 +2,9 @@
 
 Comparing (:mod:`tierkeeper.engine.reconcile.comparison`) changes only the quarantine, which remembers orphans. Then the
 run stops itself where a tier has more differences than can be true: a folder that is not mounted, a wrong prefix, an
-older catalog. It awaits approval; once approved, the next reconcile acts. Acting
-(:mod:`tierkeeper.engine.reconcile.act`) reports bad copies, so that converge copies them again from another tier, and
-deletes orphans that were first seen long enough ago.
+older catalog. It awaits approval; once approved, the next reconcile acts: it reports bad copies, so that converge makes
+them again from another tier (:mod:`tierkeeper.engine.reconcile.repair`), and deletes orphans that were first seen long
+enough ago (:mod:`tierkeeper.engine.reconcile.orphans`).
 
 A dry run does the same without the quarantine and the acting. A crash leaves a run without an end, an error a failed
 one; in both cases what was reported and deleted so far stays, and the next reconcile looks at everything again.
@@ -28,7 +28,7 @@ from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile import orphans, repair
 from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
@@ -165,13 +165,13 @@ class _Reconcile:
         if restored is not None:
             return f"nothing is repaired or deleted: {restored}"
         for comparison in comparisons:
-            act.forget_gone(self.engine.catalog, comparison, caller=self.caller, run=self._run)
-            counts.update(act.repair(self.engine, comparison, caller=self.caller, progress=self._move))
+            orphans.forget_gone(self.engine.catalog, comparison, caller=self.caller, run=self._run)
+            counts.update(repair.repair(self.engine, comparison, caller=self.caller, progress=self._move))
         if self._distrust is not None:
             return f"no orphans are deleted: {self._distrust}"
         try:
             counts.update(
-                act.delete_orphans(
+                orphans.delete_orphans(
                     self.engine,
                     comparisons,
                     caller=self.caller,

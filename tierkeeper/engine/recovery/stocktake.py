@@ -25,7 +25,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import placements
 from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.reconcile import act
+from tierkeeper.engine.reconcile import repair
 from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.reconcile.id_set import Seen
 from tierkeeper.engine.recovery import adopt, dump
@@ -80,7 +80,7 @@ def take_stock(
         if intents:
             engine.catalog.run(caller, _leave_over, intents=intents, caller=caller, run=run)
         for comparison in () if dry_run else comparisons:
-            counts += act.repair(engine, comparison, caller=caller)
+            counts += repair.repair(engine, comparison, caller=caller)
     return +counts
 
 

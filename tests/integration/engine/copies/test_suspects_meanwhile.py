@@ -28,7 +28,7 @@ from tierkeeper.base.errors import NoReadableCopy
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.read import reader
-from tierkeeper.engine.reconcile import act, comparison
+from tierkeeper.engine.reconcile import comparison, repair
 from tierkeeper.engine.recovery import accept
 from tierkeeper.engine.trust import places
 from tierkeeper.stores.base import ObjectKey, Store
@@ -131,7 +131,7 @@ def test_what_is_found_is_what_is_done(apart: House) -> None:
     )
     try:
         look.take()
-        assert act.repair(engine, look, caller=TESTER) == {"reported": 1}
+        assert repair.repair(engine, look, caller=TESTER) == {"reported": 1}
     finally:
         look.close()
     assert short(told) == [("warm", "missing", "repair")]

@@ -2,7 +2,10 @@
 
 import io
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -10,6 +13,7 @@ from support import crashing
 from support.callers import TESTER
 from support.crashing import Step, When
 from support.house import House, OpenHouse
+from support.locking import locked
 from support.reconciling import (
     CONTENT,
     QUARANTINE,
@@ -27,9 +31,9 @@ from support.reconciling import (
 )
 
 from tierkeeper.audit.catalog import RestoreRecognised
+from tierkeeper.base import clock
 from tierkeeper.catalog import epochs
 from tierkeeper.catalog.database import catalog_now
-from tierkeeper.engine.reconcile import act
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.s3.store import S3Store
@@ -307,11 +311,11 @@ def test_a_restored_catalog_only_quarantines(twice: House) -> None:
     twice.settle()
 
 
-ACTS = [Step("tierkeeper.engine.reconcile.act", name) for name in ("mark", "delete", "forget")]
+STEPS = [step for step in crashing.steps() if step.part == "orphans"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ACTS, ids=str)
+@pytest.mark.parametrize("step", STEPS, ids=str)
 def test_a_crash_while_an_orphan_is_deleted(house: House, step: Step, when: When) -> None:
     """Wherever the process dies, the next reconciles end it: the bytes are gone, with exactly one event."""
     where = late(house)
@@ -324,6 +328,99 @@ def test_a_crash_while_an_orphan_is_deleted(house: House, step: Step, when: When
     assert [told["location"] for told in deleted_orphans(house)] == [where]
 
 
-def test_the_parts_of_a_delete_are_there() -> None:
-    """The crash test names functions that exist."""
-    assert all(callable(getattr(act, step.name)) for step in ACTS)
+def meanwhile(step: str, act: Callable[[], object]) -> AbstractContextManager[None]:
+    """Let something happen right before a step of the deletion."""
+
+    def wrap(original: Callable[..., object]) -> Callable[..., object]:
+        def wrapper(*args: object, **kwargs: object) -> object:
+            act()
+            return original(*args, **kwargs)
+
+        return wrapper
+
+    (found,) = [each for each in STEPS if each.name == step]
+    return crashing.wrapped(found, wrap)
+
+
+AGAIN = {
+    "it is seen for the first time": "UPDATE quarantine SET first_seen = now()",
+    "it is not seen again": "UPDATE quarantine SET seen_again = NULL",
+    "it was seen again before this comparison": "UPDATE quarantine SET seen_again = first_seen",
+}
+
+
+@pytest.mark.parametrize("statement", AGAIN.values(), ids=AGAIN)
+def test_an_orphan_whose_quarantine_began_again_is_kept(house: House, statement: str) -> None:
+    """What was picked and is no longer ripe when its row is locked is left as it is, and deleted when it is."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    with meanwhile("step_2_mark", lambda: house.sql(statement)):
+        result, found = reconcile(house)
+    assert short(found) == [("warm", "orphan", "delete")]
+    assert (there(house, "warm", where), quarantined(house), deleted_orphans(house)) == (True, 1, [])
+    assert "orphans deleted" not in result.counts
+    house.pass_time(QUARANTINE)
+    reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (False, 0)
+
+
+def test_a_clock_that_is_put_back_meanwhile_deletes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clocks are read again when the row is locked: by one of them the quarantine is not over any more."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+
+    def put_back() -> None:
+        monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) - QUARANTINE)
+
+    with meanwhile("step_2_mark", put_back):
+        reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (True, 1)
+    monkeypatch.undo()
+    reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (False, 0)
+
+
+def test_an_orphan_is_seen_again_after_its_quarantine(house: House) -> None:
+    """A comparison that began before the end of a quarantine deletes nothing, however long its deletes wait."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    ended = "UPDATE quarantine SET first_seen = now() - CAST(:length AS interval) - interval '1 microsecond'"
+    length = house.settings.reconcile.quarantine
+    with meanwhile("step_2_mark", lambda: house.sql(ended, length=length)):
+        reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (True, 1)
+    reconcile(house)
+    assert (there(house, "warm", where), quarantined(house)) == (False, 0)
+
+
+def test_what_is_decided_while_a_delete_waits_counts(house: House) -> None:
+    """A reconcile that waits for an orphan's row asks afterwards: deletes are off by then, and the orphan stays."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    with locked(house, "SELECT") as held, ThreadPoolExecutor() as threads:
+        with meanwhile("step_2_mark", lambda: held.take("SELECT FROM quarantine FOR UPDATE")):
+            future = threads.submit(reconcile, house)
+            held.wait_for(future)
+        house.keeper.deletes.switch(enabled=False, caller=TESTER, reason="an audit")
+        held.release()
+        result, _ = future.result()
+    assert "an audit" in str(result.held_back)
+    assert there(house, "warm", where)
+    house.keeper.deletes.switch(enabled=True, caller=TESTER, reason="it is over")
+    reconcile(house)
+    assert not there(house, "warm", where)
+
+
+def test_a_deletion_is_told_though_its_row_began_again(house: House) -> None:
+    """Other bytes that are seen after the delete and before its end leave the event as it was decided."""
+    where = late(house)
+    reconcile(house)
+    house.pass_time(QUARANTINE)
+    statement = "UPDATE quarantine SET size = 1, first_seen = now(), deleting_at = NULL"
+    with meanwhile("step_4_forget", lambda: house.sql(statement)):
+        reconcile(house)
+    assert [(told["location"], told["size"]) for told in deleted_orphans(house)] == [(where, 12)]
