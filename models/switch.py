@@ -10,8 +10,8 @@ from models.base import Base
 class Switch(Base):
     """A catalog-wide value, with the actor who set it, the time and the reason.
 
-    ``deletes_enabled`` is checked at every delete; ``epoch`` is the catalog's epoch; ``probe:TIER`` records observed
-    behaviour of a tier's server.
+    The names, and every statement about them, are in ``tierkeeper/catalog/switches.py``; the shape of a value is in the
+    module that it belongs to.
     """
 
     __tablename__ = "switches"

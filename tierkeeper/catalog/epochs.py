@@ -8,24 +8,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.audit.catalog import CatalogPayload, CatalogTrust, EpochRaised, RaisedEpoch, TrustPayload
-from tierkeeper.catalog import events
-from tierkeeper.catalog.statements import typed
+from tierkeeper.audit.catalog import CatalogTrust, EpochRaised, RaisedEpoch, TrustPayload
+from tierkeeper.catalog import events, switches
+from tierkeeper.catalog.database import catalog_now
 
 #: the subject of events about the catalog itself
 CATALOG = UUID(int=0)
 TRUSTED, RESTORED, REBUILDING = "trusted", "restored", "rebuilding"
 
-_READ = sa.text("SELECT name, value, reason FROM switches WHERE name IN ('epoch', 'trust')")
-_NOTED = sa.text("SELECT coalesce((SELECT at FROM switches WHERE name = 'trust'), clock_timestamp())")
-_LOCK = sa.text("SELECT FROM switches WHERE name = 'epoch' FOR UPDATE")
-_SET = sa.text("""
-    INSERT INTO switches (name, value, by, reason, at)
-    VALUES (:name, :value, :by, :reason, :at)
-    ON CONFLICT (name)
-    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
-""").bindparams(*typed(value="jsonb"))
-_NEXT = sa.text("SELECT coalesce(max(revision), 0) + 1 FROM events WHERE subject = :subject")
 # a managed server may forbid each of these; the timeline of the write-ahead log is there at once after a promotion,
 # that of the last checkpoint only after the next
 _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
@@ -77,24 +67,24 @@ class CatalogStanding:
 
 def lock(connection: sa.Connection) -> None:
     """Take the lock for changes of epoch and trust until this transaction ends."""
-    connection.execute(_LOCK)
+    switches.read(connection, switches.EPOCH, lock=True)
 
 
 def standing(connection: sa.Connection) -> CatalogStanding:
     """Return the catalog's epoch and trust."""
-    found = {row.name: row for row in connection.execute(_READ)}
-    trust = found.get("trust")
+    rows = switches.read_together(connection, switches.EPOCH, switches.TRUST)
+    epoch, trust = rows.get(switches.EPOCH), rows.get(switches.TRUST)
     return CatalogStanding(
-        epoch=_parsed(found["epoch"].value if "epoch" in found else 0),
+        epoch=_parsed(0 if epoch is None else epoch.value),
         trust=TRUSTED if trust is None else str(trust.value),
-        reason="" if trust is None else str(trust.reason),
+        reason="" if trust is None else trust.reason,
     )
 
 
 def noted_at(connection: sa.Connection) -> datetime:
     """Return when the catalog's trust was last written; now, where it never was."""
-    moment: datetime = connection.execute(_NOTED).scalar_one()
-    return moment
+    trust = switches.read(connection, switches.TRUST)
+    return catalog_now(connection) if trust is None else trust.at
 
 
 def server(connection: sa.Connection) -> ServerIdentity:
@@ -122,26 +112,18 @@ def raise_to(connection: sa.Connection, epoch: Epoch, *, by: str, reason: str, n
         "line": _text(epoch.line),
         "server": None if epoch.server is None else asdict(epoch.server),
     }
-    _set(connection, "epoch", value, by=by, reason=reason, now=now)
-    _event(connection, EpochRaised(after=RaisedEpoch(epoch=epoch.number, reason=reason)), by=by, now=now)
+    switches.write(connection, switches.EPOCH, value, by=by, reason=reason, now=now)
+    payload = EpochRaised(after=RaisedEpoch(epoch=epoch.number, reason=reason))
+    events.append_next(connection, CATALOG, payload, by=by, at=now)
 
 
 def set_trust(
     connection: sa.Connection, trust: str, *, by: str, reason: str, now: datetime, event: type[TrustPayload]
 ) -> None:
     """Write the catalog's trust, with its event; the epoch's row is locked."""
-    _set(connection, "trust", trust, by=by, reason=reason, now=now)
-    _event(connection, event(after=CatalogTrust(trust=trust, reason=reason)), by=by, now=now)
-
-
-def _set(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:
-    connection.execute(_SET, {"name": name, "value": value, "by": by, "reason": reason, "at": now})
-
-
-def _event(connection: sa.Connection, payload: CatalogPayload, *, by: str, now: datetime) -> None:
-    revision = connection.execute(_NEXT, {"subject": CATALOG}).scalar_one()
-    line = events.Line(subject=CATALOG, revision=revision, payload=payload, actor=by)
-    events.append(connection, [line], at=now)
+    switches.write(connection, switches.TRUST, trust, by=by, reason=reason, now=now)
+    payload = event(after=CatalogTrust(trust=trust, reason=reason))
+    events.append_next(connection, CATALOG, payload, by=by, at=now)
 
 
 def _asked(connection: sa.Connection, question: str) -> Sequence[Any] | None:

@@ -123,6 +123,12 @@ def next_revision(connection: sa.Connection, subject: UUID) -> int:
     return int(last or 0) + 1
 
 
+def append_next(connection: sa.Connection, subject: UUID, payload: Payload, *, by: str, at: datetime) -> None:
+    """Write one event of a subject without a revision of its own, which the caller has locked."""
+    revision = next_revision(connection, subject)
+    append(connection, [Line(subject=subject, revision=revision, payload=payload, actor=by)], at=at)
+
+
 #: the end of a placement, or a decision about bytes without one; no other event has a placement for its subject
 _ENDS = (EventType.COLLECTED, EventType.LEFT_OVER, EventType.LEFT_ASIDE)
 

@@ -3,25 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.statements import typed
+from tierkeeper.catalog import switches
 
-_READ = "SELECT value FROM switches WHERE name = 'identity'"
-_SET = sa.text("""
-    INSERT INTO switches (name, value, by, reason, at)
-    VALUES ('identity', :value, :by, :reason, :at)
-    ON CONFLICT (name)
-    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
-""").bindparams(*typed(value="jsonb"))
-_FIRST = sa.text("""
-    INSERT INTO switches (name, value, by, reason, at)
-    VALUES ('identity', :value, :by, :reason, :at)
-    ON CONFLICT (name) DO NOTHING
-""").bindparams(*typed(value="jsonb"))
 _COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
 # the first and the last by id: the oldest copies and the newest
 _SOME_OF = (
@@ -61,9 +48,10 @@ class Known:
 
 def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
     """Return the identity, None in a catalog from before tiers were marked; ``lock``: until the transaction ends."""
-    value: Any = connection.execute(sa.text(f"{_READ} FOR UPDATE" if lock else _READ)).scalar()
-    if value is None:
+    row = switches.read(connection, switches.IDENTITY, lock=lock)
+    if row is None:
         return None
+    value = row.value
     tiers = {tier: datetime.fromisoformat(made) for tier, made in value["tiers"].items()}
     was = value.get("was")
     return Identity(
@@ -77,13 +65,13 @@ def read(connection: sa.Connection, *, lock: bool = False) -> Identity | None:
 
 def write(connection: sa.Connection, identity: Identity, *, by: str, reason: str, now: datetime) -> None:
     """Write the identity."""
-    connection.execute(_SET, {"value": _as_json(identity), "by": by, "reason": reason, "at": now})
+    switches.write(connection, switches.IDENTITY, _as_json(identity), by=by, reason=reason, now=now)
 
 
 def ensure(connection: sa.Connection, *, by: str, now: datetime) -> None:
     """Give the catalog an id where it has none."""
-    first = Identity(uuid4(), uuid4(), {})
-    connection.execute(_FIRST, {"value": _as_json(first), "by": by, "reason": "the first init", "at": now})
+    first = _as_json(Identity(uuid4(), uuid4(), {}))
+    switches.write_if_missing(connection, switches.IDENTITY, first, by=by, reason="the first init", now=now)
 
 
 def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime) -> None:

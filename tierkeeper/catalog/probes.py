@@ -2,42 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.statements import typed
+from tierkeeper.base.callers import TIERKEEPER
+from tierkeeper.catalog import switches
+from tierkeeper.catalog.database import catalog_now
 
 _KEPT: Final = timedelta(days=1)  # a server can be replaced behind its name; then it is asked again
-_READ = sa.text("""
-    SELECT value
-    FROM switches
-    WHERE name = :name
-        AND value ->> 'server' = :server
-        AND at > clock_timestamp() - :kept
-        AND at <= clock_timestamp()
-""")
-_KEEP = sa.text("""
-    INSERT INTO switches (name, value, by, reason, at)
-    VALUES (:name, :value, 'tierkeeper', 'seen by a probe', clock_timestamp())
-    ON CONFLICT (name)
-    DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
-""").bindparams(*typed(value="jsonb"))
 
 
 def recorded(connection: sa.Connection, tier: str, *, server: str) -> Mapping[str, bool]:
     """Return the results of probing this server of the tier; empty where there are none, or only old ones."""
-    found: dict[str, Any] | None = connection.execute(
-        _READ, {"name": _name(tier), "server": server, "kept": _KEPT}
-    ).scalar()
-    return {} if found is None else {name: value is True for name, value in found["seen"].items()}
+    row = switches.read(connection, _name(tier))
+    if row is None or row.value.get("server") != server or not timedelta(0) <= row.age < _KEPT:
+        return {}
+    return {ability: value is True for ability, value in row.value["seen"].items()}
 
 
 def keep(connection: sa.Connection, tier: str, *, server: str, seen: Mapping[str, bool]) -> None:
     """Record the results of probing this server of the tier."""
     value = {"server": server, "seen": dict(seen)}
-    connection.execute(_KEEP, {"name": _name(tier), "value": value})
+    now = catalog_now(connection)
+    switches.write(connection, _name(tier), value, by=TIERKEEPER.actor, reason="seen by a probe", now=now)
 
 
 def _name(tier: str) -> str:
-    return f"probe:{tier}"
+    return f"{switches.PROBE}{tier}"

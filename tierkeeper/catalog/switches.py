@@ -1,6 +1,12 @@
-"""The switch ``deletes_enabled``, which is checked at every delete."""
+"""The switches: catalog-wide values by name, and the one of them that is checked at every delete.
 
-from datetime import datetime
+Every statement about the table is here; what a value means is known where it is used: ``epochs`` (epoch and trust),
+``identity``, ``probes``, and here (deletes).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,33 +16,82 @@ from tierkeeper.catalog import events
 from tierkeeper.catalog.statements import typed
 from tierkeeper.values.deletes import DeletesView
 
-#: the subject of events about the switch
+#: the switches with a name of their own; stored names never change
+DELETES_ENABLED: Final = "deletes_enabled"
+EPOCH: Final = "epoch"
+TRUST: Final = "trust"
+IDENTITY: Final = "identity"
+#: what the name of a tier's switch begins with
+PROBE: Final = "probe:"
+
+#: the subject of events about the switch of deletes
 DELETES = UUID(int=1)
 
-_DELETES = sa.text("SELECT value = 'true'::jsonb AS enabled, reason FROM switches WHERE name = 'deletes_enabled'")
-_VIEW = "SELECT value = 'true'::jsonb AS enabled, by, reason, at FROM switches WHERE name = 'deletes_enabled'"
-_SET = sa.text("""
+_READ = sa.text("""
+    SELECT name, value, by, reason, at, clock_timestamp() - at AS age
+    FROM switches
+    WHERE name = ANY(:names)
+    ORDER BY name
+""")
+_LOCK = sa.text(f"{_READ.text} FOR UPDATE")
+_INSERT = """
     INSERT INTO switches (name, value, by, reason, at)
-    VALUES ('deletes_enabled', :value, :by, :reason, :at)
+    VALUES (:name, :value, :by, :reason, :at)
     ON CONFLICT (name)
+"""
+_SET = sa.text(f"""
+    {_INSERT}
     DO UPDATE SET value = excluded.value, by = excluded.by, reason = excluded.reason, at = excluded.at
 """).bindparams(*typed(value="jsonb"))
+_SET_IF_MISSING = sa.text(f"{_INSERT} DO NOTHING").bindparams(*typed(value="jsonb"))
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRow:
+    """One switch: its value as parsed JSON, the actor who set it, why and when."""
+
+    value: Any
+    by: str
+    reason: str
+    at: datetime
+    age: timedelta  # by the catalog's clock; negative where that clock was set back
+
+
+def read(connection: sa.Connection, name: str, *, lock: bool = False) -> SwitchRow | None:
+    """Return a switch, None where it is missing; ``lock``: until the transaction ends."""
+    return read_together(connection, name, lock=lock).get(name)
+
+
+def read_together(connection: sa.Connection, *names: str, lock: bool = False) -> dict[str, SwitchRow]:
+    """Return those of these switches that are there, by name, as of one moment: they may be written together."""
+    rows = connection.execute(_LOCK if lock else _READ, {"names": list(names)})
+    return {row.name: SwitchRow(*row[1:]) for row in rows}
+
+
+def write(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:
+    """Set a switch to a value that JSON can hold."""
+    connection.execute(_SET, {"name": name, "value": value, "by": by, "reason": reason, "at": now})
+
+
+def write_if_missing(
+    connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime
+) -> None:
+    """Set a switch that has no value yet; another one stays as it is."""
+    connection.execute(_SET_IF_MISSING, {"name": name, "value": value, "by": by, "reason": reason, "at": now})
 
 
 def deletes_refused(connection: sa.Connection) -> str | None:
     """Return why nothing may be deleted now, None if it may. A missing switch refuses too."""
-    row = connection.execute(_DELETES).first()
-    if row is None:
-        return "the switch deletes_enabled is missing"
-    return None if row.enabled else str(row.reason)
+    view = deletes(connection)
+    return None if view.enabled else view.reason
 
 
 def deletes(connection: sa.Connection, *, lock: bool = False) -> DeletesView:
     """Return the switch, with who set it, when and why; ``lock``: until the transaction ends."""
-    row = connection.execute(sa.text(f"{_VIEW} FOR UPDATE" if lock else _VIEW)).first()
+    row = read(connection, DELETES_ENABLED, lock=lock)
     if row is None:
-        return DeletesView(enabled=False, by="", reason="the switch deletes_enabled is missing", at=None)
-    return DeletesView(enabled=bool(row.enabled), by=row.by, reason=row.reason, at=row.at)
+        return DeletesView(enabled=False, by="", reason=f"the switch {DELETES_ENABLED} is missing", at=None)
+    return DeletesView(enabled=row.value is True, by=row.by, reason=row.reason, at=row.at)
 
 
 def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str, now: datetime) -> bool:
@@ -44,15 +99,10 @@ def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: st
     before = deletes(connection, lock=True)
     if before.enabled is enabled and before.at is not None:
         return False
-    connection.execute(_SET, {"value": enabled, "by": by, "reason": reason, "at": now})
-    line = events.Line(
-        subject=DELETES,
-        revision=events.next_revision(connection, DELETES),
-        payload=DeletesSwitched(
-            before=DeletesSwitch(enabled=before.enabled, reason=before.reason),
-            after=DeletesSwitch(enabled=enabled, reason=reason),
-        ),
-        actor=by,
+    write(connection, DELETES_ENABLED, enabled, by=by, reason=reason, now=now)
+    payload = DeletesSwitched(
+        before=DeletesSwitch(enabled=before.enabled, reason=before.reason),
+        after=DeletesSwitch(enabled=enabled, reason=reason),
     )
-    events.append(connection, [line], at=now)
+    events.append_next(connection, DELETES, payload, by=by, at=now)
     return True

@@ -141,16 +141,11 @@ def _record_taken_over(
     after = replace(current, tiers={**current.tiers, tier: mark.made})
     identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was adopted: {reason}", now=now)
     placements.forget_misses(connection, tier)  # a miss counts only if both looks were at one place
-    line = events.Line(
-        subject=epochs.CATALOG,
-        revision=events.next_revision(connection, epochs.CATALOG),
-        payload=TierAdopted(
-            before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
-            after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
-        ),
-        actor=caller.actor,
+    payload = TierAdopted(
+        before=TierMarking(tier=tier, mark=None if before is None else before.as_json()),
+        after=AdoptedTier(tier=tier, mark=mark.as_json(), reason=reason, lost=lost),
     )
-    events.append(connection, [line], at=now)
+    events.append_next(connection, epochs.CATALOG, payload, by=caller.actor, at=now)
 
 
 def of_this_catalog(engine: Engine) -> dict[str, TierMark]:
