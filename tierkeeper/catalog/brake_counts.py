@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.conditions import unleased
 from tierkeeper.catalog.statements import typed
 
 # any numbers that nothing else in the database uses; the second key is the tenant
@@ -17,12 +18,11 @@ _EXCLUSIVE = sa.text("SELECT pg_advisory_xact_lock(:kind, hashtext(:tenant))").b
 _OF_SCOPE = "((:policy = '' AND NOT {column} = ANY(:own)) OR {column} = :policy)"
 _SCOPED = typed(policy="text", own="text[]")
 _LIMITED = [*_SCOPED, *typed(most="bigint")]
+_DELETING = "s.deletes IS NOT NULL AND s.approved_by IS NULL AND s.parked_reason IS NULL"
 _PENDING = f"""
     FROM schedule s
     WHERE s.tenant = :tenant
-        AND s.deletes IS NOT NULL
-        AND s.approved_by IS NULL
-        AND s.parked_reason IS NULL
+        AND {_DELETING}
         AND s.due_at <= :now
         AND {_OF_SCOPE.format(column="s.deletes")}
 """
@@ -52,22 +52,19 @@ _POPULATION = sa.text("""
         )
 """)
 # jumps from tenant to tenant in the index, however many rows each has
-_TENANTS = sa.text("""
+_TENANTS = sa.text(f"""
     WITH RECURSIVE t(tenant) AS (
         (
             SELECT s.tenant
             FROM schedule s
-            WHERE s.deletes IS NOT NULL AND s.approved_by IS NULL AND s.parked_reason IS NULL
+            WHERE {_DELETING}
             ORDER BY s.tenant LIMIT 1
         )
         UNION ALL
         SELECT (
             SELECT s.tenant
             FROM schedule s
-            WHERE s.deletes IS NOT NULL
-                AND s.approved_by IS NULL
-                AND s.parked_reason IS NULL
-                AND s.tenant > t.tenant
+            WHERE {_DELETING} AND s.tenant > t.tenant
             ORDER BY s.tenant LIMIT 1
         )
         FROM t
@@ -79,9 +76,7 @@ _TENANTS = sa.text("""
         AND EXISTS (
             SELECT FROM schedule s
             WHERE s.tenant = t.tenant
-                AND s.deletes IS NOT NULL
-                AND s.approved_by IS NULL
-                AND s.parked_reason IS NULL
+                AND {_DELETING}
                 AND s.due_at <= :now
         )
 """)
@@ -115,7 +110,7 @@ _STOP = sa.text(
         chosen=f"""
             SELECT s.artifact_id {_PENDING}
                 AND s.braked_by IS NULL
-                AND (s.lease_until IS NULL OR s.lease_until <= :now)
+                AND {unleased(":now")}
         """,
         still="s.braked_by IS NULL",
         skip="SKIP LOCKED",

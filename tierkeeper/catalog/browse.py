@@ -10,6 +10,7 @@ from models import Placement
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
+from tierkeeper.catalog.conditions import KEPT, SUSPECT, UNVOUCHED
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed, where_given
 from tierkeeper.catalog.tenant_filter import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
@@ -21,10 +22,10 @@ PAGE = 500  # artifacts of one page
 _BARE_TYPE = sa.func.lower(sa.func.split_part(ARTIFACTS.c.content_type, ";", 1))
 _STATS = sa.text(f"""
     SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,
-        count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE p.vouched IS NULL) AS unvouched,
-        count(*) FILTER (WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL) AS missed
+        count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE {UNVOUCHED}) AS unvouched,
+        count(*) FILTER (WHERE {SUSPECT}) AS missed
     FROM placements p JOIN blobs b ON b.id = p.blob_id
-    WHERE p.state IN ('present', 'doomed')
+    WHERE {KEPT}
         AND {OF_TENANTS_SCOPE}
     GROUP BY p.tier, p.state
 """).bindparams(*typed(tenant="text"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.conditions import DAMAGED, SUSPECT, UNVOUCHED, due
 from tierkeeper.catalog.database import take_time
 
 _TWICE_PRESENT = """
@@ -67,22 +68,12 @@ _UNWATCHED = """
         AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)
         AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)
 """
-_UNVOUCHED = """
-    SELECT p.tier || '/' || p.location
-    FROM placements p
-    WHERE p.state = 'present' AND p.vouched IS NULL AND p.damaged_at IS NULL
-"""
-_MISSED = """
-    SELECT p.tier || '/' || p.location
-    FROM placements p
-    WHERE p.missed_at IS NOT NULL AND p.damaged_at IS NULL AND p.state IN ('present', 'doomed')
-"""
-_DAMAGED = "SELECT p.tier || '/' || p.location FROM placements p WHERE p.damaged_at IS NOT NULL AND p.state = 'present'"
+_COPIES = "SELECT tier || '/' || location FROM placements WHERE"
 _PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
-_OVERDUE = """
+_OVERDUE = f"""
     SELECT artifact_id || ' since ' || to_char(due_at, 'YYYY-MM-DD HH24:MI')
     FROM schedule
-    WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at < :late
+    WHERE {due(":late")}
     ORDER BY due_at
 """
 _WAITING = "SELECT kind || ' ' || id FROM runs WHERE state = 'awaiting approval'"
@@ -98,9 +89,9 @@ QUESTIONS: Mapping[str, str] = {
     "blobs of nothing": _BARE,
     "artifacts without a readable copy": _UNREADABLE,
     "deleted and never due": _UNWATCHED,
-    "damaged copies": _DAMAGED,
-    "copies that nobody vouches for": _UNVOUCHED,
-    "copies that were not found": _MISSED,
+    "damaged copies": f"{_COPIES} {DAMAGED}",
+    "copies that nobody vouches for": f"{_COPIES} {UNVOUCHED}",
+    "copies that were not found": f"{_COPIES} {SUSPECT}",
     "parked": _PARKED,
     "overdue": _OVERDUE,
     "awaiting approval": _WAITING,
@@ -117,7 +108,7 @@ class Answer:
 
 
 def ask(connection: sa.Connection, question: str, *, since: datetime, late: datetime) -> Answer:
-    """Ask one of :data:`QUESTIONS`: of events from ``since`` on, of what was due before ``late``."""
+    """Ask one of :data:`QUESTIONS`: of events from ``since`` on, of what was due by ``late``."""
     query = f"SELECT count(*) AS number, (array_agg(found))[1] AS example FROM ({QUESTIONS[question]}) AS q(found)"
     given: dict[str, Any] = {"since": since, "late": late}
     take_time(connection)  # it may look at every row of a table

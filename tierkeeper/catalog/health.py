@@ -7,14 +7,15 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tierkeeper.catalog import unseen
+from tierkeeper.catalog.conditions import DAMAGED, SUSPECT, UNVOUCHED, due, unleased
 
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
 
-_DAMAGED = """
+_FIRST_DAMAGED = f"""
     SELECT blob_id
     FROM placements
-    WHERE damaged_at IS NOT NULL AND state IN ('present', 'doomed')
+    WHERE {DAMAGED}
     ORDER BY damaged_at, id LIMIT :most
 """
 LOOK = sa.text(f"""
@@ -22,16 +23,13 @@ LOOK = sa.text(f"""
         (
             SELECT min(due_at)
             FROM schedule
-            WHERE parked_reason IS NULL
-                AND braked_by IS NULL
-                AND due_at <= clock_timestamp()
-                AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+            WHERE {due("clock_timestamp()")} AND {unleased("clock_timestamp()")}
         ) AS oldest,
         (
             SELECT count(*)
             FROM (
                 SELECT FROM schedule
-                WHERE parked_reason IS NULL AND braked_by IS NULL AND due_at <= clock_timestamp()
+                WHERE {due("clock_timestamp()")}
                 LIMIT :most
             ) AS d
         ) AS due,
@@ -50,13 +48,13 @@ LOOK = sa.text(f"""
         ) AS unsettled,
         (
             SELECT count(*)
-            FROM (SELECT FROM placements WHERE state = 'present' AND vouched IS NULL LIMIT :most) AS u
+            FROM (SELECT FROM placements WHERE {UNVOUCHED} LIMIT :most) AS u
         ) AS unvouched,
         (
             SELECT count(*)
             FROM (
                 SELECT FROM placements
-                WHERE missed_at IS NOT NULL AND damaged_at IS NULL AND state IN ('present', 'doomed')
+                WHERE {SUSPECT}
                 LIMIT :most
             ) AS m
         ) AS missed,
@@ -71,11 +69,11 @@ LOOK = sa.text(f"""
                 ORDER BY unseen_since LIMIT :most
             ) AS n
         ) AS unseen,
-        (SELECT count(*) FROM ({_DAMAGED}) AS d) AS damaged,
+        (SELECT count(*) FROM ({_FIRST_DAMAGED}) AS d) AS damaged,
         -- what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
         (
             SELECT count(DISTINCT d.blob_id)
-            FROM ({_DAMAGED}) AS d
+            FROM ({_FIRST_DAMAGED}) AS d
             WHERE NOT EXISTS (
                     SELECT FROM placements o
                     WHERE o.blob_id = d.blob_id

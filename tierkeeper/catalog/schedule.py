@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog.conditions import due, unleased
 from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.catalog.tenant_filter import OF_TENANT
 
@@ -30,10 +31,8 @@ def _claiming(which: str) -> sa.TextClause:
         WITH due AS MATERIALIZED (
             SELECT artifact_id
             FROM schedule
-            WHERE parked_reason IS NULL
-                AND braked_by IS NULL
-                AND due_at <= :now
-                AND (lease_until IS NULL OR lease_until <= :now)
+            WHERE {due(":now")}
+                AND {unleased(":now")}
                 AND {OF_TENANT}
                 AND {which}
                 AND {_IN_TIERS}
@@ -49,11 +48,11 @@ def _claiming(which: str) -> sa.TextClause:
 
 _CLAIM = _claiming(f"attempts < {_SUSPICIOUS}")
 _CLAIM_SUSPECT = _claiming(f"attempts >= {_SUSPICIOUS}")
-_CLAIM_THESE = sa.text("""
+_CLAIM_THESE = sa.text(f"""
     WITH these AS MATERIALIZED (
         SELECT artifact_id
         FROM schedule
-        WHERE artifact_id = ANY(:ids) AND parked_reason IS NULL AND (lease_until IS NULL OR lease_until <= :now)
+        WHERE artifact_id = ANY(:ids) AND parked_reason IS NULL AND {unleased(":now")}
         ORDER BY artifact_id FOR UPDATE SKIP LOCKED
     )
     UPDATE schedule s
@@ -155,18 +154,14 @@ _AFRESH = sa.text("""
 _COUNT_DUE = sa.text(f"""
     SELECT count(*)
     FROM schedule
-    WHERE parked_reason IS NULL
-        AND braked_by IS NULL
-        AND due_at <= clock_timestamp()
+    WHERE {due("clock_timestamp()")}
         AND {OF_TENANT}
 """).bindparams(*typed(tenant="text"))
 _ANY_DUE = sa.text(f"""
     SELECT EXISTS (
         SELECT FROM schedule
-        WHERE parked_reason IS NULL
-            AND braked_by IS NULL
-            AND due_at <= clock_timestamp()
-            AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+        WHERE {due("clock_timestamp()")}
+            AND {unleased("clock_timestamp()")}
             AND {OF_TENANT}
             AND {_IN_TIERS}
     )
@@ -174,9 +169,7 @@ _ANY_DUE = sa.text(f"""
 _DUE_PAGE = sa.text(f"""
     SELECT artifact_id, due_at
     FROM schedule
-    WHERE parked_reason IS NULL
-        AND braked_by IS NULL
-        AND due_at <= :as_of
+    WHERE {due(":as_of")}
         AND (due_at, artifact_id) > (:after_due, :after_id)
         AND {OF_TENANT}
     ORDER BY due_at, artifact_id LIMIT :limit

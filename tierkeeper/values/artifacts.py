@@ -95,15 +95,19 @@ class PlacementView:
     looked_for_after: datetime | None = None
 
     @property
+    def kept(self) -> bool:
+        """True if its bytes must be there: neither being written nor being deleted."""
+        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+
+    @property
     def in_doubt(self) -> bool:
         """True if the copy is committed but its bytes are not vouched for; they will be read."""
-        kept = self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
-        return kept and self.vouched is None and self.damaged_at is None
+        return self.kept and self.vouched is None and self.damaged_at is None
 
     @property
     def suspect(self) -> bool:
         """True if the copy was not found at its location; it is looked for again and does not count until found."""
-        return self.missed_at is not None and self.damaged_at is None
+        return self.kept and self.missed_at is not None and self.damaged_at is None
 
 
 @dataclass(frozen=True, slots=True)

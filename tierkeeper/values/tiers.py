@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class TierStats:
     """One tier's copies, present and doomed apart; bytes as stored.
 
-    Of the present ones, ``unvouched`` are not vouched for and do not count yet, and ``missed`` were not found once.
+    ``unvouched``: the present ones that do not count until verify has read them; ``missed``: those of both that were
+    not found once. Damaged ones are neither.
     """
 
     tier: str

@@ -124,7 +124,7 @@ def _stats(tier: TierInfo, copies: Sequence[tuple[str, PlacementView]]) -> TierS
         doomed_bytes=sum(copy.stored_size or 0 for copy in doomed),
         tenants=len({tenant for tenant, _one in copies}),
         unvouched=sum(copy.in_doubt for copy in present),
-        missed=sum(copy.suspect for copy in present),
+        missed=sum(copy.suspect for _tenant, copy in copies),
     )
 
 

@@ -99,7 +99,7 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
                 doomed_bytes=doomed[1],
                 tenants=present[2],
                 unvouched=present[3],
-                missed=present[4],
+                missed=present[4] + doomed[4],
             )
         )
     return result

@@ -1,0 +1,25 @@
+"""Conditions that several statements share: which copies count as what, and which rows of the schedule are due.
+
+Each is about columns of one table without an alias; a statement that joins tables has them under one name only.
+"""
+
+from typing import Final
+
+#: of ``placements``: its bytes must be there, neither being written nor being deleted
+KEPT: Final = "state IN ('present', 'doomed')"
+#: of ``placements``: a copy that was found damaged; a doomed one too, as reconcile and verify may find it right again
+DAMAGED: Final = f"{KEPT} AND damaged_at IS NOT NULL"
+#: of ``placements``: a suspect, which was not found once (R20)
+SUSPECT: Final = f"{KEPT} AND missed_at IS NOT NULL AND damaged_at IS NULL"
+#: of ``placements``: a copy that verify reads before it counts (R15); a damaged one is made anew instead
+UNVOUCHED: Final = "state = 'present' AND vouched IS NULL AND damaged_at IS NULL"
+
+
+def due(at: str) -> str:
+    """Return, of ``schedule``: neither parked nor stopped by the brake, and due at the time of this SQL expression."""
+    return f"parked_reason IS NULL AND braked_by IS NULL AND due_at <= {at}"
+
+
+def unleased(at: str) -> str:
+    """Return, of ``schedule``: no worker has a lease that lasts beyond the time of this SQL expression."""
+    return f"(lease_until IS NULL OR lease_until <= {at})"
