@@ -338,6 +338,33 @@ _QUANTITIES = (
             "tests/unit/policy/test_durations.py::test_refused",
         ),
     ),
+    Mutant(
+        "durations",
+        "a unit that is written twice counts once",
+        (Edit(_GRAMMAR, "        if unit in found:\n", "        if False:\n"),),
+        (
+            "tests/unit/base/test_quantities.py::test_unusable_duration",
+            "tests/unit/policy/test_durations.py::test_refused",
+        ),
+    ),
+    Mutant(
+        "durations",
+        "units stand in any order",
+        (Edit(_GRAMMAR, "_ORDER.index(larger) > _ORDER.index(unit)]", "_ORDER.index(larger) > len(_ORDER)]"),),
+        ("tests/unit/base/test_quantities.py::test_units_stand_in_one_order",),
+    ),
+    Mutant(
+        "durations",
+        "a text of any length is read",
+        (
+            Edit(
+                _GRAMMAR,
+                "    if len(written := text.strip().lower()) > LONGEST_TEXT:\n",
+                "    if not (written := text.strip().lower()) and LONGEST_TEXT < 0:\n",
+            ),
+        ),
+        ("tests/unit/policy/test_durations.py::test_refused",),
+    ),
 )
 
 GUARDS = (*_BYTES, *_PROTECTION, *_WORK, *_QUANTITIES)

@@ -1,17 +1,18 @@
 """The one grammar of durations, sizes and shares: ``7d``, ``1h30m``, ``P1Y6M``; ``64KiB``, ``10 MB``; ``5%``.
 
 Settings, options of tiers, the command line and policies read them here. A duration always has a unit: a bare number
-would be seconds to one reader and days to another.
+would be seconds to one reader and days to another. Each unit is written once, the larger ones first, so that a slip of
+the pen (``1d1d``, ``1s1d``) is an error and no other length.
 """
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
 LARGEST: Final = 1 << 62  # bytes: within a bigint of the catalog
+LONGEST_TEXT: Final = 100  # characters; also bounds what a text from a message can cost
 
 _HOUR = 3600
 _DAY = 86400
@@ -26,6 +27,7 @@ _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), "seconds"),
     "ms": "milliseconds",
 }
+_ORDER = tuple(dict.fromkeys(_UNITS.values()))
 _AMBIGUOUS = "m"  # months or minutes
 _BYTES_OF = {
     "": 1,
@@ -35,15 +37,17 @@ _BYTES_OF = {
 }
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _BARE = re.compile(rf"-?{_NUMBER}")
-_PART = re.compile(rf"({_NUMBER})[\s_]*([a-z]+)\s*")
+_PART = re.compile(rf"({_NUMBER})(?:\s*|_)([a-z]+)\s*")
+_PARTS = re.compile(rf"(?:{_PART.pattern})+")
 _ISO = re.compile(
     rf"p(?=[0-9t])(?:(?P<years>[0-9]+)y)?(?:(?P<months>[0-9]+)m)?(?:(?P<weeks>[0-9]+)w)?(?:(?P<days>[0-9]+)d)?"
-    rf"(?:t(?=[0-9])(?:(?P<hours>[0-9]+)h)?(?:(?P<minutes>[0-9]+)m)?(?:(?P<seconds>{_NUMBER})s)?)?"
+    rf"(?:t(?:(?P<hours>[0-9]+)h)?(?:(?P<minutes>[0-9]+)m)?(?:(?P<seconds>{_NUMBER})s)?)?"
 )
-_SIZE = re.compile(rf"({_NUMBER})[\s_]*([a-z]*)")
+_SIZE = re.compile(rf"({_NUMBER})(?:\s*|_)([a-z]*)")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)\s*%")
 _CALENDAR_EXAMPLES = "Write it as '7d', '12h', '7 years', 'P7Y' or 'P1Y6M'."
 _FIXED_EXAMPLES = "Write it like 7d, 12h, 1h30m, 60s or PT10M."
+_SIZE_EXAMPLES = "Write whole bytes, or a unit: '64 KiB', '10 GiB', '5 MB'."
 
 
 class Unusable(ValueError):  # noqa: N818  what it says is the adjective of the value
@@ -102,23 +106,44 @@ def parse_duration(value: object) -> timedelta:
 
 
 def _amounts(text: str, *, calendar: bool) -> Amounts:
-    written = text.strip().lower()
     examples = _CALENDAR_EXAMPLES if calendar else _FIXED_EXAMPLES
+    written = _written(text, examples)
     if _BARE.fullmatch(written):
         number = written.removeprefix("-")[:20]
         raise Unreadable(text, "it has no unit", f"Write {number}d for days, {number}s for seconds. {examples}")
-    found: defaultdict[str, Decimal] = defaultdict(Decimal)
-    if iso := _ISO.fullmatch(written):
-        found.update({unit: Decimal(number) for unit, number in iso.groupdict().items() if number})
-    elif written and not _PART.sub("", written):
-        for number, unit in _PART.findall(written):
-            found[_unit(text, unit, calendar=calendar, examples=examples)] += Decimal(number)
+    if (iso := _ISO.fullmatch(written)) and any(iso.groups()):
+        given = {unit: Decimal(number) for unit, number in iso.groupdict().items() if number}
+    elif _PARTS.fullmatch(written):
+        given = _in_words(text, _PART.findall(written), calendar=calendar, examples=examples)
     else:
         raise Unreadable(text, "it is no length of time", examples)
+    found = dict.fromkeys(_ORDER, Decimal(0)) | given
     if any(found[unit] != int(found[unit]) for unit in ("years", "months")):
         raise Unreadable(text, "a part of a year or a month has no fixed length", "Write whole ones, or days.")
     seconds = found["hours"] * _HOUR + found["minutes"] * 60 + found["seconds"] + found["milliseconds"] / 1000
     return Amounts(int(found["years"]), int(found["months"]), found["weeks"] * 7 + found["days"], seconds)
+
+
+def _written(text: str, examples: str) -> str:
+    """Return ``text`` trimmed and in lower case; refuse what no grammar needs to look at."""
+    if len(written := text.strip().lower()) > LONGEST_TEXT:
+        raise Unreadable(text, f"it is longer than {LONGEST_TEXT} characters", examples)
+    if any(letter.isdigit() and not letter.isascii() for letter in written):
+        raise Unreadable(text, "it has digits other than 0 to 9", examples)
+    return written
+
+
+def _in_words(text: str, parts: list[tuple[str, str]], *, calendar: bool, examples: str) -> dict[str, Decimal]:
+    """Return the amounts of a duration in words by the names of their units."""
+    found: dict[str, Decimal] = {}
+    for number, written in parts:
+        unit = _unit(text, written, calendar=calendar, examples=examples)
+        if unit in found:
+            raise Unreadable(text, f"it has {unit} twice", f"Write each unit once. {examples}")
+        if after := [larger for larger in found if _ORDER.index(larger) > _ORDER.index(unit)]:
+            raise Unreadable(text, f"it has {unit} after {after[0]}", f"Write larger units first. {examples}")
+        found[unit] = Decimal(number)
+    return found
 
 
 def _unit(text: str, unit: str, *, calendar: bool, examples: str) -> str:
@@ -139,11 +164,13 @@ def parse_size(value: object) -> int:
 
     Raises :class:`Unreadable`.
     """
-    match = _SIZE.fullmatch(str(value).strip().lower())
+    match = _SIZE.fullmatch(_written(str(value), _SIZE_EXAMPLES))
     factor = _BYTES_OF.get(match[2]) if match else None
-    size = Decimal(match[1]) * factor if match and factor else None
-    if size is None or size > LARGEST:
-        raise Unreadable(value, "it is no size", "Write whole bytes, or a unit: '64 KiB', '10 GiB', '5 MB'.")
+    if match is None or factor is None:
+        raise Unreadable(value, "it is no size", _SIZE_EXAMPLES)
+    size = Decimal(match[1]) * factor
+    if size > LARGEST:
+        raise Unreadable(value, "it is larger than the catalog holds", f"Write at most {exact_size(LARGEST)}.")
     if size % 1:
         raise Unreadable(value, "it is no whole number of bytes", "Write it like '64 KiB', '10 GiB', '5 MB'.")
     return int(size)

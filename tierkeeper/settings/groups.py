@@ -14,6 +14,8 @@ from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.mac import KeyRing
 
+_BARE_NUMBER = re.compile(r"[+-]?[0-9.]+")
+
 
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -26,7 +28,7 @@ def _texts(value: object) -> object:
 
 
 def _days(value: object) -> object:
-    if isinstance(value, str) and not value.strip().isdigit():
+    if isinstance(value, str) and not _BARE_NUMBER.fullmatch(value.strip()):
         days, rest = divmod(parse_duration(value), timedelta(days=1))
         if rest:
             raise Unusable(f"{value!r} is not a whole number of days.", "Write a number of days, such as 30.")

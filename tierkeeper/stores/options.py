@@ -64,7 +64,7 @@ class Options:
         value = self.text(name)
         if value is None:
             return default
-        if not value.isdecimal():
+        if not (value.isascii() and value.isdecimal()):
             raise self.bad(f"option {name} is {value!r}.", "Use a whole number.")
         return self._within(name, int(value), least=least, most=most)
 

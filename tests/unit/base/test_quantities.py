@@ -1,5 +1,7 @@
 """The grammar of durations, sizes and shares."""
 
+import itertools
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -29,7 +31,7 @@ from tierkeeper.base.quantities import (
         ("1h30m", 5400), ("1d 12h", 129600), ("7D", 7 * 86400), (" 5M ", 300), ("1 Day 2 Hours", 93600),
         # ISO 8601 without calendar units
         ("P7D", 7 * 86400), ("PT1H30M", 5400), ("P1DT12H", 129600), ("P2W", 14 * 86400), ("PT90S", 90), ("PT10M", 600),
-        ("pt1.5s", 1.5),
+        ("pt1.5s", 1.5), ("P7DT", 7 * 86400), ("1w2d3h4m5s6ms", 788645.006),
         (timedelta(seconds=5), 5),
     ],
 )  # fmt: skip
@@ -43,18 +45,67 @@ def test_duration(text: object, seconds: float) -> None:
     [
         ("", "no length of time"), ("abc", "no length of time"), ("P", "no length of time"),
         ("PT", "no length of time"), ("1d-2h", "no length of time"), ("-7d", "no length of time"),
-        ("\u0667d", "no length of time"),
+        ("7__d", "no length of time"), ("7 _d", "no length of time"), ("7_ d", "no length of time"),
+        ("1d_12h", "no length of time"), ("1d, 12h", "no length of time"), ("1.d", "no length of time"),
+        ("\u0667d", "digits other than 0 to 9. Write it like 7d"), ("P\uff17D", "digits other than 0 to 9"),
+        ("1d1d", "it has days twice. Write each unit once."), ("1d 1day", "it has days twice"),
+        ("1s1d", "it has days after seconds. Write larger units first."), ("30m 1h", "it has hours after minutes"),
+        ("5ms1s", "it has seconds after milliseconds"), ("P1H", "no length of time"), ("PT1D", "no length of time"),
         ("7 fortnights", "'fortnights' is no unit of time. Units are w, d, h, m, s."),
         (timedelta(seconds=-1), "negative"),
         ("P7Y", "years or months"), ("P1M", "years or months"), ("P1Y2DT3H", "years or months"),
         ("7y", "years or months"), ("3 months", "years or months"),
-        ("9" * 400 + "d", "longer than anything"),
+        ("9" * 99 + "d", "longer than anything"), ("9" * 400 + "d", "longer than 100 characters"),
     ],
 )  # fmt: skip
 def test_unusable_duration(text: object, problem: str) -> None:
     """What is no duration, is negative or has units of varying length is refused with the reason."""
     with pytest.raises(Unusable, match=problem):
         parse_duration(text)
+
+
+UNITS_OF = {
+    timedelta(milliseconds=1): ("ms",),
+    timedelta(seconds=1): ("s", "sec", "second", "seconds"),
+    timedelta(minutes=1): ("min", "minute", "minutes"),
+    timedelta(hours=1): ("h", "hour", "hours"),
+    timedelta(days=1): ("d", "day", "days"),
+    timedelta(weeks=1): ("w", "week", "weeks"),
+}
+
+
+@pytest.mark.parametrize("unit", list(UNITS_OF), ids=str)
+@pytest.mark.parametrize("number", ["0", "7", "07", "250", "0.25", "1.5"])
+def test_each_way_to_write_a_unit(number: str, unit: timedelta) -> None:
+    """Every name of a unit, in any case and set apart in any way, is the same duration in both grammars."""
+    length = float(number) * unit
+    ways = itertools.product(UNITS_OF[unit], (str.lower, str.upper, str.title), ("", " ", "_", "  ", "\t", "\u00a0"))
+    for name, case, apart in ways:
+        text = f" {number}{apart}{case(name)}\n"
+        amounts = parse_amounts(text)
+        assert parse_duration(text) == length
+        assert timedelta(days=float(amounts.days), seconds=float(amounts.seconds)) == length
+
+
+@pytest.mark.parametrize(("larger", "smaller"), list(itertools.combinations(reversed(UNITS_OF), 2)), ids=str)
+def test_units_stand_in_one_order(larger: timedelta, smaller: timedelta) -> None:
+    """Two different units are read with the larger one first, and refused in the other order."""
+    large, small = UNITS_OF[larger][-1], UNITS_OF[smaller][-1]
+    for apart in ("", " ", "\n"):
+        assert parse_duration(f"2{large}{apart}3{small}") == 2 * larger + 3 * smaller
+        for parse in (parse_duration, parse_amounts):
+            with pytest.raises(Unreadable, match="Write larger units first"):
+                parse(f"3{small}{apart}2{large}")
+
+
+@pytest.mark.parametrize("text", ["1" * 20_000 + "!", "1d" * 20_000, "P" + "9" * 20_000 + "Y", " " * 20_000 + "!"])
+def test_a_long_text_costs_nothing(text: str) -> None:
+    """A text of a message or a policy is refused at once, however long it is."""
+    begun = time.process_time()
+    for parse in (parse_duration, parse_amounts, parse_size):
+        with pytest.raises(Unreadable):
+            parse(text)
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("value", ["7", " 7 ", "7.5", "-7", 7, 0, 0.5, "0"])
@@ -116,7 +167,10 @@ def test_size(text: object, size: int, exact: str) -> None:
     ("text", "problem"),
     [
         ("", "no size"), ("KiB", "no size"), ("-1", "no size"), ("8 MiBs", "no size"), ("1e3", "no size"),
-        ("10 XB", "no size"), ("9" * 18 + " TiB", "no size"), ((1 << 62) + 1, "no size"), ("9" * 6000, "no size"),
+        ("10 XB", "no size"), ("8__MiB", "no size"), ("8 _MiB", "no size"),
+        ("9" * 18 + " TiB", "larger than the catalog holds. Write at most 4194304 TiB."),
+        ((1 << 62) + 1, "larger than the catalog holds"), ("9" * 100, "larger than the catalog holds"),
+        ("9" * 6000, "longer than 100 characters"), ("\u0667", "digits other than 0 to 9"),
         ("0.5", "no whole number of bytes"), ("0.0001 KiB", "no whole number of bytes"),
     ],
 )  # fmt: skip

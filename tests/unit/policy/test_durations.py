@@ -31,6 +31,7 @@ from tierkeeper.policy.durations import Duration
         ("1y6mo", Duration(years=1, months=6), "P1Y6M"),
         # ISO 8601
         ("P7Y", Duration(years=7), "P7Y"),
+        ("P7DT", Duration(days=7), "7d"),
         ("P1Y6M", Duration(years=1, months=6), "P1Y6M"),
         ("PT1H", Duration(seconds=3600), "1h"),
         ("P2W", Duration(days=14), "14d"),
@@ -58,9 +59,13 @@ def test_parse(text: str, duration: Duration, canonical: str) -> None:
         ("1.5y", "a part of a year or a month"),
         ("1500ms", "parts of a second"),
         ("0", "Write 0d for days"),
-        ("\u0667d", "no length of time"),
+        ("\u0667d", "digits other than 0 to 9"),
         ("1001y", "longer than 1000 years"),
-        ("9" * 400 + "d", "longer than 1000 years"),
+        ("9" * 99 + "y", "longer than 1000 years"),
+        ("9" * 99 + "d", "longer than 1000 years"),
+        ("9" * 400 + "y", "longer than 100 characters"),
+        ("1mo 1y", "it has years after months"),
+        ("1y 1year", "it has years twice"),
     ],
 )
 def test_refused(text: str, words: str) -> None:

@@ -171,6 +171,8 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         ({"TIERKEEPER_ENGINE__UNDO": "7"}, "'7' is not usable: it has no unit. Write 7d for days, 7s for seconds."),
         ({"TIERKEEPER_ENGINE__INLINE_LIMIT": "big"}, "'big' is not usable: it is no size"),
         ({"HOT_RETENTION_DAYS": "36h"}, "not a whole number of days"),
+        ({"HOT_RETENTION_DAYS": "7.5"}, "valid integer"),
+        ({"HOT_RETENTION_DAYS": "-7"}, "greater than or equal to 0"),
         ({"TIERKEEPER_RUNS_KEPT": "P1Y"}, "differ in length"),
         ({"TIERKEEPER_LOG__LEVEL": "loud"}, "log.level (env TIERKEEPER_LOG__LEVEL): 'loud' is not usable"),
         ({"TIERKEEPER_CATALOG__URL": "mysql://u:hush@h/d"}, "catalog.url (env TIERKEEPER_CATALOG__URL): the URL"),

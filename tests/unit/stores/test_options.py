@@ -47,6 +47,7 @@ def test_what_is_absent() -> None:
         ("size", "big", "'big' is not usable: it is no size"),
         ("size", "1TiB", "Use from 1 to 100."),
         ("number", "-1", "Use a whole number."),
+        ("number", "\u0667", "Use a whole number."),
         ("number", "0", "Use at least 1."),
         ("seconds", "P1Y", "differ in length"),
         ("seconds", "0s", "is zero"),
