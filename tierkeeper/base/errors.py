@@ -203,7 +203,7 @@ class BrokerUnreachable(TierkeeperError):
 
 
 class CatalogNotReady(TierkeeperError):
-    """The catalog is at revision {found}, this version needs {needed}. Run `tierkeeper init`."""
+    """The catalog is at revision {found}, this version needs {needed}. {fix}"""
 
     exit_code = 6
 

@@ -22,6 +22,8 @@ _ADVISORY_LOCK = 0x7469657200000001
 #: workers at work lock rows of the tables that an upgrade changes, in their own order: it may lose a deadlock
 _TRIES = 20
 PAUSES: Final = Backoff(first=0.5, cap=0.5, least=0.2)
+UPGRADE_CATALOG: Final = "Run `tierkeeper init`."
+UPGRADE_CODE: Final = "Upgrade tierkeeper here to the version that the others run."
 
 
 def _config(connection: sa.Connection | None = None) -> Config:
@@ -39,21 +41,30 @@ def head() -> str:
 
 
 def revision_found(connection: sa.Connection) -> str:
-    """Return the revision the catalog is at; empty where there is none."""
-    return MigrationContext.configure(connection).get_current_revision() or ""
+    """Return the revision the catalog is at; empty where there is none, several joined by commas."""
+    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
 
 
 def check(connection: sa.Connection) -> None:
     """Raise :class:`CatalogNotReady` unless the catalog is at the revision this code needs."""
     at, needed = revision_found(connection), head()
     if at != needed:
-        raise CatalogNotReady(found=at or "none", needed=needed)
+        _refuse_newer(at)
+        raise CatalogNotReady(found=at or "none", needed=needed, fix=UPGRADE_CATALOG)
+
+
+def _refuse_newer(at: str) -> None:
+    """Raise :class:`CatalogNotReady` where ``at`` is none of this code's revisions: a newer version wrote it."""
+    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
+    if at and at not in {known.revision for known in revisions}:
+        raise CatalogNotReady(found=f"{at}, which a newer version wrote", needed=head(), fix=UPGRADE_CODE)
 
 
 def upgrade(url: str) -> list[str]:
     """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words.
 
-    Raises CatalogUnavailable where it does not answer, or does not let this user in or make tables.
+    Raises CatalogUnavailable where it does not answer, or does not let this user in or make tables; CatalogNotReady
+    where a newer version wrote it.
     """
     made = sa.make_url(url).set(drivername="postgresql+psycopg")
     # an upgrade may take long, and wait long for another one: only a server that is gone is given up
@@ -81,5 +92,6 @@ def _upgraded(engine: sa.Engine) -> list[str]:
         before, after = revision_found(connection), head()
         if before == after:
             return []
+        _refuse_newer(before)
         command.upgrade(_config(connection), "head")
         return [f"catalog {'upgraded from ' + before if before else 'created'} at revision {after}"]

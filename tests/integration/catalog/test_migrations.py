@@ -99,8 +99,24 @@ def test_an_old_catalog_is_refused(postgres_url: str, database_url: str) -> None
     with connected(database_url).begin() as connection:
         migrate.check(connection)
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
-        with pytest.raises(CatalogNotReady, match="0001"):
+        with pytest.raises(CatalogNotReady, match=r"0001, this version needs .* Run `tierkeeper init`"):
             migrate.check(connection)
+
+
+@pytest.mark.parametrize("written", [("9999",), ("9998", "9999"), (migrate.head(), "9999")], ids=", ".join)
+def test_a_newer_catalog_is_refused_and_stays(database_url: str, written: tuple[str, ...]) -> None:
+    """A catalog whose revision is unknown here is of a newer version: nothing upgrades it, the error says so."""
+    with connected(database_url).begin() as connection:
+        connection.execute(sa.text("DELETE FROM alembic_version"))
+        for revision in written:
+            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+    told = f"at revision {', '.join(written)}, which a newer version wrote, .* Upgrade tierkeeper"
+    with connected(database_url).connect() as connection, pytest.raises(CatalogNotReady, match=told):
+        migrate.check(connection)
+    with pytest.raises(CatalogNotReady, match=told):
+        migrate.upgrade(database_url)
+    with connected(database_url).connect() as connection:
+        assert set(connection.scalars(sa.text("SELECT version_num FROM alembic_version"))) == set(written)
 
 
 #: as the release before wrote them: by state, the store's checksum of the whole or none, and a version

@@ -337,7 +337,8 @@ def _identity(catalog: Database) -> Identity:
     with catalog.reading() as connection:
         known = identity.read(connection)
     if known is None:
-        raise CatalogNotReady(found=f"{migrate.head()} without an identity", needed=migrate.head())
+        found = f"{migrate.head()} without an identity"
+        raise CatalogNotReady(found=found, needed=migrate.head(), fix=migrate.UPGRADE_CATALOG)
     return known
 
 
