@@ -11,6 +11,7 @@ from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
+from mutations.tenants import TENANTS
 from mutations.vouching import VOUCHING
 
 MUTANTS = (
@@ -25,5 +26,6 @@ MUTANTS = (
     *ORDERING,
     *SURVIVING,
     *SUSPECTING,
+    *TENANTS,
     *VOUCHING,
 )
