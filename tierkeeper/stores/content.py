@@ -1,9 +1,9 @@
 """Content on its way into a store: read in pieces, counted and hashed."""
 
-import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from tierkeeper.base.streams import Seekable
 from tierkeeper.stores.base import ObjectInfo
 from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper_client.digest import CHUNK, Digest
@@ -39,7 +39,7 @@ def pieces_of(content: BinaryIO, limit: int, *, chunk: int = CHUNK) -> Iterator[
         yield piece
 
 
-class Announced(io.RawIOBase):
+class Announced(Seekable):
     """A file over the announced bytes of a seekable stream, from its current position, that checks them as it is read.
 
     A stream that ends early, is longer, or has another SHA-256 raises ContentMismatch instead of its last piece, so
@@ -48,30 +48,11 @@ class Announced(io.RawIOBase):
     """
 
     def __init__(self, content: BinaryIO, info: ObjectInfo, *, tier: str, location: str, hashed: bool) -> None:
-        super().__init__()
+        super().__init__(info.size)
         self._content, self._start, self._info = content, content.tell(), info
         self._tier, self._location, self._hashed = tier, location, hashed
         self._digest = Digest()
-        self._at = 0
         self.failure: Exception | None = None
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move within the announced bytes."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._info.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        """Return the position within the announced bytes."""
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes, all remaining ones for -1; ValueError where hashed bytes were skipped."""

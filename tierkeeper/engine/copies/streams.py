@@ -1,12 +1,13 @@
 """Streams between stores: chunks as a file, an object as a seekable file, and a file that reports its reads."""
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import BinaryIO
 
+from tierkeeper.base.streams import Readable, Seekable
 
-class Chunks(io.RawIOBase):
+
+class Chunks(Readable):
     """An iterator of chunks as a stream that can be read once; holds at most one chunk in memory."""
 
     def __init__(self, chunks: Iterator[bytes], *, progressed: Callable[[], None] | None = None) -> None:
@@ -14,10 +15,6 @@ class Chunks(io.RawIOBase):
         self._chunks = chunks
         self._progressed = progressed
         self._rest = b""
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes, all remaining ones for -1; empty at the end."""
@@ -31,38 +28,17 @@ class Chunks(io.RawIOBase):
         return piece
 
 
-class Reopened(io.RawIOBase):
+class Reopened(Seekable):
     """An object as a seekable file that holds at most one chunk; after a seek the object is opened again from there.
 
     ``opening`` opens the object from an offset in bytes on; ``size``: its bytes, as an earlier read counted them.
     """
 
     def __init__(self, opening: Callable[[int], AbstractContextManager[Iterator[bytes]]], size: int) -> None:
-        super().__init__()
-        self._opening, self._size = opening, size
-        self._at = 0
+        super().__init__(size)
+        self._opening = opening
         self._stream: Chunks | None = None
         self._stack = ExitStack()
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position; the object is opened at the next read."""
-        place = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
-        if place != self._at:
-            self._release()
-            self._at = place
-        return self._at
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes, all remaining ones for -1; raises what the store raises."""
@@ -85,25 +61,24 @@ class Reopened(io.RawIOBase):
         self._release()
         super().close()
 
+    def _moved(self) -> None:
+        self._release()  # the object is opened at the next read
+
     def _release(self) -> None:
         self._stream = None
         self._stack.close()
 
 
-class Noted(io.RawIOBase):
-    """A seekable file that calls ``progressed`` before each read."""
+class Noted(Readable):
+    """A file that calls ``progressed`` before each read."""
 
     def __init__(self, file: BinaryIO, progressed: Callable[[], None]) -> None:
         super().__init__()
         self._file, self._progressed = file, progressed
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
     def seekable(self) -> bool:
-        """It is."""
-        return True
+        """Return whether the file is."""
+        return self._file.seekable()
 
     def read(self, size: int = -1) -> bytes:
         """Report progress, then read."""
