@@ -78,7 +78,7 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         _show_usage(state, error)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt):  # before the command began: later ones are an exit code already
         state.output.warn("stopped; nothing more was done")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  the outermost handler: it prints a line instead of a traceback

@@ -200,7 +200,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TierkeeperError):
         return str(error)[:_REASON_LENGTH]
     if not isinstance(error, Exception):
-        return f"it was interrupted ({type(error).__name__})"
+        signalled = str(error) if isinstance(error, KeyboardInterrupt) else ""  # the name of the signal, if known
+        return f"it was interrupted ({signalled or type(error).__name__})"
     # the further lines of a database error have the statement and its values
     first = next(iter(str(error).splitlines()), "")
     return texts.storable(f"{type(error).__name__}: {first}".rstrip(": "))[:_REASON_LENGTH]

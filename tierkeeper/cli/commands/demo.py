@@ -1,8 +1,5 @@
-import signal
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import click
 
@@ -48,17 +45,12 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
     if dry_run:
         _plan(session, items)
         return
-    signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
         stack.enter_context(lock_home(settings.home, by="tierkeeper demo"))
         resolved = steps.own_broker(session)
         stack.enter_context(steps.worker(session, resolved))
         client = stack.enter_context(client_of(resolved, caller=callers.DEMO))
         steps.Demo(session, client, items).run()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt  # leaving the block stops the worker
 
 
 def _plan(session: Session, items: list[content.DemoFile]) -> None:

@@ -122,7 +122,9 @@ def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
         stopping.set()
         supervisor.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
+    signals = (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
+    before = {number: signal.signal(number, stop) for number in signals}
     try:
         supervisor.start()
         supervisor.watch()

@@ -2,11 +2,13 @@
 
 import importlib
 import re
+from contextlib import suppress
 from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+from tierkeeper.cli.support.interruption import interruptible
 from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.state import State
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
@@ -114,7 +116,21 @@ class LazyGroup(TierGroup):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
-        """Run the command; a TierkeeperError becomes one line on stderr and its exit code."""
+        """Run the command; a signal that ends it, and a TierkeeperError, become one line on stderr and an exit code."""
+        with interruptible() as interruption:
+            try:
+                return self._invoke(ctx)
+            except click.exceptions.Exit:
+                raise
+            except (Exception, KeyboardInterrupt) as error:
+                # after a signal, a terminal that is gone raises an error of its own
+                if interruption.number is None and not isinstance(error, (click.Abort, KeyboardInterrupt)):
+                    raise
+                with suppress(OSError):
+                    ctx.ensure_object(State).output.warn("stopped; nothing more was done")
+                ctx.exit(interruption.exit_code)
+
+    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
         try:
             return super().invoke(ctx)
         except TierkeeperError as error:

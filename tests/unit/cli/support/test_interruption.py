@@ -1,0 +1,49 @@
+"""Signals that ask a command to end."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tierkeeper.cli.support import interruption
+from tierkeeper.cli.support.interruption import Interrupted, interruptible
+
+
+def test_a_signal_raises_once_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second signal is ignored while the ending may be under way, and raises after that; the first one counts."""
+    with interruptible() as stopped:
+        assert (stopped.number, stopped.exit_code) == (None, 130)
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        late = time.monotonic() + interruption.DEAF_SECONDS
+        monkeypatch.setattr(time, "monotonic", lambda: late + 1)
+        with pytest.raises(Interrupted, match="SIGHUP"):
+            signal.raise_signal(signal.SIGHUP)
+        assert stopped.exit_code == 143
+
+
+def test_the_handlers_are_put_back() -> None:
+    """After the block each signal has the handler that it had; one that is ignored was ignored in the block too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_another_thread_has_no_handlers() -> None:
+    """A command that is run in another thread works, without handlers."""
+
+    def work() -> int | None:
+        with interruptible() as stopped:
+            return stopped.number
+
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(work).result() is None
