@@ -52,7 +52,7 @@ def celery_settings(this: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_acks_on_timeout": False,  # a task killed at its limit is redelivered and counted, until it is parked
         "worker_prefetch_multiplier": 1,
-        "worker_consumer": "worker.consumer:Consumer",
+        "worker_consumer": "worker.consumer:JudgingConsumer",
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # leases and fences hold without a broker
         "task_time_limit": visibility.total_seconds() * SHARE_OF_VISIBILITY,
         "task_annotations": {

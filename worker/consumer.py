@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
-from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.consumer import Consumer
 from kombu import compression
 
 from tasks.base import REFUSED_HEADER
@@ -48,7 +48,7 @@ class Judge:
         return "" if self._ring is None else self._ring.problem(headers, body, max_age=self._max_age)
 
 
-class Consumer(CeleryConsumer):
+class JudgingConsumer(Consumer):
     """Celery's consumer with a :class:`Judge` in front; it survives kombu's errors on a broken connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own

@@ -8,7 +8,7 @@ _R1 = (
         "R1",
         "a store commits its intents with its copies",
         (
-            Edit(INGEST, "\nOutcome = StoreResult | ItemError\n", "\nOutcome = StoreResult | ItemError\n_LATE = {}\n"),
+            Edit(INGEST, "\n_ROUNDS = 5\n", "\n_ROUNDS = 5\n_LATE = {}\n"),
             Edit(
                 INGEST,
                 "    placements.intend(connection, rows)\n",

@@ -26,8 +26,8 @@ from tierkeeper.values.artifacts import ArtifactView, Ref, StoreResult, VerbResu
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client.contract import (
     ArchiveArgs,
-    Content,
     InlineContent,
+    MessageContent,
     PromoteArgs,
     PurgeArgs,
     RestoreArgs,
@@ -65,13 +65,23 @@ class House:
     # -- store and look
 
     def store(
-        self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
+        self,
+        name: str = "a",
+        content: bytes | MessageContent = b"content",
+        *,
+        age: timedelta | None = None,
+        **more: Any,
     ) -> StoreResult:
         """Store an artifact that was created ``age`` ago."""
         return self.keeper.artifacts.store(self.args(name, content, age=age, **more), caller=TESTER)
 
     def args(
-        self, name: str = "a", content: bytes | Content = b"content", *, age: timedelta | None = None, **more: Any
+        self,
+        name: str = "a",
+        content: bytes | MessageContent = b"content",
+        *,
+        age: timedelta | None = None,
+        **more: Any,
     ) -> StoreArgs:
         """Return the arguments of such a store."""
         created = None if age is None else datetime.now(UTC) - age

@@ -12,6 +12,7 @@ from support.imports import imported
 ROOT = Path(__file__).parents[2]
 CODE = ("tierkeeper", "worker", "tasks", "models", "client", "tests", "benchmarks", "docker", "install")
 ROOMS = ("tierkeeper", "tasks", "worker", "models")
+OWN = {*ROOMS, "beat_schedule", "tierkeeper_client"}
 # a lock file or a document must work with anybody's registry
 REGISTRIES = re.compile(r"pypi\.org|pythonhosted\.org|--(?:extra-)?index-url|--find-links", re.IGNORECASE)
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
@@ -192,24 +193,76 @@ def _product() -> dict[Path, ast.Module]:
     return {path: ast.parse(path.read_text()) for path in paths}
 
 
-def test_no_class_name_occurs_twice() -> None:
-    """One name, one class in all of the product, so that a name in a review or a traceback says which class it is."""
-    found = Counter(
-        node.name for tree in _product().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-    )
-    assert len(found) > 500
+def types(tree: ast.Module) -> list[str]:
+    """Return the names of the types that a module defines: its classes, and what else at its top looks like one.
+
+    Type aliases, ``NewType`` and the like are told by the form of their names. Two kinds are left out: a name of one
+    letter, which is a ``TypeVar`` and means nothing beyond the signature that it stands in; and constants, which are
+    numbers, texts and statements of their own modules.
+    """
+    found = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=targets):
+                found += [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.append(name)
+    return [name for name in found if re.fullmatch(r"_?[A-Z]\w+", name) and not name.isupper()]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("class House: ...", ["House"]),
+        ("def house():\n    class House: ...", ["House"]),
+        ("class House(Protocol): ...", ["House"]),
+        ("House = Callable[[int], None]", ["House"]),
+        ("House: TypeAlias = 'Callable[[int], None]'", ["House"]),
+        ("House = Shed = int | str", ["House", "Shed"]),
+        ("House = NewType('House', int)", ["House"]),
+        ("_House = tuple[int, int]", ["_House"]),
+        ("Path_ = tuple[str, ...]", ["Path_"]),
+        ("Room = TypeVar('Room', bound=House)", ["Room"]),
+        ("T = TypeVar('T')", []),
+        ("HOUSE = 5\n_ROOM: Final = 6\nhouse = House()", []),
+        ("def build():\n    House = int", []),
+    ],
+)
+def test_types_are_found(code: str, found: list[str]) -> None:
+    """Whichever way they are defined; constants, values and type variables of one letter are none."""
+    assert types(ast.parse(code)) == found
+
+
+def imported_from_elsewhere(tree: ast.Module) -> set[str]:
+    """Return the names that a module imports from what is not ours, under which it uses them."""
+    return {
+        name.asname or name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.split(".")[0] not in OWN
+        for name in node.names
+    }
+
+
+def test_no_name_of_a_type_means_two_things() -> None:
+    """One name, one type in all of the product, and none of a library that it uses.
+
+    So a name in a review or a traceback says which type it is.
+    """
+    trees = _product().values()
+    found = Counter(name for tree in trees for name in types(tree))
+    assert len(found) > 520
     assert not [name for name, number in found.items() if number > 1]
+    assert not set(found) & set().union(*map(imported_from_elsewhere, trees))
 
 
 def test_no_own_module_has_an_alias() -> None:
     """What is imported from the product goes by its own name everywhere, so that a search for it finds all uses."""
-    own = {*ROOMS, "beat_schedule", "tierkeeper_client"}
     aliased = [
         f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
         for path, tree in _product().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in node.names
-        if name.asname is not None and (getattr(node, "module", None) or name.name).split(".")[0] in own
+        if name.asname is not None and (getattr(node, "module", None) or name.name).split(".")[0] in OWN
     ]
     assert not aliased

@@ -27,6 +27,7 @@ from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import runs
 from tierkeeper.catalog.database import Database
 from tierkeeper.values.artifacts import ItemError
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import texts
 
@@ -93,7 +94,7 @@ class Job:
             self._catalog.run(self._caller, runs.add, self.run, counts={})
             self._heard = time.monotonic()
 
-    def moved(self, progress: Callable[[int], None] | None) -> Callable[[int], None]:
+    def moved(self, progress: ProgressCallback | None) -> ProgressCallback:
         """Return a callback that records progress in the run, then calls ``progress`` if given."""
 
         def move(done: int) -> None:

@@ -1,6 +1,6 @@
 """Artifacts: store, read, select, explain, and the verbs that move, delete and undelete them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,17 @@ from tierkeeper.engine.ingest import ingest
 from tierkeeper.engine.read import reader, views
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.verbs import verbs
-from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, ItemError, Ref, StoreResult, VerbResult
+from tierkeeper.values.artifacts import (
+    ArtifactView,
+    Explanation,
+    Filter,
+    ItemError,
+    ItemResult,
+    Ref,
+    StoreResult,
+    VerbResult,
+)
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper_client.contract import (
     ArchiveArgs,
     PromoteArgs,
@@ -48,7 +58,7 @@ class Artifacts:
         """Store one artifact; callers in this process may pass ``content`` instead of ``args.content``."""
         return ingest.store(self.engine, args, caller=caller, content=content)
 
-    def store_many(self, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[StoreResult | ItemError]:
+    def store_many(self, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[ItemResult]:
         """Store small artifacts; return one outcome each, in their order. An item that is an ItemError stays one."""
         return ingest.store_many(self.engine, items, caller=caller)
 
@@ -63,7 +73,7 @@ class Artifacts:
             yield OpenedArtifact(self.show(row.ref), opened.tier, opened.chunks)
 
     def fetch(
-        self, ref: Ref, target: Path, *, deleted: bool = False, progress: Callable[[int], None] | None = None
+        self, ref: Ref, target: Path, *, deleted: bool = False, progress: ProgressCallback | None = None
     ) -> ArtifactView:
         """Write an artifact to the file ``target``, which appears only whole and verified."""
         row = reader.find(self.engine.catalog, ref, deleted=deleted)

@@ -1,6 +1,6 @@
 """Plans: the actions that a run would take, item by item; make, store and apply them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,7 @@ from tierkeeper.engine.plans import apply, preview, stored
 from tierkeeper.engine.plans.preview import View
 from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItemView, PlanView
-
-Progress = Callable[[int], None]
+from tierkeeper.values.progress import ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,9 @@ class Plans:
         with self.engine.catalog.reading() as connection:
             return summary.as_json(connection, self.engine, view)
 
-    def store(self, view: View, *, caller: Caller, expires: timedelta, progress: Progress | None = None) -> PlanView:
+    def store(
+        self, view: View, *, caller: Caller, expires: timedelta, progress: ProgressCallback | None = None
+    ) -> PlanView:
         """Make a plan and store it for an apply within ``expires``."""
         return stored.store(self.engine, view, caller=caller, expires=expires, progress=progress)
 
@@ -58,7 +59,7 @@ class Plans:
             return plans.latest(connection, limit=limit)
 
     def apply(
-        self, identity: UUID, *, caller: Caller, dry_run: bool = False, progress: Progress | None = None
+        self, identity: UUID, *, caller: Caller, dry_run: bool = False, progress: ProgressCallback | None = None
     ) -> Iterator[AppliedItem]:
         """Carry out the items of a stored plan whose artifacts have not changed since; yield each item's outcome."""
         return apply.apply(self.engine, identity, caller=caller, dry_run=dry_run, progress=progress)

@@ -1,16 +1,15 @@
 """Recovery of the catalog as a whole: dump it, rebuild it, examine it, accept a restore."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, doctor, dump, rebuild
 from tierkeeper.engine.recovery.dump_files import DumpView
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.recovery import Acceptance, Approved, Checkup, RebuildResult
 from tierkeeper.values.runs import SweepResult
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Recovery:
 
     engine: Engine
 
-    def dump(self, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
+    def dump(self, *, caller: Caller, progress: ProgressCallback | None = None) -> SweepResult:
         """Write the catalog and its new events into the coldest tier."""
         return dump.dump(self.engine, caller=caller, progress=progress)
 
@@ -34,7 +33,7 @@ class Recovery:
         dump: str | None = None,
         objects_only: bool = False,
         dry_run: bool = False,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> RebuildResult:
         """Rebuild an empty catalog from a dump and the stores, or continue an interrupted rebuild."""
         return rebuild.rebuild(
@@ -46,7 +45,7 @@ class Recovery:
         return accept.approve(self.engine.catalog, caller=caller, reason=reason, dry_run=dry_run)
 
     def accept_restore(
-        self, *, caller: Caller, reason: str, dry_run: bool = False, progress: Progress | None = None
+        self, *, caller: Caller, reason: str, dry_run: bool = False, progress: ProgressCallback | None = None
     ) -> Acceptance:
         """Compare a restored or rebuilt catalog with the stores, then mark it as trusted."""
         return accept.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)

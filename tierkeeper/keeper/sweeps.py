@@ -15,9 +15,8 @@ from tierkeeper.engine.policies import recompute
 from tierkeeper.engine.reconcile import reconcile, verify
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.findings import Finding, ReconcileResult
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Sweeps:
         return rotation.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
 
     def converge_due(
-        self, run: UUID, *, deadline: float | None = None, progress: Progress | None = None
+        self, run: UUID, *, deadline: float | None = None, progress: ProgressCallback | None = None
     ) -> SweepResult:
         """Converge due artifacts, as the actor who began the run, until none is due or ``deadline`` has passed."""
         return rotation.converge_due(self.engine, run, deadline=deadline, progress=progress)
@@ -48,7 +47,7 @@ class Sweeps:
         caller: Caller,
         dry_run: bool = False,
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> SweepResult:
         """Physically delete the copies that are doomed and ripe."""
         return collect.collect(self.engine, caller=caller, dry_run=dry_run, deadline=deadline, progress=progress)
@@ -64,7 +63,7 @@ class Sweeps:
         filter: Filter | None = None,  # noqa: A002  the word of the CLI
         share: float | None = None,
         deadline: float | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> SweepResult:
         """Read copies and compare their hashes: those of matching artifacts, or a share of all, doubtful ones first."""
         return verify.verify(
@@ -78,7 +77,7 @@ class Sweeps:
         tiers: Sequence[str] = (),
         dry_run: bool = False,
         found: Callable[[Finding], None] | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> ReconcileResult:
         """Compare the catalog and the stores both ways; repair, and delete orphans that were seen twice."""
         return reconcile.reconcile(

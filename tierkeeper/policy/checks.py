@@ -7,14 +7,14 @@ from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Phase, Policy, Retention
 from tierkeeper.policy.tiers import TierInfo
 
-Path = tuple[str | int, ...]
+NodePath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One problem and its path in the document, such as ``("phases", 2, "after")``."""
 
-    path: Path
+    path: NodePath
     problem: str
     fix: str
 
@@ -37,7 +37,7 @@ def _sizes(policy: Policy) -> Iterator[Problem]:
 
 def _tiers(policy: Policy, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
     known = [tier.name for tier in tiers]
-    named: list[tuple[Path, frozenset[str]]] = [
+    named: list[tuple[NodePath, frozenset[str]]] = [
         (("phases", index, "in"), phase.tiers) for index, phase in enumerate(policy.phases)
     ]
     if policy.retention is not None:

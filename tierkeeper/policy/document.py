@@ -12,7 +12,7 @@ from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.quantities import exact_size, format_share
 from tierkeeper.base.states import RetentionMode, WriteStrategy
 from tierkeeper.policy import patterns
-from tierkeeper.policy.checks import Path, problems
+from tierkeeper.policy.checks import NodePath, problems
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.match import plain_type
 from tierkeeper.policy.nodes import Reader, line_of
@@ -239,7 +239,7 @@ def _with_default_tiers(policy: Policy, tiers: Sequence[TierInfo]) -> Policy:
     return replace(policy, retention=replace(policy.retention, tiers=chosen))
 
 
-def _line(node: yaml.Node, path: Path) -> int:
+def _line(node: yaml.Node, path: NodePath) -> int:
     """Return the line of the node at ``path`` (of its key, if it has one), or of its nearest existing ancestor."""
     line = line_of(node)
     for part in path:

@@ -29,7 +29,7 @@ DEFAULT_CONFIG = Path("tierkeeper.toml")
 # no settings: the settings file's name, the command line's default tenant, variables of the project's own checks
 ELSEWHERE = ("TIERKEEPER_CONFIG", "TIERKEEPER_TENANT", "TIERKEEPER_CI", "TIERKEEPER_TEST_")
 
-Path_ = tuple[str, ...]
+SettingPath = tuple[str, ...]
 
 
 class Layer(IntEnum):
@@ -56,7 +56,7 @@ def gather(
     environ: Mapping[str, str] | None,
     config: Path | None,
     overrides: Mapping[str, object],
-) -> dict[Path_, Given]:
+) -> dict[SettingPath, Given]:
     """Return the value from the strongest source for every setting that is set, by its path in ``model``.
 
     AWS variables of ``.env`` are copied into the process's environment, where boto3 looks for them, unless ``environ``
@@ -68,7 +68,7 @@ def gather(
         for name, value in dotenv.items():
             if name.startswith("AWS_"):
                 os.environ.setdefault(name, value)
-    found: dict[Path_, Given] = {}
+    found: dict[SettingPath, Given] = {}
     for path, item in _everything(model, process, dotenv, config, overrides):
         known = found.get(path)
         if known is None or item.layer < known.layer:
@@ -84,7 +84,7 @@ def _everything(
     dotenv: Mapping[str, str],
     config: Path | None,
     overrides: Mapping[str, object],
-) -> Iterator[tuple[Path_, Given]]:
+) -> Iterator[tuple[SettingPath, Given]]:
     for path, value in _leaves(model, (), overrides, where="given"):
         yield path, Given(value, "given", Layer.GIVEN)
     yield from _variables(model, process, dotenv)
@@ -96,7 +96,7 @@ def _everything(
 
 def _variables(
     model: type[BaseModel], process: Mapping[str, str], dotenv: Mapping[str, str]
-) -> Iterator[tuple[Path_, Given]]:
+) -> Iterator[tuple[SettingPath, Given]]:
     documented: dict[str, Given] = {}
     layers = ((Layer.ENVIRONMENT, "env", process), (Layer.DOTENV, ".env", dotenv))
     for layer, where, name, value in ((la, w, n, v) for la, w, names in layers for n, v in sorted(names.items())):
@@ -143,7 +143,7 @@ def _toml(place: Path) -> dict[str, object]:
         ) from error
 
 
-def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple[Path_, object]]:
+def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple[SettingPath, object]]:
     """Yield the (path, value) pairs that one TIERKEEPER_ variable sets: one, or those of a group written as JSON."""
     path = tuple(name.removeprefix(PREFIX).lower().split("__"))
     kind = _kind(model, path)
@@ -167,8 +167,8 @@ def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple
 
 
 def _leaves(
-    model: type[BaseModel], path: Path_, value: Mapping[str, object], *, where: str
-) -> Iterator[tuple[Path_, object]]:
+    model: type[BaseModel], path: SettingPath, value: Mapping[str, object], *, where: str
+) -> Iterator[tuple[SettingPath, object]]:
     for key, member in value.items():
         below = (*path, str(key))
         kind = _kind(model, below)
@@ -181,7 +181,7 @@ def _leaves(
             yield below, plain
 
 
-def _kind(model: type[BaseModel], path: Path_) -> type | None:
+def _kind(model: type[BaseModel], path: SettingPath) -> type | None:
     """Return the kind of setting at ``path``: ``dict`` for a group, ``str`` for a value, None if there is none."""
     if path[0] == "tiers":
         if len(path) <= 2:  # noqa: PLR2004  `tiers`, `tiers.hot`
@@ -203,7 +203,7 @@ def _group(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel) else None
 
 
-def _paths(model: type[BaseModel]) -> Iterator[Path_]:
+def _paths(model: type[BaseModel]) -> Iterator[SettingPath]:
     """Yield the path of every setting and of every group, as suggestions for a misspelt name."""
     for name in model.model_fields:
         group = _group(model, name)
@@ -229,7 +229,7 @@ def _unknown(name: str, where: str, known: list[str] | Mapping[str, object] | fr
     )
 
 
-def _contradiction(path: Path_, one: Given, other: Given) -> SettingInvalid:
+def _contradiction(path: SettingPath, one: Given, other: Given) -> SettingInvalid:
     name = ".".join(path)
     values = "two values" if is_secret(name) else f"{masked(str(one.value))} and {masked(str(other.value))}"
     return SettingInvalid(

@@ -65,8 +65,8 @@ def _message_keys(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Positive = Annotated[Duration, Field(gt=timedelta(0))]
+TimeSpan = Annotated[timedelta, BeforeValidator(parse_duration)]
+Positive = Annotated[TimeSpan, Field(gt=timedelta(0))]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Days = Annotated[int, BeforeValidator(_days), Field(ge=0, le=36500)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
@@ -133,14 +133,14 @@ class EngineSettings(Group):
     lease: Positive = timedelta(seconds=60)
     renew_every: Positive = timedelta(seconds=20)
     lease_cap: Positive = timedelta(hours=2)
-    grace: Duration = timedelta(hours=1)  # from doomed to collected; has to exceed the longest copy or read
-    undo: Duration = timedelta(days=7)  # for policies without an undo window
+    grace: TimeSpan = timedelta(hours=1)  # from doomed to collected; has to exceed the longest copy or read
+    undo: TimeSpan = timedelta(days=7)  # for policies without an undo window
     batch: Annotated[int, Field(ge=1, le=10_000)] = 500
     attempts: Annotated[int, Field(ge=1)] = 5  # after which an item is parked
     io_threads: Annotated[int, Field(ge=1, le=256)] = 16
     inline_limit: Size = INLINE_LIMIT  # bytes
     spool_limit: Size = 8 * 1024 * 1024  # bytes; above, content is spooled to disk
-    undelete_pin: Duration = timedelta(days=30)
+    undelete_pin: TimeSpan = timedelta(days=30)
     brake_share: Annotated[float, Field(ge=0, le=1)] = 0.05  # of a tenant's artifacts; 1: no brake
     brake_count: Annotated[int, Field(ge=0)] = 1000  # the larger of both is the limit
     brake_window: Positive = timedelta(days=1)  # in which deletions are counted together
@@ -167,7 +167,7 @@ class EngineSettings(Group):
 class ReconcileSettings(Group):
     """How the catalog and the stores are compared, and when a reconcile stops itself."""
 
-    quarantine: Duration = timedelta(hours=24)  # from an orphan's first sighting to the one that deletes it
+    quarantine: TimeSpan = timedelta(hours=24)  # from an orphan's first sighting to the one that deletes it
     stop_share: Annotated[float, Field(ge=0, le=1)] = 0.01  # of a tier; 1: it never stops itself
     stop_floor: Annotated[int, Field(ge=0)] = 10  # findings in a tier that never stop it
 
@@ -241,7 +241,7 @@ class HealthSettings(Group):
     overdue: Positive = timedelta(minutes=15)  # the oldest due item without a lease
     canary: Positive = timedelta(minutes=5)  # a message through a queue
     beat: Positive = timedelta(minutes=5)  # the last sign of Beat
-    stalled: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)  # takes no waiting message
+    stalled: Annotated[TimeSpan, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)  # takes no waiting message
     probe: Positive = timedelta(seconds=5)  # for a tier's answer
 
 

@@ -54,10 +54,13 @@ class StoreResult:
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """One item of a batch that failed: its error as :meth:`TierkeeperError.as_dict` gives it."""
+    """One failed item of a batch: its error as :meth:`~tierkeeper.base.errors.TierkeeperError.as_dict` gives it."""
 
     ref: Ref
     error: Mapping[str, Any]
+
+
+ItemResult = StoreResult | ItemError
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ class TierkeeperClient:
         arguments = contract.validated(contract.StoreArgs, described | {"content": sent, "sha256": sha256})
         return self.send(TaskName.STORE, arguments, key=key, correlation=correlation)
 
-    def content(self, content: bytes | Path | BinaryIO | str) -> contract.Content:
-        """Return ``content`` for a :class:`StoreArgs` of :meth:`store_many`: inline, staged or a source."""
+    def content(self, content: bytes | Path | BinaryIO | str) -> contract.MessageContent:
+        """Return ``content`` for a :class:`contract.StoreArgs` of :meth:`store_many`: inline, staged or a source."""
         return self._take(content)[0]
 
     def store_many(
@@ -248,7 +248,7 @@ class TierkeeperClient:
     ) -> None:
         self.close()
 
-    def _take(self, content: bytes | Path | BinaryIO | str) -> tuple[contract.Content, str | None]:
+    def _take(self, content: bytes | Path | BinaryIO | str) -> tuple[contract.MessageContent, str | None]:
         if isinstance(content, str):
             return contract.SourceContent(url=content), None
         if isinstance(content, bytes):
@@ -258,7 +258,7 @@ class TierkeeperClient:
                 return self._inline_or_staged(opened)
         return self._inline_or_staged(content)
 
-    def _inline_or_staged(self, content: BinaryIO) -> tuple[contract.Content, str]:
+    def _inline_or_staged(self, content: BinaryIO) -> tuple[contract.MessageContent, str]:
         head = Upload(content).read(self._inline_limit + 1)
         if len(head) <= self._inline_limit:
             return contract.InlineContent.of(head), hashlib.sha256(head).hexdigest()

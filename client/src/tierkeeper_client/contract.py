@@ -136,8 +136,8 @@ def _key(value: Any) -> str:  # noqa: ANN401  any key of a mapping
 
 
 Segment = Annotated[str, AfterValidator(_segment)]
-Name = Annotated[str, AfterValidator(check_name)]
-Text = Annotated[str, AfterValidator(_storable)]
+ArtifactName = Annotated[str, AfterValidator(check_name)]
+StorableText = Annotated[str, AfterValidator(_storable)]
 
 
 class Message(BaseModel):
@@ -151,7 +151,7 @@ class ArtifactRef(Message):
 
     tenant: Segment
     workflow: Segment
-    name: Name
+    name: ArtifactName
     version: Annotated[int, Field(ge=1)] | None = None
 
     def __str__(self) -> str:
@@ -196,10 +196,10 @@ class SourceContent(Message):
     """Content that the worker fetches: ``file:`` below an allowed root, ``s3:`` in an allowed bucket."""
 
     kind: Literal["source"] = "source"
-    url: Text
+    url: StorableText
 
 
-Content = Annotated[InlineContent | StagedContent | SourceContent, Field(discriminator="kind")]
+MessageContent = Annotated[InlineContent | StagedContent | SourceContent, Field(discriminator="kind")]
 
 
 class StoreArgs(Message):
@@ -207,11 +207,11 @@ class StoreArgs(Message):
 
     tenant: Segment
     workflow: Segment
-    name: Name
-    content: Content
-    content_type: Annotated[Text, Field(max_length=255)] = "application/octet-stream"
+    name: ArtifactName
+    content: MessageContent
+    content_type: Annotated[StorableText, Field(max_length=255)] = "application/octet-stream"
     metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
-    tags: dict[Text, Text] = Field(default_factory=dict)
+    tags: dict[StorableText, StorableText] = Field(default_factory=dict)
     created: datetime | None = None  # in the past only; sets the age of imported content
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # the store is refused if the bytes differ
     force: bool = False  # make a new version even if nothing changed
@@ -242,10 +242,10 @@ class VerbArgs(Message):
 
     tenant: Segment
     workflow: Segment
-    name: Name
+    name: ArtifactName
     version: Annotated[int, Field(ge=1)] | None = None
     all_versions: bool = False
-    reason: Annotated[Text, Field(max_length=1000)] | None = None
+    reason: Annotated[StorableText, Field(max_length=1000)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "VerbArgs":

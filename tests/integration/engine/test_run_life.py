@@ -20,6 +20,7 @@ from tierkeeper.engine import run_life
 from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.artifacts import Filter
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import RunView
 from tierkeeper_client.texts import storable
 
@@ -40,17 +41,14 @@ def interrupted(_done: int) -> None:
     raise KeyboardInterrupt
 
 
-Progress = Callable[[int], None]
-
-
-def collect(house: House, progress: Progress) -> None:
+def collect(house: House, progress: ProgressCallback) -> None:
     """Delete what was purged."""
     house.store(age=WEEK)
     house.turn()
     house.keeper.sweeps.collect(progress=progress, caller=callers.BEAT)
 
 
-def converge(house: House, progress: Progress) -> None:
+def converge(house: House, progress: ProgressCallback) -> None:
     """Move what is due."""
     house.store(age=WEEK)
     run = house.keeper.sweeps.rotate(caller=callers.BEAT)
@@ -58,24 +56,24 @@ def converge(house: House, progress: Progress) -> None:
     house.keeper.sweeps.converge_due(run, progress=progress)
 
 
-def verify(house: House, progress: Progress) -> None:
+def verify(house: House, progress: ProgressCallback) -> None:
     """Read what there is."""
     house.store()
     house.keeper.sweeps.verify(filter=Filter(), progress=progress, caller=callers.BEAT)
 
 
-def reconcile(house: House, progress: Progress) -> None:
+def reconcile(house: House, progress: ProgressCallback) -> None:
     """Compare the catalog with the stores."""
     house.store()
     house.keeper.sweeps.reconcile(progress=progress, caller=callers.BEAT)
 
 
-def dump(house: House, progress: Progress) -> None:
+def dump(house: House, progress: ProgressCallback) -> None:
     """Dump the catalog."""
     house.keeper.recovery.dump(caller=TESTER, progress=progress)
 
 
-def accept(house: House, progress: Progress) -> None:
+def accept(house: House, progress: ProgressCallback) -> None:
     """Accept a catalog that is in doubt."""
     house.store()
     engine = house.keeper.engine
@@ -83,7 +81,7 @@ def accept(house: House, progress: Progress) -> None:
     acceptance.accept(engine, caller=TESTER, reason="it is right", progress=progress)
 
 
-def apply(house: House, progress: Progress) -> None:
+def apply(house: House, progress: ProgressCallback) -> None:
     """Apply a stored plan."""
     house.store(age=WEEK)
     view = house.keeper.plans.view(tenant=None, as_of=None)

@@ -20,7 +20,7 @@ def archive(
     *,
     artifacts: tuple[str, ...],
     chosen: params.Chosen,
-    how: params.How,
+    how: params.VerbOptions,
 ) -> None:
     """Move artifacts to the coldest tier for good; their policy still says when they are purged.
 

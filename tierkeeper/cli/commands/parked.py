@@ -14,7 +14,6 @@ from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
 
 ITEM_HELP: Final = "ITEM is an artifact (TENANT/WORKFLOW/NAME[@VERSION]), or a message's key or id."
-Decide = Callable[..., list[StuckResult]]
 
 
 @click.group(cls=TierGroup)
@@ -125,7 +124,13 @@ def skip(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on b
 
 
 def _carry_out(
-    session: Session, decide: Decide, *, items: Sequence[str], chosen: StuckFilter, everything: bool, dry_run: bool
+    session: Session,
+    decide: Callable[..., list[StuckResult]],
+    *,
+    items: Sequence[str],
+    chosen: StuckFilter,
+    everything: bool,
+    dry_run: bool,
 ) -> None:
     """Apply ``decide`` to the items that the arguments or the filter select, and print the outcome of each."""
     if bool(items) == (everything or replace(chosen, tenant=None) != StuckFilter()):

@@ -22,7 +22,7 @@ def promote(
     artifacts: tuple[str, ...],
     to_tier: str,
     chosen: params.Chosen,
-    how: params.How,
+    how: params.VerbOptions,
 ) -> None:
     """Move artifacts to another tier until the next phase of their policy begins.
 

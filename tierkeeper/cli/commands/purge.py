@@ -24,7 +24,7 @@ def purge(
     artifacts: tuple[str, ...],
     yes: bool,
     chosen: params.Chosen,
-    how: params.How,
+    how: params.VerbOptions,
 ) -> None:
     """Delete artifacts: they can be undeleted until the undo window of their policy ends, then they are gone for good.
 

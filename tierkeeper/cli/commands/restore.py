@@ -38,7 +38,7 @@ def restore(
     list_only: bool,
     auto_select: bool,
     chosen: params.Chosen,
-    how: params.How,
+    how: params.VerbOptions,
 ) -> None:
     """Bring artifacts back to the hottest tier, beside where their policy has them.
 

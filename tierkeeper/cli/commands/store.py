@@ -14,7 +14,7 @@ from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
+from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import InlineContent, StoreArgs, validated
 from tierkeeper_client.errors import TierkeeperError
@@ -119,7 +119,7 @@ def _send(session: Session, source: FileToStore, arguments: StoreArgs) -> Handle
 
 
 def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
-    results: list[StoreResult | ItemError] = []
+    results: list[ItemResult] = []
     with session.output.progress("storing", total=len(items)) as advance:
         for source, arguments in items:
             try:
@@ -150,7 +150,7 @@ def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> S
         return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
 
 
-def _report(session: Session, results: Sequence[StoreResult | ItemError]) -> None:
+def _report(session: Session, results: Sequence[ItemResult]) -> None:
     if session.output.as_json:
         session.output.document(results)
         return

@@ -21,7 +21,7 @@ def undelete(
     *,
     artifacts: tuple[str, ...],
     chosen: params.Chosen,
-    how: params.How,
+    how: params.VerbOptions,
 ) -> None:
     """Take a purge back while the undo window lasts.
 

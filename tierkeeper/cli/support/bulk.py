@@ -93,7 +93,7 @@ class Verb:
     doing: str
 
 
-def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params.How, **extra: object) -> None:
+def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params.VerbOptions, **extra: object) -> None:
     """Run ``verb`` for each of ``found`` and print the outcomes; the exit code is 7 if some failed.
 
     With a single target its error is raised; with several, a failed one does not stop the others.
@@ -120,7 +120,7 @@ def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params
         click.get_current_context().exit(messages.SOME_FAILED)
 
 
-def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.How) -> None:
+def _send(session: Session, verb: Verb, arguments: Sequence[VerbArgs], how: params.VerbOptions) -> None:
     if how.dry_run:
         raise click.UsageError("A dry run happens here; leave out --enqueue.")
     messages.send(session, [_post(session, verb, each) for each in arguments], wait=how.wait)

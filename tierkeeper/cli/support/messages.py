@@ -30,7 +30,7 @@ class Post:
     write: Callable[[], list[VerbResult]] | None = None
 
 
-Sent = Handle | dict[str, Any] | TierkeeperError  # a dict: the results of writing to the catalog instead
+SendResult = Handle | dict[str, Any] | TierkeeperError  # a dict: the results of writing to the catalog instead
 
 
 def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> None:
@@ -38,7 +38,7 @@ def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> 
 
     While the broker is away, a verb is written into the catalog for the next sweep.
     """
-    sent: list[tuple[Ref, Sent]] = []
+    sent: list[tuple[Ref, SendResult]] = []
     away: BrokerUnavailable | None = None
     with session.output.progress("sending", total=len(posts)) as advance:
         for post in posts:
@@ -66,7 +66,7 @@ def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> 
         click.get_current_context().exit(SOME_FAILED)
 
 
-def _send(post: Post, away: BrokerUnavailable | None) -> tuple[Sent, BrokerUnavailable | None]:
+def _send(post: Post, away: BrokerUnavailable | None) -> tuple[SendResult, BrokerUnavailable | None]:
     """Send or write one message; after the broker failed once, the other verbs are written without trying it again."""
     if away is None or post.write is None:
         try:
@@ -90,7 +90,7 @@ def send_sweeps(session: Session, tasks: Sequence[TaskName]) -> None:
 
 def results(
     session: Session,
-    sent: Sequence[tuple[Ref, Sent]],
+    sent: Sequence[tuple[Ref, SendResult]],
     *,
     wait: timedelta,
     label: str = "waiting for the workers",
@@ -120,7 +120,7 @@ def results(
     return [(ref, answers[at]) for at, (ref, _one) in enumerate(sent)]
 
 
-def _print_sent(session: Session, sent: Sequence[tuple[Ref, Sent]]) -> None:
+def _print_sent(session: Session, sent: Sequence[tuple[Ref, SendResult]]) -> None:
     if session.output.as_json:
         session.output.document([{"ref": ref, **_as_json(result)} for ref, result in sent])
         return
@@ -130,13 +130,13 @@ def _print_sent(session: Session, sent: Sequence[tuple[Ref, Sent]]) -> None:
     session.output.print(table)
 
 
-def _as_json(result: Sent) -> dict[str, Any]:
+def _as_json(result: SendResult) -> dict[str, Any]:
     if isinstance(result, Handle):
         return {"task": result.id}
     return result.as_dict() if isinstance(result, TierkeeperError) else {"task": None, **result}
 
 
-def _in_words(result: Sent) -> str:
+def _in_words(result: SendResult) -> str:
     if isinstance(result, Handle):
         return result.id
     return f"error: {result}" if isinstance(result, TierkeeperError) else "written to the catalog"

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,6 +19,7 @@ from rich.text import Text
 from tierkeeper.base.quantities import format_size
 from tierkeeper.cli.support import tables
 from tierkeeper.values.plain import plain
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper_client.errors import TierkeeperError
 
 table, pairs = tables.table, tables.pairs  # re-exported, so that commands import one module for output
@@ -108,7 +109,7 @@ class Output:
             self.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True, highlight=False)
 
     @contextmanager
-    def progress(self, label: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    def progress(self, label: str, *, total: int | None = None) -> Iterator[ProgressCallback]:
         """Show progress on stderr while the block runs; the block calls the yielded function with the number done."""
         if self.quiet or self.as_json:
             yield lambda _done: None

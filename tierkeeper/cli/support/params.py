@@ -18,7 +18,7 @@ from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+C = TypeVar("C", bound=Callable[..., Any])
 
 LONGEST: Final = timedelta(days=365_000)  # a thousand years, well within what the catalog can hold
 MOST: Final = 2**62  # of a limit, within a bigint
@@ -127,7 +127,7 @@ class Pair(click.ParamType[tuple[str, str]]):
         return key, text
 
 
-class Size(click.ParamType[int]):
+class SizeInBytes(click.ParamType[int]):
     """A size in bytes: ``10MiB``, ``1 GB``, ``512``."""
 
     name = "size"
@@ -174,7 +174,7 @@ SPAN = Span()
 MOMENT = Instant()
 MOMENT_AHEAD = Instant(ahead=True)
 PAIR = Pair()
-SIZE = Size()
+SIZE = SizeInBytes()
 SHA256 = Sha256()
 METADATA = Metadata()
 
@@ -190,7 +190,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class VerbOptions:
     """The options that all verbs share; ``wait`` is the time to wait for the workers' results, None not to wait."""
 
     version: int | None
@@ -222,7 +222,7 @@ limit_option = click.option(
 )
 
 
-def enqueue_options(command: Command) -> Command:
+def enqueue_options(command: C) -> C:
     """Add ``--enqueue`` and ``--wait``."""
     wait = click.option(
         "--wait",
@@ -243,7 +243,7 @@ def verb_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)  # carries over click's own parameters too
     def wrapped(*args: Any, **values: Any) -> Any:  # noqa: ANN401  whatever click gives and the command returns
-        how = How(**{field.name: values.pop(field.name) for field in dataclasses.fields(How)})
+        how = VerbOptions(**{field.name: values.pop(field.name) for field in dataclasses.fields(VerbOptions)})
         return command(*args, how=how, **values)
 
     reason = click.option("--reason", help="Why; it stands in the audit log.")

@@ -14,7 +14,7 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
@@ -35,13 +35,14 @@ from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
 from tierkeeper.engine.collect import judgement, survivors
 from tierkeeper.engine.collect.deletable import Verdict
-from tierkeeper.engine.collect.judgement import Marked, Seen
+from tierkeeper.engine.collect.judgement import Marked, SeenCopies
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
 
 _log = log.get(__name__)
@@ -57,7 +58,7 @@ def collect(
     caller: Caller,
     dry_run: bool = False,
     deadline: float | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> SweepResult:
     """Delete ripe copies batch by batch, until none is left, the deadline is over or the process is to end.
 
@@ -146,7 +147,7 @@ def step_2_mark(
     caller: Caller,
     dry_run: bool,
     away: Mapping[str, Verdict] = MappingProxyType({}),
-    seen: Seen = MappingProxyType({}),
+    seen: SeenCopies = MappingProxyType({}),
 ) -> tuple[list[Marked], list[Verdict]]:
     """Decide about each candidate under its blob's lock, and mark those that go as ``deleting``.
 
@@ -166,7 +167,7 @@ def _mark_candidates(
     *,
     dry_run: bool,
     away: Mapping[str, Verdict],
-    seen: Seen,
+    seen: SeenCopies,
 ) -> tuple[list[Marked], list[Verdict]]:
     blobs.lock(connection, sorted({blob for _, blob in picked}))
     reason = switches.deletes_refused(connection)

@@ -21,7 +21,7 @@ from tierkeeper.engine.moment import Moment
 from tierkeeper.stores.base import ObjectKey
 
 #: the copies that were checked and are right, each with the key that it was checked by
-Seen = Mapping[UUID, ObjectKey]
+SeenCopies = Mapping[UUID, ObjectKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def judge_batch(
     candidates: Iterable[tuple[UUID, UUID]],
     *,
     away: Mapping[str, Verdict],
-    seen: Seen | None,
+    seen: SeenCopies | None,
 ) -> JudgedCandidates:
     """Decide about each candidate (placement, blob).
 

@@ -69,7 +69,7 @@ def batch(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError],
-) -> tuple[dict[UUID, Result], list[worm.Lock]]:
+) -> tuple[dict[UUID, Result], list[worm.RetentionLock]]:
     """Commit a batch; return each artifact's outcome and the WORM locks to set now.
 
     ``done``: the results of its intents; ``foreign``: blobs that another worker is copying; ``unread``: by placement
@@ -94,7 +94,7 @@ def batch(
         copies = placements.of_blobs(connection, touched)  # locks and names concern the copies that are present now
     history = schedule.failures(connection, ids)
     problems = _problems(done, unread, copies)
-    locks: list[worm.Lock] = []
+    locks: list[worm.RetentionLock] = []
     nexts: list[schedule.Next] = []
     results: dict[UUID, Result] = {}
     changes: list[change.Change] = []

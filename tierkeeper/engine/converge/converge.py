@@ -259,14 +259,14 @@ def step_5_commit(
     done: Sequence[Transferred],
     foreign: set[UUID],
     unread: Mapping[UUID, TierkeeperError] | None = None,
-) -> tuple[dict[UUID, commit.Result], list[worm.Lock]]:
+) -> tuple[dict[UUID, commit.Result], list[worm.RetentionLock]]:
     """Run the commit point of the batch: see :func:`commit.batch`."""
     return engine.catalog.run(
         worker.caller, commit.batch, engine, worker, ids=ids, done=done, foreign=foreign, unread=unread or {}
     )
 
 
-def step_6_lock(engine: Engine, locks: Sequence[worm.Lock]) -> None:
+def step_6_lock(engine: Engine, locks: Sequence[worm.RetentionLock]) -> None:
     """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
     worm.apply(engine, locks)
 

@@ -1,7 +1,7 @@
 """The rotation: begin a run, then converge due artifacts batch by batch, until none is due or the deadline is over."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -23,6 +23,7 @@ from tierkeeper.engine.converge.converge import Report, claim_due, converge
 from tierkeeper.engine.gates.survey import survey
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.artifacts import ItemError
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
 
 #: a run without progress for so many leases has lost its workers; the next rotate takes over their artifacts
@@ -65,7 +66,7 @@ def _begin_run(
 
 
 def converge_due(
-    engine: Engine, run: UUID, *, deadline: float | None = None, progress: Callable[[int], None] | None = None
+    engine: Engine, run: UUID, *, deadline: float | None = None, progress: ProgressCallback | None = None
 ) -> SweepResult:
     """Converge due artifacts for a run until none is due (``more`` False) or the deadline (``time.monotonic``) is over.
 

@@ -18,7 +18,7 @@ from tierkeeper.stores.errors import StoreError, StoreTransient
 _log = log.get(__name__)
 
 #: checks one copy; returns what is wrong with it, None if nothing is; raises where the store does not tell
-How = Callable[[Engine, PlacementRow], Wrong | None]
+CopyCheck = Callable[[Engine, PlacementRow], Wrong | None]
 _GIVEN_UP = 20  # failed calls of a batch after which a tier is not queried further: each might wait for as long
 
 
@@ -30,7 +30,7 @@ class Presence:
     calls: int = 0
 
 
-def check_copies(engine: Engine, copies: Sequence[PlacementRow], *, how: How | None = None) -> Presence:
+def check_copies(engine: Engine, copies: Sequence[PlacementRow], *, how: CopyCheck | None = None) -> Presence:
     """Check these copies, by ``how`` or :func:`check.by_head`; wrong ones twice, since a store may err once.
 
     A copy is left out of the result where its store failed, it was not read, or the tier's place was not confirmed.

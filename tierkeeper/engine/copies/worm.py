@@ -20,7 +20,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class RetentionLock:
     """A lock that retention wants and that is not recorded as set, or only until an earlier time."""
 
     placement: UUID
@@ -32,12 +32,12 @@ class Lock:
 
 def wanted(
     engine: Engine, policy: Policy, until: datetime | None, copies: Iterable[PlacementRow], *, now: datetime
-) -> list[Lock]:
+) -> list[RetentionLock]:
     """Return the locks missing on present copies in the tiers of the policy's retention; suspects get none."""
     if policy.retention is None or until is None or until <= now:
         return []
     return [
-        Lock(p.id, p.tier, ObjectKey(p.location, p.store_version), until, policy.retention.mode)
+        RetentionLock(p.id, p.tier, ObjectKey(p.location, p.store_version), until, policy.retention.mode)
         for p in copies
         if p.state is PlacementState.PRESENT
         and not p.suspect
@@ -48,7 +48,7 @@ def wanted(
     ]
 
 
-def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
+def apply(engine: Engine, locks: Sequence[RetentionLock]) -> list[UUID]:
     """Set these locks in parallel and record the ends that the stores report; return the placements that were locked.
 
     A lock that could not be set is logged; its artifact is due again (the caller's commit saw to that).
@@ -64,12 +64,12 @@ def apply(engine: Engine, locks: Sequence[Lock]) -> list[UUID]:
     return [lock.placement for lock, _ in held]
 
 
-def _record_ends(connection: sa.Connection, held: Sequence[tuple[Lock, datetime]]) -> None:
+def _record_ends(connection: sa.Connection, held: Sequence[tuple[RetentionLock, datetime]]) -> None:
     for lock, until in held:
         placements.mark_locked(connection, lock.placement, until=until)
 
 
-def _set(engine: Engine, lock: Lock) -> datetime | None:
+def _set(engine: Engine, lock: RetentionLock) -> datetime | None:
     try:
         return engine.store(lock.tier).extend(lock.key, until=lock.until, mode=lock.mode)
     except TierkeeperError as error:

@@ -154,7 +154,7 @@ def commit(
     *,
     confirmed: AbstractSet[str],
     caller: Caller,
-) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.Lock]]:
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.RetentionLock]]:
     """Commit a batch of items (``ingest``, step 4); return the results by position, and the WORM locks to set.
 
     An item rests only on copies in ``confirmed`` tiers; one whose copy vanished since step 2 has no result.
@@ -186,7 +186,7 @@ def commit(
         places.append(place)
         needs[place.blob] |= place.needed
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
-    locks: list[worm.Lock] = []
+    locks: list[worm.RetentionLock] = []
     for item, place in zip(fresh, places, strict=True):
         here = {p.tier for p in present[place.blob]}
         ours = here & confirmed

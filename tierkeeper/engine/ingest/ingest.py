@@ -40,13 +40,11 @@ from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
-from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
+from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
 #: rounds of an item whose copy vanishes between two steps; each further round needs another purge in between
 _ROUNDS = 5
-
-Outcome = StoreResult | ItemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
     return outcome
 
 
-def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[Outcome]:
+def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[ItemResult]:
     """Store a batch of small artifacts; return one outcome each, in their order. Items that are errors stay errors."""
     caller = caller.keyed()
     asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
@@ -114,7 +112,7 @@ def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller
     return [args if isinstance(args, ItemError) else _reported(args, outcomes[i]) for i, args in enumerate(items)]
 
 
-def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> Outcome:
+def _reported(args: StoreArgs, outcome: StoreResult | TierkeeperError) -> ItemResult:
     if isinstance(outcome, TierkeeperError):
         return ItemError(Ref(args.tenant, args.workflow, args.name), outcome.as_dict())
     return outcome
@@ -291,7 +289,7 @@ def step_4_commit(
     written: Written,
     *,
     caller: Caller,
-) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.Lock]]:
+) -> tuple[dict[int, StoreResult | TierkeeperError], list[worm.RetentionLock]]:
     """Run the commit point: see :func:`commit.commit`. Items whose copy vanished have no result and start again."""
     uploads = [upload for w in written.items.values() for upload in w.uploads]
     confirmed = written.confirmed
@@ -300,6 +298,6 @@ def step_4_commit(
     )
 
 
-def step_5_lock(engine: Engine, locks: Sequence[worm.Lock]) -> None:
+def step_5_lock(engine: Engine, locks: Sequence[worm.RetentionLock]) -> None:
     """Set the WORM locks that retention wants; where one fails, the artifact is due again."""
     worm.apply(engine, locks)

@@ -12,7 +12,7 @@
 Deletions by policy go through the brake as in any run: applying a plan is no approval.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,7 @@ from tierkeeper.engine.run_life import Job
 from tierkeeper.policy.decision import Decision, when
 from tierkeeper.policy.rules import Policy
 from tierkeeper.values.plans import AppliedItem
+from tierkeeper.values.progress import ProgressCallback
 
 #: a run without progress for so long is taken for dead
 _SILENCE = timedelta(minutes=5)
@@ -46,7 +47,7 @@ _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 
 
 def apply(
-    engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    engine: Engine, plan: UUID, *, caller: Caller, dry_run: bool = False, progress: ProgressCallback | None = None
 ) -> Iterator[AppliedItem]:
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)

@@ -1,7 +1,7 @@
 """Sum up a streamed plan, and store it: memory use does not grow with the number of artifacts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.plans.preview import View, plan
 from tierkeeper.policy import document
 from tierkeeper.values.plans import PlanItemView, PlanView
+from tierkeeper.values.progress import ProgressCallback
 
 _BATCH = 1000
 _SAMPLES = 3  # names per line of the summary
@@ -98,7 +99,7 @@ def summed(engine: Engine, view: View, summary: Summary, *, limit: int | None = 
 
 
 def store(
-    engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: Callable[[int], None] | None = None
+    engine: Engine, view: View, *, caller: Caller, expires: timedelta, progress: ProgressCallback | None = None
 ) -> PlanView:
     """Make and store a plan for a later apply; after a crash it stays unfinished, and is forgotten like an old one."""
     identity = engine.catalog.run(caller, _begin_plan, engine, view, by=caller.actor, expires=expires)

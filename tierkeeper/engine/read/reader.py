@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
 from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.progress import ProgressCallback
 
 _log = log.get(__name__)
 
@@ -85,7 +86,7 @@ def opened(engine: Engine, row: ArtifactRow, *, offset: int = 0, length: int | N
     raise lost.unreadable(engine, row, reasons)
 
 
-def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: Callable[[int], None] | None = None) -> None:
+def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: ProgressCallback | None = None) -> None:
     """Write the artifact to ``target``, whole and verified or not at all; after a bad copy the next one is tried."""
     bad: ContentCorrupt | StoreError | None = None
     for _ in engine.tiers:

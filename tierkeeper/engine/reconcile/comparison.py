@@ -32,13 +32,14 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import damage, siblings
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.opener import key_of
-from tierkeeper.engine.reconcile.id_set import Seen
+from tierkeeper.engine.reconcile.id_set import IdSet
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.policy.decision import when
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper_client import texts
 
 _CHUNK = 1000  # objects per look-up
@@ -76,7 +77,7 @@ class Comparison:
         limits: ReconcileLimits,
         record: bool,
         found: Callable[[Finding], None],
-        progress: Callable[[int], None],
+        progress: ProgressCallback,
     ) -> None:
         self._engine, self.tier, self._caller, self._limits = engine, tier, caller, limits
         self._record, self._tell, self._progress = record, found, progress
@@ -114,7 +115,7 @@ class Comparison:
         """Compare the tier. Where its store does not answer, ``away`` has the reason, and the rest shows nothing."""
         try:
             self._confirm()
-            with Seen() as seen:
+            with IdSet() as seen:
                 self._list(seen)
                 self._miss(seen)
             self._confirm()
@@ -140,7 +141,7 @@ class Comparison:
 
     # -- the listing against the catalog
 
-    def _list(self, seen: Seen) -> None:
+    def _list(self, seen: IdSet) -> None:
         listing = self._store.list()
         while chunk := list(islice(listing, _CHUNK)):
             objects = [each for each in chunk if not own_objects.is_own(each.location)]
@@ -257,7 +258,7 @@ class Comparison:
 
     # -- the catalog against the listing
 
-    def _miss(self, seen: Seen) -> None:
+    def _miss(self, seen: IdSet) -> None:
         """Check every copy that was intended before the listing began and was not listed."""
         ordered = seen.ordered()
         current = next(ordered, None)

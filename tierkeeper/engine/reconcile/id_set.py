@@ -11,7 +11,7 @@ _WIDTH = 16  # bytes of an id
 _READ = 4096 * _WIDTH
 
 
-class Seen:
+class IdSet:
     """A set of ids that is first filled, then compared with a sorted stream. Use it as a context manager."""
 
     def __init__(self, *, most: int = _MOST) -> None:

@@ -16,7 +16,7 @@ bytes that have no row when they are looked up can never be committed later (R3)
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.values.progress import ProgressCallback
 
 _log = log.get(__name__)
 
@@ -47,7 +48,7 @@ def delete_orphans(
     *,
     caller: Caller,
     run: UUID | None,
-    progress: Callable[[int], None],
+    progress: ProgressCallback,
 ) -> Counter[str]:
     """Delete the orphans that these comparisons saw again after their quarantine; return the counts.
 

@@ -33,6 +33,7 @@ from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits, ReconcileResult, TierFindings
+from tierkeeper.values.progress import ProgressCallback
 
 _log = log.get(__name__)
 
@@ -54,7 +55,7 @@ def reconcile(
     tiers: Sequence[str] = (),
     dry_run: bool = False,
     found: Callable[[Finding], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> ReconcileResult:
     """Reconcile these tiers, or all; ``found`` gets each finding, ``progress`` the number of objects listed.
 
@@ -86,7 +87,7 @@ class _Reconcile:
         caller: Caller,
         *,
         found: Callable[[Finding], None] | None,
-        progress: Callable[[int], None] | None,
+        progress: ProgressCallback | None,
     ) -> None:
         self.engine, self.caller, self.dry_run = engine, caller, work.run is None
         self._work, self._run = work, work.run  # the run named in the result; `_stop` may replace it by a waiting one

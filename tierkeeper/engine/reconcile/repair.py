@@ -16,6 +16,7 @@ from tierkeeper.engine.copies import check, damage, suspects
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.reconcile.comparison import Bad, Comparison
 from tierkeeper.stores.errors import StoreError
+from tierkeeper.values.progress import ProgressCallback
 
 _log = log.get(__name__)
 
@@ -23,7 +24,7 @@ _BATCH = 500
 
 
 def repair(
-    engine: Engine, comparison: Comparison, *, caller: Caller, progress: Callable[[int], None] = lambda _done: None
+    engine: Engine, comparison: Comparison, *, caller: Caller, progress: ProgressCallback = lambda _done: None
 ) -> Counter[str]:
     """Report a tier's bad copies, and heal those whose bytes are right again; return the counts of each outcome."""
     counts: Counter[str] = Counter()

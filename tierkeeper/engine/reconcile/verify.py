@@ -23,6 +23,7 @@ from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.artifacts import Filter, ItemError
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
 
 _BATCH = 200
@@ -35,7 +36,7 @@ def verify(
     share: float | None,
     caller: Caller,
     deadline: float | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> SweepResult:
     """Verify the present copies of the artifacts that match, or a ``share`` (0 to 1) of all present copies.
 
@@ -68,10 +69,12 @@ def verify(
 
 
 #: an artifact and one of its copies to read; None: it has no copy
-Copy = tuple[ArtifactRow, PlacementRow | None]
+CopyToRead = tuple[ArtifactRow, PlacementRow | None]
 
 
-def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple[Counter[str], int, list[ItemError]]:
+def _verify_batch(
+    engine: Engine, batch: list[CopyToRead], *, caller: Caller
+) -> tuple[Counter[str], int, list[ItemError]]:
     def confirm(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage have a pin that the catalog does not know
@@ -122,7 +125,7 @@ def _verify_batch(engine: Engine, batch: list[Copy], *, caller: Caller) -> tuple
     return +counts, size, bad
 
 
-def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
+def _matching(engine: Engine, filter_: Filter) -> Iterator[list[CopyToRead]]:
     """Yield the copies of what matches, page by page; no connection is held while they are read."""
     after: ArtifactRow | None = None
     while True:
@@ -137,7 +140,7 @@ def _matching(engine: Engine, filter_: Filter) -> Iterator[list[Copy]]:
         after = rows[-1]
 
 
-def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[Copy]]:
+def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[CopyToRead]]:
     """Yield ``share`` of all present copies; never-read copies get half, else they would displace those read long ago.
 
     Copies that are not vouched for and cannot be read do not count towards the share; at most half as many of them are
@@ -178,7 +181,7 @@ class _Queue:
         self._after: placements.Cursor | None = None
         self._ended = False
 
-    def next(self, limit: int) -> list[Copy] | None:
+    def next(self, limit: int) -> list[CopyToRead] | None:
         """Return the next batch, None at the end."""
         if self._ended:
             return None

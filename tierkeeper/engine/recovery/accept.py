@@ -29,6 +29,7 @@ from tierkeeper.engine.record import record
 from tierkeeper.engine.recovery import adopt, stocktake
 from tierkeeper.engine.recovery.adopt import Adopted
 from tierkeeper.engine.trust import epoch, places
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.recovery import Acceptance, Approved
 
 _BATCH = 500
@@ -42,7 +43,7 @@ def accept(
     reason: str,
     dry_run: bool = False,
     found: Callable[[Adopted], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Acceptance:
     """Compare the catalog with the stores, then trust it; a catalog that is trusted already is left as it is.
 
@@ -72,7 +73,7 @@ def _accept(
     reason: str,
     dry_run: bool,
     found: Callable[[Adopted], None] | None,
-    progress: Callable[[int], None] | None,
+    progress: ProgressCallback | None,
 ) -> Acceptance:
     doubt = epoch.check(engine, caller=caller)
     highest = max(epoch.twins(engine), default=0)

@@ -28,15 +28,15 @@ from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
 from tierkeeper.engine.recovery import dump_files
-from tierkeeper.engine.recovery.dump_files import GZIP, DumpView, Manifest, Part, Segment
+from tierkeeper.engine.recovery.dump_files import GZIP, DumpView, EventSegment, Manifest, Part
 from tierkeeper.engine.trust import epoch, own_objects, places
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client.digest import Digest
 
-Progress = Callable[[int], None]
 #: writes an object: its location, content, time, mark and type
 _Put = Callable[[str, BinaryIO, datetime, UUID, str], None]
 _LEVEL = 6  # of gzip
@@ -62,7 +62,7 @@ class _Written:
     vouched: bool
 
 
-def dump(engine: Engine, *, caller: Caller, progress: Progress | None = None) -> SweepResult:
+def dump(engine: Engine, *, caller: Caller, progress: ProgressCallback | None = None) -> SweepResult:
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = dumps_home(engine)
     with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
@@ -97,7 +97,7 @@ def dumps_home(engine: Engine) -> Store:
     return store
 
 
-def _write(engine: Engine, put: _Put, *, progress: Progress) -> tuple[Manifest, int]:
+def _write(engine: Engine, put: _Put, *, progress: ProgressCallback) -> tuple[Manifest, int]:
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
             line = epochs.standing(connection).epoch.line or UUID(int=0)
@@ -170,9 +170,9 @@ def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
     return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
 
 
-def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> Segment:
+def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> EventSegment:
     mark = uuid4()
-    segment = Segment("", since, until, file.rows, file.sha256)
+    segment = EventSegment("", since, until, file.rows, file.sha256)
     segment = replace(segment, location=dump_files.segment_located(line, segment, mark))
     put(segment.location, file.content, until, mark, GZIP)
     return segment

@@ -46,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class EventSegment:
     """One file of events: those from ``since`` on that were committed at ``until``."""
 
     location: str
@@ -67,7 +67,7 @@ class Manifest:
     line: str
     parts: tuple[Part, ...]
     event_columns: tuple[str, ...]
-    events: tuple[Segment, ...]
+    events: tuple[EventSegment, ...]
 
     def as_json(self) -> bytes:
         """Return the content of ``manifest.json``."""
@@ -94,7 +94,7 @@ def named(at: datetime, mark: UUID) -> str:
     return f"{_digits(at)}-{mark}"
 
 
-def segment_located(line: UUID, segment: Segment, mark: UUID) -> str:
+def segment_located(line: UUID, segment: EventSegment, mark: UUID) -> str:
     """Return the location of a segment; its name carries every field, so that a listing is enough to know it."""
     times = f"{_digits(segment.since)}-{_digits(segment.until)}"
     return f"{EVENTS_FOLDER}{line}/v2-{times}-{segment.rows}-{segment.sha256}-{mark}"
@@ -119,14 +119,14 @@ def files_of(store: Store, name: str) -> list[ObjectKey]:
     return [ObjectKey(location) for location in sorted(locations, key=lambda place: not place.endswith(MANIFEST))]
 
 
-def chain(store: Store, line: UUID) -> list[Segment]:
+def chain(store: Store, line: UUID) -> list[EventSegment]:
     """Return segments that together have all events of a line, without a gap, up to the end of the last."""
     found = []
     for stored in store.list(f"{EVENTS_FOLDER}{line}/"):
         match = _SEGMENT.fullmatch(stored.location.rpartition("/")[2])
         if match is not None:
-            found.append(Segment(stored.location, _time(match[1]), _time(match[2]), int(match[3]), match[4]))
-    chosen: list[Segment] = []
+            found.append(EventSegment(stored.location, _time(match[1]), _time(match[2]), int(match[3]), match[4]))
+    chosen: list[EventSegment] = []
     reached = _EPOCH
     while True:
         further = [s for s in found if s.until > reached and (s.since <= reached - _OVERLAP or s.since == _EPOCH)]
@@ -137,7 +137,7 @@ def chain(store: Store, line: UUID) -> list[Segment]:
         reached = best.until
 
 
-def next_start(segments: Sequence[Segment]) -> datetime:
+def next_start(segments: Sequence[EventSegment]) -> datetime:
     """Return the start of the next segment: ``_OVERLAP`` before the end of the last one."""
     return segments[-1].until - _OVERLAP if segments else _EPOCH
 
@@ -155,7 +155,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     parts = [Part(**{**part, "columns": tuple(part["columns"])}) for part in document["parts"]]
     times = ("since", "until")
     events = [
-        Segment(**{**segment, **{name: datetime.fromisoformat(segment[name]) for name in times}})
+        EventSegment(**{**segment, **{name: datetime.fromisoformat(segment[name]) for name in times}})
         for segment in document["events"]
     ]
     return Manifest(

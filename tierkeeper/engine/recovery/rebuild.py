@@ -46,6 +46,7 @@ from tierkeeper.engine.trust import epoch, places
 from tierkeeper.engine.trust.places import Heritage
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.recovery import RebuildResult
 from tierkeeper_client.digest import Digest
 
@@ -77,7 +78,7 @@ def rebuild(
     objects_only: bool = False,
     dry_run: bool = False,
     found: Callable[[Adopted], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> RebuildResult:
     """Rebuild an empty catalog, or resume a rebuild where it stopped.
 
@@ -209,7 +210,7 @@ def step_4_compare(
     *,
     caller: Caller,
     found: Callable[[Adopted], None] | None,
-    progress: Callable[[int], None] | None,
+    progress: ProgressCallback | None,
 ) -> Mapping[str, int]:
     """List every tier, adopt objects newer than the dump, report missing copies; return the counts."""
     return stocktake.take_stock(engine, caller=caller, run=run, intents=intents, found=found, progress=progress)

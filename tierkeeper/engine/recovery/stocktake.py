@@ -27,7 +27,7 @@ from tierkeeper.catalog.rebuilding import InterruptedIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.reconcile import repair
 from tierkeeper.engine.reconcile.comparison import Comparison
-from tierkeeper.engine.reconcile.id_set import Seen
+from tierkeeper.engine.reconcile.id_set import IdSet
 from tierkeeper.engine.recovery import adopt, dump
 from tierkeeper.engine.recovery.adopt import Adopted, Object
 from tierkeeper.engine.recovery.dump_files import Manifest, Part
@@ -36,6 +36,7 @@ from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileLimits
+from tierkeeper.values.progress import ProgressCallback
 
 _BATCH = 200
 _LISTED = 1000
@@ -50,7 +51,7 @@ def take_stock(
     dry_run: bool = False,
     intents: Sequence[InterruptedIntent] = (),
     found: Callable[[Adopted], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Counter[str]:
     """Compare every tier, adopt and repair; return the counts. StoreTransient where a tier does not answer.
 
@@ -92,12 +93,10 @@ def _leave_over(
     adopt.note(connection, objects=unwritten, event=BytesLeftOver, caller=caller, run=run)
 
 
-def preview(
-    engine: Engine, manifest: Manifest | None, *, progress: Callable[[int], None] | None = None
-) -> Counter[str]:
+def preview(engine: Engine, manifest: Manifest | None, *, progress: ProgressCallback | None = None) -> Counter[str]:
     """Compare the copies in a dump with the stores' listings, by placement id alone; change nothing."""
     counts: Counter[str] = Counter()
-    with Seen() as dumped, Seen() as listed:
+    with IdSet() as dumped, IdSet() as listed:
         for part in manifest.parts if manifest else ():
             if part.table == "placements":
                 for id_ in _dumped(engine, part):
@@ -139,7 +138,7 @@ def _comparison(
     counts: Counter[str],
     *,
     caller: Caller,
-    progress: Callable[[int], None] | None,
+    progress: ProgressCallback | None,
 ) -> Comparison:
     def note(finding: Finding) -> None:
         if finding.kind in {FindingKind.ORPHAN, FindingKind.STRANGER}:

@@ -51,7 +51,7 @@ class FilesystemStore(Store):
         self._readable = readable
         self._durable = durable
         self._tree = Tree(root, tier=config.tier, durable=durable, admit=self._admit)
-        self._admitted: tuple[tier_mark.Identity, TierMark] | None = None
+        self._admitted: tuple[tier_mark.FileIdentity, TierMark] | None = None
 
     @classmethod
     def from_url(cls, config: StoreConfig) -> Self:

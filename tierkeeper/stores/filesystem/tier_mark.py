@@ -28,10 +28,10 @@ _NO_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
 
 #: distinguishes one mark file from every other, even from one on another disk with the same device number: change times
 #: (ctime) cannot be set by a program
-Identity = tuple[int, int, int, int, int]
+FileIdentity = tuple[int, int, int, int, int]
 
 
-def identity(root: int) -> Identity | None:
+def identity(root: int) -> FileIdentity | None:
     """Return the identity of the mark file beneath an opened root; None where it has none."""
     try:
         return _identity(os.stat(MARK, dir_fd=root, follow_symlinks=False))
@@ -39,7 +39,7 @@ def identity(root: int) -> Identity | None:
         return None  # :func:`read` raises what is wrong
 
 
-def read(tree: Tree, root: int) -> tuple[Identity, TierMark] | None:
+def read(tree: Tree, root: int) -> tuple[FileIdentity, TierMark] | None:
     """Return the mark beneath an opened root, None where there is none.
 
     Raises MarkUnreadable where the file is no mark, and MarkNotRead where it cannot be read.
@@ -136,7 +136,7 @@ def _linked(unfinished: str, staging: int, folder: int) -> bool:
     return True
 
 
-def _identity(status: os.stat_result) -> Identity:
+def _identity(status: os.stat_result) -> FileIdentity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

@@ -159,7 +159,7 @@ def test_the_decision_asks_for_those_that_were_seen(moved: House) -> None:
     picked = collect.step_1_pick(engine.catalog, [])
     looked = survivors.check_all(engine, picked, away={}, caller=TESTER, dry_run=False)
     ((copy, key),) = looked.seen.items()
-    others: list[judgement.Seen] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
+    others: list[judgement.SeenCopies] = [{}, {new_id(): key}, {copy: ObjectKey(key.location, None, '"another"')}]
     for seen in others:
         marked, verdicts = collect.step_2_mark(engine, new_id(), picked, caller=TESTER, dry_run=False, seen=seen)
         assert (marked, verdicts) == ([], [Verdict.UNSEEN])

@@ -57,7 +57,7 @@ def test_a_clone_heals_nothing(house: House, called: dict[str, Place]) -> None:
 def test_a_lock_in_a_clone_is_none(house: House, called: dict[str, Place], leaves: str) -> None:
     """What was locked in another place is due again; the lock is put where the bytes are, and then it is noted."""
     engine, place, copy = house.keeper.engine, called["cold"], copy_of(house)
-    wanted = worm.Lock(
+    wanted = worm.RetentionLock(
         copy.id, "cold", key_of(copy.form), datetime.now(UTC) + timedelta(days=3), RetentionMode.GOVERNANCE
     )
     if leaves == "before":

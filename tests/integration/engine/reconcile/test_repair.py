@@ -23,7 +23,7 @@ from support.reconciling import (
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
 from tierkeeper.engine.reconcile import comparison
-from tierkeeper.engine.reconcile.id_set import Seen
+from tierkeeper.engine.reconcile.id_set import IdSet
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.s3.store import S3Store
@@ -107,7 +107,7 @@ def test_among_a_thousand_copies_the_missing_ones_are_found(house: House, monkey
 def test_ids_on_disk_come_back_in_order() -> None:
     """However many ids are noted, they come back sorted as PostgreSQL sorts them."""
     ids = [new_id() for _ in range(1000)]
-    with Seen(most=64) as seen:
+    with IdSet(most=64) as seen:
         for each in reversed(ids):
             seen.add([each])
         assert list(seen.ordered()) == sorted(ids)
