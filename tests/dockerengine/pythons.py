@@ -29,7 +29,7 @@ make test PYTEST=".venv/bin/python -m pytest {tests}" JOBS={jobs}
 
 
 def image(engine: Engine, version: str) -> str:
-    """Return the image of a Python, made where it is not there. Raises :class:`Unavailable`."""
+    """Return the image of a Python, made where it is not there. Raises Unavailable."""
     name = f"tierkeeper-python:{version}"
     if engine.docker("image", "inspect", name).returncode != 0:
         suite, packages = PYTHONS[version]

@@ -1,8 +1,9 @@
 """The condition by tenant of lists, counts, claims and events that are filtered by one tenant, or by none.
 
 ``tenant`` is the tenant that was asked for, None for all of them. What a caller is *allowed* to see is decided nowhere
-yet, as a caller carries no tenants (ADR 19); row-level security will be set where :class:`Database` begins a
-transaction of a caller (``run``) and a read (``reading``, which takes no caller yet).
+yet, as a caller carries no tenants (ADR 19); row-level security will be set where
+:class:`~tierkeeper.catalog.database.Database` begins a transaction of a caller (``run``) and a read (``reading``, which
+takes no caller yet).
 """
 
 from typing import Any, Final

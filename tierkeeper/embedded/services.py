@@ -56,7 +56,7 @@ class Embedded:
     def use(self, *, catalog: bool = True, broker: bool = True) -> Use:
         """Start the requested services in parallel unless they run, and register this process as their user.
 
-        Raises :class:`EmbeddedUnavailable`.
+        Raises EmbeddedUnavailable.
         """
         folder = private_folder(private_folder(self.home) / "run")
         with locked(folder / "lock"):
@@ -92,7 +92,7 @@ def resolve(settings: Settings, *, catalog: bool = True) -> Settings:
     """Return ``settings`` with all URLs; the embedded services needed are in use until this process ends.
 
     ``catalog`` False: for a process that never opens the catalog, whose URL is left as it is. ``results.url`` stays
-    None only where the broker is not Redis. Raises :class:`EmbeddedUnavailable`.
+    None only where the broker is not Redis. Raises EmbeddedUnavailable.
     """
     use, resolved = _resolved(settings, catalog=catalog)
     if use is not None:

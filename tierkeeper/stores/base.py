@@ -189,7 +189,7 @@ class Store(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raise a :class:`StoreError` if the place cannot be used now. Changes nothing."""
+        """Raise a StoreError if the place cannot be used now. Changes nothing."""
 
     @abstractmethod
     def mark(self) -> TierMark | None:

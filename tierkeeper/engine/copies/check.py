@@ -101,7 +101,7 @@ def _renamed(
 
 
 def by_head(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
-    """Query the object at a copy's location (``Store.head``), by its pin; return what is wrong with it, if anything.
+    """Query the object at a copy's location by its pin, with a HEAD; return what is wrong with it, if anything.
 
     Where the pin is refused or cannot be checked, :func:`whole` compares the bytes within the time of ``reads``. Right
     bytes get the pin of that comparison, or none if it has none: they were not seen under the pin of ``copy``. Without

@@ -2,7 +2,7 @@
 
 A place without a mark gets one only where the catalog has recorded no mark for the tier, and the tier has no copies, or
 some of its copies are found there, with their sizes (R22). A place is refused where the tier's mark was made elsewhere,
-or where it has a mark that is not the tier's. An operator may decide otherwise (:func:`adopt`); that is an event.
+or where it has a mark that is not the tier's. An operator may decide otherwise (:func:`take_over`); that is an event.
 
 The mark is written first, if there is none, and read back; then the catalog records when it was made, unless it has
 recorded one. Two hosts with folders of their own under one name both write; the second to record is refused. A crash
