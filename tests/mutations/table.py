@@ -9,6 +9,7 @@ from mutations.marking import MARKING
 from mutations.naming import NAMING
 from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
+from mutations.outcomes import OUTCOMES
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
@@ -23,6 +24,7 @@ MUTANTS = (
     *MARKING,
     *NAMING,
     *OPERATING,
+    *OUTCOMES,
     *ORDERING,
     *SURVIVING,
     *SUSPECTING,

@@ -11,7 +11,7 @@ from mutations.table import MUTANTS
 
 ROOT = Path(__file__).parents[2]
 RULES = {f"R{number}" for number in (*range(1, 19), 20, 21, 33)}
-GUARDS = {"checksum", "location", "hold", "retention", "deletes_enabled", "attempts", "lost"}
+GUARDS = {"checksum", "location", "hold", "retention", "deletes_enabled", "attempts", "lost", "outcome"}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name.replace(" ", "-"))

@@ -1,5 +1,6 @@
 """The connection to the catalog: a pool made after fork, short transactions, retries of deadlocks and lost replies."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from tierkeeper.base import clock, log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.catalog import outcomes
+from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.settings.groups import CatalogSettings
 from tierkeeper_client import urls
@@ -27,6 +30,7 @@ _log = log.get(__name__)
 #: process was stopped for a while, and the server ended its transaction
 _RETRIED_STATES = frozenset({"40P01", "40001", "23505", "25P03"})
 _TRIES = 5
+_ASKING_SECONDS = 10.0  # for the outcome of a COMMIT, while that is in progress or the server is away
 #: a deadlock's other party needs a moment; a lost server a little more
 PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
 #: read only: a standby that was not promoted yet, or a server that protects its full disk
@@ -47,7 +51,9 @@ HOURS = 6 * 3600.0  # see `take_time`
 class Database:
     """Short transactions on the catalog.
 
-    Every unit passed to :meth:`run` may be run again, after a deadlock or when the connection is lost at COMMIT: it
+    Every unit passed to :meth:`run` may be run again, after a deadlock or when the connection is lost. Where the reply
+    to COMMIT is lost, PostgreSQL is asked for the outcome, and a unit that was committed is not run again. Where the
+    answer cannot be believed (:mod:`tierkeeper.catalog.outcomes`) it is: a unit whose effect must never happen twice
     begins by reading what an earlier run of itself may have committed (its token, its row in ``commands``).
     """
 
@@ -85,8 +91,9 @@ class Database:
             return opened
 
         def given_back(connection: PatientConnection | None, _record: object) -> None:
-            if connection is not None:
+            if connection is not None and not connection.closed:
                 connection.patience = patience  # see `take_time`
+                connection.autocommit = False  # see `outcomes.begin`
 
         sa.event.listen(self.engine, "do_connect", connect)
         sa.event.listen(self.engine, "checkin", given_back)
@@ -100,14 +107,13 @@ class Database:
         """
         for attempt in range(1, _TRIES + 1):
             try:
-                with self.engine.begin() as connection:
-                    return unit(connection, *args, **kwargs)
+                return self._run_once(unit, *args, **kwargs)
             except sa.exc.DBAPIError as error:
                 if attempt == _TRIES or not _worth_again(error):
                     raise translated(error) from error
                 _log.info(
                     "transaction runs again",
-                    unit=getattr(unit, "__qualname__", repr(unit)),
+                    unit=_name(unit),
                     actor=caller.actor,
                     correlation=caller.correlation or None,
                     attempt=attempt,
@@ -116,6 +122,49 @@ class Database:
                 time.sleep(PAUSES.seconds(attempt))
             except _OTHERS as error:
                 raise translated(error) from error
+        raise AssertionError  # the loop returns or raises
+
+    def _run_once(self, unit: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.engine.connect() as connection:
+            transaction = connection.begin()
+            begun = outcomes.begin(connection)
+            result = unit(connection, *args, **kwargs)
+            try:
+                transaction.commit()
+            except sa.exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                lost = error
+            else:
+                return result
+        outcome = self._outcome(begun)
+        _log.info("the reply to COMMIT was lost", unit=_name(unit), outcome=outcome.value)
+        if outcome is TransactionStatus.COMMITTED:
+            return result
+        raise lost
+
+    def _outcome(self, begun: OpenTransaction | None) -> TransactionStatus:
+        """Return the outcome of a transaction whose COMMIT was not answered: COMMITTED, ABORTED or UNKNOWN.
+
+        Raises CatalogUnavailable where it stays in progress, or the server away: a unit that ran again beside its own
+        open transaction would not see what that one commits.
+        """
+        if begun is None:
+            return TransactionStatus.UNKNOWN
+        until = time.monotonic() + _ASKING_SECONDS
+        for question in itertools.count(1):
+            try:
+                with self.reading() as connection:
+                    found = outcomes.status(connection, begun)
+            except CatalogUnavailable as error:
+                reason = str(error.data["reason"])
+            else:
+                if found is not TransactionStatus.IN_PROGRESS:
+                    return found
+                reason = "a COMMIT that was not answered is still in progress"
+            if time.monotonic() > until:
+                raise CatalogUnavailable(reason=reason)
+            time.sleep(PAUSES.seconds(question))
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
@@ -194,6 +243,10 @@ def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -
 def unavailable(cause: BaseException) -> CatalogUnavailable:
     """Return the error that says in the driver's first line why the catalog cannot be used."""
     return CatalogUnavailable(reason=_first_line(cause))
+
+
+def _name(unit: Callable[..., object]) -> str:
+    return getattr(unit, "__qualname__", repr(unit))
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,125 @@
+"""The outcome of a transaction whose COMMIT was not answered: PostgreSQL is asked for it (ADR 20).
+
+The transaction's id is read with BEGIN, in the same round trip. What PostgreSQL says about that id is believed only
+where the id cannot have been given to another transaction since. An id is in the log only once its transaction writes:
+after a crash, and in an older copy of the server, PostgreSQL gives the same id out again. So it must be the same
+server and timeline, which was not started again, and whose last checkpoint is older than the transaction: recovery
+after a crash ends with a checkpoint.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+
+#: the key of a pooled connection's lifetime; None there: its server does not tell
+_KNOWN: Final = "lifetime"
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_BEGIN_AND_TELL: Final = f"{_BEGIN}; SELECT pg_current_xact_id(), pg_current_wal_flush_lsn()"
+# what the question will need is asked for too: a server that forbids it is not asked for ids
+_LIFETIME: Final = """
+    SELECT events_cluster(), pg_postmaster_start_time()
+    FROM pg_control_checkpoint()
+"""
+# what was flushed survives a crash, so the checkpoint that ends the recovery lies behind it
+_STATUS: Final = sa.text("""
+    SELECT events_cluster(), pg_postmaster_start_time(), pg_xact_status(CAST(:xid AS xid8)) AS status,
+        checkpoint_lsn < CAST(:flushed AS pg_lsn) AND pg_current_wal_flush_lsn() >= CAST(:flushed AS pg_lsn) AS unbroken
+    FROM pg_control_checkpoint()
+""")
+#: a system identifier and a timeline; `events_cluster` has substitutes for what a server hides
+_CLUSTER: Final = re.compile(r"[0-9]+-[1-9][0-9]*")
+
+
+class TransactionStatus(StrEnum):
+    """What is known of a transaction; the first three are PostgreSQL's words. UNKNOWN is no answer to be believed."""
+
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    IN_PROGRESS = "in progress"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLifetime:
+    """A PostgreSQL server and its timeline, from one start to the next."""
+
+    cluster: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """A transaction that has begun: its id, where, and how far the write-ahead log was on disk then."""
+
+    lifetime: ServerLifetime
+    xid: str
+    flushed: str
+
+
+def begin(connection: sa.Connection) -> OpenTransaction | None:
+    """Begin a transaction on a connection without one; None where its server does not tell what is needed.
+
+    The first transaction of a connection asks who its server is, in a round trip of its own.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        return _begun(driver, connection.info)
+    except psycopg.Error as error:
+        lost = driver.closed
+        if lost:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError(_BEGIN, None, error, connection_invalidated=lost) from error
+
+
+def status(connection: sa.Connection, transaction: OpenTransaction) -> TransactionStatus:
+    """Ask for a transaction's outcome; raises DBAPIError where the connection is lost."""
+    try:
+        row = connection.execute(_STATUS, {"xid": transaction.xid, "flushed": transaction.flushed}).one()
+    except sa.exc.DBAPIError as error:  # forbidden, a standby, an id that it has not given out yet
+        if error.connection_invalidated:
+            raise
+        return TransactionStatus.UNKNOWN
+    here = _lifetime(row[0], row[1])
+    if here != transaction.lifetime or not row.unbroken or row.status is None:
+        return TransactionStatus.UNKNOWN
+    return TransactionStatus(row.status)
+
+
+def _begun(driver: psycopg.Connection[Any], info: dict[Any, Any]) -> OpenTransaction | None:
+    driver.autocommit = True  # BEGIN is sent here, not by the driver
+    if _KNOWN not in info:
+        info[_KNOWN] = _asked(driver)
+    lifetime = info[_KNOWN]
+    if lifetime is not None:
+        try:
+            told = driver.execute(_BEGIN_AND_TELL, prepare=False)
+        except psycopg.Error:
+            if driver.closed:
+                raise
+            driver.rollback()
+            info[_KNOWN] = None  # it tells no longer
+        else:
+            told.nextset()
+            [(xid, flushed)] = told
+            return OpenTransaction(lifetime, str(xid), str(flushed))
+    driver.execute(_BEGIN, prepare=False)
+    return None
+
+
+def _asked(driver: psycopg.Connection[Any]) -> ServerLifetime | None:
+    try:
+        [row] = driver.execute(_LIFETIME, prepare=False)
+    except psycopg.Error:
+        if driver.closed:
+            raise
+        return None  # forbidden, a standby, a catalog of an older release
+    return _lifetime(*row)
+
+
+def _lifetime(cluster: str, started: datetime) -> ServerLifetime | None:
+    return ServerLifetime(cluster, started) if _CLUSTER.fullmatch(cluster) else None
