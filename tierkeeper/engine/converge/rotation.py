@@ -8,7 +8,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.ids import new_id
@@ -73,7 +72,8 @@ def converge_due(
     Raises InvalidInput where there is no such run. A run that has ended does no work. The first of several calls for a
     run that finds nothing due ends it; a call that has a batch at that time adds its counts afterwards.
     """
-    found = engine.catalog.run(callers.BEAT, runs.state_of, run)
+    with engine.catalog.reading() as connection:
+        found = runs.state_of(connection, run)
     if found is None:
         raise InvalidInput(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
