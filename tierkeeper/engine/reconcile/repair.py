@@ -4,7 +4,6 @@ A crash leaves what was reported and healed so far; the next reconcile looks at 
 """
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import islice
 
 from tierkeeper.base import log
