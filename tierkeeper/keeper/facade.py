@@ -2,9 +2,10 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Final, Self
 
 from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import migrate
 from tierkeeper.catalog.database import Database
 from tierkeeper.engine.active_policies import PolicyBook
@@ -28,6 +29,8 @@ from tierkeeper.keeper.tiers import Tiers
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
+
+EMBEDDED: Final = "postgresql:"  # in place of the URL that an embedded catalog has once it runs
 
 
 class Keeper:
@@ -68,6 +71,17 @@ class Keeper:
             store.remember(CatalogMemory(catalog, name))
             store.guard = marks.guard(store)
         return cls(settings, Engine(settings, catalog, stores, tiers, PolicyBook(), threads, marks))
+
+    @staticmethod
+    def unusable_tiers(settings: Settings) -> dict[str, TierkeeperError]:
+        """Return the error of each tier whose URL or options cannot be used, by its name; nothing is connected."""
+        found: dict[str, TierkeeperError] = {}
+        for name, tier in settings.tiers.items():
+            try:
+                factory.check(name, tier, catalog_url=settings.catalog.url or EMBEDDED)
+            except TierkeeperError as error:
+                found[name] = error
+        return found
 
     def __enter__(self) -> Self:
         return self

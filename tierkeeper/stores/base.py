@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, ClassVar, Protocol
+from typing import BinaryIO, ClassVar, Protocol, Self
 from uuid import UUID
 
 from tierkeeper.base.content import Content
@@ -280,6 +280,16 @@ class Store(ABC):
 
     def remember(self, memory: Memory) -> None:  # noqa: B027  most stores need not probe their servers
         """Use ``memory`` for the abilities that not all servers of this kind have. Nothing is probed yet."""
+
+    @classmethod
+    def from_url(cls, config: StoreConfig) -> Self:
+        """Make the store of a tier's URL and options, not connected yet; raises BadTierUrl."""
+        return cls(config)
+
+    @classmethod
+    def check_url(cls, config: StoreConfig) -> None:
+        """Raise BadTierUrl for a URL or options that cannot be used; asks no server."""
+        cls.from_url(config).close()
 
     def close(self) -> None:  # noqa: B027  most stores have nothing to release
         """Release connections and threads."""

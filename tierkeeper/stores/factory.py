@@ -18,6 +18,23 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     ``postgres:`` without a host means the catalog's server at ``catalog_url``. Raises :class:`UnknownScheme` and
     :class:`BadTierUrl`.
     """
+    adapter, config = _configured(tier, settings, io_threads=io_threads, catalog_url=catalog_url)
+    return adapter(config)
+
+
+def check(tier: str, settings: TierSettings, *, catalog_url: str) -> None:
+    """Raise as :func:`make` for a URL or options that cannot be used, as far as that is known without a connection."""
+    adapter, config = _configured(tier, settings, io_threads=1, catalog_url=catalog_url)
+    owner = getattr(adapter, "__self__", None)  # the class, where the adapter is a class method of it
+    if isinstance(owner, type) and issubclass(owner, Store):
+        owner.check_url(config)
+    else:
+        adapter(config).close()
+
+
+def _configured(
+    tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str | None
+) -> tuple[Callable[[StoreConfig], Store], StoreConfig]:
     place, options = read(tier, settings)
     adapter = _adapter(tier, place.scheme)
     url = settings.url.partition("?")[0]
@@ -29,7 +46,7 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
                 fix="Set TIERKEEPER_CATALOG__URL, or write postgres://host/database.",
             )
         url = catalog_url
-    return adapter(StoreConfig(tier=tier, url=url, options=options, io_threads=io_threads))
+    return adapter, StoreConfig(tier=tier, url=url, options=options, io_threads=io_threads)
 
 
 def read(tier: str, settings: TierSettings) -> tuple[urls.PlaceUrl, dict[str, str]]:

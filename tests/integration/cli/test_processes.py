@@ -137,6 +137,29 @@ def test_settings_need_no_service_and_mask_secrets(home: Path) -> None:
     assert not (home / ".tierkeeper").exists()
 
 
+def test_settings_judge_the_urls_of_tiers(home: Path) -> None:
+    """Each tier's URL is judged without a server: a wrong scheme or option is named, with exit code 4."""
+    urls = {
+        "TIERKEEPER_TIERS__HOT__URL": "s3://bucket?attempts=many",
+        "TIERKEEPER_TIERS__WARM__URL": "s4://bucket",
+        "TIERKEEPER_TIERS__COLD__URL": "s3://bucket/cold",
+    }
+    for more in ((), ("--changed",)):
+        shown = _run(home, "-o", "json", "settings", *more, **urls)
+        assert shown.returncode == 4, shown.stderr
+        problems = {row["name"]: row["problem"] for row in json.loads(shown.stdout)}
+        assert "option attempts is 'many'" in problems.pop("tiers.hot.url")
+        assert "has the scheme 's4'" in problems.pop("tiers.warm.url")
+        assert "tiers.cold.url" in problems
+        assert set(problems.values()) == {None}
+    table = _run(home, "settings", **urls)
+    assert table.returncode == 4
+    assert "option attempts is 'many'" in table.stdout
+    assert re.search(r"^ *cold +can be used", table.stdout, re.MULTILINE)
+    assert _run(home, "settings").returncode == 0
+    assert not (home / ".tierkeeper").exists()
+
+
 @pytest.mark.row("A8")
 def test_settings_come_from_the_environment_and_a_file(home: Path) -> None:
     """Nested names in the environment and in `.env` are both in effect, each with its source; a wrong one is named."""

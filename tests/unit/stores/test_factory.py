@@ -1,5 +1,9 @@
 """From a tier's settings to its store; nothing is connected."""
 
+import os
+import socket
+from contextlib import nullcontext
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,7 +12,7 @@ import pytest
 from tierkeeper.base.states import Temperature
 from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores import factory
-from tierkeeper.stores.base import Store
+from tierkeeper.stores.base import Store, StoreConfig
 from tierkeeper.stores.errors import BadTierUrl, UnknownScheme
 from tierkeeper.stores.filesystem.store import FilesystemStore
 from tierkeeper.stores.postgres.store import PostgresStore
@@ -135,3 +139,42 @@ def test_records_beside_the_catalog() -> None:
     assert store.realm == "postgres:|db|5433|tk|mine"
     assert store.is_database
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("file:///srv/hot?layout=cas", None),
+        ("s3://bucket/prefix", None),
+        ("s3://bucket?role=arn:aws:iam::1:role/x", None),
+        ("postgres:", None),
+        ("file:///srv/hot?fsnc=no", "unknown option fsnc"),
+        ("s3://bucket?attempts=many", "option attempts is 'many'"),
+        ("postgres:?limit=9TiB", "option limit is"),
+        ("s4://bucket", "has the scheme 's4'"),
+    ],
+)
+def test_a_url_is_judged_without_a_server(url: str, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be said of a URL is said without a connection, not even to where credentials come from."""
+    asked: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _socket, address: asked.append(address))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    settings = TierSettings(url=url, temperature=Temperature.HOT)
+    with nullcontext() if problem is None else pytest.raises((BadTierUrl, UnknownScheme), match=problem):
+        factory.check("hot", settings, catalog_url="postgresql:")
+    assert asked == []
+
+
+def test_an_adapter_that_is_a_function_is_judged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter of a package may be any callable: its store is made and closed."""
+
+    def adapter(config: StoreConfig) -> Store:
+        return FilesystemStore.from_url(config)
+
+    monkeypatch.setattr(EntryPoint, "load", lambda _entry: adapter)
+    settings = TierSettings(url="file:///srv/hot?fsnc=no", temperature=Temperature.HOT)
+    with pytest.raises(BadTierUrl, match="unknown option fsnc"):
+        factory.check("hot", settings, catalog_url="postgresql:")

@@ -1,25 +1,58 @@
+from typing import Final
+
 import click
 from rich.text import Text
 
+from tierkeeper.base.secrets import masked
 from tierkeeper.cli.support import output
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import effective
+from tierkeeper.settings.show import SettingRow
+
+UNUSABLE: Final = 4  # the exit code of a setting that cannot be used
 
 
 @click.command(cls=TierCommand)
 @click.option("--changed", is_flag=True, help="Only those that are not at their default.")
 @pass_session
 def settings(session: Session, *, changed: bool) -> None:
-    """Print the effective settings and where each comes from; secrets are masked."""
-    rows = [row for row in effective(session.settings) if not (changed and row.source == "default")]
+    """Print the effective settings and where each comes from, and whether each tier's URL can be used.
+
+    Secrets are masked. URLs and options of tiers are judged without asking a server; the exit code is 4 where one
+    cannot be used.
+    """
+    unusable = {tier: masked(str(error)) for tier, error in Keeper.unusable_tiers(session.settings).items()}
+    problems = {f"tiers.{tier}.url": problem for tier, problem in unusable.items()}
+    rows = [
+        row for row in effective(session.settings) if row.name in problems or not (changed and row.source == "default")
+    ]
     if session.output.as_json:
         session.output.document(
-            [{"name": row.name, "value": row.value, "source": row.source, "secret": row.secret} for row in rows]
+            [
+                {
+                    "name": row.name,
+                    "value": row.value,
+                    "source": row.source,
+                    "secret": row.secret,
+                    "problem": problems.get(row.name),
+                }
+                for row in rows
+            ]
         )
-        return
+    else:
+        _print(session, rows, {tier: unusable.get(tier, "can be used") for tier in session.settings.tiers})
+    if unusable:
+        click.get_current_context().exit(UNUSABLE)
+
+
+def _print(session: Session, rows: list[SettingRow], told: dict[str, str]) -> None:
     table = output.table("setting", "value", "from", fold=["value", "from"])
     for row in rows:
         source = Text(row.source, style="bright_black" if row.source == "default" else "green")
         table.add_row(row.name, Text(str(row.value)), source)
-    session.output.print(table)
+    tiers = output.table("tier", "its URL", fold=["its URL"])
+    for tier, text in told.items():
+        tiers.add_row(output.word(tier), text)
+    session.output.print(table, tiers)

@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
@@ -27,7 +27,7 @@ from tierkeeper.stores.errors import (
     StorePermanent,
     StoreTransient,
 )
-from tierkeeper.stores.s3 import answers, attempts, delete, description, errors, heads, lock, tier_mark
+from tierkeeper.stores.s3 import answers, attempts, clients, delete, description, errors, heads, lock, tier_mark
 from tierkeeper.stores.s3.copy import Copier
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.place import Place
@@ -46,9 +46,9 @@ class S3Store(Store):
         self._copier = Copier(self.place, self._multipart)
 
     @classmethod
-    def from_url(cls, config: StoreConfig) -> Self:
-        """Make the store of ``s3://bucket/prefix``; raises BadTierUrl."""
-        return cls(config)
+    def check_url(cls, config: StoreConfig) -> None:
+        """Raise BadTierUrl for a URL or options that cannot be used; a provider of credentials may be a server too."""
+        clients.parse(config)
 
     @property
     def realm(self) -> str:
