@@ -52,7 +52,9 @@ MARKING = (
         "an answer names tiers that are away",
         (
             Edit(
-                "tierkeeper/engine/ingest/commit.py", '_result_of(row, ours, "stored"', '_result_of(row, here, "stored"'
+                "tierkeeper/engine/ingest/commit.py",
+                '_result_of(row, ours, "stored"',
+                '_result_of(row, present_tiers, "stored"',
             ),
         ),
         (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),
@@ -64,7 +66,7 @@ MARKING = (
             Edit(
                 "tierkeeper/engine/ingest/commit.py",
                 '_result_of(last, ours, "unchanged"',
-                '_result_of(last, here, "unchanged"',
+                '_result_of(last, present_tiers, "unchanged"',
             ),
         ),
         (f"{_STORES}test_the_answer_names_no_tier_that_is_away",),

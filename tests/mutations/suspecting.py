@@ -134,7 +134,7 @@ SUSPECTING = (
     _broken(
         "a suspect is replaced at once",
         "tierkeeper/engine/converge/converge.py",
-        "        left |= fates.blocked_by_suspects(copies[blob])\n",
+        "        deferred |= fates.blocked_by_suspects(copies[blob])\n",
         "",
         "copies/test_suspects.py::test_what_is_lacking_besides_is_copied",
     ),
@@ -176,7 +176,7 @@ SUSPECTING = (
     _broken(
         "a suspect that nobody can look at is waited for",
         _SETTLEMENT,
-        "    seen = [p for p in copies if p.suspect and p.tier in here]\n",
+        "    seen = [p for p in copies if p.suspect and p.tier in configured]\n",
         "    seen = [p for p in copies if p.suspect]\n",
         "tests/unit/engine/copies/test_fates.py::test_nobody_waits_for_what_nobody_can_look_at",
     ),

@@ -104,26 +104,26 @@ def batch(
         fate = settled.get(blob) if blob is not None else None
         approved = item.run is not None and not item.stopped
         policy = item.decision.policy
-        made = change.of_artifact(
+        artifact_change = change.of_artifact(
             item.row, item.decision, policy, fate, first=blob not in seen, now=now, approved=approved
         )
         seen.add(blob)
-        changes.append(made)
-        here = copies[blob] if blob is not None else ()
-        missing = worm.wanted(engine, policy, item.decision.retain_until, here, now=now)
+        changes.append(artifact_change)
+        blob_copies = copies[blob] if blob is not None else ()
+        missing = worm.wanted(engine, policy, item.decision.retain_until, blob_copies, now=now)
         locks.extend(missing)
         retry = None
         if fate is not None and not fate.complete:
             failed, _ = history.get(item.row.id, (0, 0))
-            unreadable = not any(p.readable for p in here)
-            gone = lost.is_lost(here, engine.stores)
+            unreadable = not any(p.readable for p in blob_copies)
+            gone = lost.is_lost(blob_copies, engine.stores)
             # a first look recorded at a future time, by a clock that was ahead, counts as one of now
             again = None if fate.missed is None else min(fate.missed, now) + engine.settings.reconcile.quarantine
             retry = _Retry(
                 failed, foreign=blob in foreign, problem=problems.get(blob), lost=unreadable, gone=gone, again=again
             )
         results[item.row.id], following = _outcome(
-            engine, item, made, retry, held.get(item.row.id), locks=bool(missing), now=now
+            engine, item, artifact_change, retry, held.get(item.row.id), locks=bool(missing), now=now
         )
         nexts.append(following)
     placements.give_up(connection, [t.intent.placement for t in done if t.upload is None], token=worker.token)
@@ -131,9 +131,9 @@ def batch(
     schedule.reschedule(connection, nexts, token=worker.token)
     namesakes.hasten(connection, changes, copies, now=now)
     lines = [
-        _line(item, made, made.event, settled, worker, now=now)
-        for item, made in zip(items, changes, strict=True)
-        if made.event is not None
+        _line(item, artifact_change, artifact_change.event, settled, worker, now=now)
+        for item, artifact_change in zip(items, changes, strict=True)
+        if artifact_change.event is not None
     ]
     events.append(connection, lines, at=now)
     return results, locks
@@ -182,18 +182,18 @@ def _braked(
         return list(items)
     stopped = brake.check(connection, settings, moment, wishes, held, caller=worker.caller)
     deleting = {row.id for row, _ in wishes}
-    found = []
+    decided = []
     for item in items:
         run = stopped.get(item.row.id)
         if run is not None:
             barred = brake.barred(moment, item.row, run=run)
-            found.append(replace(item, decision=barred, run=run, stopped=True))
+            decided.append(replace(item, decision=barred, run=run, stopped=True))
         elif item.row.id in deleting:
             approved = entry.approved_by if (entry := held.get(item.row.id)) is not None else None
-            found.append(item if approved is None else replace(item, run=approved))
+            decided.append(item if approved is None else replace(item, run=approved))
         else:
-            found.append(item)
-    return found
+            decided.append(item)
+    return decided
 
 
 def _spared(connection: sa.Connection, moment: Moment, items: Sequence[_DecidedRow]) -> list[_DecidedRow]:
@@ -231,7 +231,9 @@ def _settle_blobs(
             union[item.row.blob_id] |= item.decision.tiers
     uploads = placements.by_blob([t.upload for t in done if t.upload is not None])
     settled = {
-        blob: fates.settle(union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, here=engine.stores)
+        blob: fates.settle(
+            union[blob], copies[blob], uploads.get(blob, ()), token=worker.token, configured=engine.stores
+        )
         for blob in copies
     }
     fates.write(connection, settled.values(), token=worker.token, now=now, grace=engine.grace)
@@ -261,16 +263,16 @@ def _problems(
     unread: Mapping[UUID, TierkeeperError],
     copies: Mapping[UUID, Sequence[PlacementRow]],
 ) -> dict[UUID | None, TierkeeperError]:
-    found: dict[UUID | None, TierkeeperError] = {}
+    problems: dict[UUID | None, TierkeeperError] = {}
     if unread:
-        found.update((p.blob_id, unread[p.id]) for of_blob in copies.values() for p in of_blob if p.id in unread)
-    found.update((t.intent.blob, t.error) for t in done if t.error is not None)
-    return found
+        problems.update((p.blob_id, unread[p.id]) for of_blob in copies.values() for p in of_blob if p.id in unread)
+    problems.update((t.intent.blob, t.error) for t in done if t.error is not None)
+    return problems
 
 
 def _line(
     item: _DecidedRow,
-    made: change.Change,
+    artifact_change: change.Change,
     event: change.Committed,
     settled: dict[UUID, fates.Settlement],
     worker: Worker,
@@ -278,13 +280,13 @@ def _line(
     now: datetime,
 ) -> events.Line:
     fate = settled.get(item.row.blob_id) if item.row.blob_id is not None else None
-    before = _standing(made.old, fate.before if fate else frozenset())
+    before = _standing(artifact_change.old, fate.before if fate else frozenset())
     approved = None if item.stopped else item.run
-    after = _standing(made.new, fate.present if fate else frozenset(), approved=approved)
+    after = _standing(artifact_change.new, fate.present if fate else frozenset(), approved=approved)
     return events.of_artifact(
         item.row,
         event(before=before, after=after),
-        revision=made.new.revision,
+        revision=artifact_change.new.revision,
         now=now,
         actor=worker.caller.actor,
         policy=item.decision.rule,
@@ -344,7 +346,7 @@ class _Retry:
 def _outcome(
     engine: Engine,
     item: _DecidedRow,
-    made: change.Change,
+    artifact_change: change.Change,
     retry: _Retry | None,
     held: schedule.LockedEntry | None,
     *,
@@ -353,14 +355,14 @@ def _outcome(
 ) -> tuple[Result, schedule.Next]:
     """Return the artifact's outcome and the next entry of its schedule."""
     if retry is None:
-        result = Result(made.outcome, made.label, made.detail)
+        result = Result(artifact_change.outcome, artifact_change.label, artifact_change.detail)
     elif item.stopped and retry.unforeseen:
         # it stays due: a later retry would leave it out of the brake's count until then
-        result = Result(Outcome.REFUSED, "refused", made.detail)
+        result = Result(Outcome.REFUSED, "refused", artifact_change.detail)
     else:
-        label = made.label if made.event is not None else "retried"
+        label = artifact_change.label if artifact_change.event is not None else "retried"
         return Result(Outcome.RETRY, label, retry.detail), _hastened(retry.next(item, now), item, now=now)
-    return result, _next(engine, item, made, held, locks=locks, now=now)
+    return result, _next(engine, item, artifact_change, held, locks=locks, now=now)
 
 
 def _hastened(waiting: schedule.Next, item: _DecidedRow, *, now: datetime) -> schedule.Next:
@@ -376,7 +378,7 @@ def _hastened(waiting: schedule.Next, item: _DecidedRow, *, now: datetime) -> sc
 def _next(
     engine: Engine,
     item: _DecidedRow,
-    made: change.Change,
+    artifact_change: change.Change,
     held: schedule.LockedEntry | None,
     *,
     locks: bool,
@@ -392,7 +394,7 @@ def _next(
     elif locks:
         # the lock is set right after this commit; if that fails, converge tries again at this time
         due_at = now + timedelta(seconds=engine.lease)
-    elif due_at is not None and due_at <= now and made.event is None:
+    elif due_at is not None and due_at <= now and artifact_change.event is None:
         due_at = now + QUIET
     purges = item.decision.step is Step.PURGE and due_at == item.decision.next_due
     deletes = item.decision.policy.name if purges else None

@@ -210,18 +210,18 @@ def _write_intents(
     copies = placements.of_blobs(connection, decided.lacking)
     new_rows = []
     for blob in sorted(decided.lacking):
-        found = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
-        if not found:
+        sources = [p for p in fates.sources(copies[blob]) if p.tier in engine.stores]
+        if not sources:
             continue  # no source, or the content itself is gone since step 2: the commit reports it
-        left = {copy.tier for copy in _to_read(engine, decided.wanted[blob], copies[blob], decided.unread)}
-        left |= fates.blocked_by_suspects(copies[blob])
-        for tier in sorted(fates.lacking(decided.wanted[blob], copies[blob]) - left):
+        deferred = {copy.tier for copy in _to_read(engine, decided.wanted[blob], copies[blob], decided.unread)}
+        deferred |= fates.blocked_by_suspects(copies[blob])
+        for tier in sorted(fates.lacking(decided.wanted[blob], copies[blob]) - deferred):
             if tier not in engine.stores:  # no longer configured: the commit reports it
                 continue
             if any(_live_copying(p, tier, token, now=now) for p in copies[blob]):
                 foreign.add(blob)
                 continue
-            intent = _intent(engine, decided.owner[blob], blob, tier, found)
+            intent = _intent(engine, decided.owner[blob], blob, tier, sources)
             intents.append(intent)
             new_rows.append(
                 NewIntent(
@@ -309,9 +309,9 @@ def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datet
     )
 
 
-def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, found: Sequence[PlacementRow]) -> Intent:
+def _intent(engine: Engine, artifact: ArtifactRow, blob: UUID, tier: str, sources: Sequence[PlacementRow]) -> Intent:
     store = engine.store(tier)
     info = info_of(artifact, new_id())
     # vouched sources first; among them those that the server can copy itself are the cheapest
-    near = sorted(found, key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))
+    near = sorted(sources, key=lambda p: (p.vouched is None, engine.store(p.tier).realm != store.realm))
     return Intent(info.placement, blob, tier, store.location(info), info, tuple(near))

@@ -73,12 +73,12 @@ def converge_due(
     run that finds nothing due ends it; a call that has a batch at that time adds its counts afterwards.
     """
     with engine.catalog.reading() as connection:
-        found = runs.state_of(connection, run)
-    if found is None:
+        row = runs.state_of(connection, run)
+    if row is None:
         raise InvalidInput(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
-    state, kind, tenant, actor = found
+    state, kind, tenant, actor = row
     with run_life.joined(engine.catalog, run, caller=Caller(actor)) as work:
         if state is not RunState.RUNNING:
             return work.result()

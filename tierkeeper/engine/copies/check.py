@@ -91,13 +91,13 @@ def _renamed(
     Raises StoreTransient where the bytes are right but say nothing of this copy: the place was not confirmed to be the
     tier's own, or the copy is damaged or being deleted.
     """
-    found = compare()
-    if isinstance(found, Wrong):
-        return found
-    if not pins.note(engine, copy, pin=found.pin, vouched=vouched):
+    result = compare()
+    if isinstance(result, Wrong):
+        return result
+    if not pins.note(engine, copy, pin=result.pin, vouched=vouched):
         reason = f"the bytes of {copy.location} are right under another name, which could not be noted"
         raise StoreTransient(tier=copy.tier, reason=reason)
-    return replace(found, pin=None)
+    return replace(result, pin=None)
 
 
 def by_head(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong | None:
@@ -127,8 +127,8 @@ def by_head(engine: Engine, copy: PlacementRow, *, reads: Reads | None) -> Wrong
 
 def _whole_by_another_name(engine: Engine, copy: PlacementRow, reads: Reads) -> Wrong | None:
     vouched = Vouched.SERVER if engine.store(copy.tier).must_thaw else Vouched.READ  # as ``whole`` compares the bytes
-    found = _renamed(engine, copy, lambda: whole(engine, copy, reads=reads), vouched=vouched)
-    return found if isinstance(found, Wrong) else None
+    result = _renamed(engine, copy, lambda: whole(engine, copy, reads=reads), vouched=vouched)
+    return result if isinstance(result, Wrong) else None
 
 
 def whole(engine: Engine, copy: PlacementRow, *, reads: Reads) -> Wrong | Read:

@@ -63,14 +63,14 @@ def report(
     """
     if not confirmed and engine.refused([placement.tier]):
         return None
-    found = engine.catalog.run(caller, _mark_wrong, engine, placement, wrong, caller=caller)
-    if found is None:
+    marked = engine.catalog.run(caller, _mark_wrong, engine, placement, wrong, caller=caller)
+    if marked is None:
         return None
-    reported, left, rows = found
+    reported, copies_left, rows = marked
     where = {"tier": placement.tier, "location": placement.location, "reason": wrong.reason}
     if reported is Reported.SUSPECT:
         _log.warning("a copy was not found; it is looked for again after the quarantine", **where)
-    elif rows and not left:
+    elif rows and not copies_left:
         _log.error("no readable copy is left", of=", ".join(str(row.ref) for row in rows[:3]), **where)
     return reported
 
@@ -87,10 +87,10 @@ def _mark_wrong(
         return None
     rows = _owners(connection, placement)
     others = [copy for copy in copies if copy.id != placement.id]
-    left = sum(copy.readable for copy in others)
+    copies_left = sum(copy.readable for copy in others)
     if second_look_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
-        _miss(connection, engine.settings, current, rows, wrong, left=left, caller=caller, now=now)
-        return Reported.SUSPECT, left, rows
+        _miss(connection, engine.settings, current, rows, wrong, copies_left=copies_left, caller=caller, now=now)
+        return Reported.SUSPECT, copies_left, rows
     # a missing copy showed no wrong bytes: its siblings stay vouched for
     doubted = set() if wrong.missing else placements.doubt(connection, [copy.id for copy in others])
     if doubted or current.state is PlacementState.PRESENT:
@@ -98,9 +98,9 @@ def _mark_wrong(
         schedule.put(connection, [schedule.Coming(a.id, a.tenant, now.catalog, step) for a in rows])
     placements.mark_damaged(connection, placement.id, now=now.catalog)
     unvouched = {copy.tier for copy in others if copy.id in doubted} or None
-    after = DamagedCopy(reason=wrong.reason, copies_left=left, unvouched=unvouched)
+    after = DamagedCopy(reason=wrong.reason, copies_left=copies_left, unvouched=unvouched)
     record(connection, rows, CopyDamaged(before=_place(placement), after=after), now=now.catalog, caller=caller)
-    return Reported.DAMAGED, left, rows
+    return Reported.DAMAGED, copies_left, rows
 
 
 def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, confirmed: bool = False) -> bool:
@@ -170,7 +170,7 @@ def _miss(
     rows: list[ArtifactRow],
     wrong: Wrong,
     *,
-    left: int,
+    copies_left: int,
     caller: Caller,
     now: Clocks,
 ) -> None:
@@ -182,7 +182,7 @@ def _miss(
         schedule.put_if_missing(connection, coming)
         schedule.hasten(connection, coming)
     placements.mark_missed(connection, copy.id, now=now)
-    after = MissedCopy(reason=wrong.reason, copies_left=left, looked_for_after=again)
+    after = MissedCopy(reason=wrong.reason, copies_left=copies_left, looked_for_after=again)
     record(connection, rows, CopyNotFound(before=_place(copy), after=after), now=now.catalog, caller=caller)
 
 

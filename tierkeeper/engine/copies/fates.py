@@ -74,9 +74,9 @@ def settle(
     uploads: Iterable[VouchedUpload],
     *,
     token: UUID,
-    here: Collection[str],
+    configured: Collection[str],
 ) -> Settlement:
-    """Decide the fate of these vouched uploads and of every other copy of the blob; ``here``: the configured tiers.
+    """Decide the fate of the vouched uploads and of every other copy of the blob; ``configured``: the engine's tiers.
 
     An upload whose row is no longer ``copying`` under ``token`` was collected, or committed by an earlier attempt of
     this transaction: it is left as it is (R2).
@@ -121,11 +121,13 @@ def settle(
         complete=complete,
         before=before,
         present=frozenset(kept | added),
-        missed=None if complete else _missed(set(wanted) - counts, copies, here=here),
+        missed=None if complete else _missed(set(wanted) - counts, copies, configured=configured),
     )
 
 
-def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: Collection[str]) -> datetime | None:
+def _missed(
+    lacking_: Collection[str], copies: Sequence[PlacementRow], *, configured: Collection[str]
+) -> datetime | None:
     """Return when the first suspect was missed, if the lacking copies have to wait for second looks; else None.
 
     They wait where every lacking tier has a suspect, or there are no sources but suspects. A suspect in a tier that is
@@ -133,7 +135,7 @@ def _missed(lacking_: Collection[str], copies: Sequence[PlacementRow], *, here: 
     """
     if sources(copies) and not blocked_by_suspects(copies) >= set(lacking_):
         return None
-    seen = [p for p in copies if p.suspect and p.tier in here]
+    seen = [p for p in copies if p.suspect and p.tier in configured]
     return min((p.missed_at for p in seen if p.missed_at is not None), default=None)
 
 

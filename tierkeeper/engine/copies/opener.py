@@ -51,8 +51,8 @@ def expected(form: StoredForm, content: Content, *, tier: str) -> Content:
 def open_stored(store: Store, form: StoredForm, *, offset: int = 0, length: int | None = None) -> Iterator[Pieces]:
     """Open the stored bytes of a copy, undecoded; or ``length`` of them from ``offset`` on. Raises as Store.open."""
     if form.length is not None:
-        left = max(0, form.length - offset)
-        length = left if length is None else min(left, length)
+        remaining = max(0, form.length - offset)
+        length = remaining if length is None else min(remaining, length)
     with store.open(key_of(form), offset=form.offset + offset, length=length) as pieces:
         yield Pieces(pieces, pin_of(pieces))
 

@@ -61,11 +61,11 @@ def check_copies(engine: Engine, copies: Sequence[PlacementRow], *, how: CopyChe
     unseen = [refused[copy.tier] for copy in copies if copy.tier in refused]
     _tell([*unseen, *(answer for calls, answer in answers if not calls and isinstance(answer, StoreError))])
     tiers -= engine.refused(tiers).keys()  # the marks again: answers of another place do not count
-    found = Presence(calls=sum(calls for calls, _ in answers))
+    presence = Presence(calls=sum(calls for calls, _ in answers))
     for copy, (_, answer) in zip(queried, answers, strict=True):
         if copy.tier in tiers and not isinstance(answer, StoreError):
-            found.answered.append((copy, answer))
-    return found
+            presence.answered.append((copy, answer))
+    return presence
 
 
 def _tell(unseen: Sequence[TierkeeperError]) -> None:

@@ -63,9 +63,9 @@ def reads_right(engine: Engine, copy: PlacementRow | None, content: Content) -> 
     if copy.tier not in engine.stores:
         return None
     try:
-        found = check.check(engine, copy, content, pinned=False)
+        result = check.check(engine, copy, content, pinned=False)
     except StoreError:
         return None
-    if isinstance(found, check.Wrong):
-        return None if found.missing and copy.suspect else False
+    if isinstance(result, check.Wrong):
+        return None if result.missing and copy.suspect else False
     return True

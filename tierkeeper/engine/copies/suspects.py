@@ -52,5 +52,5 @@ def _missed(engine: Engine, after: placements.Cursor, *, until: datetime) -> Ite
         if not batch:
             return
         after = (batch[-1].missed_at, batch[-1].id)
-        if here := [copy for copy in batch if copy.tier in engine.stores]:
-            yield here
+        if configured := [copy for copy in batch if copy.tier in engine.stores]:
+            yield configured

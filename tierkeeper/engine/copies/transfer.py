@@ -250,10 +250,10 @@ def _wrong(engine: Engine, source: PlacementRow, content: Content, renewal: Rene
     if engine.refused([source.tier]):
         return None
     try:
-        found = check.confirmed(engine, source, content, progressed=renewal.progressed)
+        result = check.confirmed(engine, source, content, progressed=renewal.progressed)
     except TierkeeperError:
         return None
     except Exception as problem:  # noqa: BLE001  as above
         fault(source.tier, problem)
         return None
-    return found if isinstance(found, check.Wrong) else None
+    return result if isinstance(result, check.Wrong) else None

@@ -52,15 +52,15 @@ def resolve(
 
     right: list[PlacementRow] = []
     unread: dict[UUID, TierkeeperError] = {}
-    for doubt, found in in_threads(engine.threads, read, doubts, renewal):
-        if isinstance(found, Read):
+    for doubt, result in in_threads(engine.threads, read, doubts, renewal):
+        if isinstance(result, Read):
             right.append(doubt.copy)
-            pins[doubt.copy.id] = found.pin
-        elif isinstance(found, TierkeeperError):
-            unread[doubt.copy.id] = found
-            _log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(found))
+            pins[doubt.copy.id] = result.pin
+        elif isinstance(result, TierkeeperError):
+            unread[doubt.copy.id] = result
+            _log.warning("a copy that nobody vouches for can't be read", tier=doubt.copy.tier, error=str(result))
         else:
-            damage.report(engine, doubt.copy, found, caller=caller)
+            damage.report(engine, doubt.copy, result, caller=caller)
     away = engine.refused(copy.tier for copy in right)  # right bytes of another place vouch for nothing (R19)
     unread |= {copy.id: away[copy.tier] for copy in right if copy.tier in away}
     vouch(engine.catalog, [copy for copy in right if copy.tier not in away], pins, caller=caller)

@@ -117,8 +117,8 @@ def opening(engine: Engine, items: Sequence[tuple[int, StoreArgs]], *, caller: C
     """Read, once for a whole batch, what its items need: results of earlier deliveries and the moment."""
     deliveries = [delivered_item(position, args, caller=caller, verb=verb, given=None) for position, args in items]
     with engine.catalog.reading() as connection:
-        found = commands.find(connection, deliveries)
-        known = {d.item: _result(result) for d, result in found.items()}
+        results = commands.find(connection, deliveries)
+        known = {d.item: _result(result) for d, result in results.items()}
         return Opening(known, Moment.read(connection, engine))
 
 
@@ -188,8 +188,8 @@ def commit(
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
     locks: list[worm.RetentionLock] = []
     for item, place in zip(fresh, places, strict=True):
-        here = {p.tier for p in present[place.blob]}
-        ours = here & confirmed
+        present_tiers = {p.tier for p in present[place.blob]}
+        ours = present_tiers & confirmed
         head = heads[_name(item)]
         last = previous.get(head.id)
         if last is not None and _same(item, last):
@@ -207,7 +207,7 @@ def commit(
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
         missing = worm.wanted(engine, place.policy, row.retain_until, present[place.blob], now=now)
         locks.extend(missing)
-        _add(engine, batch, moment, row, here=here, locks=bool(missing), caller=caller)
+        _add(engine, batch, moment, row, present=present_tiers, locks=bool(missing), caller=caller)
         if item.content.staged is not None:
             staging.take(connection, item.content.staged, ttl=engine.settings.staging.ttl)
     _write(connection, batch, moment, previous)
@@ -278,7 +278,7 @@ def _settle(
             copies[blob],
             ours.get(blob, ()),
             token=token,
-            here=engine.stores,
+            configured=engine.stores,
         )
         for blob, tiers in needs.items()
     }
@@ -327,7 +327,7 @@ def _add(
     moment: Moment,
     row: ArtifactRow,
     *,
-    here: set[str],
+    present: set[str],
     locks: bool,
     caller: Caller,
 ) -> None:
@@ -336,7 +336,7 @@ def _add(
     now = moment.now
     decision = moment.decide(row)
     policy = decision.policy
-    settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= here
+    settled = decision.action is Action.KEEP and decision.tiers == row.wanted and row.wanted <= present
     due_at = decision.next_due if settled else now
     if settled and locks:
         # the locks are set right after this commit; if that fails, converge sets them at this time
@@ -352,7 +352,7 @@ def _add(
     batch.lines.append(
         events.of_artifact(
             row,
-            VersionStored(after=Arrival(state=row.state, wanted=row.wanted, present=here, size=row.size)),
+            VersionStored(after=Arrival(state=row.state, wanted=row.wanted, present=present, size=row.size)),
             revision=1,
             now=now,
             actor=caller.actor,

@@ -123,13 +123,13 @@ def _store_all(
 ) -> dict[int, StoreResult | TierkeeperError]:
     """Take steps 2 to 5 for items whose content is open; return the outcomes by position in the batch."""
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
-    left = list(incoming)
+    remaining = list(incoming)
     for _ in range(_ROUNDS):
-        if not left:
+        if not remaining:
             return outcomes
-        prepared = step_2_intend(engine, left, caller=caller)
+        prepared = step_2_intend(engine, remaining, caller=caller)
         written = step_3_write(engine, prepared, caller=caller)
-        for item in left:
+        for item in remaining:
             error = written.items[item.position].error
             if error is not None:
                 outcomes[item.position] = error
@@ -137,8 +137,8 @@ def _store_all(
         results, locks = step_4_commit(engine, prepared, going, written, caller=caller)
         step_5_lock(engine, locks)
         outcomes.update(results)
-        left = [item for item in left if item.position not in outcomes]
-    for item in left:
+        remaining = [item for item in remaining if item.position not in outcomes]
+    for item in remaining:
         outcomes[item.position] = CatalogUnavailable(reason=f"the copies of {item.ref} changed again and again")
     return outcomes
 

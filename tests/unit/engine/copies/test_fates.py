@@ -12,7 +12,7 @@ from tierkeeper.catalog.placements import VouchedUpload
 from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.copies import fates
 
-HERE = {"hot", "warm", "cold"}
+CONFIGURED = {"hot", "warm", "cold"}
 
 
 def upload(of: PlacementRow) -> VouchedUpload:
@@ -24,7 +24,7 @@ def settled(
     wanted: set[str], copies: list[PlacementRow], uploads: tuple[PlacementRow, ...] = (), *, token: UUID = TOKEN
 ) -> fates.Settlement:
     """Settle."""
-    return fates.settle(wanted, copies, [upload(u) for u in uploads], token=token, here=HERE)
+    return fates.settle(wanted, copies, [upload(u) for u in uploads], token=token, configured=CONFIGURED)
 
 
 def test_an_upload_wins_where_it_is_wanted() -> None:
