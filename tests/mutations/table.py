@@ -14,6 +14,7 @@ from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
 from mutations.vouching import VOUCHING
+from mutations.waiting import WAITING
 
 MUTANTS = (
     *ANSWERING,
@@ -30,4 +31,5 @@ MUTANTS = (
     *SUSPECTING,
     *TENANTS,
     *VOUCHING,
+    *WAITING,
 )

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from tierkeeper.catalog import switches
+from tierkeeper.catalog.database import catalog_now
 
 _COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
 # the first and the last by id: the oldest copies and the newest
@@ -82,11 +83,12 @@ def begin_line(connection: sa.Connection, *, by: str, reason: str, now: datetime
         write(connection, replace(known, line=uuid4(), tiers=tiers, was=None), by=by, reason=reason, now=now)
 
 
-def mark_founded(connection: sa.Connection, *, by: str, now: datetime) -> None:
+def mark_founded(connection: sa.Connection, *, by: str) -> None:
     """Record that the places of the catalog's tiers were made."""
     known = read(connection, lock=True)
     if known is not None and not known.founded:
-        write(connection, replace(known, founded=True), by=by, reason="its places were made", now=now)
+        founded, now = replace(known, founded=True), catalog_now(connection)
+        write(connection, founded, by=by, reason="its places were made", now=now)
 
 
 def copies(connection: sa.Connection, tier: str) -> int:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.catalog import DeletesSwitch, DeletesSwitched
 from tierkeeper.catalog import events
+from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.statements import typed
 from tierkeeper.values.deletes import DeletesView
 
@@ -94,11 +95,12 @@ def deletes(connection: sa.Connection, *, lock: bool = False) -> DeletesView:
     return DeletesView(enabled=row.value is True, by=row.by, reason=row.reason, at=row.at)
 
 
-def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str, now: datetime) -> bool:
+def set_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str) -> bool:
     """Set the switch, with its event; False if it had this value already."""
     before = deletes(connection, lock=True)
     if before.enabled is enabled and before.at is not None:
         return False
+    now = catalog_now(connection)
     write(connection, DELETES_ENABLED, enabled, by=by, reason=reason, now=now)
     payload = DeletesSwitched(
         before=DeletesSwitch(enabled=before.enabled, reason=before.reason),

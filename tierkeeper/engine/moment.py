@@ -4,7 +4,9 @@ Only this module of the engine calls ``policy/decide.py``: a new input of a deci
 kept in :class:`Limits` and passed on here. What concerns a single artifact comes from its row: for a hypothetical
 decision, pass a changed row (``dataclasses.replace(row, …)``).
 
-A transaction reads its moment after its locks. Each step that decides again (R9) reads a new one.
+A transaction reads its moment after its locks, so that it decides by no time at which it still waited. Only the brake's
+locks of tenants come after it (R14), as the decisions say whose they are; what others deleted meanwhile is counted by
+then. Each step that decides again (R9) reads a new one.
 """
 
 from collections.abc import Iterable

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import switches
-from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.values.deletes import DeletesView
 
@@ -24,10 +21,5 @@ class Deletes:
 
     def switch(self, *, enabled: bool, caller: Caller, reason: str) -> DeletesView:
         """Enable or disable the physical deletes of collect and reconcile."""
-        self.engine.catalog.run(caller, _switch_deletes, enabled=enabled, by=caller.actor, reason=reason)
+        self.engine.catalog.run(caller, switches.set_deletes, enabled=enabled, by=caller.actor, reason=reason)
         return self.show()
-
-
-def _switch_deletes(connection: sa.Connection, *, enabled: bool, by: str, reason: str) -> None:
-    now = catalog_now(connection)
-    switches.set_deletes(connection, enabled=enabled, by=by, reason=reason, now=now)

@@ -80,12 +80,12 @@ def _mark_wrong(
 ) -> tuple[Reported, int, list[ArtifactRow]] | None:
     """Return what the copy was marked as, the number of readable copies left, and the artifacts that got the event."""
     blobs.lock(connection, [placement.blob_id])
-    now = clocks(connection)
     copies = placements.of_blobs(connection, [placement.blob_id])[placement.blob_id]
     current = next((copy for copy in copies if copy.id == placement.id), None)
     if current is None or not current.readable:
         return None
     rows = _owners(connection, placement)
+    now = clocks(connection)
     others = [copy for copy in copies if copy.id != placement.id]
     copies_left = sum(copy.readable for copy in others)
     if second_look_after(engine, current.tier, wrong, missed=current.missed_at, now=now) is not None:
@@ -116,10 +116,11 @@ def found_again(engine: Engine, placement: PlacementRow, *, caller: Caller, conf
 
 def _withdraw_miss(connection: sa.Connection, placement: PlacementRow, *, missed: datetime, caller: Caller) -> bool:
     blobs.lock(connection, [placement.blob_id])
+    rows = _owners(connection, placement)
     now = catalog_now(connection)
     if not placements.mark_found_again(connection, placement.id, missed=missed):
         return False
-    _good_again(connection, placement, CopyFoundAgain, now=now, caller=caller)
+    _good_again(connection, placement, rows, CopyFoundAgain, now=now, caller=caller)
     return True
 
 
@@ -139,10 +140,11 @@ def _withdraw_damage(
     connection: sa.Connection, placement: PlacementRow, *, damaged: datetime, pin: str | None, caller: Caller
 ) -> bool:
     blobs.lock(connection, [placement.blob_id])
+    rows = _owners(connection, placement)
     now = catalog_now(connection)
     if not placements.mark_healed(connection, placement.id, damaged=damaged, pin=pin, now=now):
         return False
-    _good_again(connection, placement, CopyHealed, now=now, caller=caller)
+    _good_again(connection, placement, rows, CopyHealed, now=now, caller=caller)
     return True
 
 
@@ -189,13 +191,13 @@ def _miss(
 def _good_again(
     connection: sa.Connection,
     copy: PlacementRow,
+    rows: list[ArtifactRow],
     event: type[CopyFoundAgain] | type[CopyHealed],
     *,
     now: datetime,
     caller: Caller,
 ) -> None:
     """Make the artifacts that need this copy due, with their attempts reset, and write their events."""
-    rows = _owners(connection, copy)
     step = f"the copy in {copy.tier} is good again"
     schedule.put(connection, [schedule.Coming(a.id, a.tenant, now, step) for a in rows])
     schedule.start_afresh(connection, [copy.blob_id], now=now)

@@ -32,15 +32,15 @@ def note(engine: Engine, copy: PlacementRow, *, pin: str | None, vouched: Vouche
 
 def _repin_copy(connection: sa.Connection, copy: PlacementRow, *, pin: str | None, vouched: Vouched) -> bool:
     blobs.lock(connection, [copy.blob_id])
-    now = catalog_now(connection)
     current = placements.load(connection, [copy.id])
     if not current or not current[0].readable:
         return False
     if current[0].pin != copy.pin:
         return True  # another process recorded a pin first
-    placements.repin(connection, copy.id, pin=pin, vouched=vouched, now=now)
     owners = artifacts.some_counted(connection, [copy.blob_id], limit=_TOLD)
     rows = artifacts.lock(connection, [artifact for artifact, _ in owners])
+    now = catalog_now(connection)
+    placements.repin(connection, copy.id, pin=pin, vouched=vouched, now=now)
     payload = CopyRepinned(
         before=NamedCopy(tier=copy.tier, location=copy.location, pin=copy.pin),
         after=RenamedCopy(pin=pin, vouched=vouched),

@@ -66,14 +66,13 @@ def _weigh_deletions(
     connection: sa.Connection, engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller
 ) -> UUID | None:
     """Return the run that awaits approval above the limit; below it, end the ``waiting`` one and return None."""
+    brake_counts.open_alone(connection, scope.tenant)  # no commit begins a run or adds to one meanwhile
+    found = None if waiting is None else runs.lock_for_approval(connection, waiting)
     moment = Moment.read(connection, engine)
     limits = brake.limits_of(engine.settings, next((p for p in moment.policies if p.name == scope.policy), None))
-    if waiting is not None:
-        brake_counts.open_alone(connection, scope.tenant)  # no commit adds to a run while its end is decided
     weight = brake.weigh(connection, engine.settings, scope, limits, now=moment.now)
     if weight.over:
         return brake.opened(connection, engine.settings, moment, scope, weight, caller=caller)
-    found = None if waiting is None else runs.lock_for_approval(connection, waiting)
     if found is not None and found.state is RunState.AWAITING_APPROVAL:  # else an operator has just decided
         runs.used(connection, found.id)
     return None

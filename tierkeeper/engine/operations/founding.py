@@ -62,13 +62,9 @@ def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> lis
         if not marked.refused:
             raise
     marked.check()
-    engine.catalog.run(caller, _note_founding, by=caller.actor)
+    engine.catalog.run(caller, identity.mark_founded, by=caller.actor)
     engine.marks.refresh()
     return made
-
-
-def _note_founding(connection: sa.Connection, *, by: str) -> None:
-    identity.mark_founded(connection, by=by, now=catalog_now(connection))
 
 
 def _policies(engine: Engine) -> list[str]:

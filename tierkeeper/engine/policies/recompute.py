@@ -41,6 +41,7 @@ def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after:
     if not ids:
         runs.finish(connection, run)
         return Counter()
+    schedule.lock(connection, ids)
     moment = Moment.read(connection, engine)
     now = moment.now
     rows: list[schedule.Coming] = []
@@ -57,7 +58,6 @@ def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after:
             rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         else:
             never.append(schedule.Coming(row.id, row.tenant, now, ""))
-    schedule.lock(connection, ids)
     hastened = schedule.hasten(connection, rows)
     schedule.put_if_missing(connection, rows)
     schedule.foretell(connection, [*rows, *never], now=deletes_now)

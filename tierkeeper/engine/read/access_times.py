@@ -57,9 +57,10 @@ class AccessLog:
 
 def _write_times(connection: sa.Connection, engine: Engine, times: dict[UUID, datetime]) -> None:
     artifacts.record_access(connection, times)
-    moment = Moment.read(connection, engine)
-    if not any(policy.clock == ACCESSED for policy in moment.policies):
+    if not any(policy.clock == ACCESSED for policy in Moment.read(connection, engine).policies):
         return
+    schedule.lock(connection, times)
+    moment = Moment.read(connection, engine)
     now = moment.now
     due: list[schedule.Coming] = []
     seen: list[schedule.Coming] = []

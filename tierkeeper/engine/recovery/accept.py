@@ -128,7 +128,7 @@ def _drop_ended_intents(connection: sa.Connection, *, before: datetime) -> list[
 
 def _accepted(connection: sa.Connection, *, line: UUID | None, highest: int, caller: Caller, reason: str) -> Epoch:
     epochs.lock(connection)
-    known = identity.read(connection)
+    known = identity.read(connection, lock=True)
     if known is not None and known.line != line:
         raise AcceptedMeanwhile
     now = catalog_now(connection)

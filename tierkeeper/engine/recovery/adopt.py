@@ -219,8 +219,6 @@ def _take(
     head = artifacts.take_names(connection, [name])[name]
     ref = Ref(*name, info.version)
     known = artifacts.by_ref(connection, ref)
-    moment = Moment.read(connection, engine)
-    now = moment.now
     if placements.load(connection, [info.placement]):
         return Adopted(one, Adoption.GONE, ref)  # another run adopted it first
     if known is not None and known.sha256 == info.sha256:
@@ -230,9 +228,13 @@ def _take(
             note(connection, objects=[one], event=BytesLeftOver, caller=caller, run=run)
             return Adopted(one, Adoption.LEFTOVER, ref)
         (row,) = artifacts.lock(connection, [needing.id])
+        schedule.lock(connection, [needing.id])
+        now = catalog_now(connection)
         _place(connection, engine, one, found, blob, owner=known.id, now=now)
         _tell_of_copy(connection, row, one, now=now, caller=caller, run=run)
         return Adopted(one, Adoption.COPY, row.ref)
+    moment = Moment.read(connection, engine)
+    now = moment.now
     version = info.version if known is None else head.latest + 1  # two catalogs assigned the same version
     row = _new(moment, one, info, blob=blob, name=head.id, version=version)
     artifacts.set_latest(connection, {head.id: max(head.latest, version)})

@@ -167,12 +167,14 @@ def _write_wish(
         return [_Answered.read(r) for r in known[delivery]["results"]]
     peek = _selected(connection, args)
     blobs.lock(connection, [a.blob_id for a in peek if a.blob_id is not None])
-    rows = artifacts.lock(connection, [a.id for a in peek])
+    artifacts.lock_only(connection, [a.id for a in peek])
+    schedule.lock(connection, [a.id for a in peek])
     known = commands.find(
         connection, [delivery]
     )  # another delivery may have committed while this one waited for the locks
     if known:
         return [_Answered.read(r) for r in known[delivery]["results"]]
+    rows = artifacts.load(connection, [a.id for a in peek])
     moment = Moment.read(connection, engine)
     now = moment.now
     copies = placements.of_blobs(connection, [a.blob_id for a in rows if a.blob_id is not None])
@@ -242,7 +244,6 @@ def _write(
     now: datetime,
 ) -> None:
     rows = [replace(wish.new, revision=wish.new.revision + 1) for wish, _ in changes]
-    schedule.lock(connection, [row.id for row in rows])
     artifacts.write_asked(connection, rows)
     lines = [
         events.of_artifact(

@@ -135,6 +135,17 @@ def test_a_decision_that_died_goes_on(braked: House, state: RunState) -> None:
     assert ("deleted" if state is RunState.APPROVED else "pinned") in braked.events("n/3")
 
 
+def test_a_sweep_pins_in_the_name_of_who_rejected(braked: House) -> None:
+    """What a rejection left undone is done by a sweep: the audit log has who rejected, and why."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked).id
+    approval.step_1_decide(braked.keeper.engine, run, RunState.REJECTED, caller=Caller("kim"), reason="not yet")
+    braked.turn()
+    pinned = [event for event in braked.keeper.events.select(type="pinned") if event.run == run]
+    assert {(event.actor, (event.after or {})["reason"]) for event in pinned} == {("kim", "not yet")}
+
+
 def test_an_approval_does_not_open_holds(braked: House) -> None:
     """What is held is not deleted, approved or not; the others go."""
     fill(braked, 11)
