@@ -10,7 +10,8 @@ from models.heartbeat import Heartbeat
 from models.hold import Hold
 from models.name import Name
 from models.placement import Placement
-from models.plan import Plan, PlanItem
+from models.plan import Plan
+from models.plan_item import PlanItem
 from models.policy import PolicyVersion
 from models.quarantine import Quarantine
 from models.run import Run

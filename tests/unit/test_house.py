@@ -255,6 +255,13 @@ def test_no_name_of_a_type_means_two_things() -> None:
     assert not set(found) & set().union(*map(imported_from_elsewhere, trees))
 
 
+def test_a_module_of_the_models_has_one_table() -> None:
+    """A table is found by the name of its file; the base and the package itself have none."""
+    tables = {path.stem: path.read_text().count("__tablename__ = ") for path in (ROOT / "models").glob("*.py")}
+    assert len(tables) > 18
+    assert {name: number for name, number in tables.items() if number != 1} == {"__init__": 0, "base": 0}
+
+
 def test_no_own_module_has_an_alias() -> None:
     """What is imported from the product goes by its own name everywhere, so that a search for it finds all uses."""
     aliased = [
