@@ -1,1 +1,1 @@
-"""The Celery process: app, configuration, process signals, health. Nothing of the domain."""
+"""The Celery process: app, configuration, consumer, process signals, watchdog, health. Nothing of the domain."""

@@ -78,7 +78,7 @@ MARKING = (
         (f"{_STORES}test_what_left_its_first_tier_rests_on_no_tier_that_is_away",),
     ),
     Mutant(
-        "tier marks",
+        "R22",
         "another catalog's place is adopted by a tier that has no copies yet",
         (
             Edit(
@@ -182,7 +182,7 @@ MARKING = (
         (f"{_TESTS}test_what_is_said_of_another_place_is_not_noted",),
     ),
     Mutant(
-        "tier marks",
+        "R22",
         "init marks a place in which none of the known copies is",
         (
             Edit(
@@ -194,7 +194,7 @@ MARKING = (
         (f"{_PLACES}test_an_upgrade_refuses_a_place_without_its_copies",),
     ),
     Mutant(
-        "tier marks",
+        "R22",
         "init marks a second place of a tier in which some of its copies are",
         (
             Edit(
@@ -260,7 +260,7 @@ MARKING = (
         (f"{_FOUNDING}test_what_an_embedded_catalog_may_make",),
     ),
     Mutant(
-        "tier marks",
+        "R22",
         "of two hosts that mark a tier at the same time the second one is believed",
         (
             Edit(
@@ -413,7 +413,7 @@ MARKING = (
         ("tests/integration/engine/trust/test_tier_places.py::test_who_accepts_a_catalog_second_is_told_so",),
     ),
     Mutant(
-        "tier marks",
+        "R22",
         "the place of another tier is adopted",
         (
             Edit(

@@ -1,1 +1,4 @@
-"""The only place where decisions, catalog and stores work together; the keeper opens them, and reads views."""
+"""The only place where decisions, catalog and stores work together, in a package per subject.
+
+Not here: opening catalog and stores, and views that take no decision (:mod:`tierkeeper.keeper`).
+"""

@@ -1,4 +1,4 @@
 """What operators watch and maintain: health, housekeeping, parked work, messages that failed, and ``init``.
 
-Nothing here moves or deletes content.
+No copy in a tier is moved or deleted here; uploads that no message needs are deleted from staging.
 """
