@@ -49,7 +49,7 @@ class Artifact(Base):
     version: Mapped[int]
     blob_id: Mapped[UUID | None] = mapped_column(ForeignKey("blobs.id"))
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    size: Mapped[int] = mapped_column(BigInteger)
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the content
     content_type: Mapped[str]
     # "metadata" is SQLAlchemy's own name
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))

@@ -19,4 +19,4 @@ class Blob(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     scope: Mapped[str]
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    size: Mapped[int] = mapped_column(BigInteger)
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the content

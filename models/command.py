@@ -17,6 +17,6 @@ class Command(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     item: Mapped[int] = mapped_column(primary_key=True)  # position in a batch, 0 for single verbs
     verb: Mapped[str]
-    arguments_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    result: Mapped[dict[str, Any]]
+    arguments_hash: Mapped[bytes] = mapped_column(LargeBinary)  # another one under the same key is a conflict
+    result: Mapped[dict[str, Any]]  # the JSON of the StoreResult or VerbResult that the first call returned
     at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -28,7 +28,7 @@ class Event(Base):
     name: Mapped[str | None]
     version: Mapped[int | None]
     actor: Mapped[str]
-    before: Mapped[dict[str, Any] | None]
+    before: Mapped[dict[str, Any] | None]  # both by type: the payload classes of tierkeeper/audit
     after: Mapped[dict[str, Any] | None]
     policy: Mapped[str | None]  # rule and policy version
     run_id: Mapped[UUID | None]

@@ -55,7 +55,7 @@ class Placement(Base):
     token: Mapped[UUID | None]  # of its maker (copying) or its remover (deleting)
     lease_until: Mapped[datetime | None]
     store_version: Mapped[str | None]
-    stored_size: Mapped[int | None] = mapped_column(BigInteger)
+    stored_size: Mapped[int | None] = mapped_column(BigInteger)  # bytes as they lie in the store
     stored_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     checksum: Mapped[str | None]  # the store's own checksum, if it has one
     cipher: Mapped[str | None]

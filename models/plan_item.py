@@ -17,7 +17,7 @@ class PlanItem(Base):
     revision: Mapped[int] = mapped_column(BigInteger)
     policy: Mapped[str]  # name and version of the governing policy
     action: Mapped[str]
-    target: Mapped[list[str]]
+    target: Mapped[list[str]]  # tiers, hottest first
     rule: Mapped[str]
     reason: Mapped[str]
     blocked: Mapped[str] = mapped_column(server_default="")  # why it would be refused

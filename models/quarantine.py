@@ -14,7 +14,7 @@ class Quarantine(Base):
     tier: Mapped[str] = mapped_column(primary_key=True)
     location: Mapped[str] = mapped_column(primary_key=True)
     store_version: Mapped[str] = mapped_column(primary_key=True, server_default="")
-    size: Mapped[int | None] = mapped_column(BigInteger)
+    size: Mapped[int | None] = mapped_column(BigInteger)  # bytes as listed; null: the store did not tell
     first_seen: Mapped[datetime]
     seen_again: Mapped[datetime | None]  # last seen after the first time
     deleting_at: Mapped[datetime | None]  # when its deletion was decided

@@ -27,13 +27,14 @@ class Run(Base):
     state: Mapped[str] = mapped_column(server_default="running")
     dry: Mapped[bool] = mapped_column(server_default=text("false"))
     tenant: Mapped[str | None]
+    # its data by kind: the Arguments of catalog/runs.py, or the payload of the event `braked`
     arguments: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     as_of: Mapped[datetime] = mapped_column(server_default=func.now())
-    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # numbers by outcome
     bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     errors: Mapped[int] = mapped_column(BigInteger, server_default="0")
     actor: Mapped[str]
-    approval: Mapped[dict[str, Any] | None]
+    approval: Mapped[dict[str, Any] | None]  # decision, by, reason, at; of deletions by policy also the last one
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())  # last sign of progress
     finished_at: Mapped[datetime | None]

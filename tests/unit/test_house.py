@@ -262,6 +262,27 @@ def test_a_module_of_the_models_has_one_table() -> None:
     assert {name: number for name, number in tables.items() if number != 1} == {"__init__": 0, "base": 0}
 
 
+def views_compared(source: str) -> list[str]:
+    """The comparisons of `x.values()` by == or !=, which is of the view and not of what is in it."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops)
+        and any(
+            isinstance(side, ast.Call) and isinstance(side.func, ast.Attribute) and side.func.attr == "values"
+            for side in (node.left, *node.comparators)
+        )
+    ]
+
+
+def test_no_view_of_values_is_compared() -> None:
+    """Two views of values are never equal: `!=` of them holds always, and a test of it cannot fail."""
+    assert views_compared("assert found.values() != before.values()")
+    assert not views_compared("assert list(found.values()) != [1] and x in found.values()")
+    assert not [found for path in files(".py") for found in views_compared(path.read_text(encoding="utf-8"))]
+
+
 def test_no_own_module_has_an_alias() -> None:
     """What is imported from the product goes by its own name everywhere, so that a search for it finds all uses."""
     aliased = [

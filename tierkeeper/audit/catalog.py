@@ -35,7 +35,7 @@ class CatalogPayload(Payload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaisedEpoch(Side):
-    """The new epoch, and the reason for raising it."""
+    """The new epoch, a number that only grows, and the reason for raising it."""
 
     epoch: int
     reason: str
@@ -94,7 +94,7 @@ class CatalogRebuilt(TrustPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierMarking(Side):
-    """A tier and the mark in its place; null: no readable mark was there."""
+    """A tier and the mark in its place, as ``TierMark.as_json`` gives it; null: no readable mark was there."""
 
     tier: str
     mark: Mapping[str, Any] | None

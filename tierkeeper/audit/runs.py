@@ -20,7 +20,9 @@ class RunPayload(Payload):
 class StoppedPolicies(Side):
     """Deletions of one tenant by policies, stopped by the brake; ``policies``: the number of artifacts by policy.
 
-    ``policy`` names a policy with a brake of its own; it is empty for all others together.
+    ``policy`` names a policy with a brake of its own; it is empty for all others together. ``pending``, ``recent`` and
+    ``limit`` are numbers of artifacts: due now, deleted within the brake's window, and allowed for both together (null:
+    no limit). ``samples`` are some of the artifacts, as ``workflow/name@version``, longest due first.
     """
 
     waits: str
@@ -35,7 +37,10 @@ class StoppedPolicies(Side):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppedCommand(Side):
-    """A command that selected more artifacts than the brake allows; it is given again after the approval."""
+    """A command that selected more artifacts than the brake allows; it is given again after the approval.
+
+    ``selection`` is its filter in words, ``limit`` a number of artifacts, ``samples`` the names of some of them.
+    """
 
     waits: str
     selection: str
@@ -66,7 +71,7 @@ class RunBraked(RunPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitingRun(Side):
-    """A run that awaits a decision, and its counts."""
+    """A run that awaits a decision, and its counts: a number by the word for what was counted, such as ``stopped``."""
 
     state: RunState
     counts: Mapping[str, int]

@@ -142,7 +142,12 @@ class DueMessage:
 
 
 def count(connection: sa.Connection, row: Mapping[str, Any]) -> DeliveryRow:
-    """Count an attempt of the message that ``row`` describes (its key, hash and names), unless it is parked."""
+    """Count an attempt of the message that ``row`` describes, unless it is parked.
+
+    ``row`` has ``id`` (of a new row), ``key`` (the task id), ``arguments_hash``, ``task``, ``tenant``, ``workflow`` and
+    ``name``; for :func:`wait` and :func:`park` also ``arguments`` (compressed JSON), ``headers`` (JSON text) and
+    ``staged`` (names of uploads).
+    """
     return _row(connection.execute(_COUNT, row).one())
 
 

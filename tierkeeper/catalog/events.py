@@ -164,7 +164,10 @@ def query(
     limit: int | None = None,
     newest_first: bool = True,
 ) -> Iterator[EventView]:
-    """Stream the events that match, by time."""
+    """Stream the events that match, by time: from ``since`` on, before ``until``; ``subjects``: an empty list has none.
+
+    ``type_`` is a stored name of :class:`EventType`. One statement runs as long as the caller iterates.
+    """
     order = sa.desc if newest_first else sa.asc
     statement = sa.select(Event).order_by(order(Event.at), order(Event.subject), order(Event.revision))
     statement = statement.where(*of_tenant(Event.__table__.c.tenant, tenant))

@@ -27,7 +27,11 @@ _DIALECT: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # 
 
 
 def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same keys, names of columns."""
+    """Insert rows that all have the same keys, names of columns; a JSON column's value is a dict or a list.
+
+    Raises ValueError where the keys differ, TypeError where a value within JSON is no JSON; rows before it may be
+    inserted by then, so the transaction must not be committed.
+    """
     for part in _parts(rows):
         connection.execute(_inserting(model, tuple(rows[0])), {"rows": part})
 
@@ -38,13 +42,13 @@ def columns(row: "DataclassInstance") -> dict[str, object]:
 
 
 def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the same columns of many locked rows; each has ``id`` and the columns."""
+    """Write the same columns of many locked rows; each has ``id`` and the columns. Raises what ``insert`` raises."""
     for part in _parts(rows):
         connection.execute(_updating(model, tuple(rows[0])), {"rows": part})
 
 
 def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the rows as arrays of JSON, mostly one; raises TypeError where a part of a value is no JSON."""
+    """Yield the rows as arrays of JSON, mostly one."""
     texts: list[str] = []
     length = 0
     for row in rows:

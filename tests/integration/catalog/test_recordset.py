@@ -36,8 +36,17 @@ def test_values_come_back_as_they_were(house: House) -> None:
 
 def test_many_rows_are_cut_into_statements(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much there is to write, no statement becomes longer than the server takes."""
-    monkeypatch.setattr(recordset, "_MOST", 500)
+    monkeypatch.setattr(recordset, "_MOST", 1500)
+    sent: list[int] = []
+    engine = house.keeper.engine.catalog.engine
+    sa.event.listen(
+        engine,
+        "before_cursor_execute",
+        lambda *call: sent.append(len(call[3]["rows"])) if "INSERT INTO events" in call[2] else None,
+    )
     assert len(_written(house, [_event(actor="x" * 300) for _ in range(5)], [])) == 5
+    assert len(sent) > 1
+    assert max(sent) <= 1500 + 100
 
 
 def test_what_is_no_json_is_refused(house: House) -> None:
