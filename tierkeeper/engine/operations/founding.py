@@ -19,8 +19,8 @@ def init(engine: Engine, *, caller: Caller) -> list[str]:
     Raises TierNotOurs, once all else is done, where a tier has no mark, or one that is not its own, and may not get
     one.
     """
-    made = _catalog(engine, caller)
-    return made + _places(engine, places.mark_all(engine, make=True, caller=caller), caller=caller)
+    created = _catalog(engine, caller)
+    return created + _places(engine, places.mark_all(engine, make=True, caller=caller), caller=caller)
 
 
 def start(engine: Engine, *, caller: Caller) -> list[str]:
@@ -31,23 +31,23 @@ def start(engine: Engine, *, caller: Caller) -> list[str]:
     The first start of this version on a catalog of the release before marks the places that were prepared then. Raises,
     once the rest is done, the error that keeps a tier from being used.
     """
-    made = _catalog(engine, caller)
+    created = _catalog(engine, caller)
     with engine.catalog.reading() as connection:
         known = identity.read(connection)
     if known is not None and known.founded:
-        made += _policies(engine)
+        created += _policies(engine)
         for store in engine.stores.values():
             engine.marks.confirm(store, bound=True)
-        return made
-    return made + _places(engine, places.mark_own(engine, caller=caller), caller=caller)
+        return created
+    return created + _places(engine, places.mark_own(engine, caller=caller), caller=caller)
 
 
 def _catalog(engine: Engine, caller: Caller) -> list[str]:
-    made = migrate.upgrade(engine.settings.catalog.url or "")
+    created = migrate.upgrade(engine.settings.catalog.url or "")
     catalog = engine.catalog
-    made += [f"partition {name}" for name in catalog.run(caller, make_partitions)]
+    created += [f"partition {name}" for name in catalog.run(caller, make_partitions)]
     catalog.run(caller, _ensure_identity, by=caller.actor)
-    return made
+    return created
 
 
 def _ensure_identity(connection: sa.Connection, *, by: str) -> None:
@@ -55,16 +55,16 @@ def _ensure_identity(connection: sa.Connection, *, by: str) -> None:
 
 
 def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> list[str]:
-    made = [*marked.made, *(f"staging: {what}" for what in sources.prepare_staging(engine.settings))]
+    created = [*marked.made, *(f"staging: {what}" for what in sources.prepare_staging(engine.settings))]
     try:
-        made += _policies(engine)
+        created += _policies(engine)
     except StoreError:
         if not marked.refused:
             raise
     marked.check()
     engine.catalog.run(caller, identity.mark_founded, by=caller.actor)
     engine.marks.refresh()
-    return made
+    return created
 
 
 def _policies(engine: Engine) -> list[str]:

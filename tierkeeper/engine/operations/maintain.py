@@ -28,8 +28,8 @@ _COUNTED = timedelta(days=7)
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     """Run every housekeeping job once; idempotent."""
     with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
-        made = engine.catalog.run(caller, make_partitions)
-        work.add({"partitions made": len(made)})
+        new_partitions = engine.catalog.run(caller, make_partitions)
+        work.add({"partitions made": len(new_partitions)})
         abandoned = engine.catalog.run(caller, runs.abandon_silent, silence=_SILENCE)
         forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})

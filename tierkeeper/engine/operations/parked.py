@@ -57,7 +57,7 @@ def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
 
 def _artifacts(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stuck]:
     with catalog.reading() as connection:
-        found = parked.select(connection, **_conditions(filter_, after), version=filter_.version)
+        rows = parked.select(connection, **_conditions(filter_, after), version=filter_.version)
     return [
         Stuck(
             id=row.artifact,
@@ -71,15 +71,15 @@ def _artifacts(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stu
             attempts=row.attempts,
             since=row.since,
         )
-        for row in found
+        for row in rows
     ]
 
 
 def _deliveries(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stuck]:
     state = None if filter_.state is None else filter_.state.value
     with catalog.reading() as connection:
-        found = deliveries.select(connection, state=state, **_conditions(filter_, after))
-    return [_stuck(row) for row in found]
+        rows = deliveries.select(connection, state=state, **_conditions(filter_, after))
+    return [_stuck(row) for row in rows]
 
 
 def _conditions(filter_: StuckFilter, after: UUID) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _decide_artifacts(
     if dry_run:
         return details
     schedule.put(connection, coming)
-    parked.end(connection, details.keys() - {one.artifact for one in coming})
+    parked.end(connection, details.keys() - {entry.artifact for entry in coming})
     decided = ArtifactSkipped if decision == "skipped" else ArtifactRetried
     record(connection, rows, lambda row: decided(after=Resolution(detail=details[row.id])), now=now, caller=caller)
     return details

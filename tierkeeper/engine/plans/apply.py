@@ -78,10 +78,10 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, calle
     """Converge the page of items after artifact ``after``; return their results, empty at the end."""
     with engine.catalog.reading() as connection:
         page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
-        rows, left = _judge(connection, engine, page)
-    going = [item for item in page if item.artifact not in left]
+        rows, skipped = _judge(connection, engine, page)
+    going = [item for item in page if item.artifact not in skipped]
     done = {} if work.run is None else _converge(engine, work, going, caller=caller)
-    applied = [_applied_item(item, rows, left, done, dry=work.run is None) for item in page]
+    applied = [_applied_item(item, rows, skipped, done, dry=work.run is None) for item in page]
     if work.run is not None and applied:
         outcomes = {
             item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ")
@@ -94,37 +94,37 @@ def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, calle
 
 def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
     """Assign the plan to a new run, or resume the run of an earlier apply that went silent."""
-    found = _usable(connection, plans.load(connection, plan, lock=True), plan)
-    earlier = None if found.view.applied_by is None else runs.view(connection, found.view.applied_by)
+    stored_plan = _usable(connection, plans.load(connection, plan, lock=True), plan)
+    earlier = None if stored_plan.view.applied_by is None else runs.view(connection, stored_plan.view.applied_by)
     if earlier is not None and earlier.state is RunState.RUNNING:
         runs.add(connection, earlier.id, counts={})  # a sign of progress, so that no other apply resumes it too
         return earlier.id
-    tenant, arguments = found.view.arguments.get("tenant"), runs.ApplyArguments(plan)
+    tenant, arguments = stored_plan.view.arguments.get("tenant"), runs.ApplyArguments(plan)
     run = runs.begin(connection, RunKind.APPLY, actor=caller.actor, tenant=tenant, arguments=arguments)
     plans.applied(connection, plan, run=run)
     return run
 
 
-def _usable(connection: sa.Connection, found: StoredPlan | None, plan: UUID) -> StoredPlan:
+def _usable(connection: sa.Connection, stored_plan: StoredPlan | None, plan: UUID) -> StoredPlan:
     """Return the plan if it may be applied now; raises PlanNotFound, PlanUnusable."""
-    if found is None:
+    if stored_plan is None:
         raise PlanNotFound(plan=str(plan))
     now = catalog_now(connection)
-    if not found.finished:
+    if not stored_plan.finished:
         raise PlanUnusable(plan=str(plan), problem="it was never finished", fix=_NEW)
-    if found.view.expires_at <= now:
-        raise PlanUnusable(plan=str(plan), problem=f"it expired at {when(found.view.expires_at)}", fix=_NEW)
-    applied = found.view.applied_by
+    if stored_plan.view.expires_at <= now:
+        raise PlanUnusable(plan=str(plan), problem=f"it expired at {when(stored_plan.view.expires_at)}", fix=_NEW)
+    applied = stored_plan.view.applied_by
     if applied is not None:
         _unfinished(connection, plan, applied)
     active = {row.name: row.document for row in policies.active(connection)}
-    for candidate in found.policies.get("candidates", ()):
+    for candidate in stored_plan.policies.get("candidates", ()):
         wanted = {key: value for key, value in candidate.items() if key != "version"}
         if active.get(candidate["name"]) != wanted:
             problem = f"it was made with policy {candidate['name']}, which is not active so"
             fix = "Make it active first with `tierkeeper policy apply`, or make a new plan"
             raise PlanUnusable(plan=str(plan), problem=problem, fix=fix)
-    return found
+    return stored_plan
 
 
 def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
@@ -145,24 +145,24 @@ def _judge(
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows.values() if r.blob_id}))
     entries = schedule.of_many(connection, list(rows))
     moment = Moment.read(connection, engine)
-    left: dict[UUID, str] = {}
+    skipped: dict[UUID, str] = {}
     wishes: list[tuple[ArtifactRow, Policy]] = []
     for item in page:
         row = rows[item.artifact]
         decision = moment.decide(row)
-        here = copies.get(row.blob_id, []) if row.blob_id else []
-        reason = _why_not(engine, item, row, decision, here) or _unclaimable(entries.get(row.id))
+        blob_copies = copies.get(row.blob_id, []) if row.blob_id else []
+        reason = _why_not(engine, item, row, decision, blob_copies) or _unclaimable(entries.get(row.id))
         if reason is not None:
-            left[item.artifact] = reason
+            skipped[item.artifact] = reason
         elif item.action == "delete":
             wishes.append((row, decision.policy))
     for artifact in brake.foreseen(connection, engine.settings, moment, wishes):
-        left[artifact] = "braked: too many are to be deleted at once, so a sweep asks first"
-    return rows, left
+        skipped[artifact] = "braked: too many are to be deleted at once, so a sweep asks first"
+    return rows, skipped
 
 
 def _why_not(
-    engine: Engine, item: PlannedArtifact, row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]
+    engine: Engine, item: PlannedArtifact, row: ArtifactRow, decision: Decision, copies: Sequence[PlacementRow]
 ) -> str | None:
     """Return why an item is skipped, None if it is to be converged."""
     if row.revision != item.revision:
@@ -173,7 +173,7 @@ def _why_not(
         return f"refused: {'; '.join(decision.blocked)}"
     if item.blocked:
         return f"the plan says it is refused: {item.blocked}"
-    if action_of(row, decision, here) != item.action or target_of(engine, decision) != item.target:
+    if action_of(row, decision, copies) != item.action or target_of(engine, decision) != item.target:
         due = decision.next_due
         return f"not due yet: the next step is {decision.next_step} at {when(due)}" if due else "nothing is to be done"
     return None
@@ -199,11 +199,11 @@ def _converge(engine: Engine, work: Job, going: Sequence[PlannedArtifact], *, ca
 
 
 def _applied_item(
-    item: PlannedArtifact, rows: dict[UUID, ArtifactRow], left: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
+    item: PlannedArtifact, rows: dict[UUID, ArtifactRow], skipped: dict[UUID, str], done: dict[UUID, Any], *, dry: bool
 ) -> AppliedItem:
     ref = rows[item.artifact].ref
-    if item.artifact in left:
-        return AppliedItem(ref, item.artifact, item.action, Outcome.NOTHING, left[item.artifact])
+    if item.artifact in skipped:
+        return AppliedItem(ref, item.artifact, item.action, Outcome.NOTHING, skipped[item.artifact])
     if dry:
         return AppliedItem(ref, item.artifact, item.action, Outcome.DONE, f"would {item.action}")
     result = done.get(item.artifact)

@@ -61,9 +61,9 @@ def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: in
     """Yield one item per artifact due now, or due by ``as_of``, longest due first."""
     view = View(tenant, as_of)
     after = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
-    left = limit
-    while left is None or left > 0:
-        size = _PAGE if left is None else min(_PAGE, left)
+    remaining = limit
+    while remaining is None or remaining > 0:
+        size = _PAGE if remaining is None else min(_PAGE, remaining)
         with engine.catalog.reading() as connection:
             moment = view.moment(connection, engine)
             page = schedule.due_page(connection, as_of=as_of or moment.now, after=after, limit=size, tenant=tenant)
@@ -72,12 +72,12 @@ def due(engine: Engine, *, tenant: str | None, as_of: datetime | None, limit: in
         if len(page) < size:
             return
         after = (page[-1][1], page[-1][0])
-        left = None if left is None else left - len(page)
+        remaining = None if remaining is None else remaining - len(page)
 
 
 def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[PlanItemView]:
     """Yield one item per artifact that a run would change, or would change if nothing refused it."""
-    after, left = UUID(int=0), limit
+    after, remaining = UUID(int=0), limit
     while True:
         with engine.catalog.reading() as connection:
             moment = view.moment(connection, engine)
@@ -88,8 +88,8 @@ def plan(engine: Engine, view: View, *, limit: int | None = None) -> Iterator[Pl
             if item.action == Action.KEEP.value and not item.blocked:
                 continue
             yield item
-            left = None if left is None else left - 1
-            if left == 0:
+            remaining = None if remaining is None else remaining - 1
+            if remaining == 0:
                 return
         if len(ids) < _PAGE:
             return
@@ -123,9 +123,9 @@ def _items(
     }
 
 
-def action_of(row: ArtifactRow, decision: Decision, here: Sequence[PlacementRow]) -> str:
+def action_of(row: ArtifactRow, decision: Decision, copies: Sequence[PlacementRow]) -> str:
     """Return the action of a run: ``move``, ``delete``, ``destroy`` or ``keep``."""
-    unlike = decision.tiers != row.wanted or fates.lacking(decision.tiers, here)
+    unlike = decision.tiers != row.wanted or fates.lacking(decision.tiers, copies)
     return "move" if decision.action is Action.KEEP and unlike else decision.action.value
 
 
@@ -140,17 +140,17 @@ def _item(
     engine: Engine,
     row: ArtifactRow,
     decision: Decision,
-    here: Sequence[PlacementRow],
+    copies: Sequence[PlacementRow],
     *,
     stopped: bool,
     due_at: datetime,
     at: datetime,
 ) -> PlanItemView:
-    present = {p.tier for p in here if fates.good(p)}
+    present = {p.tier for p in copies if fates.good(p)}
     return PlanItemView(
         ref=row.ref,
         artifact=row.id,
-        action=action_of(row, decision, here),
+        action=action_of(row, decision, copies),
         source=ordered([tier for tier in present if tier in engine.stores], engine.tiers),
         target=target_of(engine, decision),
         rule=decision.rule,

@@ -140,10 +140,10 @@ def _finish_plan(connection: sa.Connection, engine: Engine, identity: UUID, view
 def shown(catalog: Database, identity: UUID) -> PlanView:
     """Return one stored plan; raises PlanNotFound."""
     with catalog.reading() as connection:
-        found = plans.load(connection, identity)
-    if found is None:
+        stored_plan = plans.load(connection, identity)
+    if stored_plan is None:
         raise PlanNotFound(plan=str(identity))
-    return found.view
+    return stored_plan.view
 
 
 def forget_old(engine: Engine, *, caller: Caller) -> int:

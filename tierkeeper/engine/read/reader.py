@@ -137,13 +137,13 @@ def _still_wrong(engine: Engine, row: ArtifactRow, copy: PlacementRow) -> check.
     if engine.refused([copy.tier]):
         return None
     try:
-        found = check.check(engine, copy, row.content)
+        result = check.check(engine, copy, row.content)
     except Exception as error:  # noqa: BLE001  a failed read says nothing about the bytes
         _log.warning(
             "a copy that was read wrong can't be read again", tier=copy.tier, ref=str(row.ref), error=str(error)
         )
         return None
-    return found if isinstance(found, check.Wrong) else None
+    return result if isinstance(result, check.Wrong) else None
 
 
 def _confirming_errors(
