@@ -17,7 +17,7 @@ class Plan(Base):
     as_of: Mapped[datetime]
     policies: Mapped[dict[str, Any]]  # active: versions by name; candidates: documents that were not active
     arguments: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # tenant; null: all
-    # rules, refused and brake, each a list of objects (plans/stored.py); empty: not complete, cannot be applied
+    # rules, refused and brake, each a list of objects (engine/plans/stored.py); empty: not complete, cannot be applied
     summary: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     by: Mapped[str]
     made_at: Mapped[datetime] = mapped_column(server_default=func.now())

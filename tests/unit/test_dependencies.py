@@ -133,7 +133,7 @@ def imported(node: ast.AST) -> Iterator[str]:
             yield from (each.name.partition(".")[0] for each in names)
         case ast.ImportFrom(module=str(module)):
             yield module.partition(".")[0]
-        case ast.Call(func=ast.Attribute(attr="find_spec"), args=[ast.Constant(value=str(module))]):
+        case ast.Call(func=ast.Name(id="find_spec"), args=[ast.Constant(value=str(module))]):
             yield module
     for child in ast.iter_child_nodes(node):
         yield from imported(child)

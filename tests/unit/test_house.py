@@ -263,7 +263,7 @@ def test_a_module_of_the_models_has_one_table() -> None:
 
 
 def views_compared(source: str) -> list[str]:
-    """The comparisons of `x.values()` by == or !=, which is of the view and not of what is in it."""
+    """The comparisons of a mapping's `values()` by == or !=, which is of the view and not of what is in it."""
     return [
         ast.unparse(node)
         for node in ast.walk(ast.parse(source))

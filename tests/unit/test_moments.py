@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = {"catalog_now", "clocks", "Moment.read"}
-#: what waits for rows or tenants; of the brake's own locks a commit takes the last after its moment, see ``moment.py``
+#: what waits for rows or tenants; of the brake's own locks a commit takes the last after its moment, see
+#: `tierkeeper/engine/moment.py`
 LOCKS = {"blobs.take", "artifacts.take_names", "artifacts.lock_only", "runs.lock_for_approval"}
 LOCKS |= {"brake_counts.open_alone"}
 LOCKS |= {f"{table}.lock" for table in ("blobs", "artifacts", "schedule", "epochs", "policies", "quarantine")}

@@ -324,7 +324,10 @@ def test_errors_that_are_raised_exist() -> None:
     ]
     assert len(errors) > 50
     unknown = {(passage.module, error) for passage, error in errors if error not in ours and of_library(error) is None}
-    assert unknown == {("tierkeeper.connections", "OperationalError")}  # psycopg's
+    assert unknown == {
+        ("tierkeeper.connections", "OperationalError"),  # psycopg's
+        ("tierkeeper.catalog.outcomes", "DBAPIError"),  # SQLAlchemy's
+    }
 
 
 def test_files_that_are_named_are_there() -> None:

@@ -94,7 +94,7 @@ class CatalogRebuilt(TrustPayload):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierMarking(Side):
-    """A tier and the mark in its place, as ``TierMark.as_json`` gives it; null: no readable mark was there."""
+    """A tier and the mark in its place (:mod:`tierkeeper.stores.tier_mark`); null: no readable mark was there."""
 
     tier: str
     mark: Mapping[str, Any] | None

@@ -1,17 +1,16 @@
 """The folders of the wheels that bring the servers."""
 
-import importlib.util
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable
 
 
-def wheel_folder(package: str, *, service: str, instead: str) -> Path:
-    """Return the folder of an installed package, which is not imported.
+def wheel_folder(found: ModuleSpec | None, *, service: str, instead: str) -> Path:
+    """Return the folder of a package by its spec, ``found`` by ``find_spec``: it need not be imported.
 
     Raises :class:`EmbeddedUnavailable` where it is not installed; ``instead``: what the operator can do without it.
     """
-    found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         raise EmbeddedUnavailable(
             service=service, reason="its wheel is not installed", fix=f"{WITH_EXTRA}, or {instead}."

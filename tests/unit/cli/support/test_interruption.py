@@ -2,12 +2,27 @@
 
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tierkeeper.cli.support import interruption
 from tierkeeper.cli.support.interruption import Interrupted, interruptible
+
+
+@pytest.fixture(autouse=True)
+def default_handlers() -> Iterator[None]:
+    """The handlers that a process has at a terminal: in the background, or under nohup, some signals are ignored."""
+    defaults = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_a_signal_raises_once_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
