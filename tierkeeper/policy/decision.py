@@ -124,9 +124,10 @@ class Decision:
         """Return when to look at an artifact last wanted in ``wanted``: now if that changes, else at ``next_due``."""
         return self.next_due if self.action is Action.KEEP and self.tiers == wanted else now
 
-    def deletes_at(self, moment: datetime) -> bool:
-        """Return True if the policy deletes the artifact at ``moment``, provided that nothing changes before."""
-        return self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)
+    def deleting_policy(self, moment: datetime) -> str | None:
+        """Return the name of the policy if it deletes the artifact at ``moment``, unless something changes before."""
+        deletes = self.action is Action.DELETE or (self.step is Step.PURGE and moment == self.next_due)
+        return self.policy.name if deletes else None
 
     @property
     def policy(self) -> Policy:

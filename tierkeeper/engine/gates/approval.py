@@ -165,7 +165,7 @@ def _pin(connection: sa.Connection, engine: Engine, run: RunView, upto: tuple[da
         row.revision += 1
         decision = moment.decide(row)
         due_at = decision.due_at(row.wanted, now=now) or now
-        deletes = decision.policy.name if decision.deletes_at(due_at) else None
+        deletes = decision.deleting_policy(due_at)
         coming.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         lines.append(
             events.of_artifact(

@@ -347,8 +347,7 @@ def _add(
             if not settled and decision.action is Action.KEEP
             else decision.next_step
         )
-        deletes = policy.name if decision.deletes_at(due_at) else None
-        batch.due.append(schedule.Coming(row.id, row.tenant, due_at, step, deletes))
+        batch.due.append(schedule.Coming(row.id, row.tenant, due_at, step, decision.deleting_policy(due_at)))
     batch.lines.append(
         events.of_artifact(
             row,

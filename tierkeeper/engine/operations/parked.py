@@ -154,8 +154,7 @@ def _decide_artifacts(
                 details[row.id] = "until a verb, a policy edit or a damaged copy makes it due"
                 continue
             due, details[row.id] = course.next_due, f"until its next step, at {course.next_due:%Y-%m-%d %H:%M} UTC"
-        deletes = course.policy.name if course.deletes_at(due) else None
-        coming.append(schedule.Coming(row.id, row.tenant, due, step, deletes))
+        coming.append(schedule.Coming(row.id, row.tenant, due, step, course.deleting_policy(due)))
     if dry_run:
         return details
     schedule.put(connection, coming)

@@ -54,7 +54,7 @@ def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after:
         due_at = now if longer else decision.due_at(row.wanted, now=now)
         deletes_now[row.id] = decision.action is Action.DELETE
         if due_at is not None:
-            deletes = decision.policy.name if decision.deletes_at(due_at) else None
+            deletes = decision.deleting_policy(due_at)
             rows.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
         else:
             never.append(schedule.Coming(row.id, row.tenant, now, ""))

@@ -72,7 +72,7 @@ def _write_times(connection: sa.Connection, engine: Engine, times: dict[UUID, da
                 due.append(schedule.Coming(row.id, row.tenant, now, "look again after a read"))
             if decision.action is Action.KEEP:  # an artifact due for deletion is young again: no longer braked
                 due_at = decision.next_due or now
-                deletes = policy.name if decision.deletes_at(due_at) else None
+                deletes = decision.deleting_policy(due_at)
                 seen.append(schedule.Coming(row.id, row.tenant, due_at, decision.next_step, deletes))
     schedule.foretell(connection, seen, now={coming.artifact: False for coming in seen})
     schedule.hasten(connection, due)
