@@ -135,8 +135,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/stores/filesystem/store.py",
-                "        if self.guard is None:\n            return\n        found",
-                "        if self.guard is not None:\n            return\n        found",
+                "        if self.guard is None:\n            return\n        identity",
+                "        if self.guard is not None:\n            return\n        identity",
             ),
         ),
         (f"{_TESTS}test_nothing_is_concluded_while_a_place_is_away",),

@@ -236,7 +236,7 @@ _ASKED_ONCE = (
     Mutant(
         "once",
         "a copy that may be under way is begun again",
-        (Edit(_ONCE, "            if found is None and took > seconds * SOON:\n", "            if False:\n"),),
+        (Edit(_ONCE, "            if result is None and took > seconds * SOON:\n", "            if False:\n"),),
         (f"{_SLOW}test_a_copy_that_never_comes",),
     ),
     Mutant(
@@ -245,8 +245,8 @@ _ASKED_ONCE = (
         (
             Edit(
                 _ONCE,
-                "            tried += 1\n            found = look()\n",
-                "            tried += 1\n            found = None\n",
+                "            tried += 1\n            result = look()\n",
+                "            tried += 1\n            result = None\n",
             ),
         ),
         (f"{_SLOW}test_what_fails_soon_is_tried_again",),

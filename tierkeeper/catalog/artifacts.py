@@ -214,11 +214,11 @@ def latest_numbers(
 ) -> dict[tuple[str, str, str], int]:
     """Return the latest version number of each (tenant, workflow, name) as of now, 0 for new ones; no lock."""
     distinct = sorted(set(names))
-    found = connection.execute(
+    rows = connection.execute(
         _LATEST_NUMBERS,
         {"tenants": [n[0] for n in distinct], "workflows": [n[1] for n in distinct], "names": [n[2] for n in distinct]},
     )
-    return dict.fromkeys(distinct, 0) | {(r.tenant, r.workflow, r.name): r.latest_version for r in found}
+    return dict.fromkeys(distinct, 0) | {(r.tenant, r.workflow, r.name): r.latest_version for r in rows}
 
 
 def latest_of_names(connection: sa.Connection, names: Iterable[UUID]) -> dict[UUID, ArtifactRow]:

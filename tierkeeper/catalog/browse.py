@@ -36,14 +36,14 @@ def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> 
 
     A caller that works between the pages asks for each with :func:`page`, and holds no connection in between.
     """
-    found: list[ArtifactRow] = []
-    left = limit
-    while left is None or left > 0:
-        found = page(connection, filter_, after=found[-1] if found else None, limit=left)
-        yield from found
-        if len(found) < PAGE:
+    rows: list[ArtifactRow] = []
+    remaining = limit
+    while remaining is None or remaining > 0:
+        rows = page(connection, filter_, after=rows[-1] if rows else None, limit=remaining)
+        yield from rows
+        if len(rows) < PAGE:
             return
-        left = None if left is None else left - len(found)
+        remaining = None if remaining is None else remaining - len(rows)
 
 
 def page(

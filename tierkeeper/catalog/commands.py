@@ -42,15 +42,15 @@ def find(connection: sa.Connection, deliveries: Collection[DeliveredItem]) -> di
         return {}
     by_item = {(d.tenant, d.item): d for d in deliveries}
     key = next(iter(deliveries)).key
-    found = {}
+    results = {}
     for row in connection.execute(_FIND, {"key": key, "tenants": sorted({d.tenant for d in deliveries})}):
         delivery = by_item.get((row.tenant, row.item))
         if delivery is None:
             continue
         if row.verb != delivery.verb or bytes(row.arguments_hash) != delivery.arguments_hash:
             raise CommandConflict(key=key)
-        found[delivery] = row.result
-    return found
+        results[delivery] = row.result
+    return results
 
 
 def record(connection: sa.Connection, results: Sequence[tuple[DeliveredItem, dict[str, Any]]]) -> None:

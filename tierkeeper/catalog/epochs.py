@@ -31,12 +31,12 @@ class ServerIdentity:
     timeline: int | None
     database: int | None
 
-    def differs(self, here: "ServerIdentity") -> str | None:
-        """Return in words how ``here`` differs from this one, None if it does not as far as both are known."""
+    def differs(self, current: "ServerIdentity") -> str | None:
+        """Return in words how ``current`` differs from this one, None if it does not as far as both are known."""
         for what, noted, now in (
-            ("server", self.system, here.system),
-            ("timeline", self.timeline, here.timeline),
-            ("database", self.database, here.database),
+            ("server", self.system, current.system),
+            ("timeline", self.timeline, current.timeline),
+            ("database", self.database, current.database),
         ):
             if noted is not None and now is not None and noted != now:
                 return f"its PostgreSQL {what} is {now}, and was {noted} when the epoch was last raised"

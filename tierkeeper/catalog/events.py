@@ -198,11 +198,11 @@ def after(connection: sa.Connection, position: Position | None, *, limit: int) -
         if position.cluster not in clusters:
             raise InvalidPosition(position=str(position), problem="no event of this catalog is of its cluster")
         begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
-    found: list[EventView] = []
+    views: list[EventView] = []
     for begin in begins:
-        given = {**asdict(begin), "xid": str(begin.xid), "limit": limit - len(found)}
-        found += map(_view, connection.execute(_AFTER, given))
-    return found
+        given = {**asdict(begin), "xid": str(begin.xid), "limit": limit - len(views)}
+        views += map(_view, connection.execute(_AFTER, given))
+    return views
 
 
 def _view(row: Any) -> EventView:  # noqa: ANN401  a row of two statements, each typed by SQLAlchemy in its own way

@@ -66,10 +66,12 @@ def upgrade(url: str) -> list[str]:
     Raises CatalogUnavailable where it does not answer, or does not let this user in or make tables; CatalogNotReady
     where a newer version wrote it.
     """
-    made = sa.make_url(url).set(drivername="postgresql+psycopg")
+    driver_url = sa.make_url(url).set(drivername="postgresql+psycopg")
     # an upgrade may take long, and wait long for another one: only a server that is gone is given up
-    limits = {name: value for name, value in {**KEEPALIVES, "connect_timeout": "10"}.items() if name not in made.query}
-    engine = sa.create_engine(made, poolclass=sa.NullPool, connect_args=limits)
+    limits = {
+        name: value for name, value in {**KEEPALIVES, "connect_timeout": "10"}.items() if name not in driver_url.query
+    }
+    engine = sa.create_engine(driver_url, poolclass=sa.NullPool, connect_args=limits)
     try:
         for attempt in range(_TRIES):
             try:

@@ -17,7 +17,7 @@ def make_ahead(connection: sa.Connection, *, now: datetime) -> list[str]:
     A month with events in the default partition already (no partition was made in time) stays there: its events are as
     safe and as append-only as the others.
     """
-    made = []
+    created = []
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
     for ahead in range(MONTHS_AHEAD + 1):
         begin, end = _month(now, ahead), _month(now, ahead + 1)
@@ -36,8 +36,8 @@ def make_ahead(connection: sa.Connection, *, now: datetime) -> list[str]:
                 " FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()"
             )
         )
-        made.append(name)
-    return made
+        created.append(name)
+    return created
 
 
 def _month(moment: datetime, ahead: int) -> datetime:

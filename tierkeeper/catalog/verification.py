@@ -45,9 +45,9 @@ def to_verify(
     """
     arguments = {"before": before, "after_time": after[0], "after_id": after[1], "limit": limit}
     named = {name: value for name, value in arguments.items() if f":{name}" in order.value.text}
-    found = connection.execute(order.value, named).all()
-    pairs = [(r.artifact, r.placement) for r in found]
+    candidates = connection.execute(order.value, named).all()
+    pairs = [(r.artifact, r.placement) for r in candidates]
     rows = {row.id: row for row in artifacts.load(connection, [artifact for artifact, _ in pairs if artifact])}
     copies = {copy.id: copy for copy in placements.load(connection, [placement for _, placement in pairs])}
     known = [(rows[a], copies[p]) for a, p in pairs if a in rows and p in copies]
-    return known, (found[-1].verified_at, found[-1].placement) if found else None
+    return known, (candidates[-1].verified_at, candidates[-1].placement) if candidates else None

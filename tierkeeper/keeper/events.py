@@ -31,8 +31,8 @@ class Events:
         with self.engine.catalog.reading() as connection:
             subjects = None
             if ref is not None:
-                found = artifacts.versions(connection, ref)
-                subjects = [row.id for row in found if ref.version in {None, row.version}]
+                versions = artifacts.versions(connection, ref)
+                subjects = [row.id for row in versions if ref.version in {None, row.version}]
             take_time(connection)  # the consumer may be slow, such as a pager
             yield from events.query(
                 connection,

@@ -44,12 +44,12 @@ class TierMark:
 Guard = Callable[[TierMark | None], bool]
 
 
-def parse(found: object, *, tier: str, place: str) -> TierMark:
-    """Return the mark in ``found`` (bytes, or their JSON); ``place`` is for MarkUnreadable, raised where it is none."""
-    if isinstance(found, bytes) and len(found) > LARGEST:
+def parse(content: object, *, tier: str, place: str) -> TierMark:
+    """Return the mark in ``content`` (bytes, or their JSON); raise MarkUnreadable, with ``place``, if it is none."""
+    if isinstance(content, bytes) and len(content) > LARGEST:
         raise MarkUnreadable(tier=tier, mark=place, reason=f"it is larger than {LARGEST} bytes")
     try:
-        document: Any = json.loads(found) if isinstance(found, bytes) else found
+        document: Any = json.loads(content) if isinstance(content, bytes) else content
         if document["format"] != FORMAT:
             reason = f"its format is {document['format']!r:.40}, and {FORMAT} is the newest that is known"
             raise MarkUnreadable(tier=tier, mark=place, reason=reason)

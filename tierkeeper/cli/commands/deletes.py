@@ -39,14 +39,14 @@ def on(session: Session, *, reason: str) -> None:
     _print(session, session.keeper.deletes.switch(enabled=True, caller=session.caller, reason=reason))
 
 
-def _print(session: Session, found: DeletesView) -> None:
+def _print(session: Session, switch: DeletesView) -> None:
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(switch)
         return
     rows = [
-        ("deletes", "on" if found.enabled else "off"),
-        ("by", found.by),
-        ("why", found.reason),
-        ("since", output.moment(found.at)),
+        ("deletes", "on" if switch.enabled else "off"),
+        ("by", switch.by),
+        ("why", switch.reason),
+        ("since", output.moment(switch.at)),
     ]
     session.output.print(output.pairs(rows))

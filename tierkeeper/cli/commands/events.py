@@ -47,7 +47,7 @@ def events(
     ref = None if artifact is None else params.parse_ref(artifact, tenant=tenant)
     table = not session.output.as_json and export is None
     newest_first = not oldest_first and export is None
-    found = session.closed_at_end(
+    views = session.closed_at_end(
         session.keeper.events.select(
             tenant=None if ref else tenant,
             ref=ref,
@@ -58,24 +58,24 @@ def events(
         )
     )
     if export is not None:
-        _export(session, found, export)
+        _export(session, views, export)
     elif table:
-        shown = list(found)
+        shown = list(views)
         if shown:
             session.output.print(event_table(shown))
         else:
             session.output.say("no events")
     else:
-        session.output.lines(record(event) for event in found)
+        session.output.lines(record(event) for event in views)
 
 
-def _export(session: Session, found: Iterable[EventView], target: str) -> None:
+def _export(session: Session, views: Iterable[EventView], target: str) -> None:
     path = Path(target) if target else _default_file(session)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     count = 0
     with partial.open("w", encoding="utf-8") as file:
-        for count, event in enumerate(found, start=1):  # noqa: B007  it is read after the loop
+        for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
             file.write(json.dumps(record(event), ensure_ascii=False) + "\n")
     partial.replace(path)
     if session.output.as_json:

@@ -20,16 +20,16 @@ def health(session: Session, *, no_tiers: bool) -> None:
 
     The exit code is 0 where nothing is bad, 8 where something is, 6 where the catalog does not answer.
     """
-    found = session.keeper.health.check(tiers=not no_tiers)
+    report = session.keeper.health.check(tiers=not no_tiers)
     if session.output.as_json:
-        session.output.document({"healthy": found.healthy, "problems": found.problems, "vitals": found.vitals})
+        session.output.document({"healthy": report.healthy, "problems": report.problems, "vitals": report.vitals})
     else:
         table = output.table("what", "", "value", "remark", fold=["remark"])
-        for vital in found.vitals:
+        for vital in report.vitals:
             condition = Text(vital.condition.value, style=STYLES[vital.condition])
             table.add_row(vital.name, condition, _shown(vital), vital.detail)
         session.output.print(table)
-    if not found.healthy:
+    if not report.healthy:
         click.get_current_context().exit(UNHEALTHY)
 
 

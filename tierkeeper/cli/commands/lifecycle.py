@@ -108,8 +108,8 @@ def _live(session: Session, tenant: str | None) -> None:
     errors += collected.errors
     failures.extend(collected.failures)
     if session.output.as_json:
-        found = {"run": identity, "failures": failures}
-        session.output.document({**_summary(counts, size, errors, started, dry_run=False), **found})
+        details = {"run": identity, "failures": failures}
+        session.output.document({**_summary(counts, size, errors, started, dry_run=False), **details})
     else:
         for failure in failures:
             session.output.warn(f"{failure.ref}: {failure.error['message']}")

@@ -56,12 +56,12 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @pass_session
 def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None:
     """List what is parked, with the reasons."""
-    found = session.keeper.parked.select(replace(chosen, state=None if standing == "any" else StuckState(standing)))
+    items = session.keeper.parked.select(replace(chosen, state=None if standing == "any" else StuckState(standing)))
     if session.output.as_json:
-        session.output.array(session.closed_at_end(found))
+        session.output.array(session.closed_at_end(items))
         return
     table = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
-    for item in session.closed_at_end(found):
+    for item in session.closed_at_end(items):
         table.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
     if table.row_count:
         session.output.print(table)
@@ -76,13 +76,13 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
 @pass_session
 def show(session: Session, *, item: str, tenant: str | None) -> None:
     """Show one item."""
-    found = list(session.keeper.parked.select(replace(_item_filter(item, StuckFilter(tenant=tenant)), state=None)))
-    if not found:
+    items = list(session.keeper.parked.select(replace(_item_filter(item, StuckFilter(tenant=tenant)), state=None)))
+    if not items:
         raise ParkedNotFound(item=item)
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(items)
         return
-    for stuck in found:
+    for stuck in items:
         rows = [
             ("item", Text(_called(stuck), style="bold")),
             ("kind", stuck.kind.value),

@@ -28,5 +28,5 @@ def promote(
 
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
-    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
-    bulk.carry_out(session, VERB, found, how, to_tier=to_tier)
+    targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    bulk.carry_out(session, VERB, targets, how, to_tier=to_tier)

@@ -31,15 +31,15 @@ def purge(
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options. To select
     more of a tenant than the brake lets policies delete in a day needs an approval (`tierkeeper runs approve`).
     """
-    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
     if not (yes or how.dry_run):
-        bulk.confirm(session, found, what="Purge")
+        bulk.confirm(session, targets, what="Purge")
     if chosen.given and not how.dry_run:
-        refs = [target.ref for target in found]
+        refs = [target.ref for target in targets]
         session.keeper.artifacts.allow_purge(
             Counter(ref.tenant for ref in refs),
             described=bulk.describe(chosen),
             samples=[str(ref) for ref in refs[:SAMPLES]],
             caller=session.caller,
         )
-    bulk.carry_out(session, VERB, found, how)
+    bulk.carry_out(session, VERB, targets, how)

@@ -28,13 +28,13 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
             raise click.UsageError("The workers reconcile every tier, live; leave out --tier and --dry-run.")
         messages.send_sweeps(session, [TaskName.RECONCILE])
         return
-    found: list[Finding] = []
+    findings: list[Finding] = []
     more = 0
 
     def note(finding: Finding) -> None:
         nonlocal more
-        if session.output.as_json or len(found) < ROWS:
-            found.append(finding)
+        if session.output.as_json or len(findings) < ROWS:
+            findings.append(finding)
         else:
             more += 1
 
@@ -43,16 +43,16 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
             caller=session.caller, tiers=tiers, dry_run=dry_run, found=note, progress=advance
         )
     if session.output.as_json:
-        session.output.document(_document(result, found, dry_run=dry_run))
+        session.output.document(_document(result, findings, dry_run=dry_run))
     else:
-        _print(session, result, found, more=more, dry_run=dry_run)
+        _print(session, result, findings, more=more, dry_run=dry_run)
     if result.state is RunState.AWAITING_APPROVAL:
         click.get_current_context().exit(STOPPED)
     if result.errors or result.lost:
         click.get_current_context().exit(messages.SOME_FAILED)
 
 
-def _document(result: ReconcileResult, found: list[Finding], *, dry_run: bool) -> dict[str, object]:
+def _document(result: ReconcileResult, findings: list[Finding], *, dry_run: bool) -> dict[str, object]:
     return {
         "run": result.run,
         "state": result.state,
@@ -62,14 +62,14 @@ def _document(result: ReconcileResult, found: list[Finding], *, dry_run: bool) -
         "errors": result.errors,
         "counts": result.counts,
         "tiers": result.tiers,
-        "findings": found,
+        "findings": findings,
     }
 
 
-def _print(session: Session, result: ReconcileResult, found: list[Finding], *, more: int, dry_run: bool) -> None:
+def _print(session: Session, result: ReconcileResult, findings: list[Finding], *, more: int, dry_run: bool) -> None:
     out = session.output
-    if found:
-        out.print(_findings(found), "")
+    if findings:
+        out.print(_findings(findings), "")
     if more:
         out.say(f"and {more} more; -o json lists them all")
     out.print(_tiers(result))
@@ -89,10 +89,10 @@ def _print(session: Session, result: ReconcileResult, found: list[Finding], *, m
         out.say("a dry run: nothing was changed; without --dry-run it is done")
 
 
-def _findings(found: list[Finding]) -> Table:
+def _findings(findings: list[Finding]) -> Table:
     columns = ("tier", "what", "where", "size", "artifact", "would", "why")
     table = output.table(*columns, right=["size"], fold=["where", "artifact", "why"])
-    for finding in found:
+    for finding in findings:
         table.add_row(
             output.word(finding.tier),
             finding.kind.value,

@@ -52,11 +52,11 @@ def restore(
         listing.print_list(session, away)
         return
     if auto_select:
-        found = bulk.selected(session, replace(away, limit=1))
+        targets = bulk.selected(session, replace(away, limit=1))
     else:
-        found = bulk.targets(session, artifacts, version=how.version, chosen=away)
+        targets = bulk.targets(session, artifacts, version=how.version, chosen=away)
     days = None if lasting is None else lasting.total_seconds() / SECONDS_A_DAY
-    bulk.carry_out(session, VERB, found, how, to_tier=to_tier, days=days)
+    bulk.carry_out(session, VERB, targets, how, to_tier=to_tier, days=days)
 
 
 def _is_away(tier: str, view: ArtifactView) -> bool:

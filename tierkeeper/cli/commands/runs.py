@@ -47,24 +47,24 @@ def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
 @pass_session
 def show(session: Session, *, run: str) -> None:
     """Show one RUN by its id, or by the end of it as `runs list` prints it."""
-    found = _find(session, run)
+    view = _find(session, run)
     if session.output.as_json:
-        session.output.document(found)
+        session.output.document(view)
         return
     session.output.print(
         output.pairs(
             [
-                ("run", Text(str(found.id), style="bold")),
-                ("kind", found.kind.value),
-                ("state", output.word(found.state.value)),
-                ("tenant", found.tenant or "all"),
-                ("by", found.actor),
-                ("started", output.moment(found.started_at)),
-                ("finished", output.moment(found.finished_at)),
-                ("moved", output.size(found.bytes)),
-                ("errors", str(found.errors)),
-                *((what, str(count)) for what, count in found.counts.items()),
-                *_waiting(found),
+                ("run", Text(str(view.id), style="bold")),
+                ("kind", view.kind.value),
+                ("state", output.word(view.state.value)),
+                ("tenant", view.tenant or "all"),
+                ("by", view.actor),
+                ("started", output.moment(view.started_at)),
+                ("finished", output.moment(view.finished_at)),
+                ("moved", output.size(view.bytes)),
+                ("errors", str(view.errors)),
+                *((what, str(count)) for what, count in view.counts.items()),
+                *_waiting(view),
             ]
         )
     )
@@ -98,34 +98,34 @@ def _decided(session: Session, found: RunView) -> None:
         session.output.print(f"run {found.id} is {found.state.value}: {_follows(found)}")
 
 
-def _follows(found: RunView) -> str:
+def _follows(view: RunView) -> str:
     """Return the consequence of the decision about a run, in words."""
-    approved = (found.approval or {}).get("decision") == RunState.APPROVED
-    if found.kind is RunKind.RECONCILE:
-        of = ", ".join(f"{tier} {count}" for tier, count in found.arguments.get("findings", {}).items())
+    approved = (view.approval or {}).get("decision") == RunState.APPROVED
+    if view.kind is RunKind.RECONCILE:
+        of = ", ".join(f"{tier} {count}" for tier, count in view.arguments.get("findings", {}).items())
         return f"the next reconcile acts on what was found ({of})" if approved else "nothing is repaired or deleted"
-    if found.kind is not RunKind.PURGE:
-        return ", ".join(f"{what} {count}" for what, count in found.counts.items())
-    count = int(found.counts.get("stopped", 0))
+    if view.kind is not RunKind.PURGE:
+        return ", ".join(f"{what} {count}" for what, count in view.counts.items())
+    count = int(view.counts.get("stopped", 0))
     artifacts = f"{count} artifact{'' if count == 1 else 's'}"
     verb = "is" if count == 1 else "are"
     if not approved:
         return f"{artifacts} {verb} kept"
-    if "selection" in found.arguments:  # a purge by filter waits for its command
+    if "selection" in view.arguments:  # a purge by filter waits for its command
         return f"give the same command again; it may purge {artifacts}"
     return f"{artifacts} {verb} deleted by the next sweep"
 
 
-def _waiting(found: RunView) -> list[tuple[str, str]]:
+def _waiting(view: RunView) -> list[tuple[str, str]]:
     """Return why a run awaits an approval, its subject, and the decision with its actor."""
-    arguments = found.arguments
-    lines = [("why", found.reason)] if found.reason else []
-    if found.kind is RunKind.PURGE:
+    arguments = view.arguments
+    lines = [("why", view.reason)] if view.reason else []
+    if view.kind is RunKind.PURGE:
         lines += [("by policy", f"{name}: {count}") for name, count in arguments.get("policies", {}).items()]
     lines += [("such as", str(name)) for name in arguments.get("samples") or ()]
-    if found.approval is not None:
-        by, at = found.approval["by"], output.moment(datetime.fromisoformat(found.approval["at"]))
-        lines.append((str(found.approval["decision"]), f"by {by} at {at}: {found.approval['reason']}"))
+    if view.approval is not None:
+        by, at = view.approval["by"], output.moment(datetime.fromisoformat(view.approval["at"]))
+        lines.append((str(view.approval["decision"]), f"by {by} at {at}: {view.approval['reason']}"))
     return lines
 
 

@@ -27,5 +27,5 @@ def undelete(
 
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
-    found = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
-    bulk.carry_out(session, VERB, found, how)
+    targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
+    bulk.carry_out(session, VERB, targets, how)

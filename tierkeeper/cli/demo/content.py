@@ -42,13 +42,13 @@ def items(
     ``aged``: ages from zero to a third beyond the purge age, in random but reproducible order.
     """
     root = Path(sysconfig.get_paths()["stdlib"]) if folder is None else folder
-    found = list(_files(root, "*.py" if folder is None else "*"))
-    if not found:
+    paths = list(_files(root, "*.py" if folder is None else "*"))
+    if not paths:
         raise InvalidInput(
             field="--from", value=str(root), problem="there is no file to store in it", fix="Give another folder."
         )
-    step = max(1.0, len(found) / count)
-    chosen = [found[int(at * step)] for at in range(min(count, len(found)))]
+    step = max(1.0, len(paths) / count)
+    chosen = [paths[int(at * step)] for at in range(min(count, len(paths)))]
     ages = list(_ages(len(chosen), days)) if aged else [timedelta(0)] * len(chosen)
     random.Random(len(chosen)).shuffle(ages)  # noqa: S311  an order, no secret
     return [

@@ -59,10 +59,10 @@ def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     views = (
         view for view in session.closed_at_end(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view)
     )
-    found = [Target(view.ref) for view in islice(views, chosen.limit)]
-    if not found:
+    selection = [Target(view.ref) for view in islice(views, chosen.limit)]
+    if not selection:
         raise NothingToSelect(filter=describe(chosen))
-    return found
+    return selection
 
 
 def describe(chosen: params.Chosen) -> str:
@@ -93,12 +93,14 @@ class Verb:
     doing: str
 
 
-def carry_out(session: Session, verb: Verb, found: Sequence[Target], how: params.VerbOptions, **extra: object) -> None:
-    """Run ``verb`` for each of ``found`` and print the outcomes; the exit code is 7 if some failed.
+def carry_out(
+    session: Session, verb: Verb, selection: Sequence[Target], how: params.VerbOptions, **extra: object
+) -> None:
+    """Run ``verb`` for each target of ``selection`` and print the outcomes; the exit code is 7 if some failed.
 
     With a single target its error is raised; with several, a failed one does not stop the others.
     """
-    arguments = [validated(verb.model, {**target.fields(), "reason": how.reason, **extra}) for target in found]
+    arguments = [validated(verb.model, {**target.fields(), "reason": how.reason, **extra}) for target in selection]
     if how.enqueue:
         _send(session, verb, arguments, how)
         return

@@ -18,12 +18,12 @@ def whole(text: str, latest: Callable[[], Iterable[UUID]], *, field: str, listin
     try:
         return UUID(text)
     except ValueError:
-        found = [each for each in latest() if str(each).endswith(text)]
-    if len(text) < output.SHORT_ID or len(found) > 1:
+        matches = [each for each in latest() if str(each).endswith(text)]
+    if len(text) < output.SHORT_ID or len(matches) > 1:
         raise InvalidInput(
             field=field,
             value=text,
             problem=f"it is not enough of an id to tell one {field}",
             fix=f"Write the {output.SHORT_ID} characters that `{listing}` prints, or the whole id (-o json).",
         )
-    return found[0] if found else None
+    return matches[0] if matches else None

@@ -13,8 +13,8 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
     """Return a table of the copies in each tier, present and doomed apart, with a line for their sum."""
     columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched", "not found")
     table = output.table(*columns, title=title, right=[*columns[2:]])
-    found = list(stats)
-    for tier in found:
+    tiers = list(stats)
+    for tier in tiers:
         table.add_row(
             output.word(tier.tier),
             tier.temperature,
@@ -30,13 +30,13 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
     table.add_row(
         "all",
         "",
-        str(sum(tier.present for tier in found)),
-        output.size(sum(tier.present_bytes for tier in found)),
-        str(sum(tier.doomed for tier in found)),
-        output.size(sum(tier.doomed_bytes for tier in found)),
+        str(sum(tier.present for tier in tiers)),
+        output.size(sum(tier.present_bytes for tier in tiers)),
+        str(sum(tier.doomed for tier in tiers)),
+        output.size(sum(tier.doomed_bytes for tier in tiers)),
         "",
-        str(sum(tier.unvouched for tier in found)),
-        str(sum(tier.missed for tier in found)),
+        str(sum(tier.unvouched for tier in tiers)),
+        str(sum(tier.missed for tier in tiers)),
     )
     return table
 

@@ -179,8 +179,8 @@ class FilesystemStore(Store):
         """Call the guard with the mark beneath a root; an admitted mark file is read once, then known by its stat."""
         if self.guard is None:
             return
-        found, admitted = tier_mark.identity(root), self._admitted
-        if found is not None and admitted is not None and found == admitted[0]:
+        identity, admitted = tier_mark.identity(root), self._admitted
+        if identity is not None and admitted is not None and identity == admitted[0]:
             self.guard(admitted[1])  # the file is the same; the catalog may know of another place by now
             return
         mark = tier_mark.read(self._tree, root)
@@ -232,15 +232,15 @@ class FilesystemStore(Store):
 
     def _unfinished(self) -> Mapping[str, set[str]]:
         """Return the unfinished files, by the name that they were to be given; empty where that cannot be read."""
-        found: defaultdict[str, set[str]] = defaultdict(set)
+        unfinished: defaultdict[str, set[str]] = defaultdict(set)
         with (
             contextlib.suppress(StoreError, OSError),
             self._tree.folder([layout.STAGING]) as staging,
             os.scandir(staging) as entries,
         ):
             for entry in entries:
-                found[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].add(entry.name)
-        return found
+                unfinished[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].add(entry.name)
+        return unfinished
 
     def _delete_one(self, key: ObjectKey, unfinished: Mapping[str, set[str]]) -> DeleteResult:
         try:

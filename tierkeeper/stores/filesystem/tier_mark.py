@@ -90,10 +90,10 @@ def _written(tree: Tree, mark: TierMark, allowed: Callable[[int], bool], *, over
             fcntl.flock(folder, fcntl.LOCK_EX)
             if allowed(root):
                 _place(tree, mark, staging, folder, over=over)
-        found = read(tree, root)
-    if found is None:
+        recorded = read(tree, root)
+    if recorded is None:
         raise StorePermanent(tier=tree.tier, reason="its mark was removed while it was written")
-    return found[1]
+    return recorded[1]
 
 
 def _place(tree: Tree, mark: TierMark, staging: int, folder: int, *, over: bool) -> None:

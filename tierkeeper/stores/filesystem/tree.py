@@ -188,11 +188,11 @@ class Tree:
                         below.append((name, None))
                 elif stat.S_ISREG(status.st_mode) and location.startswith(prefix):
                     below.append((name, status))
-        for name, found in below:
-            if found is None:
+        for name, file_status in below:
+            if file_status is None:
                 yield from self._walk([*folders, name], prefix)
             else:
-                yield "/".join([*folders, name]), found
+                yield "/".join([*folders, name]), file_status
 
     def sync(self, fd: int) -> None:
         """Fsync the file or folder if this tree is durable."""

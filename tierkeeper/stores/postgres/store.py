@@ -311,16 +311,16 @@ class PostgresStore(Store):
         }
 
     def _insert(self, location: str, statement: sql.Composed, row: dict[str, Any]) -> None:
-        made = False
+        partition_made = False
         with self._connection(location) as connection:
             while True:
                 try:
                     connection.execute(statement, row)
                 except errors.CheckViolation as error:
-                    if error.diag.constraint_name or made:
+                    if error.diag.constraint_name or partition_made:
                         raise  # not because of a missing partition
                     records_table.make_partition(connection, self._schema, row["day"])
-                    made = True
+                    partition_made = True
                 except _TOO_DEEP:
                     if not row["json"]:
                         raise

@@ -47,14 +47,14 @@ def stored(location: str, found: Mapping[str, Any]) -> Stored:
     )
 
 
-def whole_sha256(found: Mapping[str, Any]) -> bytes | None:
+def whole_sha256(answer: Mapping[str, Any]) -> bytes | None:
     """Return the server's SHA-256 of the whole content; None where it reports none, or one over parts' checksums.
 
     An upload in parts has a dash in its ETag. Ceph copies such an object with its checksum of checksums and reports
     that as the checksum of the whole, so without an ETag the checksum is not used. An invalid SHA-256 is None too.
     """
-    checksum, etag = found.get("ChecksumSHA256"), found.get("ETag")
-    if not etag or "-" in etag or checksum is None or "-" in checksum or found.get("ChecksumType") == "COMPOSITE":
+    checksum, etag = answer.get("ChecksumSHA256"), answer.get("ETag")
+    if not etag or "-" in etag or checksum is None or "-" in checksum or answer.get("ChecksumType") == "COMPOSITE":
         return None
     try:
         given = base64.b64decode(checksum, validate=True)

@@ -152,14 +152,14 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
         )
 
         def connected(*, seconds: float, attempts: int) -> "S3Client":
-            made = session.client(
+            client = session.client(
                 "s3",
                 endpoint_url=options.endpoint,
                 region_name=session.region_name or "us-east-1",
                 config=_config(options, config, seconds=seconds, attempts=attempts),
             )
-            made.meta.events.register("needs-retry.s3", botocore_attempt_ended)
-            return made
+            client.meta.events.register("needs-retry.s3", botocore_attempt_ended)
+            return client
 
         client = connected(seconds=options.read_timeout, attempts=options.attempts)
         hot = _hot(options, config, client, core)

@@ -105,16 +105,16 @@ class _Deletion:
 def _versions(place: Place, location: str) -> list[str]:
     """Return the ids of all versions and delete markers of exactly this key."""
     key = place.key(location)
-    found: list[str] = []
+    versions: list[str] = []
     with place.translating(location):
         for page in place.client.get_paginator("list_object_versions").paginate(Bucket=place.bucket, Prefix=key):
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             with place.understanding(location):
-                found += [each["VersionId"] for each in entries if each["Key"] == key]
+                versions += [each["VersionId"] for each in entries if each["Key"] == key]
                 passed = any(each["Key"] > key for each in entries)
             if passed:
                 break  # keys are listed in order
-    return found
+    return versions
 
 
 def abort_uploads(place: Place, keys: set[str], *, but: str | None = None) -> None:

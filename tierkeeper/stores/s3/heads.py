@@ -17,13 +17,13 @@ def head(place: Place, key: ObjectKey) -> Mapping[str, Any]:
     try:
         with place.translating(key.location):
             address = place.address(key.location, version)
-            found: Mapping[str, Any] = place.hot.head_object(**address, ChecksumMode="ENABLED")
+            answer: Mapping[str, Any] = place.hot.head_object(**address, ChecksumMode="ENABLED")
     except ObjectNotFound:
         place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
         raise
-    place.told_etags_until = 0.0 if answers.etag(found) is None else time.monotonic() + probe.LIFE
-    require(place, key.location, etag, found)
-    return found
+    place.told_etags_until = 0.0 if answers.etag(answer) is None else time.monotonic() + probe.LIFE
+    require(place, key.location, etag, answer)
+    return answer
 
 
 def is_named(place: Place, version: str | None) -> bool:
@@ -103,10 +103,10 @@ def after_lost_answer(place: Place, location: str, size: int) -> Stored | None:
     """HEAD an object whose write lost its answer; None if it is missing. Not vouched for, and without a pin (R16)."""
     try:
         with place.translating(location):
-            found = place.hot.head_object(**place.address(location, None), ChecksumMode="ENABLED")
+            answer = place.hot.head_object(**place.address(location, None), ChecksumMode="ENABLED")
     except ObjectNotFound:
         return None
-    seen = stored(place, location, found)
+    seen = stored(place, location, answer)
     if seen.size != size:
         raise mismatch(place, location, f"the server has {seen.size} bytes, not {size}")
     return seen

@@ -57,11 +57,11 @@ def retained(place: Place, key: ObjectKey) -> tuple[RetentionMode | None, dt.dat
             if errors.code_of(error) in errors.NO_LOCK:
                 return None, None
             raise
-    found = answer.get("Retention", {})
-    if "RetainUntilDate" not in found:
+    retention = answer.get("Retention", {})
+    if "RetainUntilDate" not in retention:
         return None, None
     with place.understanding(key.location):
-        return RetentionMode(found.get("Mode", "GOVERNANCE").lower()), utc(found["RetainUntilDate"])
+        return RetentionMode(retention.get("Mode", "GOVERNANCE").lower()), utc(retention["RetainUntilDate"])
 
 
 def is_locked(place: Place, key: ObjectKey) -> bool:

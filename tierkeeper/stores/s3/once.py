@@ -44,12 +44,12 @@ def once(
             refused = refused and errors.is_refused(error)
             took = time.monotonic() - began
             tried += 1
-            found = look()
-            if found is None and took > seconds * SOON:
-                found = _watch(look, seconds)
+            result = look()
+            if result is None and took > seconds * SOON:
+                result = _watch(look, seconds)
                 tried = place.options.attempts
-            if found is not None:
-                return found
+            if result is not None:
+                return result
             if tried >= place.options.attempts:
                 if refused:
                     raise

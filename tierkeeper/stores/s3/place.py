@@ -110,16 +110,16 @@ class Place:
         """Create the bucket where it is missing; StoreUnusable where it lacks the Object Lock of option ``lock``."""
         try:
             self.check()
-            made = []
+            prepared = []
         except ObjectNotFound:
-            made = [self._create()]
+            prepared = [self._create()]
         if self.options.lock and not self._ask_lockable():
             reason = (
                 f"bucket {self.bucket} has no Object Lock, and option lock=yes asks for it: switch it on for the "
                 "bucket, use another bucket (a missing one is made with it), or leave the option out"
             )
             raise StoreUnusable(tier=self.tier, reason=reason)
-        return made
+        return prepared
 
     def check(self) -> None:
         """Raise ObjectNotFound where the bucket is missing, another StoreError where it cannot be used."""

@@ -213,8 +213,8 @@ class SignedClient:
             headers = {"content-md5": md5, "content-type": "application/xml"}
             sha256 = hashlib.sha256(body).hexdigest()
             answer = self._call(_Request("POST", "", headers, query="delete=", body=body, sha256=sha256))
-            if _ok(answer) and (found := _deleted(answer.data)) is not None:
-                return found
+            if _ok(answer) and (outcomes := _deleted(answer.data)) is not None:
+                return outcomes
         return self._by_boto3("delete_objects", arguments, answer)
 
     def _call(self, request: _Request) -> urllib3.BaseHTTPResponse | None:
@@ -333,12 +333,12 @@ def _deleted(data: bytes) -> dict[str, Any] | None:
         return None
     if not root.tag.endswith("DeleteResult"):
         return None
-    found: dict[str, Any] = {"Deleted": [], "Errors": []}
+    outcomes: dict[str, Any] = {"Deleted": [], "Errors": []}
     for entry in root:
         fields: dict[str, Any] = {part.tag.rpartition("}")[2]: part.text or "" for part in entry}
         if "DeleteMarker" in fields:
             fields["DeleteMarker"] = fields["DeleteMarker"] == "true"
         kind = {"Deleted": "Deleted", "Error": "Errors"}.get(entry.tag.rpartition("}")[2])
         if kind is not None:
-            found[kind].append(fields)
-    return found
+            outcomes[kind].append(fields)
+    return outcomes

@@ -240,10 +240,10 @@ class S3Store(Store):
         checked = finished.confirmed_by(answer)
         if checked and heads.is_named(self.place, version) and heads.tells_version(self.place, answer):
             return Stored(location, info.size, version, info.sha256, vouched=Vouched.WRITTEN, pin=pin)
-        stored, found = heads.after(self.place, location, info, answer)
-        if stored.pin is None or not (checked or "ChecksumSHA256" in found):
+        stored, head = heads.after(self.place, location, info, answer)
+        if stored.pin is None or not (checked or "ChecksumSHA256" in head):
             return stored  # without a pin, or it is not known whether the server checked the parts: not vouched for
-        if not checked and not finished.confirmed_by(found):
+        if not checked and not finished.confirmed_by(head):
             raise heads.mismatch(self.place, location, "the server has other checksums of its parts")
         return replace(stored, sha256=info.sha256, vouched=Vouched.WRITTEN)
 
@@ -253,11 +253,11 @@ class S3Store(Store):
         It is not vouched for: another writer could have written its metadata as easily as its bytes.
         """
         try:
-            found = heads.head(self.place, ObjectKey(location))
+            answer = heads.head(self.place, ObjectKey(location))
         except ObjectNotFound as error:
             raise StoreTransient(tier=self.config.tier, reason=f"the upload of {location} was aborted") from error
-        stored = heads.stored(self.place, location, found)
-        recorded = stored.sha256.hex() if stored.sha256 else found.get("Metadata", {}).get("sha256")
+        stored = heads.stored(self.place, location, answer)
+        recorded = stored.sha256.hex() if stored.sha256 else answer.get("Metadata", {}).get("sha256")
         if stored.size != info.size or recorded != info.sha256.hex():
             raise StorePermanent(tier=self.config.tier, reason=f"something else is at {location}")
         return stored
