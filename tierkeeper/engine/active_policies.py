@@ -25,13 +25,13 @@ class ActivePolicies:
 
     def governing(self, subject: match.Subject) -> Policy:
         """Return the policy that governs this subject; raises PolicyNotFound where none matches."""
-        found = self._remembered.get(subject)
-        if found is None:
-            found = match.governing(self._active, subject)
+        policy = self._remembered.get(subject)
+        if policy is None:
+            policy = match.governing(self._active, subject)
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
-            self._remembered[subject] = found
-        return found
+            self._remembered[subject] = policy
+        return policy
 
 
 class PolicyBook:

@@ -62,9 +62,9 @@ class Engine:
         will do (see :meth:`Marks.confirm`).
         """
         asked = sorted(set(tiers))
-        found = self.marks.refused([self.stores[tier] for tier in asked if tier in self.stores], before=before)
+        errors = self.marks.refused([self.stores[tier] for tier in asked if tier in self.stores], before=before)
         reason = "the settings of this process have no such tier"
-        return found | {t: TierNotOurs(tier=t, reason=reason) for t in asked if t not in self.stores}
+        return errors | {t: TierNotOurs(tier=t, reason=reason) for t in asked if t not in self.stores}
 
     def unconfirmed(self) -> dict[str, StoreError]:
         """Return, by tier, why it does not confirm now to be its own place; sweeps leave such tiers out."""

@@ -56,23 +56,23 @@ class Marks:
         It raises as :meth:`judge` does, and returns whether the store may remember the answer.
         """
 
-        def ask(found: TierMark | None) -> bool:
-            self.judge(store, found)
+        def ask(mark: TierMark | None) -> bool:
+            self.judge(store, mark)
             return not self._assumed
 
         return ask
 
-    def judge(self, store: Store, found: TierMark | None) -> None:
-        """Raise TierNotOurs unless ``found`` is the mark that the catalog has for the store's tier.
+    def judge(self, store: Store, mark: TierMark | None) -> None:
+        """Raise TierNotOurs unless ``mark`` is the mark that the catalog has for the store's tier.
 
         The cached identity is enough for a match for ``KNOWN`` seconds. A mark that differs is compared with the
         catalog as it is now: the mark may be newer than the cached identity.
         """
         with self._lock:
             known = self._identity if monotonic() - self._identity_at < KNOWN else None
-        if self._difference(known, store, found) is None:
+        if self._difference(known, store, mark) is None:
             return
-        reason = self._difference(self._read(), store, found)
+        reason = self._difference(self._read(), store, mark)
         if reason is not None:
             raise TierNotOurs(tier=store.config.tier, reason=reason)
 
@@ -93,7 +93,7 @@ class Marks:
 
     def refused(self, stores: Iterable[Store], *, before: bool = False, bound: bool = False) -> dict[str, StoreError]:
         """Return, by tier, the errors of those stores that :meth:`confirm` refuses; each is logged, throttled."""
-        found: dict[str, StoreError] = {}
+        errors: dict[str, StoreError] = {}
         for store in stores:
             try:
                 self.confirm(store, before=before, bound=bound)
@@ -101,13 +101,13 @@ class Marks:
                 tier = store.config.tier
                 if self._throttle.due(tier, str(error)):
                     _log.warning("a tier cannot be used", tier=tier, error=str(error))
-                found[tier] = error
-        return found
+                errors[tier] = error
+        return errors
 
     @contextmanager
-    def assuming(self, found: Mapping[str, TierMark]) -> Iterator[None]:
+    def assuming(self, marks: Mapping[str, TierMark]) -> Iterator[None]:
         """Accept exactly these marks, by tier, as ours within the block: for recovery, before the identity is set."""
-        self._assumed = found
+        self._assumed = marks
         try:
             yield
         finally:
@@ -128,18 +128,18 @@ class Marks:
             self._identity, self._identity_at = known, began
         return known
 
-    def _difference(self, known: Identity | None, store: Store, found: TierMark | None) -> str | None:
+    def _difference(self, known: Identity | None, store: Store, mark: TierMark | None) -> str | None:
         """Say in words why a mark is not the one of this tier of this catalog; None where it is."""
-        if found is not None and self._assumed.get(store.config.tier) == found:
+        if mark is not None and self._assumed.get(store.config.tier) == mark:
             return None
         if known is None:
             return "the catalog has no identity yet: run `tierkeeper init`"
-        if found is None:
+        if mark is None:
             what_next = "it was never marked: run `tierkeeper init` once its place is there"
             if store.config.tier in known.tiers:
                 what_next = advice.of(store.config.url)
             return f"it has no mark in {store.site}: {what_next}"
-        return difference(known, store, found)
+        return difference(known, store, mark)
 
 
 def read(store: Store) -> TierMark | None:
@@ -154,17 +154,21 @@ def read(store: Store) -> TierMark | None:
         raise MarkNotRead(tier=tier, place=store.site, reason=f"{type(error).__name__}: {error}") from error
 
 
-def difference(known: Identity, store: Store, found: TierMark) -> str | None:
+def difference(known: Identity, store: Store, mark: TierMark) -> str | None:
     """Say in words why a mark is not the one of this tier of this catalog; None where it is."""
     tier = store.config.tier
-    if found.catalog != known.catalog:
-        return f"{store.site} belongs to another catalog ({found.catalog}; this one is {known.catalog})"
-    if found.tier != tier:
-        return f"{store.site} is tier {found.tier} of this catalog"
-    if found.line != known.line:
+    if mark.catalog != known.catalog:
+        return f"{store.site} belongs to another catalog ({mark.catalog}; this one is {known.catalog})"
+    if mark.tier != tier:
+        return f"{store.site} is tier {mark.tier} of this catalog"
+    if mark.line != known.line:
         return f"{store.site} belongs to another copy of this catalog, which was accepted at another time"
-    made = known.tiers.get(tier)
-    if made != found.made:
-        when = "and the catalog knows of none" if made is None else f"and that of this tier was made {made.isoformat()}"
-        return f"the mark in {store.site} was made {found.made.isoformat()}, {when}"
+    marked_at = known.tiers.get(tier)
+    if marked_at != mark.made:
+        when = (
+            "and the catalog knows of none"
+            if marked_at is None
+            else f"and that of this tier was made {marked_at.isoformat()}"
+        )
+        return f"the mark in {store.site} was made {mark.made.isoformat()}, {when}"
     return None

@@ -79,9 +79,9 @@ def check(
     The caller holds the locks of the schedule rows (``held``). Deletions that an operator approved pass uncounted.
     """
     stopped: dict[UUID, UUID] = {}
-    for found in _over(connection, settings, moment, wishes, held, alone=True):
-        run = opened(connection, settings, moment, found.scope, found.weight, caller=caller)
-        stopped.update(dict.fromkeys(found.artifacts, run))
+    for excess in _over(connection, settings, moment, wishes, held, alone=True):
+        run = opened(connection, settings, moment, excess.scope, excess.weight, caller=caller)
+        stopped.update(dict.fromkeys(excess.artifacts, run))
     return stopped
 
 
@@ -93,7 +93,7 @@ def foreseen(
         return set()
     held = schedule.peek(connection, [row.id for row, _ in wishes])
     over = _over(connection, settings, moment, wishes, held, alone=False)
-    return {artifact for found in over for artifact in found.artifacts}
+    return {artifact for excess in over for artifact in excess.artifacts}
 
 
 @dataclass(frozen=True, slots=True)

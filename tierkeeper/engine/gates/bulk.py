@@ -70,21 +70,21 @@ def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | 
 
 def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.ApprovalRun | None:
     """Return the approved run of this command, None without one; unused, it expires after ``engine.brake_window``."""
-    found = _find(connection, tenant, described, RunState.APPROVED)
-    if found is None or found.approval is None:
+    approval_run = _find(connection, tenant, described, RunState.APPROVED)
+    if approval_run is None or approval_run.approval is None:
         return None
-    since = catalog_now(connection) - datetime.fromisoformat(found.approval["at"])
+    since = catalog_now(connection) - datetime.fromisoformat(approval_run.approval["at"])
     if since <= settings.engine.brake_window:
-        return found
-    runs.used(connection, found.id)
+        return approval_run
+    runs.used(connection, approval_run.id)
     return None
 
 
 def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.ApprovalRun | None:
-    found = runs.judged(connection, RunKind.PURGE, state)
+    purges = runs.judged(connection, RunKind.PURGE, state)
     this = (WAITS_FOR_COMMAND, described)
     return next(
-        (r for r in found if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == this),
+        (r for r in purges if r.tenant == tenant and (r.arguments.get("waits"), r.arguments.get("selection")) == this),
         None,
     )
 

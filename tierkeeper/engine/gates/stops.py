@@ -20,8 +20,8 @@ def stop(catalog: Database, scope: Scope, run: UUID, *, caller: Caller) -> None:
 
 
 def _stop_batch(connection: sa.Connection, scope: Scope, run: UUID) -> int:
-    found = runs.lock_for_approval(connection, run)
-    if found is None or found.state is not RunState.AWAITING_APPROVAL:
+    approval_run = runs.lock_for_approval(connection, run)
+    if approval_run is None or approval_run.state is not RunState.AWAITING_APPROVAL:
         return 0  # a row that is held for a decided run would wait forever
     return brake_counts.stop(connection, scope, run, now=catalog_now(connection), limit=_BATCH)
 

@@ -62,10 +62,10 @@ def doubt(engine: Engine) -> str | None:
         noted = epochs.distrusted(connection)
     if noted is not None:
         return noted
-    found = twins(engine)
+    marks_of = twins(engine)
     # read the catalog after its twins: another sweep may raise both meanwhile, the catalog first
     with engine.catalog.reading() as connection:
-        return _ahead(epochs.standing(connection).epoch, found)
+        return _ahead(epochs.standing(connection).epoch, marks_of)
 
 
 def advance(engine: Engine, *, caller: Caller) -> str | None:
@@ -113,11 +113,11 @@ def write_twin(engine: Engine, epoch: Epoch) -> None:
         store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
 
 
-def _ahead(epoch: Epoch, found: dict[int, set[UUID]]) -> str | None:
-    highest = max(found, default=0)
+def _ahead(epoch: Epoch, marks_of: dict[int, set[UUID]]) -> str | None:
+    highest = max(marks_of, default=0)
     if highest > epoch.number:
         return f"the coldest tier knows epoch {highest}, and the catalog is at {epoch.number}"
-    if highest == epoch.number and epoch.mark not in found[highest]:
+    if highest == epoch.number and epoch.mark not in marks_of[highest]:
         return f"epoch {highest} was given out by another copy of this catalog"
     return None
 

@@ -75,8 +75,8 @@ def mark_all(engine: Engine, *, make: bool, caller: Caller) -> PlacesMade:
     done = PlacesMade()
     for tier in engine.tiers:
         try:
-            made = _mark(engine, tier.name, make=make, caller=caller)
-            done.made += [f"tier {tier.name}: {what}" for what in made]
+            created = _mark(engine, tier.name, make=make, caller=caller)
+            done.made += [f"tier {tier.name}: {what}" for what in created]
         except StoreError as error:
             done.refused.append(error)
     return done
@@ -204,10 +204,10 @@ def renew(engine: Engine, *, replacing: Collection[UUID] = ()) -> None:
     """
     known = _identity(engine.catalog)
     for tier, mark in found_marks(engine).items():
-        made = known.tiers.get(tier)
-        if made is None or mark.tier != tier or mark.catalog not in {known.catalog, *replacing}:
+        marked_at = known.tiers.get(tier)
+        if marked_at is None or mark.tier != tier or mark.catalog not in {known.catalog, *replacing}:
             continue
-        wanted = TierMark(known.catalog, known.line, tier, made)
+        wanted = TierMark(known.catalog, known.line, tier, marked_at)
         if mark != wanted:
             engine.store(tier).replace_mark(wanted, over=mark)
     engine.marks.refresh()
@@ -217,9 +217,9 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
     """Create and mark one tier's place; return what was made, raise TierNotOurs where that is refused."""
     store = engine.store(tier)
     known = _identity(engine.catalog)
-    found = _mark_in(store)
-    if found is not None:
-        return _keep(engine, store, known, found, caller=caller)
+    existing = _mark_in(store)
+    if existing is not None:
+        return _keep(engine, store, known, existing, caller=caller)
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, tier)
     if tier in known.tiers:  # the place of the tier is elsewhere, even if copies of its objects are here
@@ -231,45 +231,45 @@ def _mark(engine: Engine, tier: str, *, make: bool, caller: Caller) -> list[str]
     elif not make:
         with _bare(engine, tier) as bare:
             bare.check()  # the place must have been prepared: else it may be a mount point with nothing mounted
-    made = store.prepare()
+    created = store.prepare()
     mark, known = _fresh(engine.catalog, tier)
-    return made + _keep(engine, store, known, store.write_mark(mark), caller=caller)
+    return created + _keep(engine, store, known, store.write_mark(mark), caller=caller)
 
 
-def _keep(engine: Engine, store: Store, known: Identity, found: TierMark, *, caller: Caller) -> list[str]:
+def _keep(engine: Engine, store: Store, known: Identity, mark: TierMark, *, caller: Caller) -> list[str]:
     """Record the mark that is in a place, where the catalog has none for the tier; TierNotOurs for another mark."""
     tier = store.config.tier
-    recorded = replace(known, tiers={**known.tiers, tier: found.made})
-    reason = difference(recorded, store, found)
+    recorded = replace(known, tiers={**known.tiers, tier: mark.made})
+    reason = difference(recorded, store, mark)
     if reason is not None:
-        _require_free(engine, store, found)
+        _require_free(engine, store, mark)
         what_next = (
             f"an empty catalog becomes the one that its tiers belong to by `tierkeeper catalog rebuild`; to take the "
             f"place over, so that the other catalog loses it: `tierkeeper init --adopt {tier} --reason …`"
         )
         raise TierNotOurs(tier=tier, reason=f"{reason}; {what_next}")
-    made = store.prepare()
-    if known.tiers.get(tier) == found.made:
-        return made
-    engine.catalog.run(caller, _record_mark, store, known, found, caller=caller)
+    created = store.prepare()
+    if known.tiers.get(tier) == mark.made:
+        return created
+    engine.catalog.run(caller, _record_mark, store, known, mark, caller=caller)
     engine.marks.refresh()
-    return [*made, f"mark in {store.site}"]
+    return [*created, f"mark in {store.site}"]
 
 
-def _record_mark(connection: sa.Connection, store: Store, known: Identity, found: TierMark, *, caller: Caller) -> None:
+def _record_mark(connection: sa.Connection, store: Store, known: Identity, mark: TierMark, *, caller: Caller) -> None:
     tier = store.config.tier
     current = identity.read(connection, lock=True) or known
-    if current.tiers.get(tier) not in {None, found.made}:
-        elsewhere = difference(current, store, found) or ""
+    if current.tiers.get(tier) not in {None, mark.made}:
+        elsewhere = difference(current, store, mark) or ""
         raise TierNotOurs(tier=tier, reason=f"{elsewhere}: another place has the mark of this tier")
-    after = replace(current, tiers={**current.tiers, tier: found.made})
+    after = replace(current, tiers={**current.tiers, tier: mark.made})
     identity.write(connection, after, by=caller.actor, reason=f"tier {tier} was marked", now=catalog_now(connection))
 
 
-def _require_free(engine: Engine, store: Store, found: TierMark) -> None:
+def _require_free(engine: Engine, store: Store, mark: TierMark) -> None:
     """Raise TierNotOurs where this is the recorded mark of another tier that is in use or has copies."""
-    other, known = found.tier, _identity(engine.catalog)
-    if other == store.config.tier or (found.catalog, found.made) != (known.catalog, known.tiers.get(other)):
+    other, known = mark.tier, _identity(engine.catalog)
+    if other == store.config.tier or (mark.catalog, mark.made) != (known.catalog, known.tiers.get(other)):
         return
     with engine.catalog.reading() as connection:
         copies = identity.copies(connection, other)
