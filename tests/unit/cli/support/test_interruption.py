@@ -14,12 +14,8 @@ from tierkeeper.cli.support.interruption import Interrupted, interruptible
 @pytest.fixture(autouse=True)
 def default_handlers() -> Iterator[None]:
     """The handlers that a process has at a terminal: in the background, or under nohup, some signals are ignored."""
-    defaults = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGTERM: signal.SIG_DFL,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
