@@ -32,8 +32,9 @@ def test_the_life_takes_every_step(house: House) -> None:
     """The life that the crashes are tried on takes every step there is."""
     house.policy(life.POLICY)
     counted: Counter[Step] = Counter()
+    told = life.parts(house, "calm", orphaned=True)
     with crashing.counting(counted):
-        assert life.live(house, "calm") == 0
+        assert life.live(house, told) == 0
     life.check(house, "calm")
     house.settle()
     assert set(counted) == set(STEPS)
@@ -47,8 +48,9 @@ def test_a_crash_at_a_step(house: House, step: Step, when: When) -> None:
     call, crashed = 1, True
     while crashed:
         tag = f"crash-{call}"
+        told = life.parts(house, tag, orphaned=True)
         with crashing.crashing(step, when, call=call):
-            crashed = life.live(house, tag) == 1
+            crashed = life.live(house, told) == 1
         house.settle()
         life.check(house, tag)
         house.reset()
@@ -62,8 +64,9 @@ def test_a_lost_reply_of_any_commit(house: House) -> None:
     commit, lost = 1, True
     while lost:
         tag = f"lost-{commit}"
+        told = life.parts(house, tag, orphaned=True)
         with crashing.losing_replies(house, commit=commit) as counted:
-            assert life.live(house, tag) == 0
+            assert life.live(house, told) == 0
         lost = counted["commits"] >= commit
         house.pass_time(LEASES_END)
         house.settle()
