@@ -111,17 +111,11 @@ OUTCOMES = (
         (
             Edit(
                 _OUTCOMES,
-                "            told = driver.execute(_BEGIN_AND_TELL, prepare=False)\n",
-                "            driver.execute(_BEGIN, prepare=False)\n"
-                "            told = driver.execute(_BEGIN_AND_TELL.replace(_BEGIN, 'SELECT 1'), prepare=False)\n",
+                "            return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))\n",
+                "            _answers(driver, b'BEGIN; SELECT 1, 2')\n"
+                "            return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))\n",
             ),
         ),
         (f"{_TESTS}test_the_id_costs_no_round_trip",),
-    ),
-    Mutant(
-        "outcome",
-        "a connection that a unit used reads without a transaction",
-        (Edit(_DATABASE, "                connection.autocommit = False  # see", "                #"),),
-        (f"{_TESTS}test_reading_is_one_transaction_after_a_run",),
     ),
 )

@@ -120,7 +120,10 @@ def counting(counted: Counter[Step]) -> Iterator[None]:
 
 @contextmanager
 def losing_replies(house: House, *, commit: int) -> Iterator[Counter[str]]:
-    """Lose the reply of the given COMMIT: it takes effect, and the connection is gone. Yields the count of commits."""
+    """Lose the reply of the given COMMIT: it takes effect, and the connection is gone. Yields the count of commits.
+
+    A checkpoint follows, after which PostgreSQL does not vouch for the outcome (ADR 20): the unit has to cope.
+    """
     counted: Counter[str] = Counter()
     engine = house.keeper.engine.catalog.engine
 
@@ -130,6 +133,7 @@ def losing_replies(house: House, *, commit: int) -> Iterator[Counter[str]]:
             driver = connection.connection.driver_connection
             assert driver is not None
             driver.commit()
+            driver.execute("CHECKPOINT")
             driver.close()  # the COMMIT that follows finds the connection gone
 
     sa.event.listen(engine, "commit", on_commit)

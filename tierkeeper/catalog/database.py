@@ -91,9 +91,8 @@ class Database:
             return opened
 
         def given_back(connection: PatientConnection | None, _record: object) -> None:
-            if connection is not None and not connection.closed:
+            if connection is not None:
                 connection.patience = patience  # see `take_time`
-                connection.autocommit = False  # see `outcomes.begin`
 
         sa.event.listen(self.engine, "do_connect", connect)
         sa.event.listen(self.engine, "checkin", given_back)

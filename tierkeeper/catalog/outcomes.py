@@ -9,25 +9,25 @@ after a crash ends with a checkpoint.
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
+from psycopg import generators
+from psycopg.pq import ExecStatus
 
 #: the key of a pooled connection's lifetime; None there: its server does not tell
 _KNOWN: Final = "lifetime"
-_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_BEGIN_AND_TELL: Final = f"{_BEGIN}; SELECT pg_current_xact_id(), pg_current_wal_flush_lsn()"
+_BEGIN_AND_TELL: Final = (
+    b"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id(), pg_current_wal_flush_lsn()"
+)
+_STARTED: Final = "CAST(extract(epoch FROM pg_postmaster_start_time()) AS text)"
 # what the question will need is asked for too: a server that forbids it is not asked for ids
-_LIFETIME: Final = """
-    SELECT events_cluster(), pg_postmaster_start_time()
-    FROM pg_control_checkpoint()
-"""
+_LIFETIME: Final = f"SELECT events_cluster(), {_STARTED} FROM pg_control_checkpoint()".encode()
 # what was flushed survives a crash, so the checkpoint that ends the recovery lies behind it
-_STATUS: Final = sa.text("""
-    SELECT events_cluster(), pg_postmaster_start_time(), pg_xact_status(CAST(:xid AS xid8)) AS status,
+_STATUS: Final = sa.text(f"""
+    SELECT events_cluster(), {_STARTED}, pg_xact_status(CAST(:xid AS xid8)) AS status,
         checkpoint_lsn < CAST(:flushed AS pg_lsn) AND pg_current_wal_flush_lsn() >= CAST(:flushed AS pg_lsn) AS unbroken
     FROM pg_control_checkpoint()
 """)
@@ -46,10 +46,10 @@ class TransactionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerLifetime:
-    """A PostgreSQL server and its timeline, from one start to the next."""
+    """A PostgreSQL server and its timeline, from one start (in seconds since 1970) to the next."""
 
     cluster: str
-    started: datetime
+    started: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def begin(connection: sa.Connection) -> OpenTransaction | None:
         lost = driver.closed
         if lost:
             connection.invalidate(error)
-        raise sa.exc.DBAPIError(_BEGIN, None, error, connection_invalidated=lost) from error
+        raise sa.exc.DBAPIError("BEGIN", None, error, connection_invalidated=lost) from error
 
 
 def status(connection: sa.Connection, transaction: OpenTransaction) -> TransactionStatus:
@@ -91,35 +91,38 @@ def status(connection: sa.Connection, transaction: OpenTransaction) -> Transacti
 
 
 def _begun(driver: psycopg.Connection[Any], info: dict[Any, Any]) -> OpenTransaction | None:
-    driver.autocommit = True  # BEGIN is sent here, not by the driver
     if _KNOWN not in info:
         info[_KNOWN] = _asked(driver)
     lifetime = info[_KNOWN]
     if lifetime is not None:
         try:
-            told = driver.execute(_BEGIN_AND_TELL, prepare=False)
+            return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))
         except psycopg.Error:
             if driver.closed:
                 raise
             driver.rollback()
             info[_KNOWN] = None  # it tells no longer
-        else:
-            told.nextset()
-            [(xid, flushed)] = told
-            return OpenTransaction(lifetime, str(xid), str(flushed))
-    driver.execute(_BEGIN, prepare=False)
-    return None
+    return None  # the driver begins with the first statement
 
 
 def _asked(driver: psycopg.Connection[Any]) -> ServerLifetime | None:
     try:
-        [row] = driver.execute(_LIFETIME, prepare=False)
+        return _lifetime(*_answers(driver, _LIFETIME))
     except psycopg.Error:
         if driver.closed:
             raise
         return None  # forbidden, a standby, a catalog of an older release
-    return _lifetime(*row)
 
 
-def _lifetime(cluster: str, started: datetime) -> ServerLifetime | None:
+def _answers(driver: psycopg.Connection[Any], statements: bytes) -> list[str]:
+    """Send statements as one query; return the two values of the last one's row. A cursor costs 0.1 ms more."""
+    with driver.lock:
+        driver.pgconn.send_query(statements)
+        results = driver.wait(generators.execute(driver.pgconn))
+    if results[-1].status == ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(results[-1])
+    return [(results[-1].get_value(0, column) or b"").decode() for column in (0, 1)]
+
+
+def _lifetime(cluster: str, started: str) -> ServerLifetime | None:
     return ServerLifetime(cluster, started) if _CLUSTER.fullmatch(cluster) else None
