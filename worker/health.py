@@ -71,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--node", default=f"celery@{socket.gethostname()}", help="the worker's name (celery -n)")
     node = parser.parse_args(arguments).node
     try:
-        found = list(problems(app, config.settings(), node))
+        lines = list(problems(app, config.settings(), node))
     except TierkeeperError as error:
-        found = [str(error)]
-    for problem in found:
+        lines = [str(error)]
+    for problem in lines:
         sys.stderr.write(problem + "\n")
-    return 1 if found else 0
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

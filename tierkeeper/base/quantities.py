@@ -117,11 +117,11 @@ def _amounts(text: str, *, calendar: bool) -> Amounts:
         given = _in_words(text, _PART.findall(written), calendar=calendar, examples=examples)
     else:
         raise Unreadable(text, "it is no length of time", examples)
-    found = dict.fromkeys(_ORDER, Decimal(0)) | given
-    if any(found[unit] != int(found[unit]) for unit in ("years", "months")):
+    amounts = dict.fromkeys(_ORDER, Decimal(0)) | given
+    if any(amounts[unit] != int(amounts[unit]) for unit in ("years", "months")):
         raise Unreadable(text, "a part of a year or a month has no fixed length", "Write whole ones, or days.")
-    seconds = found["hours"] * _HOUR + found["minutes"] * 60 + found["seconds"] + found["milliseconds"] / 1000
-    return Amounts(int(found["years"]), int(found["months"]), found["weeks"] * 7 + found["days"], seconds)
+    seconds = amounts["hours"] * _HOUR + amounts["minutes"] * 60 + amounts["seconds"] + amounts["milliseconds"] / 1000
+    return Amounts(int(amounts["years"]), int(amounts["months"]), amounts["weeks"] * 7 + amounts["days"], seconds)
 
 
 def _written(text: str, examples: str) -> str:
@@ -178,8 +178,8 @@ def parse_size(value: object) -> int:
 
 def parse_share(text: str) -> float:
     """Read ``5%``, ``0.5 %``; return 0.05, 0.005. Raises :class:`Unreadable`."""
-    found = _SHARE.fullmatch(text.strip())
-    share = round(float(found[1]) / 100, 6) if found else 2.0
+    match = _SHARE.fullmatch(text.strip())
+    share = round(float(match[1]) / 100, 6) if match else 2.0
     if share > 1:
         raise Unreadable(text, "it is no share", "Write per cent from 0% to 100%, such as 5%.")
     return share

@@ -97,33 +97,33 @@ def to_yaml(policy: Policy) -> str:
 
 
 def _policy(reader: Reader, node: yaml.Node) -> Policy:
-    found = reader.fields(node, what="a policy", known=_FIELDS, needed=("name", "phases"))
+    fields = reader.fields(node, what="a policy", known=_FIELDS, needed=("name", "phases"))
     return Policy(
-        name=_segment(reader, found["name"], "name"),
+        name=_segment(reader, fields["name"], "name"),
         version=0,
-        match=_match(reader, found["match"]) if "match" in found else Match(),
-        clock=_clock(reader, found["clock"]) if "clock" in found else CREATED,
-        write=_choice(reader, found["write"], WriteStrategy, "write") if "write" in found else WriteStrategy.HOTTEST,
-        phases=tuple(_phase(reader, item) for item in reader.items(found["phases"], what="phases")),
-        retention=_retention(reader, found["retention"]) if "retention" in found else None,
-        versions_keep=_versions(reader, found["versions"]) if "versions" in found else None,
-        undo=_duration(reader, found["undo"], "undo") if "undo" in found else None,
-        brake=_brake(reader, found["brake"]) if "brake" in found else None,
+        match=_match(reader, fields["match"]) if "match" in fields else Match(),
+        clock=_clock(reader, fields["clock"]) if "clock" in fields else CREATED,
+        write=_choice(reader, fields["write"], WriteStrategy, "write") if "write" in fields else WriteStrategy.HOTTEST,
+        phases=tuple(_phase(reader, item) for item in reader.items(fields["phases"], what="phases")),
+        retention=_retention(reader, fields["retention"]) if "retention" in fields else None,
+        versions_keep=_versions(reader, fields["versions"]) if "versions" in fields else None,
+        undo=_duration(reader, fields["undo"], "undo") if "undo" in fields else None,
+        brake=_brake(reader, fields["brake"]) if "brake" in fields else None,
     )
 
 
 def _match(reader: Reader, node: yaml.Node) -> Match:
-    found = reader.fields(node, what="match", known=_MATCH)
+    fields = reader.fields(node, what="match", known=_MATCH)
     size: dict[str, int] = {}
-    if "size" in found:
-        for key, value in reader.fields(found["size"], what="size", known=("min", "max")).items():
+    if "size" in fields:
+        for key, value in reader.fields(fields["size"], what="size", known=("min", "max")).items():
             size[key] = reader.size(value, what=f"size {key}")
-    tags = reader.pairs(found["tags"], what="tags") if "tags" in found else {}
-    content_type = _pattern(reader, found.get("content_type"), "content_type", never=frozenset())
+    tags = reader.pairs(fields["tags"], what="tags") if "tags" in fields else {}
+    content_type = _pattern(reader, fields.get("content_type"), "content_type", never=frozenset())
     return Match(
-        tenant=_tenant(reader, found["tenant"]) if "tenant" in found else None,
-        workflow=_pattern(reader, found.get("workflow"), "workflow", never=patterns.NEVER_IN_NAMES | {"/"}),
-        name=_pattern(reader, found.get("name"), "name", never=patterns.NEVER_IN_NAMES),
+        tenant=_tenant(reader, fields["tenant"]) if "tenant" in fields else None,
+        workflow=_pattern(reader, fields.get("workflow"), "workflow", never=patterns.NEVER_IN_NAMES | {"/"}),
+        name=_pattern(reader, fields.get("name"), "name", never=patterns.NEVER_IN_NAMES),
         tags=tuple(sorted((key, reader.text(value, what=f"tag {key}")) for key, (_, value) in tags.items())),
         content_type=plain_type(content_type) if content_type is not None else None,
         size_min=size.get("min"),
@@ -170,22 +170,22 @@ def _choice(reader: Reader, node: yaml.Node, kind: Callable[[str], _T], what: st
 
 
 def _phase(reader: Reader, node: yaml.Node) -> Phase:
-    found = reader.fields(node, what="a phase", known=("after", "in"), needed=("after", "in"))
-    return Phase(_duration(reader, found["after"], "after"), _tier_names(reader, found["in"]))
+    fields = reader.fields(node, what="a phase", known=("after", "in"), needed=("after", "in"))
+    return Phase(_duration(reader, fields["after"], "after"), _tier_names(reader, fields["in"]))
 
 
 def _retention(reader: Reader, node: yaml.Node) -> Retention:
-    found = reader.fields(node, what="retention", known=("mode", "for", "in"), needed=("for",))
+    fields = reader.fields(node, what="retention", known=("mode", "for", "in"), needed=("for",))
     return Retention(
-        mode=_choice(reader, found["mode"], RetentionMode, "mode") if "mode" in found else RetentionMode.GOVERNANCE,
-        period=_duration(reader, found["for"], "for"),
-        tiers=_tier_names(reader, found["in"]) if "in" in found else frozenset(),
+        mode=_choice(reader, fields["mode"], RetentionMode, "mode") if "mode" in fields else RetentionMode.GOVERNANCE,
+        period=_duration(reader, fields["for"], "for"),
+        tiers=_tier_names(reader, fields["in"]) if "in" in fields else frozenset(),
     )
 
 
 def _versions(reader: Reader, node: yaml.Node) -> int:
-    found = reader.fields(node, what="versions", known=("keep",), needed=("keep",))
-    return reader.whole(found["keep"], what="versions keep", least=1)
+    fields = reader.fields(node, what="versions", known=("keep",), needed=("keep",))
+    return reader.whole(fields["keep"], what="versions keep", least=1)
 
 
 def _brake(reader: Reader, node: yaml.Node) -> Brake:
@@ -193,12 +193,12 @@ def _brake(reader: Reader, node: yaml.Node) -> Brake:
         if str(node.value).lower() not in {"off", "false"}:
             reader.fail(node, "brake must be a mapping, or off.", "Write for example {share: 5%, count: 1000}.")
         return Brake(off=True)
-    found = reader.fields(node, what="brake", known=("share", "count"))
-    if not found:
+    fields = reader.fields(node, what="brake", known=("share", "count"))
+    if not fields:
         reader.fail(node, "brake says nothing.", "Give a share, a count or both; the larger of them is the limit.")
     return Brake(
-        share=reader.share(found["share"], what="brake share") if "share" in found else 0.0,
-        count=reader.whole(found["count"], what="brake count", least=0) if "count" in found else 0,
+        share=reader.share(fields["share"], what="brake share") if "share" in fields else 0.0,
+        count=reader.whole(fields["count"], what="brake count", least=0) if "count" in fields else 0,
     )
 
 

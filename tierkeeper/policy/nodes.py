@@ -38,8 +38,8 @@ class Reader:
             roots = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node.tag != _NULL_TAG]
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            found = f"this is no YAML or JSON ({error.problem or error.context})."
-            self.refuse(mark.line + 1 if mark else 1, found, "Correct the text here, or just before.")
+            problem = f"this is no YAML or JSON ({error.problem or error.context})."
+            self.refuse(mark.line + 1 if mark else 1, problem, "Correct the text here, or just before.")
         except yaml.YAMLError as error:
             position = getattr(error, "position", 0)
             line = text.count("\n", 0, position) + 1
@@ -53,29 +53,29 @@ class Reader:
         self, node: yaml.Node, *, what: str, known: Collection[str], needed: Collection[str] = ()
     ) -> dict[str, yaml.Node]:
         """Return a mapping's values by key; refuse unknown, repeated and missing keys."""
-        found: dict[str, yaml.Node] = {}
+        fields: dict[str, yaml.Node] = {}
         for key, (key_node, value) in self.pairs(node, what=what).items():
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
                 self.fail(key_node, f"{what} has no {key!r}.", hint)
-            found[key] = value
+            fields[key] = value
         for key in needed:
-            if key not in found:
+            if key not in fields:
                 self.fail(node, f"{what} lacks {key!r}.", f"Add `{key}: …`.")
-        return found
+        return fields
 
     def pairs(self, node: yaml.Node, *, what: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Return a mapping's key and value nodes by key; a repeated key is refused."""
         if not isinstance(node, yaml.MappingNode):
             self.fail(node, f"{what} must be a mapping.", "Write `key: value` pairs.")
-        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        pairs: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value in node.value:
             key = self.text(key_node, what=f"a key of {what}")
-            if key in found:
+            if key in pairs:
                 self.fail(key_node, f"{key!r} stands twice in {what}.", "Keep one of them.")
-            found[key] = (key_node, value)
-        return found
+            pairs[key] = (key_node, value)
+        return pairs
 
     def items(self, node: yaml.Node, *, what: str) -> list[yaml.Node]:
         """Return a list's nodes."""

@@ -113,40 +113,42 @@ class _Import:
         for key, fix in _NOT_EXPRESSIBLE.items():
             if key in pairs:
                 reader.fail(pairs[key][0], f"{what}, {key}: a policy cannot say this.", fix)
-        found = reader.fields(node, what=what, known=_RULE, needed=("Status",))
-        if reader.text(found["Status"], what="Status") != "Enabled":
-            reader.fail(found["Status"], f"{what}, Status: only Enabled rules can be imported.", "Remove or enable it.")
-        if "Filter" in found and "Prefix" in found:
-            reader.fail(found["Prefix"], f"{what}, Prefix: there is a Filter too.", "Put the prefix into the Filter.")
+        fields = reader.fields(node, what=what, known=_RULE, needed=("Status",))
+        if reader.text(fields["Status"], what="Status") != "Enabled":
+            reader.fail(
+                fields["Status"], f"{what}, Status: only Enabled rules can be imported.", "Remove or enable it."
+            )
+        if "Filter" in fields and "Prefix" in fields:
+            reader.fail(fields["Prefix"], f"{what}, Prefix: there is a Filter too.", "Put the prefix into the Filter.")
         match = self.within
-        if "Filter" in found:
-            match = self._filter(found["Filter"], what)
-        elif "Prefix" in found:
-            match = replace(match, name=self._prefix(found["Prefix"], what))
-        moves = self._transitions(found, what)
-        purge = self._expiration(found["Expiration"], what) if "Expiration" in found else None
+        if "Filter" in fields:
+            match = self._filter(fields["Filter"], what)
+        elif "Prefix" in fields:
+            match = replace(match, name=self._prefix(fields["Prefix"], what))
+        moves = self._transitions(fields, what)
+        purge = self._expiration(fields["Expiration"], what) if "Expiration" in fields else None
         if not moves and purge is None:
             reader.fail(node, f"{what} does nothing.", "Give it Transitions or an Expiration.")
         return _Rule(identity, node, match, moves, purge)
 
     def _filter(self, node: yaml.Node, what: str) -> Match:
         reader = self.reader
-        found = reader.fields(node, what=f"{what}, Filter", known=(*_CONDITIONS, "And"))
-        if len(found) > 1:
+        fields = reader.fields(node, what=f"{what}, Filter", known=(*_CONDITIONS, "And"))
+        if len(fields) > 1:
             reader.fail(node, f"{what}, Filter: it has more than one condition.", "Put them into And.")
-        tags: list[yaml.Node] = [found["Tag"]] if "Tag" in found else []
-        if "And" in found:
+        tags: list[yaml.Node] = [fields["Tag"]] if "Tag" in fields else []
+        if "And" in fields:
             known = ("Prefix", "Tags", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
-            found = reader.fields(found["And"], what=f"{what}, And", known=known)
-            tags = reader.items(found["Tags"], what="Tags") if "Tags" in found else []
+            fields = reader.fields(fields["And"], what=f"{what}, And", known=known)
+            tags = reader.items(fields["Tags"], what="Tags") if "Tags" in fields else []
         match = replace(self.within, tags=tuple(sorted(self._tag(tag, what) for tag in tags)))
-        if "Prefix" in found:
-            match = replace(match, name=self._prefix(found["Prefix"], what))
-        if "ObjectSizeGreaterThan" in found:
-            least = reader.size(found["ObjectSizeGreaterThan"], what=f"{what}, ObjectSizeGreaterThan")
+        if "Prefix" in fields:
+            match = replace(match, name=self._prefix(fields["Prefix"], what))
+        if "ObjectSizeGreaterThan" in fields:
+            least = reader.size(fields["ObjectSizeGreaterThan"], what=f"{what}, ObjectSizeGreaterThan")
             match = replace(match, size_min=least + 1)
-        if "ObjectSizeLessThan" in found:
-            most = reader.size(found["ObjectSizeLessThan"], what=f"{what}, ObjectSizeLessThan", least=1)
+        if "ObjectSizeLessThan" in fields:
+            most = reader.size(fields["ObjectSizeLessThan"], what=f"{what}, ObjectSizeLessThan", least=1)
             match = replace(match, size_max=most - 1)
         return match
 
@@ -161,12 +163,12 @@ class _Import:
         return pattern if prefix else None
 
     def _tag(self, node: yaml.Node, what: str) -> tuple[str, str]:
-        found = self.reader.fields(node, what=f"{what}, Tag", known=("Key", "Value"), needed=("Key", "Value"))
-        return self.reader.text(found["Key"], what="Key"), self.reader.text(found["Value"], what="Value")
+        fields = self.reader.fields(node, what=f"{what}, Tag", known=("Key", "Value"), needed=("Key", "Value"))
+        return self.reader.text(fields["Key"], what="Key"), self.reader.text(fields["Value"], what="Value")
 
-    def _transitions(self, found: Mapping[str, yaml.Node], what: str) -> tuple[tuple[int, str], ...]:
+    def _transitions(self, rule_fields: Mapping[str, yaml.Node], what: str) -> tuple[tuple[int, str], ...]:
         reader = self.reader
-        nodes = reader.items(found["Transitions"], what="Transitions") if "Transitions" in found else []
+        nodes = reader.items(rule_fields["Transitions"], what="Transitions") if "Transitions" in rule_fields else []
         moves = []
         for node in nodes:
             elements = ("Days", "Date", "StorageClass")

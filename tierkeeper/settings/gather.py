@@ -68,14 +68,14 @@ def gather(
         for name, value in dotenv.items():
             if name.startswith("AWS_"):
                 os.environ.setdefault(name, value)
-    found: dict[SettingPath, Given] = {}
+    strongest: dict[SettingPath, Given] = {}
     for path, item in _everything(model, process, dotenv, config, overrides):
-        known = found.get(path)
+        known = strongest.get(path)
         if known is None or item.layer < known.layer:
-            found[path] = item
+            strongest[path] = item
         elif item.layer is known.layer and str(item.value) != str(known.value):
             raise _contradiction(path, known, item)
-    return found
+    return strongest
 
 
 def _everything(
@@ -229,12 +229,12 @@ def _unknown(name: str, where: str, known: list[str] | Mapping[str, object] | fr
     )
 
 
-def _contradiction(path: SettingPath, one: Given, other: Given) -> SettingInvalid:
+def _contradiction(path: SettingPath, known: Given, other: Given) -> SettingInvalid:
     name = ".".join(path)
-    values = "two values" if is_secret(name) else f"{masked(str(one.value))} and {masked(str(other.value))}"
+    values = "two values" if is_secret(name) else f"{masked(str(known.value))} and {masked(str(other.value))}"
     return SettingInvalid(
         name=name,
-        source=f"{one.source}; {other.source}",
+        source=f"{known.source}; {other.source}",
         problem=f"it is set twice, differently: {values}.",
         fix="Leave one of them out.",
     )

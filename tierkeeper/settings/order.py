@@ -77,9 +77,9 @@ def chains(
             yield Limit(f"a copy of the size of tiers.{name}.url's copy_threshold", copying), cap
 
 
-def check(found: Iterator[tuple[Limit, Limit]]) -> None:
+def check(pairs: Iterator[tuple[Limit, Limit]]) -> None:
     """Raise Unusable for the first pair whose inner time-out is not shorter than the outer one."""
-    for inner, outer in found:
+    for inner, outer in pairs:
         if inner.value >= outer.value:
             raise Unusable(
                 f"{format_duration(outer.value)} is not longer than {inner.name}, {format_duration(inner.value)}, "

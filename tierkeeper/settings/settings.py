@@ -110,8 +110,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _in_order(self) -> "Settings":
-        found = order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
-        order.check(found)
+        pairs = order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
+        order.check(pairs)
         return self
 
     def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":
