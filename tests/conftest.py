@@ -1,6 +1,7 @@
 """Fixtures for all tests: real services, one of each a session; what a test gets of them is empty and its own."""
 
 import os
+import signal
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,13 +22,16 @@ ABOUT_TESTS = ("TIERKEEPER_CI", "TIERKEEPER_TEST_")
 
 @pytest.hookimpl(tryfirst=True)  # before hypothesis looks at its option
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the caller's settings out of the environment: tests, and the processes they start, set their own."""
+    """Take the caller's settings and ignored signals away: tests, and the processes they start, set their own."""
     os.environ["TIERKEEPER_TEST_SEED"] = str(scale.SEED)  # that of every process that runs tests
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(scale.SEED)
     hypothesis.settings.register_profile("untimed", deadline=None)  # how long a machine takes is no property
     hypothesis.settings.load_profile("untimed")
     os.environ.pop("COLUMNS", None)
+    # in the background of a shell SIGINT is ignored, under nohup SIGHUP, also by the processes that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in list(os.environ):
         if name in DOCUMENTED or (name.startswith("TIERKEEPER_") and not name.startswith(ABOUT_TESTS)):
             del os.environ[name]

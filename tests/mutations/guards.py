@@ -292,7 +292,7 @@ _WORK = (
     Mutant(
         "plans",
         "an item that another worker has leased is done with",
-        (Edit("tierkeeper/engine/plans/apply.py", "            if not _is_leased(item)\n", ""),),
+        (Edit("tierkeeper/engine/plans/apply.py", "        if item.artifact not in leased\n", ""),),
         (f"{PLANS}test_an_interrupted_apply_leaves_its_items_in_the_plan",),
     ),
     Mutant(

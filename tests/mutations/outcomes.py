@@ -6,7 +6,7 @@ _DATABASE = "tierkeeper/catalog/database.py"
 _OUTCOMES = "tierkeeper/catalog/outcomes.py"
 _TESTS = "tests/integration/catalog/test_outcomes.py::"
 _DOUBT = f"{_TESTS}test_another_server_is_not_believed"
-_HERE = "    if here != transaction.lifetime or not row.unbroken or row.status is None:\n"
+_BELIEVED = "    if lifetime != transaction.lifetime or not row.unbroken or row.status is None:\n"
 
 OUTCOMES = (
     Mutant(
@@ -54,7 +54,7 @@ OUTCOMES = (
     Mutant(
         "outcome",
         "another lifetime of the server is believed",
-        (Edit(_OUTCOMES, _HERE, "    if here is None or not row.unbroken or row.status is None:\n"),),
+        (Edit(_OUTCOMES, _BELIEVED, "    if lifetime is None or not row.unbroken or row.status is None:\n"),),
         (f"{_DOUBT}[another server]", f"{_DOUBT}[another timeline]", f"{_DOUBT}[started again]"),
     ),
     Mutant(

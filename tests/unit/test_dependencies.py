@@ -125,7 +125,7 @@ def imports(files: tuple[str, ...]) -> set[str]:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """The top-level modules that a piece of code imports, or asks ``find_spec`` for."""
+    """The top-level modules that a piece of code imports, or looks for without an import."""
     match node:
         case ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return
@@ -133,7 +133,7 @@ def imported(node: ast.AST) -> Iterator[str]:
             yield from (each.name.partition(".")[0] for each in names)
         case ast.ImportFrom(module=str(module)):
             yield module.partition(".")[0]
-        case ast.Call(func=ast.Name(id="find_spec"), args=[ast.Constant(value=str(module))]):
+        case ast.Call(func=ast.Name(id="find_spec" | "wheel_folder"), args=[ast.Constant(value=str(module))]):
             yield module
     for child in ast.iter_child_nodes(node):
         yield from imported(child)

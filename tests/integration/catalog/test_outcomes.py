@@ -234,6 +234,10 @@ def test_a_server_that_hides_is_not_believed(house: House, catalog: Database, fu
             modest = as_modest(catalog)
             if later:
                 modest.run(TESTER, runs.begin, RunKind.VERIFY, actor="tester")
+            else:
+                admin.execute(forbid)
+                with modest.engine.connect() as connection:
+                    assert outcomes.begin(connection) is None  # no ids are asked for, so none are spent
             admin.execute(forbid)
             counting = Counting(modest)
             with severed_at_commit(modest, Wire.commit):

@@ -9,7 +9,9 @@ from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-DEAF_SECONDS: Final = 10.0  # after a signal, in which further ones do not break off the ending, which is short
+#: after a signal, in which further ones do not break off the ending: a run's end is tried for 15 s
+#: (:mod:`tierkeeper.engine.run_life`), and each try may wait for a lock, 30 s by default (`catalog.lock_timeout`)
+DEAF_SECONDS: Final = 60.0
 
 
 class Interrupted(KeyboardInterrupt):

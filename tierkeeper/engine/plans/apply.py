@@ -13,6 +13,7 @@ Deletions by policy go through the brake as in any run: applying a plan is no ap
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -42,8 +43,15 @@ from tierkeeper.values.progress import ProgressCallback
 
 #: a run without progress for so long is taken for dead
 _SILENCE = timedelta(minutes=5)
-_LEASED = "another worker has leased it: apply the plan again"
 _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPage:
+    """The results of a page of items; ``leased``: artifacts of the items that remain in the plan."""
+
+    items: Sequence[AppliedItem]
+    leased: frozenset[UUID]
 
 
 def apply(
@@ -53,12 +61,12 @@ def apply(
     run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)
     with run_life.joined(engine.catalog, run, caller=caller) as work:
         after, leased = UUID(int=0), 0
-        while page := step_2_converge(engine, plan, work, after=after, caller=caller):
-            after = page[-1].artifact
-            leased += sum(map(_is_leased, page))
-            yield from page
+        while (page := step_2_converge(engine, plan, work, after=after, caller=caller)).items:
+            after = page.items[-1].artifact
+            leased += len(page.leased)
+            yield from page.items
             if progress is not None:
-                progress(len(page))
+                progress(len(page.items))
         if leased:
             work.leave(f"{leased} of the plan's items were leased by another worker: apply it again")
         else:
@@ -74,22 +82,24 @@ def step_1_begin(catalog: Database, plan: UUID, *, caller: Caller, dry_run: bool
     return None
 
 
-def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, caller: Caller) -> Sequence[AppliedItem]:
-    """Converge the page of items after artifact ``after``; return their results, empty at the end."""
+def step_2_converge(engine: Engine, plan: UUID, work: Job, *, after: UUID, caller: Caller) -> AppliedPage:
+    """Converge the page of items after artifact ``after``; return their results, none at the end."""
     with engine.catalog.reading() as connection:
         page = plans.items(connection, plan, after=after, limit=engine.settings.engine.batch)
         rows, skipped = _judge(connection, engine, page)
     going = [item for item in page if item.artifact not in skipped]
     done = {} if work.run is None else _converge(engine, work, going, caller=caller)
     applied = [_applied_item(item, rows, skipped, done, dry=work.run is None) for item in page]
-    if work.run is not None and applied:
-        outcomes = {
-            item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ")
-            for item in applied
-            if not _is_leased(item)
-        }
-        engine.catalog.run(caller, plans.write_outcomes, plan, outcomes)
-    return applied
+    if work.run is None or not applied:
+        return AppliedPage(applied, frozenset())
+    leased = frozenset(item.artifact for item in going if item.artifact not in done)
+    outcomes = {
+        item.artifact: f"{item.outcome.value}: {item.detail}".rstrip(": ")
+        for item in applied
+        if item.artifact not in leased
+    }
+    engine.catalog.run(caller, plans.write_outcomes, plan, outcomes)
+    return AppliedPage(applied, leased)
 
 
 def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
@@ -208,10 +218,6 @@ def _applied_item(
         return AppliedItem(ref, item.artifact, item.action, Outcome.DONE, f"would {item.action}")
     result = done.get(item.artifact)
     if result is None:
-        return AppliedItem(ref, item.artifact, item.action, Outcome.RETRY, _LEASED)
+        leased = "another worker has leased it: apply the plan again"
+        return AppliedItem(ref, item.artifact, item.action, Outcome.RETRY, leased)
     return AppliedItem(ref, item.artifact, item.action, result.outcome, result.detail)
-
-
-def _is_leased(item: AppliedItem) -> bool:
-    """Return True if nothing was tried, so that the plan still has the item to do."""
-    return item.outcome is Outcome.RETRY and item.detail == _LEASED

@@ -2,23 +2,14 @@
 
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tierkeeper.cli.support import interruption
 from tierkeeper.cli.support.interruption import Interrupted, interruptible
-
-
-@pytest.fixture(autouse=True)
-def default_handlers() -> Iterator[None]:
-    """The handlers that a process has at a terminal: in the background, or under nohup, some signals are ignored."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+from tierkeeper.engine import run_life
+from tierkeeper.settings.groups import CatalogSettings
 
 
 def test_a_signal_raises_once_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +49,9 @@ def test_another_thread_has_no_handlers() -> None:
 
     with ThreadPoolExecutor(1) as threads:
         assert threads.submit(work).result() is None
+
+
+def test_the_ending_of_a_run_fits_into_the_time_without_signals() -> None:
+    """A second signal cannot break off the end of a run that waits for the catalog, and once more for a lock."""
+    longest = run_life._END_SECONDS + CatalogSettings().lock_timeout.total_seconds()
+    assert longest < interruption.DEAF_SECONDS
