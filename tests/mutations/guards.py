@@ -341,7 +341,7 @@ _QUANTITIES = (
     Mutant(
         "durations",
         "a unit that is written twice counts once",
-        (Edit(_GRAMMAR, "        if unit in found:\n", "        if False:\n"),),
+        (Edit(_GRAMMAR, "        if unit in amounts:\n", "        if False:\n"),),
         (
             "tests/unit/base/test_quantities.py::test_unusable_duration",
             "tests/unit/policy/test_durations.py::test_refused",

@@ -135,15 +135,15 @@ def _written(text: str, examples: str) -> str:
 
 def _in_words(text: str, parts: list[tuple[str, str]], *, calendar: bool, examples: str) -> dict[str, Decimal]:
     """Return the amounts of a duration in words by the names of their units."""
-    found: dict[str, Decimal] = {}
+    amounts: dict[str, Decimal] = {}
     for number, written in parts:
         unit = _unit(text, written, calendar=calendar, examples=examples)
-        if unit in found:
+        if unit in amounts:
             raise Unreadable(text, f"it has {unit} twice", f"Write each unit once. {examples}")
-        if after := [larger for larger in found if _ORDER.index(larger) > _ORDER.index(unit)]:
+        if after := [larger for larger in amounts if _ORDER.index(larger) > _ORDER.index(unit)]:
             raise Unreadable(text, f"it has {unit} after {after[0]}", f"Write larger units first. {examples}")
-        found[unit] = Decimal(number)
-    return found
+        amounts[unit] = Decimal(number)
+    return amounts
 
 
 def _unit(text: str, unit: str, *, calendar: bool, examples: str) -> str:
