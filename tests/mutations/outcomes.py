@@ -93,8 +93,8 @@ OUTCOMES = (
         (
             Edit(
                 _OUTCOMES,
-                "        return None  # forbidden, a standby, a catalog of an older release\n",
-                "        raise\n",
+                "    except _HIDDEN as error:\n        _note_hidden(error)\n        return None\n",
+                "    except _HIDDEN:\n        raise\n",
             ),
         ),
         (f"{_TESTS}test_a_server_that_hides_is_not_believed[at once-pg_control_checkpoint()]",),
@@ -102,8 +102,25 @@ OUTCOMES = (
     Mutant(
         "outcome",
         "a server that begins to hide lets no unit begin",
-        (Edit(_OUTCOMES, "            driver.rollback()\n            info[_KNOWN] = None", "            raise"),),
+        (Edit(_OUTCOMES, "            driver.rollback()\n", "            raise\n"),),
         (f"{_TESTS}test_a_server_that_hides_is_not_believed[later-pg_current_xact_id()]",),
+    ),
+    Mutant(
+        "outcome",
+        "a slow BEGIN ends the asking",
+        (
+            Edit(
+                _OUTCOMES,
+                "        except (*_HIDDEN, *_STANDBY) as error:\n",
+                "        except psycopg.Error as error:\n",
+            ),
+            Edit(
+                _OUTCOMES,
+                "            if isinstance(error, _HIDDEN):\n",
+                "            if isinstance(error, psycopg.Error):\n",
+            ),
+        ),
+        (f"{_TESTS}test_one_slow_begin_costs_no_protection",),
     ),
     Mutant(
         "outcome",

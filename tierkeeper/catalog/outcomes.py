@@ -17,6 +17,10 @@ import sqlalchemy as sa
 from psycopg import generators
 from psycopg.pq import ExecStatus
 
+from tierkeeper.base import log
+
+_log = log.get(__name__)
+
 #: the key of a pooled connection's lifetime; None there: its server does not tell
 _KNOWN: Final = "lifetime"
 _BEGIN_AND_TELL: Final = (
@@ -31,6 +35,10 @@ _STATUS: Final = sa.text(f"""
         checkpoint_lsn < CAST(:flushed AS pg_lsn) AND pg_current_wal_flush_lsn() >= CAST(:flushed AS pg_lsn) AS unbroken
     FROM pg_control_checkpoint()
 """)
+#: for as long as the connection lives: what is asked for is forbidden, or the catalog is of an older release
+_HIDDEN: Final = psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction
+#: until it is promoted: the server is a standby
+_STANDBY: Final = psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.ObjectNotInPrerequisiteState
 #: a system identifier and a timeline; `events_cluster` has substitutes for what a server hides
 _CLUSTER: Final = re.compile(r"[0-9]+-[1-9][0-9]*")
 
@@ -97,21 +105,24 @@ def _begun(driver: psycopg.Connection[Any], info: dict[Any, Any]) -> OpenTransac
     if lifetime is not None:
         try:
             return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))
-        except psycopg.Error:
-            if driver.closed:
-                raise
+        except (*_HIDDEN, *_STANDBY) as error:
             driver.rollback()
-            info[_KNOWN] = None  # it tells no longer
+            if isinstance(error, _HIDDEN):
+                info[_KNOWN] = None
+                _note_hidden(error)
     return None  # the driver begins with the first statement
 
 
 def _asked(driver: psycopg.Connection[Any]) -> ServerLifetime | None:
     try:
         return _lifetime(*_answers(driver, _LIFETIME))
-    except psycopg.Error:
-        if driver.closed:
-            raise
-        return None  # forbidden, a standby, a catalog of an older release
+    except _HIDDEN as error:
+        _note_hidden(error)
+        return None
+
+
+def _note_hidden(error: psycopg.Error) -> None:
+    _log.info("the outcomes of transactions are not told", reason=str(error).partition("\n")[0])
 
 
 def _answers(driver: psycopg.Connection[Any], statements: bytes) -> list[str]:

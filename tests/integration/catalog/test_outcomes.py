@@ -249,6 +249,26 @@ def test_a_server_that_hides_is_not_believed(house: House, catalog: Database, fu
             admin.execute("DROP ROLE modest")
 
 
+def test_one_slow_begin_costs_no_protection(catalog: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BEGIN that the server cancels is an error of its run; the connection is asked for ids all the same."""
+    settings = CatalogSettings(
+        url=catalog.engine.url.render_as_string(hide_password=False),
+        pool_size=1,
+        pool_overflow=0,
+        statement_timeout=timedelta(seconds=1),
+    )
+    database = Database(settings)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(outcomes, "_BEGIN_AND_TELL", outcomes._BEGIN_AND_TELL + b"; SELECT pg_sleep(3)")
+            with pytest.raises(CatalogUnavailable, match="statement timeout"):
+                database.run(TESTER, runs.begin, RunKind.VERIFY, actor="tester")
+        with database.engine.connect() as connection:
+            assert outcomes.begin(connection) is not None
+    finally:
+        database.close()
+
+
 def as_modest(catalog: Database) -> Database:
     """Return the catalog as a role that is no superuser sees it."""
     url = catalog.engine.url.set(username="modest").render_as_string(hide_password=False)

@@ -141,6 +141,28 @@ def test_records_beside_the_catalog() -> None:
     store.close()
 
 
+#: none that the AWS client can make anything of
+NO_ENDPOINTS = [
+    "localhost:9000",
+    "http://",
+    "https:///p",
+    "http://h x",
+    "http://h:abc",
+    "http://x:99999",
+    "http://x:0",
+    "http://[::1",
+    "http://-x",
+    "ftp://h",
+]
+
+
+@pytest.mark.parametrize("endpoint", NO_ENDPOINTS)
+def test_an_unusable_endpoint(endpoint: str) -> None:
+    """What cannot be an endpoint is refused when the store is made."""
+    with pytest.raises(BadTierUrl, match="option endpoint is"):
+        make(f"s3://bucket?endpoint={endpoint}")
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -150,6 +172,11 @@ def test_records_beside_the_catalog() -> None:
         ("postgres:", None),
         ("file:///srv/hot?fsnc=no", "unknown option fsnc"),
         ("s3://bucket?attempts=many", "option attempts is 'many'"),
+        *((f"s3://bucket?endpoint={endpoint}", "option endpoint is") for endpoint in NO_ENDPOINTS),
+        ("s3://bucket?endpoint=http://s3.internal:9000/base", None),
+        ("s3://bucket?endpoint=https://[2001:db8::1]:9000", None),
+        ("postgres://h:99999/db", "'99999' is no port"),
+        ("postgres://h,g/db?port=1,0", "'0' is no port"),
         ("postgres:?limit=9TiB", "option limit is"),
         ("s4://bucket", "has the scheme 's4'"),
     ],

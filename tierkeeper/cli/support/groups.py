@@ -123,8 +123,7 @@ class LazyGroup(TierGroup):
             except click.exceptions.Exit:
                 raise
             except (Exception, KeyboardInterrupt) as error:
-                # after a signal, a terminal that is gone raises an error of its own
-                if interruption.number is None and not isinstance(error, (click.Abort, KeyboardInterrupt)):
+                if not interruption.explains(error):
                     raise
                 with suppress(OSError):
                     ctx.ensure_object(State).output.warn("stopped; nothing more was done")

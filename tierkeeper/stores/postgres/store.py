@@ -115,6 +115,9 @@ class PostgresStore(Store):
             parameters = {**defaults, **conninfo_to_dict(url, **given)}
             server = f"{parameters.get('options', '')} -c statement_timeout={int(statement * 1000)}".strip()
             conninfo = make_conninfo("", **{**parameters, "options": server})
+            for port in str(parameters.get("port", "")).split(","):
+                if port and not (port.isdecimal() and 0 < int(port) < 2**16):
+                    raise options.bad(f"{port!r} is no port.", "Write a number from 1 to 65535.")
         except psycopg.ProgrammingError as error:
             problem = str(error).strip().replace(url, "the URL")
             raise options.bad(f"{problem}.", "Write postgres: or postgres://user@host/database?option=…") from None

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.loaders import Loader, create_loader
-from botocore.utils import get_environ_proxies
+from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from tierkeeper.settings import order
 from tierkeeper.stores.base import StoreConfig
@@ -87,7 +87,7 @@ def parse(config: StoreConfig) -> S3Options:
         fix = "Write letters, digits, dots, hyphens (in AWS 3 to 63, lower case; some servers take underscores)."
         raise options.bad(f"{place.host!r} can be no bucket.", fix)
     endpoint = options.text("endpoint")
-    if endpoint is not None and urlsplit(endpoint).scheme not in {"http", "https"}:
+    if endpoint is not None and not _is_endpoint(endpoint):
         raise options.bad(f"option endpoint is {endpoint!r}.", "Write it like https://s3.example.org:9000.")
     prefix = place.path.strip("/")
     parsed = S3Options(
@@ -123,6 +123,17 @@ def parse(config: StoreConfig) -> S3Options:
     if parsed.access_key and parsed.profile:
         raise options.bad("profile and access_key contradict each other.", "Give one of them.")
     return parsed
+
+
+def _is_endpoint(text: str) -> bool:
+    """Return True for a URL that the AWS client takes: http or https, a host name or an IP address, a port from 1."""
+    try:
+        parts = urlsplit(text)
+        port = 1 if parts.port is None else parts.port
+    except ValueError:  # unpaired brackets; a port that is none
+        return False
+    place = is_valid_endpoint_url(text) or is_valid_ipv6_endpoint_url(text)
+    return parts.scheme in {"http", "https"} and port > 0 and place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Signals that ask a command to end."""
 
+import gc
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +14,43 @@ from tierkeeper.settings.groups import CatalogSettings
 
 
 def test_a_signal_raises_once_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second signal is ignored while the ending may be under way, and raises after that; the first one counts."""
+    """A second signal is ignored while the first one's ending is under way, for a time; the first one counts."""
     with interruptible() as stopped:
         assert (stopped.number, stopped.exit_code) == (None, 130)
-        with pytest.raises(Interrupted, match="SIGTERM"):
+        try:
             signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGHUP)
-        late = time.monotonic() + interruption.DEAF_SECONDS
-        monkeypatch.setattr(time, "monotonic", lambda: late + 1)
-        with pytest.raises(Interrupted, match="SIGHUP"):
+        except Interrupted:
             signal.raise_signal(signal.SIGHUP)
+            try:
+                int("no number")
+            except ValueError:  # an error while it ends
+                signal.raise_signal(signal.SIGHUP)
+            late = time.monotonic() + interruption.DEAF_SECONDS
+            monkeypatch.setattr(time, "monotonic", lambda: late + 1)
+            with pytest.raises(Interrupted, match="SIGHUP"):
+                signal.raise_signal(signal.SIGHUP)
         assert stopped.exit_code == 143
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_dropped_is_not_the_last_word() -> None:
+    """An exception out of ``__del__`` is dropped: the next signal raises, and a later error is told as what it is."""
+
+    class Dropping:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with interruptible() as stopped:
+        Dropping()
+        gc.collect()  # the exception is dropped at the latest here
+        assert not stopped.explains(RuntimeError("a fault"))
+        with pytest.raises(Interrupted, match="SIGINT") as raised:
+            signal.raise_signal(signal.SIGINT)
+        assert stopped.explains(raised.value)
+        fault = RuntimeError("while it ends")
+        fault.__context__ = raised.value
+        assert stopped.explains(fault)
+        assert stopped.explains(OSError("the terminal is gone"))
 
 
 def test_the_handlers_are_put_back() -> None:
