@@ -16,7 +16,7 @@ HEALING = (
         (
             Edit(
                 _PLACEMENTS,
-                "state IN ('present', 'doomed') AND damaged_at = :damaged",
+                "{KEPT} AND damaged_at = :damaged",
                 "state = 'present' AND damaged_at = :damaged",
             ),
         ),
@@ -28,8 +28,8 @@ HEALING = (
         (
             Edit(
                 _PLACEMENTS,
-                "state IN ('present', 'doomed') AND damaged_at = :damaged",
-                "state IN ('present', 'doomed') AND damaged_at >= :damaged",
+                "{KEPT} AND damaged_at = :damaged",
+                "{KEPT} AND damaged_at >= :damaged",
             ),
         ),
         ("tests/integration/engine/copies/test_vouching.py::test_a_late_heal_withdraws_no_newer_report",),

@@ -258,8 +258,8 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                "WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL\n    RETURNING p.id\n",
-                "WHERE p.id = w.id AND state IN ('present', 'doomed')\n    RETURNING p.id\n",
+                "WHERE p.id = w.id AND {READABLE}\n    RETURNING p.id\n",
+                "WHERE p.id = w.id AND {KEPT}\n    RETURNING p.id\n",
             ),
         ),
         (f"{_TESTS}test_what_changed_while_it_was_read_is_not_vouched_for",),
@@ -270,7 +270,7 @@ _R18 = (
         (
             Edit(
                 PLACEMENTS,
-                "WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL\n    RETURNING p.id\n",
+                "WHERE p.id = w.id AND {READABLE}\n    RETURNING p.id\n",
                 "WHERE p.id = w.id AND damaged_at IS NULL\n    RETURNING p.id\n",
             ),
         ),

@@ -1,5 +1,6 @@
 """The states of artifacts, placements, runs; the words are those of the glossary."""
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -18,6 +19,36 @@ class PlacementState(StrEnum):
     PRESENT = "present"
     DOOMED = "doomed"
     DELETING = "deleting"
+
+    @property
+    def kept(self) -> bool:
+        """True if a copy's bytes must be there: neither being written nor being deleted."""
+        return self in {PlacementState.PRESENT, PlacementState.DOOMED}
+
+
+class CopyStanding:
+    """How far a copy counts, of every class that has these fields; ``catalog/conditions.py`` says it in SQL."""
+
+    __slots__ = ()
+
+    state: PlacementState
+    damaged_at: datetime | None
+    missed_at: datetime | None
+
+    @property
+    def kept(self) -> bool:
+        """True if its bytes must be there: neither being written nor being deleted."""
+        return self.state.kept
+
+    @property
+    def readable(self) -> bool:
+        """True if its bytes may be read: written once, not found damaged, not being deleted."""
+        return self.kept and self.damaged_at is None
+
+    @property
+    def suspect(self) -> bool:
+        """True if it was missed once at its location: neither believed to be there nor to be gone (R20)."""
+        return self.readable and self.missed_at is not None
 
 
 class Vouched(StrEnum):

@@ -7,10 +7,12 @@ from typing import Final
 
 #: of ``placements``: its bytes must be there, neither being written nor being deleted
 KEPT: Final = "state IN ('present', 'doomed')"
+#: of ``placements``: a copy that readers may try
+READABLE: Final = f"{KEPT} AND damaged_at IS NULL"
 #: of ``placements``: a copy that was found damaged; a doomed one too, as reconcile and verify may find it right again
 DAMAGED: Final = f"{KEPT} AND damaged_at IS NOT NULL"
 #: of ``placements``: a suspect, which was not found once (R20)
-SUSPECT: Final = f"{KEPT} AND missed_at IS NOT NULL AND damaged_at IS NULL"
+SUSPECT: Final = f"{READABLE} AND missed_at IS NOT NULL"
 #: of ``placements``: a copy that verify reads before it counts (R15); a damaged one is made anew instead
 UNVOUCHED: Final = "state = 'present' AND vouched IS NULL AND damaged_at IS NULL"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.conditions import DAMAGED, SUSPECT, UNVOUCHED, due
+from tierkeeper.catalog.conditions import DAMAGED, READABLE, SUSPECT, UNVOUCHED, due
 from tierkeeper.catalog.database import take_time
 
 _TWICE_PRESENT = """
@@ -51,13 +51,13 @@ _BARE = """
     WHERE NOT EXISTS (SELECT FROM placements p WHERE p.blob_id = b.id)
         AND NOT EXISTS (SELECT FROM artifacts a WHERE a.blob_id = b.id)
 """
-_UNREADABLE = """
+_UNREADABLE = f"""
     SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version
     FROM artifacts a JOIN names n ON n.id = a.name_id
     WHERE a.state <> 'purged'
         AND NOT EXISTS (
             SELECT FROM placements p
-            WHERE p.blob_id = a.blob_id AND p.state IN ('present', 'doomed') AND p.damaged_at IS NULL
+            WHERE p.blob_id = a.blob_id AND {READABLE}
         )
 """
 _UNWATCHED = """

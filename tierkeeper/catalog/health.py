@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from tierkeeper.catalog import unseen
-from tierkeeper.catalog.conditions import DAMAGED, SUSPECT, UNVOUCHED, due, unleased
+from tierkeeper.catalog.conditions import DAMAGED, KEPT, SUSPECT, UNVOUCHED, due, unleased
 
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
@@ -79,7 +79,7 @@ LOOK = sa.text(f"""
                     WHERE o.blob_id = d.blob_id
                         AND (
                             o.state = 'copying'
-                            OR (o.state IN ('present', 'doomed') AND (o.damaged_at IS NULL OR NOT o.tier = ANY(:tiers)))
+                            OR ({KEPT} AND (o.damaged_at IS NULL OR NOT o.tier = ANY(:tiers)))
                         )
                 )
                 AND EXISTS (SELECT FROM artifacts a WHERE a.blob_id = d.blob_id AND a.state IN ('live', 'deleted'))

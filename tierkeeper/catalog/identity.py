@@ -8,13 +8,12 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 
 from tierkeeper.catalog import switches
+from tierkeeper.catalog.conditions import READABLE
 from tierkeeper.catalog.database import catalog_now
 
 _COPIES = sa.text("SELECT count(*) FROM placements WHERE tier = :tier")
 # the first and the last by id: the oldest copies and the newest
-_SOME_OF = (
-    "SELECT id FROM placements WHERE tier = :tier AND state IN ('present', 'doomed') AND damaged_at IS NULL ORDER BY id"
-)
+_SOME_OF = f"SELECT id FROM placements WHERE tier = :tier AND {READABLE} ORDER BY id"
 _SOME = sa.text(f"""
     SELECT location, store_version, stored_size
     FROM placements

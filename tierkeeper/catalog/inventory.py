@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.states import PlacementState
+from tierkeeper.catalog.conditions import KEPT
 from tierkeeper.catalog.statements import listed, typed
 
 
@@ -35,7 +36,7 @@ class Copy:
     @property
     def expects_bytes(self) -> bool:
         """True if its bytes must be there: neither being written nor being deleted."""
-        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
+        return self.state.kept
 
 
 _COLUMNS = listed(
@@ -54,7 +55,7 @@ _PAGE = sa.text(f"""
     SELECT {_COLUMNS}
     FROM placements
     WHERE tier = :tier
-        AND state IN ('present', 'doomed')
+        AND {KEPT}
         AND made_at < :before
         AND id > :after
         AND (:end IS NULL OR id <= :end)

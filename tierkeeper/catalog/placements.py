@@ -12,6 +12,7 @@ from models import Placement
 from tierkeeper.base.content import PLAIN
 from tierkeeper.base.states import PlacementState, Vouched
 from tierkeeper.catalog import recordset
+from tierkeeper.catalog.conditions import KEPT, READABLE, SUSPECT
 from tierkeeper.catalog.database import Clocks
 from tierkeeper.catalog.rows import NewCopy, NewIntent, PlacementRow
 from tierkeeper.catalog.statements import listed, typed
@@ -106,10 +107,10 @@ _GIVE_BACK = sa.text("""
     WHERE id = ANY(:ids) AND state = 'deleting' AND token = :token
 """)
 _DAMAGED = sa.text("UPDATE placements SET damaged_at = :now, missed_at = NULL WHERE id = :id AND damaged_at IS NULL")
-_DOUBTED = sa.text("""
+_DOUBTED = sa.text(f"""
     UPDATE placements
     SET vouched = NULL, pin = NULL
-    WHERE id = ANY(:ids) AND state IN ('present', 'doomed') AND vouched = 'pinned' AND verified_at IS NULL
+    WHERE id = ANY(:ids) AND {KEPT} AND vouched = 'pinned' AND verified_at IS NULL
     RETURNING id
 """)
 _MISSED = sa.text("""
@@ -128,28 +129,27 @@ _SUSPECTS = sa.text(f"""
     FROM placements p
     WHERE p.missed_at <= :until
         AND (p.missed_at, p.id) > (:after_time, :after_id)
-        AND p.state IN ('present', 'doomed')
-        AND p.damaged_at IS NULL
+        AND {SUSPECT}
     ORDER BY p.missed_at, p.id LIMIT :limit
 """)
 # an exact version is named by its id for every reader; another pin is that of the read, not of the bytes that were bad
-_HEALED = sa.text("""
+_HEALED = sa.text(f"""
     UPDATE placements
     SET damaged_at = NULL, verified_at = :now, vouched = 'read', pin = coalesce(store_version, :pin),
         missed_at = NULL
-    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at = :damaged
+    WHERE id = :id AND {KEPT} AND damaged_at = :damaged
 """)
-_VERIFIED = sa.text("""
+_VERIFIED = sa.text(f"""
     UPDATE placements p
     SET verified_at = :now, vouched = coalesce(vouched, 'read'), pin = coalesce(p.pin, p.store_version, w.pin)
     FROM unnest(:ids, :pins) AS w(id, pin)
-    WHERE p.id = w.id AND state IN ('present', 'doomed') AND damaged_at IS NULL
+    WHERE p.id = w.id AND {READABLE}
     RETURNING p.id
 """).bindparams(*typed(ids="uuid[]", pins="text[]"))
-_REPINNED = sa.text("""
+_REPINNED = sa.text(f"""
     UPDATE placements
     SET verified_at = :now, vouched = :vouched, pin = coalesce(store_version, :pin)
-    WHERE id = :id AND state IN ('present', 'doomed') AND damaged_at IS NULL
+    WHERE id = :id AND {READABLE}
 """)
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"

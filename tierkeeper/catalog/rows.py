@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tierkeeper.base.content import Content, Encoding, StoredForm
-from tierkeeper.base.states import ArtifactState, OverrideKind, PlacementState, Vouched
+from tierkeeper.base.states import ArtifactState, CopyStanding, OverrideKind, PlacementState, Vouched
 from tierkeeper.policy.decision import Facts, Override
 from tierkeeper.policy.match import Subject
 from tierkeeper.values.artifacts import Ref
@@ -109,7 +109,7 @@ class ArtifactRow:
 
 
 @dataclass(slots=True)
-class PlacementRow:
+class PlacementRow(CopyStanding):
     """One copy. ``name_purged``: its readable location carries the name of an artifact that was purged.
 
     ``vouched`` None: its bytes are not vouched for, and it counts for nothing until they were read (R15). ``pin`` names
@@ -153,21 +153,6 @@ class PlacementRow:
     def encoding(self) -> Encoding:
         """The transformation of the content before it was stored."""
         return Encoding(self.cipher, self.wrapped_key, self.key_id, self.compression)
-
-    @property
-    def kept(self) -> bool:
-        """True if its bytes must be there: neither being written nor being deleted."""
-        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
-
-    @property
-    def readable(self) -> bool:
-        """True if its bytes may be read: written once, not found damaged, not being deleted."""
-        return self.kept and self.damaged_at is None
-
-    @property
-    def suspect(self) -> bool:
-        """True if it was missed once at its location: neither believed to be there nor to be gone (R20)."""
-        return self.readable and self.missed_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

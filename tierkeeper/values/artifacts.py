@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, Vouched
+from tierkeeper.base.states import ArtifactState, CopyStanding, Outcome, PlacementState, Vouched
 from tierkeeper.values.events import EventView
 
 
@@ -82,7 +82,7 @@ class VerbResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacementView:
+class PlacementView(CopyStanding):
     """One copy, as users see it."""
 
     tier: str
@@ -98,19 +98,9 @@ class PlacementView:
     looked_for_after: datetime | None = None
 
     @property
-    def kept(self) -> bool:
-        """True if its bytes must be there: neither being written nor being deleted."""
-        return self.state in {PlacementState.PRESENT, PlacementState.DOOMED}
-
-    @property
     def in_doubt(self) -> bool:
-        """True if the copy is committed but its bytes are not vouched for; they will be read."""
-        return self.kept and self.vouched is None and self.damaged_at is None
-
-    @property
-    def suspect(self) -> bool:
-        """True if the copy was not found at its location; it is looked for again and does not count until found."""
-        return self.kept and self.missed_at is not None and self.damaged_at is None
+        """True if the copy is present and undamaged, but not vouched for: it is read before it counts."""
+        return self.state is PlacementState.PRESENT and self.vouched is None and self.damaged_at is None
 
 
 @dataclass(frozen=True, slots=True)

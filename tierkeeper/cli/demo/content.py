@@ -123,7 +123,7 @@ def _stats(tier: TierInfo, copies: Sequence[tuple[str, PlacementView]]) -> TierS
         doomed=len(doomed),
         doomed_bytes=sum(copy.stored_size or 0 for copy in doomed),
         tenants=len({tenant for tenant, _one in copies}),
-        unvouched=sum(copy.in_doubt for copy in present),
+        unvouched=sum(copy.in_doubt for _tenant, copy in copies),
         missed=sum(copy.suspect for _tenant, copy in copies),
     )
 

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from tierkeeper.base import clock
-from tierkeeper.base.states import ArtifactState, PlacementState
+from tierkeeper.base.states import ArtifactState
 from tierkeeper.cli.support import listing, output
 from tierkeeper.cli.support.eventlog import event_table
 from tierkeeper.cli.support.session import Session
@@ -13,7 +13,7 @@ from tierkeeper.values.artifacts import ArtifactView, Explanation
 def print_explanation(session: Session, explanation: Explanation) -> None:
     """Print why an artifact is where it is."""
     view, now = explanation.artifact, clock.now()
-    doubted = {one.tier for one in view.placements if one.in_doubt and one.state is PlacementState.PRESENT}
+    doubted = {one.tier for one in view.placements if one.in_doubt}
     placed = [
         (f"{tier} copy", f"put there by {rule}{'; not vouched for: will be read' if tier in doubted else ''}")
         for tier, rule in explanation.placed_by.items()

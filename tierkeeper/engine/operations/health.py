@@ -164,7 +164,7 @@ def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
             look.unseen,
             "copies are kept for more than a day as those that stay were not seen: see collect's log",
         ),
-        ("damaged", look.damaged, "copies were found damaged; where a good one is left they are made anew from it"),
+        ("damaged", look.damaged, "copies were found damaged; the wanted ones are made again where a good one is left"),
         ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
     ):
         yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")

@@ -33,7 +33,8 @@ _ADVICE = {
     "artifacts without a readable copy": "Look at `tierkeeper explain`; `tierkeeper reconcile` finds copies that came"
     " back. Nothing else can bring the content back but storing it again.",
     "deleted and never due": _BUG,
-    "damaged copies": "Converge makes them anew from another tier; `tierkeeper parked list` shows where it cannot.",
+    "damaged copies": "Converge makes the wanted ones again from a good copy; `tierkeeper parked list` shows where"
+    " it cannot. A doomed one stays until `collect` removes it.",
     "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
     " a share of all copies each day.",
     "copies that were not found": "They are looked for again after `reconcile.quarantine`, and count for nothing until"
