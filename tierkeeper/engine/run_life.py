@@ -1,8 +1,9 @@
 """The life of a run: it is begun, counted, gives signs of progress, and ends as soon as its work ends.
 
 The run of a sweep ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``,
-and one whose catalog stays away, for to end a run is to write a row: it is tried again for 15 seconds, and each try lasts as long as the catalog's
-time-outs where nothing answers. ``maintain`` ends such a run after a long time without progress, as ``abandoned``.
+and one whose catalog stays away, for to end a run is to write a row. That is tried for 15 seconds; where nothing
+answers, one try takes as long as the catalog's time-outs. ``maintain`` ends such a run after a long time without
+progress, as ``abandoned``.
 
 Two kinds of runs end elsewhere, each with its last row: a recompute, which continues from its cursor after an error
 (:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
