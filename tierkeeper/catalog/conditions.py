@@ -15,6 +15,8 @@ DAMAGED: Final = f"{KEPT} AND damaged_at IS NOT NULL"
 SUSPECT: Final = f"{READABLE} AND missed_at IS NOT NULL"
 #: of ``placements``: a copy that verify reads before it counts (R15); a damaged one is made anew instead
 UNVOUCHED: Final = "state = 'present' AND vouched IS NULL AND damaged_at IS NULL"
+#: of ``placements``: a copy that counts, and that verify reads again after a time
+VOUCHED: Final = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NULL"
 
 
 def due(at: str) -> str:

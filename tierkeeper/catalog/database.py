@@ -19,7 +19,7 @@ from tierkeeper.catalog import outcomes
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.settings.groups import CatalogSettings
-from tierkeeper_client import urls
+from tierkeeper_client import texts, urls
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -68,7 +68,7 @@ class Database:
         url = sa.make_url(urls.literal(settings.url)).set(drivername="postgresql+psycopg")
         self.engine = sa.create_engine(
             url,
-            isolation_level="READ COMMITTED",
+            isolation_level=outcomes.ISOLATION,
             pool_size=settings.pool_size,
             max_overflow=settings.pool_overflow,
             pool_timeout=settings.timeout.total_seconds(),
@@ -249,4 +249,4 @@ def _name(unit: Callable[..., object]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no answer"])[0]
+    return texts.first_line(str(error)) or "no answer"

@@ -18,13 +18,15 @@ from psycopg import generators
 from psycopg.pq import ExecStatus
 
 from tierkeeper.base import log
+from tierkeeper_client import texts
 
 _log = log.get(__name__)
 
 #: the key of a pooled connection's lifetime; None there: its server does not tell
 _KNOWN: Final = "lifetime"
+ISOLATION: Final = "READ COMMITTED"  # of every transaction, whoever sends its BEGIN
 _BEGIN_AND_TELL: Final = (
-    b"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id(), pg_current_wal_flush_lsn()"
+    f"BEGIN ISOLATION LEVEL {ISOLATION}; SELECT pg_current_xact_id(), pg_current_wal_flush_lsn()".encode()
 )
 _STARTED: Final = "CAST(extract(epoch FROM pg_postmaster_start_time()) AS text)"
 # what the question will need is asked for too: a server that forbids it is not asked for ids
@@ -122,7 +124,7 @@ def _asked(driver: psycopg.Connection[Any]) -> ServerLifetime | None:
 
 
 def _note_hidden(error: psycopg.Error) -> None:
-    _log.info("the outcomes of transactions are not told", reason=str(error).partition("\n")[0])
+    _log.info("the outcomes of transactions are not told", reason=texts.first_line(str(error)))
 
 
 def _answers(driver: psycopg.Connection[Any], statements: bytes) -> list[str]:

@@ -70,6 +70,7 @@ _DECIDE = sa.text(f"""
     SET deleting_at = coalesce(q.deleting_at, :now)
     FROM {_KEYS}
     WHERE q.tier = :tier AND q.location = w.location AND q.store_version = w.version
+    RETURNING {_COLUMNS}
 """).bindparams(*_OF_KEYS)
 _FORGET = sa.text(f"""
     DELETE FROM quarantine q
@@ -135,9 +136,9 @@ def lock(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> lis
     return _orphans(connection.execute(_LOCK, {"tier": tier, **_keys(orphans)}))
 
 
-def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, now: datetime) -> None:
-    """Record that the deletion of these orphans is decided, the decision point of their delete."""
-    connection.execute(_DECIDE, {"tier": tier, "now": now, **_keys(orphans)})
+def decide(connection: sa.Connection, tier: str, orphans: Sequence[Orphan], *, now: datetime) -> list[Orphan]:
+    """Record that the deletion of these orphans is decided, the decision point of their delete; return them so."""
+    return _orphans(connection.execute(_DECIDE, {"tier": tier, "now": now, **_keys(orphans)}))
 
 
 def forget(connection: sa.Connection, tier: str, orphans: Sequence[Orphan]) -> list[Orphan]:

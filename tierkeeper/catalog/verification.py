@@ -6,7 +6,7 @@ from enum import Enum
 import sqlalchemy as sa
 
 from tierkeeper.catalog import artifacts, placements
-from tierkeeper.catalog.conditions import UNVOUCHED
+from tierkeeper.catalog.conditions import UNVOUCHED, VOUCHED
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
 _COPIES = """
@@ -14,14 +14,13 @@ _COPIES = """
         (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1) AS artifact, p.verified_at
     FROM placements p
     WHERE"""
-_VOUCHED = "p.state = 'present' AND p.vouched IS NOT NULL AND p.damaged_at IS NULL"
 _UNVOUCHED = sa.text(f"{_COPIES} {UNVOUCHED} AND p.id > :after_id ORDER BY p.id LIMIT :limit")
 _UNREAD = sa.text(f"""
-    {_COPIES} {_VOUCHED} AND p.verified_at IS NULL AND p.id > :after_id
+    {_COPIES} {VOUCHED} AND p.verified_at IS NULL AND p.id > :after_id
     ORDER BY p.verified_at, p.id LIMIT :limit
 """)
 _OLDEST = sa.text(f"""
-    {_COPIES} {_VOUCHED}
+    {_COPIES} {VOUCHED}
         AND p.verified_at < :before
         AND (p.verified_at, p.id) > (:after_time, :after_id)
     ORDER BY p.verified_at, p.id LIMIT :limit

@@ -204,6 +204,5 @@ def _reason(error: BaseException) -> str:
     if not isinstance(error, Exception):
         signalled = str(error) if isinstance(error, KeyboardInterrupt) else ""  # the name of the signal, if known
         return f"it was interrupted ({signalled or type(error).__name__})"
-    # the further lines of a database error have the statement and its values
-    first = next(iter(str(error).splitlines()), "")
+    first = texts.first_line(str(error))
     return texts.storable(f"{type(error).__name__}: {first}".rstrip(": "))[:_REASON_LENGTH]

@@ -30,7 +30,7 @@ from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
 
-EMBEDDED: Final = "postgresql:"  # in place of the URL that an embedded catalog has once it runs
+EMBEDDED: Final = "postgresql:"  # stands for an embedded catalog, which has no URL before it runs
 
 
 class Keeper:

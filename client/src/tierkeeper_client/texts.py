@@ -1,4 +1,4 @@
-"""Text that any database, log and terminal takes."""
+"""Text of errors and names, as any database, log and terminal takes it."""
 
 import re
 
@@ -11,6 +11,11 @@ _BYTE = re.compile("[\udc80-\udcff]")
 def storable(text: str) -> str:
     r"""Return ``text`` with NUL, lone surrogates and bytes of file names that are not UTF-8 as ``\xff``, ``\ud800``."""
     return _UNSTORABLE.sub(_escape, text)
+
+
+def first_line(text: str) -> str:
+    """Return the first line that is not blank, empty if there is none: further ones of errors have values of users."""
+    return next(iter(text.strip().splitlines()), "")
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from tierkeeper.base.errors import ArtifactNotFound
-from tierkeeper_client.texts import storable
+from tierkeeper_client.texts import first_line, storable
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_every_error_can_be_stored() -> None:
     error = ArtifactNotFound(ref="a\0\udcff")
     assert str(error).startswith(r"Artifact a\x00\xff does not exist")
     assert error.as_dict()["ref"] == r"a\x00\xff"
+
+
+@pytest.mark.parametrize(("text", "first"), [("a\nb", "a"), ("\n  a \r\nb", "a "), ("a", "a"), (" \n", ""), ("", "")])
+def test_the_first_line(text: str, first: str) -> None:
+    """The first line that is not blank."""
+    assert first_line(text) == first

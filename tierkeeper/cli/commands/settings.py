@@ -47,12 +47,12 @@ def settings(session: Session, *, changed: bool) -> None:
         click.get_current_context().exit(UNUSABLE)
 
 
-def _print(session: Session, rows: list[SettingRow], told: dict[str, str]) -> None:
+def _print(session: Session, rows: list[SettingRow], remarks: dict[str, str]) -> None:
     table = output.table("setting", "value", "from", fold=["value", "from"])
     for row in rows:
         source = Text(row.source, style="bright_black" if row.source == "default" else "green")
         table.add_row(row.name, Text(str(row.value)), source)
     tiers = output.table("tier", "its URL", fold=["its URL"])
-    for tier, text in told.items():
+    for tier, text in remarks.items():
         tiers.add_row(output.word(tier), text)
     session.output.print(table, tiers)

@@ -17,7 +17,6 @@ bytes that have no row when they are looked up can never be committed later (R3)
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -112,13 +111,8 @@ def _mark_orphans(connection: sa.Connection, comparison: Comparison, picked: Seq
     copies = inventory.at(connection, tier, {orphan.location for orphan in locked})
     placed = [orphan for orphan in locked if not without_placement(orphan, copies.get(orphan.location))]
     quarantine.forget(connection, tier, placed)
-    going = [
-        replace(orphan, deleting_at=orphan.deleting_at or now.catalog)
-        for orphan in locked
-        if orphan not in placed and comparison.is_ripe(orphan, now)
-    ]
-    quarantine.decide(connection, tier, going, now=now.catalog)
-    return going
+    going = [orphan for orphan in locked if orphan not in placed and comparison.is_ripe(orphan, now)]
+    return quarantine.decide(connection, tier, going, now=now.catalog)
 
 
 def step_3_delete(engine: Engine, tier: str, marked: Sequence[Orphan]) -> list[Orphan]:
