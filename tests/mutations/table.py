@@ -5,6 +5,7 @@ from mutations.copying import COPYING
 from mutations.deciding import DECIDING
 from mutations.guards import GUARDS
 from mutations.healing import HEALING
+from mutations.importing import IMPORTING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
 from mutations.operating import OPERATING
@@ -22,6 +23,7 @@ MUTANTS = (
     *DECIDING,
     *GUARDS,
     *HEALING,
+    *IMPORTING,
     *MARKING,
     *NAMING,
     *OPERATING,

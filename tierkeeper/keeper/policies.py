@@ -8,8 +8,9 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.policies import in_force
 from tierkeeper.engine.policies.recompute import recompute
-from tierkeeper.policy import document, match, s3_lifecycle
-from tierkeeper.values.policies import PolicyChange, PolicyView
+from tierkeeper.policy import document, match
+from tierkeeper.policy.s3.lifecycle import import_lifecycle
+from tierkeeper.values.policies import PolicyChange, PolicyImport, PolicyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Policies:
         tenant: str | None = None,
         workflow: str | None = None,
         dry_run: bool = False,
-    ) -> list[PolicyChange]:
+    ) -> PolicyImport:
         """Apply an S3 lifecycle configuration. Raises PolicyInvalid for a rule that no policy can express."""
-        parsed = s3_lifecycle.import_lifecycle(
+        imported = import_lifecycle(
             text,
             name=name,
             source=source,
@@ -46,9 +47,8 @@ class Policies:
             tenant=tenant,
             workflow=workflow,
         )
-        return self._applied(
-            in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run
-        )
+        changes = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run)
+        return PolicyImport(tuple(self._applied(changes, dry_run=dry_run)), imported.remarks)
 
     def known(self, *, all_versions: bool = False) -> list[PolicyView]:
         """Return the active policies, or all versions of all policies."""

@@ -19,7 +19,7 @@ MAX_DEPTH = 20  # a policy needs 5
 _TEXT_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
 _INT_TAG = "tag:yaml.org,2002:int"
 _BOOL_TAG = "tag:yaml.org,2002:bool"
-_NULL_TAG = "tag:yaml.org,2002:null"
+NULL_TAG = "tag:yaml.org,2002:null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Reader:
         text = _json_without_tabs(text)
         try:
             self._refuse_bombs(text)
-            roots = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node.tag != _NULL_TAG]
+            roots = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node.tag != NULL_TAG]
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problem = f"this is no YAML or JSON ({error.problem or error.context})."

@@ -18,6 +18,14 @@ class PolicyChange:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyImport:
+    """The result of an import: the policies, and remarks on what S3 does otherwise or what needs no rule here."""
+
+    policies: tuple[PolicyChange, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyView:
     """One version of a policy, as users see it."""
 

@@ -14,6 +14,7 @@ from tierkeeper.policy.match import Standing, Subject
 from tierkeeper.values.policies import PolicyChange, PolicyView
 
 FILE = click.Path(path_type=Path, allow_dash=True, dir_okay=False)
+_DRY_RUN = "a dry run: nothing was changed"
 
 
 @click.group(cls=TierGroup)
@@ -30,7 +31,7 @@ def apply(session: Session, *, file: Path, dry_run: bool) -> None:
     changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=dry_run)
     _print_changes(session, changes)
     if dry_run:
-        session.output.say("a dry run: nothing was changed")
+        session.output.say(_DRY_RUN)
 
 
 @policy.command()
@@ -156,11 +157,12 @@ def remove(session: Session, *, name: str, yes: bool) -> None:
 def import_s3(
     session: Session, *, file: Path, name: str, tenant: str | None, workflow: str | None, dry_run: bool
 ) -> None:
-    """Apply an S3 lifecycle configuration: the JSON that `aws s3api put-bucket-lifecycle-configuration` takes.
+    """Apply an S3 lifecycle configuration: JSON as the aws command line and SDKs take and give it, or S3's XML.
 
-    What a policy cannot say is an error that names the rule, never a silent loss.
+    What tierkeeper does anyway is a remark; what a policy cannot say is an error that names the rule, never a silent
+    loss.
     """
-    changes = session.keeper.policies.import_s3(
+    imported = session.keeper.policies.import_s3(
         _text(file),
         name=name,
         source=str(file),
@@ -169,7 +171,17 @@ def import_s3(
         caller=session.caller,
         dry_run=dry_run,
     )
-    _print_changes(session, changes)
+    if session.output.as_json:
+        session.output.document(imported)
+        return
+    for remark in imported.remarks:
+        session.output.warn(remark)
+    if imported.policies:
+        _print_changes(session, imported.policies)
+    else:
+        session.output.say("no rule needs a policy: nothing was changed")
+    if dry_run:
+        session.output.say(_DRY_RUN)
 
 
 def _text(file: Path) -> str:

@@ -81,9 +81,16 @@ def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Pat
         "Expiration": {"Days": 30},
     }
     file = tmp_path / "lifecycle.json"
-    file.write_text(json.dumps({"Rules": [rule]}))
-    assert tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme").code == 0
+    off = {"ID": "off", "Status": "Disabled"}
+    file.write_text(json.dumps({"Rules": [rule, off]}))
+    imported = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
+    assert imported.code == 0
+    assert "rule 'off' is not imported: it is disabled" in imported.err
     assert "logs/" in tk("policy", "show", "logs").out
+    again = tk("-o", "json", "policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme").json
+    assert ([p["change"] for p in again["policies"]], len(again["remarks"])) == (["unchanged"], 1)
+    file.write_text(json.dumps({"Rules": [off]}))
+    assert "no rule needs a policy" in tk("policy", "import-s3", str(file), "--name", "logs").err
     rule["Transitions"] = [{"Days": 3, "StorageClass": "DEEP_ARCHIVE"}]
     file.write_text(json.dumps({"Rules": [rule]}))
     refused = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")

@@ -122,10 +122,10 @@ def test_an_s3_lifecycle_is_imported(open_house: OpenHouse, s3_endpoint: str) ->
         "Transitions": [{"Days": 10, "StorageClass": "GLACIER"}],
         "Expiration": {"Days": 20},
     }
-    changes = house.keeper.policies.import_s3(
+    imported = house.keeper.policies.import_s3(
         json.dumps({"Rules": [rule]}), name="bucket", source="lifecycle.json", caller=TESTER, tenant=TENANT
     )
-    assert [c.change for c in changes] == ["new"]
+    assert [c.change for c in imported.policies] == ["new"]
     house.store("logs/a", b"1", age=timedelta(days=11))
     house.store("other", b"2", age=timedelta(days=11))
     house.settle()

@@ -9,7 +9,7 @@ from unit.policy.samples import TIERS, phase
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid
 from tierkeeper.policy.document import from_document, to_document
 from tierkeeper.policy.rules import Match, Policy
-from tierkeeper.policy.s3_lifecycle import import_lifecycle
+from tierkeeper.policy.s3.lifecycle import import_lifecycle
 
 CLASSES = {"STANDARD_IA": "warm", "GLACIER": "cold"}
 EXPIRES: dict[str, Any] = {"Expiration": {"Days": 365}}
@@ -23,7 +23,8 @@ def rule(name: str = "logs", **elements: Any) -> dict[str, Any]:  # noqa: ANN401
 def imported(*rules: dict[str, Any], **extra: Any) -> list[Policy]:  # noqa: ANN401  any argument
     """Import these rules."""
     text = json.dumps({"Rules": rules}, indent=1)
-    return import_lifecycle(text, name="s3", source="lc.json", tiers=TIERS, tier_of_class=CLASSES, **extra)
+    result = import_lifecycle(text, name="s3", source="lc.json", tiers=TIERS, tier_of_class=CLASSES, **extra)
+    return list(result.policies)
 
 
 def test_transitions_and_expiration() -> None:
@@ -39,7 +40,7 @@ def test_transitions_and_expiration() -> None:
 def test_first_tier() -> None:
     """The tier of class STANDARD is where artifacts begin, and a transition at 0 days takes its place."""
     text = json.dumps({"Rules": [rule(Filter={}, **EXPIRES)]})
-    (made,) = import_lifecycle(text, name="s3", source="a", tiers=TIERS, tier_of_class={"STANDARD": "warm"})
+    (made,) = import_lifecycle(text, name="s3", source="a", tiers=TIERS, tier_of_class={"STANDARD": "warm"}).policies
     assert made.phases == (phase("0d", "warm"), phase("365d"))
     (made,) = imported(rule(Filter={}, Transitions=[{"Days": 0, "StorageClass": "GLACIER"}]))
     assert made.phases == (phase("0d", "cold"),)
@@ -103,26 +104,19 @@ MOVE = {"Days": 30, "StorageClass": "GLACIER"}
     [
         # elements that no policy has
         (
-            [rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 7})],
-            "rule 'logs', AbortIncompleteMultipartUpload",
-        ),
-        (
             [rule(NoncurrentVersionExpiration={"NoncurrentDays": 7}, **EXPIRES)],
             "rule 'logs', NoncurrentVersionExpiration",
         ),
-        ([rule(NoncurrentVersionTransitions=[], **EXPIRES)], "rule 'logs', NoncurrentVersionTransitions"),
         ([rule(Expiration={"Date": "2030-01-01"})], "rule 'logs', Expiration, Date"),
         ([rule(Transitions=[{"Date": "2030-01-01", "StorageClass": "GLACIER"}])], "rule 'logs', Transition, Date"),
-        ([rule(Expiration={"ExpiredObjectDeleteMarker": True})], "rule 'logs', ExpiredObjectDeleteMarker"),
         # a class that no tier has
         (
             [rule(Transitions=[{"Days": 3, "StorageClass": "DEEP_ARCHIVE"}])],
             "no tier has the storage class DEEP_ARCHIVE",
         ),
         # rules that do nothing, or not now
-        ([rule(Expiration={"ExpiredObjectDeleteMarker": False})], "rule 'logs' does nothing"),
         ([rule()], "rule 'logs' does nothing"),
-        ([{"ID": "off", "Status": "Disabled", **EXPIRES}], "rule 'off', Status"),
+        ([{"ID": "off", "Status": "On", **EXPIRES}], "rule 'off', Status"),
         ([{"ID": "off", **EXPIRES}], "rule 'off' lacks 'Status'"),
         # elements that S3 does not know either
         ([rule(Expire={}, **EXPIRES)], "rule 'logs' has no 'Expire'"),
@@ -140,9 +134,30 @@ MOVE = {"Days": 30, "StorageClass": "GLACIER"}
         ([rule(Filter={"Prefix": "a", "ObjectSizeLessThan": 9}, **EXPIRES)], "Put them into And"),
         ([rule(Filter={}, Prefix="a", **EXPIRES)], "there is a Filter too"),
         (
-            [rule("a", Filter={"Prefix": "x"}, **EXPIRES), rule("b", Filter={"Prefix": "xy"}, **EXPIRES)],
+            [
+                rule("a", Filter={"Prefix": "x"}, **EXPIRES),
+                rule("b", Filter={"Tag": {"Key": "k", "Value": "v"}}, **EXPIRES),
+            ],
             "overlaps with that of rule 'a'",
         ),
+        # the name, the tag or the size lies within, but not all of them
+        (
+            [
+                rule("a", Filter={"And": {"Prefix": "x", "Tags": [{"Key": "k", "Value": "v"}]}}, **EXPIRES),
+                rule("b", Filter={"Prefix": "xy"}, **EXPIRES),
+            ],
+            "overlaps with that of rule 'a'",
+        ),
+        (
+            [
+                rule("a", Filter={"And": {"Prefix": "x", "ObjectSizeGreaterThan": 9}}, **EXPIRES),
+                rule("b", Filter={"And": {"Prefix": "xy", "ObjectSizeGreaterThan": 8}}, **EXPIRES),
+            ],
+            "overlaps with that of rule 'a'",
+        ),
+        # one ID twice, a life that is none
+        ([rule("a", **EXPIRES), rule("a", Filter={"Prefix": "x"}, **EXPIRES)], "has a rule with this ID already"),
+        ([rule(Expiration={"Days": 999999})], "rule 'logs', Expiration, Days: 999999 days are more than 1000 years"),
         # rules of one filter that contradict each other
         ([rule("a", **EXPIRES), rule("b", Expiration={"Days": 9})], "more than one Expiration"),
         ([rule(Transitions=[MOVE, MOVE | {"StorageClass": "STANDARD_IA"}])], "two tiers at 30 days"),
@@ -161,18 +176,23 @@ def test_refused(rules: list[dict[str, Any]], words: str) -> None:
 
 def test_line() -> None:
     """An error points at the line of the element."""
-    with pytest.raises(PolicyInvalid, match=r"lc\.json, line 13: rule 'b', AbortIncompleteMultipartUpload"):
-        imported(rule("a", **EXPIRES), rule("b", AbortIncompleteMultipartUpload={}))
+    with pytest.raises(PolicyInvalid, match=r"lc\.json, line 13: rule 'b', NoncurrentVersionExpiration"):
+        imported(rule("a", **EXPIRES), rule("b", NoncurrentVersionExpiration={}))
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (
-            '{"Rules": [], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}',
-            "objects of every size move",
-        ),
-        ('{"Rule": []}', "Did you mean 'Rules'?"),
+        ('{"Ruls": []}', "Did you mean 'Rules'?"),
+        ('{"Rule": []}', "there is no rule"),
+        ('{"Rules": [], "Rule": []}', "Rule stands beside Rules"),
+        ('{"LifecycleConfiguration": {"Rules": []}, "Bucked": "b"}', "Did you mean 'Bucket'?"),
+        ("<Lifecycle", "this is no XML"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "a document type is not taken"),
+        ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "a document type is not taken"),
+        ("<a>" * 30 + "</a>" * 30, "nested deeper"),
+        ("<a>" + "x" * 300_000 + "</a>", "longer than"),
+        ("<Rules/>", "must be a mapping"),
         ("[{}, {}]", "more than one configuration"),
         ("{", "this is no YAML or JSON"),
     ],

@@ -1,0 +1,109 @@
+"""XML as the nodes that :class:`~tierkeeper.policy.nodes.Reader` reads, with the lines of the text.
+
+S3's own format, https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html. An element
+with elements in it, or one named as such (``Filter``), is a mapping; an element that S3 lets repeat is a list; anything
+else is a scalar. A document type is refused: with it come entities, which can be endless or name files.
+"""
+
+import io
+import re
+import xml.sax
+import xml.sax.handler
+from typing import Any, Final, NoReturn
+
+import yaml
+
+from tierkeeper.policy.nodes import MAX_DEPTH, Reader
+
+#: the list that JSON has in the place of an element that repeats
+LISTS: Final = {
+    "Rule": "Rules",
+    "Transition": "Transitions",
+    "NoncurrentVersionTransition": "NoncurrentVersionTransitions",
+}
+_MAPPINGS: Final = frozenset({"Rule", "Filter", "And", "Tag", "Expiration", "Transition", "LifecycleConfiguration"})
+_YAML: Final = "tag:yaml.org,2002:"
+_SCALARS: Final = ((re.compile(r"[0-9]+", re.ASCII), "int"), (re.compile("true|false"), "bool"))
+
+
+def parse(reader: Reader, text: str) -> yaml.Node:
+    """Return the node of the document's root element. Raises PolicyInvalid."""
+    parser = xml.sax.make_parser()  # noqa: S317  a document type, without which there are no entities, is refused
+    built = _Builder(reader)
+    parser.setContentHandler(built)
+    parser.setProperty(xml.sax.handler.property_lexical_handler, built)
+    source = xml.sax.InputSource()
+    source.setCharacterStream(io.StringIO(text))
+    try:
+        parser.parse(source)
+    except xml.sax.SAXParseException as error:
+        reader.refuse(error.getLineNumber() or 1, f"this is no XML ({error.getMessage()}).", "Correct the text here.")
+    if built.root is None:
+        reader.refuse(1, "there is nothing in it.", "Give a LifecycleConfiguration.")
+    return built.root
+
+
+class _Builder(xml.sax.handler.ContentHandler, xml.sax.handler.LexicalHandler):
+    """Builds the nodes while the text is parsed."""
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__()
+        self.root: yaml.Node | None = None
+        self._reader = reader
+        self._open: list[_Element] = []
+        self._locator: Any = None
+
+    def setDocumentLocator(self, locator: Any) -> None:  # noqa: ANN401, N802  the parser's
+        self._locator = locator
+
+    def startDTD(self, name: str, public_id: object, system_id: object) -> NoReturn:  # noqa: ARG002, N802  as above
+        self._reader.refuse(self._line(), "a document type is not taken here.", "Remove the <!DOCTYPE …>.")
+
+    def startElement(self, name: str, attrs: object) -> None:  # noqa: ARG002, N802  as above
+        if len(self._open) >= MAX_DEPTH:
+            self._reader.refuse(self._line(), f"it is nested deeper than {MAX_DEPTH} levels.", "Flatten it.")
+        self._open.append(_Element(name.rpartition(":")[2], self._line()))
+
+    def characters(self, content: str) -> None:
+        if self._open:
+            self._open[-1].text.append(content)
+
+    def endElement(self, name: str) -> None:  # noqa: ARG002, N802  as above
+        element = self._open.pop()
+        if self._open:
+            self._open[-1].children.append((element.name, element.node()))
+        else:
+            self.root = element.node()
+
+    def _line(self) -> int:
+        return int(self._locator.getLineNumber() or 1)
+
+
+class _Element:
+    """An element that is open: its text, and what it has in it so far."""
+
+    def __init__(self, name: str, line: int) -> None:
+        self.name, self.mark = name, yaml.Mark("", 0, line - 1, 0, None, 0)
+        self.text: list[str] = []
+        self.children: list[tuple[str, yaml.Node]] = []
+
+    def node(self) -> yaml.Node:
+        if not self.children and self.name not in _MAPPINGS:
+            return _scalar("".join(self.text).strip(), self.mark)
+        fields: list[tuple[yaml.Node, yaml.Node]] = []
+        lists: dict[str, yaml.SequenceNode] = {}
+        for name, child in self.children:
+            plural = "Tags" if (self.name, name) == ("And", "Tag") else LISTS.get(name)
+            if plural is None:
+                fields.append((_scalar(name, child.start_mark), child))
+            elif plural in lists:
+                lists[plural].value.append(child)
+            else:
+                lists[plural] = yaml.SequenceNode(f"{_YAML}seq", [child], child.start_mark, child.end_mark)
+                fields.append((_scalar(plural, child.start_mark), lists[plural]))
+        return yaml.MappingNode(f"{_YAML}map", fields, self.mark, self.mark)
+
+
+def _scalar(text: str, mark: yaml.Mark) -> yaml.ScalarNode:
+    kind = next((kind for pattern, kind in _SCALARS if pattern.fullmatch(text)), "str")
+    return yaml.ScalarNode(_YAML + kind, text, mark, mark)
