@@ -30,8 +30,7 @@ class Reader:
 
     def documents(self, text: str) -> list[yaml.Node]:
         """Return the documents of ``text``; each item of a list is one document. Raises PolicyInvalid."""
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            self.refuse(1, f"the text is longer than {MAX_BYTES // 1024} KiB.", "Split it.")
+        self.check_length(text)
         text = _json_without_tabs(text)
         try:
             self._refuse_bombs(text)
@@ -48,6 +47,11 @@ class Reader:
         if not documents:
             self.refuse(1, "there is nothing in it.", "Write at least one policy.")
         return documents
+
+    def check_length(self, text: str) -> None:
+        """Raise PolicyInvalid for a text of more than ``MAX_BYTES`` bytes in UTF-8."""
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+            self.refuse(1, f"the text is longer than {MAX_BYTES // 1024} KiB.", "Split it.")
 
     def fields(
         self, node: yaml.Node, *, what: str, known: Collection[str], needed: Collection[str] = ()

@@ -19,7 +19,7 @@ from tierkeeper.policy import patterns
 from tierkeeper.policy.checks import problems
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.match import overlap
-from tierkeeper.policy.nodes import Reader
+from tierkeeper.policy.nodes import Reader, line_of
 from tierkeeper.policy.rules import CREATED, Match, Phase, Policy
 from tierkeeper.policy.s3.remarks import Remarks
 from tierkeeper.policy.s3.rules import LifecycleRule, RuleReader
@@ -61,8 +61,9 @@ def import_lifecycle(
         raise InvalidInput(field="workflow", value=workflow, problem=wrong, fix="Use *, ?, [abc] and literals.")
     rules = RuleReader(reader, remarks, tier_of_class, Match(tenant=tenant, workflow=workflow))
     nodes = rule_nodes(reader, text, remarks)
-    _refuse_doubled(reader, [(rules.identity(node, index), node) for index, node in enumerate(nodes, start=1)])
-    read = [rule for index, node in enumerate(nodes, start=1) if (rule := rules.rule(node, index)) is not None]
+    identified = [(rules.identity(node, index), node) for index, node in enumerate(nodes, start=1)]
+    _refuse_doubled(reader, identified)
+    read = [rule for identity, node in identified if (rule := rules.rule(node, identity)) is not None]
     groups: dict[Match, list[LifecycleRule]] = {}
     for rule in read:
         groups.setdefault(rule.match, []).append(rule)
@@ -79,8 +80,7 @@ def _refuse_doubled(reader: Reader, identified: Iterable[tuple[str, yaml.Node]])
     first: dict[str, yaml.Node] = {}
     for identity, node in identified:
         if identity in first:
-            line = first[identity].start_mark.line + 1
-            problem = f"rule {identity!r}: line {line} has a rule with this ID already."
+            problem = f"rule {identity!r}: line {line_of(first[identity])} has a rule with this ID already."
             reader.fail(node, problem, "Give each rule an ID of its own; S3 takes no doubled one either.")
         first[identity] = node
 

@@ -53,9 +53,9 @@ class RuleReader:
         pairs = self.reader.pairs(node, what=f"rule {index}")
         return self.reader.text(pairs["ID"][1], what="ID") if "ID" in pairs else str(index)
 
-    def rule(self, node: yaml.Node, index: int) -> LifecycleRule | None:
+    def rule(self, node: yaml.Node, identity: str) -> LifecycleRule | None:
         """Return a rule; None for one that does nothing here, with a remark. Raises PolicyInvalid."""
-        reader, identity = self.reader, self.identity(node, index)
+        reader = self.reader
         what = f"rule {identity!r}"
         pairs = reader.pairs(node, what=what)
         if "Status" in pairs and not self._enabled(pairs["Status"][1], what):

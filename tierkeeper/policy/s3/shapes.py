@@ -9,7 +9,7 @@ from typing import Final
 
 import yaml
 
-from tierkeeper.policy.nodes import MAX_BYTES, NULL_TAG, Reader
+from tierkeeper.policy.nodes import NULL_TAG, Reader
 from tierkeeper.policy.s3 import xml_nodes
 from tierkeeper.policy.s3.remarks import Remarks
 
@@ -39,8 +39,7 @@ def rule_nodes(reader: Reader, text: str, remarks: Remarks) -> list[yaml.Node]:
 def _root(reader: Reader, text: str) -> yaml.Node:
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("<"):
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            reader.refuse(1, f"the text is longer than {MAX_BYTES // 1024} KiB.", "Split it.")
+        reader.check_length(text)
         return xml_nodes.parse(reader, text)
     documents = reader.documents(text)
     if len(documents) > 1:
