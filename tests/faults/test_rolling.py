@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tomllib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -176,4 +177,18 @@ def code_before(path: str, target: Path) -> Path:
     )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
         packed.extractall(target, filter="data")
+    describe(target)
     return target
+
+
+def describe(code: Path) -> None:
+    """Write what an installation of this code says of it: its adapters are found by its entry points, not by ours."""
+    project = tomllib.loads((code / "pyproject.toml").read_text())["project"]
+    about = code / f"{project['name']}-0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0\n")
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {where}\n" for name, where in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (about / "entry_points.txt").write_text("\n".join(groups))
