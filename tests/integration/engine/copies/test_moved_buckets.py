@@ -22,6 +22,8 @@ from tierkeeper.stores.s3.store import S3Store
 _MOVES = (
     "name: moves\nmatch: {tenant: acme}\nwrite: all\nphases: [{after: 0d, in: [warm, cold]}, {after: 7d, in: [cold]}]\n"
 )
+#: an ETag that no object of these tests has
+ANOTHER_PIN = '"another"'
 
 
 @pytest.fixture
@@ -160,9 +162,9 @@ def test_what_heals_is_named_by_that_read(buckets: House) -> None:
 
 
 def the_named_one_last(_engine: Engine, call: Callable[[Any], object], items: Iterable[Any]) -> list[object]:
-    """As ``Engine.in_parallel``, one after another, so that no thread is early: first what another pin is known of."""
+    """As ``Engine.in_parallel``, but in one order and no threads: copies with another pin come before the rest."""
     items = list(items)
-    order = sorted(range(len(items)), key=lambda at: getattr(items[at], "pin", None) != '"another"')
+    order = sorted(range(len(items)), key=lambda at: getattr(items[at], "pin", None) != ANOTHER_PIN)
     results = {at: call(items[at]) for at in order}
     return [results[at] for at in range(len(items))]
 
@@ -173,7 +175,7 @@ def test_what_a_look_has_no_time_to_read_is_not_known(buckets: House, monkeypatc
         buckets.store(f"more {number}", b"more %d" % number)
     buckets.settle()
     before = buckets.sql("SELECT id, pin FROM placements WHERE tier = 'cold' ORDER BY id")
-    buckets.sql("UPDATE placements SET pin = '\"another\"' WHERE tier = 'cold'")
+    buckets.sql("UPDATE placements SET pin = :pin WHERE tier = 'cold'", pin=ANOTHER_PIN)
     buckets.store("named", b"named as ever")
     buckets.days_pass(8)
     buckets.turn()
