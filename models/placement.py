@@ -74,6 +74,11 @@ class Placement(Base):
     doomed_at: Mapped[datetime | None]
     delete_after: Mapped[datetime | None]
     unseen_since: Mapped[datetime | None]  # collect leaves it since then: the copies that stay were not seen (R21)
+    refused_since: Mapped[datetime | None]  # the first time its store refused to delete it
+    refused_at: Mapped[datetime | None]  # the last time
+    refusals: Mapped[int | None]  # how often
+    refusal_code: Mapped[str | None]  # of the last one: the error's, or the store's own
+    refusal: Mapped[str | None]  # the store's words
     pack_id: Mapped[UUID | None]
     pack_offset: Mapped[int | None] = mapped_column(BigInteger)
     pack_length: Mapped[int | None] = mapped_column(BigInteger)

@@ -91,8 +91,8 @@ _ODD_ANSWERS = (
         (
             Edit(
                 "tierkeeper/engine/copies/bulk_delete.py",
-                "    except Exception as error:",
-                "    except BufferError as error:",
+                "    except Exception as problem:",
+                "    except BufferError as problem:",
             ),
         ),
         (f"{_ODD_DELETES}test_a_delete_that_fails_in_a_way_of_its_own_ends_no_reconcile",),

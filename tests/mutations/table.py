@@ -11,6 +11,7 @@ from mutations.naming import NAMING
 from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.outcomes import OUTCOMES
+from mutations.refusing import REFUSING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
@@ -29,6 +30,7 @@ MUTANTS = (
     *OPERATING,
     *OUTCOMES,
     *ORDERING,
+    *REFUSING,
     *SURVIVING,
     *SUSPECTING,
     *TENANTS,

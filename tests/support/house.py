@@ -48,9 +48,10 @@ _TIMES = {
     "schedule": "due_at lease_until",
     "placements": (
         "lease_until locked_until made_at verified_at missed_at damaged_at doomed_at delete_after unseen_since"
+        " refused_since refused_at"
     ),
     "staging": "seen_at expires_at",
-    "quarantine": "first_seen seen_again deleting_at",
+    "quarantine": "first_seen seen_again deleting_at refused_since refused_at",
     "runs": "seen_at",
 }
 

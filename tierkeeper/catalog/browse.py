@@ -1,6 +1,7 @@
 """Lists of artifacts by filter, page by page, and counts of copies by tier."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from models import Placement
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
-from tierkeeper.catalog.conditions import KEPT, SUSPECT, UNVOUCHED
+from tierkeeper.catalog.conditions import KEPT, REFUSED, SUSPECT, UNVOUCHED
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed, where_given
 from tierkeeper.catalog.tenant_filter import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
@@ -23,12 +24,24 @@ _BARE_TYPE = sa.func.lower(sa.func.split_part(ARTIFACTS.c.content_type, ";", 1))
 _STATS = sa.text(f"""
     SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,
         count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE {UNVOUCHED}) AS unvouched,
-        count(*) FILTER (WHERE {SUSPECT}) AS missed
+        count(*) FILTER (WHERE {SUSPECT}) AS missed, count(*) FILTER (WHERE {REFUSED}) AS refused
     FROM placements p JOIN blobs b ON b.id = p.blob_id
-    WHERE {KEPT}
+    WHERE (({KEPT}) OR ({REFUSED}))
         AND {OF_TENANTS_SCOPE}
     GROUP BY p.tier, p.state
 """).bindparams(*typed(tenant="text"))
+
+
+@dataclass(frozen=True, slots=True)
+class CopyCounts:
+    """The copies of one tier in one state; bytes as stored."""
+
+    copies: int = 0
+    size: int = 0
+    tenants: int = 0
+    unvouched: int = 0
+    missed: int = 0
+    refused: int = 0
 
 
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
@@ -79,12 +92,15 @@ def count_matching(connection: sa.Connection, match: Match) -> int:
     return _counted(connection, conditions)
 
 
-def tier_stats(
-    connection: sa.Connection, *, tenant: str | None
-) -> dict[tuple[str, PlacementState], tuple[int, int, int, int, int]]:
-    """Return (copies, bytes as stored, tenants, copies not vouched for, suspects) by tier and state."""
+def tier_stats(connection: sa.Connection, *, tenant: str | None) -> dict[tuple[str, PlacementState], CopyCounts]:
+    """Return the counts by tier and state; of copies that are being deleted, those alone whose delete was refused."""
     rows = connection.execute(_STATS, {"tenant": tenant})
-    return {(r.tier, PlacementState(r.state)): (r.copies, int(r.bytes), r.tenants, r.unvouched, r.missed) for r in rows}
+    return {
+        (r.tier, PlacementState(r.state)): CopyCounts(
+            r.copies, int(r.bytes), r.tenants, r.unvouched, r.missed, r.refused
+        )
+        for r in rows
+    }
 
 
 def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[UUID]:

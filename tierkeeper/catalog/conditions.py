@@ -18,6 +18,9 @@ UNVOUCHED: Final = "state = 'present' AND vouched IS NULL AND damaged_at IS NULL
 #: of ``placements``: a copy that counts, and that verify reads again after a time
 VOUCHED: Final = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NULL"
 
+#: of ``placements``: a copy that its store refused to delete, and that is tried again
+REFUSED: Final = "state = 'deleting' AND refused_since IS NOT NULL"
+
 
 def due(at: str) -> str:
     """Return, of ``schedule``: neither parked nor stopped by the brake, and due at the time of this SQL expression."""

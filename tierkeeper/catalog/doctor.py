@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.conditions import DAMAGED, READABLE, SUSPECT, UNVOUCHED, due
+from tierkeeper.catalog.conditions import DAMAGED, READABLE, REFUSED, SUSPECT, UNVOUCHED, due
 from tierkeeper.catalog.database import take_time
 
 _TWICE_PRESENT = """
@@ -69,6 +69,22 @@ _UNWATCHED = """
         AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)
 """
 _COPIES = "SELECT tier || '/' || location FROM placements WHERE"
+_WORDS = """
+    ': ' || refusal_code || ': ' || refusal
+        || ' (' || refusals || ' times since ' || to_char(refused_since, 'YYYY-MM-DD HH24:MI') || ')'
+"""
+_REFUSED = f"""
+    SELECT tier || '/' || location || {_WORDS}
+    FROM placements
+    WHERE {REFUSED}
+    ORDER BY refused_since
+"""
+_REFUSED_ORPHANS = f"""
+    SELECT tier || '/' || location || {_WORDS}
+    FROM quarantine
+    WHERE refused_since IS NOT NULL
+    ORDER BY refused_since
+"""
 _PARKED = "SELECT parked_reason FROM schedule WHERE parked_reason IS NOT NULL"
 _OVERDUE = f"""
     SELECT artifact_id || ' since ' || to_char(due_at, 'YYYY-MM-DD HH24:MI')
@@ -92,6 +108,8 @@ QUESTIONS: Mapping[str, str] = {
     "damaged copies": f"{_COPIES} {DAMAGED}",
     "copies that nobody vouches for": f"{_COPIES} {UNVOUCHED}",
     "copies that were not found": f"{_COPIES} {SUSPECT}",
+    "copies that a store does not delete": _REFUSED,
+    "orphans that a store does not delete": _REFUSED_ORPHANS,
     "parked": _PARKED,
     "overdue": _OVERDUE,
     "awaiting approval": _WAITING,

@@ -22,8 +22,8 @@ def recorded(connection: sa.Connection, tier: str, *, server: str) -> Mapping[st
 
 
 def keep(connection: sa.Connection, tier: str, *, server: str, seen: Mapping[str, bool]) -> None:
-    """Record the results of probing this server of the tier."""
-    value = {"server": server, "seen": dict(seen)}
+    """Record results of probing this server of the tier, beside those of it that are not too old."""
+    value = {"server": server, "seen": {**recorded(connection, tier, server=server), **seen}}
     now = catalog_now(connection)
     switches.write(connection, _name(tier), value, by=TIERKEEPER.actor, reason="seen by a probe", now=now)
 

@@ -42,7 +42,8 @@ _SIGHTED = sa.text("""
             WHEN q.size = excluded.size THEN least(q.first_seen, excluded.first_seen)
             ELSE excluded.first_seen
         END,
-        deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END
+        deleting_at = CASE WHEN q.size = excluded.size THEN q.deleting_at END,
+        refused_since = CASE WHEN q.size = excluded.size THEN q.refused_since END
     RETURNING location, store_version, first_seen
 """).bindparams(*typed(locations="text[]", versions="text[]", sizes="bigint[]"))
 _KNOWN = sa.text(f"""

@@ -1,7 +1,7 @@
 """The switches: catalog-wide values by name, and the one of them that is checked at every delete.
 
 Every statement about the table is here; what a value means is known where it is used: ``epochs`` (epoch and trust),
-``identity``, ``probes``, and here (deletes).
+``identity``, ``probes``, ``refusals``, and here (deletes).
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ TRUST: Final = "trust"
 IDENTITY: Final = "identity"
 #: what the name of a tier's switch begins with
 PROBE: Final = "probe:"
+#: what the names of switches begin with that say what a tier's store refuses to a sweep
+REFUSED: Final = "refused:"
 
 #: the subject of events about the switch of deletes
 DELETES = UUID(int=1)
@@ -35,6 +37,13 @@ _READ = sa.text("""
     ORDER BY name
 """)
 _LOCK = sa.text(f"{_READ.text} FOR UPDATE")
+_READ_BEGINNING = sa.text("""
+    SELECT name, value, by, reason, at, clock_timestamp() - at AS age
+    FROM switches
+    WHERE starts_with(name, :beginning)
+    ORDER BY name
+""")
+_REMOVE = sa.text("DELETE FROM switches WHERE name = :name")
 _INSERT = """
     INSERT INTO switches (name, value, by, reason, at)
     VALUES (:name, :value, :by, :reason, :at)
@@ -67,6 +76,17 @@ def read_together(connection: sa.Connection, *names: str, lock: bool = False) ->
     """Return those of these switches that are there, by name, as of one moment: they may be written together."""
     rows = connection.execute(_LOCK if lock else _READ, {"names": list(names)})
     return {row.name: SwitchRow(*row[1:]) for row in rows}
+
+
+def read_beginning(connection: sa.Connection, beginning: str) -> dict[str, SwitchRow]:
+    """Return the switches whose names begin so, by name."""
+    rows = connection.execute(_READ_BEGINNING, {"beginning": beginning})
+    return {row.name: SwitchRow(*row[1:]) for row in rows}
+
+
+def remove(connection: sa.Connection, name: str) -> None:
+    """Remove a switch, if it is there."""
+    connection.execute(_REMOVE, {"name": name})
 
 
 def write(connection: sa.Connection, name: str, value: object, *, by: str, reason: str, now: datetime) -> None:

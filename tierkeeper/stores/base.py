@@ -93,11 +93,12 @@ class DeleteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
-    """The outcome of one key, with the store's message in ``detail`` where it failed."""
+    """The outcome of one key; where it failed, the error's ``code`` and the store's words in ``detail``."""
 
     key: ObjectKey
     state: DeleteState
     detail: str = ""
+    code: str = ""
 
 
 class Pieces(Iterator[bytes]):
@@ -122,7 +123,7 @@ class Memory(Protocol):
         """Return the known abilities of ``server``, by name; empty where none is known."""
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
-        """Store the abilities that ``server`` was seen to have, by name."""
+        """Store, by name, which abilities ``server`` was seen to have or to lack; others that are known stay."""
 
 
 class Store(ABC):

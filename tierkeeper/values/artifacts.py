@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tierkeeper.base.states import ArtifactState, CopyStanding, Outcome, PlacementState, Vouched
 from tierkeeper.values.events import EventView
+from tierkeeper.values.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class PlacementView(CopyStanding):
     vouched: Vouched | None = None
     missed_at: datetime | None = None  # when it was not found: it is a suspect
     looked_for_after: datetime | None = None
+    refusal: Refusal | None = None  # why its store does not delete it
 
     @property
     def in_doubt(self) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tierkeeper.base.states import RunState
 from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.refusals import Reason
 
 
 class FindingKind(StrEnum):
@@ -58,6 +59,7 @@ class TierFindings:
     lost: int = 0
     unanswered: int = 0  # objects the store did not answer for; the next reconcile checks them again
     away: str | None = None
+    refused: Reason | None = None  # why it was not compared, or why the store did not answer for an object
 
     @property
     def differences(self) -> int:

@@ -8,7 +8,8 @@ class TierStats:
     """One tier's copies, present and doomed apart; bytes as stored.
 
     ``unvouched``: the present ones that do not count until verify has read them; ``missed``: those of both that were
-    not found once. Damaged ones are neither.
+    not found once. Damaged ones are neither. ``refused``: copies, and orphans where all tenants are counted, that the
+    store refuses to delete.
     """
 
     tier: str
@@ -20,3 +21,4 @@ class TierStats:
     tenants: int
     unvouched: int
     missed: int
+    refused: int = 0

@@ -75,6 +75,8 @@ def copies(view: ArtifactView) -> Table | str:
             )
         elif copy.in_doubt:
             state = Text(f"{copy.state.value}, not vouched for: will be read", style="yellow")
+        elif copy.refusal is not None:
+            state = Text(f"{copy.state.value}, which its store refuses: {copy.refusal}", style="red")
         table.add_row(
             output.word(copy.tier), state, output.size(copy.stored_size), output.moment(copy.since), copy.location
         )

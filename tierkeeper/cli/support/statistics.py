@@ -11,9 +11,12 @@ from tierkeeper.values.tiers import TierStats
 
 def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table:
     """Return a table of the copies in each tier, present and doomed apart, with a line for their sum."""
-    columns = ("tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched", "not found")
-    table = output.table(*columns, title=title, right=[*columns[2:]])
     tiers = list(stats)
+    columns = ["tier", "temperature", "copies", "bytes", "doomed", "doomed bytes", "tenants", "unvouched", "not found"]
+    refused = sum(tier.refused for tier in tiers)
+    if refused:  # a column that says nothing of most catalogs takes no room of others
+        columns.append("not deleted")
+    table = output.table(*columns, title=title, right=columns[2:])
     for tier in tiers:
         table.add_row(
             output.word(tier.tier),
@@ -25,6 +28,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
             str(tier.tenants),
             str(tier.unvouched) if tier.unvouched else "-",
             str(tier.missed) if tier.missed else "-",
+            *([str(tier.refused) if tier.refused else "-"] if refused else []),
         )
     table.add_section()
     table.add_row(
@@ -37,6 +41,7 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
         "",
         str(sum(tier.unvouched for tier in tiers)),
         str(sum(tier.missed for tier in tiers)),
+        *([str(refused)] if refused else []),
     )
     return table
 

@@ -9,8 +9,9 @@
 3. delete: in the stores, by exact version; for stale intents every version and open upload. An object that is gone
    already counts as deleted, provided that the place has the tier's mark afterwards too (R19). A crash leaves the same
    rows.
-4. forget (transaction): delete the rows, and the blob with its last one (R13); write the events. A crash before the
-   commit leaves ``deleting`` rows whose bytes are gone; collect repeats them.
+4. forget (transaction): delete the rows, and the blob with its last one (R13); write the events. What a store refused
+   to delete keeps its row, with the store's words, and is tried again. A crash before the commit leaves ``deleting``
+   rows whose bytes are gone; collect repeats them.
 """
 
 from collections import Counter
@@ -29,7 +30,7 @@ from tierkeeper.base.errors import DeletesDisabled, TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import artifacts, blobs, events, placements, switches, unseen
+from tierkeeper.catalog import artifacts, blobs, events, placements, refusals, switches, unseen
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine import run_life
@@ -43,6 +44,7 @@ from tierkeeper.engine.trust import epoch
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 
 _log = log.get(__name__)
@@ -115,6 +117,7 @@ class _Collect:
             self.work.add(counts)
             return 0
         results = step_3_delete(self.engine, marked)
+        bulk_delete.alarm((m.placement.tier, results[m.placement.id]) for m in marked)
         run = self.work.begin()
         gone, size, destroyed = step_4_forget(self.engine.catalog, token, marked, results, caller=self.caller, run=run)
         counts["destroyed"] += destroyed
@@ -185,13 +188,15 @@ def _mark_candidates(
 def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, DeleteResult]:
     """Delete the bytes in bulk, tier by tier, with calls in parallel; return the result of each by placement id.
 
-    Placements in tiers that are not configured, or away before the call, have no result.
+    Of a tier that is not configured, or away, the results say why nothing was deleted.
     """
     calls: list[tuple[str, list[Marked]]] = []
-    for tier in sorted({m.placement.tier for m in marked}):
+    tiers = sorted({m.placement.tier for m in marked})
+    away = engine.refused(tiers, before=True)
+    for tier in tiers:
+        if tier in away:
+            continue  # the rows stay and are tried again
         of_tier = [m for m in marked if m.placement.tier == tier]
-        if tier not in engine.stores:
-            continue  # no longer configured: the rows stay and are tried again
         size = engine.store(tier).delete_batch
         calls.extend((tier, of_tier[i : i + size]) for i in range(0, len(of_tier), size))
 
@@ -201,15 +206,14 @@ def step_3_delete(engine: Engine, marked: Sequence[Marked]) -> dict[UUID, Delete
         results = bulk_delete.remove(engine, tier, keys)
         return [(m.placement.id, result) for m, result in zip(items, results, strict=True)]
 
-    away = engine.refused({tier for tier, _ in calls}, before=True)
-    calls = [call for call in calls if call[0] not in away]
     results = dict(pair for pairs in engine.in_parallel(delete, calls) for pair in pairs)
     # a delete in a place that is not the tier's own proves nothing (R19)
     away |= engine.refused({tier for tier, _ in calls})
     for item in marked:
-        if item.placement.tier in away and item.placement.id in results:
-            key, error = results[item.placement.id].key, away[item.placement.tier]
-            results[item.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error))
+        if item.placement.tier in away:
+            error = away[item.placement.tier]
+            key = ObjectKey(item.placement.location, item.placement.store_version)
+            results[item.placement.id] = DeleteResult(key, DeleteState.FAILED, str(error), error.code)
     return results
 
 
@@ -235,13 +239,15 @@ def _forget_copies(
     caller: Caller,
     run: UUID | None,
 ) -> tuple[int, int, int]:
-    deleted = [m for m in marked if _state(results, m) is DeleteState.DELETED]
-    locked = [m.placement.id for m in marked if _state(results, m) is DeleteState.LOCKED]
-    failed = [m.placement.id for m in marked if _state(results, m) is DeleteState.FAILED]
+    deleted = [m for m in marked if results[m.placement.id].state is DeleteState.DELETED]
+    locked = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.LOCKED]
+    failed = [m.placement.id for m in marked if results[m.placement.id].state is DeleteState.FAILED]
     of = sorted({m.placement.blob_id for m in marked})
     blobs.lock(connection, of)
     now = catalog_now(connection)
     ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
+    reasons = {id_: Reason(results[id_].code, results[id_].detail) for id_ in (*failed, *locked)}
+    refusals.note_copies(connection, reasons, token=token, now=now)
     placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
     placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)
     ended = artifacts.release_blobs(connection, of)
@@ -251,11 +257,6 @@ def _forget_copies(
     events.append(connection, lines, at=now)
     size = sum(m.placement.stored_size or 0 for m in deleted if m.placement.id in ids)
     return len(ids), size, len(ended)
-
-
-def _state(results: dict[UUID, DeleteResult], marked: Marked) -> DeleteState:
-    result = results.get(marked.placement.id)
-    return DeleteState.FAILED if result is None else result.state
 
 
 def _collected(marked: Marked, *, now: datetime, caller: Caller, run: UUID | None) -> events.Line:

@@ -1,6 +1,6 @@
 """Bulk deletes: one outcome per key, whatever the store raises, so that a fault of one tier does not stop others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tierkeeper.base import log
 from tierkeeper.base.errors import TierkeeperError
@@ -18,9 +18,27 @@ def remove(engine: Engine, tier: str, keys: Sequence[ObjectKey]) -> list[DeleteR
     """
     try:
         return engine.store(tier).delete(keys)
-    except TierkeeperError as error:
-        _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(error))
-        reason = str(error)
-    except Exception as error:  # noqa: BLE001  one tier never stops the others
-        reason = str(fault(tier, error))
-    return [DeleteResult(key, DeleteState.FAILED, reason) for key in keys]
+    except TierkeeperError as problem:
+        _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(problem))
+        error = problem
+    except Exception as problem:  # noqa: BLE001  one tier never stops the others
+        error = fault(tier, problem)
+    return [DeleteResult(key, DeleteState.FAILED, str(error), error.code) for key in keys]
+
+
+def alarm(results: Iterable[tuple[str, DeleteResult]]) -> None:
+    """Log what stores refused: one line per tier and code, however many keys it hit."""
+    failed: dict[tuple[str, str], list[DeleteResult]] = {}
+    for tier, result in results:
+        if result.state is not DeleteState.DELETED:
+            failed.setdefault((tier, result.code), []).append(result)
+    for (tier, code), of_code in failed.items():
+        first = of_code[0]
+        _log.warning(
+            "a store does not delete",
+            tier=tier,
+            error=code,
+            keys=len(of_code),
+            location=first.key.location,
+            message=first.detail,
+        )

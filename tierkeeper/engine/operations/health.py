@@ -17,7 +17,7 @@ from typing import Final
 from tierkeeper.base import callers
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
-from tierkeeper.catalog import heartbeats, switches
+from tierkeeper.catalog import heartbeats, refusals, switches
 from tierkeeper.catalog.database import Clocks, Database, catalog_now, clocks
 from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
@@ -26,6 +26,7 @@ from tierkeeper.engine.operations import broker
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.values.health import Condition, Health, Vital
+from tierkeeper.values.refusals import SweepRefusal
 from tierkeeper_client.contract import Queue
 from tierkeeper_client.errors import TierkeeperError
 
@@ -33,6 +34,7 @@ HOUR: Final = 3600.0
 RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
 APART: Final = timedelta(minutes=5)  # between two clocks; S3 refuses requests whose clock is 15 minutes off
 UNSETTLED: Final = timedelta(minutes=10)  # age of unsettled events; only a rebuild's transactions last longer
+REFUSED: Final = timedelta(days=1)  # age of a refusal that does not pass by itself; sweeps of tiers are daily
 PERCENTILES: Final = (50, 99)
 
 
@@ -58,6 +60,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         canaries = heartbeats.canaries(connection)
         slots = heartbeats.recent_slots(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
+        sweeps = refusals.of_sweeps(connection)
         now = clocks(connection)
     vitals = [
         *_due(engine.settings, look, slots),
@@ -66,6 +69,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         _beat(engine.settings, look.now, canaries),
         *_canaries(engine.settings, look.now, canaries),
         *_waiting(look, refused),
+        *_refusals(look, sweeps),
         *_asked(engine, tiers=tiers),
     ]
     for vital in vitals:
@@ -175,6 +179,25 @@ def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
     yield Vital("lost", Condition.BAD if look.lost else Condition.OK, look.lost, "", lost if look.lost else "")
     off = "" if refused is None else f"nothing is deleted: {refused}"
     yield Vital("deletes", Condition.ATTENTION if off else Condition.OK, None, "", off)
+
+
+def _refusals(look: CatalogSigns, sweeps: Sequence[SweepRefusal]) -> Iterator[Vital]:
+    """Yield what stores refuse: attention at once, for it may pass; bad after ``REFUSED``, for then it does not."""
+
+    def condition(since: datetime | None) -> Condition:
+        if since is None:
+            return Condition.OK
+        return Condition.BAD if look.now - since > REFUSED else Condition.ATTENTION
+
+    detail = (
+        "copies and orphans stay because their stores refuse to delete them; `tierkeeper doctor` has their words"
+        if look.refused
+        else ""
+    )
+    yield Vital("refused deletes", condition(look.refused_since), look.refused, "", detail)
+    first = min((each.refusal.since for each in sweeps), default=None)
+    told = "; ".join(f"{each.sweep} of {each.tier}: {each.refusal}" for each in sweeps)
+    yield Vital("refused sweeps", condition(first), len(sweeps), "", told)
 
 
 def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:

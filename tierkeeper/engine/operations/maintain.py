@@ -7,14 +7,16 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import partitions, runs, staging
+from tierkeeper.catalog import partitions, refusals, runs, staging
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.plans import stored
+from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 
 _BATCH = 1000
@@ -35,8 +37,11 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
         work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})
         work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
-        work.add({"uploads adopted": _register_unclaimed(engine, caller=caller)})
-        work.add({"uploads deleted": _delete_expired(engine, caller=caller)})
+        adopted, partial_stays = _register_unclaimed(engine, caller=caller)
+        deleted, stays = _delete_expired(engine, caller=caller)
+        work.add({"uploads adopted": adopted, "uploads deleted": deleted})
+        refused = stays or partial_stays
+        engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
     return work.result()
 
 
@@ -45,12 +50,15 @@ def make_partitions(connection: sa.Connection) -> list[str]:
     return partitions.make_ahead(connection, now=catalog_now(connection))
 
 
-def _register_unclaimed(engine: Engine, *, caller: Caller) -> int:
+def _register_unclaimed(engine: Engine, *, caller: Caller) -> tuple[int, Reason | None]:
     """Give a row to uploads that no task claimed within ``staging.ttl``, so that they expire like others; count them.
+
+    The second value says why a partial upload stays, None if none does.
 
     A partial upload of that age, left by a producer that died, is deleted at once: no message can name it.
     """
     store = sources.staging_store(engine.settings)
+    refused: Reason | None = None
     try:
         with engine.catalog.reading() as connection:
             oldest = catalog_now(connection) - engine.settings.staging.ttl
@@ -58,16 +66,19 @@ def _register_unclaimed(engine: Engine, *, caller: Caller) -> int:
         unclaimed = [UUID(location) for location in old if _is_upload(location)]
         partial = [ObjectKey(location) for location in old if location.endswith(_PARTIAL)]
         for start in range(0, len(partial), store.delete_batch):
-            store.delete(partial[start : start + store.delete_batch])
+            refused = deletes.first_refusal(store.delete(partial[start : start + store.delete_batch])) or refused
     finally:
         store.close()
     for start in range(0, len(unclaimed), _BATCH):
         engine.catalog.run(caller, staging.register_unclaimed, unclaimed[start : start + _BATCH])
-    return len(unclaimed)
+    return len(unclaimed), refused
 
 
-def _delete_expired(engine: Engine, *, caller: Caller) -> int:
-    """Delete expired uploads, claimed or adopted, that no kept message still needs; return how many."""
+def _delete_expired(engine: Engine, *, caller: Caller) -> tuple[int, Reason | None]:
+    """Delete expired uploads, claimed or adopted, that no kept message still needs.
+
+    Return how many, and why one stays, None if none does.
+    """
     deleted = 0
     store = sources.staging_store(engine.settings)
     try:
@@ -75,13 +86,14 @@ def _delete_expired(engine: Engine, *, caller: Caller) -> int:
             with engine.catalog.reading() as connection:
                 names = staging.expired(connection, limit=min(_BATCH, store.delete_batch))
             if not names:
-                return deleted
+                return deleted, None
             results = store.delete([ObjectKey(str(name)) for name in names])
             gone = [n for n, r in zip(names, results, strict=True) if r.state is DeleteState.DELETED]
             engine.catalog.run(caller, staging.forget, gone)
             deleted += len(gone)
-            if len(gone) < len(names):
-                return deleted  # the store refused some: the next maintain tries again
+            refused = deletes.first_refusal(results)
+            if refused is not None:
+                return deleted, refused  # the next maintain tries again
     finally:
         store.close()
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import ArtifactState, PlacementState
-from tierkeeper.catalog import artifacts, browse, events, placements, policies, schedule
+from tierkeeper.catalog import artifacts, browse, events, placements, policies, refusals, schedule
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import lost
@@ -18,6 +18,7 @@ from tierkeeper.policy.decision import when
 from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, PlacementView, Ref
 from tierkeeper.values.events import EventView
+from tierkeeper.values.refusals import Refusal
 from tierkeeper.values.tiers import TierStats
 
 _HISTORY = 50  # events in an explanation, the oldest first
@@ -37,7 +38,10 @@ def views(settings: Settings, connection: sa.Connection, rows: Sequence[Artifact
     copies = placements.of_blobs(connection, sorted({r.blob_id for r in rows if r.blob_id is not None}))
     due = schedule.of_many(connection, [row.id for row in rows])
     labels = policies.labels(connection, {row.policy_id for row in rows if row.policy_id is not None})
-    of = {b: tuple(_placement(copy, settings.reconcile.quarantine) for copy in copies[b]) for b in copies}
+    deleting = [c.id for of_blob in copies.values() for c in of_blob if c.state is PlacementState.DELETING]
+    refused = refusals.of_copies(connection, deleting)
+    quarantine = settings.reconcile.quarantine
+    of = {b: tuple(_placement(copy, quarantine, refused.get(copy.id)) for copy in copies[b]) for b in copies}
     return [_view(row, of.get(row.blob_id, ()) if row.blob_id else (), due.get(row.id), labels) for row in rows]
 
 
@@ -57,8 +61,13 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
     decision = moment.decide(row)
     placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
+    refused = tuple(
+        f"the store of {p.tier} does not delete the copy at {p.location}: {p.refusal}"
+        for p in view.placements
+        if p.refusal is not None
+    )
     if row.state is ArtifactState.PURGED:
-        return Explanation(view, _ended_by(history), _ended(history), {}, (), None, None, history)
+        return Explanation(view, _ended_by(history), _ended(history), {}, refused, None, None, history)
     parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
     braked = (f"the brake: run {due.braked_by} awaits approval",) if due is not None and due.braked_by else ()
     missed = tuple(
@@ -74,7 +83,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         rule=decision.rule,
         reason=decision.reason,
         placed_by=placed_by,
-        blocked=(*gone, *decision.blocked, *missed, *parked, *braked),
+        blocked=(*gone, *decision.blocked, *missed, *parked, *braked, *refused),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
         history=history,
@@ -85,21 +94,25 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
     """Return every tier's counts, hottest first; bytes as stored."""
     with engine.catalog.reading() as connection:
         counts = browse.tier_stats(connection, tenant=tenant)
+        orphans = refusals.orphans_by_tier(connection) if tenant is None else {}
     result = []
     for tier in engine.tiers:
-        present = counts.get((tier.name, PlacementState.PRESENT), (0, 0, 0, 0, 0))
-        doomed = counts.get((tier.name, PlacementState.DOOMED), (0, 0, 0, 0, 0))
+        present, doomed, deleting = (
+            counts.get((tier.name, state), browse.CopyCounts())
+            for state in (PlacementState.PRESENT, PlacementState.DOOMED, PlacementState.DELETING)
+        )
         result.append(
             TierStats(
                 tier=tier.name,
                 temperature=tier.temperature.value,
-                present=present[0],
-                present_bytes=present[1],
-                doomed=doomed[0],
-                doomed_bytes=doomed[1],
-                tenants=present[2],
-                unvouched=present[3],
-                missed=present[4] + doomed[4],
+                present=present.copies,
+                present_bytes=present.size,
+                doomed=doomed.copies,
+                doomed_bytes=doomed.size,
+                tenants=present.tenants,
+                unvouched=present.unvouched,
+                missed=present.missed + doomed.missed,
+                refused=deleting.refused + orphans.get(tier.name, 0),
             )
         )
     return result
@@ -155,7 +168,7 @@ def _view(
     )
 
 
-def _placement(copy: PlacementRow, quarantine: timedelta) -> PlacementView:
+def _placement(copy: PlacementRow, quarantine: timedelta, refusal: Refusal | None) -> PlacementView:
     return PlacementView(
         tier=copy.tier,
         state=copy.state,
@@ -168,6 +181,7 @@ def _placement(copy: PlacementRow, quarantine: timedelta) -> PlacementView:
         vouched=copy.vouched,
         missed_at=copy.missed_at,
         looked_for_after=None if copy.missed_at is None else copy.missed_at + quarantine,
+        refusal=refusal,
     )
 
 

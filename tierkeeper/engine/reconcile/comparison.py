@@ -40,6 +40,7 @@ from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import ObjectNotFound, StoreError
 from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper.values.refusals import Reason
 from tierkeeper_client import texts
 
 _CHUNK = 1000  # objects per look-up
@@ -86,6 +87,7 @@ class Comparison:
         self._found: Counter[FindingKind] = Counter()
         self._listed = self._known = self._known_damaged = self._lost = self._unanswered = 0
         self._away: str | None = None
+        self._refused: Reason | None = None
         with engine.catalog.reading() as connection:
             self._began = clocks(connection)
 
@@ -121,6 +123,7 @@ class Comparison:
             self._confirm()
         except StoreError as error:
             self._away = str(error)
+            self._refuse(error)
         return TierFindings(
             tier=self.tier,
             listed=self._listed,
@@ -130,6 +133,7 @@ class Comparison:
             lost=self._lost,
             unanswered=self._unanswered,
             away=self._away,
+            refused=self._refused,
         )
 
     def bad(self) -> Iterator[Bad]:
@@ -242,7 +246,8 @@ class Comparison:
             info = self._store.describe(_key(each))
         except ObjectNotFound:
             return _Origin.ELSEWHERE
-        except StoreError:
+        except StoreError as error:
+            self._refuse(error)
             return _Origin.UNANSWERED
         fits = info is not None and layout.fits(self._store, info, each.location)
         return _Origin.UNHEARD_OF if fits else _Origin.ELSEWHERE
@@ -297,6 +302,7 @@ class Comparison:
                 bad.append((row, FindingKind.MISSING, "nothing is at its location"))
             elif isinstance(answer, StoreError):
                 self._unanswered += 1
+                self._refuse(answer)
             elif difference := _difference(row, answer):
                 bad.append((row, FindingKind.MISMATCHED, difference))
             elif row.damaged or row.missed_at is not None:
@@ -360,6 +366,9 @@ class Comparison:
         return replace(self._copy_finding(copy, kind, action, told), ref=ref, lost=lost)
 
     # -- helpers
+
+    def _refuse(self, error: StoreError) -> None:
+        self._refused = Reason(error.code, str(error))
 
     def _confirm(self) -> None:
         """Raise TierNotOurs unless the store's answers so far are about the tier's own place (R19)."""

@@ -11,8 +11,9 @@ bytes that have no row when they are looked up can never be committed later (R3)
 3. delete: in the store, by exact version where there is one. An object that is gone already counts as deleted, provided
    that the place has the tier's mark before and after (R19). A crash leaves the same rows; the next reconcile finds the
    bytes gone and takes the last step, or deletes them.
-4. forget (transaction): delete the rows; write the events. A crash before the commit leaves rows whose bytes are gone;
-   the next reconcile forgets them, with their events.
+4. forget (transaction): delete the rows; write the events. What the store refused to delete keeps its row, with the
+   store's words. A crash before the commit leaves rows whose bytes are gone; the next reconcile forgets them, with
+   their events.
 """
 
 from collections import Counter
@@ -22,21 +23,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.placements import OrphanBytes, OrphanDeleted
-from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import DeletesDisabled
 from tierkeeper.base.ids import new_id
-from tierkeeper.catalog import events, inventory, quarantine, switches
+from tierkeeper.catalog import events, inventory, quarantine, refusals, switches
 from tierkeeper.catalog.database import Database, catalog_now, clocks
 from tierkeeper.catalog.quarantine import Orphan
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.trust import epoch
-from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.values.progress import ProgressCallback
-
-_log = log.get(__name__)
+from tierkeeper.values.refusals import Reason
 
 _BATCH = 500
 
@@ -59,9 +58,10 @@ def delete_orphans(
         while picked := step_1_pick(engine.catalog, comparison, after):
             after = picked[-1]
             marked = step_2_mark(engine.catalog, comparison, picked, caller=caller)
-            deleted = step_3_delete(engine, comparison.tier, marked)
-            counts["orphans deleted"] += step_4_forget(engine.catalog, comparison.tier, deleted, caller=caller, run=run)
-            counts["orphans not deleted"] += len(marked) - len(deleted)
+            results = step_3_delete(engine, comparison.tier, marked)
+            refused = [(orphan, result) for orphan, result in results if result.state is not DeleteState.DELETED]
+            counts["orphans deleted"] += step_4_forget(engine.catalog, comparison.tier, results, caller=caller, run=run)
+            counts["orphans not deleted"] += len(refused)
             progress(0)
     return +counts
 
@@ -115,8 +115,8 @@ def _mark_orphans(connection: sa.Connection, comparison: Comparison, picked: Seq
     return quarantine.decide(connection, tier, going, now=now.catalog)
 
 
-def step_3_delete(engine: Engine, tier: str, marked: Sequence[Orphan]) -> list[Orphan]:
-    """Delete the bytes in bulk; return the orphans that are gone. A refusal is logged; the next reconcile retries it.
+def step_3_delete(engine: Engine, tier: str, marked: Sequence[Orphan]) -> list[tuple[Orphan, DeleteResult]]:
+    """Delete the bytes in bulk; return the outcome of each orphan. A refusal is logged; the next reconcile retries it.
 
     Raises TierNotOurs unless the tier's mark is right before and after.
     """
@@ -126,16 +126,32 @@ def step_3_delete(engine: Engine, tier: str, marked: Sequence[Orphan]) -> list[O
     engine.marks.confirm(store, before=True)
     results = [result for call in calls for result in bulk_delete.remove(engine, tier, call)]
     engine.marks.confirm(store)  # else the rows stay, and the next reconcile deletes again
-    for result in results:
-        if result.state is not DeleteState.DELETED:
-            _log.warning("an orphan was not deleted", tier=tier, location=result.key.location, detail=result.detail)
-    pairs = zip(marked, results, strict=True)
-    return [orphan for orphan, result in pairs if result.state is DeleteState.DELETED]
+    bulk_delete.alarm((tier, result) for result in results)
+    return list(zip(marked, results, strict=True))
 
 
-def step_4_forget(catalog: Database, tier: str, deleted: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:
-    """Delete the rows of deleted orphans, with an event for each; return how many."""
+def step_4_forget(
+    catalog: Database,
+    tier: str,
+    results: Sequence[tuple[Orphan, DeleteResult]],
+    *,
+    caller: Caller,
+    run: UUID | None,
+) -> int:
+    """Delete the rows of deleted orphans, with an event for each, and note why others stay; return how many went."""
+    refused = [
+        (orphan, Reason(result.code, result.detail))
+        for orphan, result in results
+        if result.state is not DeleteState.DELETED
+    ]
+    if refused:
+        catalog.run(caller, _note_refused, tier, refused)
+    deleted = [orphan for orphan, result in results if result.state is DeleteState.DELETED]
     return _forget(catalog, tier, deleted, caller=caller, run=run)
+
+
+def _note_refused(connection: sa.Connection, tier: str, refused: Sequence[tuple[Orphan, Reason]]) -> None:
+    refusals.note_orphans(connection, tier, refused, now=catalog_now(connection))
 
 
 def _forget(catalog: Database, tier: str, orphans: Sequence[Orphan], *, caller: Caller, run: UUID | None) -> int:

@@ -23,7 +23,7 @@ from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.catalog import epochs, events, runs
+from tierkeeper.catalog import epochs, events, refusals, runs
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.runs import ApprovalRun
 from tierkeeper.engine import run_life
@@ -119,6 +119,11 @@ class _Reconcile:
         seen = [findings for _, findings in comparisons]
         counts = _counts(seen)
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
+        if not self.dry_run:
+            for findings in seen:
+                self.engine.catalog.run(
+                    self.caller, refusals.note_sweep, findings.tier, RunKind.RECONCILE.value, findings.refused
+                )
         self._ask_strangers(seen)
         waiting, approved = self._judged()
         reason = self._too_many(seen, approved=approved)

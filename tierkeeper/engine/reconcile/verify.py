@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import browse, placements, verification
+from tierkeeper.catalog import browse, placements, refusals, verification
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
@@ -21,9 +21,10 @@ from tierkeeper.engine.copies import check, damage, lost, suspects, unvouched
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import TierNotOurs
+from tierkeeper.stores.errors import ThawNeeded, TierNotOurs
 from tierkeeper.values.artifacts import Filter, ItemError
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 
 _BATCH = 200
@@ -58,13 +59,17 @@ def verify(
             if share is not None
             else _matching(engine, filter_ or Filter(state=None, all_versions=True))
         )
+        refused: dict[str, Reason | None] = {}  # by tier that was asked
         for batch in batches:
             if over(deadline):
                 return work.result(more=True)
-            counts, read, bad = _verify_batch(engine, batch, caller=caller)
+            counts, read, bad = _verify_batch(engine, batch, refused, caller=caller)
             work.add(counts, size=read, errors=len(bad), failures=bad)
             if progress is not None:
                 progress(len(batch))
+        if share is not None:
+            for tier, reason in refused.items():
+                engine.catalog.run(caller, refusals.note_sweep, tier, RunKind.VERIFY.value, reason)
         return work.result()
 
 
@@ -73,7 +78,7 @@ CopyToRead = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(
-    engine: Engine, batch: list[CopyToRead], *, caller: Caller
+    engine: Engine, batch: list[CopyToRead], refused: dict[str, Reason | None], *, caller: Caller
 ) -> tuple[Counter[str], int, list[ItemError]]:
     def confirm(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
@@ -98,6 +103,7 @@ def _verify_batch(
     asked = [(row, copy) for row, copy in pairs if copy.tier not in away]
     answers = dict(zip((copy.id for _, copy in asked), engine.in_parallel(confirm, asked), strict=True))
     away |= engine.refused(tiers - away.keys())
+    _note_refusals(refused, ((copy.tier, away.get(copy.tier) or answers[copy.id]) for _, copy in pairs))
     for row, copy in pairs:
         found = away.get(copy.tier) or answers[copy.id]
         if isinstance(found, Read):
@@ -123,6 +129,15 @@ def _verify_batch(
         bad.append(ItemError(row.ref, {"error": kind, "message": f"{copy.tier}: {found.reason}"}))
     unvouched.vouch(engine.catalog, good, pins, caller=caller)
     return +counts, size, bad
+
+
+def _note_refusals(
+    refused: dict[str, Reason | None], answers: Iterable[tuple[str, check.Wrong | Read | TierkeeperError]]
+) -> None:
+    for tier, found in answers:
+        refused.setdefault(tier, None)
+        if isinstance(found, TierkeeperError) and not isinstance(found, ThawNeeded):  # such are read once thawed
+            refused[tier] = Reason(found.code, str(found))
 
 
 def _matching(engine: Engine, filter_: Filter) -> Iterator[list[CopyToRead]]:

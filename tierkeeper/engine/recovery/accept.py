@@ -94,7 +94,7 @@ def _accept(
             engine, caller=caller, run=work.run, intents=intents, found=found, progress=work.moved(progress)
         )
         raised = engine.catalog.run(caller, _accepted, line=line, highest=highest, caller=caller, reason=reason)
-        epoch.write_twin(engine, raised)
+        epoch.write_twin(engine, raised, caller=caller)
         work.add(counts)
     return Acceptance(doubt, raised.number, counts)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from tierkeeper.base.errors import DumpMissing, TierkeeperError
-from tierkeeper.catalog import doctor, epochs, holds, switches
+from tierkeeper.catalog import doctor, epochs, holds, refusals, switches
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import adopt, dump
@@ -23,6 +23,10 @@ _DUMP_AGE = timedelta(days=2)  # dumps are made daily
 _LATE = timedelta(hours=1)
 
 _BUG = "This is a defect of tierkeeper, or somebody changed the catalog by hand: keep a copy of it, and report it."
+_REFUSED = (
+    "Their bytes stay and cost room. Give the tier's credentials the right to delete, or end the lock that keeps them;"
+    " it is tried again and again."
+)
 _ADVICE = {
     "copies present twice": _BUG,
     "events repeated": _BUG,
@@ -39,6 +43,8 @@ _ADVICE = {
     " a share of all copies each day.",
     "copies that were not found": "They are looked for again after `reconcile.quarantine`, and count for nothing until"
     " then. Is the bucket what it should be? `tierkeeper reconcile` looks now.",
+    "copies that a store does not delete": _REFUSED,
+    "orphans that a store does not delete": _REFUSED,
     "parked": "`tierkeeper parked list` says why; then `parked retry` or `parked skip`.",
     "overdue": "See `tierkeeper health`: are workers and Beat running?",
     "awaiting approval": "`tierkeeper runs list`, then `runs approve` or `runs reject`.",
@@ -48,6 +54,8 @@ _NOTED = {
     "damaged copies",
     "copies that nobody vouches for",
     "copies that were not found",
+    "copies that a store does not delete",
+    "orphans that a store does not delete",
     "parked",
     "overdue",
     "awaiting approval",
@@ -62,6 +70,7 @@ def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
     yield from _apart("epoch", lambda: _epoch(engine))
     yield from _apart("deletes", lambda: _deletes(engine.catalog))
     yield from _apart("dumps", lambda: _dumps(engine, now))
+    yield from _apart("sweeps that a store refuses", lambda: _refused_sweeps(engine.catalog))
     yield from _apart("held since a rebuild", lambda: _held(engine.catalog))
     since = _BEGINNING if everything else now - timedelta(days=1)
     for question in doctor.QUESTIONS:
@@ -122,6 +131,16 @@ def _dumps(engine: Engine, now: datetime) -> Checkup:
     old = now - newest > _DUMP_AGE
     found = f"{len(complete)}, the newest of {when(newest)}"
     return Checkup("dumps", Condition.ATTENTION if old else Condition.OK, found, advice if old else "")
+
+
+def _refused_sweeps(catalog: Database) -> Checkup:
+    with catalog.reading() as connection:
+        refused = refusals.of_sweeps(connection)
+    if not refused:
+        return Checkup("sweeps that a store refuses", Condition.OK, "none")
+    found = "; ".join(f"{each.sweep} of {each.tier}: {each.refusal}" for each in refused)
+    advice = "Give the tier's credentials what they lack, or mend its server; the next run of that sweep tries again."
+    return Checkup("sweeps that a store refuses", Condition.ATTENTION, found, advice)
 
 
 def _held(catalog: Database) -> Checkup:

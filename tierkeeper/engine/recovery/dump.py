@@ -22,18 +22,21 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
-from tierkeeper.catalog import dumps, epochs, switches
+from tierkeeper.catalog import dumps, epochs, refusals, switches
 from tierkeeper.catalog.dumps import Snapshot
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
 from tierkeeper.engine.recovery import dump_files
 from tierkeeper.engine.recovery.dump_files import GZIP, DumpView, EventSegment, Manifest, Part
+from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch, own_objects, places
 from tierkeeper.settings.settings import Settings
+from tierkeeper.stores import deletes
 from tierkeeper.stores.base import ObjectKey, Store
-from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
+from tierkeeper.stores.errors import ContentMismatch, StoreError, ThawNeeded
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client.digest import Digest
 
@@ -66,20 +69,37 @@ def dump(engine: Engine, *, caller: Caller, progress: ProgressCallback | None = 
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = dumps_home(engine)
     with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
-        distrusted = epoch.advance(engine, caller=caller)
-        written: list[_Written] = []
-        manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
-        _verify(store, manifest, written, heard=work.heard)
-        engine.marks.confirm(store)
-        pruned = 0 if distrusted else _prune(engine, store, manifest.name)
-        counts = {
-            "tables": len(manifest.parts),
-            "rows": sum(part.rows for part in manifest.parts),
-            "segments of events": len(manifest.events),
-            "older dumps deleted": pruned,
-        }
-        work.add(counts, size=size)
+        try:
+            refused = _dump(engine, store, work, caller=caller, progress=progress)
+        except StoreError as error:
+            _note(engine, store, Reason(error.code, str(error)), caller=caller)
+            raise
+        _note(engine, store, refused, caller=caller)
     return work.result()
+
+
+def _note(engine: Engine, store: Store, refused: Reason | None, *, caller: Caller) -> None:
+    engine.catalog.run(caller, refusals.note_sweep, store.config.tier, RunKind.DUMP.value, refused)
+
+
+def _dump(
+    engine: Engine, store: Store, work: Job, *, caller: Caller, progress: ProgressCallback | None
+) -> Reason | None:
+    """Make one dump, read it back and delete old ones; return why some of these stay, None if none does."""
+    distrusted = epoch.advance(engine, caller=caller)
+    written: list[_Written] = []
+    manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
+    _verify(store, manifest, written, heard=work.heard)
+    engine.marks.confirm(store)
+    pruned, refused = (0, None) if distrusted else _prune(engine, store, manifest.name)
+    counts = {
+        "tables": len(manifest.parts),
+        "rows": sum(part.rows for part in manifest.parts),
+        "segments of events": len(manifest.events),
+        "older dumps deleted": pruned,
+    }
+    work.add(counts, size=size)
+    return refused
 
 
 def listed(engine: Engine) -> list[DumpView]:
@@ -202,16 +222,20 @@ def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, he
             raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason)
 
 
-def _prune(engine: Engine, store: Store, newest: str) -> int:
-    """Delete dumps older than the last ``dumps.keep`` complete ones, interrupted ones too; return how many."""
+def _prune(engine: Engine, store: Store, newest: str) -> tuple[int, Reason | None]:
+    """Delete dumps older than the last ``dumps.keep`` complete ones, interrupted ones too.
+
+    Return how many there were, and why objects of them stay, None if none does.
+    """
     with engine.catalog.reading() as connection:
         if switches.deletes_refused(connection) is not None:
-            return 0
+            return 0, None
     found = dump_files.listed(store)
     kept = [d.name for d in found if d.complete and d.name <= newest][: engine.settings.dumps.keep]
     old: Sequence[str] = [d.name for d in found if d.name < min(kept)]
+    refused: Reason | None = None
     for name in old:
         keys = dump_files.files_of(store, name)
         for start in range(0, len(keys), store.delete_batch):
-            store.delete(keys[start : start + store.delete_batch])
-    return len(old)
+            refused = deletes.first_refusal(store.delete(keys[start : start + store.delete_batch])) or refused
+    return len(old), refused

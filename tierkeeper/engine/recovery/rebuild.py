@@ -221,7 +221,7 @@ def step_5_finish(engine: Engine, base: RebuildSource, *, caller: Caller) -> Non
     places.renew(engine, replacing=base.heritage.own)
     made_from = "what an interrupted rebuild left" if base.unfinished else "objects alone"
     reason = f"it was rebuilt from {f'dump {base.manifest.name}' if base.manifest else made_from}"
-    epoch.write_twin(engine, engine.catalog.run(caller, _set_rebuilt, reason=reason, caller=caller))
+    epoch.write_twin(engine, engine.catalog.run(caller, _set_rebuilt, reason=reason, caller=caller), caller=caller)
 
 
 def _set_rebuilt(connection: sa.Connection, *, reason: str, caller: Caller) -> Epoch:

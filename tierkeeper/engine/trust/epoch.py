@@ -22,11 +22,12 @@ import sqlalchemy as sa
 from tierkeeper.audit.catalog import RestoreRecognised
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogRestored
-from tierkeeper.catalog import epochs
+from tierkeeper.catalog import epochs, refusals
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.trust import own_objects
+from tierkeeper.stores import deletes
 from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import StoreError
 
@@ -78,7 +79,7 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
         recognise(engine.catalog, raised, caller=caller)
         return raised
     try:
-        write_twin(engine, raised)
+        write_twin(engine, raised, caller=caller)
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be written: {error}"
     return None
@@ -97,7 +98,7 @@ def twins(engine: Engine) -> dict[int, set[UUID]]:
     return marks_of
 
 
-def write_twin(engine: Engine, epoch: Epoch) -> None:
+def write_twin(engine: Engine, epoch: Epoch, *, caller: Caller) -> None:
     """Write the epoch's twin, and delete twins that are ``_KEPT`` epochs old; raises StoreError."""
     store = own_objects.home(engine)
     if store is None or epoch.mark is None:
@@ -110,7 +111,9 @@ def write_twin(engine: Engine, epoch: Epoch) -> None:
     engine.marks.confirm(store)
     old = [(n, mark) for n, marks in twins(engine).items() if n <= epoch.number - _KEPT for mark in marks]
     if old:
-        store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
+        results = store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
+        refused = deletes.first_refusal(results)
+        engine.catalog.run(caller, refusals.note_sweep, store.config.tier, "epoch", refused)
 
 
 def _ahead(epoch: Epoch, marks_of: dict[int, set[UUID]]) -> str | None:

@@ -21,5 +21,5 @@ class CatalogMemory:
             return probes.recorded(connection, self.tier, server=server)
 
     def keep(self, server: str, seen: Mapping[str, bool]) -> None:
-        """Store the abilities that ``server`` was seen to have, by name."""
+        """Store, by name, which abilities ``server`` was seen to have or to lack; others that are known stay."""
         self.catalog.run(TIERKEEPER, probes.keep, self.tier, server=server, seen=seen)

@@ -257,7 +257,7 @@ class FilesystemStore(Store):
         except ObjectNotFound:
             return DeleteResult(key, DeleteState.DELETED)
         except StoreError as error:
-            return DeleteResult(key, DeleteState.FAILED, str(error))
+            return DeleteResult(key, DeleteState.FAILED, str(error), error.code)
         return DeleteResult(key, DeleteState.DELETED)
 
     @contextlib.contextmanager

@@ -242,23 +242,23 @@ class PostgresStore(Store):
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         """Delete rows, with a statement per day."""
-        failed: dict[ObjectKey, str] = {}
+        failed: dict[ObjectKey, StoreError] = {}
         days: defaultdict[dt.date, list[tuple[UUID, ObjectKey]]] = defaultdict(list)
         for key in keys:
             try:
                 day, placement = self._address(key.location)
                 days[day].append((placement, key))
             except StoreError as error:
-                failed[key] = str(error)
+                failed[key] = error
         statement = sql.SQL("DELETE FROM {} WHERE day = %s AND placement = ANY(%s)").format(self._table)
         for day, rows in days.items():
             try:
                 with self._connection(f"records/{day}") as connection:
                     connection.execute(statement, [day, [placement for placement, _ in rows]])
             except StoreError as error:
-                failed |= {key: str(error) for _, key in rows}
+                failed |= {key: error for _, key in rows}
         return [
-            DeleteResult(key, DeleteState.FAILED, failed[key])
+            DeleteResult(key, DeleteState.FAILED, str(failed[key]), failed[key].code)
             if key in failed
             else DeleteResult(key, DeleteState.DELETED)
             for key in keys

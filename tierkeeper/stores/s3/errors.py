@@ -70,6 +70,8 @@ _UNUSABLE = {
     "NotImplemented",
     "MethodNotAllowed",
 }
+#: codes of a call that the server does not have
+_UNIMPLEMENTED = {"NotImplemented", "MethodNotAllowed"}
 PRECONDITION_FAILED = 412
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
@@ -180,6 +182,14 @@ def is_refused(error: StoreTransient) -> bool:
     if isinstance(cause, ClientError):
         return code_of(cause) in _TRANSIENT or attempts.refuses(status_of(cause))
     return attempts.refuses(cause)
+
+
+def is_unimplemented(error: StoreError) -> bool:
+    """Return True if the server says that it does not have this call."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    return code_of(cause) in _UNIMPLEMENTED or status_of(cause) in {_NOT_IMPLEMENTED, _METHOD_NOT_ALLOWED}
 
 
 @contextlib.contextmanager

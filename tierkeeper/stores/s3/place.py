@@ -10,6 +10,7 @@ from tierkeeper.stores import advice
 from tierkeeper.stores.base import ObjectInfo, StoreConfig
 from tierkeeper.stores.errors import ObjectNotFound, StoreUnusable, TierNotOurs
 from tierkeeper.stores.s3 import clients, description, errors
+from tierkeeper.stores.s3.lacking import Lacking
 from tierkeeper.stores.s3.signed import HotCalls, SignedClient
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ class Place:
         self.told_etags_until = 0.0  # set by the module ``look``, by time.monotonic
         self._versioned: bool | None = None
         self._lockable = self.options.lock
+        self.lacking = Lacking(self.tier, self.server)
+
+    @property
+    def server(self) -> str:
+        """The server, as what is known of its abilities is kept under."""
+        return self.options.endpoint or f"aws {self.client.meta.region_name}"
 
     def key(self, location: str) -> str:
         """Return the object key of ``location``."""

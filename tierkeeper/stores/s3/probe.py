@@ -72,9 +72,9 @@ class Abilities:
 
     def _find_out(self) -> Mapping[str, bool]:
         """Read the memory, else probe the server; raises StoreError and the memory's errors."""
-        server = self._place.options.endpoint or f"aws {self._place.client.meta.region_name}"
+        server = self._place.server
         known = self._memory.recall(server) if self._memory is not None else {}
-        if known.keys() != {COPIES, PARTS, BODIES}:
+        if not known.keys() >= {COPIES, PARTS, BODIES}:
             known = probe(self._place)
             if self._memory is not None:
                 self._memory.keep(server, known)
@@ -86,7 +86,7 @@ def clear(place: Place, *, before: datetime) -> None:
     with place.translating(FOLDER):
         where: dict[str, Any] = {"Bucket": place.bucket, "Prefix": place.key(FOLDER)}
         pages = list(place.client.get_paginator("list_objects_v2").paginate(**where))
-        uploads = list(place.client.get_paginator("list_multipart_uploads").paginate(**where))
+    uploads = list(delete.pages_of_uploads(place, place.key(FOLDER)))
     with place.understanding(FOLDER):
         old = {each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before}
         old |= {each["Key"] for page in uploads for each in page.get("Uploads", []) if each["Initiated"] < before}

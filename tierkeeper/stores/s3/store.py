@@ -186,6 +186,7 @@ class S3Store(Store):
     def remember(self, memory: Memory) -> None:
         """Use ``memory`` for the server's probed abilities."""
         self._copier.abilities.remember(memory)
+        self.place.lacking.remember(memory)
 
     def close(self) -> None:
         """Release connections and threads."""

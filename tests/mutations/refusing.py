@@ -1,0 +1,107 @@
+"""What a store refuses, hidden one at a time: its words, its count, its alarm, and what a server lacks."""
+
+from mutations.mutant import Edit, Mutant
+
+_DELETE = "tierkeeper/stores/s3/delete.py"
+_TESTS = "tests/integration/engine/collect/test_refused_deletes.py::"
+_TOLD = (f"{_TESTS}test_a_refused_delete_is_told_everywhere_until_it_succeeds",)
+_ONE_BY_ONE = (f"{_TESTS}test_a_server_without_bulk_deletes_and_lists_of_uploads_deletes_one_by_one",)
+
+REFUSING = (
+    Mutant(
+        "refusals",
+        "why a copy was not deleted is dropped",
+        (
+            Edit(
+                "tierkeeper/engine/collect/collect.py",
+                "    refusals.note_copies(connection, reasons, token=token, now=now)\n",
+                "",
+            ),
+        ),
+        _TOLD,
+    ),
+    Mutant(
+        "refusals",
+        "a refusal never turns health bad",
+        (
+            Edit(
+                "tierkeeper/engine/operations/health.py",
+                "return Condition.BAD if look.now - since > REFUSED else Condition.ATTENTION",
+                "return Condition.ATTENTION",
+            ),
+        ),
+        _TOLD,
+    ),
+    Mutant(
+        "refusals",
+        "why an orphan was not deleted is dropped",
+        (
+            Edit(
+                "tierkeeper/engine/reconcile/orphans.py",
+                "        catalog.run(caller, _note_refused, tier, refused)\n",
+                "        pass\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_refused_delete_of_an_orphan_is_told_until_it_succeeds",),
+    ),
+    Mutant(
+        "refusals",
+        "a refused listing is dropped",
+        (
+            Edit(
+                "tierkeeper/engine/reconcile/comparison.py",
+                "            self._away = str(error)\n            self._refuse(error)\n",
+                "            self._away = str(error)\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_refused_listing_is_told_until_reconcile_gets_it",),
+    ),
+    Mutant(
+        "refusals",
+        "403 counts as a call that the server lacks",
+        (
+            Edit(
+                "tierkeeper/stores/s3/errors.py",
+                "in {_NOT_IMPLEMENTED, _METHOD_NOT_ALLOWED}",
+                "in {_NOT_IMPLEMENTED, _METHOD_NOT_ALLOWED, _FORBIDDEN}",
+            ),
+        ),
+        _TOLD,
+    ),
+    Mutant(
+        "refusals",
+        "a server without bulk deletes deletes nothing",
+        (
+            Edit(
+                _DELETE,
+                "            if not place.lacking.learn(Call.BULK_DELETE, error):\n                raise\n",
+                "            raise error\n",
+            ),
+        ),
+        _ONE_BY_ONE,
+    ),
+    Mutant(
+        "refusals",
+        "a server that lists no uploads deletes nothing",
+        (
+            Edit(
+                _DELETE,
+                "        if not place.lacking.learn(Call.LIST_UPLOADS, error):\n            raise\n",
+                "        raise error\n",
+            ),
+        ),
+        _ONE_BY_ONE,
+    ),
+    Mutant(
+        "refusals",
+        "what a server lacks is asked for again and again",
+        (
+            Edit(
+                _DELETE,
+                "        if Call.BULK_DELETE in place.lacking:\n",
+                "        if False:\n",
+            ),
+        ),
+        _ONE_BY_ONE,
+    ),
+)
