@@ -90,9 +90,9 @@ _ODD_ANSWERS = (
         "a bulk delete that fails stops the other tiers",
         (
             Edit(
-                "tierkeeper/engine/copies/bulk_delete.py",
-                "    except Exception as problem:",
-                "    except BufferError as problem:",
+                "tierkeeper/stores/gate.py",
+                "    except Exception as error:\n        raise fault",
+                "    except BufferError as error:\n        raise fault",
             ),
         ),
         (f"{_ODD_DELETES}test_a_delete_that_fails_in_a_way_of_its_own_ends_no_reconcile",),

@@ -1,8 +1,10 @@
-"""What a store refuses, hidden one at a time: its words, its count, its alarm, and what a server lacks."""
+"""What a store refuses, hidden one at a time: its words, its count, its alarm, what a server lacks; the gate."""
 
 from mutations.mutant import Edit, Mutant
 
 _DELETE = "tierkeeper/stores/s3/delete.py"
+_BROKEN = "tests/integration/engine/operations/test_broken_adapters.py::"
+_GATE = "tierkeeper/stores/gate.py"
 _TESTS = "tests/integration/engine/collect/test_refused_deletes.py::"
 _TOLD = (f"{_TESTS}test_a_refused_delete_is_told_everywhere_until_it_succeeds",)
 _ONE_BY_ONE = (f"{_TESTS}test_a_server_without_bulk_deletes_and_lists_of_uploads_deletes_one_by_one",)
@@ -103,5 +105,47 @@ REFUSING = (
             ),
         ),
         _ONE_BY_ONE,
+    ),
+    Mutant(
+        "the gate",
+        "a class of stores has no gate",
+        (Edit("tierkeeper/stores/base.py", "        gate.build(cls)\n", ""),),
+        (f"{_BROKEN}test_every_method_of_an_adapter_has_the_gate",),
+    ),
+    Mutant(
+        "the gate",
+        "what a store lists comes past it",
+        (Edit(_GATE, "        return _Gated(store, found)\n", "        return found\n"),),
+        (f"{_BROKEN}test_what_a_reader_raises_is_not_the_stores",),
+    ),
+    Mutant(
+        "the gate",
+        "a store does not see its own exceptions",
+        (Edit(_GATE, "    if any(each is store for each in entered):\n", "    if False:\n"),),
+        (f"{_BROKEN}test_a_store_sees_its_own_exceptions",),
+    ),
+    Mutant(
+        "the gate",
+        "what a reader raises is the store's",
+        (
+            Edit(
+                _GATE,
+                "            return self._opened.__exit__(kind, raised, trace)\n",
+                "            raise fault(self._store.config.tier, raised)\n",
+            ),
+        ),
+        (f"{_BROKEN}test_what_a_reader_raises_is_not_the_stores",),
+    ),
+    Mutant(
+        "the gate",
+        "a redirect is followed until the stack is full",
+        (
+            Edit(
+                "tierkeeper/stores/s3/clients.py",
+                '            client.meta.events.register_first("needs-retry.s3.HeadBucket", errors.end_redirects)\n',
+                "",
+            ),
+        ),
+        (f"{_BROKEN}test_a_redirecting_endpoint_stops_no_other_tier",),
     ),
 )

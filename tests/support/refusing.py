@@ -13,13 +13,19 @@ from support.s3_front import Answer, Request
 
 @dataclass(slots=True)
 class Refusing(s3_front.Front):
-    """Answers each call in ``refused`` with its status and code; ``asked`` counts all calls that have a name here."""
+    """Answers each call in ``refused`` with its status and code; ``asked`` counts all calls that have a name here.
+
+    ``redirects_to``: it answers everything with 301 to there, empty for one that does not say where.
+    """
 
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    redirects_to: str | None = None
 
     def instead(self, request: Request) -> Answer | None:
         """Refuse the call, if it is to be refused."""
+        if self.redirects_to is not None:
+            return Answer(301, [("location", self.redirects_to)] if self.redirects_to else [], b"")
         named = called(request)
         with self.lock:
             self.asked[named] += 1

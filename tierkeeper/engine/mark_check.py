@@ -19,13 +19,12 @@ from time import monotonic
 from typing import Final
 
 from tierkeeper.base import log
-from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import identity
 from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.identity import Identity
 from tierkeeper.stores import advice
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import MarkNotRead, StoreError, TierNotOurs
+from tierkeeper.stores.errors import MarkNotRead, StoreDefect, StoreError, TierNotOurs
 from tierkeeper.stores.tier_mark import Guard, TierMark
 
 _log = log.get(__name__)
@@ -143,15 +142,11 @@ class Marks:
 
 
 def read(store: Store) -> TierMark | None:
-    """Return the mark in a store's place; whatever it raises that is no error of the port's is MarkNotRead."""
+    """Return the mark in a store's place; a defect of the store itself is MarkNotRead."""
     try:
         return store.mark()
-    except TierkeeperError:
-        raise
-    except Exception as error:
-        tier = store.config.tier
-        _log.exception("a store failed in a way of its own", tier=tier)
-        raise MarkNotRead(tier=tier, place=store.site, reason=f"{type(error).__name__}: {error}") from error
+    except StoreDefect as error:
+        raise MarkNotRead(tier=store.config.tier, place=store.site, reason=error.data["reason"]) from error
 
 
 def difference(known: Identity, store: Store, mark: TierMark) -> str | None:

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
+from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.catalog import migrate
@@ -29,6 +30,8 @@ from tierkeeper.keeper.tiers import Tiers
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
+
+_log = log.get(__name__)
 
 EMBEDDED: Final = "postgresql:"  # stands for an embedded catalog, which has no URL before it runs
 
@@ -94,8 +97,11 @@ class Keeper:
         if self._checked:
             self._access.flush()
         self._engine.threads.shutdown()
-        for store in self._engine.stores.values():
-            store.close()
+        for tier, store in self._engine.stores.items():
+            try:
+                store.close()
+            except TierkeeperError as error:
+                _log.warning("a tier's store could not be closed", tier=tier, error=str(error))
         self._engine.catalog.close()
 
     def init(self, *, caller: Caller) -> list[str]:

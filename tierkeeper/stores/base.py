@@ -11,11 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, ClassVar, Protocol, Self
+from typing import Any, BinaryIO, ClassVar, Protocol, Self
 from uuid import UUID
 
 from tierkeeper.base.content import Content
 from tierkeeper.base.states import RetentionMode, Vouched
+from tierkeeper.stores import gate
 from tierkeeper.stores.errors import LockUnsupported, StorePermanent
 from tierkeeper.stores.tier_mark import Guard, TierMark
 
@@ -113,7 +114,8 @@ class Pieces(Iterator[bytes]):
 
 def pin_of(pieces: Iterator[bytes]) -> str | None:
     """Return the pin of an opened object; None where its store reports none."""
-    return pieces.pin if isinstance(pieces, Pieces) else None
+    pin: str | None = getattr(pieces, "pin", None)
+    return pin
 
 
 class Memory(Protocol):
@@ -129,7 +131,8 @@ class Memory(Protocol):
 class Store(ABC):
     """A place that stores objects. Safe to use from many threads; created after a fork.
 
-    Errors are those of ``tierkeeper.stores.errors``.
+    Errors are those of ``tierkeeper.stores.errors``: the gate (:mod:`tierkeeper.stores.gate`) makes a StoreDefect of
+    anything else that a method of the port raises, in whatever class.
     """
 
     #: longest list that :meth:`delete` sends in one call
@@ -137,6 +140,10 @@ class Store(ABC):
 
     #: called by a :attr:`bound` store within each of its calls; None: the place is used whatever its mark
     guard: Guard | None = None
+
+    def __init_subclass__(cls, **named: Any) -> None:  # noqa: ANN401  of other bases
+        super().__init_subclass__(**named)
+        gate.build(cls)
 
     def __init__(self, config: StoreConfig) -> None:
         self.config = config

@@ -1,6 +1,7 @@
 """Create a tier's store from its settings; adapters are found through the entry points ``tierkeeper.stores``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 
 from tierkeeper.settings.groups import TierSettings
@@ -8,6 +9,7 @@ from tierkeeper.stores.base import Store, StoreConfig
 from tierkeeper.stores.errors import BadTierUrl, UnknownScheme
 from tierkeeper.stores.options import setting_of
 from tierkeeper_client import urls
+from tierkeeper_client.errors import TierkeeperError
 
 GROUP = "tierkeeper.stores"
 
@@ -19,17 +21,32 @@ def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str
     :class:`BadTierUrl`.
     """
     adapter, config = _configured(tier, settings, io_threads=io_threads, catalog_url=catalog_url)
-    return adapter(config)
+    with _judging(tier):
+        return adapter(config)
 
 
 def check(tier: str, settings: TierSettings, *, catalog_url: str) -> None:
     """Raise as :func:`make` for a URL or options that cannot be used, as far as that is known without a connection."""
     adapter, config = _configured(tier, settings, io_threads=1, catalog_url=catalog_url)
     owner = getattr(adapter, "__self__", None)  # the class, where the adapter is a class method of it
-    if isinstance(owner, type) and issubclass(owner, Store):
-        owner.check_url(config)
-    else:
-        adapter(config).close()
+    with _judging(tier):
+        if isinstance(owner, type) and issubclass(owner, Store):
+            owner.check_url(config)
+        else:
+            adapter(config).close()
+
+
+@contextmanager
+def _judging(tier: str) -> Iterator[None]:
+    """Raise BadTierUrl for whatever an adapter raises that is no error of tierkeeper's."""
+    try:
+        yield
+    except TierkeeperError:
+        raise
+    except Exception as error:
+        problem = f"its adapter fails: {type(error).__name__}: {error}."
+        fix = "Correct its URL and options; if they are right, report it to the adapter's makers."
+        raise BadTierUrl(setting=setting_of(tier), problem=problem, fix=fix) from error
 
 
 def _configured(
@@ -76,5 +93,6 @@ def _adapter(tier: str, scheme: str) -> Callable[[StoreConfig], Store]:
     if scheme not in found.names:
         known = ", ".join(sorted(found.names))
         raise UnknownScheme(setting=setting_of(tier), scheme=scheme, known=known)
-    adapter: Callable[[StoreConfig], Store] = found[scheme].load()
+    with _judging(tier):
+        adapter: Callable[[StoreConfig], Store] = found[scheme].load()
     return adapter

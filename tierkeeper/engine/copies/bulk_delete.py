@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from tierkeeper.base import log
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 
 _log = log.get(__name__)
@@ -18,12 +17,9 @@ def remove(engine: Engine, tier: str, keys: Sequence[ObjectKey]) -> list[DeleteR
     """
     try:
         return engine.store(tier).delete(keys)
-    except TierkeeperError as problem:
-        _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(problem))
-        error = problem
-    except Exception as problem:  # noqa: BLE001  one tier never stops the others
-        error = fault(tier, problem)
-    return [DeleteResult(key, DeleteState.FAILED, str(error), error.code) for key in keys]
+    except TierkeeperError as error:
+        _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(error))
+        return [DeleteResult(key, DeleteState.FAILED, str(error), error.code) for key in keys]
 
 
 def alarm(results: Iterable[tuple[str, DeleteResult]]) -> None:

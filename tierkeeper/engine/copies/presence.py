@@ -12,8 +12,8 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check
 from tierkeeper.engine.copies.check import Wrong
 from tierkeeper.engine.copies.read_budget import Reads, Unread
-from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.errors import StoreError, StoreTransient
+from tierkeeper.stores.gate import fault
 
 _log = log.get(__name__)
 

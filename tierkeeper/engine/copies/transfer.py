@@ -27,7 +27,8 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, opener, streams
 from tierkeeper.stores import progress
 from tierkeeper.stores.base import ObjectInfo, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreDefect
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
+from tierkeeper.stores.gate import fault
 
 _log = log.get(__name__)
 
@@ -159,12 +160,6 @@ def alarm(done: Sequence[Transferred]) -> None:
     for (tier, code), errors in failed.items():
         COPIES_FAILED.labels(tier=tier, error=code).inc(len(errors))
         _log.error("a tier failed", tier=tier, error=code, copies=len(errors), message=str(errors[0]))
-
-
-def fault(tier: str, error: Exception) -> StoreDefect:
-    """Log an exception that no store should raise, with its traceback; return it as a StoreDefect of the tier."""
-    _log.error("a store failed in a way of its own", tier=tier, exc_info=error)
-    return StoreDefect(tier=tier, reason=f"{type(error).__name__}: {error}")
 
 
 def uploaded(

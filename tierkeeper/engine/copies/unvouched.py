@@ -20,7 +20,8 @@ from tierkeeper.catalog.rows import PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.copies.transfer import Renewal, fault, in_threads
+from tierkeeper.engine.copies.transfer import Renewal, in_threads
+from tierkeeper.stores.gate import fault
 
 _log = log.get(__name__)
 

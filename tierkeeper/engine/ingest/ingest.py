@@ -33,13 +33,14 @@ from tierkeeper.catalog import artifacts, blobs, dedup_scopes, placements
 from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import fates, streams, worm
-from tierkeeper.engine.copies.transfer import Intent, Renewal, fault, uploaded
+from tierkeeper.engine.copies.transfer import Intent, Renewal, uploaded
 from tierkeeper.engine.ingest import commit, sources
 from tierkeeper.engine.ingest.commit import Incoming
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
+from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 

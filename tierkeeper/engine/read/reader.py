@@ -21,9 +21,9 @@ from tierkeeper.catalog.database import Database
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, opener, suspects
-from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.policy.decision import when
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StoreTransient
+from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import Ref
 from tierkeeper.values.progress import ProgressCallback
 

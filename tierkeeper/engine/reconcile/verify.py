@@ -19,9 +19,9 @@ from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, suspects, unvouched
 from tierkeeper.engine.copies.opener import Read
-from tierkeeper.engine.copies.transfer import fault
 from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import ThawNeeded, TierNotOurs
+from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import Filter, ItemError
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.refusals import Reason

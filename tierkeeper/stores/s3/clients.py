@@ -170,6 +170,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
                 config=_config(options, config, seconds=seconds, attempts=attempts),
             )
             client.meta.events.register("needs-retry.s3", botocore_attempt_ended)
+            client.meta.events.register_first("needs-retry.s3.HeadBucket", errors.end_redirects)
             return client
 
         client = connected(seconds=options.read_timeout, attempts=options.attempts)

@@ -73,6 +73,7 @@ _UNUSABLE = {
 #: codes of a call that the server does not have
 _UNIMPLEMENTED = {"NotImplemented", "MethodNotAllowed"}
 PRECONDITION_FAILED = 412
+_REDIRECTS = range(300, 400)
 _FORBIDDEN, _NOT_FOUND, _METHOD_NOT_ALLOWED = 403, 404, 405
 _TOO_MANY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 #: exceptions of reading an answer that lacks a field, or has one in an unknown form
@@ -162,9 +163,18 @@ def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  
         return StoreTransient(tier=tier, reason=reason)
     if status == _FORBIDDEN or code in _DENIED:
         return StoreDenied(tier=tier, reason=reason)
-    if code in _UNUSABLE:
-        return StoreUnusable(tier=tier, reason=reason)
+    if code in _UNUSABLE or status in _REDIRECTS:
+        return StoreUnusable(tier=tier, reason=f"{reason}{_redirected(error)}")
     return StorePermanent(tier=tier, reason=reason)
+
+
+def _redirected(error: ClientError) -> str:
+    """Return what to say of an answer that redirects, empty for any other."""
+    if status_of(error) not in _REDIRECTS:
+        return ""
+    headers: dict[str, Any] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    where = f"to {headers['location']}" if headers.get("location") else "elsewhere"
+    return f": its endpoint redirects {where}, which is not followed; give the address that answers itself (https?)"
 
 
 def _is_delete_marker(error: ClientError) -> bool:
@@ -190,6 +200,19 @@ def is_unimplemented(error: StoreError) -> bool:
     if not isinstance(cause, ClientError):
         return False
     return code_of(cause) in _UNIMPLEMENTED or status_of(cause) in {_NOT_IMPLEMENTED, _METHOD_NOT_ALLOWED}
+
+
+def end_redirects(response: tuple[Any, dict[str, Any]] | None = None, **_: object) -> None:
+    """Raise the answer of a HeadBucket that redirects without a region; a handler of ``needs-retry``.
+
+    botocore would ask where the bucket is by another HeadBucket, which is redirected too, until Python's stack is full.
+    """
+    if response is None or response[0].status_code not in _REDIRECTS:
+        return
+    parsed = response[1]
+    told = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    if told is None and "Region" not in parsed.get("Error", {}):
+        raise ClientError(parsed, "HeadBucket")  # type: ignore[arg-type]  # botocore's own form
 
 
 @contextlib.contextmanager

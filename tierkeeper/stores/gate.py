@@ -1,0 +1,150 @@
+"""The one gate around every adapter: whatever it raises becomes an error of the port, with its tier and words.
+
+An adapter translates what it knows of its client library. What it does not know, a defect of its own or of a third
+party's, would otherwise end whatever called it, and with that the work in other tiers. The gate stands around each
+method and property of the port that a class of stores defines; a store that calls its own methods sees its own
+exceptions.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Final
+
+from tierkeeper.base import log
+from tierkeeper.stores.errors import StoreDefect
+from tierkeeper_client.errors import TierkeeperError
+
+_log = log.get(__name__)
+
+PROPERTIES: Final = (
+    "realm",
+    "site",
+    "bound",
+    "can_lock",
+    "readable_layout",
+    "storage_class",
+    "must_thaw",
+    "is_database",
+)
+METHODS: Final = (
+    "prepare",
+    "check",
+    "mark",
+    "write_mark",
+    "replace_mark",
+    "location",
+    "put",
+    "copy",
+    "head",
+    "describe",
+    "delete",
+    "lock",
+    "extend",
+    "remember",
+    "close",
+)
+_END: Final = object()
+_inside = threading.local()  # the stores whose methods this thread is in
+#: a defect is logged whole at most once a minute per tier and kind: a sweep meets it with each object
+_throttle: Final = log.Throttle(60.0)
+
+
+def fault(tier: str, error: Exception) -> StoreDefect:
+    """Log an exception that no store should raise, with its traceback; return it as a StoreDefect of the tier."""
+    kind = type(error).__name__
+    if _throttle.due((tier, kind)):
+        _log.error("a store failed in a way of its own", tier=tier, exc_info=error)
+    return StoreDefect(tier=tier, reason=f"{kind}: {error}")
+
+
+def build(cls: type) -> None:
+    """Stand around the methods and properties of the port that this class defines."""
+    for name in PROPERTIES:
+        if isinstance(own := cls.__dict__.get(name), property) and own.fget is not None:
+            setattr(cls, name, property(_called(own.fget), doc=own.__doc__))
+    for name, around in (*((name, _called) for name in METHODS), ("list", _listed), ("open", _opened)):
+        if callable(own := cls.__dict__.get(name)):
+            setattr(cls, name, around(own))
+
+
+@contextmanager
+def _translating(store: Any) -> Iterator[None]:  # noqa: ANN401  a Store, whose module is above this one
+    entered: tuple[object, ...] = getattr(_inside, "stores", ())
+    if any(each is store for each in entered):
+        yield
+        return
+    _inside.stores = (*entered, store)
+    try:
+        yield
+    except TierkeeperError:
+        raise
+    except Exception as error:
+        raise fault(store.config.tier, error) from error
+    finally:
+        _inside.stores = entered
+
+
+def _called(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def gated(store: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  as the method has them
+        with _translating(store):
+            return method(store, *arguments, **named)
+
+    return gated
+
+
+def _listed(method: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    @functools.wraps(method)
+    def gated(store: Any, *arguments: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401  as above
+        with _translating(store):
+            found = iter(method(store, *arguments, **named))
+        return _Gated(store, found)
+
+    return gated
+
+
+def _opened(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def gated(store: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  as above
+        with _translating(store):
+            opened = method(store, *arguments, **named)
+        return _Opened(store, opened)
+
+    return gated
+
+
+class _Gated(Iterator[Any]):
+    """What a store yields, and the pin that came with it."""
+
+    def __init__(self, store: object, found: Iterator[Any]) -> None:
+        self._store, self._found = store, found
+        self.pin: str | None = getattr(found, "pin", None)
+
+    def __next__(self) -> object:
+        with _translating(self._store):
+            following = next(self._found, _END)
+        if following is _END:
+            raise StopIteration
+        return following
+
+
+class _Opened(AbstractContextManager[Iterator[Any]]):
+    """An opened object; what its user raises within the block is not the store's, and stays as it is."""
+
+    def __init__(self, store: object, opened: AbstractContextManager[Iterator[Any]]) -> None:
+        self._store, self._opened = store, opened
+
+    def __enter__(self) -> Iterator[Any]:
+        with _translating(self._store):
+            return _Gated(self._store, iter(self._opened.__enter__()))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if raised is not None:
+            return self._opened.__exit__(kind, raised, trace)
+        with _translating(self._store):
+            return self._opened.__exit__(None, None, None)
