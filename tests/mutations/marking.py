@@ -208,7 +208,7 @@ MARKING = (
     Mutant(
         "tier marks",
         "a pipe where a mark belongs is waited for",
-        (Edit("tierkeeper/stores/filesystem/tier_mark.py", " | os.O_NONBLOCK", ""),),
+        (Edit("client/src/tierkeeper_client/files.py", ' | getattr(os, "O_NONBLOCK", 0)', ""),),
         (f"{_FOLDERS}test_a_mark_that_is_no_plain_file",),
     ),
     Mutant(

@@ -8,6 +8,7 @@ from mutations.healing import HEALING
 from mutations.importing import IMPORTING
 from mutations.marking import MARKING
 from mutations.naming import NAMING
+from mutations.opening import OPENING
 from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.outcomes import OUTCOMES
@@ -27,6 +28,7 @@ MUTANTS = (
     *IMPORTING,
     *MARKING,
     *NAMING,
+    *OPENING,
     *OPERATING,
     *OUTCOMES,
     *ORDERING,

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.quantities import Unusable
 from tierkeeper.base.secrets import is_secret, masked
-from tierkeeper.settings import order
+from tierkeeper.settings import order, roots
 from tierkeeper.settings.gather import Given, gather
 from tierkeeper.settings.groups import (
     BrokerSettings,
@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     def _in_order(self) -> "Settings":
         pairs = order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
         order.check(pairs)
+        return self
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Settings":
+        roots.check(self.sources.allowed_roots, home=self.home, tiers=self.tiers, staging=self.staging.url)
         return self
 
     def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":

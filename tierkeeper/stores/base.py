@@ -29,6 +29,7 @@ class StoreConfig:
     url: str
     options: Mapping[str, str] = field(default_factory=dict)
     io_threads: int = 16  # concurrent calls of the engine; size pools for it
+    others_write: bool = False  # producers write into it: a file with a second name may be another's
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import entry_points
 
 from tierkeeper.settings.groups import TierSettings
@@ -14,15 +15,17 @@ from tierkeeper_client.errors import TierkeeperError
 GROUP = "tierkeeper.stores"
 
 
-def make(tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str | None) -> Store:
-    """Return the store of ``tier``; it is not connected yet.
+def make(
+    tier: str, settings: TierSettings, *, io_threads: int, catalog_url: str | None, others_write: bool = False
+) -> Store:
+    """Return the store of ``tier``; it is not connected yet. ``others_write``: producers write into it.
 
     ``postgres:`` without a host means the catalog's server at ``catalog_url``. Raises :class:`UnknownScheme` and
     :class:`BadTierUrl`.
     """
     adapter, config = _configured(tier, settings, io_threads=io_threads, catalog_url=catalog_url)
     with _judging(tier):
-        return adapter(config)
+        return adapter(replace(config, others_write=others_write))
 
 
 def check(tier: str, settings: TierSettings, *, catalog_url: str) -> None:

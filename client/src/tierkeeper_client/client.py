@@ -16,7 +16,7 @@ from uuid import uuid4
 from celery import Celery
 from kombu.exceptions import KombuError
 
-from tierkeeper_client import contract
+from tierkeeper_client import contract, files
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
@@ -254,7 +254,7 @@ class TierkeeperClient:
         if isinstance(content, bytes):
             return self._inline_or_staged(BytesIO(content))
         if isinstance(content, Path):
-            with content.open("rb") as opened:
+            with _opened(content) as opened:
                 return self._inline_or_staged(opened)
         return self._inline_or_staged(content)
 
@@ -267,6 +267,14 @@ class TierkeeperClient:
         upload = Upload(content, head)
         name = self._staging.put(upload)
         return contract.StagedContent(name=name), upload.sha256
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return files.reading(path, follow=True)
+    except files.NotPlainError as error:  # a pipe would block until somebody writes
+        fix = "Open it, and give the open file."
+        raise InvalidInput(field="content", value=str(path), problem=f"it is {error.strerror}", fix=fix) from error
 
 
 def _fields(ref: contract.ArtifactRef, *, all_versions: bool, reason: str | None) -> dict[str, Any]:

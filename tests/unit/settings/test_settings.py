@@ -204,6 +204,40 @@ def test_refused(environ: dict[str, str], message: str) -> None:
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("root", "what"),
+    [
+        ("/srv/home/uploads", "the home folder, /srv/home"),
+        ("/srv", "the home folder, /srv/home"),
+        ("/data/hot", "tier hot, /data/hot"),
+        ("/data/warm/acme", "tier warm, /data/warm"),
+        ("/mnt", "staging, /mnt/staging"),
+        ("/data/hot/../../mnt/staging", "staging, /mnt/staging"),
+    ],
+)
+def test_a_root_of_sources_that_overlaps_what_is_ours(root: str, what: str) -> None:
+    """A folder for sources in the home, a tier or staging, or around one of them, is an error at start."""
+    environ = {
+        "TIERKEEPER_HOME": "/srv/home",
+        "TIERKEEPER_BASE_PATH": "/data",
+        "TIERKEEPER_STAGING__URL": "file:///mnt/staging",
+        "TIERKEEPER_SOURCES__ALLOWED_ROOTS": f"/apart,{root}",
+    }
+    with pytest.raises(SettingInvalid) as caught:
+        load(environ=environ)
+    assert f"overlaps {what}:" in str(caught.value)
+    assert caught.value.data["name"] == "sources.allowed_roots"
+
+
+def test_a_root_of_sources_that_leads_into_a_tier(folder: Path) -> None:
+    """A link is judged by where it leads; beside tierkeeper's own folders a root is taken."""
+    (folder / "in").symlink_to(".tierkeeper/tiers/hot")
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(SettingInvalid, match="overlaps the home folder"):
+        load(environ={"TIERKEEPER_SOURCES__ALLOWED_ROOTS": str(folder / "in")})
+    assert load(environ={"TIERKEEPER_SOURCES__ALLOWED_ROOTS": f"{folder / 'other'},{folder / 'loop'}"})
+
+
 def test_same_value_twice_is_no_contradiction() -> None:
     """The same value under two names is accepted, and so is an empty variable."""
     environ = {"HOT_RETENTION_DAYS": "3", "TIERKEEPER_RETENTION__HOT_DAYS": "3", "STORAGE__KMS_KEY_ID": ""}

@@ -12,6 +12,7 @@ from tierkeeper.cli.support.eventlog import event_table, record
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.events import EventView
+from tierkeeper_client import files
 
 TABLE_ROWS: Final = 50
 FILE_NAME: Final = "lifecycle_events.jsonl"
@@ -72,12 +73,10 @@ def events(
 def _export(session: Session, views: Iterable[EventView], target: str) -> None:
     path = Path(target) if target else _default_file(session)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as file:
+    with files.replacing(path, mode=0o640) as file:  # the group of the folder may read it, as a log
         for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
-            file.write(json.dumps(record(event), ensure_ascii=False) + "\n")
-    partial.replace(path)
+            file.write(json.dumps(record(event), ensure_ascii=False).encode() + b"\n")
     if session.output.as_json:
         session.output.document({"events": count, "file": str(path)})
     else:

@@ -1,10 +1,11 @@
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from rich.text import Text
@@ -15,6 +16,7 @@ from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
+from tierkeeper_client import files
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import InlineContent, StoreArgs, validated
 from tierkeeper_client.errors import TierkeeperError
@@ -25,10 +27,11 @@ EMPTY = InlineContent.of(b"")  # the bytes are passed beside the arguments, not 
 
 @dataclass(frozen=True, slots=True)
 class FileToStore:
-    """A file to store, and the name of its artifact."""
+    """A file to store, and the name of its artifact; ``inside`` a folder that was named, or named itself."""
 
     path: Path
     name: str
+    inside: bool = False
 
 
 @click.command(cls=TierCommand)
@@ -83,7 +86,7 @@ def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToS
             if not options["recursive"]:
                 raise click.UsageError(f"{path} is a folder; use -r to take the files in it.")
             inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
-            yield from (FileToStore(file, prefix + file.relative_to(path).as_posix()) for file in inside)
+            yield from (FileToStore(file, prefix + file.relative_to(path).as_posix(), inside=True) for file in inside)
         else:
             yield FileToStore(path, prefix + (path.name if name is None else name))
 
@@ -113,9 +116,9 @@ def _ref(arguments: StoreArgs) -> Ref:
 
 
 def _send(session: Session, source: FileToStore, arguments: StoreArgs) -> Handle:
-    content = sys.stdin.buffer if source.path == STDIN else source.path
     fields = arguments.model_dump(exclude={"content", "sha256"})
-    return session.client.store(content, **fields, correlation=session.caller.correlation)
+    with _opened(source) as content:
+        return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
 def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
@@ -135,10 +138,18 @@ def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, Store
 
 
 def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> StoreResult:
+    with _opened(source) as content:
+        return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
+
+
+@contextmanager
+def _opened(source: FileToStore) -> Iterator[BinaryIO]:
+    """Open the content; a pipe only where it was named itself, as the shell's ``<(…)`` is. Raises InvalidInput."""
     if source.path == STDIN:
-        return session.keeper.artifacts.store(arguments, caller=session.caller, content=sys.stdin.buffer)
+        yield sys.stdin.buffer
+        return
     try:
-        opened = source.path.open("rb")
+        content = files.reading(source.path) if source.inside else source.path.open("rb")
     except OSError as error:
         raise InvalidInput(
             field="file",
@@ -146,8 +157,8 @@ def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> S
             problem=f"it cannot be read: {error.strerror}",
             fix="Check its permissions.",
         ) from error
-    with opened as content:
-        return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
+    with content:
+        yield content
 
 
 def _report(session: Session, results: Sequence[ItemResult]) -> None:

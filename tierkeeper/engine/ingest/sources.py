@@ -6,9 +6,10 @@ and the second pass reads the spool.
 """
 
 import io
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from tierkeeper.stores import factory
 from tierkeeper.stores.base import Pieces, Store
 from tierkeeper.stores.errors import ObjectNotFound
 from tierkeeper.values.artifacts import Ref
+from tierkeeper_client import files
 from tierkeeper_client.contract import InlineContent, SourceContent, StagedContent, StoreArgs
 from tierkeeper_client.digest import CHUNK, Digest, digest_of
 
@@ -147,7 +149,8 @@ def _staged(settings: Settings, content: StagedContent) -> Iterator[_ReadOnce]:
 def staging_store(settings: Settings) -> Store:
     """Return a new store for the place that clients write uploads to; the caller closes it."""
     tier = TierSettings(url=settings.staging.url, temperature=Temperature.HOT)
-    return factory.make("staging", tier, io_threads=settings.engine.io_threads, catalog_url=None)
+    threads = settings.engine.io_threads
+    return factory.make("staging", tier, io_threads=threads, catalog_url=None, others_write=True)
 
 
 def prepare_staging(settings: Settings) -> list[str]:
@@ -163,7 +166,7 @@ def prepare_staging(settings: Settings) -> list[str]:
 def _source(settings: Settings, content: SourceContent) -> Iterator[_ReadOnce]:
     parts = urlsplit(content.url)
     if parts.scheme == "file":
-        with _allowed_file(settings, content.url, unquote(parts.path)).open("rb") as file:
+        with _allowed_file(settings, content.url, unquote(parts.path)) as file:
             yield _twice(file)
     elif parts.scheme == "s3":
         with _allowed_object(settings, content.url) as read:
@@ -176,24 +179,21 @@ def _source(settings: Settings, content: SourceContent) -> Iterator[_ReadOnce]:
         )
 
 
-def _allowed_file(settings: Settings, url: str, path: str) -> Path:
-    try:
-        real = Path(path).resolve(strict=True)
-    except (OSError, ValueError) as error:
-        # the same words for missing and forbidden files: the caller must not learn what exists on this machine
-        raise _refused(settings, url) from error
-    roots = [root.resolve() for root in settings.sources.allowed_roots]
-    if not real.is_file() or not any(real.is_relative_to(root) for root in roots):
-        raise _refused(settings, url)
-    return real
+def _allowed_file(settings: Settings, url: str, path: str) -> BinaryIO:
+    """Open the file beneath the first allowed root that has it; what was opened beneath the root is read, and no path.
 
-
-def _refused(settings: Settings, url: str) -> SourceRefused:
+    The words are the same for missing and forbidden files: the caller must not learn what exists on this machine.
+    """
+    for root in settings.sources.allowed_roots:
+        for spelling in (root, Path(os.path.realpath(root))):
+            if Path(path).is_relative_to(spelling):
+                with suppress(OSError, ValueError):
+                    return files.reading_beneath(root, Path(path).relative_to(spelling).parts)
     roots = ", ".join(map(str, settings.sources.allowed_roots)) or "none"
-    return SourceRefused(
+    raise SourceRefused(
         url=url,
-        problem="it is no file below an allowed root",
-        fix=f"Allowed roots are: {roots} (TIERKEEPER_SOURCES__ALLOWED_ROOTS).",
+        problem="it is no plain file with one name below an allowed root",
+        fix=f"Allowed roots are: {roots} (TIERKEEPER_SOURCES__ALLOWED_ROOTS); links below them are not followed.",
     )
 
 

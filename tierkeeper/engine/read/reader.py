@@ -1,7 +1,5 @@
 """Read an artifact from its hottest present copy, or from the next one on error; verified while streaming."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError
 from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import Ref
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper_client import files
 
 _log = log.get(__name__)
 
@@ -90,20 +89,14 @@ def fetch(engine: Engine, row: ArtifactRow, target: Path, *, progress: ProgressC
     """Write the artifact to ``target``, whole and verified or not at all; after a bad copy the next one is tried."""
     bad: ContentCorrupt | StoreError | None = None
     for _ in engine.tiers:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            with os.fdopen(handle, "wb") as file, opened(engine, row) as reading:
+            with files.replacing(target, mode=0o600) as file, opened(engine, row) as reading:
                 for chunk in reading.chunks:
                     file.write(chunk)
                     if progress is not None:
                         progress(len(chunk))
-            Path(name).replace(target)
         except (ContentCorrupt, StoreError) as error:
-            Path(name).unlink()
             bad = error
-        except BaseException:
-            Path(name).unlink()
-            raise
         else:
             return
     raise lost.unreadable(engine, row, [str(bad).rstrip(".")])

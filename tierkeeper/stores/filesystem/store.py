@@ -35,12 +35,11 @@ from tierkeeper.stores.filesystem.tree import Tree, translated
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.plain import plain
-from tierkeeper_client import urls
+from tierkeeper_client import files, urls
 from tierkeeper_client.digest import CHUNK, Digest
 
 SIDECAR = ".metadata.json"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FilesystemStore(Store):
@@ -149,9 +148,9 @@ class FilesystemStore(Store):
         with self._translated(key.location), self._tree.folder(folders) as fd:
             os.stat(name, dir_fd=fd, follow_symlinks=False)
             try:
-                with os.fdopen(os.open(name + SIDECAR, _READ, dir_fd=fd), "rb") as file:
+                with files.reading(name + SIDECAR, folder=fd) as file:
                     return _described(json.load(file))
-            except (FileNotFoundError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, files.NotPlainError, ValueError, KeyError, TypeError):
                 return None
 
     @contextlib.contextmanager
@@ -159,7 +158,8 @@ class FilesystemStore(Store):
         """Stream the file."""
         folders, name = self._tree.split(key.location)
         with self._translated(key.location), self._tree.folder(folders) as fd:
-            file = os.fdopen(os.open(name, _READ, dir_fd=fd), "rb", buffering=0)
+            single = self.config.others_write
+            file = os.fdopen(files.open_plain(name, folder=fd, single=single), "rb", buffering=0)
         with file:
             yield self._pieces(file, key.location, offset, length)
 
@@ -224,7 +224,7 @@ class FilesystemStore(Store):
 
     def _recorded_sha256(self, fd: int, name: str, size: int) -> bytes | None:
         try:
-            with os.fdopen(os.open(name + SIDECAR, _READ, dir_fd=fd), "rb") as file:
+            with files.reading(name + SIDECAR, folder=fd) as file:
                 recorded = json.load(file)
             return bytes.fromhex(recorded["sha256"]) if recorded["size"] == size else None
         except (OSError, ValueError, KeyError, TypeError):

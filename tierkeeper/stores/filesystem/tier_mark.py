@@ -9,7 +9,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -18,13 +17,13 @@ from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent
 from tierkeeper.stores.filesystem.tree import Tree
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
 from tierkeeper.stores.tier_mark import TierMark
+from tierkeeper_client import files
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a pipe must not block
 _NAME = MARK.removeprefix(f"{RESERVED}/")
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_NO_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
+_NO_FILE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL}  # EINVAL: files.NotPlainError
 
 #: distinguishes one mark file from every other, even from one on another disk with the same device number: change times
 #: (ctime) cannot be set by a program
@@ -46,12 +45,9 @@ def read(tree: Tree, root: int) -> tuple[FileIdentity, TierMark] | None:
     """
     tier, place = tree.tier, str(tree.root / MARK)
     try:
-        with _opened(RESERVED, _FOLDER, root) as folder, _opened(_NAME, _READ, folder) as file:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                raise MarkUnreadable(tier=tier, mark=place, reason="it is no plain file")
-            with os.fdopen(file, "rb", closefd=False) as content:
-                return _identity(status), tier_mark.parse(content.read(tier_mark.LARGEST + 1), tier=tier, place=place)
+        with _opened(RESERVED, _FOLDER, root) as folder, files.reading(_NAME, folder=folder) as file:
+            status = os.fstat(file.fileno())
+            return _identity(status), tier_mark.parse(file.read(tier_mark.LARGEST + 1), tier=tier, place=place)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -20,18 +20,20 @@ from tierkeeper.stores.errors import (
     TierNotOurs,
 )
 from tierkeeper.stores.layout import MARK, STAGING
+from tierkeeper_client import files
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
-_PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}
+_PERMANENT = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL}  # EINVAL: NotPlainError too
 _IN_USE = {errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY}
 _RACES = 50  # attempts to use a folder that is removed concurrently, before another cause is assumed
 
 
 def translated(error: OSError, *, tier: str, location: str) -> StoreError:
     """Return the port's error for an OSError."""
-    reason = f"{os.strerror(error.errno or errno.EIO)} at {location}"
+    what = error.strerror if isinstance(error, files.NotPlainError) else os.strerror(error.errno or errno.EIO)
+    reason = f"{what} at {location}"
     if error.errno in {errno.ENOENT, errno.ESTALE}:
         return ObjectNotFound(tier=tier, location=location)
     if error.errno in _FULL:

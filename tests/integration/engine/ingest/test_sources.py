@@ -1,7 +1,12 @@
 """Content that is not in the message: staged uploads and sources by URL."""
 
 import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +16,7 @@ from support.house import House, OpenHouse, staged
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
+from tierkeeper.stores.errors import StorePermanent
 from tierkeeper_client.contract import SourceContent, StagedContent
 
 
@@ -31,6 +37,24 @@ def test_staged_content_that_is_missing(house: House) -> None:
     """A staged name under which nothing lies is refused, and nothing changes."""
     with pytest.raises(StagedContentMissing):
         house.store("a", content=StagedContent(name=str(uuid4())))
+    assert house.everything() == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "second name", "link", "folder"])
+def test_an_upload_that_is_no_plain_file(house: House, tmp_path: Path, kind: str) -> None:
+    """What another party put into staging instead of a file is refused at once, and nothing changes."""
+    name = str(uuid4())
+    upload = Path(house.settings.staging.url.removeprefix("file://")) / name
+    (tmp_path / "secret").write_bytes(b"of the worker")
+    make: dict[str, Callable[[], None]] = {
+        "pipe": partial(os.mkfifo, upload),
+        "second name": partial(os.link, tmp_path / "secret", upload),
+        "link": partial(upload.symlink_to, tmp_path / "secret"),
+        "folder": upload.mkdir,
+    }
+    make[kind]()
+    with pytest.raises(StorePermanent):
+        house.store("a", content=StagedContent(name=name))
     assert house.everything() == []
 
 
@@ -65,6 +89,86 @@ def test_a_file_below_an_allowed_root(open_house: OpenHouse, tmp_path: Path) -> 
             house.store("b", content=SourceContent(url=url))
         problems.add(str(refused.value).replace(url, ""))
     assert len(problems) == 1
+
+
+def test_a_source_that_is_no_plain_file(open_house: OpenHouse, tmp_path: Path) -> None:
+    """A pipe, a link and a file with a second name are refused at once, below an allowed root too."""
+    root = tmp_path / "root"
+    (root / "folder").mkdir(parents=True)
+    (root / "file").write_bytes(b"inside")
+    (tmp_path / "outside").write_bytes(b"outside")
+    (root / "link").symlink_to(root / "file")
+    (root / "linked").symlink_to(root / "folder")
+    (root / "folder" / "file").write_bytes(b"inside")
+    os.link(tmp_path / "outside", root / "hard")
+    os.mkfifo(root / "pipe")
+    house = open_house(sources={"allowed_roots": [str(root)]})
+    for name in ("pipe", "link", "linked/file", "hard", "folder"):
+        with pytest.raises(SourceRefused):
+            house.store("a", content=SourceContent(url=(root / name).as_uri()))
+    house.store("a", content=SourceContent(url=(root / "folder" / "file").as_uri()))
+    assert house.read() == b"inside"
+
+
+def test_a_root_behind_a_link(open_house: OpenHouse, tmp_path: Path) -> None:
+    """The root itself may be a link of the operator's; a file is named by either path."""
+    real, root = tmp_path / "real", tmp_path / "root"
+    real.mkdir()
+    root.symlink_to(real)
+    (real / "file").write_bytes(b"inside")
+    house = open_house(sources={"allowed_roots": [str(root)]})
+    for number, place in enumerate((real, root)):
+        house.store(f"a{number}", content=SourceContent(url=(place / "file").as_uri()))
+
+
+def test_a_folder_that_is_swapped_for_a_link(open_house: OpenHouse, tmp_path: Path) -> None:
+    """Whenever a folder below the root becomes a link that leads out of it, nothing outside is ever read."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder, content in ((root / "sub", b"inside"), (outside, b"outside")):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(content)
+    house = open_house(sources={"allowed_roots": [str(root)]})
+    url = (root / "sub" / "file").as_uri()
+    read = 0
+    for countdown in range(1, 5):
+        with _before_open(root, countdown, partial(_swap, root / "sub", outside)):
+            try:
+                house.store("a", content=SourceContent(url=url), force=True)
+                assert house.read() == b"inside"
+                read += 1
+            except SourceRefused:
+                pass
+        if (root / "sub").is_symlink():
+            (root / "sub").unlink()
+            (root / "was").rename(root / "sub")
+    assert read
+
+
+def _swap(folder: Path, target: Path) -> None:
+    folder.rename(folder.with_name("was"))
+    folder.symlink_to(target)
+
+
+@contextmanager
+def _before_open(root: Path, countdown: int, act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` before the ``countdown``-th opening of a path below ``root``, or of a part of it."""
+    waiting = [countdown]
+    names = {"sub", "file"}
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event != "open" or not waiting or not isinstance(arguments[0], str | Path):
+            return
+        if arguments[0] in names or str(arguments[0]).startswith(str(root)):
+            waiting[0] -= 1
+            if waiting[0] == 0:
+                waiting.clear()
+                act()
+
+    sys.addaudithook(hook)
+    try:
+        yield
+    finally:
+        waiting.clear()  # a hook cannot be taken out
 
 
 def test_no_source_is_allowed_by_default(house: House, tmp_path: Path) -> None:

@@ -172,6 +172,22 @@ def test_symlinks_are_not_followed(store: Store, root: Path, tmp_path: Path) -> 
     assert list(outside.rglob("*")) == [secret.parent, secret]
 
 
+def test_a_pipe_is_not_waited_for(store: Store, root: Path) -> None:
+    """A pipe where a copy or its sidecar belongs blocks nobody: it is no copy, and vouches for nothing."""
+    key, info, _ = put(store, b"x")
+    sidecar = root / f"{key.location}.metadata.json"
+    sidecar.unlink()
+    os.mkfifo(sidecar)
+    assert store.describe(key) is None
+    assert store.head(key).sha256 is None
+    (root / key.location).unlink()
+    os.mkfifo(root / key.location)
+    with pytest.raises(StorePermanent, match="no plain file"):
+        read(store, key)
+    assert [result.state for result in store.delete([key])] == [DeleteState.DELETED]
+    assert put(store, b"x", info)
+
+
 def test_locations_without_a_folder(store: Store, root: Path) -> None:
     """A location of one segment (staged content has such) is a file in the root; the root itself always stays."""
     info = info_of(b"x")

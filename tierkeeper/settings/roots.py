@@ -1,0 +1,42 @@
+"""The folders that ``file:`` sources may come from lie apart from tierkeeper's own.
+
+Below a root that overlaps the home, a folder tier or staging, a producer could name the copies of another tenant, or
+the files of the home, as the content to store.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tierkeeper.base.quantities import Unusable
+from tierkeeper.settings.groups import TierSettings
+from tierkeeper_client import urls
+
+
+def check(roots: list[Path], *, home: Path, tiers: Mapping[str, TierSettings], staging: str) -> None:
+    """Raise Unusable for a root that lies in one of tierkeeper's folders, or one of them in it, links followed."""
+    for root in roots:
+        real = _real(root)
+        for what, folder in _own(home, tiers, staging):
+            other = _real(folder)
+            if real.is_relative_to(other) or other.is_relative_to(real):
+                raise Unusable(
+                    f"{root} overlaps {what}, {folder}: whoever may name a source could read what is there.",
+                    "Name folders that hold nothing but what is to be stored.",
+                    name="sources.allowed_roots",
+                )
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))  # Path.resolve raises RuntimeError for links in a circle
+
+
+def _own(home: Path, tiers: Mapping[str, TierSettings], staging: str) -> Iterator[tuple[str, Path]]:
+    yield "the home folder", home
+    for what, url in (*((f"tier {name}", tier.url) for name, tier in tiers.items()), ("staging", staging)):
+        try:
+            place = urls.parse(url)
+        except urls.UnusableUrl:
+            continue  # whoever makes the store says what is wrong with it
+        if place.scheme == "file" and place.path.startswith("/"):
+            yield what, Path(place.path)
