@@ -1,8 +1,10 @@
-"""Files that another party may have put there, opened without one of the guards."""
+"""What the machine does to a process: files that another party may have put there, servers that die."""
 
 from mutations.mutant import Edit, Mutant
 
 _FILES = "client/src/tierkeeper_client/files.py"
+_WATCH = "tierkeeper/cli/support/serverwatch.py"
+_SERVERS = "tests/integration/embedded/test_services.py::"
 _UNIT = "tests/unit/client/test_files.py::"
 _SOURCES = "tests/integration/engine/ingest/test_sources.py::"
 _SETTINGS = "tests/unit/settings/test_settings.py::"
@@ -58,5 +60,17 @@ OPENING = (
         "a root of sources may lie around what is tierkeeper's own",
         Edit("tierkeeper/settings/roots.py", " or other.is_relative_to(real)", ""),
         f"{_SETTINGS}test_a_root_of_sources_that_overlaps_what_is_ours",
+    ),
+    Mutant(
+        "embedded servers",
+        "a dead server is not seen",
+        (Edit(_WATCH, "if member.server.process_id() is not None:", "if member is not None:"),),
+        (f"{_SERVERS}test_killed_servers_are_started_again",),
+    ),
+    Mutant(
+        "embedded servers",
+        "a server that dies again and again is started for ever",
+        (Edit(_WATCH, "            if deaths == DEATHS:", "            if deaths < 0:"),),
+        (f"{_SERVERS}test_a_server_that_cannot_be_started_is_given_up",),
     ),
 )

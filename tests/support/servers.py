@@ -2,11 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from tierkeeper.embedded.shared import SharedServer
 
-S = TypeVar("S", bound=SharedServer)
+class Server(Protocol):
+    """What is started and stopped."""
+
+    def start(self) -> None:
+        """Start it."""
+
+    def stop(self) -> None:
+        """Stop it."""
+
+
+S = TypeVar("S", bound=Server)
 
 
 @contextmanager

@@ -53,18 +53,26 @@ class Postgres:
         """
         if not (self.data / "PG_VERSION").exists():
             self._make()
-        if self._running() is None:
+        if self.process_id() is None:
             self._disown()
             # processes of a killed server may take a moment to end, and a start does not wait for them
             if not wait_until(self._started, seconds=LEFT_OVER):
                 self._launch()
         if not wait_until(self._answers, seconds=RECOVERY):
-            raise see_log(SERVICE, "it does not answer", log=self.log, instead=OWN_SERVER)
+            raise self.unavailable("it does not answer")
         self.create_database(DATABASE)
+
+    def process_id(self) -> int | None:
+        """Return the process id of the server, None while it does not run."""
+        return alive(self.data / "postmaster.pid", "postgres", str(self.data))
+
+    def unavailable(self, reason: str) -> EmbeddedUnavailable:
+        """Return the error that says ``reason``, where the log is, and what can be used instead."""
+        return see_log(SERVICE, reason, log=self.log, instead=OWN_SERVER)
 
     def stop(self) -> None:
         """Stop the server if it runs; clients are disconnected, committed data stays."""
-        if self._running() is not None:
+        if self.process_id() is not None:
             run(SERVICE, [*_as_user(), _program("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data])
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
@@ -81,7 +89,7 @@ class Postgres:
                     statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
                 connection.execute(statement)
         except psycopg.Error as error:
-            raise see_log(SERVICE, full_first(str(error)), log=self.log, instead=OWN_SERVER) from error
+            raise self.unavailable(full_first(str(error))) from error
 
     def _started(self) -> bool:
         try:
@@ -98,7 +106,7 @@ class Postgres:
                           "-l", self.log, "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
         except EmbeddedUnavailable as error:
             reason = f"it did not start: {self._start_error()}"
-            raise see_log(SERVICE, reason, log=self.log, instead=OWN_SERVER) from error
+            raise self.unavailable(reason) from error
 
     def _start_error(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -138,9 +146,6 @@ class Postgres:
         if self.port is not None:
             given["port"] = str(self.port)
         return " ".join(f"-c {name}={shlex.quote(value)}" for name, value in given.items())
-
-    def _running(self) -> int | None:
-        return alive(self.data / "postmaster.pid", "postgres", str(self.data))
 
     def _answers(self) -> bool:
         try:

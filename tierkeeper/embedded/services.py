@@ -35,6 +35,11 @@ class Use:
     def __enter__(self) -> Urls:
         return self.urls
 
+    @property
+    def members(self) -> Sequence[Membership]:
+        """The memberships of this process, one of each service."""
+        return self._members
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -78,11 +83,14 @@ class Embedded:
 
 
 @contextmanager
-def using(settings: Settings) -> Iterator[Settings]:
-    """Start the services that ``settings`` have no URL for; yield settings with all URLs; release them at the end."""
+def using(settings: Settings) -> Iterator[tuple[Settings, Sequence[Membership]]]:
+    """Start the services that ``settings`` have no URL for; release them at the end.
+
+    Yields settings with all URLs, and the memberships of the services that were started.
+    """
     use, resolved = _resolved(settings)
     try:
-        yield resolved
+        yield resolved, [] if use is None else use.members
     finally:
         if use is not None:
             use.close()

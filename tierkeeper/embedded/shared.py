@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper.embedded.process import private_folder
 
 
@@ -20,6 +21,12 @@ class SharedServer(Protocol):
 
     def start(self) -> None:
         """Start the server unless it runs; return once it answers."""
+
+    def process_id(self) -> int | None:
+        """Return the process id of the server, None while it does not run."""
+
+    def unavailable(self, reason: str) -> EmbeddedUnavailable:
+        """Return the error of this server that says ``reason``."""
 
     def stop(self) -> None:
         """Stop the server if it runs."""
@@ -45,6 +52,16 @@ class Membership:
             except BaseException:
                 self._forget()
                 raise
+
+    @property
+    def server(self) -> SharedServer:
+        """The server that is shared."""
+        return self._server
+
+    def revive(self) -> None:
+        """Start the server unless it runs; several processes may find it dead, and one of them starts it."""
+        with locked(self._folder / "lock"):
+            self._server.start()
 
     def leave(self) -> None:
         """Stop being a user; the last one stops the server. No effect in a forked child, or a second time."""

@@ -41,29 +41,34 @@ class Valkey:
     def start(self) -> None:
         """Start the server unless it runs; return once it answers. Raises :class:`EmbeddedUnavailable`."""
         private_folder(self.data)
-        if self._running() is None:
+        if self.process_id() is None:
             run(SERVICE, [_program(), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700",
                           "--dir", self.data, "--appendonly", "yes", "--save", "", "--loglevel", "notice",
                           "--logfile", self.log, "--pidfile", self._pid_file, "--daemonize", "yes",
                           "--set-proc-title", "no"])  # fmt: skip
         if not wait_until(self._answers, seconds=LOADING):
-            raise see_log(SERVICE, "it does not answer", log=self.log, instead=OWN_SERVER)
+            raise self.unavailable("it does not answer")
+
+    def process_id(self) -> int | None:
+        """Return the process id of the server, None while it does not run."""
+        return alive(self._pid_file, "valkey-server", str(self.socket))
+
+    def unavailable(self, reason: str) -> EmbeddedUnavailable:
+        """Return the error that says ``reason``, where the log is, and what can be used instead."""
+        return see_log(SERVICE, reason, log=self.log, instead=OWN_SERVER)
 
     def stop(self) -> None:
         """Stop the server if it runs; its data stays."""
-        pid = self._running()
+        pid = self.process_id()
         if pid is None:
             return
         os.kill(pid, signal.SIGTERM)
-        if not wait_until(lambda: self._running() is None, seconds=STOPPING):
+        if not wait_until(lambda: self.process_id() is None, seconds=STOPPING):
             os.kill(pid, signal.SIGKILL)
 
     @property
     def _pid_file(self) -> Path:
         return self.data / "valkey.pid"
-
-    def _running(self) -> int | None:
-        return alive(self._pid_file, "valkey-server", str(self.socket))
 
     def _answers(self) -> bool:
         try:

@@ -216,7 +216,7 @@ def _answers(port: int) -> bool:
 @pytest.mark.row("W6", "Redis by default")
 @pytest.mark.slow
 def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> None:
-    """Worker, Beat and Flower run with merged logs; a killed Beat comes back; SIGTERM leaves no process."""
+    """Worker, Beat and Flower run with merged logs; what is killed, a server too, comes back; SIGTERM ends all."""
     (port,) = ports.free_ports(1)
     log = home / "log"
     with log.open("wb") as stream:
@@ -243,15 +243,20 @@ def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> 
         beat = _children(up.pid)["beat"]
         os.kill(beat, signal.SIGKILL)
         _wait(lambda: _children(up.pid).get("beat", beat) != beat)
+        text = log.read_text()
+        assert "Traceback" not in text
+        for server in ("postgres/postmaster.pid", "valkey/valkey.pid"):
+            os.kill(int((home / ".tierkeeper" / server).read_text().split()[0]), signal.SIGKILL)
+        _wait(lambda: log.read_text().count("died; it is started again") == 2, seconds=10)
+        sent = _run(home, "store", "a.txt", "--tenant", "acme", "--workflow", "v", "--enqueue", "--wait")
+        assert sent.returncode == 0, sent.stderr
         children = _children(up.pid)
         up.send_signal(signal.SIGTERM)
         assert up.wait(timeout=60) == 0
         assert not [pid for pid in children.values() if Path(f"/proc/{pid}").exists()]
         assert not _answers(port)
-        text = log.read_text()
         assert re.search(r"^worker +\| ", text, re.MULTILINE)
         assert re.search(r"^beat +\| killed by SIGKILL", text, re.MULTILINE)
-        assert "Traceback" not in text
     finally:
         if up.poll() is None:
             up.kill()

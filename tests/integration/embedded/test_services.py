@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from support import services
 
+from tierkeeper.base.backoff import Backoff
+from tierkeeper.cli.support import serverwatch
+from tierkeeper.cli.support.serverwatch import ServerWatch
+from tierkeeper.embedded import valkey
 from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, run, socket_folder, wait_until
 from tierkeeper.embedded.services import Embedded, Urls, using
@@ -148,6 +153,45 @@ def test_killed_server_starts_again(home: Path) -> None:
     assert answers(use.urls) == (False, False)
 
 
+def test_killed_servers_are_started_again(home: Path) -> None:
+    """Whoever watches the servers notices within seconds that one was killed, says so, and starts it again."""
+    said: list[str] = []
+    with Embedded(home).use() as urls:
+        use = Embedded(home).use()
+        watch = ServerWatch(use.members, said.append)
+        watch.start(give_up=lambda: said.append("given up"))
+        for kill in (postmaster(home), int((home / "valkey" / "valkey.pid").read_text())):
+            os.kill(kill, signal.SIGKILL)
+        assert wait_until(lambda: len(said) == 2, seconds=10)
+        assert wait_until(lambda: answers(urls) == (True, True), seconds=30)
+        watch.stop()
+        use.close()
+    assert sorted(said) == [
+        "the embedded PostgreSQL died; it is started again",
+        "the embedded Valkey died; it is started again",
+    ]
+
+
+def test_a_server_that_cannot_be_started_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a few starts that fail the watch ends with the last one's error."""
+    monkeypatch.setattr(valkey, "LOADING", 0.2)
+    monkeypatch.setattr(serverwatch, "LOOK", 0.05)
+    monkeypatch.setattr(serverwatch, "PAUSES", Backoff(first=0.05, cap=0.05))
+    said: list[str] = []
+    ended = threading.Event()
+    with Embedded(home).use(catalog=False):
+        use = Embedded(home).use(catalog=False)
+        watch = ServerWatch(use.members, said.append)
+        watch.start(give_up=ended.set)
+        (home / "valkey" / "appendonlydir").rename(home / "was")
+        (home / "valkey" / "appendonlydir").touch()  # no folder, so a start fails
+        os.kill(int((home / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
+        assert ended.wait(30)
+        use.close()
+    assert isinstance(watch.error, EmbeddedUnavailable)
+    assert said.count("the embedded Valkey died; it is started again") == serverwatch.DEATHS - 1
+
+
 def test_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     """A first start that was killed halfway does not spoil the next."""
     (home / "postgres.new" / "base").mkdir(parents=True)
@@ -173,7 +217,7 @@ def test_long_path(tmp_path: Path) -> None:
 def test_settings_are_filled_in(home: Path) -> None:
     """What the settings leave open is the embedded services, results beside the broker; what they say stays."""
     settings = load(environ={"TIERKEEPER_CATALOG__URL": "postgresql://elsewhere/x"}, home=home)
-    with using(settings) as resolved:
+    with using(settings) as (resolved, _):
         assert resolved.catalog.url == "postgresql://elsewhere/x"
         assert resolved.broker.url == resolved.results.url == f"redis+socket://{home}/run/valkey.sock?virtual_host=0"
         assert resolved.source_of("broker.url") == "embedded"
@@ -183,7 +227,8 @@ def test_settings_are_filled_in(home: Path) -> None:
 def test_fully_configured_settings_start_nothing(home: Path) -> None:
     """Settings that name all services start none; an AMQP broker has no place for results."""
     urls = {"TIERKEEPER_CATALOG__URL": "postgresql://h/x", "TIERKEEPER_BROKER__URL": "amqp://h//"}
-    with using(load(environ=urls, home=home)) as resolved:
+    with using(load(environ=urls, home=home)) as (resolved, members):
+        assert not members
         assert resolved.results.url is None
     assert not home.exists()
 

@@ -15,6 +15,7 @@ from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.homelock import lock_home
 from tierkeeper.cli.support.onlooker import Onlooker
 from tierkeeper.cli.support.programs import celery
+from tierkeeper.cli.support.serverwatch import ServerWatch
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.settings.settings import Settings
@@ -35,9 +36,10 @@ STOP_MARGIN: Final = 20.0  # seconds beyond the longest step of a task
 def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: bool) -> None:
     """Run worker, Beat and Flower here until Ctrl-C, on the embedded services or the configured ones.
 
-    Their logs come together on stderr. One that dies or hangs is started again. The first Ctrl-C lets tasks under way
-    end, the second kills them, which is safe too. Where the catalog or the broker does not answer, nothing is started;
-    the exit code is 6.
+    Their logs come together on stderr. One that dies or hangs is started again, and so is an embedded PostgreSQL or
+    Valkey that dies. The first Ctrl-C lets tasks under way end, the second kills them, which is safe too. Where the
+    catalog or the broker does not answer, nothing is started; the exit code is 6, as it is once an embedded server died
+    five times in a row.
     """
     settings = session.settings
     with lock_home(settings.home, by="tierkeeper up"):
@@ -113,6 +115,7 @@ def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
         onlooker=onlooker,
         every=stalled.total_seconds() / LOOKS,
     )
+    servers = ServerWatch(session.embedded, session.output.warn)
     hurry = threading.Event()
     stopping = threading.Event()
 
@@ -127,10 +130,14 @@ def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
     before = {number: signal.signal(number, stop) for number in signals}
     try:
         supervisor.start()
+        servers.start(give_up=supervisor.stop)
         supervisor.watch()
+        servers.stop()
         session.output.say("stopping: tasks under way end first; Ctrl-C again kills them")
         warm = supervisor.close(hurry=hurry)
         session.output.say("stopped" if warm else "killed; what was under way is taken up again at the next start")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if servers.error is not None:
+        raise servers.error

@@ -3,7 +3,7 @@
 import functools
 import getpass
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -17,6 +17,7 @@ from tierkeeper.base.errors import UnknownTier
 from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.state import State
 from tierkeeper.embedded import services
+from tierkeeper.embedded.shared import Membership
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings, load
 from tierkeeper.stores.errors import StoreError
@@ -56,9 +57,18 @@ class Session:
         log.configure(level, loaded.log.format)
         return loaded
 
-    @functools.cached_property
+    @property
     def resolved(self) -> Settings:
         """The settings with every URL filled in; embedded services run from here to the end of the command."""
+        return self._used[0]
+
+    @property
+    def embedded(self) -> Sequence[Membership]:
+        """The embedded services that this command uses."""
+        return self._used[1]
+
+    @functools.cached_property
+    def _used(self) -> tuple[Settings, Sequence[Membership]]:
         return self._stack.enter_context(services.using(self.settings))
 
     @functools.cached_property
