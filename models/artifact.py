@@ -16,6 +16,26 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
 
+_TIMES = [
+    "created_at",
+    "stored_at",
+    "accessed_at",
+    "deleted_at",
+    "purged_at",
+    "purge_at",
+    "retain_until",
+    "override_until",
+    "not_before",
+]
+#: NOT VALID until `maintain` finds no older row that breaks it
+_READABLE = " AND ".join(
+    [
+        *(f"{name} >= timestamptz '1900-01-01Z' AND {name} < timestamptz '9000-01-01Z'" for name in _TIMES),
+        *(f"jsonb_typeof({name}) = 'object'" for name in ("metadata", "tags")),
+        """NOT jsonb_path_exists(tags, '$.* ? (@.type() <> "string")')""",
+    ]
+)
+
 
 class Artifact(Base):
     """One version of a named thing. ``wanted`` is what its last commit wanted; ``retain_until`` only grows."""
@@ -32,6 +52,7 @@ class Artifact(Base):
         CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
         CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
         CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
+        CheckConstraint(_READABLE, name="readable"),
         Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
         Index(

@@ -5,11 +5,17 @@ lost on the way. TCP keepalives detect a peer that is gone; a peer that is alive
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Self
 
 import psycopg
-from psycopg.abc import RV, PQGen
+from psycopg.abc import RV, AdaptContext, Buffer, PQGen
+from psycopg.adapt import Loader
 from psycopg.errors import _WaitTimeout
+from psycopg.pq import Format
+
+from tierkeeper.base.clock import Outside
+from tierkeeper_client.times import END_YEAR, FIRST_YEAR
 
 MARGIN: Final = 10.0  # seconds to wait beyond the server's own ``statement_timeout``
 _POLL: Final = 0.1  # seconds between checks for Ctrl-C; psycopg's default
@@ -22,13 +28,44 @@ KEEPALIVES: Final[Mapping[str, str]] = {
 }
 
 
+class TimeLoader(Loader):
+    """Reads any time of PostgreSQL's: one outside the gate, which a datetime may not hold, as :class:`Outside`.
+
+    The driver's own raises an error for such a value, so that one of them would make a whole result unreadable.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        super().__init__(oid, context)
+        reading = psycopg.adapters.get_loader(oid, Format.TEXT)
+        assert reading is not None  # noqa: S101  timestamptz is one of the driver's own types
+        self._read = reading(oid, context).load
+
+    def load(self, data: Buffer) -> datetime:
+        """Return the time."""
+        try:
+            read: datetime = self._read(data)
+        except psycopg.DataError:  # infinite, before Christ, or beyond the year 9999
+            text = bytes(data)
+            return Outside.beginning() if text.startswith(b"-") or text.endswith(b"BC") else Outside.end()
+        if read.year < FIRST_YEAR:
+            return Outside.beginning()
+        return read if read.year < END_YEAR else Outside.end()
+
+
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
 
-    ``patience`` None waits without limit.
+    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`.
     """
 
     patience: float | None = None
+
+    @classmethod
+    def connect(cls, *args: Any, **options: Any) -> Self:  # noqa: ANN401  psycopg's own
+        """Connect as psycopg does."""
+        opened = super().connect(*args, **options)
+        opened.adapters.register_loader("timestamptz", TimeLoader)
+        return opened
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL, timeout: float | None = None) -> RV:
         """Wait for one answer (psycopg's only way to wait); raises OperationalError after ``patience`` seconds."""

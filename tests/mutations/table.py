@@ -3,6 +3,7 @@
 from mutations.answering import ANSWERING
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
+from mutations.gating import GATING
 from mutations.guards import GUARDS
 from mutations.healing import HEALING
 from mutations.importing import IMPORTING
@@ -23,6 +24,7 @@ MUTANTS = (
     *ANSWERING,
     *COPYING,
     *DECIDING,
+    *GATING,
     *GUARDS,
     *HEALING,
     *IMPORTING,

@@ -88,6 +88,14 @@ class ParkReason(Side):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MendedRow(Side):
+    """The columns that could not be read, and why an operator mended them."""
+
+    columns: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution(Side):
     """The effect of an operator's decision, in words."""
 
@@ -325,6 +333,14 @@ class ArtifactRetried(ArtifactPayload):
 
     type: ClassVar[EventType] = EventType.RETRIED
     after: Resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactMended(ArtifactPayload):
+    """An operator brought a row that could not be read within what the catalog takes."""
+
+    type: ClassVar[EventType] = EventType.MENDED
+    after: MendedRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

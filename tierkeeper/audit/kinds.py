@@ -39,6 +39,7 @@ class EventType(StrEnum):
     PARKED = "parked"
     RETRIED = "retried"
     SKIPPED = "skipped"
+    MENDED = "mended"
     REBUILT = "rebuilt"
     HOLD_RELEASED = "hold released"
     COLLECTED = "collected"

@@ -53,6 +53,7 @@ __all__ = [
     "TierkeeperError",
     "UnknownTier",
     "UnreadableClock",
+    "UnreadableRow",
 ]
 
 
@@ -102,6 +103,14 @@ class RetentionLocked(TierkeeperError):
 
 class HeldArtifact(TierkeeperError):
     """Artifact {ref} is under legal hold ({holds}) and cannot be purged until it is released."""
+
+    exit_code = 5
+
+
+class UnreadableRow(TierkeeperError):
+    """The row of {ref} cannot be read ({columns}), so nobody knows what protects it. `tierkeeper doctor --mend-times
+    --reason …` mends it.
+    """
 
     exit_code = 5
 

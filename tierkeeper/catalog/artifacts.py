@@ -12,6 +12,8 @@ from models import Artifact, Name
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import recordset
+from tierkeeper.catalog.conditions import UNREADABLE
+from tierkeeper.catalog.json_values import UnreadableJson
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import listed, typed
 from tierkeeper.values.artifacts import Ref
@@ -111,11 +113,13 @@ _SURPLUS = sa.text("""
     ) AS ranked
     WHERE place > :keep
 """)
-_ACCESSED = sa.text("""
+_ACCESSED = sa.text(f"""
     UPDATE artifacts
     SET accessed_at = w.at
     FROM unnest(:ids, :times) AS w(id, at)
-    WHERE artifacts.id = w.id AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)
+    WHERE artifacts.id = w.id
+        AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)
+        AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and tells nobody
 """).bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
 _FORGET_BLOBS = sa.text("""
     UPDATE artifacts a
@@ -335,4 +339,8 @@ def _row(row: Any) -> ArtifactRow:  # noqa: ANN401  a driver's row
     made.archived_tiers = None if made.archived_tiers is None else frozenset(made.archived_tiers)
     made.override_tiers = None if made.override_tiers is None else frozenset(made.override_tiers)
     made.holds = tuple(made.holds)
+    if not isinstance(made.metadata, dict):
+        made.metadata = UnreadableJson()
+    if not isinstance(made.tags, dict) or not all(isinstance(value, str) for value in made.tags.values()):
+        made.tags = UnreadableJson()
     return made

@@ -22,6 +22,28 @@ VOUCHED: Final = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NU
 REFUSED: Final = "state = 'deleting' AND refused_since IS NOT NULL"
 
 
+#: the columns of ``artifacts`` with times
+ARTIFACT_TIMES: Final = (
+    "created_at",
+    "stored_at",
+    "accessed_at",
+    "deleted_at",
+    "purged_at",
+    "purge_at",
+    "retain_until",
+    "override_until",
+    "not_before",
+)
+#: of ``artifacts``: its row breaks the gate, which migration 0010 has as a constraint
+UNREADABLE: Final = " OR ".join(
+    [
+        *(f"{name} < timestamptz '1900-01-01Z' OR {name} >= timestamptz '9000-01-01Z'" for name in ARTIFACT_TIMES),
+        *(f"jsonb_typeof({name}) <> 'object'" for name in ("metadata", "tags")),
+        """jsonb_path_exists(tags, '$.* ? (@.type() <> "string")')""",
+    ]
+)
+
+
 def due(at: str) -> str:
     """Return, of ``schedule``: neither parked nor stopped by the brake, and due at the time of this SQL expression."""
     return f"parked_reason IS NULL AND braked_by IS NULL AND due_at <= {at}"

@@ -16,6 +16,7 @@ from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.catalog import outcomes
+from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
 from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.settings.groups import CatalogSettings
@@ -73,6 +74,7 @@ class Database:
             max_overflow=settings.pool_overflow,
             pool_timeout=settings.timeout.total_seconds(),
             pool_pre_ping=True,
+            json_deserializer=read_json,
             connect_args={
                 "connect_timeout": max(1, int(settings.timeout.total_seconds())),
                 "options": " ".join(

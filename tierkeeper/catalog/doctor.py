@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tierkeeper.catalog.conditions import DAMAGED, READABLE, REFUSED, SUSPECT, UNVOUCHED, due
+from tierkeeper.catalog.conditions import DAMAGED, READABLE, REFUSED, SUSPECT, UNREADABLE, UNVOUCHED, due
 from tierkeeper.catalog.database import take_time
 
 _TWICE_PRESENT = """
@@ -68,6 +68,11 @@ _UNWATCHED = """
         AND NOT EXISTS (SELECT FROM schedule s WHERE s.artifact_id = a.id)
         AND NOT EXISTS (SELECT FROM holds h WHERE h.artifact_id = a.id AND h.released_at IS NULL)
 """
+_BROKEN = f"""
+    SELECT n.tenant || '/' || n.workflow || '/' || n.name || '@' || a.version
+    FROM artifacts a JOIN names n ON n.id = a.name_id
+    WHERE {UNREADABLE}
+"""
 _COPIES = "SELECT tier || '/' || location FROM placements WHERE"
 _WORDS = """
     ': ' || refusal_code || ': ' || refusal
@@ -105,6 +110,7 @@ QUESTIONS: Mapping[str, str] = {
     "blobs of nothing": _BARE,
     "artifacts without a readable copy": _UNREADABLE,
     "deleted and never due": _UNWATCHED,
+    "rows that cannot be read": _BROKEN,
     "damaged copies": f"{_COPIES} {DAMAGED}",
     "copies that nobody vouches for": f"{_COPIES} {UNVOUCHED}",
     "copies that were not found": f"{_COPIES} {SUSPECT}",

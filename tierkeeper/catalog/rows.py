@@ -6,11 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from tierkeeper.base.clock import Outside
 from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.base.states import ArtifactState, CopyStanding, OverrideKind, PlacementState, Vouched
+from tierkeeper.catalog.conditions import ARTIFACT_TIMES
+from tierkeeper.catalog.json_values import UnreadableJson
 from tierkeeper.policy.decision import Facts, Override
 from tierkeeper.policy.match import Subject
 from tierkeeper.values.artifacts import Ref
+from tierkeeper_client import times
 
 
 @dataclass(slots=True)
@@ -52,6 +56,17 @@ class ArtifactRow:
     deleted_by: str | None = None  # the policy that deleted it; None after a purge or an approved deletion
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        """The columns that stand-ins were read for: times outside the gate, and JSON that is none of an artifact's."""
+        times_outside = (name for name in ARTIFACT_TIMES if isinstance(getattr(self, name), Outside))
+        return (*times_outside, *self.opaque)
+
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """The columns that cannot be read and that policies match, so that nobody knows what they protect."""
+        return tuple(name for name in ("metadata", "tags") if isinstance(getattr(self, name), UnreadableJson))
+
+    @property
     def ref(self) -> Ref:
         """The artifact by name and version."""
         return Ref(self.tenant, self.workflow, self.name, self.version)
@@ -79,19 +94,23 @@ class ArtifactRow:
         return self.state is not ArtifactState.PURGED
 
     def facts(self, now: datetime) -> Facts:
-        """Return the facts that the decision needs, as of ``now``."""
+        """Return the facts that the decision needs, as of ``now``.
+
+        What cannot be read protects: an unknown age begins when the artifact was stored, an unknown end does not come.
+        """
+        stored_at = now if isinstance(self.stored_at, Outside) else self.stored_at
         return Facts(
             id=self.id,
             state=self.state,
-            created_at=self.created_at,
-            accessed_at=self.accessed_at,
+            created_at=stored_at if isinstance(self.created_at, Outside) else self.created_at,
+            accessed_at=None if isinstance(self.accessed_at, Outside) else self.accessed_at,
             metadata=self.metadata,
             wanted=self.wanted,
-            purge_at=self.purge_at,
-            not_before=self.not_before,
-            retain_until=self.retain_until,
+            purge_at=_never(self.purge_at),
+            not_before=_never(self.not_before),
+            retain_until=_never(self.retain_until),
             override=self._override(now),
-            holds=self.holds,
+            holds=(*self.holds, *(f"its {name} cannot be read" for name in self.opaque)),
             newer_live=self.newer_live,
         )
 
@@ -106,6 +125,10 @@ class ArtifactRow:
         if self.archived_tiers is not None:
             return Override(kind=OverrideKind.REPLACE, tiers=self.archived_tiers, until=None)
         return None
+
+
+def _never(end: datetime | None) -> datetime | None:
+    return times.LAST if isinstance(end, Outside) else end
 
 
 @dataclass(slots=True)

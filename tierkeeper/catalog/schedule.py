@@ -42,7 +42,8 @@ def _claiming(which: str) -> sa.TextClause:
         SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
         FROM due
         WHERE s.artifact_id = due.artifact_id
-        RETURNING s.artifact_id, s.attempts, s.step, extract(epoch FROM :now - s.due_at)::float8 AS waited
+        RETURNING s.artifact_id, s.attempts, s.step,
+            CASE WHEN isfinite(s.due_at) THEN extract(epoch FROM :now - s.due_at)::float8 ELSE 0 END AS waited
     """).bindparams(*typed(tenant="text", tiers="text[]"))
 
 

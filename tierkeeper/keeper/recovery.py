@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import accept, doctor, dump, rebuild
+from tierkeeper.engine.recovery import accept, doctor, dump, mend, rebuild
 from tierkeeper.engine.recovery.dump_files import DumpView
 from tierkeeper.values.progress import ProgressCallback
-from tierkeeper.values.recovery import Acceptance, Approved, Checkup, RebuildResult
+from tierkeeper.values.recovery import Acceptance, Approved, Checkup, Mended, RebuildResult
 from tierkeeper.values.runs import SweepResult
 
 
@@ -49,6 +49,10 @@ class Recovery:
     ) -> Acceptance:
         """Compare a restored or rebuilt catalog with the stores, then mark it as trusted."""
         return accept.accept(self.engine, caller=caller, reason=reason, dry_run=dry_run, progress=progress)
+
+    def mend(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Mended]:
+        """Mend artifacts whose rows cannot be read; yield each."""
+        return mend.mend(self.engine.catalog, caller=caller, reason=reason, dry_run=dry_run)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
         """Check the catalog's invariants; yield one result per check."""

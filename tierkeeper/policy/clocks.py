@@ -7,6 +7,7 @@ from typing import Any
 from tierkeeper.base.errors import InvalidInput, UnreadableClock
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import ACCESSED, CREATED, Policy
+from tierkeeper_client import times
 
 RETENTION_OVERRIDE = "retention_override"  # the metadata field of document B
 _DATE_LENGTH = len("2024-05-01")
@@ -51,10 +52,14 @@ def _from_metadata(policy: Policy, metadata: Mapping[str, Any]) -> datetime:
         raise UnreadableClock(policy=policy.name, field=field, problem=f"is {str(value)[:40]}, not text")
     try:
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise UnreadableClock(policy=policy.name, field=field, problem=f"is {value[:40]!r}, no date") from error
-    if moment.time() == time.min and len(value) <= _DATE_LENGTH:
-        return moment.replace(tzinfo=UTC)
-    raise UnreadableClock(policy=policy.name, field=field, problem=f"is {value[:40]!r}, without a time zone")
+    if moment.tzinfo is None:
+        if moment.time() != time.min or len(value) > _DATE_LENGTH:
+            raise UnreadableClock(policy=policy.name, field=field, problem=f"is {value[:40]!r}, without a time zone")
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return times.checked(moment, field=field)
+    except InvalidInput as error:
+        problem = f"is {value[:40]!r}: {error.data['problem']}"
+        raise UnreadableClock(policy=policy.name, field=field, problem=problem) from error

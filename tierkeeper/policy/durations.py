@@ -8,11 +8,10 @@ from typing import NoReturn
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.quantities import Unreadable, parse_amounts
+from tierkeeper_client import times
 
 MAX_YEARS = 1000  # a longer one is a typing error; the limit also keeps sums within a datetime's range
 
-_LATEST = datetime.max.replace(tzinfo=UTC)
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _MONTHS = 12
 _HOUR = 3600
 _DAY = 86400
@@ -38,18 +37,18 @@ class Duration:
         return cls(days=length.days, seconds=length.seconds)
 
     def after(self, moment: datetime) -> datetime:
-        """Return ``moment`` plus this duration, at most the last time that a datetime can hold (year 9999)."""
+        """Return ``moment`` plus this duration, at most the last time that the catalog takes."""
         try:
-            return self._shift(moment, 1)
+            return min(self._shift(moment, 1), times.LAST)
         except (OverflowError, ValueError):
-            return _LATEST
+            return times.LAST
 
     def before(self, moment: datetime) -> datetime:
-        """Return ``moment`` minus this duration, at least the first time that a datetime can hold (year 1)."""
+        """Return ``moment`` minus this duration, at least the first time that the catalog takes."""
         try:
-            return self._shift(moment, -1)
+            return max(self._shift(moment, -1), times.FIRST)
         except (OverflowError, ValueError):
-            return _EARLIEST
+            return times.FIRST
 
     def always_shorter(self, other: "Duration") -> bool:
         """Return True if this ends before ``other`` whatever day both begin on (P1M against 30d: False)."""

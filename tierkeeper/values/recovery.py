@@ -40,6 +40,14 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """One artifact whose row is mended, or would be, and the columns that could not be read."""
+
+    ref: Ref
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """One check of the doctor, its finding in words, and advice."""
 

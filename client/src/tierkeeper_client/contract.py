@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from tierkeeper_client import times
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
 
@@ -104,6 +105,14 @@ def _segment(value: str, info: ValidationInfo) -> str:
     return check_segment(value, field=info.field_name or "segment")
 
 
+def _moment(value: datetime) -> datetime:
+    try:
+        return times.checked(value, field="time")
+    except InvalidInput as error:
+        msg = f"{error.data['problem']}; {error.data['fix']}"
+        raise ValueError(msg) from error
+
+
 def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
     """Return ``value`` as the catalog reads it back: JSON without NUL, lone surrogates, NaN and infinity."""
     if isinstance(value, Mapping):
@@ -137,6 +146,7 @@ def _key(value: Any) -> str:  # noqa: ANN401  any key of a mapping
 
 Segment = Annotated[str, AfterValidator(_segment)]
 ArtifactName = Annotated[str, AfterValidator(check_name)]
+Moment = Annotated[datetime, AfterValidator(_moment)]
 StorableText = Annotated[str, AfterValidator(_storable)]
 
 
@@ -212,17 +222,9 @@ class StoreArgs(Message):
     content_type: Annotated[StorableText, Field(max_length=255)] = "application/octet-stream"
     metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
     tags: dict[StorableText, StorableText] = Field(default_factory=dict)
-    created: datetime | None = None  # in the past only; sets the age of imported content
+    created: Moment | None = None  # in the past only; sets the age of imported content
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # the store is refused if the bytes differ
     force: bool = False  # make a new version even if nothing changed
-
-    @field_validator("created")
-    @classmethod
-    def _aware(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            msg = f"created {value.isoformat()} has no time zone; write it as {value.isoformat()}Z"
-            raise ValueError(msg)
-        return value
 
 
 class StoreManyArgs(Message):

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 
 from models.base import Base
 from tierkeeper.base.errors import CatalogNotReady, CatalogUnavailable
-from tierkeeper.catalog import migrate
+from tierkeeper.catalog import migrate, unreadable
 from tierkeeper.embedded.postgres import Postgres
 
 
@@ -80,6 +80,8 @@ def test_a_user_who_may_not_make_tables(postgres_url: str) -> None:
 def test_models_and_migrations_agree(database_url: str) -> None:
     """What the migrations make is what the models say, but for the partitions of events."""
     with connected(database_url).connect() as connection:
+        # SQLAlchemy reflects no table that has a constraint which is NOT VALID
+        connection.execute(sa.text(f"ALTER TABLE artifacts VALIDATE CONSTRAINT {unreadable.CONSTRAINT}"))
         context = MigrationContext.configure(
             connection,
             opts={

@@ -133,6 +133,11 @@ CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
         None,
         {"not_before": TIME, "reason": "no"},
     ),
+    (
+        artifacts.ArtifactMended(after=artifacts.MendedRow(columns=("created_at",), reason="why")),
+        None,
+        {"columns": ["created_at"], "reason": "why"},
+    ),
     (artifacts.ArtifactParked(after=artifacts.ParkReason(reason="bad")), None, {"reason": "bad"}),
     (artifacts.ArtifactRetried(after=artifacts.Resolution(detail="due now")), None, {"detail": "due now"}),
     (artifacts.ArtifactSkipped(after=artifacts.Resolution(detail="later")), None, {"detail": "later"}),

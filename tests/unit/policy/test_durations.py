@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.policy.durations import Duration
+from tierkeeper_client import times
 
 
 @pytest.mark.parametrize(
@@ -100,11 +101,11 @@ def test_before() -> None:
 
 
 def test_ends_of_time() -> None:
-    """Beyond what a datetime can hold, sums stay at the first or last moment there is."""
+    """Beyond what the catalog takes, sums stay at the first or last moment there is."""
     thousand = Duration(years=1000)
-    assert thousand.after(datetime(9999, 1, 1, tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)
-    assert Duration(days=10).after(datetime(9999, 12, 31, tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)
-    assert thousand.before(datetime(2, 1, 1, tzinfo=UTC)) == datetime.min.replace(tzinfo=UTC)
+    assert thousand.after(datetime(9999, 1, 1, tzinfo=UTC)) == times.LAST
+    assert Duration(days=10).after(datetime(9999, 12, 31, tzinfo=UTC)) == times.LAST
+    assert thousand.before(datetime(2, 1, 1, tzinfo=UTC)) == times.FIRST
 
 
 @pytest.mark.parametrize(

@@ -20,19 +20,34 @@ STYLES: Final = {Condition.OK: "green", Condition.ATTENTION: "yellow", Condition
     is_flag=True,
     help="Go on with a restored or rebuilt catalog: take over what only the stores have, then let collect go on.",
 )
-@click.option("--reason", help="With --accept-restore: why; it stands in the audit log.")
+@click.option(
+    "--mend-times",
+    is_flag=True,
+    help="Mend artifacts whose rows cannot be read, and clear times from the future.",
+)
+@click.option("--reason", help="With --accept-restore and --mend-times: why; it stands in the audit log.")
 @params.dry_run_option
 @pass_session
-def doctor(session: Session, *, everything: bool, accept_restore: bool, reason: str | None, dry_run: bool) -> None:
+def doctor(
+    session: Session, *, everything: bool, accept_restore: bool, mend_times: bool, reason: str | None, dry_run: bool
+) -> None:
     """Ask the catalog whether the invariants hold, and say what to do where one does not.
 
-    It changes nothing without --accept-restore. The exit code is 0 where nothing is wrong, 8 where something is.
+    It changes nothing without --accept-restore or --mend-times. The exit code is 0 where nothing is wrong, 8 where
+    something is.
     """
+    if accept_restore and mend_times:
+        raise click.UsageError("Give --accept-restore or --mend-times, not both.")
+    if (accept_restore or mend_times) and not reason and not dry_run:
+        raise click.UsageError("--accept-restore and --mend-times need --reason: it stands in the audit log.")
     if accept_restore:
         _accept(session, reason, dry_run=dry_run)
         return
+    if mend_times:
+        _mend(session, reason, dry_run=dry_run)
+        return
     if reason is not None or dry_run:
-        raise click.UsageError("--reason and --dry-run are for --accept-restore; without it nothing is changed.")
+        raise click.UsageError("--reason and --dry-run are for --accept-restore and --mend-times.")
     checks = list(session.keeper.recovery.examine(everything=everything))
     if session.output.as_json:
         session.output.document(checks)
@@ -48,8 +63,6 @@ def doctor(session: Session, *, everything: bool, accept_restore: bool, reason: 
 
 
 def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
-    if not reason and not dry_run:
-        raise click.UsageError("--accept-restore needs --reason: it stands in the audit log.")
     with session.output.progress("comparing with the stores") as advance:
         accepted = session.keeper.recovery.accept_restore(
             caller=session.caller, reason=reason or "", dry_run=dry_run, progress=advance
@@ -58,6 +71,19 @@ def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
         session.output.document(accepted)
     else:
         _print(session, accepted)
+
+
+def _mend(session: Session, reason: str | None, *, dry_run: bool) -> None:
+    mended = list(session.keeper.recovery.mend(caller=session.caller, reason=reason or "", dry_run=dry_run))
+    if session.output.as_json:
+        session.output.document({"mended": mended, "dry_run": dry_run})
+        return
+    if mended:
+        table = output.table("artifact", "could not be read", fold=["artifact", "could not be read"])
+        for each in mended:
+            table.add_row(str(each.ref), ", ".join(each.columns))
+        session.output.print(table)
+    session.output.say(f"{len(mended)} {'would be mended' if dry_run else 'mended'}")
 
 
 def _print(session: Session, accepted: Acceptance) -> None:

@@ -15,6 +15,7 @@ from tierkeeper.base import clock
 from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
+from tierkeeper_client import times
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
 
@@ -109,7 +110,10 @@ class Instant(click.ParamType[datetime]):
                 self.fail(f"{value!r} is no time; write it like 2026-11-20, 2026-11-20T08:00Z or 8d", param, ctx)
             length = SPAN.convert(value, param, ctx)
             return clock.now() + length if self._ahead else clock.now() - length
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+        try:
+            return times.checked(read if read.tzinfo else read.replace(tzinfo=UTC), field=self.name)
+        except InvalidInput as error:
+            self.fail(f"{value!r} is not usable: {error.data['problem']}", param, ctx)
 
 
 class Pair(click.ParamType[tuple[str, str]]):

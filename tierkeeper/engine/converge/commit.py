@@ -158,9 +158,9 @@ def _park_artifacts(connection: sa.Connection, worker: Worker, reasons: Mapping[
         [schedule.Next(r.id, now, "parked", permanent=True, parked=reasons[r.id]) for r in rows],
         token=worker.token,
     )
-    record(
+    record(  # no event of an unreadable one: an UPDATE of its row would mend it
         connection,
-        rows,
+        [row for row in rows if not row.unreadable],
         lambda row: ArtifactParked(after=ParkReason(reason=reasons[row.id])),
         now=now,
         caller=worker.caller,

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import Outcome, PlacementState
+from tierkeeper.base.states import ArtifactState, Outcome, PlacementState
 from tierkeeper.catalog import artifacts, blobs, placements, schedule
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewIntent, PlacementRow
@@ -92,6 +92,10 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     if not ids:
         return report
     decided = step_2_decide(engine, ids)
+    if unreadable := _unreadable(decided):
+        report.outcomes.update(commit.park(engine.catalog, worker, unreadable))
+        ids = [artifact for artifact in ids if artifact not in unreadable]
+        decided = step_2_decide(engine, ids)
     if decided.suspects:
         suspects.look_again(engine, decided.suspects, caller=worker.caller)
         decided = step_2_decide(engine, ids)
@@ -104,6 +108,18 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     report.outcomes.update(results)
     report.copied = sum(t.upload.size for t in done if t.upload is not None)
     return report
+
+
+def _unreadable(decided: Decided) -> dict[UUID, str]:
+    """Return, by id, why live artifacts of the batch are parked: their rows say something that nobody can have meant.
+
+    A deleted one takes its course: what cannot be read of it protects it.
+    """
+    return {
+        row.id: f"its row cannot be read ({', '.join(names)}): `tierkeeper doctor` says how it is mended"
+        for row in decided.rows.values()
+        if row.state is ArtifactState.LIVE and (names := row.unreadable)
+    }
 
 
 def step_1_claim(

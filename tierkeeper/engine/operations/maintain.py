@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import partitions, refusals, runs, staging
+from tierkeeper.catalog import partitions, refusals, runs, staging, unreadable
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
@@ -32,6 +32,8 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
         new_partitions = engine.catalog.run(caller, make_partitions)
         work.add({"partitions made": len(new_partitions)})
+        valid = engine.catalog.run(caller, unreadable.validate)
+        work.add({"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)})
         abandoned = engine.catalog.run(caller, runs.abandon_silent, silence=_SILENCE)
         forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})

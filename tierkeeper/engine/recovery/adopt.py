@@ -20,6 +20,7 @@ from tierkeeper.audit.artifacts import ArtifactRebuilt, Placed, ReturnedArtifact
 from tierkeeper.audit.placements import BytesLeftAside, BytesLeftOver, LooseBytes
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
+from tierkeeper.base.clock import Outside
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
@@ -316,7 +317,8 @@ def _new(moment: Moment, one: Object, info: ObjectInfo, *, blob: UUID, name: UUI
         content_type=info.content_type,
         metadata=info.metadata,
         tags={},
-        created_at=min(info.created, moment.now),
+        # a time outside the gate tells no age: it begins now, which lets no retention and no phase end early
+        created_at=min(info.created, moment.now) if not isinstance(info.created, Outside) else moment.now,
         stored_at=moment.now,
         accessed_at=None,
         policy_id=None,

@@ -37,6 +37,8 @@ _ADVICE = {
     "artifacts without a readable copy": "Look at `tierkeeper explain`; `tierkeeper reconcile` finds copies that came"
     " back. Nothing else can bring the content back but storing it again.",
     "deleted and never due": _BUG,
+    "rows that cannot be read": "Their times are outside the years 1900 to 9000, or their metadata or tags of no such"
+    " shape. They are parked and protected; `tierkeeper doctor --mend-times --reason …` mends them.",
     "damaged copies": "Converge makes the wanted ones again from a good copy; `tierkeeper parked list` shows where"
     " it cannot. A doomed one stays until `collect` removes it.",
     "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
@@ -51,6 +53,7 @@ _ADVICE = {
     "events outside their month": "`maintain` did not run for months; nothing is lost, they stay where they are.",
 }
 _NOTED = {
+    "rows that cannot be read",
     "damaged copies",
     "copies that nobody vouches for",
     "copies that were not found",

@@ -31,7 +31,7 @@ from tierkeeper.audit.catalog import CatalogRebuilt, RebuildBegun
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding
+from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding, unreadable
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
@@ -170,8 +170,10 @@ def _load(
         return []  # an earlier try of this transaction, whose reply was lost
     if manifest is not None:
         dumps.clear(connection)
+        gate = unreadable.lift(connection)
         for name, columns, file in fetched.tables:
             dumps.load(connection, name, columns, _unpacked(file))
+        unreadable.enforce(connection, gate)
         for file in fetched.events:
             dumps.load_events(connection, manifest.event_columns, _unpacked(file))
     now = catalog_now(connection)

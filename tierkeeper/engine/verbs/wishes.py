@@ -24,6 +24,7 @@ from tierkeeper.base.errors import (
     HeldArtifact,
     NotDeleted,
     RetentionLocked,
+    UnreadableRow,
 )
 from tierkeeper.base.states import ArtifactState, OverrideKind
 from tierkeeper.catalog.rows import ArtifactRow
@@ -132,6 +133,8 @@ def purge(asked: Asked) -> Wish:
         raise ArtifactPurged(ref=row.ref, at=when(row.purged_at))
     if row.state is ArtifactState.DELETED:
         return _nothing(row, f"already deleted; gone from {when(row.purge_at)}")
+    if row.opaque:
+        raise UnreadableRow(ref=row.ref, columns=", ".join(row.opaque))
     if asked.moment.protects(row):
         if row.holds:
             raise HeldArtifact(ref=row.ref, holds=", ".join(row.holds))

@@ -150,7 +150,7 @@ class FilesystemStore(Store):
             try:
                 with files.reading(name + SIDECAR, folder=fd) as file:
                     return _described(json.load(file))
-            except (FileNotFoundError, files.NotPlainError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, files.NotPlainError, ValueError, KeyError, TypeError, RecursionError):
                 return None
 
     @contextlib.contextmanager
@@ -227,7 +227,7 @@ class FilesystemStore(Store):
             with files.reading(name + SIDECAR, folder=fd) as file:
                 recorded = json.load(file)
             return bytes.fromhex(recorded["sha256"]) if recorded["size"] == size else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # without a readable sidecar there is no SHA-256; the bytes may still be right
 
     def _unfinished(self) -> Mapping[str, set[str]]:

@@ -46,9 +46,9 @@ def read_back(about: Mapping[str, str], *, content_type: str, location: str) -> 
             size=int(about["size"]),
             created=utc(datetime.fromisoformat(about["created"])),
             content_type=content_type,
-            metadata=json.loads(_text(about["metadata"])) if "metadata" in about else {},
+            metadata=dict(json.loads(_text(about["metadata"]))) if "metadata" in about else {},
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return None
 
 

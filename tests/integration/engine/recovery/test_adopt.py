@@ -43,7 +43,22 @@ def test_one_wrong_answer_keeps_nothing_from_being_taken_over(catalog: Catalog) 
         assert contents(house) == {"acme/reports/only@1": b"only" * 3}
 
 
-@pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", '"version": 99999999999'])
+def test_an_age_that_nobody_can_have_meant_begins_now(catalog: Catalog) -> None:
+    """Of objects alone: one whose time is outside the gate comes back too, and is as old as its taking over."""
+    with catalog() as house:
+        for name in ("early", "late"):
+            house.store(name, name.encode() * 3)
+        hot = house.settings.home / "tiers" / "hot"
+    for name, created in (("early", "0001-01-01T00:00:00+14:00"), ("late", "9999-12-31T23:00:00-12:00")):
+        (sidecar,) = hot.rglob(f"{name}/*.json")
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"created": created}))
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
+        assert contents(house).keys() == {"acme/reports/early@1", "acme/reports/late@1"}
+        assert all(row.created_at == row.stored_at for row in house.sql("SELECT created_at, stored_at FROM artifacts"))
+
+
+@pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", "deep", '"version": 99999999999'])
 def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoilt: str) -> None:
     """Of objects alone: one that says of itself what cannot become a row is left aside, and the others come back."""
     with catalog() as house:
@@ -58,9 +73,9 @@ def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoi
         renamed = file.with_name(file.name.replace("1-", "99999999999-", 1))
         file.rename(renamed)
         sidecar = sidecar.rename(renamed.with_name(f"{renamed.name}.metadata.json"))
-    else:
+    elif spoilt != "deep":
         about["metadata"] = json.loads(spoilt)
-    sidecar.write_text(json.dumps(about))
+    sidecar.write_text("[" * 100_000 if spoilt == "deep" else json.dumps(about))
     with catalog() as house:
         result = rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
         assert (result.counts["artifacts found only in the stores"], sum(result.counts.values())) == (1, 2)

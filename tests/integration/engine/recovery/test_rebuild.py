@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support import invariants
+from support import broken, invariants
 from support.callers import TESTER
 from support.catalogs import Catalog, contents
 from support.house import House
@@ -315,6 +315,19 @@ def test_an_event_that_committed_late_is_in_the_next_segment(catalog: Catalog) -
         assert [e.type for e in house.keeper.events.select(type="late")] == ["late"]
         months = house.sql("SELECT count(*) AS n FROM events_default")
         assert months[0].n == 0
+
+
+def test_a_row_that_cannot_be_read_comes_back_as_it_was(catalog: Catalog) -> None:
+    """What was written before there was a gate is dumped and loaded, listed, and mended then."""
+    with catalog() as house:
+        house.store("odd", b"odd")
+        house.store("good", b"good")
+        broken.write(house, "odd", "created_at = '0001-01-01 BC'")
+        dump.dump(house.keeper.engine, caller=TESTER)
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
+        assert contents(house) == {"acme/reports/good@1": b"good", "acme/reports/odd@1": b"odd"}
+        assert [each.ref.name for each in house.keeper.recovery.mend(caller=TESTER, reason="a test")] == ["odd"]
 
 
 def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:
