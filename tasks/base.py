@@ -1,7 +1,9 @@
 """The ``Task`` classes: the behaviour that all tasks share, so that each task is one call of the keeper.
 
 A producer gets state ``SUCCESS`` and a small dict whenever the task was *answered*: the result, or
-``{"error": code, "message": …, …}`` for a typed error (bad arguments too), readable without tierkeeper installed.
+``{"error": code, "message": …, …, "final": false}`` for a typed error (bad arguments too), readable without tierkeeper
+installed. No error is a final answer: it changed nothing, so the next message with its key may be carried out, and its
+answer replaces the error (``worker.results``).
 ``FAILURE`` is left for unexpected errors: a defect, a time limit. After a retryable typed error the task is retried a
 few times, seconds apart, under the same key; then a verb's message is kept in the catalog and sent again later. A
 sweep's message is only a hint, so giving up loses nothing.
@@ -41,6 +43,11 @@ REFUSED_HEADER = "tierkeeper_refused"
 REFUSED_FIX = "Sign it with a key that the workers know, keep it small, and send it again."
 
 _log = log.get(__name__)
+
+
+def refusal(error: TierkeeperError) -> dict[str, Any]:
+    """Return the answer that tells a typed error; it is not final."""
+    return {**error.as_dict(), contract.FINAL_FIELD: False}
 
 
 class KeeperTask(Task[Any, Any]):
@@ -89,6 +96,8 @@ class KeeperTask(Task[Any, Any]):
     def sent(self) -> Sent:
         """The message in the form in which it can be sent again."""
         headers = {contract.CORRELATION_HEADER: self.correlation, contract.ACTOR_HEADER: self.caller.actor}
+        if sending := self._header(contract.SENDING_HEADER):
+            headers[contract.SENDING_HEADER] = sending
         return Sent(str(self.name), str(self.request.id), self.request.kwargs or {}, headers)
 
     @property
@@ -141,7 +150,7 @@ class KeeperTask(Task[Any, Any]):
 
     def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         if problem := self._header(REFUSED_HEADER):  # an untrusted message: nothing else of it is read or counted
-            return MessageRefused(problem=problem, fix=REFUSED_FIX).as_dict(), "refused"
+            return refusal(MessageRefused(problem=problem, fix=REFUSED_FIX)), "refused"
         try:
             contract.check_key(str(self.request.id or ""))
             self._count()
@@ -155,11 +164,11 @@ class KeeperTask(Task[Any, Any]):
             answer, outcome = plain(self.run(contract.validated(self.arguments, kwargs))), "done"
         except Parked as error:
             _log.error("parked", message=str(error))
-            return error.as_dict(), "parked"
+            return refusal(error), "parked"
         except TierkeeperError as error:
             self.stumbled(error)
             _log.warning("typed error", error=error.code, message=str(error))
-            answer, outcome = error.as_dict(), "refused"
+            answer, outcome = refusal(error), "refused"
         self._give_back()
         return answer, outcome
 

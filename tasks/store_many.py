@@ -5,7 +5,7 @@ from celery import shared_task
 from tasks.base import VerbTask
 from tierkeeper import keeper
 from tierkeeper.values.artifacts import ItemError, Ref
-from tierkeeper_client.contract import StoreArgs, StoreManyMessage, TaskName, validated
+from tierkeeper_client.contract import FINAL_FIELD, StoreArgs, StoreManyMessage, TaskName, validated
 from tierkeeper_client.errors import InvalidInput, from_answer
 from tierkeeper_client.identifiers import MAX_NAME_BYTES
 
@@ -14,14 +14,16 @@ from tierkeeper_client.identifiers import MAX_NAME_BYTES
 def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
     """Store many small artifacts and answer with an outcome for each, in their order.
 
-    If an item's error is retryable, the whole message is retried; items stored by then stay as they are.
+    If an item's error is retryable, the whole message is retried; items stored by then stay as they are. The answer is
+    not final where an item failed: sent again under the same key, only such items are stored.
     """
     items = [_read(item) for item in arguments.items]
     results = keeper.current().artifacts.store_many(items, caller=self.caller)
     for result in results:
         if isinstance(result, ItemError) and (error := from_answer(result.error)).retryable:
             raise error
-    return {"results": results}
+    failed = any(isinstance(result, ItemError) for result in results)
+    return {"results": results, **({FINAL_FIELD: False} if failed else {})}
 
 
 def _read(item: object) -> StoreArgs | ItemError:

@@ -5,7 +5,7 @@ Importing this module needs no service and no setting; a process opens both when
 
 from celery import Celery
 
-from worker import config, signals
+from worker import config, results, signals
 
 app: Celery = Celery(
     "tierkeeper",
@@ -32,4 +32,5 @@ app: Celery = Celery(
     ],
 )
 app.add_defaults(config.worker_settings)
+app.loader.override_backends = dict.fromkeys(results.NAMES, "worker.results:Results")
 signals.connect()

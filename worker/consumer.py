@@ -1,7 +1,7 @@
 """The consumer: checks each message's size and signature before its body is parsed.
 
-A refused message loses its body, with callbacks and chains, and all headers but its task name and id; the task's base
-class answers it with ``MessageRefused``.
+A refused message loses its body, with callbacks and chains, and all headers but its task name, its id and the one by
+which its producer recognises the answer; the task's base class answers it with ``MessageRefused``.
 """
 
 import functools
@@ -16,7 +16,7 @@ from tasks.base import REFUSED_HEADER
 from tierkeeper.base import log
 from tierkeeper.base.metrics import MESSAGES_REFUSED
 from tierkeeper.settings.groups import MessagesSettings
-from tierkeeper_client.contract import MAX_HEADER, TaskName
+from tierkeeper_client.contract import MAX_HEADER, SENDING_HEADER, TaskName
 from tierkeeper_client.mac import KeyRing
 from worker import config
 
@@ -114,6 +114,7 @@ def outlived(answer: Callable[..., None]) -> Callable[..., None]:
 
 def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
     """Remove everything from a message that an unauthorized sender could have put into it."""
+    sending = message.headers.get(SENDING_HEADER)
     message.body = EMPTY
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.headers = {
@@ -123,6 +124,8 @@ def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa:
         "ignore_result": bool(message.headers.get("ignore_result")),
         REFUSED_HEADER: problem,
     }
+    if isinstance(sending, str) and len(sending) <= MAX_HEADER:
+        message.headers[SENDING_HEADER] = sending
 
 
 def refuse_compressed() -> None:

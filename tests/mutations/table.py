@@ -3,6 +3,7 @@
 from mutations.answering import ANSWERING
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
+from mutations.final_answers import FINAL_ANSWERS
 from mutations.gating import GATING
 from mutations.guards import GUARDS
 from mutations.healing import HEALING
@@ -24,6 +25,7 @@ MUTANTS = (
     *ANSWERING,
     *COPYING,
     *DECIDING,
+    *FINAL_ANSWERS,
     *GATING,
     *GUARDS,
     *HEALING,

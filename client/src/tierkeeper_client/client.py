@@ -213,13 +213,19 @@ class TierkeeperClient:
     ) -> Handle:
         """Send any task of the contract; a sweep takes no arguments and keeps no result (see its run instead).
 
-        ``key`` (default: a fresh one) becomes the task id: a second message with it returns the first one's result.
+        ``key`` (default: a fresh one) becomes the task id: a second message with it returns the first one's result. A
+        message that was refused may be sent again with its key: its handle waits for the answer to this message.
         ``correlation`` is written to the worker's log and the audit log (default: the task id).
         """
         task_id = key or str(uuid4())
         contract.check_key(task_id)
         kwargs = {} if arguments is None else arguments.model_dump(mode="json", exclude_none=True)
-        headers = {contract.CORRELATION_HEADER: correlation, contract.ACTOR_HEADER: self._actor}
+        sending = str(uuid4())
+        headers = {
+            contract.CORRELATION_HEADER: correlation,
+            contract.ACTOR_HEADER: self._actor,
+            contract.SENDING_HEADER: sending,
+        }
         try:
             self._sender.send_task(
                 str(task),
@@ -232,7 +238,7 @@ class TierkeeperClient:
             )
         except self._broker_errors as error:
             raise BrokerUnavailable(reason=cause_of(error)) from error
-        return Handle(id=task_id, _results=self._results)
+        return Handle(id=task_id, _results=self._results, _sending=sending)
 
     def close(self) -> None:
         """Close the connections."""

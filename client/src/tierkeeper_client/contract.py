@@ -33,10 +33,22 @@ STORE_MANY_LIMIT = 1000  # items of one message
 CORRELATION_HEADER = "tierkeeper_correlation"  # set by the producer, written to log and events; default: the task id
 ACTOR_HEADER = "tierkeeper_actor"  # the actor that the audit log names
 AGAIN_HEADER = "tierkeeper_again"  # marks a message that the catalog kept and that is sent again
+SENDING_HEADER = "tierkeeper_sending"  # identifies one call of the client's `send`: several may use one key
+SENDINGS_FIELD = "tierkeeper_sendings"  # of a stored result: the calls that it, or one that it replaced, answers
+FINAL_FIELD = "final"  # False in an answer that the next message with its key replaces
 MAX_HEADER = 200  # characters of these headers that are kept
 MAX_KEY = 200  # characters of a task id, by which the catalog recognises a second delivery
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
+
+
+def is_final(answer: object) -> bool:
+    """Return False for an answer that the next message with its key replaces: an error, or a batch with failed items.
+
+    A refusal changed nothing, so nothing but the answer itself would keep the same message from being carried out
+    once its cause is gone.
+    """
+    return not isinstance(answer, Mapping) or answer.get(FINAL_FIELD) is not False
 
 
 def check_key(key: str) -> None:

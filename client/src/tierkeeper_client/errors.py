@@ -116,11 +116,12 @@ def from_answer(answer: Mapping[str, Any]) -> TierkeeperError:
 
     Its class is the one of that name where it is installed, else :class:`TaskRefused`. ``data`` are strings.
     """
+    described = {k: v for k, v in answer.items() if k != "final"}  # it concerns the answer, not the error
     kind = {k.__name__: k for k in _kinds(TierkeeperError)}.get(str(answer["error"]))
     if kind is None:
-        return TaskRefused(**answer)
+        return TaskRefused(**described)
     error = kind.__new__(kind)
-    error.data = {k: v for k, v in answer.items() if k not in {"error", "message"}}
+    error.data = {k: v for k, v in described.items() if k not in {"error", "message"}}
     for name, value in error.data.items():
         setattr(error, name, value)
     Exception.__init__(error, str(answer["message"]))

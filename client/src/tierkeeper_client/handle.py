@@ -1,6 +1,7 @@
 """The handle of a sent message, by which a producer gets its result."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,12 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from tierkeeper_client.contract import SENDINGS_FIELD, is_final
 from tierkeeper_client.errors import ResultPending, ResultUnavailable, TaskFailed, from_answer
 
 _FIRST_POLL = 0.02  # seconds
 _LAST_POLL = 0.5
+_NO_ANSWER: dict[str, Any] = {"status": states.PENDING, "result": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Handle:
 
     id: str
     _results: Celery | None = field(repr=False)
+    _sending: str | None = field(default=None, repr=False)
 
     @property
     def state(self) -> str:
@@ -56,9 +60,17 @@ class Handle:
             raise ResultUnavailable(task=self.id, reason="the client has no result_url")
         try:
             # A fresh read, not a subscription: it is safe from any thread and leaves no state in the client.
-            return self._results.backend.get_task_meta(self.id, cache=False)
+            meta: dict[str, Any] = self._results.backend.get_task_meta(self.id, cache=False)
         except (CeleryError, KombuError, RedisError, OSError) as error:
             raise ResultUnavailable(task=self.id, reason=cause_of(error)) from error
+        return _NO_ANSWER if self._answers_another(meta) else meta
+
+    def _answers_another(self, meta: Mapping[str, Any]) -> bool:
+        """Return True for an answer to an earlier message with this key that an answer to this one will replace."""
+        sendings = meta.get(SENDINGS_FIELD)  # None: a worker of an earlier release wrote it
+        if sendings is None or self._sending is None or self._sending in sendings:
+            return False
+        return meta["status"] != states.SUCCESS or not is_final(meta["result"])
 
 
 def cause_of(error: BaseException) -> str:

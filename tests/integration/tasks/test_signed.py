@@ -88,6 +88,15 @@ def test_what_is_not_signed_is_refused(
     assert not installation.keeper.artifacts.count(Filter(tenant="acme", prefix="refused"))
 
 
+def test_a_refused_message_can_be_sent_again_signed(
+    guard: LocalProcess, producer: Callable[..., TierkeeperClient]
+) -> None:
+    """The refusal reaches its own handle; sent again with the same key and a signature, the message is answered."""
+    with pytest.raises(MessageRefused):
+        producer(None).store(b"x", **NAMES, name="cured", key="cured").get(timeout=20)
+    assert producer(f"new:{NEW}").store(b"x", **NAMES, name="cured", key="cured").get()["ref"]["version"] == 1
+
+
 def test_an_app_of_its_own_can_sign(guard: LocalProcess, installation: Installation) -> None:
     """A producer's own Celery app that signs is served, one that does not is refused."""
     inline = {"kind": "inline", "data": base64.b64encode(b"own").decode()}

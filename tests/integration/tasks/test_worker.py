@@ -90,7 +90,9 @@ def test_a_bad_item_refuses_no_other(
         assert [result.get("error", {}).get("error") for result in first] == [None, "InvalidName", "InvalidInput", None]
         assert first[1]["ref"]["name"] == "../mixed"
         items[1] = {**good, "name": "mixed-1"}
-        plain.send_task("tierkeeper.store_many", kwargs={"items": items}, queue="ingest", task_id="mixed")
+        sent.forget()
+        again = plain.send_task("tierkeeper.store_many", kwargs={"items": items}, queue="ingest", task_id="mixed")
+        assert ["error" in result for result in again.get(timeout=30)["results"]] == [False, False, True, False]
         wait_until(lambda: installation.keeper.artifacts.count(Filter(tenant="acme", prefix="mixed-")) == 3)
     assert installation.keeper.artifacts.show(Ref("acme", "weekly", "mixed-0")).ref.version == 1
 

@@ -12,7 +12,7 @@ from tierkeeper.base.errors import ArtifactNotFound, CatalogUnavailable
 from tierkeeper.base.metrics import REGISTRY
 from tierkeeper.settings.settings import load
 from tierkeeper.values.artifacts import Ref
-from tierkeeper_client.contract import ACTOR_HEADER, CORRELATION_HEADER, ArtifactRef
+from tierkeeper_client.contract import ACTOR_HEADER, CORRELATION_HEADER, SENDING_HEADER, ArtifactRef
 
 GOOD = {"tenant": "acme", "workflow": "weekly", "name": "47.md"}
 Body = Callable[[VerbTask, ArtifactRef], Any]
@@ -59,6 +59,13 @@ def test_without_headers_the_task_correlates_with_itself(make: Callable[..., Ver
     assert delivered(task, GOOD) == {"key": "the-id", "correlation": "the-id", "actor": "producer"}
 
 
+def test_a_kept_message_stays_recognisable(make: Callable[..., VerbTask]) -> None:
+    """What is sent again later carries the producer's mark, by which its handle knows the answer."""
+    task = make(lambda self, _arguments: dict(self.sent.headers))
+    assert delivered(task, GOOD, headers={SENDING_HEADER: "one"})[SENDING_HEADER] == "one"
+    assert SENDING_HEADER not in delivered(task, GOOD)
+
+
 def test_a_sweep_is_beats(make: Callable[..., VerbTask]) -> None:
     """A sweep without headers was sent by Beat."""
     assert delivered(make(lambda self, _arguments: self.caller.actor, SweepTask), GOOD) == "beat"
@@ -100,6 +107,7 @@ def test_typed_errors_are_answered(make: Callable[..., VerbTask]) -> None:
         "error": "ArtifactNotFound",
         "message": str(ArtifactNotFound(ref="acme/weekly/47.md")),
         "ref": "acme/weekly/47.md",
+        "final": False,
     }
 
 
