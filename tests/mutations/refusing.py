@@ -1,10 +1,11 @@
-"""What a store refuses, hidden one at a time: its words, its count, its alarm, what a server lacks; the gate."""
+"""Refusals hidden, one at a time: words, counts, alarms, what a server lacks; the gate; the write that health tries."""
 
 from mutations.mutant import Edit, Mutant
 
 _DELETE = "tierkeeper/stores/s3/delete.py"
 _BROKEN = "tests/integration/engine/operations/test_broken_adapters.py::"
 _GATE = "tierkeeper/stores/gate.py"
+_WRITES = "tests/integration/engine/operations/test_tier_writes.py::"
 _TESTS = "tests/integration/engine/collect/test_refused_deletes.py::"
 _TOLD = (f"{_TESTS}test_a_refused_delete_is_told_everywhere_until_it_succeeds",)
 _ONE_BY_ONE = (f"{_TESTS}test_a_server_without_bulk_deletes_and_lists_of_uploads_deletes_one_by_one",)
@@ -147,5 +148,42 @@ REFUSING = (
             ),
         ),
         (f"{_BROKEN}test_a_redirecting_endpoint_stops_no_other_tier",),
+    ),
+    Mutant(
+        "writes",
+        "health tries no write",
+        (Edit("tierkeeper/engine/operations/health.py", "    store.check_writes()\n", ""),),
+        (f"{_WRITES}test_a_folder_that_takes_no_writes_is_bad",),
+    ),
+    Mutant(
+        "writes",
+        "a bucket that locks gets a probe",
+        (
+            Edit(
+                "tierkeeper/stores/s3/writes.py",
+                "if time.monotonic() >= self._until and not self._place.lockable:",
+                "if time.monotonic() >= self._until:",
+            ),
+        ),
+        (f"{_WRITES}test_a_bucket_that_locks_gets_no_probe",),
+    ),
+    Mutant(
+        "writes",
+        "a bucket is probed with each look",
+        (Edit("tierkeeper/stores/s3/writes.py", "                self._until = time.monotonic() + LIFE\n", ""),),
+        (f"{_WRITES}test_a_bucket_that_takes_no_writes_is_bad",),
+    ),
+    Mutant(
+        "writes",
+        "a probe of a versioned bucket leaves a marker",
+        (
+            Edit(
+                "tierkeeper/stores/s3/writes.py",
+                "(result,) = delete.delete(place, [ObjectKey(location, version)])",
+                "place.client.delete_object(**place.address(location, None))\n"
+                "            (result,) = delete.delete(place, [ObjectKey(location, version)])",
+            ),
+        ),
+        (f"{_WRITES}test_a_bucket_that_takes_no_writes_is_bad",),
     ),
 )

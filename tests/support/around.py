@@ -58,6 +58,9 @@ class Around(Store):
     def check(self) -> None:
         self.inner.check()
 
+    def check_writes(self) -> None:
+        self.inner.check_writes()
+
     def mark(self) -> TierMark | None:
         return self.inner.mark()
 

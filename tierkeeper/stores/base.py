@@ -200,6 +200,12 @@ class Store(ABC):
     def check(self) -> None:
         """Raise a StoreError if the place cannot be used now. Changes nothing."""
 
+    def check_writes(self) -> None:  # noqa: B027  not every store can tell without leaving something behind
+        """Raise a StoreError if the place takes no writes now: it is full, read-only, or denies them.
+
+        What is written for that is small, lies below ``.tierkeeper/`` or among unfinished files, and goes at once.
+        """
+
     @abstractmethod
     def mark(self) -> TierMark | None:
         """Return the mark in the place, None where it has none; the guard is not called.

@@ -43,6 +43,12 @@ class FolderReadOnly(StoreDenied):
     """Tier {tier} takes no writes: {reason}. Mount it read-write; look at why it is not."""
 
 
+class DatabaseReadOnly(StoreTransient):
+    """Tier {tier} takes no writes: {reason}. Is its server a standby, or default_transaction_read_only on? Let the
+    tier's URL lead to the primary.
+    """
+
+
 class StorePermanent(StoreError):
     """Tier {tier} refuses: {reason}. Trying again will not help; change the tier's settings or the request."""
 

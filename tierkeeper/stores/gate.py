@@ -32,6 +32,7 @@ PROPERTIES: Final = (
 METHODS: Final = (
     "prepare",
     "check",
+    "check_writes",
     "mark",
     "write_mark",
     "replace_mark",

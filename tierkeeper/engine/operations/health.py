@@ -227,7 +227,8 @@ def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
 
 def _confirmed(marks: Marks, store: Store) -> None:
     store.check()
-    marks.confirm(store)
+    marks.confirm(store)  # before anything is written: the place may be another's
+    store.check_writes()
 
 
 def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:

@@ -40,6 +40,7 @@ from tierkeeper_client.digest import CHUNK, Digest
 
 SIDECAR = ".metadata.json"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PROBE = b"tierkeeper\n" * 400  # more than a block: an empty file fits on a full disk
 
 
 class FilesystemStore(Store):
@@ -99,10 +100,24 @@ class FilesystemStore(Store):
         return [f"folder {self._tree.root}"]
 
     def check(self) -> None:
-        """Raise StoreError if the folder is missing, not the tier's own, or not writable by this process."""
-        with self._tree.opened(), self._translated(str(self._tree.root)):
-            if not os.access(self._tree.root / layout.STAGING, os.W_OK | os.X_OK):
-                raise PermissionError(13, "not writable")
+        """Raise StoreError if the folder is missing or not the tier's own."""
+        with self._tree.opened():
+            pass
+
+    def check_writes(self) -> None:
+        """Write an unfinished file, read it back and remove it: a disk that is full or read-only refuses one."""
+        name = f"probe.{uuid.uuid4().hex}"
+        with self._translated(str(self._tree.root)), self._tree.folder([layout.STAGING]) as staging:
+            try:
+                with os.fdopen(os.open(name, _NEW, 0o600, dir_fd=staging), "wb", buffering=0) as file:
+                    _write_all(file.fileno(), _PROBE)
+                    self._tree.sync(file.fileno())
+                with os.fdopen(os.open(name, _READ, dir_fd=staging), "rb") as file:
+                    if file.read() != _PROBE:
+                        reason = "what was written for a probe is not what is read"
+                        raise ContentMismatch(tier=self.config.tier, location=name, reason=reason)
+            finally:
+                _remove(name, staging)
 
     def mark(self) -> TierMark | None:
         """Return the mark beneath the root."""

@@ -9,6 +9,7 @@ from psycopg import errors
 from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     ContentMismatch,
+    DatabaseReadOnly,
     StoreDenied,
     StoreError,
     StoreFull,
@@ -23,17 +24,18 @@ NO_TABLE = (errors.UndefinedTable, errors.InvalidSchemaName)
 _TRANSIENT = (
     psycopg.OperationalError,  # includes lost connections, time-outs, deadlocks and the pool's errors
     psycopg.InterfaceError,
-    errors.ReadOnlySqlTransaction,  # a server that has just become a standby
 )
 
 
-def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:
+def translated(error: psycopg.Error, *, tier: str, location: str) -> StoreError:  # noqa: PLR0911  one return a kind
     """Return the port's error for ``error``."""
     reason = f"{location}: {str(error).strip() or type(error).__name__}"
     if isinstance(error, errors.CheckViolation):
         return ContentMismatch(tier=tier, location=location, reason="PostgreSQL counts other bytes than announced")
     if isinstance(error, errors.DiskFull):
         return StoreFull(tier=tier, reason=reason)
+    if isinstance(error, errors.ReadOnlySqlTransaction):  # a server that has just become a standby, say
+        return DatabaseReadOnly(tier=tier, reason=reason)
     if isinstance(error, _DENIED):
         return StoreDenied(tier=tier, reason=reason)
     if isinstance(error, NO_TABLE):

@@ -27,7 +27,7 @@ from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
 from tierkeeper.stores import tier_mark
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import read_exactly
-from tierkeeper.stores.errors import ObjectNotFound, StoreError, StorePermanent
+from tierkeeper.stores.errors import ObjectNotFound, StoreDenied, StoreError, StorePermanent
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.postgres import records_table
 from tierkeeper.stores.postgres.errors import translating
@@ -161,6 +161,17 @@ class PostgresStore(Store):
         """Raise StoreError if the table cannot be read, or its mark is not the tier's."""
         with self._connection(self._schema) as connection:
             connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(self._table))
+
+    def check_writes(self) -> None:
+        """Check the right to insert, and delete no row, which a read-only session refuses. A full disk is not seen."""
+        statement = sql.SQL("DELETE FROM {} WHERE false").format(self._table)
+        with self._connection(self._schema) as connection:
+            connection.execute(statement)
+            allowed = connection.execute(
+                "SELECT has_table_privilege(%s, 'INSERT')", [self._table.as_string(connection)]
+            ).fetchone()
+        if allowed != (True,):
+            raise StoreDenied(tier=self.config.tier, reason=f"its role may not insert into {self._schema}.records")
 
     def mark(self) -> TierMark | None:
         """Return the mark from the table beside the records; TierNotOurs where the records' table is missing."""

@@ -32,6 +32,7 @@ from tierkeeper.stores.s3.copy import Copier
 from tierkeeper.stores.s3.multipart import Multipart
 from tierkeeper.stores.s3.place import Place
 from tierkeeper.stores.s3.thaw import thawing
+from tierkeeper.stores.s3.writes import Writes
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper_client.digest import CHUNK, Digest
 
@@ -44,6 +45,7 @@ class S3Store(Store):
         self.place = Place(config)
         self._multipart = Multipart(self.place)
         self._copier = Copier(self.place, self._multipart)
+        self._writes = Writes(self.place)
 
     @classmethod
     def check_url(cls, config: StoreConfig) -> None:
@@ -89,6 +91,10 @@ class S3Store(Store):
         """Raise StoreError if the bucket cannot be used, or the server's answer about the mark cannot be read."""
         self.place.require_bucket()
         tier_mark.check(self.place)
+
+    def check_writes(self) -> None:
+        """Write, read and delete an object of ours, once an hour while that succeeds; not in a bucket that locks."""
+        self._writes.check()
 
     def mark(self) -> TierMark | None:
         """Return the mark below the prefix."""
