@@ -26,7 +26,7 @@ from tierkeeper import keeper
 from tierkeeper.base import callers, log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import Parked
+from tierkeeper.base.errors import Parked, SweepAtWork
 from tierkeeper.base.metrics import DELIVERIES_PARKED, TASK_SECONDS
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.values.parking import Sent
@@ -167,7 +167,8 @@ class KeeperTask(Task[Any, Any]):
             return refusal(error), "parked"
         except TierkeeperError as error:
             self.stumbled(error)
-            _log.warning("typed error", error=error.code, message=str(error))
+            tell = _log.info if isinstance(error, SweepAtWork) else _log.warning  # Beat finds one at work all the time
+            tell("typed error", error=error.code, message=str(error))
             answer, outcome = refusal(error), "refused"
         self._give_back()
         return answer, outcome
@@ -265,12 +266,16 @@ class SweepTask(KeeperTask):
         return time.monotonic() + keeper.current().settings.engine.task_seconds
 
     def begin(self, *, databases_only: bool) -> dict[str, Any]:
-        """Begin a run over the artifacts that are due now and send its tasks; if none is due, send nothing."""
+        """Begin a run over the artifacts that are due now and send its tasks; if none is due, send nothing, and say so.
+
+        Raises SweepAtWork.
+        """
         current = keeper.current()
         run = current.sweeps.rotate(caller=self.caller, databases_only=databases_only)
-        if run is not None:
-            for _ in range(current.settings.engine.parallel):
-                self.send(contract.TaskName.CONVERGE_DUE, {"run": str(run)})
+        if run is None:
+            return {"run": None, "reason": "nothing is due"}
+        for _ in range(current.settings.engine.parallel):
+            self.send(contract.TaskName.CONVERGE_DUE, {"run": str(run)})
         return {"run": run}
 
     def report(self, result: SweepResult, *, run: UUID | None = None) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from tierkeeper_client.contract import SweepArgs, TaskName
 
 @shared_task(bind=True, base=SweepTask, name=TaskName.RECONCILE.value)
 def reconcile(self: SweepTask, _arguments: SweepArgs) -> dict[str, Any]:
-    """Compare the catalog and the stores both ways; do nothing if another reconcile is at work."""
+    """Compare the catalog and the stores both ways; SweepAtWork if another reconcile is at work."""
     sweeps = keeper.current().sweeps
-    if sweeps.reconcile_at_work() is not None:
-        return {"run": None}
+    sweeps.require_no_reconcile()
     result = sweeps.reconcile(caller=self.caller)
     return {"run": result.run, "state": result.state, "counts": dict(result.counts), "errors": result.errors}

@@ -10,7 +10,7 @@ from support.house import LEASES_END, TENANT, WORKFLOW, House
 from support.reconciling import deleted_orphans, late, quarantined
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.engine.reconcile import reconcile
+from tierkeeper.engine import run_life
 from tierkeeper_client.contract import (
     Message,
     PromoteArgs,
@@ -29,7 +29,7 @@ phases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}]
 undo: 0d
 """
 #: longer than a lease, and than a reconcile without progress counts as at work
-SILENCE_ENDS = reconcile.SILENCE + LEASES_END
+SILENCE_ENDS = run_life.SILENCE + LEASES_END
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,7 +268,7 @@ _WORK = (
     Mutant(
         "runs",
         "an error leaves its run at work",
-        (Edit("tierkeeper/engine/run_life.py", "        job.fail(error)\n", ""),),
+        (Edit("tierkeeper/engine/run_life.py", "            job.fail(error)\n", ""),),
         (f"{JOB}test_an_error_ends_its_run_with_the_reason",),
     ),
     Mutant(
@@ -305,14 +305,38 @@ _WORK = (
         "runs",
         "long work is not heard of",
         (
-            Edit("tierkeeper/engine/run_life.py", "            self._heard = time.monotonic()\n", "            pass\n"),
             Edit(
                 "tierkeeper/engine/run_life.py",
-                "            self._catalog.run(self._caller, runs.add, self.run, counts={})\n",
-                "",
+                "            self._catalog.run(self._caller, runs.add, self.run, counts={})\n"
+                "            self._heard = time.monotonic()\n",
+                "            pass\n",
             ),
         ),
         (f"{JOB}test_a_job_that_is_heard_from_is_not_abandoned",),
+    ),
+    Mutant(
+        "runs",
+        "a run is not renewed within a long call",
+        (Edit("tierkeeper/engine/run_life.py", "ended.wait(_PULSE_SECONDS) and job.renew()", "ended.wait()"),),
+        (f"{JOB}test_a_process_that_lives_keeps_its_run",),
+    ),
+    Mutant(
+        "runs",
+        "a process that hangs keeps its run",
+        (Edit("tierkeeper/engine/run_life.py", "self._moved > _STUCK_SECONDS", "self._moved > 1e9"),),
+        (f"{JOB}test_a_process_that_lives_keeps_its_run",),
+    ),
+    Mutant(
+        "runs",
+        "a run that begins ends no silent one",
+        (Edit("tierkeeper/engine/run_life.py", "    end_silent(connection)\n    return", "    return"),),
+        (f"{JOB}test_what_a_killed_process_left_is_over_in_minutes",),
+    ),
+    Mutant(
+        "runs",
+        "a failed recompute is not continued",
+        (Edit("tierkeeper/catalog/runs.py", "state IN ('running', 'failed') AND NOT", "state = 'running' AND NOT"),),
+        (f"{JOB}test_a_recompute_that_fails_is_told_and_continued",),
     ),
 )
 

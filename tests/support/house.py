@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from support import invariants
 from support.callers import TESTER
 from tierkeeper.base import callers
+from tierkeeper.base.errors import SweepAtWork
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import layout
@@ -150,11 +151,12 @@ class House:
     # -- sweeps and time
 
     def turn(self) -> Counter[str]:
-        """Rotate and converge until nothing is due; return the counts."""
+        """Rotate and converge until nothing is due, or another run is at work; return the counts."""
         counts: Counter[str] = Counter()
-        while (run := self.keeper.sweeps.rotate(caller=callers.BEAT)) is not None:
-            result = self.keeper.sweeps.converge_due(run)
-            counts.update(result.counts)
+        with suppress(SweepAtWork):
+            while (run := self.keeper.sweeps.rotate(caller=callers.BEAT)) is not None:
+                result = self.keeper.sweeps.converge_due(run)
+                counts.update(result.counts)
         return counts
 
     def collect(self) -> SweepResult:

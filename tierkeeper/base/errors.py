@@ -50,6 +50,7 @@ __all__ = [
     "SettingInvalid",
     "SourceRefused",
     "StagedContentMissing",
+    "SweepAtWork",
     "TierkeeperError",
     "UnknownTier",
     "UnreadableClock",
@@ -265,6 +266,12 @@ class RunNotFound(TierkeeperError):
     """There is no run {run!r}. `tierkeeper runs list` shows the latest."""
 
     exit_code = 3
+
+
+class SweepAtWork(TierkeeperError):
+    """Run {run} ({kind}) is at work and does what is due, so no other began. `tierkeeper runs show {run}` says more."""
+
+    exit_code = 5
 
 
 class PlanNotFound(TierkeeperError):

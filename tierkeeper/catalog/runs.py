@@ -1,6 +1,6 @@
 """The records of sweeps and bulk jobs; counters are written in transactions of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -49,10 +49,22 @@ _BUSY = sa.text("""
 """)
 _ABANDON = sa.text("""
     UPDATE runs
-    SET state = 'abandoned', finished_at = clock_timestamp()
+    SET state = 'abandoned', finished_at = clock_timestamp(),
+        arguments = arguments || jsonb_build_object('reason', :reason)
     WHERE state = 'running'
         AND kind <> 'recompute'  -- it waits for whoever takes it up, however long
         AND seen_at < clock_timestamp() - :silence
+""").bindparams(*typed(reason="text"))
+_OLDEST_RECOMPUTE = sa.text("""
+    SELECT id
+    FROM runs
+    WHERE kind = 'recompute' AND state IN ('running', 'failed') AND NOT id = ANY(:but)
+    ORDER BY id LIMIT 1
+""").bindparams(*typed(but="uuid[]"))
+_RESUME = sa.text("""
+    UPDATE runs
+    SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
+    WHERE id = :id AND kind = 'recompute' AND state = 'failed'
 """)
 _CURSOR = sa.text(
     "UPDATE runs SET arguments = arguments || jsonb_build_object('after', :after) WHERE id = :id"
@@ -241,9 +253,9 @@ def busy(connection: sa.Connection, kind: RunKind, *, tenant: str | None, silenc
     return found
 
 
-def abandon_silent(connection: sa.Connection, *, silence: timedelta) -> int:
-    """End runs without progress for ``silence``: their workers are gone, and the schedule still has their work."""
-    return connection.execute(_ABANDON, {"silence": silence}).rowcount
+def abandon_silent(connection: sa.Connection, *, silence: timedelta, reason: str) -> int:
+    """End runs without a sign for ``silence``: their workers are gone, and the schedule still has their work."""
+    return connection.execute(_ABANDON, {"silence": silence, "reason": reason}).rowcount
 
 
 def prune(connection: sa.Connection, *, kept: timedelta) -> int:
@@ -257,14 +269,20 @@ def state_of(connection: sa.Connection, run: UUID) -> tuple[RunState, RunKind, s
     return None if row is None else (RunState(row.state), RunKind(row.kind), row.tenant, row.actor)
 
 
-def oldest_recompute(connection: sa.Connection) -> tuple[UUID, RecomputeArguments] | None:
-    """Return (run, arguments) of the oldest recompute that is not finished."""
-    running = Run.kind == RunKind.RECOMPUTE.value, Run.state == RunState.RUNNING.value
-    statement = sa.select(Run.id, Run.arguments).where(*running)
-    row = connection.execute(statement.order_by(Run.id).limit(1)).first()
-    if row is None:
-        return None
-    return row.id, RecomputeArguments(tuple(row.arguments["policies"]), UUID(row.arguments["after"]))
+def oldest_recompute(connection: sa.Connection, *, but: Collection[UUID] = ()) -> UUID | None:
+    """Return the oldest recompute that is not finished, failed ones among them, but none of these."""
+    found: UUID | None = connection.execute(_OLDEST_RECOMPUTE, {"but": list(but)}).scalar()
+    return found
+
+
+def resume(connection: sa.Connection, run: UUID) -> None:
+    """Make a failed recompute a running one, whose cursor is continued from."""
+    connection.execute(_RESUME, {"id": run})
+
+
+def cursor(connection: sa.Connection, run: UUID) -> UUID:
+    """Return the id up to which a recompute has worked."""
+    return UUID(connection.execute(sa.select(Run.arguments["after"].astext).where(Run.id == run)).scalar_one())
 
 
 def move_cursor(connection: sa.Connection, run: UUID, *, after: UUID) -> None:

@@ -2,18 +2,23 @@
 
 The run of a sweep ends ``done``, or ``failed`` with the reason. Only a process that dies leaves its run ``running``,
 and one whose catalog stays away, for to end a run is to write a row. That is tried for 15 seconds; where nothing
-answers, one try takes as long as the catalog's time-outs. ``maintain`` ends such a run after a long time without
-progress, as ``abandoned``.
+answers, one try takes as long as the catalog's time-outs.
 
-Two kinds of runs end elsewhere, each with its last row: a recompute, which continues from its cursor after an error
+A process that lives renews its run's sign of life every half minute, within a long call of a store too, but not for
+longer than an hour without progress: then it hangs. After ``SILENCE`` without a sign the run is not at work any more,
+and the next run that begins, of any kind, ends it as ``abandoned``.
+
+Two kinds of runs end elsewhere, each with its last row: a recompute, whose cursor every next one continues from
 (:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
 (:mod:`tierkeeper.engine.gates.approval`).
 """
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import count
 from typing import Final
 from uuid import UUID
@@ -36,8 +41,15 @@ _log = log.get(__name__)
 
 #: whatever can end the block of a job early in a live process
 _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
+#: a run without a sign of life for so long is not at work: its process is gone
+SILENCE: Final = timedelta(minutes=5)
+_PULSE_SECONDS = 30.0  # between two signs of life of a process that lives
+_STUCK_SECONDS = (
+    3600.0  # without progress, after which a process gives no sign any more; no call of a store lasts longer
+)
 _HEARD_SECONDS = 1.0  # least time between two signs of progress in the catalog
 _REASON_LENGTH = 1000
+_ABANDONED = f"its process was not heard of for {SILENCE.seconds // 60} minutes: it was killed, or its catalog was away"
 #: an error that ends a run is often the catalog's own, which restarts or fails over within seconds
 _END_SECONDS: Final = 15.0
 _END_PAUSES: Final = Backoff(first=0.2, cap=2.0, least=0.5)
@@ -63,7 +75,12 @@ class Job:
         self.errors = 0
         self.failures: list[ItemError] = []
         self._catalog, self._caller, self._begin = catalog, caller, begin
-        self._heard = time.monotonic()
+        self._heard = self._moved = time.monotonic()
+
+    @property
+    def recorded(self) -> bool:
+        """True if the run is or will be recorded: it is no dry run."""
+        return self.run is not None or self._begin is not None
 
     def begin(self) -> UUID | None:
         """Record the beginning of the run, once; return its id, None for a dry run."""
@@ -81,6 +98,7 @@ class Job:
         also: Callable[[sa.Connection], None] | None = None,
     ) -> None:
         """Add what a batch did, ``size`` in bytes. ``also`` is called in the same transaction."""
+        self._moved = time.monotonic()
         done = {what: number for what, number in counts.items() if number}
         if self.run is not None or also is not None:
             self._catalog.run(self._caller, _add, self.run, counts=done, size=size, errors=errors, also=also)
@@ -91,9 +109,22 @@ class Job:
 
     def heard(self) -> None:
         """Record a sign of progress, at most once a second: a run without one is taken for dead."""
+        self._moved = time.monotonic()
         if self.run is not None and time.monotonic() - self._heard >= _HEARD_SECONDS:
             self._catalog.run(self._caller, runs.add, self.run, counts={})
             self._heard = time.monotonic()
+
+    def renew(self) -> bool:
+        """Record a sign of life; False if there was no progress for so long that the process hangs. Never raises."""
+        if time.monotonic() - self._moved > _STUCK_SECONDS:
+            _log.error("a run shows no progress, and counts as dead soon", run=str(self.run))
+            return False
+        if self.run is not None:
+            try:
+                self._catalog.run(self._caller, runs.add, self.run, counts={})
+            except Exception as error:  # noqa: BLE001  the next sign may be written; the work meets the error itself
+                _log.debug("a run's sign of life could not be written", run=str(self.run), error=str(error))
+        return True
 
     def moved(self, progress: ProgressCallback | None) -> ProgressCallback:
         """Return a callback that records progress in the run, then calls ``progress`` if given."""
@@ -153,6 +184,24 @@ def _add(
         also(connection)
 
 
+def begin_run(
+    connection: sa.Connection,
+    kind: RunKind,
+    *,
+    actor: str,
+    tenant: str | None = None,
+    arguments: runs.Arguments | None = None,
+) -> UUID:
+    """Record that a run begins, and end those that are silent."""
+    end_silent(connection)
+    return runs.begin(connection, kind, actor=actor, tenant=tenant, arguments=arguments)
+
+
+def end_silent(connection: sa.Connection) -> int:
+    """End the runs whose processes are gone; return how many."""
+    return runs.abandon_silent(connection, silence=SILENCE, reason=_ABANDONED)
+
+
 @contextmanager
 def running(
     catalog: Database,
@@ -166,7 +215,7 @@ def running(
     """Work in the block as a new run, which ends with it; ``lazily``: it begins when the block calls ``Job.begin``."""
 
     def begin() -> UUID:
-        return catalog.run(caller, runs.begin, kind, actor=caller.actor, arguments=arguments)
+        return catalog.run(caller, begin_run, kind, actor=caller.actor, arguments=arguments)
 
     job = Job(catalog, caller=caller, begin=None if dry_run else begin)
     if not lazily:
@@ -190,11 +239,31 @@ def joined(catalog: Database, run: UUID | None, *, caller: Caller) -> Iterator[J
 
 @contextmanager
 def _failing(job: Job) -> Iterator[None]:
+    with _renewed(job):
+        try:
+            yield
+        except _ERRORS as error:
+            job.fail(error)
+            raise
+
+
+@contextmanager
+def _renewed(job: Job) -> Iterator[None]:
+    """Renew the run's sign of life from a thread of its own while the block works."""
+    if not job.recorded:
+        yield
+        return
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(_PULSE_SECONDS) and job.renew():
+            pass
+
+    threading.Thread(target=renew, name="sign of life", daemon=True).start()
     try:
         yield
-    except _ERRORS as error:
-        job.fail(error)
-        raise
+    finally:
+        ended.set()
 
 
 def _reason(error: BaseException) -> str:

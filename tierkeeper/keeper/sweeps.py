@@ -31,7 +31,7 @@ class Sweeps:
             return schedule.count_due(connection, tenant=tenant)
 
     def rotate(self, *, caller: Caller, tenant: str | None = None, databases_only: bool = False) -> UUID | None:
-        """Begin a run of converge and return its id; None if nothing is due, or such a run is at work."""
+        """Begin a run of converge and return its id; None if nothing is due. Raises SweepAtWork."""
         kind = RunKind.CLEAN_HOT if databases_only else RunKind.ROTATE
         return rotation.rotate(self.engine, caller=caller, tenant=tenant, kind=kind)
 
@@ -84,9 +84,9 @@ class Sweeps:
             self.engine, caller=caller, tiers=tiers, dry_run=dry_run, found=found, progress=progress
         )
 
-    def reconcile_at_work(self) -> UUID | None:
-        """Return the run of the reconcile that is at work; None if there is none."""
-        return reconcile.busy(self.engine.catalog)
+    def require_no_reconcile(self) -> None:
+        """Raise SweepAtWork where a reconcile is at work."""
+        reconcile.require_none(self.engine.catalog)
 
     def maintain(self, *, caller: Caller) -> SweepResult:
         """Keep the catalog itself and staging in order."""

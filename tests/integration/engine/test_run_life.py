@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import cast
@@ -13,12 +14,13 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base import callers
-from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.base.errors import CatalogRestored, CatalogUnavailable, DeletesDisabled, SweepAtWork
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs
 from tierkeeper.engine import run_life
 from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
+from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import RunView
@@ -157,7 +159,7 @@ def test_a_dead_reconcile_is_not_at_work(house: House) -> None:
     """A reconcile that an error left keeps no other from beginning."""
     with pytest.raises(Full):
         reconcile(house, full)
-    assert house.keeper.sweeps.reconcile_at_work() is None
+    house.keeper.sweeps.require_no_reconcile()
 
 
 def test_maintain_says_what_it_did_before_it_failed(house: House) -> None:
@@ -275,9 +277,87 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
     with run_life.running(catalog, RunKind.DUMP, caller=TESTER) as work:
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
         work.heard()
-        assert catalog.run(TESTER, runs.abandon_silent, silence=timedelta(hours=1)) == 0
+        assert catalog.run(TESTER, run_life.end_silent) == 0
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
-        assert catalog.run(TESTER, runs.abandon_silent, silence=timedelta(hours=1)) == 1
+        assert catalog.run(TESTER, run_life.end_silent) == 1
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_process_that_lives_keeps_its_run(house: House, monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:  # noqa: FBT001  a case
+    """Within one long call the run is heard of all the same; not where there was no progress for an hour."""
+    monkeypatch.setattr(run_life, "_PULSE_SECONDS", 0.05)
+    monkeypatch.setattr(run_life, "_STUCK_SECONDS", -1.0 if hangs else 3600.0)
+    with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
+        house.sql("UPDATE runs SET seen_at = seen_at - interval '1 hour'")
+        time.sleep(0.5)
+        [(old,)] = house.sql(
+            "SELECT seen_at < clock_timestamp() - interval '30 minutes' FROM runs WHERE kind = 'verify'"
+        )
+    assert old is hangs
+
+
+def test_what_a_killed_process_left_is_over_in_minutes(house: House) -> None:
+    """A reconcile whose process was killed keeps others away for five minutes; then the next run says that it died."""
+    killed = house.keeper.engine.catalog.run(TESTER, runs.begin, RunKind.RECONCILE, actor="a killed worker")
+    with pytest.raises(SweepAtWork, match=str(killed)):
+        house.keeper.sweeps.require_no_reconcile()
+    house.pass_time(timedelta(minutes=5, seconds=1))
+    house.keeper.sweeps.require_no_reconcile()
+    house.keeper.sweeps.verify(caller=callers.BEAT, share=0.0)
+    run = last(house, RunKind.RECONCILE)
+    assert run.state is RunState.ABANDONED
+    assert "not heard of for 5 minutes" in run.reason
+
+
+def test_typed_errors_end_a_run_in_their_own_words(house: House) -> None:
+    """What stops a sweep (deletes switched off, a catalog in doubt, a store) is its run's reason, as users read it."""
+    for error in (
+        DeletesDisabled(reason="a look first"),
+        CatalogRestored(reason="its epoch is older"),
+        StoreTransient(tier="warm", reason="it was reset"),
+    ):
+        with (
+            pytest.raises(type(error)),
+            run_life.running(house.keeper.engine.catalog, RunKind.COLLECT, caller=TESTER),
+        ):
+            raise error
+        run = last(house, RunKind.COLLECT)
+        assert (run.state, run.reason) == (RunState.FAILED, str(error))
+
+
+def test_a_collect_that_may_not_delete_leaves_no_run_at_work(house: House) -> None:
+    """With deletes switched off a collect says so, and nothing stands as running."""
+    house.keeper.deletes.switch(enabled=False, reason="a look first", caller=TESTER)
+    with pytest.raises(DeletesDisabled, match="a look first"):
+        collect(house, lambda _done: None)
+    assert not house.sql("SELECT FROM runs WHERE state = 'running'")
+
+
+def test_a_recompute_that_fails_is_told_and_continued(house: House) -> None:
+    """An error fails a recompute with the reason and stops no other one; the next recompute finishes both."""
+    house.store(age=WEEK)
+    catalog = house.keeper.engine.catalog
+    first, second = (
+        catalog.run(
+            TESTER, runs.begin, RunKind.RECOMPUTE, actor="x", arguments=runs.RecomputeArguments(("p v1",), UUID(int=0))
+        )
+        for _ in range(2)
+    )
+    house.sql("UPDATE runs SET arguments = arguments - 'after' WHERE id = :id", id=first)
+    with pytest.raises(Exception, match="hex"):
+        house.keeper.sweeps.recompute()
+    states = {run.id: (run.state, run.reason) for run in house.keeper.runs.latest(kind=RunKind.RECOMPUTE)}
+    assert states[second] == (RunState.DONE, "")
+    assert states[first][0] is RunState.FAILED
+    assert "hex" in states[first][1]
+    house.sql(
+        "UPDATE runs SET arguments = arguments || jsonb_build_object('after', CAST(:after AS text)) WHERE id = :id",
+        id=first,
+        after=str(UUID(int=0)),
+    )
+    house.keeper.sweeps.recompute()
+    states = {run.id: (run.state, run.reason) for run in house.keeper.runs.latest(kind=RunKind.RECOMPUTE)}
+    assert states[first] == (RunState.DONE, "")
 
 
 def test_a_catalog_that_is_away_is_told_as_such(house: House) -> None:

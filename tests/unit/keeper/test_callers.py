@@ -43,7 +43,7 @@ READS = {
     "Policies": {"known", "get", "test"},
     "Recovery": {"dumps", "examine"},
     "Runs": {"latest", "get"},
-    "Sweeps": {"due", "reconcile_at_work"},
+    "Sweeps": {"due", "require_no_reconcile"},
     "Tiers": {"known", "stats"},
 }
 FOR_THE_HOUSE = {

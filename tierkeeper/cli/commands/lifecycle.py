@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, TierkeeperError
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, SweepAtWork, TierkeeperError
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.cli.support import messages, output, params, plans
 from tierkeeper.cli.support.groups import TierGroup
@@ -96,14 +96,15 @@ def _live(session: Session, tenant: str | None) -> None:
     size = errors = 0
     failures: list[Any] = []
     keeper = session.keeper
-    identity = keeper.sweeps.rotate(caller=session.caller, tenant=tenant)
+    identity, busy = _begin(session, tenant)
     with session.output.progress("moving", total=keeper.sweeps.due(tenant=tenant)) as advance:
         for result in _steps(session, identity, advance):
             counts.update(result.counts)
             size += result.bytes
             errors += result.errors
             failures.extend(result.failures)
-    collected, refused = _collect(session)
+    collected, off = _collect(session)
+    refused = busy or off
     counts.update(collected.counts)
     errors += collected.errors
     failures.extend(collected.failures)
@@ -121,6 +122,14 @@ def _live(session: Session, tenant: str | None) -> None:
         raise refused
     if errors:
         click.get_current_context().exit(messages.SOME_FAILED)
+
+
+def _begin(session: Session, tenant: str | None) -> tuple[UUID | None, SweepAtWork | None]:
+    """Begin a run; return it, or the error that another is at work, to be raised once ripe copies are collected."""
+    try:
+        return session.keeper.sweeps.rotate(caller=session.caller, tenant=tenant), None
+    except SweepAtWork as busy:
+        return None, busy
 
 
 def _collect(session: Session) -> tuple[SweepResult, TierkeeperError | None]:

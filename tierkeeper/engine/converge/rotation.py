@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import InvalidInput
+from tierkeeper.base.errors import InvalidInput, SweepAtWork
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome, RunKind, RunState
 from tierkeeper.base.stopping import over
@@ -32,7 +32,7 @@ _SAMPLES = 20  # failed artifacts that a result names; the run counts all
 
 
 def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind = RunKind.ROTATE) -> UUID | None:
-    """Begin a run if an artifact is due and no run of the kind is at work; return its id, None if none was begun.
+    """Begin a run and return its id; None if nothing is due. Raises SweepAtWork where such a run is at work.
 
     The brake's survey comes first, so that artifacts it stops do not count as due.
     """
@@ -59,9 +59,10 @@ def _begin_run(
 ) -> UUID | None:
     if not schedule.any_due(connection, tenant=tenant, tiers=tiers):
         return None
-    if runs.busy(connection, kind, tenant=tenant, silence=silence) is not None:
-        return None
-    return runs.begin(connection, kind, actor=actor, tenant=tenant)
+    working = runs.busy(connection, kind, tenant=tenant, silence=silence)
+    if working is not None:
+        raise SweepAtWork(kind=kind.value, run=str(working))
+    return run_life.begin_run(connection, kind, actor=actor, tenant=tenant)
 
 
 def converge_due(

@@ -21,8 +21,6 @@ from tierkeeper.values.runs import SweepResult
 
 _BATCH = 1000
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
-#: a run without progress for this long is marked abandoned; longer than any single batch takes
-_SILENCE = timedelta(hours=1)
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 _COUNTED = timedelta(days=7)
 
@@ -34,7 +32,7 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         work.add({"partitions made": len(new_partitions)})
         valid = engine.catalog.run(caller, unreadable.validate)
         work.add({"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)})
-        abandoned = engine.catalog.run(caller, runs.abandon_silent, silence=_SILENCE)
+        abandoned = engine.catalog.run(caller, run_life.end_silent)
         forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
         work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})

@@ -14,7 +14,6 @@ Deletions by policy go through the brake as in any run: applying a plan is no ap
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,14 +34,12 @@ from tierkeeper.engine.converge.converge import converge_these
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.plans.preview import action_of, target_of
-from tierkeeper.engine.run_life import Job
+from tierkeeper.engine.run_life import SILENCE, Job
 from tierkeeper.policy.decision import Decision, when
 from tierkeeper.policy.rules import Policy
 from tierkeeper.values.plans import AppliedItem
 from tierkeeper.values.progress import ProgressCallback
 
-#: a run without progress for so long is taken for dead
-_SILENCE = timedelta(minutes=5)
 _NEW = "Make a new one with `tierkeeper lifecycle plan --store`"
 
 
@@ -142,8 +139,8 @@ def _unfinished(connection: sa.Connection, plan: UUID, applied: UUID) -> None:
     run = runs.view(connection, applied)
     if run is None or run.state is RunState.DONE:
         raise PlanUnusable(plan=str(plan), problem=f"run {applied} applied it already", fix=_NEW)
-    if run.state is RunState.RUNNING and runs.busy(connection, RunKind.APPLY, tenant=run.tenant, silence=_SILENCE):
-        problem = f"run {applied} is applying it, or was less than {_SILENCE.seconds // 60} minutes ago"
+    if run.state is RunState.RUNNING and runs.busy(connection, RunKind.APPLY, tenant=run.tenant, silence=SILENCE):
+        problem = f"run {applied} is applying it, or was less than {SILENCE.seconds // 60} minutes ago"
         raise PlanUnusable(plan=str(plan), problem=problem, fix="Wait for it, then try again")
 
 

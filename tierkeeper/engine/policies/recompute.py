@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tierkeeper.base import callers
 from tierkeeper.base.stopping import over
 from tierkeeper.catalog import artifacts, browse, runs, schedule
+from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import Action
@@ -22,25 +23,46 @@ _PAGE = 2000
 
 
 def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
-    """Finish the runs that edits created, oldest first; ``more`` in the result: ``deadline`` passed before the end."""
+    """Finish the runs that edits created, oldest first; ``more`` in the result: ``deadline`` passed before the end.
+
+    An error fails its run with the reason, and stops no other; it is raised in the end. The next recompute continues a
+    failed run too, as what the edit made due would come too late without it.
+    """
     counts: Counter[str] = Counter()
+    failed: dict[UUID, Exception] = {}
     while True:
         with engine.catalog.reading() as connection:
-            pending = runs.oldest_recompute(connection)
-        if pending is None:
-            return SweepResult(dict(counts), 0, 0, more=False)
+            run = runs.oldest_recompute(connection, but=failed)
+        if run is None:
+            break
         if over(deadline):
             return SweepResult(dict(counts), 0, 0, more=True)
-        run, arguments = pending
-        counts += engine.catalog.run(callers.BEAT, _recompute_page, engine, run, arguments.after)
+        try:
+            _continue(engine, run, counts, deadline=deadline)
+        except Exception as error:  # noqa: BLE001  one run's error stops no other run
+            failed[run] = error
+    if failed:
+        raise next(iter(failed.values()))
+    return SweepResult(dict(counts), 0, 0, more=False)
 
 
-def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID, after: UUID) -> Counter[str]:
-    """Recompute one page of artifacts by id and move the run's cursor, in one transaction."""
-    ids = browse.ids_of_page(connection, after=after, limit=_PAGE)
+def _continue(engine: Engine, run: UUID, counts: Counter[str], *, deadline: float | None) -> None:
+    """Recompute page by page from the run's cursor until its end or the deadline, and add what was done to counts."""
+    engine.catalog.run(callers.BEAT, runs.resume, run)
+    with run_life.joined(engine.catalog, run, caller=callers.BEAT):
+        while not over(deadline):
+            page = engine.catalog.run(callers.BEAT, _recompute_page, engine, run)
+            if page is None:
+                return
+            counts.update(page)
+
+
+def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID) -> Counter[str] | None:
+    """Recompute a page of artifacts by id and move the run's cursor; None where no page was left, and the run ends."""
+    ids = browse.ids_of_page(connection, after=runs.cursor(connection, run), limit=_PAGE)
     if not ids:
         runs.finish(connection, run)
-        return Counter()
+        return None
     schedule.lock(connection, ids)
     moment = Moment.read(connection, engine)
     now = moment.now

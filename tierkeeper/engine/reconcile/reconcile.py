@@ -13,7 +13,6 @@ one; in both cases what was reported and deleted so far stays, and the next reco
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.runs import RunBraked, StoppedReconcile
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogRestored, DeletesDisabled
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, SweepAtWork
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import epochs, events, refusals, runs
 from tierkeeper.catalog.database import Database, catalog_now
@@ -37,15 +36,15 @@ from tierkeeper.values.progress import ProgressCallback
 
 _log = log.get(__name__)
 
-#: a run without progress for this long does not count as at work
-SILENCE = timedelta(hours=1)
 _SAMPLES = 20  # findings that a result carries
 
 
-def busy(catalog: Database) -> UUID | None:
-    """Return the run of a reconcile that is at work, None without one: a message delivered twice starts no second."""
+def require_none(catalog: Database) -> None:
+    """Raise SweepAtWork where a reconcile is at work: a message delivered twice starts no second."""
     with catalog.reading() as connection:
-        return runs.busy(connection, RunKind.RECONCILE, tenant=None, silence=SILENCE)
+        working = runs.busy(connection, RunKind.RECONCILE, tenant=None, silence=run_life.SILENCE)
+    if working is not None:
+        raise SweepAtWork(kind=RunKind.RECONCILE.value, run=str(working))
 
 
 def reconcile(

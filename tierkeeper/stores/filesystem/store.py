@@ -112,7 +112,7 @@ class FilesystemStore(Store):
                 with os.fdopen(os.open(name, _NEW, 0o600, dir_fd=staging), "wb", buffering=0) as file:
                     _write_all(file.fileno(), _PROBE)
                     self._tree.sync(file.fileno())
-                with os.fdopen(os.open(name, _READ, dir_fd=staging), "rb") as file:
+                with files.reading(name, folder=staging) as file:
                     if file.read() != _PROBE:
                         reason = "what was written for a probe is not what is read"
                         raise ContentMismatch(tier=self.config.tier, location=name, reason=reason)

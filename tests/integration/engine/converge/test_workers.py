@@ -11,6 +11,7 @@ from support.house import LEASES_END, House
 from support.slow_worker import Slow
 
 from tierkeeper.base import callers
+from tierkeeper.base.errors import SweepAtWork
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import Outcome
 from tierkeeper.engine.collect import collect, survivors
@@ -148,7 +149,8 @@ def test_a_sweep_gives_over_in_time(house: House) -> None:
         house.store(f"n{number}", b"%d" % number, age=timedelta(days=8))
     run = house.keeper.sweeps.rotate(caller=callers.BEAT)
     assert run is not None
-    assert house.keeper.sweeps.rotate(caller=callers.BEAT) is None
+    with pytest.raises(SweepAtWork, match=str(run)):
+        house.keeper.sweeps.rotate(caller=callers.BEAT)
     first = house.keeper.sweeps.converge_due(run, deadline=time.monotonic() - 1)
     assert (first.more, first.counts) == (True, {})
     second = house.keeper.sweeps.converge_due(run)

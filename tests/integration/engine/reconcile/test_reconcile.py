@@ -13,12 +13,13 @@ from support.house import LEASES_END, House, OpenHouse, without_bucket
 from support.reconciling import CONTENT, QUARANTINE, WEEK, drop, late, quarantined, reconcile, short, there
 from support.slow_worker import Slow
 
-from tierkeeper.base.errors import UnknownTier
+from tierkeeper.base.errors import SweepAtWork, UnknownTier
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.stores.s3.store import S3Store
+from tierkeeper.values.findings import Finding
 
 
 def test_what_agrees_is_no_finding(twice: House) -> None:
@@ -239,11 +240,17 @@ def test_nothing_is_concluded_from_half_a_listing(house: House, monkeypatch: pyt
 
 def test_one_at_a_time(house: House) -> None:
     """A message that is delivered again while its reconcile is at work finds that it is."""
-    assert house.keeper.sweeps.reconcile_at_work() is None
+    house.keeper.sweeps.require_no_reconcile()
     seen = []
     late(house)
-    house.keeper.sweeps.reconcile(caller=TESTER, found=lambda _: seen.append(house.keeper.sweeps.reconcile_at_work()))
+
+    def ask(_finding: Finding) -> None:
+        with pytest.raises(SweepAtWork) as at_work:
+            house.keeper.sweeps.require_no_reconcile()
+        seen.append(at_work.value.data["run"])
+
+    house.keeper.sweeps.reconcile(caller=TESTER, found=ask)
     (run,) = house.keeper.runs.latest(kind=RunKind.RECONCILE)
-    assert seen == [run.id]
-    assert house.keeper.sweeps.reconcile_at_work() is None
+    assert seen == [str(run.id)]
+    house.keeper.sweeps.require_no_reconcile()
     house.keeper.engine.store("warm").delete([ObjectKey(o.location) for o in house.keeper.engine.store("warm").list()])
