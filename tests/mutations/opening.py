@@ -5,6 +5,8 @@ from mutations.mutant import Edit, Mutant
 _FILES = "client/src/tierkeeper_client/files.py"
 _WATCH = "tierkeeper/cli/support/serverwatch.py"
 _SERVERS = "tests/integration/embedded/test_services.py::"
+_OWNERSHIP = "tierkeeper/base/ownership.py"
+_PROCESS = "tierkeeper/embedded/process.py"
 _UNIT = "tests/unit/client/test_files.py::"
 _SOURCES = "tests/integration/engine/ingest/test_sources.py::"
 _SETTINGS = "tests/unit/settings/test_settings.py::"
@@ -12,6 +14,10 @@ _SETTINGS = "tests/unit/settings/test_settings.py::"
 
 def _opens(what: str, edit: Edit, *tests: str) -> Mutant:
     return Mutant("plain files", what, (edit,), tests)
+
+
+def _owns(what: str, edit: Edit, *tests: str) -> Mutant:
+    return Mutant("ownership", what, (edit,), tests)
 
 
 OPENING = (
@@ -72,5 +78,55 @@ OPENING = (
         "a server that dies again and again is started for ever",
         (Edit(_WATCH, "            if deaths == DEATHS:", "            if deaths < 0:"),),
         (f"{_SERVERS}test_a_server_that_cannot_be_started_is_given_up",),
+    ),
+    _owns(
+        "another user's settings decide",
+        Edit(_OWNERSHIP, "    if status.st_uid not in {os.geteuid(), 0}:", "    if False:"),
+        f"{_SETTINGS}test_a_folder_that_another_user_prepared",
+    ),
+    _owns(
+        "root takes what any user owns",
+        Edit(_OWNERSHIP, "not in {os.geteuid(), 0}:", "not in {os.geteuid(), 0} and os.geteuid():"),
+        f"{_SETTINGS}test_a_folder_that_another_user_prepared",
+    ),
+    _owns(
+        "what everybody can write is believed",
+        Edit(_OWNERSHIP, "    if status.st_mode & stat.S_IWOTH:", "    if False:"),
+        f"{_SETTINGS}test_a_file_of_settings_that_everybody_can_write",
+    ),
+    _owns(
+        "what another group can write is believed",
+        Edit(_OWNERSHIP, "    if status.st_mode & stat.S_IWGRP and", "    if False and"),
+        f"{_SETTINGS}test_a_group_that_may_write",
+    ),
+    _owns(
+        "another user's link to a file of ours is followed",
+        Edit(_OWNERSHIP, "    _check_owner(link, link.lstat())\n", ""),
+        f"{_SETTINGS}test_a_folder_that_another_user_prepared",
+    ),
+    _owns(
+        "a home that others can write is used",
+        Edit(_PROCESS, "        ownership.check(path, status, group=group)\n", ""),
+        f"{_SERVERS}test_a_home_that_others_can_write",
+    ),
+    _owns(
+        "a file of the home that others can write is used",
+        Edit(_PROCESS, "        ownership.check(path, os.fstat(file))\n", "        pass\n"),
+        f"{_SERVERS}test_a_home_that_others_can_write",
+    ),
+    _owns(
+        "a file of the home may be another file's second name",
+        Edit(_PROCESS, "flags=flags | os.O_CREAT, single=True)", "flags=flags | os.O_CREAT)"),
+        f"{_SERVERS}test_a_file_of_the_home_that_is_a_link",
+    ),
+    _owns(
+        "a log is written wherever a link leads",
+        Edit("tierkeeper/embedded/valkey.py", "private_log(self.log)", "self.log"),
+        f"{_SERVERS}test_a_file_of_the_home_that_is_a_link",
+    ),
+    _owns(
+        "servers make their files by the umask",
+        Edit(_PROCESS, "umask=0o077", "umask=-1"),
+        f"{_SERVERS}test_a_home_is_private_whatever_the_umask",
     ),
 )

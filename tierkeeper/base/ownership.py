@@ -3,6 +3,7 @@
 A folder that another user prepared would otherwise decide about who runs tierkeeper in it.
 """
 
+import contextlib
 import errno
 import grp
 import os
@@ -74,10 +75,8 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 
 def _own_groups(group: str | None) -> set[int]:
     own = {os.getegid()}
-    try:
+    with contextlib.suppress(KeyError):  # no account for this number, as in containers
         own.add(pwd.getpwuid(os.geteuid()).pw_gid)
-    except KeyError:  # no account for this number, as in containers
-        pass
     if group is not None:
         try:
             own.add(int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid)

@@ -16,8 +16,9 @@ import psycopg
 from psycopg import sql
 
 from tierkeeper.embedded.errors import WITH_EXTRA, EmbeddedUnavailable, see_log
-from tierkeeper.embedded.process import alive, full_first, private_folder, run, wait_until
+from tierkeeper.embedded.process import alive, full_first, private_log, run, wait_until
 from tierkeeper.embedded.wheels import wheel_folder
+from tierkeeper_client import files
 
 SERVICE = "PostgreSQL"
 OWN_SERVER = "set TIERKEEPER_CATALOG__URL to a PostgreSQL of yours"
@@ -103,7 +104,7 @@ class Postgres:
     def _launch(self) -> None:
         try:
             run(SERVICE, [*_as_user(), _program("pg_ctl"), "start", "-w", "-t", str(RECOVERY), "-D", self.data,
-                          "-l", self.log, "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
+                          "-l", private_log(self.log), "-o", self._options()], timeout=RECOVERY + 10)  # fmt: skip
         except EmbeddedUnavailable as error:
             reason = f"it did not start: {self._start_error()}"
             raise self.unavailable(reason) from error
@@ -127,7 +128,7 @@ class Postgres:
 
     def _make(self) -> None:
         """Create the data beside its path, then rename it: a killed ``initdb`` leaves no incomplete folder there."""
-        private_folder(self.data.parent)
+        files.make_folders(self.data.parent, 0o700)
         fresh = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         run(SERVICE, [*_as_user(), _program("initdb"), "--username=postgres", "--auth=trust", "--encoding=UTF8",

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tierkeeper.base import ownership
+from tierkeeper.base.quantities import Unusable
 from tierkeeper.embedded.errors import EmbeddedUnavailable
+from tierkeeper_client import files
 from tierkeeper_client.errors import InvalidInput
 
 # sun_path has 108 bytes on Linux, 104 on macOS, with its NUL; the longest file name is .s.PGSQL.5432.lock
@@ -29,6 +33,7 @@ def run(service: str, command: Sequence[str | Path], *, timeout: float = 120) ->
                 stderr=subprocess.STDOUT,
                 timeout=timeout,
                 check=False,
+                umask=0o077,  # what a server makes is this user's, whoever started it
                 start_new_session=True,  # Ctrl-C in a terminal is for the caller, who then stops the services
             ).returncode
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -83,10 +88,20 @@ def wait_until(done: Callable[[], bool], *, seconds: float) -> bool:
     return True
 
 
-def private_folder(path: Path) -> Path:
-    """Create ``path`` for this user only, unless it exists, and return it. Raises InvalidInput."""
+def private_folder(path: Path, *, group: str | None = None) -> Path:
+    """Create ``path`` for this user only, unless it exists, and return it.
+
+    Raises InvalidInput for what cannot be made, and for a folder that another user owns or can write; members of
+    ``group`` may write to it.
+    """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_folders(path, 0o700)
+        place = path
+        while stat.S_ISLNK((status := place.lstat()).st_mode):
+            place = ownership.followed(place)
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        ownership.check(path, status, group=group)
     except OSError as error:
         raise InvalidInput(
             field="home folder",
@@ -94,7 +109,37 @@ def private_folder(path: Path) -> Path:
             problem=f"it cannot be made: {error.strerror}",
             fix="Choose another with --home or TIERKEEPER_HOME.",
         ) from error
+    except Unusable as error:
+        raise _refused("home folder", path, error) from error
     return path
+
+
+def private_file(path: Path, flags: int) -> int:
+    """Open the file ``path`` of the home, created for this user only if it is missing; return the descriptor.
+
+    Raises InvalidInput for what is no plain file of one name, and for one that another user owns or can write.
+    """
+    try:
+        file = files.open_plain(path, flags=flags | os.O_CREAT, single=True)
+    except OSError as error:
+        fix = "Look at it, and remove it." if error.errno in {errno.ELOOP, errno.EINVAL} else "Mend that."
+        raise InvalidInput(field="file", value=str(path), problem=str(error.strerror), fix=fix) from error
+    try:
+        ownership.check(path, os.fstat(file))
+    except Unusable as error:
+        os.close(file)
+        raise _refused("file", path, error) from error
+    return file
+
+
+def private_log(path: Path) -> Path:
+    """Create the log of a server for this user only, unless it exists, and return it; raises as private_file."""
+    os.close(private_file(path, os.O_WRONLY | os.O_APPEND))
+    return path
+
+
+def _refused(field: str, path: Path, error: Unusable) -> InvalidInput:
+    return InvalidInput(field=field, value=str(path), problem=error.problem.rstrip("."), fix=error.fix)
 
 
 def socket_folder(run_folder: Path) -> Path:
@@ -104,13 +149,14 @@ def socket_folder(run_folder: Path) -> Path:
     """
     if len(os.fsencode(run_folder)) <= MAX_SOCKET_FOLDER:
         return run_folder
-    record = run_folder / "sockets"
-    if record.exists():
-        known = Path(record.read_text())
+    with os.fdopen(private_file(run_folder / "sockets", os.O_RDWR), "r+") as record:
+        known = Path(record.read() or run_folder / "missing")
         if known.is_dir() and not known.is_symlink() and known.stat().st_uid == os.getuid():
             return known
-    fresh = Path(tempfile.mkdtemp(prefix="tierkeeper-", dir=_short_temp()))
-    record.write_text(str(fresh))
+        fresh = Path(tempfile.mkdtemp(prefix="tierkeeper-", dir=_short_temp()))
+        record.seek(0)
+        record.truncate()
+        record.write(str(fresh))
     return fresh
 
 

@@ -53,17 +53,18 @@ class Use:
 
 
 class Embedded:
-    """The embedded services of ``home``, the folder with all their state."""
+    """The embedded services of ``home``, the folder with all their state; members of ``group`` may write to it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, group: str | None = None) -> None:
         self.home = home.expanduser().absolute()
+        self._group = group
 
     def use(self, *, catalog: bool = True, broker: bool = True) -> Use:
         """Start the requested services in parallel unless they run, and register this process as their user.
 
-        Raises EmbeddedUnavailable.
+        Raises EmbeddedUnavailable, and InvalidInput for a home that others can write.
         """
-        folder = private_folder(private_folder(self.home) / "run")
+        folder = private_folder(private_folder(self.home, group=self._group) / "run")
         with locked(folder / "lock"):
             sockets = socket_folder(folder)
         postgres = Postgres(self.home / "postgres", sockets, self.home / "postgres.log")
@@ -110,7 +111,7 @@ def resolve(settings: Settings, *, catalog: bool = True) -> Settings:
 
 def _resolved(settings: Settings, *, catalog: bool = True) -> tuple[Use | None, Settings]:
     needed = {"catalog": catalog and settings.catalog.url is None, "broker": settings.broker.url is None}
-    use = Embedded(settings.home).use(**needed) if any(needed.values()) else None
+    use = Embedded(settings.home, group=settings.home_group).use(**needed) if any(needed.values()) else None
     if use is not None:
         values = {f"{name}.url": getattr(use.urls, name) for name, wanted in needed.items() if wanted}
         settings = settings.replaced(values, source="embedded")

@@ -13,7 +13,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from tierkeeper.embedded.errors import EmbeddedUnavailable
-from tierkeeper.embedded.process import private_folder
+from tierkeeper.embedded.process import private_file, private_folder
+from tierkeeper_client import files
 
 
 class SharedServer(Protocol):
@@ -45,7 +46,7 @@ class Membership:
     def join(self) -> None:
         """Become a user, and start the server unless it runs."""
         with locked(self._folder / "lock"):
-            self._handle = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600)
+            self._handle = private_file(self._file, os.O_RDWR)
             fcntl.flock(self._handle, fcntl.LOCK_EX)
             try:
                 self._server.start()
@@ -84,7 +85,7 @@ class Membership:
 def locked(file: Path) -> Iterator[None]:
     """Hold an exclusive lock on ``file``, against other threads and processes; created if missing."""
     private_folder(file.parent)
-    handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    handle = private_file(file, os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -94,7 +95,7 @@ def locked(file: Path) -> Iterator[None]:
 
 def _lives(file: Path) -> bool:
     """Return True if the user of ``file`` is alive; the file of a dead one is removed."""
-    handle = os.open(file, os.O_RDWR)
+    handle = files.open_plain(file, flags=os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

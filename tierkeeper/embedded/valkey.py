@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tierkeeper.embedded.errors import EmbeddedUnavailable, see_log
-from tierkeeper.embedded.process import alive, private_folder, run, wait_until
+from tierkeeper.embedded.process import alive, private_folder, private_log, run, wait_until
 from tierkeeper.embedded.wheels import wheel_folder
 
 SERVICE = "Valkey"
@@ -44,7 +44,7 @@ class Valkey:
         if self.process_id() is None:
             run(SERVICE, [_program(), "--port", "0", "--unixsocket", self.socket, "--unixsocketperm", "700",
                           "--dir", self.data, "--appendonly", "yes", "--save", "", "--loglevel", "notice",
-                          "--logfile", self.log, "--pidfile", self._pid_file, "--daemonize", "yes",
+                          "--logfile", private_log(self.log), "--pidfile", self._pid_file, "--daemonize", "yes",
                           "--set-proc-title", "no"])  # fmt: skip
         if not wait_until(self._answers, seconds=LOADING):
             raise self.unavailable("it does not answer")

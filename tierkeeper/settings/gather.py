@@ -12,18 +12,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
 
+from tierkeeper.base import ownership
 from tierkeeper.base.errors import SettingInvalid
+from tierkeeper.base.quantities import Unusable
 from tierkeeper.base.secrets import is_secret, masked
 from tierkeeper.settings.documents import DOCUMENTED, translate
 from tierkeeper.settings.groups import TierSettings
 
 PREFIX = "TIERKEEPER_"
 CONFIG = "TIERKEEPER_CONFIG"
+HOME_GROUP = "TIERKEEPER_HOME_GROUP"
 DOTENV = Path(".env")
 DEFAULT_CONFIG = Path("tierkeeper.toml")
 # no settings: the settings file's name, the command line's default tenant, variables of the project's own checks
@@ -63,7 +66,7 @@ def gather(
     is given. Raises :class:`SettingInvalid`.
     """
     process = os.environ if environ is None else environ
-    dotenv = _dotenv()
+    dotenv = _dotenv(group=process.get(HOME_GROUP))
     if environ is None:
         for name, value in dotenv.items():
             if name.startswith("AWS_"):
@@ -90,7 +93,8 @@ def _everything(
     yield from _variables(model, process, dotenv)
     place = _config_path(process, dotenv, config)
     if place is not None:
-        for path, value in _leaves(model, (), _toml(place), where=str(place)):
+        content = _toml(place, group=process.get(HOME_GROUP) or dotenv.get(HOME_GROUP))
+        for path, value in _leaves(model, (), content, where=str(place)):
             yield path, Given(value, str(place), Layer.FILE)
 
 
@@ -115,11 +119,31 @@ def _variables(
         yield path, Given(value, ", ".join(g.source for g in items), min(g.layer for g in items))
 
 
-def _dotenv() -> dict[str, str]:
+def _dotenv(*, group: str | None) -> dict[str, str]:
     if not DOTENV.is_file():
         return {}
-    source = DotEnvSettingsSource(BaseSettings, env_file=DOTENV, env_file_encoding="utf-8", case_sensitive=True)
+    with _believed(DOTENV, group=group) as file:
+        opened = f"/dev/fd/{file.fileno()}"  # the file that was judged, whatever has its name by now
+        source = DotEnvSettingsSource(BaseSettings, env_file=opened, env_file_encoding="utf-8", case_sensitive=True)
     return {name: value for name, value in source.env_vars.items() if value is not None}
+
+
+def _believed(place: Path, *, group: str | None) -> BinaryIO:
+    """Open a file of settings. Raises SettingInvalid for one that another user owns or can write."""
+    try:
+        return ownership.reading(place, group=group)
+    except Unusable as error:
+        raise SettingInvalid(
+            name=error.name or "the settings file", source=str(place), problem=error.problem, fix=error.fix
+        ) from error
+    except OSError as error:
+        raise _unreadable(place, error) from error
+
+
+def _unreadable(place: Path, error: Exception) -> SettingInvalid:
+    return SettingInvalid(
+        name="the settings file", source=str(place), problem=f"it cannot be read: {error}.", fix="Mend it."
+    )
 
 
 def _config_path(process: Mapping[str, str], dotenv: Mapping[str, str], config: Path | None) -> Path | None:
@@ -134,13 +158,12 @@ def _config_path(process: Mapping[str, str], dotenv: Mapping[str, str], config: 
     return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
 
 
-def _toml(place: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(place.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingInvalid(
-            name="the settings file", source=str(place), problem=f"it cannot be read: {error}.", fix="Mend it."
-        ) from error
+def _toml(place: Path, *, group: str | None) -> dict[str, object]:
+    with _believed(place, group=group) as file:
+        try:
+            return tomllib.load(file)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise _unreadable(place, error) from error
 
 
 def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple[SettingPath, object]]:

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     home: Folder = Field(default=Path(".tierkeeper"), validate_default=True)  # all state of the embedded default
+    home_group: str | None = None  # a group whose members may write to home and the files of settings
     base_path: Folder | None = None  # the folder of the default tiers; None: `tiers` in home
     catalog: CatalogSettings = Field(default_factory=CatalogSettings)
     broker: BrokerSettings = Field(default_factory=BrokerSettings)

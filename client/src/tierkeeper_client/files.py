@@ -88,6 +88,17 @@ def reading_beneath(root: Path, parts: Sequence[str]) -> BinaryIO:
         os.close(folder)
 
 
+def make_folders(path: Path, mode: int) -> None:
+    """Make the folder ``path`` and those above it that are missing, with exactly ``mode``; an existing one stays."""
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(mode)  # the umask took from the other
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
     """Yield a new file that takes the place of ``path``, with ``mode``, once all of it was written; else it is removed.

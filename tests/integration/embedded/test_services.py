@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from tierkeeper.cli.support import serverwatch
 from tierkeeper.cli.support.serverwatch import ServerWatch
 from tierkeeper.embedded import valkey
 from tierkeeper.embedded.errors import EmbeddedUnavailable
-from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, run, socket_folder, wait_until
+from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, private_folder, run, socket_folder, wait_until
 from tierkeeper.embedded.services import Embedded, Urls, using
 from tierkeeper.settings.settings import load
+from tierkeeper_client.errors import InvalidInput
 
 # uses the services of the home in argv[1], says so, and waits until its input ends
 USER = """
@@ -190,6 +191,46 @@ def test_a_server_that_cannot_be_started_is_given_up(home: Path, monkeypatch: py
         use.close()
     assert isinstance(watch.error, EmbeddedUnavailable)
     assert said.count("the embedded Valkey died; it is started again") == serverwatch.DEATHS - 1
+
+
+@pytest.mark.parametrize("place", ["", "run", "valkey", "valkey.log", "run/lock", "run/valkey/lock"])
+def test_a_home_that_others_can_write(home: Path, place: str) -> None:
+    """What another user could have put into the home is refused, with the command that mends it."""
+    with Embedded(home).use(catalog=False):
+        pass
+    (home / place).chmod(0o777)
+    with pytest.raises(InvalidInput, match=f"every user can write to it. .*`chmod o-w {home / place}`"):
+        Embedded(home).use(catalog=False)
+    (home / place).chmod(0o700)
+    with Embedded(home).use(catalog=False) as urls:
+        assert answers(urls) == (False, True)
+
+
+@pytest.mark.parametrize("place", ["valkey.log", "postgres.log", "run/lock", "run/valkey/lock"])
+@pytest.mark.parametrize("make", [Path.symlink_to, Path.hardlink_to])
+def test_a_file_of_the_home_that_is_a_link(home: Path, place: str, make: Callable[[Path, Path], None]) -> None:
+    """Nothing is written where a link leads, whoever put it there."""
+    private_folder(home / "run" / "valkey")
+    victim = home.parent / "victim"
+    victim.write_text("precious")
+    make(home / place, victim)
+    with pytest.raises(InvalidInput, match=str(home / place)):
+        Embedded(home).use(catalog="postgres" in place)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_a_home_is_private_whatever_the_umask(home: Path, mask: int) -> None:
+    """Nothing in it, and no folder made for it, can be written by others; a new use finds it in order."""
+    before = os.umask(mask)
+    try:
+        for _ in range(2):
+            with Embedded(home.parent / "made" / "home").use(catalog=False) as urls:
+                assert answers(urls) == (False, True)
+    finally:
+        os.umask(before)
+    wide = [path for path in (home.parent / "made").rglob("*") if path.lstat().st_mode & 0o022]
+    assert [path for path in wide if not path.is_socket()] == []
 
 
 def test_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -6,6 +9,8 @@ import pytest
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.states import Temperature
 from tierkeeper.settings.settings import Settings, effective, load
+
+NOBODY, OTHER = 65534, 64321  # users without rights
 
 
 @pytest.fixture(autouse=True)
@@ -250,6 +255,67 @@ def test_settings_file_refused(folder: Path, text: str) -> None:
     (folder / "tierkeeper.toml").write_text(text)
     with pytest.raises(SettingInvalid, match=r"\(tierkeeper\.toml\)"):
         load(environ={})
+
+
+@pytest.mark.parametrize("name", [".env", "tierkeeper.toml"])
+@pytest.mark.parametrize(("mode", "command"), [(0o666, "chmod o-w"), (0o646, "chmod o-w")])
+def test_a_file_of_settings_that_everybody_can_write(folder: Path, name: str, mode: int, command: str) -> None:
+    """It is refused with the command that mends it, behind a link too."""
+    (folder / "real").touch()
+    (folder / "real").chmod(mode)
+    (folder / name).symlink_to("real")
+    with pytest.raises(SettingInvalid, match=f"every user can write to it. Look at it, then run `{command} {name}`"):
+        load(environ={})
+    (folder / "real").chmod(0o644)
+    assert load(environ={})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", [".env", "tierkeeper.toml"])
+def test_a_folder_that_another_user_prepared(folder: Path, name: str) -> None:
+    """Settings of another user do not decide about who runs tierkeeper here, root or not; those of root do."""
+    place = folder / name
+    place.touch(mode=0o644)
+    folder.chmod(0o755)
+    assert load(environ={})
+    with _as_user(NOBODY):
+        assert load(environ={})
+    os.chown(place, OTHER, OTHER)
+    for user in (0, NOBODY):
+        with _as_user(user), pytest.raises(SettingInvalid, match=f"it belongs to user {OTHER}, and "):
+            load(environ={})
+    with _as_user(OTHER):
+        assert load(environ={})
+    place.unlink()
+    (folder / "of-root").touch(mode=0o644)
+    place.symlink_to("of-root")
+    os.chown(place, OTHER, OTHER, follow_symlinks=False)
+    with pytest.raises(SettingInvalid, match=f"it belongs to user {OTHER}"):
+        load(environ={})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_group_that_may_write(folder: Path) -> None:
+    """The files of a group are taken from its own members, and where `home_group` names it."""
+    place = folder / "tierkeeper.toml"
+    place.touch()
+    place.chmod(0o660)
+    assert load(environ={})
+    os.chown(place, 0, OTHER)
+    with pytest.raises(SettingInvalid, match=f"group {OTHER} can write to it"):
+        load(environ={})
+    assert load(environ={"TIERKEEPER_HOME_GROUP": str(OTHER)}).home_group == str(OTHER)
+    with pytest.raises(SettingInvalid, match="there is no group 'of nobody'"):
+        load(environ={"TIERKEEPER_HOME_GROUP": "of nobody"})
+
+
+@contextmanager
+def _as_user(number: int) -> Iterator[None]:
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_replaced() -> None:

@@ -46,7 +46,7 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         _plan(session, items)
         return
     with ExitStack() as stack:
-        stack.enter_context(lock_home(settings.home, by="tierkeeper demo"))
+        stack.enter_context(lock_home(settings, by="tierkeeper demo"))
         resolved = steps.own_broker(session)
         stack.enter_context(steps.worker(session, resolved))
         client = stack.enter_context(client_of(resolved, caller=callers.DEMO))

@@ -3,8 +3,6 @@ import secrets
 import signal
 import socket
 import threading
-from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -18,6 +16,7 @@ from tierkeeper.cli.support.programs import celery
 from tierkeeper.cli.support.serverwatch import ServerWatch
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.supervisor import Program, Supervisor
+from tierkeeper.embedded.process import private_file
 from tierkeeper.settings.settings import Settings
 
 PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the file's name, not the password
@@ -42,7 +41,7 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     five times in a row.
     """
     settings = session.settings
-    with lock_home(settings.home, by="tierkeeper up"):
+    with lock_home(settings, by="tierkeeper up"):
         for line in session.start():
             session.output.say(line)
         session.reach()
@@ -89,19 +88,13 @@ def _password(settings: Settings) -> tuple[str, str]:
     """Return Flower's password and the text to show for it: a fresh one is shown once and stored in home."""
     if settings.flower.password is not None:
         return settings.flower.password, "as set"
-    file = settings.home / PASSWORD_FILE
-    with suppress(FileNotFoundError):
-        return file.read_text(encoding="utf-8").strip(), f"in {file}"
-    password = secrets.token_urlsafe(15)
-    write_private(file, password + "\n")
-    return password, f"{password} (shown once, kept in {file})"
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a new file that only its owner can read."""
-    descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(text)
+    path = settings.home / PASSWORD_FILE
+    with os.fdopen(private_file(path, os.O_RDWR), "r+", encoding="utf-8") as file:
+        if kept := file.read().strip():
+            return kept, f"in {path}"
+        password = secrets.token_urlsafe(15)
+        file.write(password + "\n")
+    return password, f"{password} (shown once, kept in {path})"
 
 
 def _run(session: Session, programs: list[Program], *, watched: bool) -> None:

@@ -1,5 +1,6 @@
 """The steps of the demo: each sends real tasks to a real worker, waits for their effect in the catalog and shows it."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from tierkeeper.cli.support.programs import celery
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.statistics import tier_table
 from tierkeeper.cli.support.supervisor import Program, Supervisor
+from tierkeeper.embedded.process import private_file
 from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import Filter, Ref
 from tierkeeper.values.tiers import TierStats
@@ -72,7 +74,8 @@ def worker(session: Session, resolved: Settings) -> Iterator[None]:
     environment = {**program.environment, "TIERKEEPER_ENGINE__GRACE": format_duration(content.GRACE)}
     if session.settings.broker.url is None:
         environment["TIERKEEPER_BROKER__URL"] = str(resolved.broker.url)
-    with log_file(session.settings).open("w", encoding="utf-8") as log:
+    handle = private_file(log_file(session.settings), os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(handle, "w", encoding="utf-8") as log:
         console = Console(file=log, width=240)
         supervisor = Supervisor([Program("worker", program.command, environment)], console, patience=20)
         supervisor.start()

@@ -4,17 +4,17 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.embedded.process import private_folder
+from tierkeeper.embedded.process import private_file, private_folder
+from tierkeeper.settings.settings import Settings
 
 
 @contextmanager
-def lock_home(home: Path, *, by: str) -> Iterator[None]:
-    """Lock ``home`` for the workers of ``by``. Raises InvalidInput, naming the holder, if another process has it."""
-    private_folder(home)
-    handle = os.open(home / "workers.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def lock_home(settings: Settings, *, by: str) -> Iterator[None]:
+    """Lock the home for the workers of ``by``. Raises InvalidInput, naming the holder, if another process has it."""
+    home = private_folder(settings.home, group=settings.home_group)
+    handle = private_file(home / "workers.lock", os.O_RDWR)
     with os.fdopen(handle, "r+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
