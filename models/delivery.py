@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Uuid
@@ -17,6 +17,11 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("key", "arguments_hash"),
         Index("ix_deliveries_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        CheckConstraint("kind IN ('delivery', 'malformed')", name="kind_known"),
+        CheckConstraint(
+            "kind <> 'malformed' OR (due_at IS NULL AND parked_reason IS NOT NULL)", name="malformed_is_parked"
+        ),
+        Index("ix_deliveries_malformed", "last_at", postgresql_where=text("kind = 'malformed'")),
         Index("ix_deliveries_parked", "tenant", postgresql_where=text("parked_reason IS NOT NULL")),
     )
 
@@ -39,3 +44,7 @@ class Delivery(Base):
     headers: Mapped[dict[str, Any] | None]
     staged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'::uuid[]"))
     revision: Mapped[int] = mapped_column(server_default="0")
+    kind: Mapped[str] = mapped_column(server_default="delivery")  # delivery | malformed (a dead letter)
+    broker: Mapped[str | None]  # a dead letter came from it,
+    queue: Mapped[str | None]  # through this queue
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)  # the beginning of a dead letter

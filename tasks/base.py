@@ -34,13 +34,10 @@ from tierkeeper.values.plain import plain
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
-from tierkeeper_client.errors import InvalidInput, MessageRefused, TierkeeperError
+from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
 QUICK_TRIES = 5
 PAUSES = Backoff(first=1.0, cap=30.0, least=0.5)  # longer delays live in the catalog, never in a message
-#: set by the worker's consumer on a message that it refused, with the reason; it strips the rest of the message
-REFUSED_HEADER = "tierkeeper_refused"
-REFUSED_FIX = "Sign it with a key that the workers know, keep it small, and send it again."
 
 _log = log.get(__name__)
 
@@ -149,8 +146,6 @@ class KeeperTask(Task[Any, Any]):
             self._retry(error)
 
     def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        if problem := self._header(REFUSED_HEADER):  # an untrusted message: nothing else of it is read or counted
-            return refusal(MessageRefused(problem=problem, fix=REFUSED_FIX)), "refused"
         try:
             contract.check_key(str(self.request.id or ""))
             self._count()

@@ -23,6 +23,7 @@ app: Celery = Celery(
         "tasks.recompute",
         "tasks.reconcile",
         "tasks.redeliver",
+        "tasks.refuse",
         "tasks.restore",
         "tasks.rotate",
         "tasks.store",

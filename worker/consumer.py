@@ -1,51 +1,26 @@
-"""The consumer: checks each message's size and signature before its body is parsed.
+"""The consumer: has each message judged before Celery reads it; a refused one becomes a dead letter.
 
-A refused message loses its body, with callbacks and chains, and all headers but its task name, its id and the one by
-which its producer recognises the answer; the task's base class answers it with ``MessageRefused``.
+Nothing of a refused message goes on: in its place the task ``tierkeeper.refuse`` is run, which keeps it and answers its
+producer. The message is acknowledged when that is done; while the catalog is away, the task is retried like any other.
 """
 
+import base64
 import functools
-import logging
-from collections.abc import Callable
-from typing import Any, Final, NoReturn
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+from uuid import uuid4
 
 from celery.worker.consumer import Consumer
 from kombu import compression
 
-from tasks.base import REFUSED_HEADER
 from tierkeeper.base import log
 from tierkeeper.base.metrics import MESSAGES_REFUSED
-from tierkeeper.settings.groups import MessagesSettings
-from tierkeeper_client.contract import MAX_HEADER, SENDING_HEADER, TaskName
-from tierkeeper_client.mac import KeyRing
+from tierkeeper_client.contract import DEAD_LETTER_BYTES, MAX_HEADER, SENDING_HEADER, TaskName
 from worker import config
-
-EMPTY: Final = b'[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
-
-KNOWN: Final = frozenset(task.value for task in TaskName)
+from worker.judge import COMPRESSED, Judge, RefusalError, answerable, beginning
 
 _log = log.get(__name__)
-_celery = logging.getLogger(__name__)  # kombu requires a logger of the standard library
-
-
-class Judge:
-    """Checks a message's size and, if ``messages.keys`` is set, its signature."""
-
-    def __init__(self, settings: MessagesSettings) -> None:
-        self._ring = None if settings.keys is None else KeyRing.parse(settings.keys)
-        self._most = settings.max_bytes
-        self._max_age = settings.max_age.total_seconds()
-
-    @property
-    def signed_only(self) -> bool:
-        """True if messages have to be signed."""
-        return self._ring is not None
-
-    def problem(self, headers: dict[str, Any], body: bytes) -> str:
-        """Return in words why the message is refused; an empty string if it is accepted."""
-        if len(body) > self._most:
-            return f"it has {len(body)} bytes, and messages.max_bytes is {self._most}"
-        return "" if self._ring is None else self._ring.problem(headers, body, max_age=self._max_age)
 
 
 class JudgingConsumer(Consumer):
@@ -61,23 +36,44 @@ class JudgingConsumer(Consumer):
         received = super().create_task_handler(*args, **kwargs)
 
         def judged(message: Any) -> Any:  # noqa: ANN401  as Celery's
-            body = message.body or b""
             try:
-                problem = self.judge.problem(message.headers, body.encode() if isinstance(body, str) else body)
+                headers = self.judge.judged(message, self.app.tasks)
+            except RefusalError as refusal:
+                return received(self._refused(message, str(refusal)))
             except Exception as error:  # noqa: BLE001  no message may end the worker, whatever it contains
-                problem = f"it cannot be judged ({type(error).__name__})"
-            if not problem:
-                return received(message)
-            name, id_ = message.headers.get("task"), message.headers.get("id")
-            known = isinstance(name, str) and name in KNOWN
-            MESSAGES_REFUSED.labels(task=name if known else "unknown").inc()  # senders must not choose label values
-            _log.warning("message refused", task=str(name)[:MAX_HEADER], task_id=str(id_)[:MAX_HEADER], problem=problem)
-            if not known or not isinstance(id_, str) or len(id_) > MAX_HEADER:
-                return message.reject_log_error(_celery, self.app.connection_for_read().connection_errors)
-            defuse(message, name=name, id_=id_, problem=problem)
+                return received(self._refused(message, f"it cannot be judged ({type(error).__name__})"))
+            message.headers, message.properties = headers, {"correlation_id": headers["id"]}
             return received(message)
 
         return judged
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401  as Celery's
+        """Refuse a message that kombu could not unpack, which it reports before any other handler sees it."""
+        packed = isinstance(message.headers, dict) and message.headers.get("compression")
+        problem = COMPRESSED if packed else f"it cannot be decoded ({type(exc).__name__})"
+        super().create_task_handler()(self._refused(message, problem))
+
+    def _refused(self, message: Any, problem: str) -> Any:  # noqa: ANN401  kombu's message has no stubs
+        """Turn a message into one of the task ``tierkeeper.refuse`` about it, for the same acknowledgement."""
+        headers = message.headers
+        answered = answerable(headers, self.app.tasks)
+        task = str(headers["task"]) if answered else "unknown"
+        MESSAGES_REFUSED.labels(task=task).inc()  # senders must not choose label values
+        id_ = headers["id"] if answered else str(uuid4())
+        raw, size, digest = beginning(message, DEAD_LETTER_BYTES)
+        queue = message.delivery_info.get("queue") or message.delivery_info.get("routing_key") or "unknown"
+        _log.warning("message refused", task=task, task_id=id_, problem=problem, queue=queue, sha256=digest.hex())
+        arguments = {
+            "raw": base64.b64encode(raw).decode(),
+            "size": size,
+            "sha256": digest.hex(),
+            "reason": problem,
+            "broker": str(message.channel.connection.client.transport.driver_type),
+            "queue": queue,
+            "task": task,
+        }
+        as_refusal(message, id_, arguments, ignore_result=not answered or headers.get("ignore_result") is True)
+        return message
 
     def call_soon_ack(self, p: Callable[..., None], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  Celery's own
         """Acknowledge or reject a task's message through :func:`outlived`; Celery sends all of these through here."""
@@ -112,20 +108,26 @@ def outlived(answer: Callable[..., None]) -> Callable[..., None]:
     return logged
 
 
-def defuse(message: Any, *, name: str, id_: str, problem: str) -> None:  # noqa: ANN401  kombu's message has no stubs
-    """Remove everything from a message that an unauthorized sender could have put into it."""
-    sending = message.headers.get(SENDING_HEADER)
-    message.body = EMPTY
+def as_refusal(message: Any, id_: str, arguments: Mapping[str, Any], *, ignore_result: bool) -> None:  # noqa: ANN401
+    """Replace everything that a sender could have put into a message by the task ``tierkeeper.refuse``.
+
+    The header by which its producer recognises the answer stays.
+    """
+    sending = message.headers.get(SENDING_HEADER) if isinstance(message.headers, dict) else None
+    message.body = json.dumps([[], arguments, None]).encode()
     message.content_type, message.content_encoding = "application/json", "utf-8"
     message.headers = {
-        "task": name,
+        "lang": "py",
+        "task": TaskName.REFUSE.value,
         "id": id_,
         "root_id": id_,
-        "ignore_result": bool(message.headers.get("ignore_result")),
-        REFUSED_HEADER: problem,
+        "timelimit": [None, None],
+        "ignore_result": ignore_result,
     }
     if isinstance(sending, str) and len(sending) <= MAX_HEADER:
         message.headers[SENDING_HEADER] = sending
+    message.properties = {"correlation_id": id_}
+    message.errors, message._decoded_cache = [], None  # noqa: SLF001  kombu's own memory of the body
 
 
 def refuse_compressed() -> None:
@@ -136,5 +138,4 @@ def refuse_compressed() -> None:
 
 
 def _refuse(_body: bytes) -> NoReturn:
-    msg = "compressed messages are refused; send them as they are"
-    raise ValueError(msg)
+    raise ValueError(COMPRESSED)

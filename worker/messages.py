@@ -9,10 +9,13 @@ from kombu.utils.objects import cached_property
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.signing import signing
 from worker import config
+from worker.transports import GuardedConnection
 
 
 class Messages(AMQP):
-    """Celery's AMQP with a signature on every message: those of Beat, successors and retries."""
+    """Celery's AMQP with a signature on every message (those of Beat, successors, retries), and guarded transports."""
+
+    Connection = GuardedConnection
 
     @cached_property
     def send_task_message(self) -> Callable[..., Any]:

@@ -28,7 +28,7 @@ DELIVERIES_PARKED: Final = Counter(
 )
 MESSAGES_REFUSED: Final = Counter(
     "messages_refused",
-    "Messages that were refused by size or signature, before anything looked into them.",
+    "Messages that were refused by shape, size or signature.",
     ("task",),
     namespace=_PREFIX,
     registry=REGISTRY,

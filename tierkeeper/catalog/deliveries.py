@@ -16,7 +16,7 @@ from tierkeeper.catalog.tenant_filter import of_tenant
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """One message that was redelivered, waits or is parked."""
+    """One message that was redelivered, waits, is parked, or was refused (``kind``: malformed)."""
 
     id: UUID
     key: str
@@ -33,6 +33,9 @@ class DeliveryRow:
     parked_reason: str | None
     skipped_by: str | None
     revision: int
+    kind: str
+    broker: str | None
+    queue: str | None
 
 
 _COLUMNS = listed(DeliveryRow.__dataclass_fields__)
@@ -125,6 +128,7 @@ _FORGET = sa.text("""
         -- parked, and carried out since because its producer sent it once more
         OR (
             parked_reason IS NOT NULL
+            AND kind = 'delivery'
             AND EXISTS (SELECT FROM commands c WHERE c.tenant = d.tenant AND c.key = d.key AND c.at > d.last_at)
         )
 """)
@@ -183,6 +187,7 @@ def select(
     connection: sa.Connection,
     *,
     state: str | None,
+    kind: str | None,
     tenant: str | None,
     like: Mapping[str, str | None],
     reason: str | None,
@@ -195,6 +200,7 @@ def select(
     statement = sa.select(*(_TABLE[name] for name in DeliveryRow.__dataclass_fields__)).where(
         _STATES[state],
         _TABLE.id > after,
+        *where_given(kind, lambda only: _TABLE.kind == only),
         *of_tenant(_TABLE.tenant, tenant),
         *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
         *where_given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),

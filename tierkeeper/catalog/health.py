@@ -37,8 +37,18 @@ LOOK = sa.text(f"""
         (
             SELECT count(*)
             FROM deliveries
-            WHERE parked_reason IS NOT NULL AND skipped_by IS NULL
+            WHERE parked_reason IS NOT NULL AND skipped_by IS NULL AND kind = 'delivery'
         ) AS parked_deliveries,
+        (
+            SELECT count(*)
+            FROM deliveries
+            WHERE kind = 'malformed' AND raw IS NOT NULL AND skipped_by IS NULL
+        ) AS dead_letters,
+        (
+            SELECT coalesce(sum(attempts), 0)
+            FROM deliveries
+            WHERE kind = 'malformed' AND raw IS NULL AND skipped_by IS NULL
+        ) AS dead_letters_unkept,
         (SELECT count(*) FROM runs WHERE state = 'awaiting approval') AS awaiting,
         (
             SELECT at
@@ -107,6 +117,8 @@ class CatalogSigns:
     due: int  # at most MOST_COUNTED
     parked: int  # artifacts
     parked_deliveries: int
+    dead_letters: int  # messages that were refused and that no operator skipped
+    dead_letters_unkept: int  # messages that were refused beyond the bound of those kept
     awaiting: int  # runs
     unsettled: datetime | None  # when the first event was written whose position is not final
     unvouched: int  # copies that do not count until they are read; at most MOST_COUNTED

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.engine.context import Engine
@@ -16,8 +17,12 @@ class ParkedWork:
     engine: Engine
 
     def select(self, filter: StuckFilter) -> Iterator[Stuck]:  # noqa: A002  the word of the CLI
-        """Yield the matching artifacts that are parked, and messages that are parked or wait."""
+        """Yield the matching artifacts that are parked, and messages that are parked or wait, dead letters too."""
         return parked.select(self.engine.catalog, filter)
+
+    def raw(self, id_: UUID) -> bytes:
+        """Return the beginning of a dead letter, as it came."""
+        return parked.raw(self.engine.catalog, id_)
 
     def retry(self, filter: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:  # noqa: A002  as select
         """Make the matching items due now, with their attempts reset."""

@@ -1,4 +1,4 @@
-"""Views of stuck items for operators: parked artifacts, and deliveries that are parked or wait."""
+"""Views of stuck items for operators: parked artifacts, deliveries that are parked or wait, dead letters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ class StuckKind(StrEnum):
 
     ARTIFACT = "artifact"
     DELIVERY = "delivery"  # a message
+    MALFORMED = "malformed"  # a dead letter: a message that a worker refused
 
 
 class StuckState(StrEnum):
@@ -33,6 +34,19 @@ class Sent:
     key: str
     arguments: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that a worker refused; ``raw``: its beginning, ``sha256`` and ``size``: of all of it."""
+
+    raw: bytes
+    size: int
+    sha256: bytes
+    reason: str
+    broker: str
+    queue: str
+    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,9 @@ class Stuck:
     attempts: int
     since: datetime
     due_at: datetime | None = None
+    broker: str | None = None  # of a dead letter: where it came from
+    queue: str | None = None
+    first_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,6 @@ class StuckResult:
     """The outcome of an operator's decision about one item."""
 
     item: Stuck
-    outcome: str  # retried | skipped | gone (no longer stuck)
+    outcome: str  # retried | skipped | refused (a retry of a dead letter) | gone (no longer stuck)
     detail: str
     dry_run: bool = False

@@ -38,6 +38,7 @@ SENDINGS_FIELD = "tierkeeper_sendings"  # of a stored result: the calls that it,
 FINAL_FIELD = "final"  # False in an answer that the next message with its key replaces
 MAX_HEADER = 200  # characters of these headers that are kept
 MAX_KEY = 200  # characters of a task id, by which the catalog recognises a second delivery
+DEAD_LETTER_BYTES = 64 * 1024  # of a refused message that are kept
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
 _SHOWN = 60  # characters of a bad value in an error
 
@@ -79,6 +80,7 @@ class TaskName(StrEnum):
     MAINTAIN = "tierkeeper.maintain"
     REDELIVER = "tierkeeper.redeliver"
     CANARY = "tierkeeper.canary"
+    REFUSE = "tierkeeper.refuse"
 
 
 class Queue(StrEnum):
@@ -110,6 +112,7 @@ QUEUE_OF: dict[TaskName, Queue] = {
     TaskName.MAINTAIN: Queue.MAINTENANCE,
     TaskName.REDELIVER: Queue.MAINTENANCE,
     TaskName.CANARY: Queue.MAINTENANCE,  # Beat sends one to every queue
+    TaskName.REFUSE: Queue.MAINTENANCE,  # a worker runs it in the place of a message that it refused
 }
 
 
@@ -302,6 +305,18 @@ class RunArgs(Message):
     """Arguments of a task that works for the run ``run``."""
 
     run: UUID
+
+
+class RefuseArgs(Message):
+    """Arguments of ``tierkeeper.refuse``: a message that a worker refused, and why."""
+
+    raw: Annotated[str, Field(max_length=-(-DEAD_LETTER_BYTES // 3) * 4)]  # the beginning of the message, base64
+    size: Annotated[int, Field(ge=0)]  # bytes of the whole message
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of the whole message
+    reason: Annotated[StorableText, Field(max_length=1000)]
+    broker: Annotated[StorableText, Field(max_length=20)]
+    queue: Annotated[StorableText, Field(max_length=255)]
+    task: Annotated[StorableText, Field(max_length=MAX_HEADER)]  # "unknown" if its header names none
 
 
 class SweepArgs(Message):

@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from celery.exceptions import Retry
 
-from tasks.base import REFUSED_HEADER, SweepTask, VerbTask
+from tasks.base import SweepTask, VerbTask
 from tierkeeper import keeper
 from tierkeeper.base.errors import ArtifactNotFound, CatalogUnavailable
 from tierkeeper.base.metrics import REGISTRY
@@ -146,12 +146,3 @@ def test_every_task_is_measured(make: Callable[..., VerbTask], body: Body, outco
     before = REGISTRY.get_sample_value(*counted) or 0
     delivered(task, GOOD)
     assert REGISTRY.get_sample_value(*counted) == before + 1
-
-
-def test_a_refused_message_is_answered_and_nothing_else(make: Callable[..., VerbTask]) -> None:
-    """What the consumer refused is answered with its reason; its body never runs, and no attempt of it is counted."""
-    task = make(lambda _self, _arguments: pytest.fail("it ran"))
-    task.app.conf.update(broker_url="memory://")
-    answer = delivered(task, {}, headers={REFUSED_HEADER: "it is not signed"}, delivery_info={"redelivered": True})
-    assert answer["error"] == "MessageRefused"
-    assert "it is not signed" in answer["message"]

@@ -7,7 +7,7 @@ import beat_schedule
 from beat_schedule import BEAT_SCHEDULE
 from tierkeeper_client.contract import VERB_ARGS, Queue, TaskName
 
-SWEEPS = set(TaskName) - set(VERB_ARGS) - {TaskName.CONVERGE_DUE, TaskName.CANARY}
+SWEEPS = set(TaskName) - set(VERB_ARGS) - {TaskName.CONVERGE_DUE, TaskName.CANARY, TaskName.REFUSE}
 
 
 def test_every_sweep_is_scheduled_once() -> None:

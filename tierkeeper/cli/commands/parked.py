@@ -1,3 +1,4 @@
+import base64
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -73,12 +74,17 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
 @parked.command(help=f"Show one ITEM.\n\n{ITEM_HELP}")
 @click.argument("item")
 @params.tenant_option
+@click.option("--raw", is_flag=True, help="Only what is kept of a refused message, in base64.")
 @pass_session
-def show(session: Session, *, item: str, tenant: str | None) -> None:
+def show(session: Session, *, item: str, tenant: str | None, raw: bool) -> None:
     """Show one item."""
     items = list(session.keeper.parked.select(replace(_item_filter(item, StuckFilter(tenant=tenant)), state=None)))
     if not items:
         raise ParkedNotFound(item=item)
+    if raw:
+        for stuck in items:
+            click.echo(base64.b64encode(session.keeper.parked.raw(stuck.id)))  # as text it could steer a terminal
+        return
     if session.output.as_json:
         session.output.document(items)
         return
@@ -90,8 +96,9 @@ def show(session: Session, *, item: str, tenant: str | None) -> None:
             ("tenant", stuck.tenant or "-"),
             ("what", stuck.what),
             ("reason", stuck.reason),
-            ("attempts", str(stuck.attempts)),
+            ("attempts" if stuck.kind is not StuckKind.MALFORMED else "came", str(stuck.attempts)),
             ("since", output.moment(stuck.since)),
+            *_origin(stuck),
             ("sent again", output.moment(stuck.due_at)),
             ("id", str(stuck.id)),
         ]
@@ -160,6 +167,13 @@ def _item_filter(item: str, chosen: StuckFilter) -> StuckFilter:
         return replace(chosen, item=item)
     ref = params.parse_ref(item, tenant=chosen.tenant)
     return replace(chosen, tenant=ref.tenant, workflow=ref.workflow, name=ref.name, version=ref.version)
+
+
+def _origin(stuck: Stuck) -> list[tuple[str, str]]:
+    """Return where and when a refused message came; nothing for other items."""
+    if stuck.queue is None:
+        return []
+    return [("first", output.moment(stuck.first_at)), ("broker", stuck.broker or "-"), ("queue", stuck.queue)]
 
 
 def _called(item: Stuck) -> str:

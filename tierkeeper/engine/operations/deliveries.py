@@ -23,15 +23,17 @@ from tierkeeper.base import callers
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
-from tierkeeper.catalog import deliveries, events
+from tierkeeper.catalog import dead_letters, deliveries, events
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
-from tierkeeper.values.parking import Sent
+from tierkeeper.values.parking import DeadLetter, Sent
+from tierkeeper_client.contract import DEAD_LETTER_BYTES
 
 #: seconds until a message whose store is unavailable is sent again: half a minute at first, growing to five minutes
 PAUSES: Final = Backoff(first=30.0, cap=300.0, least=0.75, most=1.0)
 _LONGEST: Final = 1000  # characters kept of a name that is not validated yet
+_KEY: Final = 24  # digits of its hash by which a dead letter is named
 _BATCH: Final = 20  # messages sent again at a time: each may be large
 
 
@@ -62,6 +64,20 @@ class Deliveries:
         """Keep the message, to be sent again after a pause; its first wait is an event."""
         self.engine.catalog.run(callers.WORKER, _keep_message, sent, reason=reason)
 
+    def refuse(self, letter: DeadLetter) -> bool:
+        """Keep a message that a worker refused; return False where there are too many, and it was only counted."""
+        row = dead_letters.DeadLetterRow(
+            id=new_id(),
+            key=letter.sha256.hex()[:_KEY],
+            arguments_hash=letter.sha256,
+            task=letter.task,
+            reason=letter.reason,
+            broker=letter.broker,
+            queue=letter.queue,
+            raw=letter.raw[:DEAD_LETTER_BYTES],
+        )
+        return self.engine.catalog.run(callers.WORKER, dead_letters.keep, row, tally=new_id())
+
     def due(self) -> Generator[Sent]:
         """Yield the messages that are due, and lease each for ``broker.visibility_timeout``: a lost one is due again.
 
@@ -81,6 +97,10 @@ class Deliveries:
     def forget(self, *, kept: timedelta, caller: Caller) -> int:
         """Delete the counts of messages not delivered for ``kept``, and parked messages that were done after all."""
         return self.engine.catalog.run(caller, deliveries.forget, kept=kept)
+
+    def end_dead_letters(self, *, kept: timedelta, caller: Caller) -> int:
+        """Delete the dead letters that last came longer than ``kept`` ago; return how many."""
+        return self.engine.catalog.run(caller, dead_letters.end, kept=kept)
 
 
 def _park_message(connection: sa.Connection, sent: Sent, *, reason: str) -> None:

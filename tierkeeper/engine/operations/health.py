@@ -172,6 +172,11 @@ def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
         ("not found", look.missed, "copies were not found once, and are looked for again; see `tierkeeper reconcile`"),
     ):
         yield Vital(name, Condition.ATTENTION if count else Condition.OK, count, "", detail if count else "")
+    unkept = look.dead_letters_unkept
+    dead = "messages were refused; see `tierkeeper parked list --kind malformed`" if look.dead_letters else ""
+    dead += f"; {unkept} more were counted and not kept: find who sends them" if unkept else ""
+    state = Condition.BAD if unkept else Condition.ATTENTION if dead else Condition.OK
+    yield Vital("dead letters", state, look.dead_letters, "", dead)
     lost = (
         "contents have no readable copy left: `tierkeeper reconcile` names them and reads their copies once more;"
         " otherwise only storing them again brings them back"

@@ -23,6 +23,8 @@ _BATCH = 1000
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 _COUNTED = timedelta(days=7)
+#: dead letters that did not come again within this time are deleted, skipped or not
+_DEAD = timedelta(days=30)
 
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
@@ -36,6 +38,7 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
         work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})
+        work.add({"dead letters ended": Deliveries(engine).end_dead_letters(kept=_DEAD, caller=caller)})
         work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
         adopted, partial_stays = _register_unclaimed(engine, caller=caller)
         deleted, stays = _delete_expired(engine, caller=caller)

@@ -16,7 +16,7 @@ from tierkeeper.audit.artifacts import ArtifactRetried, ArtifactSkipped, Resolut
 from tierkeeper.audit.messages import DecidedMessage, DeliveryRetried, DeliverySkipped
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import ParkedNotFound
-from tierkeeper.catalog import artifacts, browse, deliveries, events, parked, schedule
+from tierkeeper.catalog import artifacts, browse, dead_letters, deliveries, events, parked, schedule
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.deliveries import DeliveryRow
 from tierkeeper.engine.context import Engine
@@ -28,11 +28,12 @@ from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult
 
 _PAGE: Final = 500
 _FIRST: Final = UUID(int=0)
+_GONE: Final = "nobody waits for a decision any more"
 
 
 def select(catalog: Database, filter_: StuckFilter) -> Iterator[Stuck]:
     """Yield the stuck items that match, artifacts before deliveries, each kind by id (the order of creation)."""
-    if filter_.kind is not StuckKind.DELIVERY and filter_.state in {None, StuckState.PARKED}:
+    if filter_.kind in {None, StuckKind.ARTIFACT} and filter_.state in {None, StuckState.PARKED}:
         yield from _pages(lambda after: _artifacts(catalog, filter_, after))
     if filter_.kind is not StuckKind.ARTIFACT and filter_.version is None:
         yield from _pages(lambda after: _deliveries(catalog, filter_, after))
@@ -46,6 +47,15 @@ def retry(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool
 def skip(engine: Engine, filter_: StuckFilter, *, caller: Caller, dry_run: bool = False) -> list[StuckResult]:
     """Skip the selected items; raises ParkedNotFound where none matches."""
     return _decided(engine, filter_, "skipped", caller=caller, dry_run=dry_run)
+
+
+def raw(catalog: Database, id_: UUID) -> bytes:
+    """Return the beginning of a dead letter, as it came; raises ParkedNotFound if there is no such."""
+    with catalog.reading() as connection:
+        content = dead_letters.raw(connection, id_)
+    if content is None:
+        raise ParkedNotFound(item=f"a dead letter {id_} with content")
+    return content
 
 
 def _pages(page: Callable[[UUID], list[Stuck]]) -> Iterator[Stuck]:
@@ -78,7 +88,8 @@ def _artifacts(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stu
 def _deliveries(catalog: Database, filter_: StuckFilter, after: UUID) -> list[Stuck]:
     state = None if filter_.state is None else filter_.state.value
     with catalog.reading() as connection:
-        rows = deliveries.select(connection, state=state, **_conditions(filter_, after))
+        kind = None if filter_.kind is None else filter_.kind.value
+        rows = deliveries.select(connection, state=state, kind=kind, **_conditions(filter_, after))
     return [_stuck(row) for row in rows]
 
 
@@ -99,7 +110,7 @@ def _stuck(row: DeliveryRow) -> Stuck:
     named = row.workflow is not None and row.name is not None
     return Stuck(
         id=row.id,
-        kind=StuckKind.DELIVERY,
+        kind=StuckKind(row.kind),
         state=StuckState.SKIPPED if row.skipped_by is not None else state,
         tenant=row.tenant,
         ref=Ref(row.tenant, row.workflow or "", row.name or "") if named else None,
@@ -109,6 +120,9 @@ def _stuck(row: DeliveryRow) -> Stuck:
         attempts=row.attempts,
         since=row.last_at,
         due_at=row.due_at,
+        broker=row.broker,
+        queue=row.queue,
+        first_at=row.first_at,
     )
 
 
@@ -124,11 +138,15 @@ def _decided(
             details |= engine.catalog.run(
                 caller, _decide_artifacts, engine, chosen, decision, caller=caller, dry_run=dry_run
             )
-        if chosen := [item.id for item in of[StuckKind.DELIVERY]]:
+        dead = of[StuckKind.MALFORMED]
+        messages = of[StuckKind.DELIVERY] + (dead if decision == "skipped" else [])
+        if chosen := [item.id for item in messages]:
             details |= engine.catalog.run(caller, _decide_deliveries, chosen, decision, caller=caller, dry_run=dry_run)
+        refused = {item.id for item in dead} if decision == "retried" else set()
         for item in page:
-            outcome = decision if item.id in details else "gone"
-            detail = details.get(item.id, "nobody waits for a decision any more")
+            outcome = decision if item.id in details else "refused" if item.id in refused else "gone"
+            told = f"it cannot be sent again: {item.reason}" if item.id in refused else _GONE
+            detail = details.get(item.id, told)
             results.append(StuckResult(item, outcome, detail, dry_run))
     if not results:
         raise ParkedNotFound(item=_described(filter_))
