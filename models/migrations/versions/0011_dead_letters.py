@@ -8,7 +8,7 @@ message that did not end well, none for the others.
 from alembic import op
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
