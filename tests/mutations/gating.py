@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 ROWS = "tests/integration/engine/test_unreadable_rows.py::"
+FUTURE = "tests/integration/engine/test_future_times.py::"
 TIMES = "tests/unit/client/test_times.py::"
 
 GATING = (
@@ -71,5 +72,78 @@ GATING = (
             ),
         ),
         ("tests/integration/engine/recovery/test_adopt.py::test_an_age_that_nobody_can_have_meant_begins_now",),
+    ),
+    Mutant(
+        "future",
+        "a lease from the future is held until that day",
+        (
+            Edit(
+                "tierkeeper/catalog/conditions.py",
+                " OR lease_until > {at} + 2 * CAST(:lease AS interval))",
+                " OR (lease_until > {at} + 2 * CAST(:lease AS interval) AND false))",
+            ),
+        ),
+        (f"{FUTURE}test_a_lease_and_a_run",),
+    ),
+    Mutant(
+        "future",
+        "a run that was heard of in the future is at work until that day",
+        (
+            Edit(
+                "tierkeeper/catalog/runs.py",
+                "        AND seen_at BETWEEN clock_timestamp() - CAST(:silence AS interval)\n"
+                "            AND clock_timestamp() + CAST(:silence AS interval)\n        AND tenant",
+                "        AND seen_at > clock_timestamp() - CAST(:silence AS interval)\n        AND tenant",
+            ),
+        ),
+        (f"{FUTURE}test_a_lease_and_a_run",),
+    ),
+    Mutant(
+        "future",
+        "an intent from the future is left until that day",
+        (
+            Edit(
+                "tierkeeper/engine/collect/collect.py",
+                "            engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease)\n",
+                "            work.add({})\n",
+            ),
+        ),
+        (f"{FUTURE}test_an_intent",),
+    ),
+    Mutant(
+        "future",
+        "a copy that a dead worker began in the future is waited for",
+        (
+            Edit(
+                "tierkeeper/engine/converge/converge.py",
+                "        and now < placement.lease_until <= now + 2 * lease\n",
+                "        and now < placement.lease_until <= placement.lease_until + 2 * lease\n",
+            ),
+        ),
+        (f"{FUTURE}test_an_intent",),
+    ),
+    Mutant(
+        "future",
+        "a message waits until a day that a wrong clock set",
+        (
+            Edit(
+                "tierkeeper/catalog/deliveries.py",
+                " OR due_at > clock_timestamp() + 2 * CAST(:longest AS interval)\n",
+                " AND CAST(:longest AS interval) IS NOT NULL\n",
+            ),
+        ),
+        (f"{FUTURE}test_a_message_and_a_canary",),
+    ),
+    Mutant(
+        "future",
+        "a canary from the future says that the queue works",
+        (
+            Edit(
+                "tierkeeper/catalog/heartbeats.py",
+                " AND at <= clock_timestamp() + interval '1 minute'",
+                "",
+            ),
+        ),
+        (f"{FUTURE}test_a_message_and_a_canary",),
     ),
 )

@@ -50,5 +50,9 @@ def due(at: str) -> str:
 
 
 def unleased(at: str) -> str:
-    """Return, of ``schedule``: no worker has a lease that lasts beyond the time of this SQL expression."""
-    return f"(lease_until IS NULL OR lease_until <= {at})"
+    """Return, of ``schedule``: no worker has a lease that lasts beyond the time of this SQL expression.
+
+    Parameter ``:lease`` is the length of a lease: one that ends more than twice as far ahead was taken by a clock that
+    was ahead, and is over.
+    """
+    return f"(lease_until IS NULL OR lease_until <= {at} OR lease_until > {at} + 2 * CAST(:lease AS interval))"

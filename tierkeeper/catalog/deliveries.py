@@ -90,7 +90,7 @@ _SEND = sa.text("""
     WITH due AS MATERIALIZED (
         SELECT id
         FROM deliveries
-        WHERE due_at <= clock_timestamp()
+        WHERE due_at <= clock_timestamp() OR due_at > clock_timestamp() + 2 * CAST(:longest AS interval)
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE deliveries d
@@ -172,9 +172,13 @@ def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     connection.execute(_ANSWERED, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
 
 
-def take_due(connection: sa.Connection, *, limit: int, lease: timedelta) -> list[DueMessage]:
-    """Return the messages to send again now; each is due once more after ``lease``, in case it is lost."""
-    rows = connection.execute(_SEND, {"limit": limit, "lease": lease})
+def take_due(connection: sa.Connection, *, limit: int, lease: timedelta, longest: timedelta) -> list[DueMessage]:
+    """Return the messages to send again now; each is due once more after ``lease``, in case it is lost.
+
+    ``longest``: the longest pause of a message. One that is due more than twice as far ahead got its time by a clock
+    that was ahead, and is due.
+    """
+    rows = connection.execute(_SEND, {"limit": limit, "lease": lease, "longest": max(lease, longest)})
     return [DueMessage(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tierkeeper.catalog import future
 from tierkeeper.catalog.conditions import DAMAGED, READABLE, REFUSED, SUSPECT, UNREADABLE, UNVOUCHED, due
 from tierkeeper.catalog.database import take_time
 
@@ -111,6 +112,7 @@ QUESTIONS: Mapping[str, str] = {
     "artifacts without a readable copy": _UNREADABLE,
     "deleted and never due": _UNWATCHED,
     "rows that cannot be read": _BROKEN,
+    "times from the future": future.QUESTION,
     "damaged copies": f"{_COPIES} {DAMAGED}",
     "copies that nobody vouches for": f"{_COPIES} {UNVOUCHED}",
     "copies that were not found": f"{_COPIES} {SUSPECT}",
@@ -131,10 +133,10 @@ class Answer:
     example: str | None
 
 
-def ask(connection: sa.Connection, question: str, *, since: datetime, late: datetime) -> Answer:
-    """Ask one of :data:`QUESTIONS`: of events from ``since`` on, of what was due by ``late``."""
+def ask(connection: sa.Connection, question: str, *, since: datetime, late: datetime, ahead: datetime) -> Answer:
+    """Ask one of :data:`QUESTIONS`: of events from ``since`` on, what was due by ``late``, times after ``ahead``."""
     query = f"SELECT count(*) AS number, (array_agg(found))[1] AS example FROM ({QUESTIONS[question]}) AS q(found)"
-    given: dict[str, Any] = {"since": since, "late": late}
+    given: dict[str, Any] = {"since": since, "late": late, "future": ahead}
     take_time(connection)  # it may look at every row of a table
     row = connection.execute(sa.text(query), {name: v for name, v in given.items() if f":{name}" in query}).one()
     return Answer(row.number, row.example)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -130,7 +130,7 @@ class CatalogSigns:
     lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 
 
-def signs(connection: sa.Connection, *, tiers: Iterable[str]) -> CatalogSigns:
+def signs(connection: sa.Connection, *, tiers: Iterable[str], lease: timedelta) -> CatalogSigns:
     """Return the vital signs; ``tiers``: the configured ones, as copies in others cannot be checked."""
-    found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers)})
+    found = connection.execute(LOOK, {"most": MOST_COUNTED, "tiers": list(tiers), "lease": lease})
     return CatalogSigns(**found.one()._mapping)  # noqa: SLF001  SQLAlchemy's public name

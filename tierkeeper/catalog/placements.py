@@ -75,6 +75,11 @@ _RENEW = sa.text("""
     SET lease_until = clock_timestamp() + :lease
     WHERE token = :token AND state = 'copying'
 """)
+_SHORTEN = sa.text("""
+    UPDATE placements
+    SET lease_until = clock_timestamp() + :lease
+    WHERE state IN ('copying', 'deleting') AND lease_until > clock_timestamp() + 2 * CAST(:lease AS interval)
+""")
 _GIVE_UP = sa.text("""
     UPDATE placements
     SET lease_until = clock_timestamp()
@@ -261,6 +266,11 @@ def rename(connection: sa.Connection, ids: Collection[UUID], *, artifact: UUID) 
 def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> None:
     """Lengthen the lease of this maker's intents."""
     connection.execute(_RENEW, {"token": token, "lease": timedelta(seconds=lease_seconds)})
+
+
+def shorten_leases(connection: sa.Connection, *, lease_seconds: float) -> int:
+    """Let leases that a clock which was ahead gave end after a usual one, unless they are renewed; return how many."""
+    return connection.execute(_SHORTEN, {"lease": timedelta(seconds=lease_seconds)}).rowcount
 
 
 def give_up(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> None:

@@ -43,7 +43,9 @@ _BUSY = sa.text("""
     FROM runs
     WHERE kind = :kind
         AND state = 'running'
-        AND seen_at > clock_timestamp() - :silence
+        -- a time from the future, by a clock that was ahead, is no sign of life
+        AND seen_at BETWEEN clock_timestamp() - CAST(:silence AS interval)
+            AND clock_timestamp() + CAST(:silence AS interval)
         AND tenant IS NOT DISTINCT FROM :tenant
     LIMIT 1
 """)
@@ -53,7 +55,8 @@ _ABANDON = sa.text("""
         arguments = arguments || jsonb_build_object('reason', :reason)
     WHERE state = 'running'
         AND kind <> 'recompute'  -- it waits for whoever takes it up, however long
-        AND seen_at < clock_timestamp() - :silence
+        AND seen_at NOT BETWEEN clock_timestamp() - CAST(:silence AS interval)
+            AND clock_timestamp() + CAST(:silence AS interval)
 """).bindparams(*typed(reason="text"))
 _OLDEST_RECOMPUTE = sa.text("""
     SELECT id

@@ -362,9 +362,12 @@ def count_due(connection: sa.Connection, *, tenant: str | None) -> int:
     return int(connection.execute(_COUNT_DUE, {"tenant": tenant}).scalar_one())
 
 
-def any_due(connection: sa.Connection, *, tenant: str | None, tiers: Sequence[str] | None = None) -> bool:
+def any_due(
+    connection: sa.Connection, *, tenant: str | None, lease_seconds: float, tiers: Sequence[str] | None = None
+) -> bool:
     """Return True if an artifact is due that no worker has leased."""
-    return bool(connection.execute(_ANY_DUE, {"tenant": tenant, "tiers": tiers}).scalar_one())
+    arguments = {"tenant": tenant, "tiers": tiers, "lease": timedelta(seconds=lease_seconds)}
+    return bool(connection.execute(_ANY_DUE, arguments).scalar_one())
 
 
 def due_page(

@@ -1,6 +1,6 @@
 """Recovery of the catalog as a whole: dump it, rebuild it, examine it, accept a restore."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
@@ -53,6 +53,10 @@ class Recovery:
     def mend(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Iterator[Mended]:
         """Mend artifacts whose rows cannot be read; yield each."""
         return mend.mend(self.engine.catalog, caller=caller, reason=reason, dry_run=dry_run)
+
+    def clear_future(self, *, caller: Caller, dry_run: bool = False) -> Mapping[str, int]:
+        """Clear times that were written by a clock which was ahead; return how many by table and column."""
+        return mend.clear_future(self.engine, caller=caller, dry_run=dry_run)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
         """Check the catalog's invariants; yield one result per check."""

@@ -78,7 +78,7 @@ def test_a_renewed_lease_lasts(many: House) -> None:
     assert database.run(TESTER, schedule.renew, ids, token=uuid4(), lease_seconds=3600) == 0
     assert database.run(TESTER, schedule.renew, ids, token=token, lease_seconds=3600) == 10
     many.pass_time(timedelta(minutes=30))
-    assert not {c.artifact for c in claim(many, limit=1000)} & set(ids)
+    assert not {c.artifact for c in claim(many, limit=1000, lease=3600)} & set(ids)
 
 
 def test_parked_ones_are_left(many: House) -> None:

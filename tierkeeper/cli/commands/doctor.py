@@ -75,15 +75,19 @@ def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
 
 def _mend(session: Session, reason: str | None, *, dry_run: bool) -> None:
     mended = list(session.keeper.recovery.mend(caller=session.caller, reason=reason or "", dry_run=dry_run))
+    cleared = session.keeper.recovery.clear_future(caller=session.caller, dry_run=dry_run)
     if session.output.as_json:
-        session.output.document({"mended": mended, "dry_run": dry_run})
+        session.output.document({"mended": mended, "cleared": cleared, "dry_run": dry_run})
         return
     if mended:
         table = output.table("artifact", "could not be read", fold=["artifact", "could not be read"])
         for each in mended:
             table.add_row(str(each.ref), ", ".join(each.columns))
         session.output.print(table)
-    session.output.say(f"{len(mended)} {'would be mended' if dry_run else 'mended'}")
+    would = "would be " if dry_run else ""
+    session.output.say(f"artifacts {would}mended: {len(mended)}")
+    for name, count in cleared.items():
+        session.output.say(f"{name} {would}cleared: {count}")
 
 
 def _print(session: Session, accepted: Acceptance) -> None:

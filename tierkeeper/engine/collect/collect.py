@@ -68,6 +68,8 @@ def collect(
     CatalogRestored where the catalog may be an older copy of itself.
     """
     with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
+        if not dry_run:
+            engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease)
         sweep = _Collect(engine, work, caller, dry_run=dry_run)
         while picked := step_1_pick(engine.catalog, sweep.passed):
             if over(deadline):

@@ -234,7 +234,7 @@ def _write_intents(
         for tier in sorted(fates.lacking(decided.wanted[blob], copies[blob]) - deferred):
             if tier not in engine.stores:  # no longer configured: the commit reports it
                 continue
-            if any(_live_copying(p, tier, token, now=now) for p in copies[blob]):
+            if any(_live_copying(p, tier, token, now=now, lease=engine.settings.engine.lease) for p in copies[blob]):
                 foreign.add(blob)
                 continue
             intent = _intent(engine, decided.owner[blob], blob, tier, sources)
@@ -315,13 +315,14 @@ def _to_read(
     ]
 
 
-def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datetime) -> bool:
+def _live_copying(placement: PlacementRow, tier: str, token: UUID, *, now: datetime, lease: timedelta) -> bool:
+    """Return True if another worker has a lease on a copy there; one from the future was given by a wrong clock."""
     return (
         placement.tier == tier
         and placement.state is PlacementState.COPYING
         and placement.token != token
         and placement.lease_until is not None
-        and placement.lease_until > now
+        and now < placement.lease_until <= now + 2 * lease
     )
 
 

@@ -44,6 +44,7 @@ def rotate(engine: Engine, *, caller: Caller, tenant: str | None, kind: RunKind 
         actor=caller.actor,
         tenant=tenant,
         tiers=_tiers(engine.tiers, kind),
+        lease_seconds=engine.lease,
         silence=engine.settings.engine.lease * SILENT_LEASES,
     )
 
@@ -55,9 +56,10 @@ def _begin_run(
     actor: str,
     tenant: str | None,
     tiers: Sequence[str] | None,
+    lease_seconds: float,
     silence: timedelta,
 ) -> UUID | None:
-    if not schedule.any_due(connection, tenant=tenant, tiers=tiers):
+    if not schedule.any_due(connection, tenant=tenant, lease_seconds=lease_seconds, tiers=tiers):
         return None
     working = runs.busy(connection, kind, tenant=tenant, silence=silence)
     if working is not None:

@@ -84,7 +84,8 @@ class Deliveries:
         A caller that stops early (the broker refuses a message) leaves that message and the rest of its batch due.
         """
         catalog, lease = self.engine.catalog, self.engine.settings.broker.visibility_timeout
-        while batch := catalog.run(callers.WORKER, deliveries.take_due, limit=_BATCH, lease=lease):
+        longest = timedelta(seconds=PAUSES.cap)
+        while batch := catalog.run(callers.WORKER, deliveries.take_due, limit=_BATCH, lease=lease, longest=longest):
             unsent = [row.id for row in batch]
             try:
                 for row in batch:

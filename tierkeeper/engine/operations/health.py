@@ -56,7 +56,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
     Raises CatalogUnavailable.
     """
     with engine.catalog.reading() as connection:
-        look = signs(connection, tiers=engine.stores)
+        look = signs(connection, tiers=engine.stores, lease=engine.settings.engine.lease)
         canaries = heartbeats.canaries(connection)
         slots = heartbeats.recent_slots(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)

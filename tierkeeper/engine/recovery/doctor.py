@@ -12,7 +12,7 @@ from tierkeeper.base.errors import DumpMissing, TierkeeperError
 from tierkeeper.catalog import doctor, epochs, holds, refusals, switches
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import adopt, dump
+from tierkeeper.engine.recovery import adopt, dump, mend
 from tierkeeper.engine.trust import epoch
 from tierkeeper.policy.decision import when
 from tierkeeper.values.health import Condition
@@ -39,6 +39,8 @@ _ADVICE = {
     "deleted and never due": _BUG,
     "rows that cannot be read": "Their times are outside the years 1900 to 9000, or their metadata or tags of no such"
     " shape. They are parked and protected; `tierkeeper doctor --mend-times --reason …` mends them.",
+    "times from the future": "PostgreSQL's clock was ahead when they were written. None counts as fresh. Mend the"
+    " clock, then `tierkeeper doctor --mend-times --reason …` clears them.",
     "damaged copies": "Converge makes the wanted ones again from a good copy; `tierkeeper parked list` shows where"
     " it cannot. A doomed one stays until `collect` removes it.",
     "copies that nobody vouches for": "They count for nothing until they were read: `tierkeeper verify` does that,"
@@ -53,6 +55,7 @@ _ADVICE = {
     "events outside their month": "`maintain` did not run for months; nothing is lost, they stay where they are.",
 }
 _NOTED = {
+    "times from the future",
     "rows that cannot be read",
     "damaged copies",
     "copies that nobody vouches for",
@@ -77,7 +80,8 @@ def examine(engine: Engine, *, everything: bool = False) -> Iterator[Checkup]:
     yield from _apart("held since a rebuild", lambda: _held(engine.catalog))
     since = _BEGINNING if everything else now - timedelta(days=1)
     for question in doctor.QUESTIONS:
-        yield from _apart(question, partial(_asked, engine.catalog, question, since=since, late=now - _LATE))
+        times = {"since": since, "late": now - _LATE, "ahead": mend.beyond(engine.settings, now)}
+        yield from _apart(question, partial(_asked, engine.catalog, question, **times))
 
 
 def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
@@ -88,9 +92,9 @@ def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
         yield Checkup(check, Condition.BAD, f"it could not be asked: {error}", "Mend that, and ask again.")
 
 
-def _asked(catalog: Database, question: str, *, since: datetime, late: datetime) -> Checkup:
+def _asked(catalog: Database, question: str, **times: datetime) -> Checkup:
     with catalog.reading() as connection, connection.begin():
-        answer = doctor.ask(connection, question, since=since, late=late)
+        answer = doctor.ask(connection, question, **times)
     if not answer.count:
         return Checkup(question, Condition.OK, "none")
     condition = Condition.ATTENTION if question in _NOTED else Condition.BAD

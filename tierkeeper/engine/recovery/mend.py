@@ -4,7 +4,8 @@ An age that cannot be read begins when the artifact was stored, an end that cann
 are no object are kept in a field of their own. Nothing is due by it: what was parked is retried by an operator.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,12 +13,15 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactMended, MendedRow
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import artifacts, unreadable
+from tierkeeper.catalog import artifacts, future, unreadable
 from tierkeeper.catalog.database import Database, catalog_now
+from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
+from tierkeeper.settings.settings import Settings
 from tierkeeper.values.recovery import Mended
 
 _PAGE: Final = 500
+_MARGIN: Final = timedelta(days=1)
 
 
 def mend(catalog: Database, *, caller: Caller, reason: str, dry_run: bool) -> Iterator[Mended]:
@@ -48,3 +52,17 @@ def _mend_page(
             caller=caller,
         )
     return [Mended(row.ref, columns[row.id]) for row in rows]
+
+
+def beyond(settings: Settings, now: datetime) -> datetime:
+    """Return the time after which no lease, sign of life or retry ends that is written now, by a day's margin."""
+    return now + max(settings.engine.lease_cap, settings.broker.visibility_timeout, settings.staging.ttl) + _MARGIN
+
+
+def clear_future(engine: Engine, *, caller: Caller, dry_run: bool) -> Mapping[str, int]:
+    """Clear times that were written by a clock which was ahead; return how many by table and column."""
+    return engine.catalog.run(caller, _clear, engine.settings, dry_run=dry_run)
+
+
+def _clear(connection: sa.Connection, settings: Settings, *, dry_run: bool) -> dict[str, int]:
+    return future.clear(connection, future=beyond(settings, catalog_now(connection)), dry_run=dry_run)

@@ -185,7 +185,7 @@ def test_damaged_copies_are_counted_by_their_index(house: House) -> None:
         " CASE WHEN get_byte(sha256, 0) = 0 THEN now() END FROM blobs",
     )
     write(house, "ANALYZE placements")
-    plan = house.sql(f"EXPLAIN {catalog_health.LOOK}", most=100_000, tiers=["warm"])
+    plan = house.sql(f"EXPLAIN {catalog_health.LOOK}", most=100_000, tiers=["warm"], lease=timedelta(minutes=1))
     text = "\n".join(str(line) for line in plan)
     assert text.count("ix_placements_damaged") == 2, text
     assert "ix_placements_blob_id" in text, text

@@ -1,0 +1,49 @@
+"""Times of signs and leases further ahead than any of them is ever set: a clock was ahead when they were written.
+
+None of them counts as fresh where it is compared. They are counted and cleared here, as some would lie there for good.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+#: by column: what it becomes; a time of being read or noticed is forgotten, so that it is read again, or noticed again
+_CLEARED: Final = {
+    "schedule.lease_until": "NULL",
+    "placements.lease_until": "clock_timestamp()",
+    "placements.verified_at": "NULL",
+    "artifacts.accessed_at": "NULL",
+    "runs.seen_at": "clock_timestamp()",
+    "heartbeats.at": "clock_timestamp() - interval '1 day'",
+    "deliveries.due_at": "clock_timestamp()",
+    "deliveries.last_at": "clock_timestamp()",
+    "staging.expires_at": "clock_timestamp()",
+    "quarantine.first_seen": "clock_timestamp()",
+    "quarantine.seen_again": "NULL",
+}
+#: a retry that a clock put off: what a policy makes due may be years ahead
+_RETRIES: Final = "schedule.due_at"
+_CONDITIONS: Final = {name: f"{name.partition('.')[2]} > :future" for name in _CLEARED} | {
+    _RETRIES: "failures > 0 AND due_at > :future",
+    "artifacts.accessed_at": "accessed_at > :future AND accessed_at < timestamptz '9000-01-01Z'",
+}
+#: a query of what is found, as those of :mod:`tierkeeper.catalog.doctor`
+QUESTION: Final = " UNION ALL ".join(
+    f"SELECT '{name} at ' || to_char({name}, 'YYYY-MM-DD') FROM {name.partition('.')[0]} WHERE {found}"
+    for name, found in _CONDITIONS.items()
+)
+
+
+def clear(connection: sa.Connection, *, future: datetime, dry_run: bool) -> dict[str, int]:
+    """Clear the times later than ``future``; return how many by table and column."""
+    counts = {}
+    for name, found in _CONDITIONS.items():
+        table, _, column = name.partition(".")
+        if dry_run:
+            statement = f"SELECT FROM {table} WHERE {found}"
+        else:
+            statement = f"UPDATE {table} SET {column} = {_CLEARED.get(name, 'clock_timestamp()')} WHERE {found}"
+        if count := connection.execute(sa.text(statement), {"future": future}).rowcount:
+            counts[name] = count
+    return counts
