@@ -7,6 +7,8 @@ _WATCH = "tierkeeper/cli/support/serverwatch.py"
 _SERVERS = "tests/integration/embedded/test_services.py::"
 _OWNERSHIP = "tierkeeper/base/ownership.py"
 _PROCESS = "tierkeeper/embedded/process.py"
+_MODES = "tierkeeper/stores/filesystem/modes.py"
+_FOLDERS = "tests/integration/stores/filesystem/test_store.py::"
 _UNIT = "tests/unit/client/test_files.py::"
 _SOURCES = "tests/integration/engine/ingest/test_sources.py::"
 _SETTINGS = "tests/unit/settings/test_settings.py::"
@@ -18,6 +20,10 @@ def _opens(what: str, edit: Edit, *tests: str) -> Mutant:
 
 def _owns(what: str, edit: Edit, *tests: str) -> Mutant:
     return Mutant("ownership", what, (edit,), tests)
+
+
+def _mode(what: str, edit: Edit, *tests: str) -> Mutant:
+    return Mutant("file modes", what, (edit,), tests)
 
 
 OPENING = (
@@ -128,5 +134,39 @@ OPENING = (
         "servers make their files by the umask",
         Edit(_PROCESS, "umask=0o077", "umask=-1"),
         f"{_SERVERS}test_a_home_is_private_whatever_the_umask",
+    ),
+    _mode(
+        "the umask takes from a copy's mode",
+        Edit("tierkeeper/stores/filesystem/store.py", "    os.fchmod(file.fileno(), mode)", "    pass"),
+        f"{_FOLDERS}test_modes_whatever_the_umask",
+    ),
+    _mode(
+        "everybody in the group reads the dumps",
+        Edit(_MODES, "_OWN: Final = 0o600", "_OWN: Final = 0o640"),
+        f"{_FOLDERS}test_modes_whatever_the_umask",
+    ),
+    _mode(
+        "folders of a tier are made by the umask",
+        Edit("tierkeeper/stores/filesystem/tree.py", "            os.fchmod(inner, FOLDER_MODE)", "            pass"),
+        f"{_FOLDERS}test_modes_whatever_the_umask",
+    ),
+    _mode(
+        "maintain gives more than there was",
+        Edit(_MODES, "(file, stat.S_IMODE(os.fstat(file).st_mode) & wanted)", "(file, wanted)"),
+        f"{_FOLDERS}test_modes_of_earlier_releases",
+    ),
+    _mode(
+        "a tier that is away keeps maintain from the others",
+        Edit(
+            "tierkeeper/engine/operations/maintain.py",
+            "        except StoreError as error:  # of one tier; health tells of it",
+            "        except ZeroDivisionError as error:",
+        ),
+        "tests/integration/engine/operations/test_modes.py::test_maintain_changes_them_and_counts",
+    ),
+    _mode(
+        "an upload is for whom the umask says",
+        Edit("client/src/tierkeeper_client/staging.py", "0o600 | self._folder.stat().st_mode & 0o044", "0o600"),
+        "tests/unit/client/test_staging.py::test_who_may_read_the_folder_may_read_an_upload",
     ),
 )

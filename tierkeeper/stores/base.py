@@ -306,5 +306,9 @@ class Store(ABC):
         """Raise BadTierUrl for a URL or options that cannot be used; asks no server."""
         cls.from_url(config).close()
 
+    def tighten_modes(self, *, seconds: float) -> int:  # noqa: ARG002  of stores with modes
+        """Take from files what they allow beyond new ones, for so long at most; return how many were changed."""
+        return 0
+
     def close(self) -> None:  # noqa: B027  most stores have nothing to release
         """Release connections and threads."""

@@ -63,12 +63,16 @@ class FolderStaging(Staging):
         self._folder = folder
 
     def put(self, upload: Upload) -> str:
-        """Write a partial file, sync and rename it; a failed or interrupted upload leaves no file."""
+        """Write a partial file, sync and rename it; a failed or interrupted upload leaves no file.
+
+        Whoever may read the folder may read it, whatever the umask: a worker may be another user.
+        """
         name = str(uuid4())
         partial = self._folder / (name + PARTIAL)
         try:
             try:
                 with partial.open("xb") as target:
+                    os.fchmod(target.fileno(), 0o600 | self._folder.stat().st_mode & 0o044)
                     while chunk := upload.read():
                         target.write(chunk)
                     target.flush()

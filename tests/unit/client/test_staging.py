@@ -1,4 +1,5 @@
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -38,6 +39,19 @@ def test_an_upload_is_one_complete_file(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == content
     assert upload.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+@pytest.mark.parametrize(("folder", "file"), [(0o700, 0o600), (0o770, 0o640), (0o755, 0o644)])
+def test_who_may_read_the_folder_may_read_an_upload(tmp_path: Path, mask: int, folder: int, file: int) -> None:
+    """The mode of an upload follows that of its folder, whatever the producer's umask."""
+    tmp_path.chmod(folder)
+    before = os.umask(mask)
+    try:
+        name = FolderStaging(tmp_path).put(Upload(BytesIO(b"x")))
+    finally:
+        os.umask(before)
+    assert (tmp_path / name).stat().st_mode & 0o777 == file
 
 
 def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:

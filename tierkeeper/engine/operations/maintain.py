@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import partitions, refusals, runs, staging, unreadable
@@ -16,10 +17,14 @@ from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.plans import stored
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.stores.errors import StoreError
 from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 
+_log = log.get(__name__)
+
 _BATCH = 1000
+_MODES = 30.0  # seconds a tier: a larger one is looked at in several runs
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 _COUNTED = timedelta(days=7)
@@ -45,6 +50,7 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         work.add({"uploads adopted": adopted, "uploads deleted": deleted})
         refused = stays or partial_stays
         engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
+        work.add({"modes changed": _tighten_modes(engine)})
     return work.result()
 
 
@@ -99,6 +105,17 @@ def _delete_expired(engine: Engine, *, caller: Caller) -> tuple[int, Reason | No
                 return deleted, refused  # the next maintain tries again
     finally:
         store.close()
+
+
+def _tighten_modes(engine: Engine) -> int:
+    """Give files of earlier releases the modes of new ones; return how many were changed."""
+    changed = 0
+    for tier, store in engine.stores.items():
+        try:
+            changed += store.tighten_modes(seconds=_MODES)
+        except StoreError as error:  # of one tier; health tells of it
+            _log.warning("the modes of a tier's files can't be looked at", tier=tier, error=str(error))
+    return changed
 
 
 def _is_upload(location: str) -> bool:

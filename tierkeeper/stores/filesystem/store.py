@@ -30,8 +30,8 @@ from tierkeeper.stores import layout
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
-from tierkeeper.stores.filesystem import tier_mark
-from tierkeeper.stores.filesystem.tree import Tree, translated
+from tierkeeper.stores.filesystem import modes, tier_mark
+from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, translated
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.plain import plain
@@ -92,7 +92,7 @@ class FilesystemStore(Store):
         if staging.is_dir():
             return []
         try:
-            staging.mkdir(parents=True, exist_ok=True)
+            files.make_folders(staging, FOLDER_MODE)
         except OSError as error:
             if isinstance(error, FileNotFoundError | FileExistsError):
                 raise StoreUnusable(tier=self.config.tier, reason=f"{self._tree.root} cannot be a folder") from error
@@ -190,6 +190,11 @@ class FilesystemStore(Store):
                 if not location.endswith(SIDECAR):
                     yield _stored(location, status, None)
 
+    def tighten_modes(self, *, seconds: float) -> int:
+        """Take from the files what their modes allow beyond those of new ones."""
+        with self._translated(str(self._tree.root)):
+            return modes.tighten(self._tree, seconds=seconds)
+
     def _admit(self, root: int) -> None:
         """Call the guard with the mark beneath a root; an admitted mark file is read once, then known by its stat."""
         if self.guard is None:
@@ -205,11 +210,11 @@ class FilesystemStore(Store):
     def _write(self, location: str, pieces: Iterator[bytes], info: ObjectInfo) -> Stored:
         folders, name = self._tree.split(location)
         unfinished = f"{name}.{uuid.uuid4().hex}"
-        sidecar = unfinished + SIDECAR
+        sidecar, mode = unfinished + SIDECAR, modes.of(location)
         with self._translated(location), self._tree.folder([layout.STAGING]) as staging:
             try:
                 digest = Digest()
-                with os.fdopen(os.open(unfinished, _NEW, 0o666, dir_fd=staging), "wb", buffering=0) as file:
+                with _new(unfinished, staging, mode) as file:
                     for piece in pieces:
                         digest.add(piece)
                         _write_all(file.fileno(), piece)
@@ -220,7 +225,7 @@ class FilesystemStore(Store):
                 if status.st_size != info.size:
                     reason = f"{status.st_size} bytes were written of {info.size}"
                     raise ContentMismatch(tier=self.config.tier, location=location, reason=reason)
-                with os.fdopen(os.open(sidecar, _NEW, 0o666, dir_fd=staging), "wb", buffering=0) as file:
+                with _new(sidecar, staging, mode) as file:
                     _write_all(file.fileno(), json.dumps(plain(info), ensure_ascii=False, indent=1).encode())
                     self._tree.sync(file.fileno())
                 self._tree.place({sidecar: name + SIDECAR, unfinished: name}, folders)
@@ -301,6 +306,12 @@ def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
         content_type=str(recorded["content_type"]),
         metadata=dict(recorded["metadata"]),
     )
+
+
+def _new(name: str, folder: int, mode: int) -> BinaryIO:
+    file = os.fdopen(os.open(name, _NEW, mode, dir_fd=folder), "wb", buffering=0)
+    os.fchmod(file.fileno(), mode)  # the umask took from the other
+    return file
 
 
 def _write_all(fd: int, piece: bytes) -> None:

@@ -22,6 +22,7 @@ from tierkeeper.stores.errors import (
 from tierkeeper.stores.layout import MARK, STAGING
 from tierkeeper_client import files
 
+FOLDER_MODE = 0o750  # of folders that are made here, whatever the umask
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
@@ -136,16 +137,25 @@ class Tree:
             fd = os.dup(root)
             try:
                 for name in folders:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(name, dir_fd=fd)
-                        self.sync(fd)
-                    fd = _step(fd, name)
+                    fd = self._made(fd, name)
                 for unfinished in list(files):
                     os.rename(unfinished, files[unfinished], src_dir_fd=staging, dst_dir_fd=fd)
                     del files[unfinished]
                 self.sync(fd)
             finally:
                 os.close(fd)
+
+    def _made(self, fd: int, name: str) -> int:
+        """Open the folder ``name`` in the folder ``fd``, made if it is missing; close ``fd``."""
+        made = False
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=fd)
+            self.sync(fd)
+            made = True
+        inner = _step(fd, name)
+        if made:
+            os.fchmod(inner, FOLDER_MODE)
+        return inner
 
     def prune(self, folders: list[str]) -> None:
         """Remove ``folders`` from the innermost outwards while they are empty; make the removals durable."""

@@ -188,6 +188,41 @@ def test_a_pipe_is_not_waited_for(store: Store, root: Path) -> None:
     assert put(store, b"x", info)
 
 
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_modes_whatever_the_umask(root: Path, make_store: MakeStore, mask: int) -> None:
+    """The owner's group may read copies, sidecars and the mark; dumps are the owner's alone; nobody else reads any."""
+    before = os.umask(mask)
+    try:
+        store = make_store(root.as_uri())
+        put(store, b"x")
+        store.write_mark(mark_of(store))
+        info = info_of(b"dump")
+        store.put(".tierkeeper/dumps/one", io.BytesIO(b"dump"), info)
+    finally:
+        os.umask(before)
+    own = root / ".tierkeeper" / "dumps"
+    for path in [root, *root.rglob("*")]:
+        wanted = 0o750 if path.is_dir() else 0o600 if path.parent == own else 0o640
+        assert (path, path.stat().st_mode & 0o777) == (path, wanted)
+
+
+def test_modes_of_earlier_releases(store: Store, root: Path) -> None:
+    """What more than the group could read is changed and counted once; nothing is added, and links' targets stay."""
+    key, info, _ = put(store, b"x")
+    strict, _, _ = put(store, b"y")
+    (root / key.location).chmod(0o666)
+    (root / f"{key.location}.metadata.json").chmod(0o644)
+    (root / strict.location).chmod(0o404)
+    outside = root.parent / "outside"
+    outside.touch()
+    outside.chmod(0o666)
+    (root / info.tenant / "link").symlink_to(outside)
+    assert [store.tighten_modes(seconds=10) for _ in range(2)] == [3, 0]
+    assert (root / key.location).stat().st_mode & 0o777 == 0o640
+    assert (root / strict.location).stat().st_mode & 0o777 == 0o400
+    assert outside.stat().st_mode & 0o777 == 0o666
+
+
 def test_locations_without_a_folder(store: Store, root: Path) -> None:
     """A location of one segment (staged content has such) is a file in the root; the root itself always stays."""
     info = info_of(b"x")
