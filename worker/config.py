@@ -46,6 +46,7 @@ def celery_settings(this: Settings) -> dict[str, Any]:
         this.results.url,
         visibility_timeout=visibility,
         result_expires=this.results.expires,
+        queue_type=this.broker.queue_type,
     )
     return shared | {
         "task_acks_late": True,

@@ -43,7 +43,7 @@ def ask_to_end(**_: object) -> None:
 def resolve_services(**_: object) -> None:
     """Resolve all services of a worker before its children are forked, or exit: Celery hides handlers' exceptions."""
     try:
-        config.settings()
+        tierkeeper.keeper.refuse_clusters(config.settings())
     except TierkeeperError as error:
         sys.exit(str(error))
 

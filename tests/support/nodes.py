@@ -96,6 +96,23 @@ class RabbitMQ(Local, RabbitMQContainer):  # type: ignore[misc]  # pytest-celery
         """The same URL: containers and host are one machine here."""
         return self.url
 
+    def vhost(self, name: str, *, queue_type: str) -> str:
+        """Make a virtual host whose queues are of this type by default; return its URL."""
+        self._control("add_vhost", name, "--default-queue-type", queue_type)
+        self._control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/{name}"
+
+    def queue_types(self, vhost: str) -> dict[str, str]:
+        """Return the types of a virtual host's durable queues by their names."""
+        lines = self._control("list_queues", "-q", "-p", vhost, "name", "type", "durable", "--no-table-headers")
+        rows = (line.split("\t") for line in lines.splitlines())
+        return {name: kind for name, kind, durable in rows if durable == "true"}
+
+    def _control(self, *arguments: str) -> str:
+        env = self.process.env
+        command = [str(Path(_rabbitmq_server()).with_name("rabbitmqctl")), "-n", env["RABBITMQ_NODENAME"], *arguments]
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
     def teardown(self) -> None:
         """End the node, and the epmd that it started outside of its process group."""
         super().teardown()

@@ -17,6 +17,7 @@ __all__ = [
     "BrakeOn",
     "BrokerUnavailable",
     "BrokerUnreachable",
+    "BrokerUnsupported",
     "CatalogInUse",
     "CatalogNotReady",
     "CatalogRestored",
@@ -210,6 +211,14 @@ class BrokerUnreachable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+
+
+class BrokerUnsupported(TierkeeperError):
+    """{setting} leads to a node of a Redis cluster, and messages cannot go through a cluster: Celery reads several
+    queues at once, which lie on different nodes. Use one Redis or Valkey server (with replicas), or RabbitMQ.
+    """
+
+    exit_code = 4
 
 
 class CatalogNotReady(TierkeeperError):

@@ -10,6 +10,6 @@ Not here: decisions and steps (``engine``), texts for people (``cli``), answers 
 """
 
 from tierkeeper.keeper.facade import Keeper
-from tierkeeper.keeper.process import configure, current
+from tierkeeper.keeper.process import configure, current, refuse_clusters
 
-__all__ = ["Keeper", "configure", "current"]
+__all__ = ["Keeper", "configure", "current", "refuse_clusters"]

@@ -20,7 +20,10 @@ class HealthChecks:
         return health.health(self.engine, tiers=tiers)
 
     def ask_broker(self) -> None:
-        """Raise BrokerUnreachable unless the broker accepts a connection within ``health.probe``."""
+        """Raise BrokerUnreachable unless the broker accepts a connection within ``health.probe``.
+
+        Raises BrokerUnsupported for one that cannot be used.
+        """
         settings = self.engine.settings
         broker.ask(str(settings.broker.url), seconds=settings.health.probe.total_seconds())
 

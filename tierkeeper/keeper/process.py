@@ -1,5 +1,6 @@
 """The process's own keeper, made after a fork."""
 
+from tierkeeper.engine.operations import broker
 from tierkeeper.keeper.facade import Keeper
 from tierkeeper.settings.settings import Settings
 
@@ -18,3 +19,8 @@ def current() -> Keeper:
         msg = "no keeper is configured in this process; call tierkeeper.keeper.configure(settings)"
         raise RuntimeError(msg)
     return _process[0]
+
+
+def refuse_clusters(settings: Settings) -> None:
+    """Raise BrokerUnsupported if the broker or the result store is a Redis cluster; called before a worker forks."""
+    broker.refuse_clusters(settings)

@@ -95,10 +95,11 @@ class CatalogSettings(Group):
 
 
 class BrokerSettings(Group):
-    """Celery's broker. ``url`` None: the embedded Valkey."""
+    """Celery's broker. ``url`` None: the embedded Valkey; ``queue_type`` None: the default of the virtual host."""
 
     url: BrokerUrl | None = Field(default=None, repr=False)
     visibility_timeout: Positive = timedelta(hours=1)
+    queue_type: Literal["classic", "quorum"] | None = None
 
 
 class ResultsSettings(Group):

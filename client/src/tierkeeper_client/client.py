@@ -21,7 +21,7 @@ from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
 from tierkeeper_client.mac import KeyRing
-from tierkeeper_client.settings import shared_settings
+from tierkeeper_client.settings import QueueType, shared_settings
 from tierkeeper_client.signing import sign_messages
 from tierkeeper_client.staging import Staging, Upload, open_staging
 
@@ -49,12 +49,18 @@ class TierkeeperClient:
         inline_limit: int = contract.INLINE_LIMIT,
         actor: str | None = None,
         keys: str | None = None,
+        queue_type: QueueType | None = None,
     ) -> None:
         ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False)
         # No backend for the sender: sending must not wait for the result store. The worker has its own URL of it.
         self._sender.conf.update(
-            shared_settings(broker_url, socket_timeout=PRODUCER_TIMEOUT, connect_timeout=PRODUCER_TIMEOUT)
+            shared_settings(
+                broker_url,
+                socket_timeout=PRODUCER_TIMEOUT,
+                connect_timeout=PRODUCER_TIMEOUT,
+                queue_type=queue_type,
+            )
         )
         try:
             connection = self._sender.connection_for_write()  # not opened, only queried for the errors that it raises

@@ -5,7 +5,7 @@ publish to a broker that accepts connections but never answers hangs for more th
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import kombu
 
@@ -19,9 +19,19 @@ VISIBILITY_TIMEOUT = timedelta(hours=1)  # time without an acknowledgement after
 RESULT_EXPIRES = timedelta(hours=1)
 
 
-def queues() -> tuple[kombu.Queue, ...]:
-    """Return every queue as a plain Celery app would declare it for ``send_task(…, queue=name)``: durable, direct."""
-    return tuple(kombu.Queue(str(q), kombu.Exchange(str(q), type="direct"), routing_key=str(q)) for q in Queue)
+QueueType = Literal["classic", "quorum"]
+
+
+def queues(queue_type: QueueType | None = None) -> tuple[kombu.Queue, ...]:
+    """Return every queue as a plain Celery app would declare it for ``send_task(…, queue=name)``: durable, direct.
+
+    ``queue_type`` None: RabbitMQ's own default, of the virtual host; else whoever declares them has to say the same.
+    """
+    arguments = None if queue_type is None else {"x-queue-type": queue_type}
+    return tuple(
+        kombu.Queue(str(q), kombu.Exchange(str(q), type="direct"), routing_key=str(q), queue_arguments=arguments)
+        for q in Queue
+    )
 
 
 def is_amqp(broker_url: str) -> bool:
@@ -37,10 +47,11 @@ def shared_settings(
     result_expires: timedelta = RESULT_EXPIRES,
     socket_timeout: float = SOCKET_TIMEOUT,
     connect_timeout: float = CONNECT_TIMEOUT,
+    queue_type: QueueType | None = None,
 ) -> dict[str, Any]:
     """Return Celery settings for ``app.conf.update(…)``; time-outs in seconds, ``result_url`` None keeps no results.
 
-    ``broker_url`` is ``redis://``, ``rediss://``, ``redis+socket://`` or ``amqp://``.
+    ``broker_url`` is ``redis://``, ``rediss://``, ``redis+socket://`` or ``amqp://``; ``queue_type`` as :func:`queues`.
     """
     return {
         "broker_url": broker_url,
@@ -59,7 +70,7 @@ def shared_settings(
         "redis_backend_health_check_interval": HEALTH_CHECK_INTERVAL,
         "result_backend_transport_options": {"retry_policy": {"max_retries": 3, "interval_step": 0.5}},
         "result_expires": result_expires,
-        "task_queues": queues(),
+        "task_queues": queues(queue_type if is_amqp(broker_url) else None),
         "task_routes": {str(task): {"queue": str(queue)} for task, queue in QUEUE_OF.items()},
         "task_default_queue": str(Queue.MAINTENANCE),
         "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue without a worker

@@ -15,6 +15,17 @@ def test_queues_are_those_a_plain_app_declares() -> None:
     assert {ours.name for ours in queues()} == set(Queue)
 
 
+def test_a_type_of_queues_is_declared_to_rabbitmq_alone() -> None:
+    """Without one nothing is declared, so the broker's default holds; Redis has no types."""
+    for url, kind, declared in (
+        ("amqp://broker//", None, None),
+        ("amqp://broker//", "quorum", {"x-queue-type": "quorum"}),
+        (REDIS, "quorum", None),
+    ):
+        found = shared_settings(url, queue_type=kind)["task_queues"]  # type: ignore[arg-type]  # texts of the table
+        assert [queue.queue_arguments for queue in found] == [declared] * len(Queue)
+
+
 def test_every_task_is_routed() -> None:
     """With the shared settings the task's name decides the queue."""
     app = Celery(set_as_current=False)

@@ -135,6 +135,7 @@ def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
         inline_limit=settings.engine.inline_limit,
         actor=caller.actor,
         keys=settings.messages.keys,
+        queue_type=settings.broker.queue_type,
     )
 
 
