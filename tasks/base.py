@@ -35,9 +35,12 @@ from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
+from tierkeeper_client.limits import Bounds
 
 QUICK_TRIES = 5
 PAUSES = Backoff(first=1.0, cap=30.0, least=0.5)  # longer delays live in the catalog, never in a message
+#: Celery's configuration has the bounds by this name: arguments are judged before anything is opened
+LIMITS = "tierkeeper_limits"
 
 _log = log.get(__name__)
 
@@ -104,6 +107,11 @@ class KeeperTask(Task[Any, Any]):
         return bool(redelivered or self._header(contract.AGAIN_HEADER))
 
     @property
+    def limits(self) -> Bounds:
+        """The bounds of what the message carries (settings ``limits.*``)."""
+        return Bounds(**self.app.conf.get(LIMITS, {}))
+
+    @property
     def deliveries(self) -> Deliveries:
         """The catalog's record of messages that did not succeed at once."""
         return keeper.current().deliveries
@@ -148,6 +156,8 @@ class KeeperTask(Task[Any, Any]):
     def _answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         try:
             contract.check_key(str(self.request.id or ""))
+            for name in (contract.ACTOR_HEADER, contract.CORRELATION_HEADER):
+                contract.check_text(self._header(name), field=name, longest=contract.MAX_HEADER)
             self._count()
             if args:
                 raise InvalidInput(
@@ -156,7 +166,7 @@ class KeeperTask(Task[Any, Any]):
                     problem="the message has positional arguments",
                     fix="Send keyword arguments only.",
                 )
-            answer, outcome = plain(self.run(contract.validated(self.arguments, kwargs))), "done"
+            answer, outcome = plain(self.run(contract.validated(self.arguments, kwargs, within=self.limits))), "done"
         except Parked as error:
             _log.error("parked", message=str(error))
             return refusal(error), "parked"

@@ -8,6 +8,7 @@ from tierkeeper.values.artifacts import ItemError, Ref
 from tierkeeper_client.contract import FINAL_FIELD, StoreArgs, StoreManyMessage, TaskName, validated
 from tierkeeper_client.errors import InvalidInput, from_answer
 from tierkeeper_client.identifiers import MAX_NAME_BYTES
+from tierkeeper_client.limits import Bounds
 
 
 @shared_task(bind=True, base=VerbTask, name=TaskName.STORE_MANY.value, arguments=StoreManyMessage)
@@ -17,7 +18,7 @@ def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
     If an item's error is retryable, the whole message is retried; items stored by then stay as they are. The answer is
     not final where an item failed: sent again under the same key, only such items are stored.
     """
-    items = [_read(item) for item in arguments.items]
+    items = [_read(item, self.limits) for item in arguments.items]
     results = keeper.current().artifacts.store_many(items, caller=self.caller)
     for result in results:
         if isinstance(result, ItemError) and (error := from_answer(result.error)).retryable:
@@ -26,11 +27,11 @@ def store_many(self: VerbTask, arguments: StoreManyMessage) -> dict[str, Any]:
     return {"results": results, **({FINAL_FIELD: False} if failed else {})}
 
 
-def _read(item: object) -> StoreArgs | ItemError:
+def _read(item: object, limits: Bounds) -> StoreArgs | ItemError:
     """Return the item, or its error if it cannot be used, which does not concern the other items."""
     fields = item if isinstance(item, dict) else {}
     try:
-        return validated(StoreArgs, fields)
+        return validated(StoreArgs, fields, within=limits)
     except InvalidInput as error:
         tenant, workflow, name = (str(fields.get(key, ""))[:MAX_NAME_BYTES] for key in ("tenant", "workflow", "name"))
         return ItemError(Ref(tenant, workflow, name), error.as_dict())

@@ -1,6 +1,7 @@
 """The worker's Celery settings: the producers' (``tierkeeper_client.settings``) plus those of workers and Beat only."""
 
 import functools
+from dataclasses import asdict
 from typing import Any
 
 from beat_schedule import BEAT_SCHEDULE
@@ -49,6 +50,7 @@ def celery_settings(this: Settings) -> dict[str, Any]:
         queue_type=this.broker.queue_type,
     )
     return shared | {
+        "tierkeeper_limits": asdict(this.limits.bounds),  # see `tasks/base.py`
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_acks_on_timeout": False,  # a task killed at its limit is redelivered and counted, until it is parked

@@ -3,6 +3,7 @@
 from mutations.mutant import Edit, Mutant
 
 ROWS = "tests/integration/engine/test_unreadable_rows.py::"
+LIMITS = "tests/unit/client/test_limits.py::"
 FUTURE = "tests/integration/engine/test_future_times.py::"
 TIMES = "tests/unit/client/test_times.py::"
 
@@ -145,5 +146,53 @@ GATING = (
             ),
         ),
         (f"{FUTURE}test_a_message_and_a_canary",),
+    ),
+    Mutant(
+        "gate",
+        "deep metadata are recursed into before they are judged",
+        (
+            Edit(
+                "client/src/tierkeeper_client/contract.py",
+                "    _within(limits.metadata_problem(value, _limits(info)))\n",
+                "",
+            ),
+        ),
+        (f"{LIMITS}test_deep_metadata_are_a_typed_error",),
+    ),
+    Mutant(
+        "gate",
+        "metadata have no bound",
+        (
+            Edit(
+                "client/src/tierkeeper_client/contract.py",
+                "    _within(limits.size_problem(stored, _limits(info)))\n",
+                "",
+            ),
+        ),
+        (f"{LIMITS}test_the_bounds_of_a_store",),
+    ),
+    Mutant(
+        "gate",
+        "an actor may drive a terminal",
+        (
+            Edit(
+                "tierkeeper/base/callers.py",
+                '        for field in ("actor", "correlation"):\n',
+                "        for field in ():\n",
+            ),
+        ),
+        (f"{LIMITS}test_what_drives_a_terminal_is_refused",),
+    ),
+    Mutant(
+        "gate",
+        "what was stored drives the terminal",
+        (
+            Edit(
+                "tierkeeper/cli/support/output.py",
+                "segment.Segment(texts.plain(part.text), part.style)",
+                "part",
+            ),
+        ),
+        ("tests/unit/cli/support/test_output.py::test_nothing_that_was_stored_drives_the_terminal",),
     ),
 )

@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 from uuid import uuid4
 
+from tierkeeper_client import texts
+from tierkeeper_client.contract import MAX_HEADER, check_text
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -17,6 +20,16 @@ class Caller:
     actor: str
     correlation: str = ""
     key: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise InvalidInput for an actor or a correlation that would drive an operator's terminal, or a long one."""
+        for field in ("actor", "correlation"):
+            check_text(getattr(self, field), field=field, longest=MAX_HEADER)
+
+    @classmethod
+    def stored(cls, actor: str) -> Self:
+        """Return the caller that a row names, which may be older than the gate."""
+        return cls(texts.plain(actor).replace("\n", " ").replace("\t", " ")[:MAX_HEADER])
 
     def keyed(self) -> Self:
         """Return this caller with its key, or with a fresh one where it has none."""

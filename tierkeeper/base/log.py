@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import structlog
 
 from tierkeeper.base.secrets import MASK, is_secret, masked
+from tierkeeper_client import texts
 
 # libraries that log noise on INFO, or whole requests on DEBUG: raised to WARNING
 QUIET = ("alembic", "boto3", "botocore", "s3transfer", "urllib3", "amqp", "kombu", "sqlalchemy.engine")
@@ -94,7 +95,11 @@ def configure(level: str, layout: str, *, stream: TextIO | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared[:3], *shared[4:]],  # their arguments are in the message already
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([_plain] if console else []),
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()
@@ -109,6 +114,14 @@ def _mask(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mut
     """Mask values with a secret's name, and passwords in URLs anywhere in the line."""
     for key, value in event.items():
         event[key] = _safe(value, key)
+    return event
+
+
+def _plain(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop what would drive the terminal."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = texts.plain(value)
     return event
 
 

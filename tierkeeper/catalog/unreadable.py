@@ -1,6 +1,7 @@
 """Artifacts whose rows break the gate, from before there was one or by other hands: counted, mended, validated.
 
-Their rows are isolated by SQL alone; a reader gets stand-ins for what cannot be read (:class:`ArtifactRow.unreadable`).
+Their rows are isolated by SQL alone. A reader gets stand-ins for what cannot be read: see
+:class:`tierkeeper.catalog.rows.ArtifactRow`.
 """
 
 from collections.abc import Collection

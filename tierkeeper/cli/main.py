@@ -1,15 +1,16 @@
 """The command line: ``tierkeeper …``, and the same commands as ``celery -A worker.app tier …``."""
 
-import json
 import sys
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import click
 
 from tierkeeper.cli.support.groups import LazyGroup, output_options
-from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support.output import Output, to_json
 from tierkeeper.cli.support.state import State
+from tierkeeper_client import texts
 
 INTERRUPTED = 130
 
@@ -92,6 +93,8 @@ def run(arguments: list[str]) -> int:
 def _show_usage(state: State, error: click.ClickException) -> None:
     if state.output.as_json:
         shown = {"error": "Usage", "message": error.format_message(), "exit_code": error.exit_code}
-        click.echo(json.dumps(shown, ensure_ascii=False), err=True)
+        click.echo(to_json(shown), err=True)
     else:
-        error.show()
+        shown_text = StringIO()
+        error.show(shown_text)
+        click.echo(texts.plain(shown_text.getvalue()), nl=False, err=True)

@@ -12,6 +12,7 @@ from tierkeeper.base.quantities import Unusable, format_duration, parse_duration
 from tierkeeper.base.states import Temperature
 from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput
+from tierkeeper_client.limits import DEFAULT, Bounds
 from tierkeeper_client.mac import KeyRing
 
 _BARE_NUMBER = re.compile(r"[+-]?[0-9.]+")
@@ -118,6 +119,24 @@ class MessagesSettings(Group):
     keys: Annotated[str, AfterValidator(_message_keys)] | None = Field(default=None, repr=False)
     max_age: Positive = timedelta(days=7)  # since it was signed; has to exceed a message's wait for a worker
     max_bytes: Annotated[Size, Field(ge=128 * 1024)] = 100 * 1024 * 1024  # store_many with 1000 full inline contents
+
+
+class LimitsSettings(Group):
+    """The bounds of what an artifact and a message carry; larger ones from before stay readable."""
+
+    metadata: Size = DEFAULT.metadata  # bytes of JSON
+    depth: Annotated[int, Field(ge=1, le=200)] = DEFAULT.depth
+    tags: Annotated[int, Field(ge=0)] = DEFAULT.tags
+    tag_key: Size = DEFAULT.tag_key
+    tag_value: Size = DEFAULT.tag_value
+    reason: Annotated[int, Field(ge=1)] = DEFAULT.reason  # characters
+    store_many: Annotated[int, Field(ge=1)] = DEFAULT.items
+
+    @property
+    def bounds(self) -> Bounds:
+        """The same as producers check."""
+        values = self.model_dump()
+        return Bounds(items=values.pop("store_many"), **values)
 
 
 class TierSettings(Group):
@@ -237,7 +256,7 @@ class LogSettings(Group):
 
 
 class HealthSettings(Group):
-    """Limits from which `tierkeeper health` reports a vital as bad; after ``stalled`` a worker is started again."""
+    """Bounds from which `tierkeeper health` reports a vital as bad; after ``stalled`` a worker is started again."""
 
     overdue: Positive = timedelta(minutes=15)  # the oldest due item without a lease
     canary: Positive = timedelta(minutes=5)  # a message through a queue

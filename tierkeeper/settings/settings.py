@@ -21,6 +21,7 @@ from tierkeeper.settings.groups import (
     FlowerSettings,
     Folder,
     HealthSettings,
+    LimitsSettings,
     LogSettings,
     MessagesSettings,
     Positive,
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = Field(default_factory=BrokerSettings)
     results: ResultsSettings = Field(default_factory=ResultsSettings)
     messages: MessagesSettings = Field(default_factory=MessagesSettings)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
     tiers: dict[str, TierSettings]
     engine: EngineSettings = Field(default_factory=EngineSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)

@@ -20,6 +20,7 @@ from tierkeeper_client import contract, files
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
+from tierkeeper_client.limits import DEFAULT, Bounds
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import QueueType, shared_settings
 from tierkeeper_client.signing import sign_messages
@@ -36,8 +37,8 @@ class TierkeeperClient:
     ``result_url`` None: fire and forget, no result is kept. ``staging_url``: the workers' staging area, for content
     over ``inline_limit`` bytes (``file:///shared/folder``, or ``s3://bucket/prefix?endpoint=…`` with the extra
     ``tierkeeper-client[s3]``). ``keys`` (``ID:BASE64,…``, the workers' ``messages.keys``): messages are signed with the
-    first of them. Every method raises InvalidInput before anything is sent, BrokerUnavailable within seconds if the
-    broker does not answer, and StagingUnavailable.
+    first of them. ``limits``: the workers' ``limits.*``. Every method raises InvalidInput before anything is sent,
+    BrokerUnavailable within seconds if the broker does not answer, and StagingUnavailable.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TierkeeperClient:
         actor: str | None = None,
         keys: str | None = None,
         queue_type: QueueType | None = None,
+        limits: Bounds = DEFAULT,
     ) -> None:
         ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False)
@@ -82,7 +84,8 @@ class TierkeeperClient:
         # without a result store no result can be read; with one, each task decides whether it keeps its result
         self._options: dict[str, Any] = {"ignore_result": True} if result_url is None else {}
         self._inline_limit = inline_limit
-        self._actor = actor
+        self._actor = None if actor is None else _header(actor, field="actor")
+        self._limits = limits
 
     def store(
         self,
@@ -115,9 +118,13 @@ class TierkeeperClient:
             "force": force,
         }
         # Checked before anything is staged: a refused name leaves nothing behind.
-        contract.validated(contract.StoreArgs, described | {"content": contract.InlineContent(data="")})
+        contract.validated(
+            contract.StoreArgs, described | {"content": contract.InlineContent(data="")}, within=self._limits
+        )
         sent, sha256 = self._take(content)
-        arguments = contract.validated(contract.StoreArgs, described | {"content": sent, "sha256": sha256})
+        arguments = contract.validated(
+            contract.StoreArgs, described | {"content": sent, "sha256": sha256}, within=self._limits
+        )
         return self.send(TaskName.STORE, arguments, key=key, correlation=correlation)
 
     def content(self, content: bytes | Path | BinaryIO | str) -> contract.MessageContent:
@@ -128,7 +135,7 @@ class TierkeeperClient:
         self, items: Iterable[contract.StoreArgs], *, key: str | None = None, correlation: str | None = None
     ) -> Handle:
         """Store up to 1000 small artifacts with one message; ``results`` has one outcome each, in their order."""
-        arguments = contract.validated(contract.StoreManyArgs, {"items": list(items)})
+        arguments = contract.validated(contract.StoreManyArgs, {"items": list(items)}, within=self._limits)
         return self.send(TaskName.STORE_MANY, arguments, key=key, correlation=correlation)
 
     def promote(
@@ -144,7 +151,10 @@ class TierkeeperClient:
         """Move an artifact to ``to_tier``, in either direction, until the next phase of its policy begins."""
         fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier}
         return self.send(
-            TaskName.PROMOTE, contract.validated(contract.PromoteArgs, fields), key=key, correlation=correlation
+            TaskName.PROMOTE,
+            contract.validated(contract.PromoteArgs, fields, within=self._limits),
+            key=key,
+            correlation=correlation,
         )
 
     def archive(
@@ -159,7 +169,10 @@ class TierkeeperClient:
         """Move an artifact to the coldest tier, for good."""
         fields = _fields(ref, all_versions=all_versions, reason=reason)
         return self.send(
-            TaskName.ARCHIVE, contract.validated(contract.ArchiveArgs, fields), key=key, correlation=correlation
+            TaskName.ARCHIVE,
+            contract.validated(contract.ArchiveArgs, fields, within=self._limits),
+            key=key,
+            correlation=correlation,
         )
 
     def restore(
@@ -176,7 +189,10 @@ class TierkeeperClient:
         """Add a copy in ``to_tier`` (default: the hottest), for ``days`` or for good."""
         fields = _fields(ref, all_versions=all_versions, reason=reason) | {"to_tier": to_tier, "days": days}
         return self.send(
-            TaskName.RESTORE, contract.validated(contract.RestoreArgs, fields), key=key, correlation=correlation
+            TaskName.RESTORE,
+            contract.validated(contract.RestoreArgs, fields, within=self._limits),
+            key=key,
+            correlation=correlation,
         )
 
     def purge(
@@ -191,7 +207,10 @@ class TierkeeperClient:
         """Delete an artifact; it can be undeleted while the undo window of its policy lasts."""
         fields = _fields(ref, all_versions=all_versions, reason=reason)
         return self.send(
-            TaskName.PURGE, contract.validated(contract.PurgeArgs, fields), key=key, correlation=correlation
+            TaskName.PURGE,
+            contract.validated(contract.PurgeArgs, fields, within=self._limits),
+            key=key,
+            correlation=correlation,
         )
 
     def undelete(
@@ -206,7 +225,10 @@ class TierkeeperClient:
         """Make a deleted artifact live again."""
         fields = _fields(ref, all_versions=all_versions, reason=reason)
         return self.send(
-            TaskName.UNDELETE, contract.validated(contract.UndeleteArgs, fields), key=key, correlation=correlation
+            TaskName.UNDELETE,
+            contract.validated(contract.UndeleteArgs, fields, within=self._limits),
+            key=key,
+            correlation=correlation,
         )
 
     def send(
@@ -226,6 +248,8 @@ class TierkeeperClient:
         task_id = key or str(uuid4())
         contract.check_key(task_id)
         kwargs = {} if arguments is None else arguments.model_dump(mode="json", exclude_none=True)
+        if correlation is not None:
+            _header(correlation, field="correlation")
         sending = str(uuid4())
         headers = {
             contract.CORRELATION_HEADER: correlation,
@@ -287,6 +311,10 @@ def _opened(path: Path) -> BinaryIO:
     except files.NotPlainError as error:  # a pipe would block until somebody writes
         fix = "Open it, and give the open file."
         raise InvalidInput(field="content", value=str(path), problem=f"it is {error.strerror}", fix=fix) from error
+
+
+def _header(text: str, *, field: str) -> str:
+    return contract.check_text(text, field=field, longest=contract.MAX_HEADER)
 
 
 def _fields(ref: contract.ArtifactRef, *, all_versions: bool, reason: str | None) -> dict[str, Any]:

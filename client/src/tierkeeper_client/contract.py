@@ -6,6 +6,7 @@ Task names and field names are stable: a new worker understands the messages of 
 import base64
 import binascii
 import math
+import reprlib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -23,12 +24,15 @@ from pydantic import (
     model_validator,
 )
 
-from tierkeeper_client import times
+from tierkeeper_client import limits, texts, times
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
+from tierkeeper_client.limits import Bounds
 
 INLINE_LIMIT = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
-STORE_MANY_LIMIT = 1000  # items of one message
+MAX_VERSION = 2**31 - 1  # the catalog's column
+MAX_URL = 2048  # characters of a source
+_LARGEST_NUMBER = 10**308  # of JSON; readers refuse integers of thousands of digits
 
 CORRELATION_HEADER = "tierkeeper_correlation"  # set by the producer, written to log and events; default: the task id
 ACTOR_HEADER = "tierkeeper_actor"  # the actor that the audit log names
@@ -53,10 +57,20 @@ def is_final(answer: object) -> bool:
 
 
 def check_key(key: str) -> None:
-    """Raise InvalidInput for a key that the catalog cannot keep."""
-    if len(key) > MAX_KEY or "\0" in key:
-        problem = f"a key has at most {MAX_KEY} characters, and no NUL"
+    """Raise InvalidInput for a key that the catalog cannot keep, or that would drive an operator's terminal."""
+    if len(key) > MAX_KEY or texts.control_in(key):
+        problem = f"a key has at most {MAX_KEY} characters, and no control characters"
         raise InvalidInput(field="key", value=key[:_SHOWN], problem=problem, fix="Use a shorter one, such as a UUID.")
+
+
+def check_text(text: str, *, field: str, longest: int) -> str:
+    """Return a text that is written into the audit log; raise InvalidInput for a control character, or a longer one."""
+    problem = f"it has {len(text)} characters, over the limit of {longest}" if len(text) > longest else None
+    if control := texts.control_in(text):
+        problem = f"it has the control character {control!r}"
+    if problem is not None:
+        raise InvalidInput(field=field, value=text[:_SHOWN], problem=problem, fix="Write plain text, on one line.")
+    return text
 
 
 class TaskName(StrEnum):
@@ -143,6 +157,9 @@ def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON
         except UnicodeEncodeError as error:
             msg = f"{value[:_SHOWN]!r} is not valid Unicode (a lone surrogate); send it as UTF-8 text"
             raise ValueError(msg) from error
+    elif isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+        msg = "an integer has more than 308 digits; send it as text"
+        raise ValueError(msg)
     elif isinstance(value, float) and not math.isfinite(value):
         msg = f"{value} is no number of JSON; leave it out, or send it as text"
         raise ValueError(msg)
@@ -159,10 +176,51 @@ def _key(value: Any) -> str:  # noqa: ANN401  any key of a mapping
     return str(_storable(value))
 
 
+def _plain(value: str) -> str:
+    if control := texts.control_in(_storable(value)):
+        msg = f"{value[:_SHOWN]!r} has the control character {control!r}; leave it out"
+        raise ValueError(msg)
+    return value
+
+
+def _limits(info: ValidationInfo) -> Bounds:
+    return info.context if isinstance(info.context, Bounds) else limits.DEFAULT
+
+
+def _within(problem: str | None) -> None:
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _metadata(value: dict[str, Any], info: ValidationInfo) -> Any:  # noqa: ANN401  any JSON
+    _within(limits.metadata_problem(value, _limits(info)))
+    stored = _storable(value)
+    _within(limits.size_problem(stored, _limits(info)))
+    return stored
+
+
+def _tags(value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    _within(limits.tags_problem(value, _limits(info)))
+    return value
+
+
+def _reason(value: str, info: ValidationInfo) -> str:
+    if len(value) > (longest := _limits(info).reason):
+        _within(f"it has {len(value)} characters, over the limit of {longest}; shorten it")
+    return _plain(value)
+
+
+def _items(value: list[Any], info: ValidationInfo) -> list[Any]:
+    if len(value) > (most := _limits(info).items):
+        _within(f"there are {len(value)} items, over the limit of {most}; send several messages")
+    return value
+
+
 Segment = Annotated[str, AfterValidator(_segment)]
 ArtifactName = Annotated[str, AfterValidator(check_name)]
-Moment = Annotated[datetime, AfterValidator(_moment)]
-StorableText = Annotated[str, AfterValidator(_storable)]
+UtcTime = Annotated[datetime, AfterValidator(_moment)]
+PlainText = Annotated[str, AfterValidator(_plain)]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 
 
 class Message(BaseModel):
@@ -177,7 +235,7 @@ class ArtifactRef(Message):
     tenant: Segment
     workflow: Segment
     name: ArtifactName
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Version | None = None
 
     def __str__(self) -> str:
         version = "" if self.version is None else f"@{self.version}"
@@ -221,7 +279,7 @@ class SourceContent(Message):
     """Content that the worker fetches: ``file:`` below an allowed root, ``s3:`` in an allowed bucket."""
 
     kind: Literal["source"] = "source"
-    url: StorableText
+    url: Annotated[PlainText, Field(max_length=MAX_URL)]
 
 
 MessageContent = Annotated[InlineContent | StagedContent | SourceContent, Field(discriminator="kind")]
@@ -234,10 +292,10 @@ class StoreArgs(Message):
     workflow: Segment
     name: ArtifactName
     content: MessageContent
-    content_type: Annotated[StorableText, Field(max_length=255)] = "application/octet-stream"
-    metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(default_factory=dict)
-    tags: dict[StorableText, StorableText] = Field(default_factory=dict)
-    created: Moment | None = None  # in the past only; sets the age of imported content
+    content_type: Annotated[PlainText, Field(max_length=255)] = "application/octet-stream"
+    metadata: Annotated[dict[str, Any], AfterValidator(_metadata)] = Field(default_factory=dict)
+    tags: Annotated[dict[PlainText, PlainText], AfterValidator(_tags)] = Field(default_factory=dict)
+    created: UtcTime | None = None  # in the past only; sets the age of imported content
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # the store is refused if the bytes differ
     force: bool = False  # make a new version even if nothing changed
 
@@ -245,13 +303,13 @@ class StoreArgs(Message):
 class StoreManyArgs(Message):
     """Arguments of ``tierkeeper.store_many``: small artifacts, each with an outcome of its own."""
 
-    items: Annotated[list[StoreArgs], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
+    items: Annotated[list[StoreArgs], Field(min_length=1), AfterValidator(_items)]
 
 
 class StoreManyMessage(Message):
     """Arguments of ``tierkeeper.store_many`` as a worker reads them: items are validated one by one later."""
 
-    items: Annotated[list[Any], Field(min_length=1, max_length=STORE_MANY_LIMIT)]
+    items: Annotated[list[Any], Field(min_length=1), AfterValidator(_items)]
 
 
 class VerbArgs(Message):
@@ -260,9 +318,9 @@ class VerbArgs(Message):
     tenant: Segment
     workflow: Segment
     name: ArtifactName
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Version | None = None
     all_versions: bool = False
-    reason: Annotated[StorableText, Field(max_length=1000)] | None = None
+    reason: Annotated[str, AfterValidator(_reason)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "VerbArgs":
@@ -340,10 +398,10 @@ ARGS: dict[TaskName, type[Message]] = {name: VERB_ARGS.get(name, SweepArgs) for 
 M = TypeVar("M", bound=Message)
 
 
-def validated(model: type[M], arguments: Mapping[str, Any]) -> M:
+def validated(model: type[M], arguments: Mapping[str, Any], *, within: Bounds = limits.DEFAULT) -> M:
     """Return ``arguments`` as an instance of ``model``; raise :class:`InvalidInput` naming the first field at fault."""
     try:
-        return model.model_validate(dict(arguments))
+        return model.model_validate(dict(arguments), context=within)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         more = error.error_count() - 1
@@ -360,5 +418,5 @@ def _shown(value: object) -> object:
     """Return a value shortened for an error message, so that errors never carry content back."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else reprlib.repr(value)  # the value may be large, and deep
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -87,3 +87,12 @@ def test_a_line_is_throttled_by_subject_and_text() -> None:
     assert throttle.due("warm", "full")
     throttle.seconds = 0
     assert throttle.due("warm", "full")
+
+
+def test_nothing_that_was_stored_drives_the_terminal() -> None:
+    """A line for people has no control characters; as JSON it has them escaped."""
+    for layout in ("console", "json"):
+        stream = io.StringIO()
+        log.configure("INFO", layout, stream=stream)
+        LOG.info("moved \x1b[2J", reason="a\x1b[2J\x9b\u202eb")
+        assert not set("\x1b\x9b\u202e") & set(stream.getvalue())

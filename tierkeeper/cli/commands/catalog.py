@@ -51,7 +51,7 @@ def dumps(session: Session) -> None:
 @click.option("--dump", "name", metavar="DUMP", help="From this dump instead of the newest complete one.")
 @click.option("--objects-only", is_flag=True, help="From the objects in the tiers alone, as if there were no dump.")
 @click.option("--approve", is_flag=True, help="Afterwards: release what was found only in the stores from its hold.")
-@click.option("--reason", help="With --approve: why; it stands in the audit log.")
+@click.option("--reason", type=params.REASON, help="With --approve: why; it stands in the audit log.")
 @params.dry_run_option
 @pass_session
 def rebuild(

@@ -1,11 +1,11 @@
 import click
 
-from tierkeeper.cli.support import output
+from tierkeeper.cli.support import output, params
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.deletes import DeletesView
 
-reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
+reason_option = click.option("--reason", type=params.REASON, required=True, help="Why; it stands in the audit log.")
 
 
 @click.group(cls=TierGroup)

@@ -25,7 +25,9 @@ STYLES: Final = {Condition.OK: "green", Condition.ATTENTION: "yellow", Condition
     is_flag=True,
     help="Mend artifacts whose rows cannot be read, and clear times from the future.",
 )
-@click.option("--reason", help="With --accept-restore and --mend-times: why; it stands in the audit log.")
+@click.option(
+    "--reason", type=params.REASON, help="With --accept-restore and --mend-times: why; it stands in the audit log."
+)
 @params.dry_run_option
 @pass_session
 def doctor(

@@ -1,5 +1,6 @@
 import click
 
+from tierkeeper.cli.support import params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 
@@ -13,7 +14,7 @@ from tierkeeper.cli.support.session import Session, pass_session
     is_flag=True,
     help="With --adopt: although none of its copies is there; they are made anew from elsewhere.",
 )
-@click.option("--reason", help="With --adopt: why; it stands in the audit log.")
+@click.option("--reason", type=params.REASON, help="With --adopt: why; it stands in the audit log.")
 @pass_session
 def init(session: Session, *, adopt: str | None, lost: bool, reason: str | None) -> None:
     """Make or upgrade the catalog, make what the tiers need (folders, buckets, tables), and mark them as its own.

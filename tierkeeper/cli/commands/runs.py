@@ -11,7 +11,7 @@ from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.statistics import run_table
 from tierkeeper.values.runs import RunView
 
-reason_option = click.option("--reason", required=True, help="Why; it stands in the audit log.")
+reason_option = click.option("--reason", type=params.REASON, required=True, help="Why; it stands in the audit log.")
 
 
 @click.group(cls=TierGroup)

@@ -58,7 +58,7 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options:
     if options["tenant"] is None:
         raise click.UsageError("Say whose it is: --tenant, or TIERKEEPER_TENANT.")
     sources = list(_sources(options["files"], options))
-    arguments = [_arguments(source, options) for source in sources]
+    arguments = [_arguments(session, source, options) for source in sources]
     if not arguments:
         raise click.UsageError("There is no file in that folder.")
     if not enqueue:
@@ -91,7 +91,7 @@ def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToS
             yield FileToStore(path, prefix + (path.name if name is None else name))
 
 
-def _arguments(source: FileToStore, options: dict[str, Any]) -> StoreArgs:
+def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -> StoreArgs:
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
@@ -108,6 +108,7 @@ def _arguments(source: FileToStore, options: dict[str, Any]) -> StoreArgs:
             "created": options["created"],
             "force": options["force"],
         },
+        within=session.settings.limits.bounds,
     )
 
 

@@ -100,7 +100,10 @@ def carry_out(
 
     With a single target its error is raised; with several, a failed one does not stop the others.
     """
-    arguments = [validated(verb.model, {**target.fields(), "reason": how.reason, **extra}) for target in selection]
+    bounds = session.settings.limits.bounds
+    arguments = [
+        validated(verb.model, {**target.fields(), "reason": how.reason, **extra}, within=bounds) for target in selection
+    ]
     if how.enqueue:
         _send(session, verb, arguments, how)
         return

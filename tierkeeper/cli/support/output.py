@@ -11,7 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import click
-from rich.console import Console, RenderableType
+from rich import segment
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -20,6 +21,7 @@ from tierkeeper.base.quantities import format_size
 from tierkeeper.cli.support import tables
 from tierkeeper.values.plain import plain
 from tierkeeper.values.progress import ProgressCallback
+from tierkeeper_client import texts
 from tierkeeper_client.errors import TierkeeperError
 
 table, pairs = tables.table, tables.pairs  # re-exported, so that commands import one module for output
@@ -71,18 +73,18 @@ class Output:
 
     def document(self, value: Any) -> None:  # noqa: ANN401  whatever :func:`plain` takes
         """Print one JSON document."""
-        click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+        click.echo(to_json(value, indent=2))
 
     def lines(self, values: Iterable[Any]) -> None:
         """Print JSON lines, one value a line."""
         for value in values:
-            click.echo(json.dumps(plain(value), ensure_ascii=False))
+            click.echo(to_json(value))
 
     def array(self, values: Iterable[Any]) -> None:
         """Print one JSON array, an element a line, without holding it in memory."""
         separator = "["
         for value in values:
-            click.echo(f"{separator}{json.dumps(plain(value), ensure_ascii=False)}", nl=False)
+            click.echo(f"{separator}{to_json(value)}", nl=False)
             separator = ",\n "
         click.echo("[]" if separator == "[" else "]")
 
@@ -104,7 +106,7 @@ class Output:
     def error(self, error: TierkeeperError) -> None:
         """Print one line on stderr, or with JSON one object."""
         if self.as_json:
-            click.echo(json.dumps({**error.as_dict(), "exit_code": error.exit_code}, ensure_ascii=False), err=True)
+            click.echo(to_json({**error.as_dict(), "exit_code": error.exit_code}), err=True)
         else:
             self.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True, highlight=False)
 
@@ -149,11 +151,25 @@ class _PlainProgress:
         self._console.print(f"{self._label}: {self._done}{of}", highlight=False, markup=False)
 
 
+class PlainConsole(Console):
+    """A console whose own styles alone drive the terminal: nothing that was stored does."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[segment.Segment]:
+        """Yield what the renderable is made of, without control characters within its texts."""
+        for part in super().render(renderable, options):
+            yield part if part.control else segment.Segment(texts.plain(part.text), part.style)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401  whatever :func:`plain` takes
+    """Return JSON in which what would drive a terminal is escaped."""
+    return texts.escaped(json.dumps(plain(value), indent=indent, ensure_ascii=False))
+
+
 def _console(*, stderr: bool) -> Console:
     # a new Console each time, because it binds sys.stdout when it is made, and tests and Celery replace that
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
+    return PlainConsole(file=stream, width=PIPED_WIDTH if piped else None, soft_wrap=False, emoji=False)
 
 
 def word(value: str) -> Text:

@@ -16,8 +16,10 @@ from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client import times
+from tierkeeper_client.contract import check_text
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment
+from tierkeeper_client.limits import DEFAULT
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -174,6 +176,19 @@ class Metadata(click.ParamType[dict[str, Any]]):
         return dict(read)
 
 
+class AuditText(click.ParamType[str]):
+    """A text that is written into the audit log: one line, without control characters."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401  click's own
+        """Return the text."""
+        try:
+            return check_text(str(value), field=self.name, longest=DEFAULT.reason)
+        except InvalidInput as error:
+            self.fail(f"{value!r} is not usable: {error.data['problem']}", param, ctx)
+
+
 SPAN = Span()
 MOMENT = Instant()
 MOMENT_AHEAD = Instant(ahead=True)
@@ -181,6 +196,7 @@ PAIR = Pair()
 SIZE = SizeInBytes()
 SHA256 = Sha256()
 METADATA = Metadata()
+REASON = AuditText()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +266,7 @@ def verb_options(command: Callable[..., Any]) -> Callable[..., Any]:
         how = VerbOptions(**{field.name: values.pop(field.name) for field in dataclasses.fields(VerbOptions)})
         return command(*args, how=how, **values)
 
-    reason = click.option("--reason", help="Why; it stands in the audit log.")
+    reason = click.option("--reason", type=REASON, help="Why; it stands in the audit log.")
     return version_option(reason(dry_run_option(enqueue_options(wrapped))))
 
 

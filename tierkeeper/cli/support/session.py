@@ -136,6 +136,7 @@ def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
         actor=caller.actor,
         keys=settings.messages.keys,
         queue_type=settings.broker.queue_type,
+        limits=settings.limits.bounds,
     )
 
 

@@ -82,12 +82,12 @@ def converge_due(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
     state, kind, tenant, actor = row
-    with run_life.joined(engine.catalog, run, caller=Caller(actor)) as work:
+    with run_life.joined(engine.catalog, run, caller=Caller.stored(actor)) as work:
         if state is not RunState.RUNNING:
             return work.result()
         while not over(deadline):
             began = time.monotonic()
-            worker = Worker(token=new_id(), caller=Caller(actor), run=run)
+            worker = Worker(token=new_id(), caller=Caller.stored(actor), run=run)
             claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine.tiers, kind))
             if not claimed:
                 work.finish()

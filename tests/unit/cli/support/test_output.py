@@ -97,3 +97,25 @@ def test_a_table_in_a_pipe_cuts_nothing(capsys: pytest.CaptureFixture[str], monk
     made.add_row("n" * 150, "live")
     Output().print(made)
     assert "n" * 150 in capsys.readouterr().out
+
+
+HOSTILE = "a\x1b[2Jb\x9b2Jc\u202ed\re\x07"
+
+
+def test_nothing_that_was_stored_drives_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables, texts, remarks, warnings and errors come without control characters; JSON has them escaped."""
+    shown = Output()
+    table = output.table("artifact", "why", fold=["why"])
+    table.add_row(HOSTILE, HOSTILE)
+    shown.print(table, HOSTILE, output.pairs([(HOSTILE, HOSTILE)]), output.word(HOSTILE))
+    shown.say(HOSTILE)
+    shown.warn(HOSTILE)
+    shown.error(ArtifactNotFound(ref=HOSTILE))
+    shown.document({"a": HOSTILE})
+    shown.lines([HOSTILE])
+    shown.array([HOSTILE])
+    Output(as_json=True).error(ArtifactNotFound(ref=HOSTILE))
+    printed = "".join(capsys.readouterr())
+    assert printed.count("a[2Jb2Jcde") == 9
+    assert printed.count(r"a\u001b[2Jb\u009b2Jc\u202ed\re\u0007") == 5
+    assert not set("\x1b\x9b\u202e\r\x07") & set(printed)
