@@ -219,6 +219,7 @@ def _items(value: list[Any], info: ValidationInfo) -> list[Any]:
 Segment = Annotated[str, AfterValidator(_segment)]
 ArtifactName = Annotated[str, AfterValidator(check_name)]
 UtcTime = Annotated[datetime, AfterValidator(_moment)]
+StorableText = Annotated[str, AfterValidator(_storable)]  # what is shown of it is stripped where it is shown
 PlainText = Annotated[str, AfterValidator(_plain)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 

@@ -47,7 +47,7 @@ READS = {
     "Tiers": {"known", "stats"},
 }
 FOR_THE_HOUSE = {
-    "Deliveries": {"count", "answered", "park", "wait", "due"},
+    "Deliveries": {"count", "answered", "park", "refuse", "wait", "due"},
     "HealthChecks": {"canary"},
     "Sweeps": {"converge_due", "recompute"},  # they continue runs that have an actor
 }
