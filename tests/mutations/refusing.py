@@ -147,7 +147,7 @@ REFUSING = (
                 "",
             ),
         ),
-        (f"{_BROKEN}test_a_redirecting_endpoint_stops_no_other_tier",),
+        (f"{_BROKEN}test_a_redirect_is_told_at_once_with_its_address",),
     ),
     Mutant(
         "writes",

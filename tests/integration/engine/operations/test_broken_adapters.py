@@ -11,11 +11,12 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import reconcile
 from support.refusing import Refusing, refusing
+from support.stored_objects import MakeStore
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.stores import gate
-from tierkeeper.stores.base import Store
+from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import StoreError, StoreUnusable
 from tierkeeper.values.health import Condition
 
@@ -118,10 +119,8 @@ def test_what_a_reader_raises_is_not_the_stores(house: House) -> None:
     house.settle()
     store = Breaking(house.keeper.engine.store("cold"))
     (where,) = [copy.location for copy in house.show("a").placements]
-    from_key = house.sql("SELECT location FROM placements")[0][0]
-    assert where == from_key
-    with pytest.raises(KeyError), house.keeper.artifacts.open(house.ref()) as _:
-        raise KeyError(where)
+    with pytest.raises(KeyError), store.open(ObjectKey(where)) as pieces:
+        raise KeyError(next(pieces))
     with pytest.raises(StoreError, match="ValueError"):
         list(store.list())
 
@@ -131,6 +130,14 @@ def front(s3_endpoint: str) -> Iterator[Refusing]:
     """A server that redirects once it is told to."""
     with refusing(s3_endpoint) as found:
         yield found
+
+
+def test_a_redirect_is_told_at_once_with_its_address(make_store: MakeStore, front: Refusing) -> None:
+    """Left to itself, botocore asks for the bucket's region until the stack is full."""
+    front.redirects_to = "https://s3.example.org/"
+    store = make_store(f"s3://cold-moved?endpoint={front.endpoint}&attempts=1", prepared=False)
+    with pytest.raises(StoreUnusable, match=r"redirects to https://s3\.example\.org/"):
+        store.check()
 
 
 @pytest.mark.parametrize("client", ["signed", "boto3"])

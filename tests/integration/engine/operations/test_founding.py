@@ -16,14 +16,14 @@ from tierkeeper.stores.errors import StoreTransient, TierNotOurs
 from tierkeeper.stores.tier_mark import TierMark
 
 
-class Power(Exception):  # noqa: N818  it is no error of the program
+class Power(BaseException):
     """The process ends here."""
 
 
 class Failing(Around):
     """A store that fails when a mark is to be written."""
 
-    def __init__(self, inner: Store, error: Exception) -> None:
+    def __init__(self, inner: Store, error: BaseException) -> None:
         super().__init__(inner)
         self.error = error
 
@@ -31,7 +31,7 @@ class Failing(Around):
         raise self.error
 
 
-def spoil(keeper: Keeper, tier: str, error: Exception) -> None:
+def spoil(keeper: Keeper, tier: str, error: BaseException) -> None:
     """Let writing the mark of a tier fail."""
     stores = cast("dict[str, Store]", keeper._engine.stores)
     stores[tier] = Failing(stores[tier], error)
