@@ -28,6 +28,7 @@ class Schedule(Base):
             "artifact_id",
             postgresql_where=text("braked_by IS NOT NULL"),
         ),
+        Index("ix_schedule_failing", "failed_tier", "failed_code", postgresql_where=text("failures > 0")),
         Index("ix_schedule_approved_by", "approved_by", postgresql_where=text("approved_by IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "70"}},  # claims rewrite rows in place
     )
@@ -44,3 +45,8 @@ class Schedule(Base):
     deletes: Mapped[str | None]  # the policy that deletes it with this step
     braked_by: Mapped[UUID | None]  # the run that awaits an approval of this deletion; no claim takes the row
     approved_by: Mapped[UUID | None]  # the run whose approval allows this deletion
+    # the last failed try, while `failures` is above 0: the error's code, its tier, its words, when
+    failed_code: Mapped[str | None]
+    failed_tier: Mapped[str | None]
+    failed_words: Mapped[str | None]
+    failed_at: Mapped[datetime | None]

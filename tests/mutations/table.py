@@ -3,6 +3,7 @@
 from mutations.answering import ANSWERING
 from mutations.copying import COPYING
 from mutations.deciding import DECIDING
+from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
 from mutations.gating import GATING
 from mutations.guards import GUARDS
@@ -25,6 +26,7 @@ MUTANTS = (
     *ANSWERING,
     *COPYING,
     *DECIDING,
+    *FAILING,
     *FINAL_ANSWERS,
     *GATING,
     *GUARDS,

@@ -11,6 +11,8 @@ from tierkeeper.catalog.conditions import DAMAGED, KEPT, REFUSED, SUSPECT, UNVOU
 
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
+#: failures in a row after which the pauses between tries are at their longest: ten minutes after the first
+STUBBORN = 8
 
 _FIRST_DAMAGED = f"""
     SELECT blob_id
@@ -34,6 +36,18 @@ LOOK = sa.text(f"""
             ) AS d
         ) AS due,
         (SELECT count(*) FROM schedule WHERE parked_reason IS NOT NULL) AS parked,
+        (
+            SELECT count(*)
+            FROM (SELECT FROM schedule WHERE failures > 0 AND parked_reason IS NULL LIMIT :most) AS f
+        ) AS retrying,
+        (
+            SELECT count(*)
+            FROM (
+                SELECT FROM schedule
+                WHERE failures > 0 AND failures >= {STUBBORN} AND parked_reason IS NULL
+                LIMIT :most
+            ) AS f
+        ) AS stubborn,
         (
             SELECT count(*)
             FROM deliveries
@@ -116,6 +130,8 @@ class CatalogSigns:
     oldest: datetime | None
     due: int  # at most MOST_COUNTED
     parked: int  # artifacts
+    retrying: int  # artifacts whose last try failed; at most MOST_COUNTED
+    stubborn: int  # those that failed so often in a row that it will not pass by itself; at most MOST_COUNTED
     parked_deliveries: int
     dead_letters: int  # messages that were refused and that no operator skipped
     dead_letters_unkept: int  # messages that were refused beyond the bound of those kept

@@ -26,6 +26,10 @@ _IN_TIERS = """
 _SUSPICIOUS = 2
 
 
+#: what an artifact was claimed for: why the last try failed, else its step
+_TRIED = "CASE WHEN s.failures > 0 THEN coalesce(s.failed_words, s.step) ELSE s.step END"
+
+
 def _claiming(which: str) -> sa.TextClause:
     return sa.text(f"""
         WITH due AS MATERIALIZED (
@@ -42,7 +46,7 @@ def _claiming(which: str) -> sa.TextClause:
         SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
         FROM due
         WHERE s.artifact_id = due.artifact_id
-        RETURNING s.artifact_id, s.attempts, s.step,
+        RETURNING s.artifact_id, s.attempts, {_TRIED} AS tried,
             CASE WHEN isfinite(s.due_at) THEN extract(epoch FROM :now - s.due_at)::float8 ELSE 0 END AS waited
     """).bindparams(*typed(tenant="text", tiers="text[]"))
 
@@ -60,7 +64,7 @@ _CLAIM_THESE = sa.text(f"""
     SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
     FROM these
     WHERE s.artifact_id = these.artifact_id
-    RETURNING s.artifact_id, s.attempts, s.step
+    RETURNING s.artifact_id, s.attempts, {_TRIED} AS tried
 """)
 _RENEW = sa.text("""
     UPDATE schedule
@@ -86,12 +90,17 @@ _SETTLE = sa.text("""
     UPDATE schedule s
     SET due_at = w.due_at, step = w.step, lease_token = NULL, lease_until = NULL,
         attempts = CASE WHEN w.permanent THEN s.attempts ELSE 0 END,
-        failures = CASE WHEN w.failed THEN s.failures + 1 ELSE 0 END, parked_reason = w.parked, deletes = w.deletes,
-        braked_by = w.braked, approved_by = NULL
+        failures = CASE WHEN w.failed THEN s.failures + 1 WHEN w.parked IS NOT NULL THEN s.failures ELSE 0 END,
+        failed_code = CASE WHEN w.parked IS NULL THEN w.code ELSE s.failed_code END,
+        failed_tier = CASE WHEN w.parked IS NULL THEN w.tier ELSE s.failed_tier END,
+        failed_words = CASE WHEN w.parked IS NULL THEN w.words ELSE s.failed_words END,
+        failed_at = CASE WHEN w.parked IS NULL THEN w.failed_at ELSE s.failed_at END,
+        parked_reason = w.parked, deletes = w.deletes, braked_by = w.braked, approved_by = NULL
     FROM unnest(
-        :ids, :dues, :steps, :failed,
-        :permanent, :parked, :deletes, :braked
-    ) AS w(artifact_id, due_at, step, failed, permanent, parked, deletes, braked)
+        :ids, :dues, :steps, :failed, :permanent, :parked, :deletes, :braked, :codes, :tiers, :words, :failed_ats
+    ) AS w(
+        artifact_id, due_at, step, failed, permanent, parked, deletes, braked, code, tier, words, failed_at
+    )
     WHERE s.artifact_id = w.artifact_id AND (s.lease_token = :token OR s.lease_token IS NULL)
 """).bindparams(
     *typed(
@@ -103,6 +112,10 @@ _SETTLE = sa.text("""
         parked="text[]",
         deletes="text[]",
         braked="uuid[]",
+        codes="text[]",
+        tiers="text[]",
+        words="text[]",
+        failed_ats="timestamptz[]",
     )
 )
 _DONE = sa.text("DELETE FROM schedule WHERE artifact_id = ANY(:ids) AND (lease_token = :token OR lease_token IS NULL)")
@@ -118,6 +131,7 @@ _ROWS = typed(ids="uuid[]", tenants="text[]", dues="timestamptz[]", steps="text[
 _SET = sa.text(f"""
     {_INSERT}
     DO UPDATE SET due_at = excluded.due_at, step = excluded.step, parked_reason = NULL, attempts = 0, failures = 0,
+        failed_code = NULL, failed_tier = NULL, failed_words = NULL, failed_at = NULL,
         deletes = excluded.deletes, braked_by = NULL, approved_by = NULL
 """).bindparams(*_ROWS)
 _MISSING = sa.text(f"{_INSERT} DO NOTHING").bindparams(*_ROWS)
@@ -146,7 +160,8 @@ _FORETELL = sa.text("""
 """).bindparams(*typed(ids="uuid[]", dues="timestamptz[]", deletes="text[]", nows="boolean[]"))
 _AFRESH = sa.text("""
     UPDATE schedule s
-    SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now
+    SET parked_reason = NULL, attempts = 0, failures = 0, due_at = :now,
+        failed_code = NULL, failed_tier = NULL, failed_words = NULL, failed_at = NULL
     FROM artifacts a
     WHERE a.id = s.artifact_id
         AND a.blob_id = ANY(:blobs)
@@ -175,26 +190,55 @@ _DUE_PAGE = sa.text(f"""
         AND {OF_TENANT}
     ORDER BY due_at, artifact_id LIMIT :limit
 """).bindparams(*typed(tenant="text"))
-_OF = sa.text("SELECT artifact_id, due_at, step, parked_reason, braked_by FROM schedule WHERE artifact_id = ANY(:ids)")
+_OF = sa.text("""
+    SELECT artifact_id, due_at, step, parked_reason, braked_by,
+        failures, failed_code, failed_tier, failed_words, failed_at
+    FROM schedule
+    WHERE artifact_id = ANY(:ids)
+""")
+_FAILING = sa.text(f"""
+    SELECT failed_tier AS tier, failed_code AS code, count(*) AS artifacts
+    FROM schedule
+    WHERE failures > 0 AND failed_code IS NOT NULL AND parked_reason IS NULL AND {OF_TENANT}
+    GROUP BY failed_tier, failed_code
+""").bindparams(*typed(tenant="text"))
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleEntry:
-    """The next step of one artifact and its time; why it is parked; the run by which the brake stopped it."""
+    """The next step of one artifact and its time; why it is parked; the run by which the brake stopped it.
+
+    ``failure``: its last try, if that failed, and ``failures``, how many did in a row.
+    """
 
     due_at: datetime
     step: str
     parked_reason: str | None
     braked_by: UUID | None
+    failures: int = 0
+    failure: "Failure | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try failed: the error's code, its tier and words, and when."""
+
+    code: str
+    tier: str | None
+    words: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One claimed artifact, how often it was claimed without an outcome (this time included), and its step."""
+    """One claimed artifact, how often it was claimed without an outcome (this time included), and what for.
+
+    ``tried``: in words, why its last try failed, else its step.
+    """
 
     artifact: UUID
     attempts: int
-    step: str
+    tried: str
     waited: float = 0.0  # seconds since it was due
 
 
@@ -210,6 +254,7 @@ class Next:
     parked: str | None = None
     deletes: str | None = None  # the policy that deletes it with this step
     braked: UUID | None = None  # the run that awaits an approval of that
+    failure: Failure | None = None  # why the try failed; None clears the one before, unless it is parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +292,7 @@ def claim(
     rows = connection.execute(_CLAIM, {**arguments, "limit": limit}).all()
     if not rows:
         rows = connection.execute(_CLAIM_SUSPECT, {**arguments, "limit": 1}).all()
-    return [Claimed(row.artifact_id, row.attempts, row.step, row.waited) for row in rows]
+    return [Claimed(row.artifact_id, row.attempts, row.tried, row.waited) for row in rows]
 
 
 def claim_these(
@@ -255,7 +300,7 @@ def claim_these(
 ) -> list[Claimed]:
     """Lease these artifacts, due or not, except those that another worker has leased."""
     arguments = {"ids": list(ids), "token": token, "now": now, "lease": timedelta(seconds=lease_seconds)}
-    return [Claimed(row.artifact_id, row.attempts, row.step) for row in connection.execute(_CLAIM_THESE, arguments)]
+    return [Claimed(row.artifact_id, row.attempts, row.tried) for row in connection.execute(_CLAIM_THESE, arguments)]
 
 
 def renew(connection: sa.Connection, ids: Collection[UUID], *, token: UUID, lease_seconds: float) -> int:
@@ -299,6 +344,10 @@ def reschedule(connection: sa.Connection, nexts: Sequence[Next], *, token: UUID)
                 "parked": [n.parked for n in later],
                 "deletes": [n.deletes for n in later],
                 "braked": [n.braked for n in later],
+                "codes": [n.failure and n.failure.code for n in later],
+                "tiers": [n.failure and n.failure.tier for n in later],
+                "words": [n.failure and n.failure.words for n in later],
+                "failed_ats": [n.failure and n.failure.at for n in later],
                 "token": token,
             },
         )
@@ -386,4 +435,16 @@ def due_page(
 def of_many(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, ScheduleEntry]:
     """Return the entries of those of these artifacts that have a next step."""
     rows = connection.execute(_OF, {"ids": list(ids)}).all()
-    return {row.artifact_id: ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by) for row in rows}
+    return {row.artifact_id: _entry(row) for row in rows}
+
+
+def _entry(row: Any) -> ScheduleEntry:  # noqa: ANN401  a driver's row
+    # a process of the release before resets the number, and leaves the rest
+    failed = row.failures > 0 and row.failed_code is not None
+    failure = Failure(row.failed_code, row.failed_tier, row.failed_words, row.failed_at) if failed else None
+    return ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by, row.failures, failure)
+
+
+def failing(connection: sa.Connection, *, tenant: str | None) -> dict[tuple[str | None, str], int]:
+    """Return how many artifacts are tried again after a failure, by its (tier, code)."""
+    return {(row.tier, row.code): row.artifacts for row in connection.execute(_FAILING, {"tenant": tenant})}

@@ -106,6 +106,17 @@ class PlacementView(CopyStanding):
 
 
 @dataclass(frozen=True, slots=True)
+class FailureView:
+    """The last try of an artifact's step, which failed: the error's code, tier and words; ``tries`` failed in a row."""
+
+    code: str
+    tier: str | None
+    words: str
+    at: datetime
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactView:
     """One artifact with its copies and its next step."""
 
@@ -129,6 +140,8 @@ class ArtifactView:
     due_at: datetime | None
     next_step: str | None
     parked_reason: str | None
+    failure: FailureView | None = None  # of the next step, which is tried again at ``due_at``, unless it is parked
+    braked_by: UUID | None = None  # the run that awaits an approval of the next step
 
     @property
     def tiers(self) -> tuple[str, ...]:

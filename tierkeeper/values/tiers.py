@@ -1,6 +1,7 @@
 """Statistics of a tier's copies."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +10,7 @@ class TierStats:
 
     ``unvouched``: the present ones that do not count until verify has read them; ``missed``: those of both that were
     not found once. Damaged ones are neither. ``refused``: copies, and orphans where all tenants are counted, that the
-    store refuses to delete.
+    store refuses to delete. ``retrying``: artifacts whose last try failed at this tier, by the error's code.
     """
 
     tier: str
@@ -22,3 +23,4 @@ class TierStats:
     unvouched: int
     missed: int
     refused: int = 0
+    retrying: Mapping[str, int] = field(default_factory=dict)

@@ -37,6 +37,12 @@ def escaped(document: str) -> str:
     return _DRIVING.sub(lambda found: rf"\u{ord(found[0]):04x}", document)
 
 
+def one_line(text: str, *, most: int) -> str:
+    """Return ``text`` as one line of at most ``most`` printable characters, the last one an ellipsis if it is cut."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in storable(text)).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return rf"\u{code:04x}" if code and not _BYTE.match(found[0]) else rf"\x{code & 0xFF:02x}"

@@ -11,7 +11,7 @@ from tierkeeper_client.contract import TaskName
 
 
 def test_a_worker_reconciles(worker: LocalProcess, client: TierkeeperClient, installation: Installation) -> None:
-    """A worker reconciles every tier; a message that comes while one is at work leaves it to that one."""
+    """A worker reconciles every tier; a message that comes while one is at work leaves it to that one, and says so."""
     keeper = installation.keeper
     client.store(b"x", tenant="acme", workflow="weekly", name="a").get()
     client.send(TaskName.RECONCILE)
@@ -20,7 +20,8 @@ def test_a_worker_reconciles(worker: LocalProcess, client: TierkeeperClient, ins
     assert (done.counts["listed"], done.errors, done.actor) == (1, 0, "reporting")
     working = keeper.engine.catalog.run(TESTER, runs.begin, RunKind.RECONCILE, actor="another")
     client.send(TaskName.RECONCILE)
-    wait_until(lambda: worker.logs().count(b"task done") >= 3)
+    told = b'"error": "SweepAtWork"'
+    wait_until(lambda: any(told in line and str(working).encode() in line for line in worker.logs().splitlines()))
     assert {run.id for run in keeper.runs.latest(kind=RunKind.RECONCILE)} == {done.id, working}
     keeper.engine.catalog.run(TESTER, runs.finish, working)
     client.send(TaskName.RECONCILE)

@@ -3,7 +3,7 @@
 import pytest
 
 from tierkeeper.base.errors import ArtifactNotFound
-from tierkeeper_client.texts import first_line, storable
+from tierkeeper_client.texts import first_line, one_line, storable
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_every_error_can_be_stored() -> None:
 def test_the_first_line(text: str, first: str) -> None:
     """The first line that is not blank."""
     assert first_line(text) == first
+
+
+def test_one_line_is_printable_and_bounded() -> None:
+    """Line breaks, escapes of terminals and what no database takes leave a line of words; a cut one says so."""
+    assert one_line("a\x1b[31m\nb\0 \ud800\tc", most=50) == r"a [31m b\x00 \ud800 c"
+    assert one_line("x" * 50, most=10) == "x" * 9 + "…"

@@ -32,7 +32,7 @@ def facts(view: ArtifactView) -> Table:
     now = clock.now()
     due = None
     if view.due_at is not None and view.next_step is not None:
-        due = f"{listing.step_words(view.next_step, view.state)} ({output.relative(view.due_at, now)})"
+        due = listing.next_of(view, now)
     return output.pairs(
         [
             ("artifact", Text(str(view.ref), style="bold")),
@@ -51,6 +51,7 @@ def facts(view: ArtifactView) -> Table:
             ("purged at", None if view.purged_at is None else output.moment(view.purged_at)),
             ("undo until", None if view.purge_at is None else output.moment(view.purge_at)),
             ("parked", None if view.parked_reason is None else Text(view.parked_reason, style="red")),
+            ("failed", None if (failed := listing.failure_of(view)) is None else Text(failed, style="yellow")),
             ("next", due),
         ]
     )

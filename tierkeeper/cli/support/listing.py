@@ -62,7 +62,25 @@ def next_of(view: ArtifactView, now: datetime) -> str:
         return f"gone since {output.day(view.purged_at)}"
     if view.next_step is None or view.due_at is None:
         return "-"
+    if view.braked_by is not None:
+        return f"{step_words(view.next_step, view.state)}, awaits approval"
+    if view.failure is not None:
+        return f"{step_words(view.next_step, view.state)} failed ({view.failure.code}), {again(view.due_at, now)}"
     return f"{step_words(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
+
+
+def again(due_at: datetime, now: datetime) -> str:
+    """Return when a failed step is tried again."""
+    return "tried again now" if due_at <= now else f"tried again {output.relative(due_at, now)}"
+
+
+def failure_of(view: ArtifactView) -> str | None:
+    """Return why an artifact's last try failed, None if it did not."""
+    failure = view.failure
+    if failure is None:
+        return None
+    tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
+    return f"{output.moment(failure.at)} ({failure.code}{tries}): {failure.words}"
 
 
 def step_words(step: str, state: ArtifactState) -> str:

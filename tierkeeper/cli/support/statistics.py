@@ -46,6 +46,16 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
     return table
 
 
+def retrying(stats: Iterable[TierStats]) -> list[str]:
+    """Return a line for each tier whose artifacts failed and are tried again, with the number by the error's code."""
+    return [
+        f"{tier.tier}: {sum(tier.retrying.values())} artifacts failed and are tried again"
+        f" ({', '.join(f'{code} {count}' for code, count in tier.retrying.items())})"
+        for tier in stats
+        if tier.retrying
+    ]
+
+
 def run_table(runs: Iterable[RunView]) -> Table:
     """Return a table of runs, one a line, with the end of each id, which `runs show` accepts too."""
     columns = ("run", "kind", "state", "started", "took", "errors", "did")

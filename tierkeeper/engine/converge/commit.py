@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactParked, CommittedStanding, ParkReason
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.errors import ContentLost, NoReadableCopy, TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
 from tierkeeper.catalog import artifacts, blobs, epochs, events, placements, schedule
 from tierkeeper.catalog.database import Database, catalog_now
@@ -29,14 +29,19 @@ from tierkeeper.engine.copies.transfer import Transferred
 from tierkeeper.engine.gates import brake
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.record import record
-from tierkeeper.policy.decision import Action, Decision, Step, when
+from tierkeeper.policy.decision import Action, Decision, Step, listed, when
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.errors import StoreError, StoreTransient
+from tierkeeper_client import texts
 
 #: a failing store is tried again after 2, 4, 8 … seconds, at most five minutes
 PAUSES: Final = Backoff(first=2.0, cap=300.0, least=0.75, most=1.25)
 #: time until an artifact whose copy another worker is making is due again
 PAUSES_FOR_OTHERS: Final = Backoff(first=1.0, cap=1.0, least=0.75, most=1.25)
+#: characters kept of a failure's words
+_MOST_WORDS: Final = 1000
+#: the code of a failure without an error: a tier that is not configured, or a copy that came too late
+INCOMPLETE: Final = "Incomplete"
 #: least time until an unchanged artifact is due again, whatever its rule says
 QUIET = timedelta(seconds=60)
 #: time until an artifact that an untrusted catalog spared is due again: an operator may accept the catalog meanwhile
@@ -339,8 +344,19 @@ class _Retry:
         # where no copy is readable, or the store refuses this very object, each attempt counts towards parking
         refused = isinstance(self.problem, StoreError) and self.problem.of_object
         permanent = not waits and (self.lost or refused)
-        step = self.detail if permanent else item.decision.next_step
-        return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent)
+        # what is tried again is the move to where it is wanted now, not the decision's next step
+        step = f"{Step.MOVE.value} {listed(item.decision.tiers)}"
+        failure = None if waits else self.failure(now)
+        return schedule.Next(item.row.id, due, step, failed=not waits, permanent=permanent, failure=failure)
+
+    def failure(self, now: datetime) -> schedule.Failure:
+        """Return what is kept of the failure for operators."""
+        words = texts.one_line(self.detail, most=_MOST_WORDS)
+        if self.problem is not None:
+            tier = self.problem.data.get("tier")
+            return schedule.Failure(self.problem.code, None if tier is None else str(tier), words, now)
+        unreadable = ContentLost if self.gone else NoReadableCopy
+        return schedule.Failure(unreadable.__name__ if self.lost else INCOMPLETE, None, words, now)
 
 
 def _outcome(
@@ -371,8 +387,7 @@ def _hastened(waiting: schedule.Next, item: _DecidedRow, *, now: datetime) -> sc
     if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
         return waiting
     deletes = item.decision.policy.name if item.decision.step is Step.PURGE else None
-    step = waiting.step if waiting.permanent else item.decision.next_step
-    return replace(waiting, due_at=natural, step=step, deletes=deletes)
+    return replace(waiting, due_at=natural, step=item.decision.next_step, deletes=deletes)
 
 
 def _next(

@@ -85,7 +85,7 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
     """Converge the claimed artifacts; each gets one outcome, and none stops the others."""
     report = Report()
     limit = engine.settings.engine.attempts
-    stuck = {c.artifact: f"given up after {limit} attempts: {c.step}" for c in claimed if c.attempts > limit}
+    stuck = {c.artifact: f"given up after {limit} attempts: {c.tried}" for c in claimed if c.attempts > limit}
     if stuck:
         report.outcomes.update(commit.park(engine.catalog, worker, stuck))
     ids = [c.artifact for c in claimed if c.attempts <= limit]

@@ -35,6 +35,7 @@ RECENT: Final = 2 * heartbeats.SLOT  # seconds over which the rate is counted
 APART: Final = timedelta(minutes=5)  # between two clocks; S3 refuses requests whose clock is 15 minutes off
 UNSETTLED: Final = timedelta(minutes=10)  # age of unsettled events; only a rebuild's transactions last longer
 REFUSED: Final = timedelta(days=1)  # age of a refusal that does not pass by itself; sweeps of tiers are daily
+MANY: Final = 100  # artifacts that are tried again at once, above which it is more than a hiccup
 PERCENTILES: Final = (50, 99)
 
 
@@ -158,6 +159,9 @@ def _canaries(settings: Settings, now: datetime, canaries: Mapping[str, heartbea
 
 def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
     """Yield what needs an operator's attention without stopping the work, then ``lost`` and ``deletes``."""
+    many = look.retrying > MANY or look.stubborn > 0
+    failing = "artifacts failed and are tried again: `tierkeeper stats` has the reasons by tier, `explain` their words"
+    yield Vital("retrying", Condition.ATTENTION if many else Condition.OK, look.retrying, "", failing if many else "")
     for name, count, detail in (
         ("parked", look.parked, "artifacts are parked; see `tierkeeper parked list`"),
         ("parked deliveries", look.parked_deliveries, "messages are parked; see `tierkeeper parked list`"),

@@ -16,7 +16,7 @@ from tierkeeper.engine.copies import lost
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.decision import when
 from tierkeeper.settings.settings import Settings
-from tierkeeper.values.artifacts import ArtifactView, Explanation, Filter, PlacementView, Ref
+from tierkeeper.values.artifacts import ArtifactView, Explanation, FailureView, Filter, PlacementView, Ref
 from tierkeeper.values.events import EventView
 from tierkeeper.values.refusals import Refusal
 from tierkeeper.values.tiers import TierStats
@@ -77,13 +77,14 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         if p.suspect and p.state is PlacementState.PRESENT
     )
     gone = (lost.BLOCKED,) if lost.is_lost(copies, engine.stores) else ()
-    overdue = view.due_at is not None and view.due_at <= moment.now
+    failed = () if view.failure is None or view.parked_reason is not None else (_failed(view.failure, view),)
+    overdue = view.due_at is not None and (view.failure is not None or view.due_at <= moment.now)
     return Explanation(
         artifact=view,
         rule=decision.rule,
         reason=decision.reason,
         placed_by=placed_by,
-        blocked=(*gone, *decision.blocked, *missed, *parked, *braked, *refused),
+        blocked=(*gone, *decision.blocked, *missed, *failed, *parked, *braked, *refused),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
         history=history,
@@ -95,6 +96,8 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
     with engine.catalog.reading() as connection:
         counts = browse.tier_stats(connection, tenant=tenant)
         orphans = refusals.orphans_by_tier(connection) if tenant is None else {}
+        failing = schedule.failing(connection, tenant=tenant)
+    sorted_failing = sorted(failing.items(), key=lambda item: item[0][1])
     result = []
     for tier in engine.tiers:
         present, doomed, deleting = (
@@ -113,9 +116,16 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
                 unvouched=present.unvouched,
                 missed=present.missed + doomed.missed,
                 refused=deleting.refused + orphans.get(tier.name, 0),
+                retrying={code: number for (name, code), number in sorted_failing if name == tier.name},
             )
         )
     return result
+
+
+def _failed(failure: FailureView, view: ArtifactView) -> str:
+    tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
+    again = f"it is tried again at {when(view.due_at)}"
+    return f"to {view.next_step} failed at {when(failure.at)}{tries} ({failure.code}): {failure.words} {again}"
 
 
 def _ended_by(history: Sequence[EventView]) -> str:
@@ -165,7 +175,16 @@ def _view(
         due_at=None if due is None else due.due_at,
         next_step=None if due is None else due.step,
         parked_reason=None if due is None else due.parked_reason,
+        failure=None if due is None else _failure(due),
+        braked_by=None if due is None else due.braked_by,
     )
+
+
+def _failure(due: schedule.ScheduleEntry) -> FailureView | None:
+    failure = due.failure
+    if failure is None:
+        return None
+    return FailureView(failure.code, failure.tier, failure.words, failure.at, due.failures)
 
 
 def _placement(copy: PlacementRow, quarantine: timedelta, refusal: Refusal | None) -> PlacementView:

@@ -1,11 +1,12 @@
 """Items that break what handles them: each has its own outcome, and none stops its batch."""
 
 from datetime import timedelta
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
 import pytest
 from support.callers import TESTER
 from support.house import LEASES_END, House, OpenHouse
+from support.refusing_store import Refusing, replace
 
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.metrics import REGISTRY
@@ -28,13 +29,6 @@ class Poisoned(FilesystemStore):
         if info.name == "poison":
             raise RuntimeError("an adapter's own fault")
         return super().put(location, content, info)
-
-
-def replace(house: House, tier: str, adapter: type[FilesystemStore]) -> None:
-    """Put an adapter in the place of a tier's own."""
-    stores = dict(house.keeper.engine.stores)
-    stores[tier] = adapter.from_url(stores[tier].config)
-    object.__setattr__(house.keeper.engine, "stores", stores)
 
 
 def test_a_fault_of_an_adapter_stops_only_its_item(house: House) -> None:
@@ -60,17 +54,6 @@ def test_a_fault_of_an_adapter_stops_only_its_item_of_a_store(house: House) -> N
     assert "failed in its own code: RuntimeError: an adapter's own fault" in told.error["message"]
     house.pass_time(LEASES_END)
     house.settle()
-
-
-class Refusing(FilesystemStore):
-    """A folder that refuses: one name for what it is, or everything, as when its credentials are wrong."""
-
-    refused: ClassVar[StoreError | None] = None
-
-    def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
-        if self.refused is not None and (info.name == "poison" or not self.refused.of_object):
-            raise self.refused
-        return super().put(location, content, info)
 
 
 @pytest.mark.parametrize(

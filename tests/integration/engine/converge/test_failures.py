@@ -1,0 +1,84 @@
+"""What is tried again says what failed, why, and when it is tried again: never the step that comes after it."""
+
+from datetime import timedelta
+
+import pytest
+from support.house import House, OpenHouse
+from support.refusing_store import Refusing, replace
+
+from tierkeeper.base import clock
+from tierkeeper.cli.support import listing, statistics
+from tierkeeper.stores.errors import StoreDenied
+from tierkeeper.values.health import Condition
+
+WORDS = "Tier warm denies access: key AKIA is over ; ask. Check its credentials and its permissions."
+
+
+@pytest.fixture
+def denied(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> House:
+    """An artifact that is due in a tier which denies everything, in words that no terminal should get; tried once."""
+    house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
+    house.store(age=timedelta(days=8))
+    replace(house, "warm", Refusing)
+    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason="key AKIA is over\x1b;\nask"))
+    monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    house.turn()
+    return house
+
+
+def test_a_failed_move_is_told_as_one(denied: House) -> None:
+    """show, explain, ls and stats name the move, the error with its tier and words, and the time of the next try."""
+    view = denied.show()
+    failure = view.failure
+    assert failure is not None
+    assert (failure.code, failure.tier, failure.words, failure.tries) == ("StoreDenied", "warm", WORDS, 1)
+    assert view.next_step == "move to warm"
+    assert view.due_at is not None
+    told = denied.keeper.artifacts.explain(denied.ref())
+    assert (told.next_step, told.next_at) == ("move to warm", view.due_at)
+    [blocked] = told.blocked
+    assert blocked.startswith("to move to warm failed at ")
+    assert f"(StoreDenied): {WORDS} it is tried again at " in blocked
+    assert listing.next_of(view, clock.now()).startswith("move to warm failed (StoreDenied), tried again ")
+    [warm] = [tier for tier in denied.keeper.tiers.stats() if tier.tier == "warm"]
+    assert warm.retrying == {"StoreDenied": 1}
+    assert statistics.retrying([warm]) == ["warm: 1 artifacts failed and are tried again (StoreDenied 1)"]
+
+
+def test_what_fails_again_and_again_needs_attention(denied: House) -> None:
+    """One failure is counted; after eight in a row, ten minutes, an operator is asked to look."""
+    vital = denied.keeper.health.check(tiers=False)["retrying"]
+    assert (vital.value, vital.condition) == (1, Condition.OK)
+    denied.sql("UPDATE schedule SET failures = 8")
+    vital = denied.keeper.health.check(tiers=False)["retrying"]
+    assert (vital.value, vital.condition) == (1, Condition.ATTENTION)
+
+
+def test_a_success_ends_it(denied: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the move is done nothing of its failure is left, and the next step is the one after it."""
+    monkeypatch.setattr(Refusing, "refused", None)
+    denied.pass_time(timedelta(minutes=10))
+    denied.settle()
+    view = denied.show()
+    assert (view.failure, view.next_step) == (None, "move to cold")
+    assert not denied.sql("SELECT FROM schedule WHERE failed_code IS NOT NULL OR failed_at IS NOT NULL")
+    assert all(not tier.retrying for tier in denied.keeper.tiers.stats())
+
+
+def test_what_a_process_of_the_release_before_did_is_no_failure(denied: House) -> None:
+    """Such a process resets the number of failures and leaves the rest, which then says nothing any more."""
+    denied.sql("UPDATE schedule SET failures = 0")
+    assert denied.show().failure is None
+    assert denied.keeper.artifacts.explain(denied.ref()).blocked == ()
+
+
+def test_a_parked_one_keeps_its_failure(denied: House) -> None:
+    """What is parked says what failed last, and is not said to be tried again."""
+    denied.sql("UPDATE schedule SET attempts = 99, due_at = now()")
+    denied.turn()
+    view = denied.show()
+    assert view.parked_reason == f"given up after 5 attempts: {WORDS}"
+    assert view.failure is not None
+    assert (view.failure.code, listing.next_of(view, clock.now())) == ("StoreDenied", "parked")
+    assert "tried again" not in " ".join(denied.keeper.artifacts.explain(denied.ref()).blocked)
+    assert denied.keeper.health.check(tiers=False)["retrying"].value == 0

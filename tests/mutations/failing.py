@@ -1,0 +1,46 @@
+"""What is kept and told of a step that failed and is tried again."""
+
+from mutations.mutant import Edit, Mutant
+
+_TESTS = "tests/integration/engine/converge/test_failures.py::"
+_COMMIT = "tierkeeper/engine/converge/commit.py"
+_SCHEDULE = "tierkeeper/catalog/schedule.py"
+
+FAILING = (
+    Mutant(
+        "failures",
+        "a retry is told as the step after it",
+        (Edit(_COMMIT, 'step = f"{Step.MOVE.value} {listed(item.decision.tiers)}"', "step = item.decision.next_step"),),
+        (f"{_TESTS}test_a_failed_move_is_told_as_one",),
+    ),
+    Mutant(
+        "failures",
+        "a failure's words go to the terminal as they came",
+        (Edit(_COMMIT, "words = texts.one_line(self.detail, most=_MOST_WORDS)", "words = self.detail"),),
+        (f"{_TESTS}test_a_failed_move_is_told_as_one",),
+    ),
+    Mutant(
+        "failures",
+        "a failure stays when its number was reset",
+        (Edit(_SCHEDULE, "row.failures > 0 and row.failed_code", "row.failed_code"),),
+        (f"{_TESTS}test_what_a_process_of_the_release_before_did_is_no_failure",),
+    ),
+    Mutant(
+        "failures",
+        "what is parked forgets what failed",
+        (
+            Edit(
+                _SCHEDULE,
+                "failed_code = CASE WHEN w.parked IS NULL THEN w.code ELSE s.failed_code END",
+                "failed_code = w.code",
+            ),
+        ),
+        (f"{_TESTS}test_a_parked_one_keeps_its_failure",),
+    ),
+    Mutant(
+        "failures",
+        "stubborn failures need no attention",
+        (Edit("tierkeeper/engine/operations/health.py", " or look.stubborn > 0", ""),),
+        (f"{_TESTS}test_what_fails_again_and_again_needs_attention",),
+    ),
+)
