@@ -7,7 +7,7 @@ are; they count only where ``failures`` is above 0, which such a process resets 
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ An age that nobody knows begins when the artifact was stored, and what protects 
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
