@@ -2,6 +2,7 @@
 
 from mutations.answering import ANSWERING
 from mutations.copying import COPYING
+from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
@@ -25,6 +26,7 @@ from mutations.waiting import WAITING
 MUTANTS = (
     *ANSWERING,
     *COPYING,
+    *DEAD_LETTERS,
     *DECIDING,
     *FAILING,
     *FINAL_ANSWERS,

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 from queue import Empty
+from types import SimpleNamespace
 from typing import Any
 
 import amqp
@@ -99,3 +100,10 @@ def test_each_broker_is_guarded(url: str) -> None:
     for connection in (GuardedConnection(url), GuardedConnection(url).clone()):
         assert connection.get_transport_cls().__module__ == "worker.transports"
     assert GuardedConnection("memory://").get_transport_cls().__module__ == "kombu.transport.memory"
+
+
+def test_prefetch_is_never_global() -> None:
+    """Quorum queues refuse a prefetch count over all queues, whatever version the server claims."""
+    connection = GuardedConnection("amqp://x//")
+    old = SimpleNamespace(server_properties={"product": "RabbitMQ", "version": "3.10.8"})
+    assert connection.create_transport().qos_semantics_matches_spec(old)
