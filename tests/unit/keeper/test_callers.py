@@ -38,7 +38,7 @@ READS = {
     "Deletes": {"show"},
     "Events": {"select"},
     "HealthChecks": {"check", "ask_broker", "since_last_canary"},
-    "ParkedWork": {"select"},
+    "ParkedWork": {"raw", "select"},
     "Plans": {"due", "view", "summary", "items", "sums", "latest"},
     "Policies": {"known", "get", "test"},
     "Recovery": {"dumps", "examine"},
