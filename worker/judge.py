@@ -22,7 +22,7 @@ from tierkeeper_client.signing import SENT_HEADER
 #: set by the transports on a message that could not be read: its bytes in base64, or those of its properties
 UNREADABLE_HEADER: Final = "tierkeeper_unreadable"
 MAX_DEPTH: Final = 100  # of the body; deeper, and pickling it for a child of the pool could end the worker
-MAX_TEXT: Final = 1000  # characters of an id
+MAX_TEXT: Final = 10_000  # characters of an id; the task answers what the catalog cannot keep
 MAX_CALLS: Final = 100  # callbacks, and tasks of a chain
 COMPRESSED: Final = "compressed messages are refused; send them as they are"
 _FIRST_YEAR: Final = 1900

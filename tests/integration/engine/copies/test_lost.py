@@ -117,7 +117,9 @@ def test_what_is_lost_is_called_so(house: House) -> None:
     assert (caught.value.exit_code, caught.value.retryable, answer["error"]) == (7, False, "ContentLost")
     assert set(answer) == {"error", "message", "ref", "reasons"}
     house.turn()
-    assert house.show().next_step == lost.STEP
+    failure = house.show().failure
+    assert failure is not None
+    assert (failure.code, failure.words) == ("ContentLost", lost.STEP)
     assert "the content is lost" in house.keeper.artifacts.explain(house.ref()).blocked[0]
     house.store(content=CONTENT, age=WEEK)
     house.settle()
