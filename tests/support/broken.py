@@ -2,12 +2,12 @@
 
 # ruff: noqa: S608  the statements are made of constants
 
-from support.house import House
+from tierkeeper.keeper import Keeper
 
 
-def write(house: House, name: str, change: str) -> None:
+def write(keeper: Keeper, name: str, change: str) -> None:
     """Change the row of an artifact, with the walls down for this one transaction."""
-    with house.keeper.engine.catalog.engine.begin() as connection:
+    with keeper.engine.catalog.engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         (gate,) = connection.exec_driver_sql(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_artifacts_readable'"

@@ -35,7 +35,7 @@ def test_a_batch_survives(house: House) -> None:
     for name in names:
         house.store(name, name.encode(), age=timedelta(days=10))
     for name in BROKEN:
-        broken.write(house, name, BROKEN[name])
+        broken.write(house.keeper, name, BROKEN[name])
     house.sql("UPDATE schedule SET due_at = '-infinity' WHERE artifact_id = :id", id=house.show("late").id)
     assert [view.ref.name for view in house.keeper.artifacts.select(Filter())] == names
     house.keeper.artifacts.explain(house.ref("before"))
@@ -60,7 +60,7 @@ def test_an_operator_mends_them(house: House) -> None:
     """`doctor` counts and mends each with an event: an age begins at the store, an end does not come, JSON is kept."""
     for name in TIMES | SHAPES:
         house.store(name)
-        broken.write(house, name, BROKEN[name])
+        broken.write(house.keeper, name, BROKEN[name])
     (check,) = (c for c in house.keeper.recovery.examine() if c.check == "rows that cannot be read")
     assert check.found.startswith(f"{len(TIMES | SHAPES)}, such as acme/reports/")
     assert house.keeper.sweeps.maintain(caller=TESTER).counts["constraints with broken rows"] == 1
@@ -85,12 +85,12 @@ def test_a_purge(house: House) -> None:
     """A purge needs no age. Where nobody can tell what protects an artifact, it is refused until the row is mended."""
     for name in ("before", "list"):
         house.store(name)
-        broken.write(house, name, BROKEN[name])
+        broken.write(house.keeper, name, BROKEN[name])
     house.turn()
     with pytest.raises(UnreadableRow, match="--mend-times"):
         house.purge("list")
     list(house.keeper.recovery.mend(caller=TESTER, reason="a test"))
-    broken.write(house, "before", BROKEN["before"])
+    broken.write(house.keeper, "before", BROKEN["before"])
     for name in ("before", "list"):
         house.purge(name)
     house.days_pass(8)

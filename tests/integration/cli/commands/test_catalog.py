@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
-from support import services
+from support import broken, services
 
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
 
 
 def test_a_healthy_catalog(tk: Tierkeeper, stored: Stored) -> None:
@@ -126,3 +128,26 @@ def test_without_a_dump(tk: Tierkeeper) -> None:
     assert refused.code == 3
     assert "--objects-only" in refused.err
     assert tk("catalog", "rebuild", "--objects-only", "--dump", "x").code == 2
+
+
+@pytest.mark.row("F12", "a row that cannot be read")
+def test_a_row_that_cannot_be_read_is_listed_parked_and_mended(tk: Tierkeeper, stored: Stored) -> None:
+    """The others move on, `ls` and `plan` show them all; it is parked with the reason, and one command mends it."""
+    stored("a.txt", "a", "--created", "8d")
+    bad = stored("bad.txt", "bad", "--created", "8d")
+    with Keeper.open(load()) as keeper:
+        broken.write(keeper, "bad.txt", "created_at = '0001-01-01 BC'")
+    assert tk("-o", "json", "lifecycle", "run", "--live").code in {0, 7}
+    listed = {view["ref"]["name"]: view["next_step"] for view in tk("-o", "json", "ls", "acme").json}
+    assert listed.keys() == {"a.txt", "bad.txt"}
+    assert tk("lifecycle", "plan").code == 0
+    assert "created_at" in tk("-o", "json", "parked", "list").json[0]["reason"]
+    assert tk("doctor", "--mend-times").code == 2
+    dry = tk("-o", "json", "doctor", "--mend-times", "--dry-run").json
+    done = tk("-o", "json", "doctor", "--mend-times", "--reason", "a wrong import").json
+    assert [each["ref"]["name"] for each in dry["mended"]] == [each["ref"]["name"] for each in done["mended"]]
+    assert "mended: 0" in tk("doctor", "--mend-times", "--reason", "again").err
+    assert tk("parked", "retry", bad).code == 0
+    refused = tk("purge", bad, "--reason", "a\x1b[2Jb")
+    assert (refused.code, "\x1b" in refused.err) == (2, False)
+    assert tk("purge", bad, "--yes", "--reason", "a wrong import").code == 0

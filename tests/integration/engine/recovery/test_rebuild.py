@@ -322,7 +322,7 @@ def test_a_row_that_cannot_be_read_comes_back_as_it_was(catalog: Catalog) -> Non
     with catalog() as house:
         house.store("odd", b"odd")
         house.store("good", b"good")
-        broken.write(house, "odd", "created_at = '0001-01-01 BC'")
+        broken.write(house.keeper, "odd", "created_at = '0001-01-01 BC'")
         dump.dump(house.keeper.engine, caller=TESTER)
     with catalog() as house:
         rebuild.rebuild(house.keeper.engine, caller=TESTER)
