@@ -215,9 +215,12 @@ def samples(connection: sa.Connection, scope: Scope, *, now: datetime, limit: in
     return list(connection.execute(_SAMPLES, {**scope.arguments(), "now": now, "most": limit}).scalars())
 
 
-def stop(connection: sa.Connection, scope: Scope, run: UUID, *, now: datetime, limit: int) -> int:
+def stop(connection: sa.Connection, scope: Scope, run: UUID, *, now: datetime, lease_seconds: float, limit: int) -> int:
     """Take up to ``limit`` due deletions out of the claims, until the run is decided."""
-    return connection.execute(_STOP, {**scope.arguments(), "now": now, "run": run, "most": limit}).rowcount
+    lease = timedelta(seconds=lease_seconds)
+    return connection.execute(
+        _STOP, {**scope.arguments(), "now": now, "lease": lease, "run": run, "most": limit}
+    ).rowcount
 
 
 def last(connection: sa.Connection, run: UUID, *, count: int) -> tuple[datetime, UUID] | None:

@@ -117,7 +117,7 @@ def _stop_due(engine: Engine, run: UUID, *, caller: Caller) -> None:
         found = next((waiting for waiting in brake.waiting(connection) if waiting.id == run), None)
         own = brake.own_brakes(Moment.read(connection, engine).policies)
     if found is not None:
-        stops.stop(engine.catalog, Scope(*brake.scope_of(found), own), run, caller=caller)
+        stops.stop(engine.catalog, Scope(*brake.scope_of(found), own), run, lease_seconds=engine.lease, caller=caller)
 
 
 def _upto(connection: sa.Connection, found: ApprovalRun) -> dict[str, str]:

@@ -56,7 +56,7 @@ def _try(look: Callable[[], None], **what: str) -> None:
 def _survey_one(engine: Engine, scope: Scope, waiting: UUID | None, *, caller: Caller) -> None:
     run = engine.catalog.run(caller, _weigh_deletions, engine, scope, waiting, caller=caller)
     if run is not None:
-        stops.stop(engine.catalog, scope, run, caller=caller)
+        stops.stop(engine.catalog, scope, run, lease_seconds=engine.lease, caller=caller)
         engine.catalog.run(caller, _tell, engine, scope, run)
     elif waiting is not None:
         _finish(engine, waiting, caller=caller)
