@@ -139,6 +139,20 @@ REFUSING = (
     ),
     Mutant(
         "the gate",
+        "what the content raises is the store's",
+        (
+            Edit(
+                _GATE,
+                "            if noting.raised is None or",
+                "            if True or noting.raised is None or",
+            ),
+        ),
+        (
+            "tests/integration/stores/filesystem/test_store.py::TestReadable::test_what_the_content_raises_is_its_owners",
+        ),
+    ),
+    Mutant(
+        "the gate",
         "a redirect is followed until the stack is full",
         (
             Edit(

@@ -3,7 +3,7 @@
 An adapter translates what it knows of its client library. What it does not know, a defect of its own or of a third
 party's, would otherwise end whatever called it, and with that the work in other tiers. The gate stands around each
 method and property of the port that a class of stores defines; a store that calls its own methods sees its own
-exceptions.
+exceptions. What the content raises that a store reads is its owner's exception, whatever the store makes of it.
 """
 
 import functools
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from tierkeeper.base import log
 from tierkeeper.stores.errors import StoreDefect
@@ -37,7 +37,6 @@ METHODS: Final = (
     "write_mark",
     "replace_mark",
     "location",
-    "put",
     "copy",
     "head",
     "describe",
@@ -66,7 +65,7 @@ def build(cls: type) -> None:
     for name in PROPERTIES:
         if isinstance(own := cls.__dict__.get(name), property) and own.fget is not None:
             setattr(cls, name, property(_called(own.fget), doc=own.__doc__))
-    for name, around in (*((name, _called) for name in METHODS), ("list", _listed), ("open", _opened)):
+    for name, around in (*((name, _called) for name in METHODS), ("put", _put), ("list", _listed), ("open", _opened)):
         if callable(own := cls.__dict__.get(name)):
             setattr(cls, name, around(own))
 
@@ -97,6 +96,31 @@ def _called(method: Callable[..., Any]) -> Callable[..., Any]:
     return gated
 
 
+def _put(method: Callable[..., Any]) -> Callable[..., Any]:
+    called = _called(method)
+
+    @functools.wraps(method)
+    def gated(store: Any, location: str, content: BinaryIO, info: Any) -> Any:  # noqa: ANN401  as above
+        noting = _Noting(content)
+        try:
+            return called(store, location, noting, info)
+        except Exception as error:
+            if noting.raised is None or noting.raised is error or noting.raised not in _chain(error):
+                raise
+            raise noting.raised  # noqa: B904  it came first
+
+    return gated
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        yield error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+
+
 def _listed(method: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     @functools.wraps(method)
     def gated(store: Any, *arguments: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401  as above
@@ -115,6 +139,24 @@ def _opened(method: Callable[..., Any]) -> Callable[..., Any]:
         return _Opened(store, opened)
 
     return gated
+
+
+class _Noting:
+    """The content of an object that is stored, and what reading it raised last."""
+
+    def __init__(self, content: BinaryIO) -> None:
+        self._content = content
+        self.raised: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._content.read(size)
+        except Exception as error:
+            self.raised = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
+        return getattr(self._content, name)
 
 
 class _Gated(Iterator[Any]):

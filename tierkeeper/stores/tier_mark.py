@@ -9,6 +9,8 @@ from uuid import UUID
 
 from tierkeeper.base.clock import utc
 from tierkeeper.stores.errors import MarkUnreadable
+from tierkeeper_client import times
+from tierkeeper_client.errors import InvalidInput
 
 FORMAT = 1
 #: maximum size of a mark in bytes; stores read one byte more, to detect larger objects
@@ -57,9 +59,9 @@ def parse(content: object, *, tier: str, place: str) -> TierMark:
             catalog=UUID(document["catalog"]),
             line=UUID(document["line"]),
             tier=str(document["tier"]),
-            made=utc(datetime.fromisoformat(document["made"])),
+            made=times.checked(datetime.fromisoformat(document["made"]), field="made"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except (InvalidInput, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MarkUnreadable(tier=tier, mark=place, reason="it does not say what a mark says") from error
 
 

@@ -152,6 +152,22 @@ class StoreContract:
             store.head(ObjectKey(location))
         assert list(store.list()) == []
 
+    def test_what_the_content_raises_is_its_owners(self, store: Store) -> None:
+        """An error of reading the content is no fault of the tier: it comes out as it was, and nothing stays."""
+        raised = OSError(5, "the source's disk has a bad day")
+
+        class Breaking(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                if self.tell():
+                    raise raised
+                return super().read(min(size or 0, 1000))
+
+        info = info_of(bytes(5000))
+        with pytest.raises(OSError, match="bad day") as found:
+            store.put(store.location(info), Breaking(bytes(5000)), info)
+        assert found.value is raised
+        assert list(store.list()) == []
+
     def test_what_is_not_there(self, store: Store) -> None:
         """Looking at, opening and copying what is not there is ObjectNotFound, naming the tier and the location."""
         info = info_of(b"never")

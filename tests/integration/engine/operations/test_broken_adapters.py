@@ -1,5 +1,6 @@
 """An adapter that raises what no store should, and a server that redirects, end no command and stop no other tier."""
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,8 @@ from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import StoreError, StoreUnusable
 from tierkeeper.values.health import Condition
 
-METHODS = (*(name for name in gate.METHODS if name not in {"close", "location", "remember"}), "list", "open")
+TAKES = {"put": ("there", io.BytesIO(b"content"), None)}
+METHODS = (*TAKES, *(name for name in gate.METHODS if name not in {"close", "location", "remember"}), "list", "open")
 
 
 def broken(inner: Store, error: type[Exception], *names: str) -> Store:
@@ -81,7 +83,7 @@ def test_a_broken_adapter_stops_no_other_tier(house: House, error: type[Exceptio
 def test_every_method_of_an_adapter_has_the_gate(house: House, method: str) -> None:
     """Called from wherever, it raises an error of the port, with its tier; its own calls see what it raises."""
     store = broken(house.keeper.engine.store("cold"), RecursionError, method)
-    call = getattr(store, method)
+    call = partial(getattr(store, method), *TAKES.get(method, ()))
     with pytest.raises(StoreError, match="RecursionError") as raised:
         call() if method != "open" else call().__enter__()
     assert raised.value.data["tier"] == "cold"

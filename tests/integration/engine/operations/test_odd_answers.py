@@ -5,17 +5,21 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from support import s3_front
+from support.around import Around
 from support.house import House
 from support.reconciling import reconcile
 from support.stored_objects import MIB
 
 from tierkeeper.base import callers
 from tierkeeper.engine.operations import health
+from tierkeeper.stores.base import Store
 from tierkeeper.stores.errors import MarkNotRead, StoreError
 from tierkeeper.stores.s3 import answers
+from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.health import Condition
 
 
@@ -114,15 +118,17 @@ def test_what_a_proxy_spoils_parks_nothing(
 def test_a_store_of_somebody_elses_that_fails_in_its_own_way(open_house: Callable[..., House]) -> None:
     """Whatever reading a mark raises is told as the tier's fault."""
     house = open_house()
-    store = house.keeper.engine.store("cold")
+    stores = cast("dict[str, Store]", house.keeper.engine.stores)
 
-    def fails() -> None:
-        raise KeyError("ETag")
+    class Failing(Around):
+        def mark(self) -> TierMark | None:
+            raise KeyError("ETag")
 
-    store.mark = fails  # type: ignore[method-assign]
+    cold = stores["cold"]
+    stores["cold"] = Failing(cold)
     (refused,) = house.keeper.engine.unconfirmed().values()
     assert "KeyError: 'ETag'" in str(refused)
-    del store.mark
+    stores["cold"] = cold
 
 
 def test_a_mark_that_a_proxy_spoils_is_not_known(open_house: Callable[..., House], front: Odd) -> None:
