@@ -29,11 +29,23 @@ REFUSING = (
         (
             Edit(
                 "tierkeeper/engine/operations/health.py",
-                "return Condition.BAD if look.now - since > REFUSED else Condition.ATTENTION",
-                "return Condition.ATTENTION",
+                "if since is not None and look.now - since > REFUSED:",
+                "if False:",
             ),
         ),
         _TOLD,
+    ),
+    Mutant(
+        "refusals",
+        "what a lock keeps turns health bad",
+        (
+            Edit(
+                "tierkeeper/catalog/health.py",
+                "FROM placements WHERE {REFUSED} AND refusal_code <> '{LOCKED}'",
+                "FROM placements WHERE {REFUSED}",
+            ),
+        ),
+        (f"{_TESTS}test_what_a_lock_of_the_stores_own_keeps_is_no_alarm",),
     ),
     Mutant(
         "refusals",

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from tierkeeper.catalog import unseen
 from tierkeeper.catalog.conditions import DAMAGED, KEPT, REFUSED, SUSPECT, UNVOUCHED, due, unleased
+from tierkeeper.values.refusals import LOCKED
 
 #: more due items than this are not counted one by one: a backlog must not make its own measurement slow
 MOST_COUNTED = 100_000
@@ -101,8 +102,8 @@ LOOK = sa.text(f"""
             FROM (SELECT FROM quarantine WHERE refused_since IS NOT NULL LIMIT :most) AS r
         ) AS refused,
         least(
-            (SELECT min(refused_since) FROM placements WHERE {REFUSED}),
-            (SELECT min(refused_since) FROM quarantine WHERE refused_since IS NOT NULL)
+            (SELECT min(refused_since) FROM placements WHERE {REFUSED} AND refusal_code <> '{LOCKED}'),
+            (SELECT min(refused_since) FROM quarantine WHERE refused_since IS NOT NULL AND refusal_code <> '{LOCKED}')
         ) AS refused_since,
         (SELECT count(*) FROM ({_FIRST_DAMAGED}) AS d) AS damaged,
         -- what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
@@ -141,7 +142,7 @@ class CatalogSigns:
     missed: int  # copies that were not found once, and do not count until they are; at most MOST_COUNTED
     unseen: int  # doomed copies that collect left for a day since what stays was not seen; at most MOST_COUNTED
     refused: int  # copies and orphans that a store refuses to delete; at most MOST_COUNTED of each
-    refused_since: datetime | None  # the first of these refusals
+    refused_since: datetime | None  # the first of these refusals that is no lock's
     damaged: int  # copies that were found damaged; at most MOST_COUNTED
     lost: int  # contents of these that artifacts need, and of which no copy is readable or could not be asked
 

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+#: the code where a lock of the store's own refuses a delete: the copy goes when the lock ends
+LOCKED: Final = "Locked"
 
 
 @dataclass(frozen=True, slots=True)

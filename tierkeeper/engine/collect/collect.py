@@ -41,10 +41,10 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.run_life import Job
 from tierkeeper.engine.trust import epoch
+from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.stores.errors import TierNotOurs
 from tierkeeper.values.progress import ProgressCallback
-from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
 
 _log = log.get(__name__)
@@ -248,7 +248,7 @@ def _forget_copies(
     blobs.lock(connection, of)
     now = catalog_now(connection)
     ids = set(placements.gone(connection, [m.placement.id for m in deleted], token=token))
-    reasons = {id_: Reason(results[id_].code, results[id_].detail) for id_ in (*failed, *locked)}
+    reasons = {id_: deletes.reason(results[id_]) for id_ in (*failed, *locked)}
     refusals.note_copies(connection, reasons, token=token, now=now)
     placements.give_back(connection, failed, token=token, backoff_seconds=_REPEAT_SECONDS)
     placements.give_back(connection, locked, token=token, backoff_seconds=_LOCKED_SECONDS)

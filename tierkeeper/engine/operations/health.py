@@ -191,22 +191,25 @@ def _waiting(look: CatalogSigns, refused: str | None) -> Iterator[Vital]:
 
 
 def _refusals(look: CatalogSigns, sweeps: Sequence[SweepRefusal]) -> Iterator[Vital]:
-    """Yield what stores refuse: attention at once, for it may pass; bad after ``REFUSED``, for then it does not."""
+    """Yield what stores refuse: attention at once, for it may pass; bad after ``REFUSED``, for then it does not.
 
-    def condition(since: datetime | None) -> Condition:
-        if since is None:
-            return Condition.OK
-        return Condition.BAD if look.now - since > REFUSED else Condition.ATTENTION
+    What a lock of the store's own keeps is never bad: it goes when the lock ends.
+    """
+
+    def condition(refused: int, since: datetime | None) -> Condition:
+        if since is not None and look.now - since > REFUSED:
+            return Condition.BAD
+        return Condition.ATTENTION if refused else Condition.OK
 
     detail = (
         "copies and orphans stay because their stores refuse to delete them; `tierkeeper doctor` has their words"
         if look.refused
         else ""
     )
-    yield Vital("refused deletes", condition(look.refused_since), look.refused, "", detail)
+    yield Vital("refused deletes", condition(look.refused, look.refused_since), look.refused, "", detail)
     first = min((each.refusal.since for each in sweeps), default=None)
     told = "; ".join(f"{each.sweep} of {each.tier}: {each.refusal}" for each in sweeps)
-    yield Vital("refused sweeps", condition(first), len(sweeps), "", told)
+    yield Vital("refused sweeps", condition(len(sweeps), first), len(sweeps), "", told)
 
 
 def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:

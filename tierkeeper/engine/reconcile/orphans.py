@@ -33,6 +33,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import bulk_delete
 from tierkeeper.engine.reconcile.comparison import Comparison
 from tierkeeper.engine.trust import epoch
+from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.refusals import Reason
@@ -140,9 +141,7 @@ def step_4_forget(
 ) -> int:
     """Delete the rows of deleted orphans, with an event for each, and note why others stay; return how many went."""
     refused = [
-        (orphan, Reason(result.code, result.detail))
-        for orphan, result in results
-        if result.state is not DeleteState.DELETED
+        (orphan, deletes.reason(result)) for orphan, result in results if result.state is not DeleteState.DELETED
     ]
     if refused:
         catalog.run(caller, _note_refused, tier, refused)

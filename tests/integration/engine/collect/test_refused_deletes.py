@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from support import vault
 from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import QUARANTINE, late, reconcile, there
 from support.refusing import Refusing, refusing
 
+from tierkeeper.base import clock
+from tierkeeper.base.states import RetentionMode
+from tierkeeper.stores.base import ObjectKey
 from tierkeeper.values.health import Condition
+from tierkeeper.values.refusals import LOCKED
 
 LACKS = (501, "NotImplemented")
 FORBIDS = (403, "AccessDenied")
@@ -111,6 +116,25 @@ def test_a_refused_delete_is_told_everywhere_until_it_succeeds(ward: House, fron
     assert vital(ward, "refused deletes") == (Condition.OK, 0)
     assert check(ward, "copies that a store does not delete") == (Condition.OK, "none")
     assert not any(tier.refused for tier in ward.keeper.tiers.stats())
+
+
+def test_what_a_lock_of_the_stores_own_keeps_is_no_alarm(house: House) -> None:
+    """It goes when the lock ends: health says so, and is not bad after days."""
+    locking = vault.install(house, "cold")
+    house.store("a", age=timedelta(days=40))
+    house.settle()
+    (copy,) = house.show("a").placements
+    locking.lock(ObjectKey(copy.location), until=clock.now() + timedelta(days=90), mode=RetentionMode.COMPLIANCE)
+    house.purge("a")
+    house.turn()
+    house.days_pass(9)
+    house.turn()
+    house.collect()
+    (copy,) = house.show("a").placements
+    assert copy.refusal is not None
+    assert copy.refusal.code == LOCKED
+    house.days_pass(3)
+    assert vital(house, "refused deletes") == (Condition.ATTENTION, 1)
 
 
 def test_a_refused_delete_of_an_orphan_is_told_until_it_succeeds(ward: House, front: Refusing) -> None:
