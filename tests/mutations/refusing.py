@@ -159,9 +159,7 @@ REFUSING = (
                 "            if True or noting.raised is None or",
             ),
         ),
-        (
-            "tests/integration/stores/filesystem/test_store.py::TestReadable::test_what_the_content_raises_is_its_owners",
-        ),
+        (f"{_BROKEN}test_a_source_that_fails_is_no_fault_of_the_tier",),
     ),
     Mutant(
         "the gate",

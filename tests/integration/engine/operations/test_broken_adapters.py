@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import BinaryIO, cast
 
 import pytest
 from support.around import Around
@@ -12,12 +12,12 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import reconcile
 from support.refusing import Refusing, refusing
-from support.stored_objects import MakeStore
+from support.stored_objects import MakeStore, info_of
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.stores import gate
-from tierkeeper.stores.base import ObjectKey, Store
+from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
 from tierkeeper.stores.errors import StoreError, StoreUnusable
 from tierkeeper.values.health import Condition
 
@@ -125,6 +125,26 @@ def test_what_a_reader_raises_is_not_the_stores(house: House) -> None:
         raise KeyError(next(pieces))
     with pytest.raises(StoreError, match="ValueError"):
         list(store.list())
+
+
+def test_a_source_that_fails_is_no_fault_of_the_tier(house: House) -> None:
+    """What reading the content raises comes out as it was, whatever the adapter takes it for."""
+
+    class Blaming(Around):
+        def put(self, location: str, content: BinaryIO, info: ObjectInfo) -> Stored:
+            try:
+                return super().put(location, content, info)
+            except OSError as error:
+                raise StoreUnusable(tier="cold", reason=str(error)) from error
+
+    class Source(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "the source's disk has a bad day", size)
+
+    info = info_of(b"content")
+    store = Blaming(house.keeper.engine.store("cold"))
+    with pytest.raises(OSError, match="bad day"):
+        store.put(store.location(info), Source(), info)
 
 
 @pytest.fixture
