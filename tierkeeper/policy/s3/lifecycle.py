@@ -63,22 +63,28 @@ def import_lifecycle(
     nodes = rule_nodes(reader, text, remarks)
     identified = [(rules.identity(node, index), node) for index, node in enumerate(nodes, start=1)]
     _refuse_doubled(reader, identified)
-    read = [rule for identity, node in identified if (rule := rules.rule(node, identity)) is not None]
+    read = [
+        rule
+        for index, (identity, node) in enumerate(identified, start=1)
+        if (rule := rules.rule(node, identity or str(index))) is not None
+    ]
     groups: dict[Match, list[LifecycleRule]] = {}
     for rule in read:
         groups.setdefault(rule.match, []).append(rule)
     _judge_overlaps(reader, remarks, list(groups.values()))
     entry = tier_of_class.get(_STANDARD) or _hottest(tiers)
+    names = _names(name, [group[0] for group in groups.values()])
     policies = tuple(
-        _policy(reader, group, _named(name, group[0], index, alone=len(groups) == 1), entry, tiers)
-        for index, group in enumerate(groups.values(), start=1)
+        _policy(reader, group, named, entry, tiers) for named, group in zip(names, groups.values(), strict=True)
     )
     return ImportedLifecycle(policies, remarks.texts())
 
 
-def _refuse_doubled(reader: Reader, identified: Iterable[tuple[str, yaml.Node]]) -> None:
+def _refuse_doubled(reader: Reader, identified: Iterable[tuple[str | None, yaml.Node]]) -> None:
     first: dict[str, yaml.Node] = {}
     for identity, node in identified:
+        if identity is None:
+            continue
         if identity in first:
             problem = f"rule {identity!r}: line {line_of(first[identity])} has a rule with this ID already."
             reader.fail(node, problem, "Give each rule an ID of its own; S3 takes no doubled one either.")
@@ -157,10 +163,22 @@ def _hottest(tiers: Sequence[TierInfo]) -> str:
     return min(usable, key=lambda tier: tier.rank).name
 
 
-def _named(name: str, rule: LifecycleRule, index: int, *, alone: bool) -> str:
-    if alone:
-        return check_segment(name, field="name")
+def _names(name: str, rules: Sequence[LifecycleRule]) -> list[str]:
+    """Return a name of its own for the policy of each of these rules: with its ID, else with its number."""
+    check_segment(name, field="name")
+    if len(rules) == 1:
+        return [name]
+    names: list[str] = []
+    for index, rule in enumerate(rules, start=1):
+        wanted = (f"{name}-{rule.id}", f"{name}-{index}", *(f"{name}-{index}-{n}" for n in range(2, len(rules) + 2)))
+        free = next((each for each in wanted if each not in names and _is_segment(each)), None)
+        names.append(free or check_segment(f"{name}-{index}", field="name"))
+    return names
+
+
+def _is_segment(name: str) -> bool:
     try:
-        return check_segment(f"{name}-{rule.id}", field="name")
+        check_segment(name, field="name")
     except InvalidInput:
-        return f"{name}-{index}"
+        return False
+    return True

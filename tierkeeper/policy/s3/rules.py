@@ -48,10 +48,10 @@ class RuleReader:
     tier_of_class: Mapping[str, str]
     within: Match
 
-    def identity(self, node: yaml.Node, index: int) -> str:
-        """Return the rule's ID; its number in the list, from 1, if it has none."""
+    def identity(self, node: yaml.Node, index: int) -> str | None:
+        """Return the ID of the rule that is the ``index``-th of its list, from 1; None if it has none."""
         pairs = self.reader.pairs(node, what=f"rule {index}")
-        return self.reader.text(pairs["ID"][1], what="ID") if "ID" in pairs else str(index)
+        return self.reader.text(pairs["ID"][1], what="ID") if "ID" in pairs else None
 
     def rule(self, node: yaml.Node, identity: str) -> LifecycleRule | None:
         """Return a rule; None for one that does nothing here, with a remark. Raises PolicyInvalid."""

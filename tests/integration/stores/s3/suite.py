@@ -2,6 +2,7 @@
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -328,6 +329,7 @@ class S3Suite(StoreContract, MarkContract):
     def test_long_lists_have_all_pages(self, store: Store) -> None:
         """More objects than one page holds are all listed."""
         place = cast("S3Store", store).place
-        for n in range(1005):
-            place.client.put_object(Bucket=place.bucket, Key=place.key(f"many/{n}"), Body=b"")
+        with ThreadPoolExecutor(8) as threads:
+            keys = [place.key(f"many/{n}") for n in range(1005)]
+            list(threads.map(lambda key: place.client.put_object(Bucket=place.bucket, Key=key, Body=b""), keys))
         assert len({found.location for found in store.list("many/")}) == 1005

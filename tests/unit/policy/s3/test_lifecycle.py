@@ -209,3 +209,10 @@ def test_bad_arguments(bad: dict[str, str]) -> None:
     """Unusable names and patterns beside the configuration are refused too."""
     with pytest.raises(InvalidInput):
         imported(rule(**EXPIRES), **bad)
+
+
+def test_a_rule_without_an_id_is_not_taken_for_another() -> None:
+    """Only given IDs are doubled; each policy has a name of its own, whatever the IDs are."""
+    nameless = {"Status": "Enabled", "Filter": {"Prefix": "b"}, **EXPIRES}
+    rules = [rule("2", Filter={"Prefix": "a"}, **EXPIRES), nameless, rule("2-2", Filter={"Prefix": "c"}, **EXPIRES)]
+    assert [policy.name for policy in imported(*rules)] == ["s3-2", "s3-2-2", "s3-3"]
