@@ -76,6 +76,18 @@ GATING = (
     ),
     Mutant(
         "future",
+        "a read from the future is forgotten, and the artifact counts as never read",
+        (
+            Edit(
+                "tierkeeper/catalog/future.py",
+                '    "artifacts.accessed_at": "clock_timestamp()",\n',
+                '    "artifacts.accessed_at": "NULL",\n',
+            ),
+        ),
+        (f"{FUTURE}test_a_read_in_the_future_makes_nothing_due",),
+    ),
+    Mutant(
+        "future",
         "a lease from the future is held until that day",
         (
             Edit(

@@ -8,12 +8,13 @@ from typing import Final
 
 import sqlalchemy as sa
 
-#: by column: what it becomes; a time of being read or noticed is forgotten, so that it is read again, or noticed again
+#: by column: what it becomes. A copy is read and an orphan noticed again. An artifact counts as read just now: when it
+#: was read is not known, and that makes nothing due
 _CLEARED: Final = {
     "schedule.lease_until": "NULL",
     "placements.lease_until": "clock_timestamp()",
     "placements.verified_at": "NULL",
-    "artifacts.accessed_at": "NULL",
+    "artifacts.accessed_at": "clock_timestamp()",
     "runs.seen_at": "clock_timestamp()",
     "heartbeats.at": "clock_timestamp() - interval '1 day'",
     "deliveries.due_at": "clock_timestamp()",
@@ -33,11 +34,21 @@ QUESTION: Final = " UNION ALL ".join(
     f"SELECT '{name} at ' || to_char({name}, 'YYYY-MM-DD') FROM {name.partition('.')[0]} WHERE {found}"
     for name, found in _CONDITIONS.items()
 )
+#: what follows from the time of an artifact's read is decided again
+_DECIDED_AGAIN: Final = sa.text(f"""
+    UPDATE schedule
+    SET due_at = clock_timestamp()
+    WHERE due_at > clock_timestamp()
+        AND failures = 0
+        AND artifact_id IN (SELECT id FROM artifacts WHERE {_CONDITIONS["artifacts.accessed_at"]})
+""")
 
 
 def clear(connection: sa.Connection, *, future: datetime, dry_run: bool) -> dict[str, int]:
     """Clear the times later than ``future``; return how many by table and column."""
     counts = {}
+    if not dry_run:
+        connection.execute(_DECIDED_AGAIN, {"future": future})
     for name, found in _CONDITIONS.items():
         table, _, column = name.partition(".")
         if dry_run:

@@ -96,14 +96,15 @@ class ArtifactRow:
     def facts(self, now: datetime) -> Facts:
         """Return the facts that the decision needs, as of ``now``.
 
-        What cannot be read protects: an unknown age begins when the artifact was stored, an unknown end does not come.
+        What cannot be read protects: an unknown age begins when the artifact was stored, a read at an unknown time was
+        just now, an unknown end does not come.
         """
         stored_at = now if isinstance(self.stored_at, Outside) else self.stored_at
         return Facts(
             id=self.id,
             state=self.state,
             created_at=stored_at if isinstance(self.created_at, Outside) else self.created_at,
-            accessed_at=None if isinstance(self.accessed_at, Outside) else self.accessed_at,
+            accessed_at=now if isinstance(self.accessed_at, Outside) else self.accessed_at,
             metadata=self.metadata,
             wanted=self.wanted,
             purge_at=_never(self.purge_at),

@@ -2,7 +2,8 @@
 
 The constraint is NOT VALID: rows that break it from before stay, `maintain` validates it once there are none. An UPDATE
 of such a row, for whatever reason, would break it too: a trigger mends what the UPDATE leaves as it was.
-An age that nobody knows begins when the artifact was stored, and what protects is never shortened by it.
+An age that nobody knows begins when the artifact was stored, a read at a time that nobody knows was just now, and what
+protects is never shortened by it.
 """
 
 from alembic import op
@@ -18,7 +19,7 @@ LAST = "timestamptz '8999-12-31 23:59:59Z'"
 MENDED = {
     "created_at": "CASE WHEN {stored} THEN now() ELSE OLD.stored_at END",
     "stored_at": "now()",
-    "accessed_at": "NULL",
+    "accessed_at": "now()",
     "deleted_at": "now()",
     "purged_at": "now()",
     "purge_at": LAST,

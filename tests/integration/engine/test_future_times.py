@@ -11,7 +11,7 @@ from support.house import House
 
 from tierkeeper.base import callers
 from tierkeeper.base.ids import new_id
-from tierkeeper.base.states import RunKind
+from tierkeeper.base.states import ArtifactState, RunKind
 from tierkeeper.catalog import heartbeats, runs
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.values.health import Condition
@@ -94,3 +94,22 @@ def test_they_are_listed_and_cleared(due: House) -> None:
         assert due_at > catalog_now(connection) + timedelta(days=300)
     due.turn()
     assert due.tiers() == {"warm"}
+
+
+def test_a_read_in_the_future_makes_nothing_due(house: House) -> None:
+    """Nobody knows when it was read: once cleared, it counts as read just now, and what follows is decided again."""
+    phases = "phases: [{after: 0d, in: [hot]}, {after: 9d, in: []}]\n"
+    house.policy(f"name: used\nmatch: {{workflow: reports}}\nclock: accessed\n{phases}")
+    house.store("used", age=timedelta(days=40))
+    house.sql(f"UPDATE artifacts SET accessed_at = {YEAR}")
+    house.sql(f"UPDATE schedule SET due_at = {YEAR}")
+    house.turn()
+    assert house.keeper.recovery.clear_future(caller=TESTER) == {"artifacts.accessed_at": 1}
+    house.turn()
+    assert house.show("used").state is ArtifactState.LIVE
+    house.days_pass(8)
+    house.turn()
+    assert house.show("used").state is ArtifactState.LIVE
+    house.days_pass(2)
+    house.turn()
+    assert house.show("used").state is ArtifactState.DELETED

@@ -1,7 +1,8 @@
 """Bring artifacts whose rows break the gate within what the catalog takes (see migration 0010), each with an event.
 
-An age that cannot be read begins when the artifact was stored, an end that cannot be read does not come; metadata that
-are no object are kept in a field of their own. Nothing is due by it: what was parked is retried by an operator.
+An age that cannot be read begins when the artifact was stored, a read at a time that cannot be read was just now, an
+end that cannot be read does not come; metadata that are no object are kept in a field of their own. Nothing is due by
+it: what was parked is retried by an operator.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
