@@ -1,6 +1,7 @@
 """Every mutation there is: the rules of the design, and the guards around them."""
 
 from mutations.answering import ANSWERING
+from mutations.configuring import CONFIGURING
 from mutations.copying import COPYING
 from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
@@ -25,6 +26,7 @@ from mutations.waiting import WAITING
 
 MUTANTS = (
     *ANSWERING,
+    *CONFIGURING,
     *COPYING,
     *DEAD_LETTERS,
     *DECIDING,

@@ -15,18 +15,21 @@ from pathlib import Path
 from typing import BinaryIO, get_args
 
 from pydantic import BaseModel
-from pydantic_settings import BaseSettings, DotEnvSettingsSource
+from pydantic_settings import BaseSettings
 
 from tierkeeper.base import ownership
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.quantities import Unusable
-from tierkeeper.base.secrets import is_secret, masked
+from tierkeeper.base.secrets import is_secret
+from tierkeeper.settings import envfile
 from tierkeeper.settings.documents import DOCUMENTED, translate
 from tierkeeper.settings.groups import TierSettings
+from tierkeeper.settings.show import shown
 
 PREFIX = "TIERKEEPER_"
 CONFIG = "TIERKEEPER_CONFIG"
 HOME_GROUP = "TIERKEEPER_HOME_GROUP"
+_FIRST, _NEAR = PREFIX.rstrip("_"), 0.8  # the first word of names, and how alike another is taken for a mistake
 DOTENV = Path(".env")
 DEFAULT_CONFIG = Path("tierkeeper.toml")
 # no settings: the settings file's name, the command line's default tenant, variables of the project's own checks
@@ -66,7 +69,7 @@ def gather(
     is given. Raises :class:`SettingInvalid`.
     """
     process = os.environ if environ is None else environ
-    dotenv = _dotenv(group=process.get(HOME_GROUP))
+    dotenv = _dotenv(process)
     if environ is None:
         for name, value in dotenv.items():
             if name.startswith("AWS_"):
@@ -107,6 +110,7 @@ def _variables(
         item = Given(value, f"{where} {name}", layer)
         if not value:
             continue  # compose files pass unset variables on as empty ones
+        _check_spelling(model, name, layer, where)
         if name in DOCUMENTED:
             documented.setdefault(name, item)
         elif name.startswith("STORAGE__"):
@@ -119,13 +123,27 @@ def _variables(
         yield path, Given(value, ", ".join(g.source for g in items), min(g.layer for g in items))
 
 
-def _dotenv(*, group: str | None) -> dict[str, str]:
-    if not DOTENV.is_file():
+def _check_spelling(model: type[BaseModel], name: str, layer: Layer, where: str) -> None:
+    """Raise SettingInvalid for a name that would pass for another program's, but for its case or its first word."""
+    meant = name.upper()
+    ours = meant.startswith((PREFIX, "STORAGE__"))
+    if layer is Layer.DOTENV and not ours:
+        first, _, rest = meant.partition("_")
+        near = "__" in rest and difflib.get_close_matches(first, [_FIRST], cutoff=_NEAR)
+        if near and _kind(model, tuple(rest.lower().split("__"))) is not None:
+            meant, ours = PREFIX + rest, True
+        ours = ours or meant in DOCUMENTED
+    if meant == name or not ours:
+        return
+    raise SettingInvalid(name=name, source=where, problem="there is no such setting.", fix=f"Did you mean {meant}?")
+
+
+def _dotenv(process: Mapping[str, str]) -> dict[str, str]:
+    # what has the name and cannot be read is an error, but for a virtual environment, which some call so
+    if not os.path.lexists(DOTENV) or (DOTENV / "pyvenv.cfg").exists():
         return {}
-    with _believed(DOTENV, group=group) as file:
-        opened = f"/dev/fd/{file.fileno()}"  # the file that was judged, whatever has its name by now
-        source = DotEnvSettingsSource(BaseSettings, env_file=opened, env_file_encoding="utf-8", case_sensitive=True)
-    return {name: value for name, value in source.env_vars.items() if value is not None}
+    with _believed(DOTENV, group=process.get(HOME_GROUP)) as file:
+        return envfile.read(file.read(), place=str(DOTENV), process=process)
 
 
 def _believed(place: Path, *, group: str | None) -> BinaryIO:
@@ -155,7 +173,7 @@ def _config_path(process: Mapping[str, str], dotenv: Mapping[str, str], config: 
                 name=CONFIG, source=str(place), problem="there is no such file.", fix="Create it, or name another."
             )
         return place
-    return DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None
+    return DEFAULT_CONFIG if os.path.lexists(DEFAULT_CONFIG) else None
 
 
 def _toml(place: Path, *, group: str | None) -> dict[str, object]:
@@ -176,9 +194,16 @@ def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple
         yield path, item.value
         return
     try:
-        value = json.loads(str(item.value))
+        value = json.loads(str(item.value), object_pairs_hook=_once)
     except json.JSONDecodeError:
         value = None
+    except _TwiceError as twice:
+        raise SettingInvalid(
+            name=".".join((*path, str(twice))),
+            source=item.source,
+            problem="it is there twice in the JSON object.",
+            fix="Leave one of them out.",
+        ) from None
     if not isinstance(value, dict):
         raise SettingInvalid(
             name=".".join(path),
@@ -187,6 +212,19 @@ def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple
             fix=f"Set its members, such as {name}__….",
         )
     yield from _leaves(model, path, value, where=item.source)
+
+
+class _TwiceError(Exception):
+    """A name that a JSON object has twice."""
+
+
+def _once(members: list[tuple[str, object]]) -> dict[str, object]:
+    known: dict[str, object] = {}
+    for name, value in members:
+        if name in known:
+            raise _TwiceError(name)
+        known[name] = value
+    return known
 
 
 def _leaves(
@@ -254,7 +292,7 @@ def _unknown(name: str, where: str, known: list[str] | Mapping[str, object] | fr
 
 def _contradiction(path: SettingPath, known: Given, other: Given) -> SettingInvalid:
     name = ".".join(path)
-    values = "two values" if is_secret(name) else f"{masked(str(known.value))} and {masked(str(other.value))}"
+    values = "two values" if is_secret(name) else f"{shown(name, str(known.value))} and {shown(name, str(other.value))}"
     return SettingInvalid(
         name=name,
         source=f"{known.source}; {other.source}",

@@ -4,17 +4,20 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
+from tierkeeper.base.secrets import masked_url
 from tierkeeper.base.states import Temperature
+from tierkeeper_client import service_urls
 from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.limits import DEFAULT, Bounds
 from tierkeeper_client.mac import KeyRing
+from tierkeeper_client.urls import UnusableUrl
 
+_STAGING = ("file", "s3")
 _BARE_NUMBER = re.compile(r"[+-]?[0-9.]+")
 
 
@@ -39,8 +42,10 @@ def _days(value: object) -> object:
 
 def _url(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
-        if urlsplit(value).scheme not in schemes:
-            raise Unusable("the URL's scheme is not one that works here.", f"Begin it with {', '.join(schemes)}.")
+        try:
+            service_urls.check(value, schemes=schemes)
+        except UnusableUrl as error:
+            raise Unusable(error.problem, error.fix) from None
         return value
 
     return AfterValidator(check)
@@ -49,8 +54,15 @@ def _url(*schemes: str) -> AfterValidator:
 def _tier_url(value: str) -> str:
     if not re.match(r"[a-z][a-z0-9+.-]*:", value):
         raise Unusable(
-            f"{value!r} is not a URL.", "Write it like file:///srv/hot, s3://bucket/prefix or postgres: for records."
+            f"{masked_url(value)!r} is not a URL.",
+            "Write it like file:///srv/hot, s3://bucket/prefix or postgres: for records.",
         )
+    return value
+
+
+def _staging_url(value: str) -> str:
+    if value.partition(":")[0] not in _STAGING:
+        raise Unusable("the URL's scheme is not one that works here.", f"Begin it with {', '.join(_STAGING)}.")
     return value
 
 
@@ -71,10 +83,10 @@ Positive = Annotated[TimeSpan, Field(gt=timedelta(0))]
 Size = Annotated[int, BeforeValidator(parse_size)]
 Days = Annotated[int, BeforeValidator(_days), Field(ge=0, le=36500)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
-CatalogUrl = Annotated[str, _url("postgresql", "postgres", "postgresql+psycopg")]
-BrokerUrl = Annotated[str, _url("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp")]
-ResultsUrl = Annotated[str, _url("redis", "rediss", "redis+socket")]
-StagingUrl = Annotated[str, _url("file", "s3")]
+CatalogUrl = Annotated[str, _url(*service_urls.POSTGRES)]
+BrokerUrl = Annotated[str, _url(*service_urls.BROKERS)]
+ResultsUrl = Annotated[str, _url(*service_urls.RESULTS)]
+StagingUrl = Annotated[str, AfterValidator(_staging_url)]
 
 
 class Group(BaseModel):

@@ -33,7 +33,7 @@ from tierkeeper.settings.groups import (
     TierSettings,
     VerifySettings,
 )
-from tierkeeper.settings.show import SettingRow, rows
+from tierkeeper.settings.show import SettingRow, rows, shown
 
 __all__ = ["SettingRow", "Settings", "TierSettings", "effective", "load"]
 
@@ -187,9 +187,15 @@ def _translated(error: ValidationError, given: Mapping[tuple[str, ...], Given]) 
         return SettingInvalid(
             name=name, source="not set", problem="it is needed.", fix=f"Set {variable}{_choices(path)}."
         )
-    shown = "the value" if is_secret(name) else repr(first["input"])
-    problem = f"{shown} is not usable: {first['msg'][0].lower()}{first['msg'][1:]}."
+    problem = f"{_named(name, first['input'])} is not usable: {first['msg'][0].lower()}{first['msg'][1:]}."
     return SettingInvalid(name=name, source=source, problem=problem, fix="Change it, or leave it out for the default.")
+
+
+def _named(name: str, value: object) -> str:
+    """Return what an error calls a value: itself, where it is one word or number and no secret."""
+    if is_secret(name) or not isinstance(value, (str, int, float)):
+        return "the value"
+    return repr(shown(name, value) if isinstance(value, str) else value)
 
 
 def _choices(path: tuple[str, ...]) -> str:

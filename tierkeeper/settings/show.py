@@ -9,7 +9,9 @@ from enum import Enum
 from pydantic import BaseModel
 
 from tierkeeper.base.quantities import format_duration
-from tierkeeper.base.secrets import MASK, is_secret, masked
+from tierkeeper.base.secrets import MASK, is_secret, masked, masked_url
+
+_PLACES = ("s3:", "file:")  # their URLs have no login: an '@' is of a folder or an option
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,20 @@ class SettingRow:
 
 def rows(settings: BaseModel, source_of: Callable[[str], str]) -> list[SettingRow]:
     """Return one row per setting, in the order of the model, then the AWS variables of the process's environment."""
-    shown = [
-        SettingRow(name, MASK if is_secret(name) and value is not None else masked(_text(value)), source_of(name),
-                   is_secret(name))
+    listed = [
+        SettingRow(name, MASK if is_secret(name) and value is not None else shown(name, _text(value)),
+                   source_of(name), is_secret(name))
         for name, value in _leaves(settings, "")
     ]  # fmt: skip
     for name, value in sorted(os.environ.items()):
         if name.startswith("AWS_") and value:
-            shown.append(SettingRow(name, MASK if is_secret(name) else masked(value), f"env {name}", is_secret(name)))
-    return shown
+            listed.append(SettingRow(name, MASK if is_secret(name) else masked(value), f"env {name}", is_secret(name)))
+    return listed
+
+
+def shown(name: str, text: str) -> str:
+    """Return what may be shown of a setting's value that is no secret as a whole."""
+    return masked_url(text) if name.endswith("url") and not text.startswith(_PLACES) else masked(text)
 
 
 def _leaves(value: object, name: str) -> Iterator[tuple[str, object]]:

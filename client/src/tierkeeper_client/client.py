@@ -16,7 +16,7 @@ from uuid import uuid4
 from celery import Celery
 from kombu.exceptions import KombuError
 
-from tierkeeper_client import contract, files
+from tierkeeper_client import contract, files, service_urls
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
@@ -25,6 +25,7 @@ from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import QueueType, shared_settings
 from tierkeeper_client.signing import sign_messages
 from tierkeeper_client.staging import Staging, Upload, open_staging
+from tierkeeper_client.urls import UnusableUrl
 
 __all__ = ["Handle", "TierkeeperClient"]
 
@@ -53,6 +54,8 @@ class TierkeeperClient:
         queue_type: QueueType | None = None,
         limits: Bounds = DEFAULT,
     ) -> None:
+        for field, url in (("broker_url", broker_url), ("result_url", result_url)):
+            _check_service(field, url)
         ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False)
         # No backend for the sender: sending must not wait for the result store. The worker has its own URL of it.
@@ -311,6 +314,16 @@ def _opened(path: Path) -> BinaryIO:
     except files.NotPlainError as error:  # a pipe would block until somebody writes
         fix = "Open it, and give the open file."
         raise InvalidInput(field="content", value=str(path), problem=f"it is {error.strerror}", fix=fix) from error
+
+
+def _check_service(field: str, url: str | None) -> None:
+    scheme = (url or "").partition(":")[0]
+    try:
+        if url is not None and scheme in service_urls.BROKERS:
+            service_urls.check(url, schemes=service_urls.BROKERS)
+    except UnusableUrl as error:
+        problem = error.problem.rstrip(".")
+        raise InvalidInput(field=field, value=f"{scheme}:…", problem=problem, fix=error.fix) from None
 
 
 def _header(text: str, *, field: str) -> str:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from tierkeeper.base.quantities import format_size
+from tierkeeper.base.secrets import masked
 from tierkeeper.cli.support import tables
 from tierkeeper.values.plain import plain
 from tierkeeper.values.progress import ProgressCallback
@@ -104,11 +105,12 @@ class Output:
         self.err.print(Text(text, style="yellow"), soft_wrap=True, highlight=False)
 
     def error(self, error: TierkeeperError) -> None:
-        """Print one line on stderr, or with JSON one object."""
+        """Print one line on stderr, or with JSON one object; passwords in URLs are masked."""
         if self.as_json:
-            click.echo(to_json({**error.as_dict(), "exit_code": error.exit_code}), err=True)
+            members = {name: masked(str(value)) for name, value in error.as_dict().items()}
+            click.echo(to_json({**members, "exit_code": error.exit_code}), err=True)
         else:
-            self.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True, highlight=False)
+            self.err.print(Text.assemble(("error: ", "bold red"), masked(str(error))), soft_wrap=True, highlight=False)
 
     @contextmanager
     def progress(self, label: str, *, total: int | None = None) -> Iterator[ProgressCallback]:

@@ -17,6 +17,7 @@ from typing import Final
 from tierkeeper.base import callers
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
+from tierkeeper.base.secrets import masked
 from tierkeeper.catalog import heartbeats, refusals, switches
 from tierkeeper.catalog.database import Clocks, Database, catalog_now, clocks
 from tierkeeper.catalog.health import CatalogSigns, signs
@@ -247,9 +248,9 @@ def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:
     try:
         call()
     except TierkeeperError as error:
-        answer.put(str(error))
+        answer.put(masked(str(error)))
     except Exception as error:  # noqa: BLE001  a defect of an adapter is reported, not lost with its thread
-        answer.put(f"{type(error).__name__}: {error}")
+        answer.put(masked(f"{type(error).__name__}: {error}"))
     else:
         answer.put("")
 

@@ -1,0 +1,105 @@
+"""What guards how settings are read and how their secrets are shown, broken one at a time."""
+
+from mutations.mutant import Edit, Mutant
+
+_ENVFILE = "tierkeeper/settings/envfile.py"
+_GATHER = "tierkeeper/settings/gather.py"
+_URLS = "client/src/tierkeeper_client/service_urls.py"
+_SECRETS = "tierkeeper/base/secrets.py"
+_LINES = "tests/unit/settings/test_envfile.py::"
+_CLEAR = "tests/unit/settings/test_service_urls.py::"
+_SHOWN = "tests/unit/base/test_secrets.py::"
+
+
+def _line(what: str, edit: Edit, test: str) -> Mutant:
+    return Mutant("lines of .env", what, (edit,), (f"{_LINES}{test}",))
+
+
+def _url(what: str, edit: Edit, test: str) -> Mutant:
+    return Mutant("URLs of services", what, (edit,), (test,))
+
+
+CONFIGURING = (
+    _line(
+        "one that cannot be read is left out",
+        Edit(_ENVFILE, "        if binding.error:\n", "        if False:\n"),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "a name without a value is left out",
+        Edit(
+            _ENVFILE,
+            """ has no '='.", _WRITE)""",
+            """ has no '='.", _WRITE) if False else None\n            continue""",
+        ),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "the last of two values wins",
+        Edit(
+            _ENVFILE,
+            "        if values.setdefault(name, value) != value:\n",
+            "        if values.update({name: value}):\n",
+        ),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "open quotes take the settings below with them",
+        Edit(_ENVFILE, "        if _SWALLOWED.search(binding.value):\n", "        if False:\n"),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "what a value refers to is empty where it is not set",
+        Edit(_ENVFILE, " and part.name not in known and part.default is None", " and False"),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "a name that is nearly ours passes",
+        Edit(_GATHER, "    if meant == name or not ours:\n", "    if True:\n"),
+        "test_a_name_that_is_nearly_ours",
+    ),
+    _line(
+        "what is no file counts as none",
+        Edit(_GATHER, "    if not os.path.lexists(DOTENV) or", "    if not DOTENV.is_file() or"),
+        "test_what_has_the_name_is_read",
+    ),
+    _line(
+        "the last of two members of a JSON group wins",
+        Edit(_GATHER, "        if name in known:\n            raise", "        if False:\n            raise"),
+        "test_a_group_that_says_two_things",
+    ),
+    _url(
+        "an '@' behind the server passes",
+        Edit(_URLS, ' or (parts.netloc and "@" in parts.path + parts.query)', ""),
+        f"{_CLEAR}test_a_url_that_is_in_doubt",
+    ),
+    _url(
+        "a port is any text",
+        Edit(_URLS, "        if port is not None and not (", "        if False and not ("),
+        f"{_CLEAR}test_a_url_that_is_in_doubt",
+    ),
+    _url(
+        "the client takes one that is in doubt",
+        Edit(
+            "client/src/tierkeeper_client/client.py",
+            "if url is not None and scheme in",
+            "if scheme is None and scheme in",
+        ),
+        f"{_CLEAR}test_a_url_that_is_in_doubt",
+    ),
+    _url(
+        "a password ends at its first odd character",
+        Edit(_SECRETS, r"(?:(?!://)\S)*(?=@)", r"[^/?#\s]*(?=@)"),
+        f"{_SHOWN}test_urls_in_a_text",
+    ),
+    _url(
+        "a login that no parser accepts is shown",
+        Edit(_SECRETS, "    if found is None:\n        return masked(url)\n", "    return masked(url)\n"),
+        f"{_SHOWN}test_a_url_with_a_login",
+    ),
+    _url(
+        "an error quotes the value",
+        Edit("tierkeeper/settings/settings.py", "shown(name, value) if isinstance(value, str)", "value if True"),
+        f"{_CLEAR}test_a_value_in_an_error",
+    ),
+)
