@@ -2,19 +2,27 @@
 
 ``statement_timeout`` is enforced by the server, so it does not help where the server is stopped, or its answers are
 lost on the way. TCP keepalives detect a peer that is gone; a peer that is alive but silent needs a clock on this side.
+
+Parameters of a session are set once connected, not in the startup message, which poolers refuse. A pooler such as
+PgBouncer may lend a session to one transaction at a time, so behind one they are set in each transaction, and nothing
+is prepared.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
 import psycopg
+from psycopg import sql
 from psycopg.abc import RV, AdaptContext, Buffer, PQGen
 from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import _WaitTimeout
 from psycopg.pq import Format
 
 from tierkeeper.base.clock import Outside
+from tierkeeper.base.quantities import Unusable
 from tierkeeper_client.times import END_YEAR, FIRST_YEAR
 
 MARGIN: Final = 10.0  # seconds to wait beyond the server's own ``statement_timeout``
@@ -26,6 +34,29 @@ KEEPALIVES: Final[Mapping[str, str]] = {
     "keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }
+#: why a connection through a pooler is not used
+POOLED_OPTIONS: Final = "a pooler does not pass on the URL's options"
+_SCHEME: Final = re.compile(r"^postgres(ql)?(\+\w+)?:(//)?")
+_VALUE: Final = re.compile(r"(?<==)[^&]+")  # of an option, in which libpq would take no raw '='
+_NO_OPTION: Final = re.compile(r'invalid URI query parameter: "([A-Za-z0-9_.-]+)"')
+
+
+def parameters(url: str, *, connect_timeout: int) -> dict[str, str]:
+    """Return libpq's parameters from a PostgreSQL URL, with our own where it has none.
+
+    Raises Unusable, which shows no value of the URL: what libpq says may be a part of a password.
+    """
+    try:
+        place, mark, options = _SCHEME.sub("postgresql://", url, count=1).partition("?")
+        given = conninfo_to_dict(place + mark + _VALUE.sub(lambda value: value[0].replace("=", "%3D"), options))
+    except psycopg.ProgrammingError as error:
+        unknown = _NO_OPTION.search(str(error))
+        raise Unusable(
+            f"libpq knows no option {unknown[1]}." if unknown else "libpq cannot read the URL.",
+            "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?OPTION=VALUE.",
+        ) from None
+    own = {**KEEPALIVES, "connect_timeout": str(connect_timeout), "application_name": "tierkeeper"}
+    return {**own, **{name: str(value) for name, value in given.items()}}
 
 
 class TimeLoader(Loader):
@@ -55,10 +86,12 @@ class TimeLoader(Loader):
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that waits ``patience`` seconds for each answer, then closes; the outcome is then unknown.
 
-    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`.
+    ``patience`` None waits without limit. Times are read by :class:`TimeLoader`. ``each_time`` is the statement that
+    sets the session's parameters in each transaction, None where the session keeps them (:meth:`set_up`).
     """
 
     patience: float | None = None
+    each_time: sql.Composed | None = None
 
     @classmethod
     def connect(cls, *args: Any, **options: Any) -> Self:  # noqa: ANN401  psycopg's own
@@ -66,6 +99,27 @@ class PatientConnection(psycopg.Connection[Any]):
         opened = super().connect(*args, **options)
         opened.adapters.register_loader("timestamptz", TimeLoader)
         return opened
+
+    def set_up(self, values: Mapping[str, str]) -> None:
+        """Set parameters of the session, in one round trip; where a pooler lends it out, leave that to ``each_time``.
+
+        A pooler gives out a process id of its own, where a server gives out that of the session. Raises
+        OperationalError behind a pooler where the URL has ``options``, which would be lost on some of the ways to it.
+        """
+        begun = self.autocommit
+        self.autocommit = True
+        asked = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}").format(
+            _set(values, local=False), self.info.backend_pid
+        )
+        kept = self.execute(asked, prepare=False).fetchone() is not None
+        self.autocommit = begun
+        if kept:
+            return
+        if self.pgconn.options:
+            self.close()
+            raise psycopg.OperationalError(POOLED_OPTIONS)
+        self.prepare_threshold = None
+        self.each_time = sql.SQL("SELECT {}").format(_set(values, local=True))
 
     def wait(self, gen: PQGen[RV], interval: float = _POLL, timeout: float | None = None) -> RV:
         """Wait for one answer (psycopg's only way to wait); raises OperationalError after ``patience`` seconds."""
@@ -77,3 +131,8 @@ class PatientConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             msg = f"the server has not answered for {self.patience:g} s"
             raise psycopg.OperationalError(msg) from error
+
+
+def _set(values: Mapping[str, str], *, local: bool) -> sql.Composed:
+    one = sql.SQL("set_config({}, {}, {})")
+    return sql.SQL(", ").join(one.format(name, value, local) for name, value in values.items())

@@ -128,9 +128,8 @@ OUTCOMES = (
         (
             Edit(
                 _OUTCOMES,
-                "            return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))\n",
-                "            _answers(driver, b'BEGIN; SELECT 1, 2')\n"
-                "            return OpenTransaction(lifetime, *_answers(driver, _BEGIN_AND_TELL))\n",
+                "            xid, flushed, *where = _answers(",
+                "            _answers(driver, b'BEGIN; SELECT 1, 2')\n            xid, flushed, *where = _answers(",
             ),
         ),
         (f"{_TESTS}test_the_id_costs_no_round_trip",),

@@ -2,6 +2,7 @@
 
 from mutations.answering import ANSWERING
 from mutations.configuring import CONFIGURING
+from mutations.connecting import CONNECTING
 from mutations.copying import COPYING
 from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
@@ -27,6 +28,7 @@ from mutations.waiting import WAITING
 MUTANTS = (
     *ANSWERING,
     *CONFIGURING,
+    *CONNECTING,
     *COPYING,
     *DEAD_LETTERS,
     *DECIDING,

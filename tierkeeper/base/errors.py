@@ -20,6 +20,7 @@ __all__ = [
     "BrokerUnsupported",
     "CatalogInUse",
     "CatalogNotReady",
+    "CatalogRefused",
     "CatalogRestored",
     "CatalogUnavailable",
     "CommandConflict",
@@ -200,10 +201,16 @@ class SettingInvalid(TierkeeperError):
 
 
 class CatalogUnavailable(TierkeeperError):
-    """The catalog did not answer: {reason}. Check the database and try again."""
+    """The catalog did not answer: {reason}. Check the database, and host and port in catalog.url, and try again."""
 
     exit_code = 6
     retryable = True
+
+
+class CatalogRefused(CatalogUnavailable):
+    """The catalog cannot be used: {reason}. {fix}"""
+
+    exit_code = 4
 
 
 class BrokerUnreachable(TierkeeperError):

@@ -1,8 +1,9 @@
 """The connection to the catalog: a pool made after fork, short transactions, retries of deadlocks and lost replies."""
 
 import itertools
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +15,13 @@ import sqlalchemy as sa
 from tierkeeper.base import clock, log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogUnavailable
+from tierkeeper.base.errors import CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import outcomes
 from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
-from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
+from tierkeeper.connections import MARGIN, POOLED_OPTIONS, PatientConnection, parameters
 from tierkeeper.settings.groups import CatalogSettings
-from tierkeeper_client import texts, urls
+from tierkeeper_client import texts
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -43,9 +44,44 @@ _UNAVAILABLE = (
 )
 #: a limit of the server's that this statement would exceed again
 _OVER_A_LIMIT = psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex, psycopg.errors.TooManyColumns
+#: what a server refuses until an operator does something: the driver's errors, their words, what to do
+_REFUSALS: Final[Sequence[tuple[tuple[type[BaseException], ...], str | None, str]]] = (
+    (
+        (psycopg.errors.InvalidCatalogName,),
+        r'database ".*" does not exist|no such database',
+        "Create it (CREATE DATABASE), or correct the name in catalog.url.",
+    ),
+    (
+        (psycopg.errors.InvalidPassword, psycopg.errors.InvalidAuthorizationSpecification),
+        r'role ".*" does not exist|no such user|authentication failed|no password supplied|no pg_hba.conf entry',
+        "Correct user and password in catalog.url, or let the user in on the server.",
+    ),
+    (
+        (psycopg.errors.InvalidSchemaName,),
+        None,
+        "Create the schema that search_path names (CREATE SCHEMA), or correct search_path.",
+    ),
+    (
+        (psycopg.errors.InsufficientPrivilege,),
+        r"permission denied for database",
+        "Let the catalog's user own its database, or its schema: GRANT CREATE, USAGE ON SCHEMA … TO ….",
+    ),
+    (
+        (),
+        rf"unsupported startup parameter: options|{POOLED_OPTIONS}",
+        "Leave options out of catalog.url and PGOPTIONS; give a search_path to the user: ALTER ROLE … SET search_path.",
+    ),
+    (
+        (),
+        r"^(invalid .* value|.*(certificate|root\.crt|private key) file .*)",
+        "Correct the options of catalog.url.",
+    ),
+)
 #: raised as they are: of the pool, and by the driver itself during a COPY, whose source cannot be read again
 _OTHERS = sa.exc.TimeoutError, psycopg.Error
-_UTC = "-c timezone=UTC"
+#: of a statement: the user lacks a privilege, or there is no schema to look into
+_DENIED = psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName
+UTC: Final = {"timezone": "UTC"}
 HOURS = 6 * 3600.0  # see `take_time`
 
 
@@ -66,37 +102,25 @@ class Database:
             "lock_timeout": settings.lock_timeout,
             "idle_in_transaction_session_timeout": settings.idle_timeout,
         }
-        url = sa.make_url(urls.literal(settings.url)).set(drivername="postgresql+psycopg")
-        self.engine = sa.create_engine(
-            url,
+        session = {name: str(value // timedelta(milliseconds=1)) for name, value in limits.items()} | UTC
+        patience = settings.statement_timeout.total_seconds() + MARGIN
+        self.engine = make_engine(
+            settings.url,
+            timeout=settings.timeout,
+            session=session,
+            patience=patience,
             isolation_level=outcomes.ISOLATION,
             pool_size=settings.pool_size,
             max_overflow=settings.pool_overflow,
             pool_timeout=settings.timeout.total_seconds(),
             pool_pre_ping=True,
             json_deserializer=read_json,
-            connect_args={
-                "connect_timeout": max(1, int(settings.timeout.total_seconds())),
-                "options": " ".join(
-                    [*(f"-c {name}={value // timedelta(milliseconds=1)}" for name, value in limits.items()), _UTC]
-                ),
-                **{name: value for name, value in KEEPALIVES.items() if name not in url.query},
-                "application_name": "tierkeeper",
-            },
         )
-
-        patience = settings.statement_timeout.total_seconds() + MARGIN
-
-        def connect(_dialect: object, _record: object, args: Any, parameters: Any) -> PatientConnection:  # noqa: ANN401  SQLAlchemy's
-            opened = PatientConnection.connect(*args, **parameters)
-            opened.patience = patience
-            return opened
 
         def given_back(connection: PatientConnection | None, _record: object) -> None:
             if connection is not None:
                 connection.patience = patience  # see `take_time`
 
-        sa.event.listen(self.engine, "do_connect", connect)
         sa.event.listen(self.engine, "checkin", given_back)
 
     def run(
@@ -129,6 +153,7 @@ class Database:
         with self.engine.connect() as connection:
             transaction = connection.begin()
             begun = outcomes.begin(connection)
+            set_each_time(connection)
             result = unit(connection, *args, **kwargs)
             try:
                 transaction.commit()
@@ -173,6 +198,7 @@ class Database:
         """A connection for queries that change nothing."""
         try:
             with self.engine.connect() as connection:
+                set_each_time(connection)
                 yield connection
         except (sa.exc.DBAPIError, *_OTHERS) as error:
             raise translated(error) from error
@@ -180,6 +206,41 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def make_engine(
+    url: str,
+    *,
+    timeout: timedelta,
+    session: Mapping[str, str],
+    patience: float | None,
+    **options: Any,  # noqa: ANN401  SQLAlchemy's
+) -> sa.Engine:
+    """Return an engine whose connections have the parameters ``session``, and wait ``patience`` seconds at most.
+
+    ``timeout``: to connect. Behind a pooler the parameters are not set before :func:`set_each_time`.
+    """
+    engine = sa.create_engine(
+        "postgresql+psycopg://",
+        connect_args=parameters(url, connect_timeout=max(1, int(timeout.total_seconds()))),
+        **options,
+    )
+
+    def connect(_dialect: object, _record: object, args: Any, given: Any) -> PatientConnection:  # noqa: ANN401  SQLAlchemy's
+        opened = PatientConnection.connect(*args, **given)
+        opened.patience = patience
+        opened.set_up(session)
+        return opened
+
+    sa.event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def set_each_time(connection: sa.Connection) -> None:
+    """Set the parameters of a session that is lent out by the transaction."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, PatientConnection) and driver.each_time is not None:
+        connection.exec_driver_sql(driver.each_time.as_string(driver))
 
 
 def catalog_now(connection: sa.Connection) -> datetime:
@@ -236,14 +297,24 @@ def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -
     if isinstance(error, sa.exc.TimeoutError):
         return CatalogUnavailable(reason="every connection of this process is in use")
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, _DENIED):
+        return unavailable(cause)
     if isinstance(cause, _UNAVAILABLE) and not isinstance(cause, _OVER_A_LIMIT):
         return unavailable(cause)
     return error
 
 
 def unavailable(cause: BaseException) -> CatalogUnavailable:
-    """Return the error that says in the driver's first line why the catalog cannot be used."""
-    return CatalogUnavailable(reason=_first_line(cause))
+    """Return the error that says in the driver's first line why the catalog cannot be used, and what to do.
+
+    What stays until an operator does something is CatalogRefused. The driver gives no code for what a server says to a
+    new connection: the words are PostgreSQL's English ones and PgBouncer's.
+    """
+    reason = _first_line(cause)
+    for kinds, words, fix in _REFUSALS:
+        if isinstance(cause, kinds) or (words is not None and re.search(words, reason)):
+            return CatalogRefused(reason=reason, fix=fix)
+    return CatalogUnavailable(reason=reason)
 
 
 def _name(unit: Callable[..., object]) -> str:

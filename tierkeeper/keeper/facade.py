@@ -4,9 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
+from tierkeeper import connections
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import TierkeeperError
+from tierkeeper.base.errors import SettingInvalid, TierkeeperError
+from tierkeeper.base.quantities import Unusable
 from tierkeeper.catalog import migrate
 from tierkeeper.catalog.database import Database
 from tierkeeper.engine.active_policies import PolicyBook
@@ -52,6 +54,7 @@ class Keeper:
 
         Raises SettingInvalid and the errors of a tier's URL.
         """
+        _check_catalog_url(settings)
         numbers = settings.engine
         stores = {
             name: factory.make(name, tier, io_threads=numbers.io_threads, catalog_url=settings.catalog.url)
@@ -76,14 +79,22 @@ class Keeper:
         return cls(settings, Engine(settings, catalog, stores, tiers, PolicyBook(), threads, marks))
 
     @staticmethod
-    def unusable_tiers(settings: Settings) -> dict[str, TierkeeperError]:
-        """Return the error of each tier whose URL or options cannot be used, by its name; nothing is connected."""
+    def unusable_urls(settings: Settings) -> dict[str, TierkeeperError]:
+        """Return the error of each URL of catalog and tiers that cannot be used, by its setting; nothing is connected.
+
+        A tier on the catalog's server is judged by what it says itself.
+        """
         found: dict[str, TierkeeperError] = {}
+        try:
+            _check_catalog_url(settings)
+        except SettingInvalid as error:
+            found["catalog.url"] = error
+        catalog = EMBEDDED if found else settings.catalog.url or EMBEDDED
         for name, tier in settings.tiers.items():
             try:
-                factory.check(name, tier, catalog_url=settings.catalog.url or EMBEDDED)
+                factory.check(name, tier, catalog_url=catalog)
             except TierkeeperError as error:
-                found[name] = error
+                found[f"tiers.{name}.url"] = error
         return found
 
     def __enter__(self) -> Self:
@@ -187,3 +198,14 @@ class Keeper:
     def deliveries(self) -> Deliveries:
         """Messages that did not succeed at once: count attempts, park, keep and send again."""
         return Deliveries(self.engine)
+
+
+def _check_catalog_url(settings: Settings) -> None:
+    """Raise SettingInvalid for what libpq cannot read, before a tier on the same server is blamed for it."""
+    if settings.catalog.url is None:
+        return
+    try:
+        connections.parameters(settings.catalog.url, connect_timeout=1)
+    except Unusable as error:
+        source = settings.source_of("catalog.url")
+        raise SettingInvalid(name="catalog.url", source=source, problem=error.problem, fix=error.fix) from None

@@ -38,12 +38,6 @@ def parse(url: str) -> PlaceUrl:
     return PlaceUrl(parts.scheme, parts.netloc, unquote(parts.path), _options(parts.query))
 
 
-def literal(url: str) -> str:
-    """Return ``url`` with each ``+`` of its query written as ``%2B``, for parsers that would read it as a blank."""
-    place, mark, query = url.partition("?")
-    return place + mark + query.replace("+", "%2B")
-
-
 def _options(query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     try:

@@ -8,11 +8,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from support.callers import TESTER
 
 from models.base import Base
-from tierkeeper.base.errors import CatalogNotReady, CatalogUnavailable
+from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import migrate, unreadable
+from tierkeeper.catalog.database import Database
 from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine.operations import maintain
+from tierkeeper.settings.groups import CatalogSettings
 
 
 def connected(url: str) -> sa.Engine:
@@ -52,15 +56,21 @@ def test_an_upgrade_that_loses_a_deadlock_is_tried_again(postgres_url: str) -> N
 
 def test_a_catalog_that_does_not_let_us_in(postgres_server: Postgres) -> None:
     """No server, no socket, no such database or user: one error that says what, and what to do."""
+    refused = "Correct user and password in catalog.url"
     other = sa.make_url(postgres_server.url("postgres")).set(username="nobody_here")
-    for url, reason in (
-        ("postgresql://bad:bad@127.0.0.1:1/x", "Connection refused"),
-        ("postgresql://postgres@/x?host=/nowhere/at/all", "No such file or directory"),
-        (postgres_server.url("no_such_database"), 'database "no_such_database" does not exist'),
-        (other.render_as_string(hide_password=False), 'role "nobody_here" does not exist'),
+    for url, reason, fix in (
+        ("postgresql://bad:bad@127.0.0.1:1/x", "Connection refused", "try again"),
+        ("postgresql://postgres@/x?host=/nowhere/at/all", "No such file or directory", "try again"),
+        (postgres_server.url("no_such_database"), 'database "no_such_database" does not exist', "Create it"),
+        (other.render_as_string(hide_password=False), 'role "nobody_here" does not exist', refused),
+        (postgres_server.url("postgres") + "&sslmode=bogus", 'invalid sslmode value: "bogus"', "Correct the options"),
     ):
         with pytest.raises(CatalogUnavailable, match=reason) as caught:
             migrate.upgrade(url)
+        assert fix in str(caught.value)
+        assert (caught.value.exit_code, isinstance(caught.value, CatalogRefused)) == (
+            (6, False) if fix == "try again" else (4, True)
+        )
         assert "\n" not in str(caught.value)
         assert "sqlalche.me" not in str(caught.value)
 
@@ -70,10 +80,64 @@ def test_a_user_who_may_not_make_tables(postgres_url: str) -> None:
     with connected(postgres_url).begin() as connection:
         connection.execute(sa.text("CREATE ROLE weak LOGIN"))
     try:
-        with pytest.raises(CatalogUnavailable, match="permission denied for schema public"):
+        with pytest.raises(
+            CatalogRefused, match=r"permission denied for schema public.* GRANT CREATE, USAGE ON SCHEMA"
+        ):
             migrate.upgrade(sa.make_url(postgres_url).set(username="weak").render_as_string(hide_password=False))
     finally:
         with connected(postgres_url).begin() as connection:
+            connection.execute(sa.text("DROP ROLE weak"))
+
+
+def test_a_schema_of_its_own(postgres_url: str) -> None:
+    """A search_path in the URL is the catalog's own, for the upgrade as for all that follows."""
+    through = f"{postgres_url}&options=-csearch_path%3Dapart"
+    with pytest.raises(CatalogRefused, match="search_path names no schema that exists"):
+        migrate.upgrade(through)
+    with connected(postgres_url).begin() as connection:
+        connection.execute(sa.text("CREATE SCHEMA apart"))
+    migrate.upgrade(through)
+    catalog = Database(CatalogSettings(url=through))
+    try:
+        catalog.run(TESTER, migrate.check)
+        assert catalog.run(TESTER, partitions_made)
+    finally:
+        catalog.close()
+    with connected(postgres_url).connect() as connection, pytest.raises(CatalogNotReady, match="at revision none"):
+        migrate.check(connection)
+
+
+def partitions_made(connection: sa.Connection) -> bool:
+    """Make the partitions of events, which call functions of the catalog's own."""
+    return bool(maintain.make_partitions(connection))
+
+
+def test_half_a_catalog_is_not_made(postgres_url: str) -> None:
+    """An upgrade whose new tables would be made in another schema than the catalog's is refused."""
+    with connected(postgres_url).begin() as connection:
+        command.upgrade(migrate._config(connection), "0003")
+        connection.execute(sa.text("CREATE SCHEMA postgres"))  # as the user is called: search_path begins with it
+    with pytest.raises(CatalogNotReady, match="0003 in schema public, and new tables would be made in schema postgres"):
+        migrate.upgrade(postgres_url)
+    with connected(postgres_url).connect() as connection:
+        assert migrate.revision_found(connection) == "0003"
+
+
+def test_a_user_who_may_not_read(database_url: str) -> None:
+    """A privilege that a statement lacks is CatalogRefused with what to do, not the driver's error."""
+    with connected(database_url).begin() as connection:
+        connection.execute(sa.text("CREATE ROLE weak LOGIN"))
+    weak = Database(
+        CatalogSettings(url=sa.make_url(database_url).set(username="weak").render_as_string(hide_password=False))
+    )
+    try:
+        with pytest.raises(CatalogRefused, match="permission denied for table"):
+            weak.run(TESTER, migrate.check)
+        with pytest.raises(CatalogRefused, match="permission denied"), weak.reading() as connection:
+            migrate.check(connection)
+    finally:
+        weak.close()
+        with connected(database_url).begin() as connection:
             connection.execute(sa.text("DROP ROLE weak"))
 
 

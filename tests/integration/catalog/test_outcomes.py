@@ -224,14 +224,14 @@ HIDDEN = [
 
 @pytest.mark.parametrize("function", HIDDEN)
 @pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
-def test_a_server_that_hides_is_not_believed(house: House, catalog: Database, function: str, *, later: bool) -> None:
+def test_a_server_that_hides_is_not_believed(house: House, database_url: str, function: str, *, later: bool) -> None:
     """Where a question is forbidden, writes go on, and a lost reply has its unit run again, as before."""
     with superuser(house) as admin:
         admin.execute("CREATE ROLE modest LOGIN")
         admin.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO modest")
         forbid = f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC"
         try:
-            modest = as_modest(catalog)
+            modest = as_modest(database_url)
             if later:
                 modest.run(TESTER, runs.begin, RunKind.VERIFY, actor="tester")
             else:
@@ -249,10 +249,10 @@ def test_a_server_that_hides_is_not_believed(house: House, catalog: Database, fu
             admin.execute("DROP ROLE modest")
 
 
-def test_one_slow_begin_costs_no_protection(catalog: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_slow_begin_costs_no_protection(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A BEGIN that the server cancels is an error of its run; the connection is asked for ids all the same."""
     settings = CatalogSettings(
-        url=catalog.engine.url.render_as_string(hide_password=False),
+        url=database_url,
         pool_size=1,
         pool_overflow=0,
         statement_timeout=timedelta(seconds=1),
@@ -269,9 +269,9 @@ def test_one_slow_begin_costs_no_protection(catalog: Database, monkeypatch: pyte
         database.close()
 
 
-def as_modest(catalog: Database) -> Database:
+def as_modest(database_url: str) -> Database:
     """Return the catalog as a role that is no superuser sees it."""
-    url = catalog.engine.url.set(username="modest").render_as_string(hide_password=False)
+    url = sa.make_url(database_url).set(username="modest").render_as_string(hide_password=False)
     return Database(CatalogSettings(url=url, pool_size=1, pool_overflow=0))
 
 

@@ -217,7 +217,7 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
 def test_a_run_ends_when_its_catalog_is_back(house: House) -> None:
     """A catalog that restarts takes sweeps with it: their runs are failed as soon as it answers, not an hour later."""
     catalog = house.keeper.engine.catalog
-    url = sa.make_url(catalog.engine.url)
+    url = sa.make_url(str(house.settings.catalog.url)).set(drivername="postgresql+psycopg")
     name = sa.sql.quoted_name(str(url.database), quote=True)
     admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
 

@@ -8,12 +8,12 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tierkeeper import connections
 from tierkeeper.base.states import Temperature
-from tierkeeper.catalog.database import Database
 from tierkeeper.engine.ingest.sources import staging_store
 from tierkeeper.settings import order
 from tierkeeper.settings import settings as settings_module
-from tierkeeper.settings.groups import CatalogSettings, TierSettings
+from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.errors import BadTierUrl
 from tierkeeper.stores.postgres.store import PostgresStore
@@ -64,9 +64,7 @@ def by_database_tier(secret: str) -> str | None:
 
 def by_catalog(secret: str) -> str | None:
     """As the catalog's own connection reads it."""
-    database = Database(CatalogSettings(url=f"postgresql+psycopg://host/db?password={secret}"))
-    _, arguments = database.engine.dialect.create_connect_args(database.engine.url)
-    return cast("str", arguments["password"])
+    return connections.parameters(f"postgresql+psycopg://host/db?password={secret}", connect_timeout=1)["password"]
 
 
 DOORS = [by_tier, by_workers_staging, by_clients_staging, by_database_tier, by_catalog]

@@ -20,11 +20,10 @@ UNUSABLE: Final = 4  # the exit code of a setting that cannot be used
 def settings(session: Session, *, changed: bool) -> None:
     """Print the effective settings and where each comes from, and whether each tier's URL can be used.
 
-    Secrets are masked. URLs and options of tiers are judged without asking a server; the exit code is 4 where one
-    cannot be used.
+    Secrets are masked. URLs and options of catalog and tiers are judged without asking a server; the exit code is 4
+    where one cannot be used.
     """
-    unusable = {tier: masked(str(error)) for tier, error in Keeper.unusable_tiers(session.settings).items()}
-    problems = {f"tiers.{tier}.url": problem for tier, problem in unusable.items()}
+    problems = {name: masked(str(error)) for name, error in Keeper.unusable_urls(session.settings).items()}
     rows = [
         row for row in effective(session.settings) if row.name in problems or not (changed and row.source == "default")
     ]
@@ -42,8 +41,11 @@ def settings(session: Session, *, changed: bool) -> None:
             ]
         )
     else:
-        _print(session, rows, {tier: unusable.get(tier, "can be used") for tier in session.settings.tiers})
-    if unusable:
+        tiers = session.settings.tiers
+        _print(session, rows, {tier: problems.get(f"tiers.{tier}.url", "can be used") for tier in tiers})
+        if "catalog.url" in problems:
+            session.output.warn(problems["catalog.url"])
+    if problems:
         click.get_current_context().exit(UNUSABLE)
 
 

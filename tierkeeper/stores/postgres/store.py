@@ -21,9 +21,9 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from tierkeeper.base.clock import utc
-from tierkeeper.base.quantities import format_size
+from tierkeeper.base.quantities import Unusable, format_size
 from tierkeeper.base.states import Vouched
-from tierkeeper.connections import KEEPALIVES, MARGIN, PatientConnection
+from tierkeeper.connections import MARGIN, PatientConnection, parameters
 from tierkeeper.stores import tier_mark
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
 from tierkeeper.stores.content import read_exactly
@@ -83,7 +83,7 @@ class PostgresStore(Store):
         self._conninfo = conninfo
         self._table = sql.Identifier(schema, "records")
         self._mark = sql.Identifier(schema, "tier_mark")
-        self._patience = statement + MARGIN
+        self._statement = statement
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,
@@ -109,18 +109,16 @@ class PostgresStore(Store):
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
             raise options.bad(f"option schema is {schema!r}.", "Use small letters, digits and _.")
         given = options.rest()
-        defaults = {"connect_timeout": str(max(1, round(timeout / 2))), "application_name": "tierkeeper", **KEEPALIVES}
-        url = re.sub(r"^postgres(ql)?(\+\w+)?:(//)?", "postgresql://", config.url)
         try:
-            parameters = {**defaults, **conninfo_to_dict(url, **given)}
-            server = f"{parameters.get('options', '')} -c statement_timeout={int(statement * 1000)}".strip()
-            conninfo = make_conninfo("", **{**parameters, "options": server})
-            for port in str(parameters.get("port", "")).split(","):
-                if port and not (port.isdecimal() and 0 < int(port) < 2**16):
-                    raise options.bad(f"{port!r} is no port.", "Write a number from 1 to 65535.")
-        except psycopg.ProgrammingError as error:
-            problem = str(error).strip().replace(url, "the URL")
-            raise options.bad(f"{problem}.", "Write postgres: or postgres://user@host/database?option=…") from None
+            server = {**parameters(config.url, connect_timeout=max(1, round(timeout / 2))), **given}
+            conninfo = make_conninfo("", **server)
+        except Unusable as error:
+            raise options.bad(error.problem, f"{error.fix} `postgres:` alone is the catalog's server.") from None
+        except psycopg.ProgrammingError as error:  # it names an option of the tier that libpq does not have
+            raise options.bad(f"{str(error).strip()}.", "Write postgres://user@host/database?option=…") from None
+        for port in server.get("port", "").split(","):
+            if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 2**16):
+                raise options.bad("its port is not a number from 1 to 65535.", "Write postgres://host:5432/database.")
         return cls(
             config, conninfo=conninfo, schema=schema, limit=limit, pool=pool, timeout=timeout, statement=statement
         )
@@ -375,7 +373,9 @@ class PostgresStore(Store):
         raise StorePermanent(tier=self.config.tier, reason=f"{location!r} is not a location of this store")
 
     def _configure(self, connection: PatientConnection) -> None:
-        connection.patience = self._patience
+        """Bound the waits; behind a pooler, which lends sessions out, by the clock of this side alone."""
+        connection.patience = self._statement + MARGIN
+        connection.set_up({"statement_timeout": str(int(self._statement * 1000))})
 
     def _read_mark(self, connection: _Session) -> None:
         """Read the mark: one round trip, which also checks the connection."""

@@ -1,0 +1,143 @@
+"""The catalog behind a real PgBouncer, which lends out sessions by the connection or by the transaction."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from support import poolers, services
+from support.callers import TESTER
+from support.house import houses
+from support.ports import free_ports
+from support.severed import Wire, severed_at_commit
+
+from tierkeeper.base.errors import CatalogRefused
+from tierkeeper.catalog import migrate
+from tierkeeper.catalog.database import Database
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.settings.groups import CatalogSettings
+from tierkeeper.settings.settings import Settings
+
+LIMITS = {"statement_timeout": "7s", "lock_timeout": "3s", "idle_timeout": "5s"}
+SHOWN = sa.text(
+    "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
+    " current_setting('idle_in_transaction_session_timeout'), current_setting('timezone')"
+)
+DATABASE = "pooled"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A server over TCP, as the pooler is another user, with an empty database."""
+    with services.embedded_postgres(port=free_ports(1)[0]) as started:
+        started.create_database(DATABASE)
+        yield started
+
+
+@pytest.fixture(scope="module", params=["session", "transaction"])
+def pooler(request: pytest.FixtureRequest, server: Postgres) -> Iterator[str]:
+    """A pooler's host and port."""
+    with poolers.pgbouncer(server, mode=request.param) as at:
+        yield at
+
+
+@pytest.fixture
+def url(pooler: str) -> str:
+    """A catalog behind the pooler, which makes it."""
+    through = f"postgresql://postgres@{pooler}/{DATABASE}"
+    migrate.upgrade(through)
+    return through
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Database]:
+    """Its connections: more than the sessions that are lent out by the transaction."""
+    database = Database(CatalogSettings(url=url, pool_size=4, pool_overflow=0, **LIMITS))
+    yield database
+    database.close()
+
+
+def shown(connection: sa.Connection) -> tuple[str, ...]:
+    """What bounds a transaction, and its zone."""
+    return tuple(connection.execute(SHOWN).one())
+
+
+def test_a_life(url: str, settings_factory: Callable[..., Settings]) -> None:
+    """Storing, moving, purging and collecting work, by more threads than the pooler has sessions; so do records."""
+
+    def behind(**overrides: object) -> Settings:
+        return settings_factory(**{**overrides, "catalog": {"url": url}})
+
+    with houses(behind) as opener, ThreadPoolExecutor(4) as threads:
+        house = opener()
+        names = [f"a{number}" for number in range(8)]
+        list(threads.map(lambda name: house.store(name, age=timedelta(days=8)), names))
+        house.turn()
+        assert {tier for name in names for tier in house.tiers(name)} == {"warm"}
+        house.purge(names[0], undo="0s")
+        house.settle()
+        records = house.keeper.engine.store("records")
+        list(threads.map(lambda _: records.check_writes(), names))
+
+
+def test_every_transaction_is_bounded(catalog: Database, url: str) -> None:
+    """Each has the time-outs of the settings, in UTC; others to whom the pooler lends its sessions have none of it."""
+    bounded = ("7s", "3s", "5s", "UTC")
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(lambda _: catalog.run(TESTER, shown), range(8))) == {bounded}
+    with catalog.reading() as connection:
+        assert shown(connection) == bounded
+    catalog.close()
+    for _ in range(4):
+        with psycopg.connect(url) as other:
+            assert other.execute(SHOWN.text).fetchone() == ("0", "0", "0", other.info.timezone.key)
+
+
+def test_nothing_is_prepared(catalog: Database) -> None:
+    """A statement that is sent again and again is not prepared in a session that the next transaction may not have."""
+
+    def often(connection: sa.Connection) -> None:
+        for number in range(8):
+            connection.execute(sa.text("SELECT CAST(:number AS int)"), {"number": number})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: catalog.run(TESTER, often), range(8)))
+    assert (
+        catalog.run(
+            TESTER, lambda connection: connection.scalar(sa.text("SELECT count(*) FROM pg_prepared_statements"))
+        )
+        == 0
+    )
+
+
+def test_a_lost_commit_is_asked_for(catalog: Database) -> None:
+    """A unit whose COMMIT took effect is not run again: another session of the pooler tells its outcome."""
+    tries: list[int] = []
+
+    def unit(connection: sa.Connection) -> int:
+        connection.execute(sa.text("SELECT pg_current_xact_id()"))
+        tries.append(1)
+        return len(tries)
+
+    with severed_at_commit(catalog, Wire.commit):
+        assert catalog.run(TESTER, unit) == 1
+    assert len(tries) == 1
+
+
+def test_options_are_refused_with_what_to_do(pooler: str, server: Postgres) -> None:
+    """A pooler does not pass `options` on, and some say nothing: the catalog would be looked for in another schema."""
+    through = f"postgresql://postgres@{pooler}/{DATABASE}?options=-csearch_path%3Dother"
+    with pytest.raises(CatalogRefused, match=r"unsupported startup parameter: options.*ALTER ROLE … SET search_path"):
+        migrate.upgrade(through)
+    with poolers.pgbouncer(server, mode="transaction", more="ignore_startup_parameters = options") as silent:
+        quiet = through.replace(pooler, silent)
+        with pytest.raises(CatalogRefused, match=r"does not pass on the URL's options.*ALTER ROLE … SET search_path"):
+            migrate.upgrade(quiet)
+        database = Database(CatalogSettings(url=quiet))
+        with pytest.raises(CatalogRefused, match="does not pass on"), database.reading() as connection:
+            shown(connection)
+        database.close()
+    with pytest.raises(CatalogRefused, match="Create it"):
+        migrate.upgrade(f"postgresql://postgres@{pooler}/no_such_database")

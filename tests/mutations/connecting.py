@@ -1,0 +1,61 @@
+"""What guards the connections to the catalog, behind a pooler and in its schema, broken one at a time."""
+
+from mutations.mutant import Edit, Mutant
+
+_CONNECTIONS = "tierkeeper/connections.py"
+_DATABASE = "tierkeeper/catalog/database.py"
+_MIGRATE = "tierkeeper/catalog/migrate.py"
+_POOLED = "tests/integration/catalog/test_pgbouncer.py::"
+_MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
+
+
+def _pooled(what: str, edit: Edit, test: str) -> Mutant:
+    return Mutant("behind a pooler", what, (edit,), (f"{_POOLED}{test}",))
+
+
+def _refused(what: str, edit: Edit, test: str) -> Mutant:
+    return Mutant("a catalog that refuses", what, (edit,), (test,))
+
+
+CONNECTING = (
+    _pooled(
+        "options that are dropped are not noticed",
+        Edit(_CONNECTIONS, "        if self.pgconn.options:\n", "        if False:\n"),
+        "test_options_are_refused_with_what_to_do",
+    ),
+    _pooled(
+        "statements are prepared",
+        Edit(_CONNECTIONS, "        self.prepare_threshold = None\n", ""),
+        "test_nothing_is_prepared",
+    ),
+    _pooled(
+        "the limits stay in a session that is lent out",
+        Edit(_CONNECTIONS, "_set(values, local=True)", "_set(values, local=False)"),
+        "test_every_transaction_is_bounded",
+    ),
+    _pooled(
+        "a transaction has no limits",
+        Edit(_DATABASE, "            set_each_time(connection)\n            result", "            result"),
+        "test_every_transaction_is_bounded",
+    ),
+    _pooled(
+        "a reader has no limits",
+        Edit(_DATABASE, "                set_each_time(connection)\n                yield", "                yield"),
+        "test_every_transaction_is_bounded",
+    ),
+    _refused(
+        "an upgrade makes tables in another schema",
+        Edit(_MIGRATE, "    if at is not None and at != new:\n", "    if False:\n"),
+        f"{_MIGRATIONS}test_half_a_catalog_is_not_made",
+    ),
+    _refused(
+        "a privilege that is missing is the driver's error",
+        Edit(_DATABASE, "    if isinstance(cause, _DENIED):\n", "    if False:\n"),
+        f"{_MIGRATIONS}test_a_user_who_may_not_read",
+    ),
+    _refused(
+        "a mistake in its URL is told as one of a tier",
+        Edit("tierkeeper/keeper/facade.py", "        _check_catalog_url(settings)\n        numbers", "        numbers"),
+        "tests/unit/keeper/test_unusable_urls.py::test_the_catalog_is_not_told_as_a_tier",
+    ),
+)
