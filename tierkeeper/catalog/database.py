@@ -73,7 +73,7 @@ _REFUSALS: Final[Sequence[tuple[tuple[type[BaseException], ...], str | None, str
     ),
     (
         (),
-        r"^(invalid .* value|.*(certificate|root\.crt|private key) file .*)",
+        r"invalid \w+ value: |(certificate|private key) file ",
         "Correct the options of catalog.url.",
     ),
 )
