@@ -76,7 +76,8 @@ def test_a_life(url: str, settings_factory: Callable[..., Settings]) -> None:
         list(threads.map(lambda name: house.store(name, age=timedelta(days=8)), names))
         house.turn()
         assert {tier for name in names for tier in house.tiers(name)} == {"warm"}
-        house.purge(names[0], undo="0s")
+        house.purge(names[0])
+        house.days_pass(8)
         house.settle()
         records = house.keeper.engine.store("records")
         list(threads.map(lambda _: records.check_writes(), names))
@@ -92,7 +93,7 @@ def test_every_transaction_is_bounded(catalog: Database, url: str) -> None:
     catalog.close()
     for _ in range(4):
         with psycopg.connect(url) as other:
-            assert other.execute(SHOWN.text).fetchone() == ("0", "0", "0", other.info.timezone.key)
+            assert next(iter(other.execute(SHOWN.text)))[:3] == ("0", "0", "0")
 
 
 def test_nothing_is_prepared(catalog: Database) -> None:
