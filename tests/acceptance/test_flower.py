@@ -56,12 +56,13 @@ def page(flower: Flower) -> Iterator[Page]:
 
 @pytest.mark.row("W4", "behind a login")
 def test_flower_refuses_without_a_login(flower: Flower) -> None:
-    """No page and no API without the right password; the health check needs none; read-only, its buttons are dead."""
+    """No page and no API without the password; health check and metrics need none; read-only, its buttons are dead."""
     right, wrong = f"{Flower.USER}:{Flower.PASSWORD}", f"{Flower.USER}:guess"
     for path in ("/", "/tasks", "/workers", "/api/workers", "/api/tasks"):
         assert status(flower.url + path) == 401, path
         assert status(flower.url + path, login=wrong) == 401, path
-    assert status(f"{flower.url}/healthcheck") == 200
+    for path in ("/healthcheck", "/metrics"):  # open, and docs/how-to/containers.md says so
+        assert status(flower.url + path) == 200, path
     assert status(f"{flower.url}/api/tasks", login=right) == 200
     assert status(f"{flower.url}/api/worker/shutdown/worker@any", login=right, method="POST") == 403
 

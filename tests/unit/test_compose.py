@@ -144,6 +144,18 @@ def test_volumes_keep_their_names_and_places() -> None:
     assert compose(SECRETS)["name"] == "tierkeeper"  # the volumes' names begin with it
 
 
+def test_staging_in_a_folder_of_the_machine() -> None:
+    """docker/compose.staging.yaml mounts it for each service that takes messages, where their settings look for it."""
+    over = yaml.safe_load((ROOT / "docker" / "compose.staging.yaml").read_text())["services"]
+    assert sorted(over) == KEEPERS
+    for name in KEEPERS:
+        settings = load(environ=environment(ours()[name]) | over[name]["environment"])
+        (mount,) = over[name]["volumes"]
+        source, _, target = mount.rpartition(":")
+        assert source.startswith("${STAGING_FOLDER:?")
+        assert settings.staging.url == f"file://{target}"
+
+
 def test_unknown_setting_would_be_found() -> None:
     """A misspelt variable in compose.yaml fails the tests above."""
     with pytest.raises(SettingInvalid, match="BROKR"):
