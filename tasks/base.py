@@ -35,6 +35,7 @@ from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
+from tierkeeper_client.identifiers import MAX_HEADER, check_text
 from tierkeeper_client.limits import Bounds
 
 QUICK_TRIES = 5
@@ -157,7 +158,7 @@ class KeeperTask(Task[Any, Any]):
         try:
             contract.check_key(str(self.request.id or ""))
             for name in (contract.ACTOR_HEADER, contract.CORRELATION_HEADER):
-                contract.check_text(self._header(name), field=name, longest=contract.MAX_HEADER)
+                check_text(self._header(name), field=name, longest=MAX_HEADER)
             self._count()
             if args:
                 raise InvalidInput(
@@ -212,7 +213,7 @@ class KeeperTask(Task[Any, Any]):
         if value is None:
             return ""
         sendable = str(value).encode(errors="replace").decode()  # a header never fails the task that carries it
-        return sendable.replace("\0", "")[: contract.MAX_HEADER]
+        return sendable.replace("\0", "")[:MAX_HEADER]
 
 
 class VerbTask(KeeperTask):

@@ -16,7 +16,8 @@ from kombu import compression
 
 from tierkeeper.base import log
 from tierkeeper.base.metrics import MESSAGES_REFUSED
-from tierkeeper_client.contract import DEAD_LETTER_BYTES, MAX_HEADER, SENDING_HEADER, TaskName
+from tierkeeper_client.contract import DEAD_LETTER_BYTES, SENDING_HEADER, TaskName
+from tierkeeper_client.identifiers import MAX_HEADER
 from worker import config
 from worker.judge import COMPRESSED, Judge, RefusalError, answerable, beginning
 

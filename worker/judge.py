@@ -15,7 +15,8 @@ from typing import Any, Final
 from celery.utils.time import maybe_iso8601
 
 from tierkeeper.settings.groups import MessagesSettings
-from tierkeeper_client.contract import ACTOR_HEADER, AGAIN_HEADER, CORRELATION_HEADER, MAX_HEADER, SENDING_HEADER
+from tierkeeper_client.contract import ACTOR_HEADER, AGAIN_HEADER, CORRELATION_HEADER, SENDING_HEADER
+from tierkeeper_client.identifiers import MAX_HEADER
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.signing import SENT_HEADER
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from celery import states
 from celery.backends.redis import RedisBackend
 
-from tierkeeper_client.contract import MAX_HEADER, SENDING_HEADER, SENDINGS_FIELD, is_final
+from tierkeeper_client.contract import SENDING_HEADER, SENDINGS_FIELD, is_final
+from tierkeeper_client.identifiers import MAX_HEADER
 
 #: the names that Celery has for its backend of `results.url`, for whatever scheme
 NAMES: Final = ("redis", "rediss")

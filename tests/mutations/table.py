@@ -19,6 +19,7 @@ from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.outcomes import OUTCOMES
 from mutations.refusing import REFUSING
+from mutations.speaking import SPEAKING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
@@ -45,6 +46,7 @@ MUTANTS = (
     *OUTCOMES,
     *ORDERING,
     *REFUSING,
+    *SPEAKING,
     *SURVIVING,
     *SUSPECTING,
     *TENANTS,

@@ -5,7 +5,7 @@ from typing import Final, Self
 from uuid import uuid4
 
 from tierkeeper_client import texts
-from tierkeeper_client.contract import MAX_HEADER, check_text
+from tierkeeper_client.identifiers import MAX_HEADER, check_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = [
     "BrokerUnavailable",
     "BrokerUnreachable",
     "BrokerUnsupported",
+    "CatalogEncoding",
     "CatalogInUse",
     "CatalogNotReady",
     "CatalogRefused",
@@ -30,6 +31,7 @@ __all__ = [
     "DeletesDisabled",
     "DumpMissing",
     "DumpUnusable",
+    "FileUnusable",
     "HeldArtifact",
     "InvalidInput",
     "InvalidName",
@@ -37,6 +39,7 @@ __all__ = [
     "NoReadableCopy",
     "NotDeleted",
     "NothingToSelect",
+    "OutputFull",
     "OversizedContent",
     "Parked",
     "ParkedNotFound",
@@ -211,6 +214,27 @@ class CatalogRefused(CatalogUnavailable):
     """The catalog cannot be used: {reason}. {fix}"""
 
     exit_code = 4
+
+
+class CatalogEncoding(TierkeeperError):
+    """The catalog's database has the encoding {encoding}, in which not every name can be written. Make one in UTF8
+    (`CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0`) and set TIERKEEPER_CATALOG__URL to it.
+    """
+
+    exit_code = 4
+
+
+class FileUnusable(TierkeeperError):
+    """{file} cannot be used: {reason}. Check the path, who owns it, and its permissions."""
+
+    exit_code = 4
+
+
+class OutputFull(TierkeeperError):
+    """The output could not be written: {reason}. Make room, or write somewhere else, and give the command again."""
+
+    exit_code = 6
+    retryable = True
 
 
 class BrokerUnreachable(TierkeeperError):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from tierkeeper.base import clock, log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogRefused, CatalogUnavailable
+from tierkeeper.base.errors import CatalogEncoding, CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import outcomes
 from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
@@ -35,11 +35,12 @@ _TRIES = 5
 _ASKING_SECONDS = 10.0  # for the outcome of a COMMIT, while that is in progress or the server is away
 #: a deadlock's other party needs a moment; a lost server a little more
 PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
-#: read only: a standby that was not promoted yet, or a server that protects its full disk
+#: read only: a standby that was not promoted yet, or a server that protects its full disk; a role without its grants
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.InsufficientPrivilege,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 #: a limit of the server's that this statement would exceed again
@@ -228,6 +229,7 @@ def make_engine(
 
     def connect(_dialect: object, _record: object, args: Any, given: Any) -> PatientConnection:  # noqa: ANN401  SQLAlchemy's
         opened = PatientConnection.connect(*args, **given)
+        check_encoding(opened)
         opened.patience = patience
         opened.set_up(session)
         return opened
@@ -241,6 +243,14 @@ def set_each_time(connection: sa.Connection) -> None:
     driver = connection.connection.driver_connection
     if isinstance(driver, PatientConnection) and driver.each_time is not None:
         connection.exec_driver_sql(driver.each_time.as_string(driver))
+
+
+def check_encoding(opened: psycopg.Connection[Any]) -> None:
+    """Raise CatalogEncoding, closing the connection, for a database that is not in UTF8."""
+    encoding = opened.info.parameter_status("server_encoding")
+    if encoding not in {None, "UTF8"}:  # a pooler may not tell
+        opened.close()
+        raise CatalogEncoding(encoding=encoding)
 
 
 def catalog_now(connection: sa.Connection) -> datetime:

@@ -1,14 +1,13 @@
 """The command line: ``tierkeeper …``, and the same commands as ``celery -A worker.app tier …``."""
 
 import sys
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
 import click
 
+from tierkeeper.cli.support import output, streams
 from tierkeeper.cli.support.groups import LazyGroup, output_options
-from tierkeeper.cli.support.output import Output, to_json
 from tierkeeper.cli.support.state import State
 from tierkeeper_client import texts
 
@@ -58,7 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 )
 @click.option("--home", type=click.Path(path_type=Path, file_okay=False), help="Folder of the embedded state.")
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="TOML file with settings.")
-@click.version_option(version("tierkeeper"), prog_name="tierkeeper")
+@click.version_option(package_name="tierkeeper", prog_name="tierkeeper")
 @click.pass_context
 def cli(ctx: click.Context, home: Path | None, config: Path | None) -> None:
     """Keep stored things in the right place for their age, provably."""
@@ -73,7 +72,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line, print its output and errors, and return its exit code."""
-    state = State(output=Output())
+    state = State()
     try:
         result = cli.main(args=arguments, prog_name="tierkeeper", standalone_mode=False, obj=state)
     except click.ClickException as error:
@@ -82,6 +81,12 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):  # before the command began: later ones are an exit code already
         state.output.warn("stopped; nothing more was done")
         return INTERRUPTED
+    except OSError as error:  # of the help: those of a command are an exit code already
+        refused = streams.explained(error)
+        if refused is None:
+            raise
+        state.output.error(refused)
+        return refused.exit_code
     except Exception as error:  # noqa: BLE001  the outermost handler: it prints a line instead of a traceback
         if state.output.verbose:
             state.output.err.print_exception()
@@ -93,7 +98,7 @@ def run(arguments: list[str]) -> int:
 def _show_usage(state: State, error: click.ClickException) -> None:
     if state.output.as_json:
         shown = {"error": "Usage", "message": error.format_message(), "exit_code": error.exit_code}
-        click.echo(to_json(shown), err=True)
+        click.echo(output.to_json(shown), err=True)
     else:
         shown_text = StringIO()
         error.show(shown_text)

@@ -8,7 +8,7 @@ import click
 from tierkeeper.cli.main import cli
 from tierkeeper.cli.support.groups import LazyGroup, TierGroup
 
-COMMON = {"-o", "-q", "-v", "-h"}  # described once, at the beginning
+COMMON = {"-o", "-q", "-v", "-h", "--utc"}  # described once, at the beginning
 INTRODUCTION = """\
 # The command line
 
@@ -17,8 +17,11 @@ Written from the commands themselves by `python -m tierkeeper.cli.reference`; do
 - An artifact is `TENANT/WORKFLOW/NAME`, or `TENANT/WORKFLOW/NAME@VERSION`; without a version it is the latest. With
   `--tenant` or `TIERKEEPER_TENANT` the tenant may be left out. A name that itself ends in `@` and digits is written
   with a version after it, or with `--version`.
-- Every command also takes `-o table|json`, `-q` and `-v`, before or after its name. Data goes to stdout; progress,
-  remarks and errors go to stderr. With `-o json`, an error is one JSON object on stderr.
+- Every command also takes `-o table|json`, `-q`, `-v` and `--utc`, before or after its name. Data goes to stdout;
+  progress, remarks and errors go to stderr. With `-o json`, an error is one JSON object on stderr.
+- Times of tables are in this machine's zone, with its offset (`2026-11-30 09:00:00+01:00`, `Z` for UTC); with `--utc`,
+  and in JSON always, they are in UTC. A time that is given has its zone (`2026-11-20T08:00Z`,
+  `2026-11-20T09:00+01:00`), or is an age (`8d`).
 - Commands act here, in-process. `--enqueue` sends the work to the workers instead, `--wait` waits for their answer.
 - What moves or deletes has `--dry-run`, with a reason for each artifact.
 - How a command ended is told by its [exit code](exit-codes.md).

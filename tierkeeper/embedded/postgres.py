@@ -47,6 +47,11 @@ class Postgres:
         port = "" if self.port is None else f"&port={self.port}"
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets), safe='/')}{port}"
 
+    @staticmethod
+    def require() -> None:
+        """Raise EmbeddedUnavailable unless the server's program is installed."""
+        _program("postgres")
+
     def start(self) -> None:
         """Start the server unless it runs, creating its data and the database ``tierkeeper`` where they are missing.
 

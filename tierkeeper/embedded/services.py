@@ -62,8 +62,12 @@ class Embedded:
     def use(self, *, catalog: bool = True, broker: bool = True) -> Use:
         """Start the requested services in parallel unless they run, and register this process as their user.
 
-        Raises EmbeddedUnavailable, and InvalidInput for a home that others can write.
+        Raises EmbeddedUnavailable, where a wheel is missing before anything is made or started, and InvalidInput for a
+        home that others can write.
         """
+        for require, wanted in ((Postgres.require, catalog), (Valkey.require, broker)):
+            if wanted:
+                require()
         folder = private_folder(private_folder(self.home, group=self._group) / "run")
         with locked(folder / "lock"):
             sockets = socket_folder(folder)

@@ -38,6 +38,11 @@ class Valkey:
         """The URL for Celery's broker and results."""
         return f"redis+socket://{quote(str(self.socket), safe='/')}?virtual_host=0"
 
+    @staticmethod
+    def require() -> None:
+        """Raise EmbeddedUnavailable unless the server's program is installed."""
+        _program()
+
     def start(self) -> None:
         """Start the server unless it runs; return once it answers. Raises :class:`EmbeddedUnavailable`."""
         private_folder(self.data)

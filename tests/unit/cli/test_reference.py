@@ -14,6 +14,7 @@ from tierkeeper.cli.main import COMMANDS
 from tierkeeper.cli.reference import reference
 from tierkeeper.cli.support.interruption import SIGNALS
 from tierkeeper_client.errors import TierkeeperError
+from worker import watchdog
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference"
 
@@ -41,9 +42,9 @@ def _given_to_exit() -> set[int]:
 
 
 def test_every_exit_code_of_an_error_is_documented() -> None:
-    """docs/reference/exit-codes.md explains each code with which an error or a command ends, and no other."""
+    """docs/reference/exit-codes.md explains each code with which an error, a command or a worker ends, and no other."""
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", (DOCS / "exit-codes.md").read_text(), re.MULTILINE)}
     ends = {error.exit_code for error in _errors(TierkeeperError)} | _given_to_exit()
     signalled = {128 + number for number in SIGNALS}
     unexpected = 1
-    assert documented == ends | signalled | {0, unexpected, click.UsageError.exit_code}
+    assert documented == ends | signalled | {0, unexpected, click.UsageError.exit_code, watchdog.EXIT_CODE}

@@ -1,13 +1,9 @@
-from typing import Final
-
 import click
 
 from tierkeeper.cli.support import bulk, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper_client.contract import ArchiveArgs, TaskName
-
-VERB: Final = bulk.Verb("archive", TaskName.ARCHIVE, ArchiveArgs, "archiving")
+from tierkeeper_client import contract
 
 
 @click.command(cls=TierCommand)
@@ -27,4 +23,5 @@ def archive(
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
     targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
-    bulk.carry_out(session, VERB, targets, how)
+    verb = bulk.Verb("archive", contract.TaskName.ARCHIVE, contract.ArchiveArgs, "archiving")
+    bulk.carry_out(session, verb, targets, how)

@@ -1,11 +1,10 @@
 import click
-from rich.text import Text
 
 from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.recovery import RebuildResult
-from tierkeeper_client.contract import TaskName
+from tierkeeper_client import contract
 
 
 @click.group(cls=TierGroup)
@@ -19,7 +18,7 @@ def catalog() -> None:
 def dump(session: Session, *, enqueue: bool) -> None:
     """Write the whole catalog, and the events since the last dump, into the coldest tier; check it; drop old ones."""
     if enqueue:
-        messages.send_sweeps(session, [TaskName.DUMP])
+        messages.send_sweeps(session, [contract.TaskName.DUMP])
         return
     with session.output.progress("dumping") as advance:
         result = session.keeper.recovery.dump(caller=session.caller, progress=advance)
@@ -89,7 +88,7 @@ def _approve(session: Session, reason: str | None, *, dry_run: bool) -> None:
     count = 0
     for artifact in approved:
         count += 1
-        session.output.print(Text(f"{artifact.ref}: {artifact.reason}"))
+        session.output.print(output.Text(f"{artifact.ref}: {artifact.reason}"))
     session.output.say(f"{count} {'would be released' if dry_run else 'released'}")
 
 

@@ -5,10 +5,9 @@ import click
 
 from tierkeeper.base import callers, clock
 from tierkeeper.cli.demo import content, steps
-from tierkeeper.cli.support import output
+from tierkeeper.cli.support import homelock, opening, output
 from tierkeeper.cli.support.groups import TierCommand
-from tierkeeper.cli.support.homelock import lock_home
-from tierkeeper.cli.support.session import Session, client_of, pass_session
+from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper_client.identifiers import check_segment
 
 
@@ -46,14 +45,14 @@ def demo(session: Session, *, count: int, force_age: bool, dry_run: bool, tenant
         _plan(session, items)
         return
     with ExitStack() as stack:
-        stack.enter_context(lock_home(settings, by="tierkeeper demo"))
+        stack.enter_context(homelock.lock_home(settings, by="tierkeeper demo"))
         resolved = steps.own_broker(session)
         stack.enter_context(steps.worker(session, resolved))
-        client = stack.enter_context(client_of(resolved, caller=callers.DEMO))
+        client = stack.enter_context(opening.client_of(resolved, caller=callers.DEMO))
         steps.Demo(session, client, items).run()
 
 
-def _plan(session: Session, items: list[content.DemoFile]) -> None:
+def _plan(session: Session, items: "list[content.DemoFile]") -> None:
     days = session.settings.retention
     sorted_out = content.by_tier(items, days)
     if session.output.as_json:

@@ -1,7 +1,6 @@
 from typing import Final
 
 import click
-from rich.text import Text
 
 from tierkeeper.cli.support import output, params
 from tierkeeper.cli.support.groups import TierCommand
@@ -57,7 +56,10 @@ def doctor(
         table = output.table("check", "", "found", "what to do", fold=["found", "what to do"])
         for check in checks:
             table.add_row(
-                check.check, Text(check.condition.value, style=STYLES[check.condition]), check.found, check.advice
+                check.check,
+                output.Text(check.condition.value, style=STYLES[check.condition]),
+                check.found,
+                check.advice,
             )
         session.output.print(table)
     if any(check.condition is Condition.BAD for check in checks):

@@ -7,8 +7,7 @@ from typing import Final
 import click
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import params
-from tierkeeper.cli.support.eventlog import event_table, record
+from tierkeeper.cli.support import eventlog, params, targets
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.events import EventView
@@ -63,20 +62,22 @@ def events(
     elif table:
         shown = list(views)
         if shown:
-            session.output.print(event_table(shown))
+            session.output.print(eventlog.event_table(shown))
         else:
             session.output.say("no events")
     else:
-        session.output.lines(record(event) for event in views)
+        session.output.lines(eventlog.record(event) for event in views)
 
 
 def _export(session: Session, views: Iterable[EventView], target: str) -> None:
     path = Path(target) if target else _default_file(session)
-    path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
-    with files.replacing(path, mode=0o640) as file:  # the group of the folder may read it, as a log
+    with (
+        targets.written(path, make_folder=True),
+        files.replacing(path, mode=0o640) as file,
+    ):  # the group of the folder may read it, as a log
         for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
-            file.write(json.dumps(record(event), ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(eventlog.record(event), ensure_ascii=False).encode() + b"\n")
     if session.output.as_json:
         session.output.document({"events": count, "file": str(path)})
     else:

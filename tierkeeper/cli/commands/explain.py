@@ -1,7 +1,6 @@
 import click
 
-from tierkeeper.cli.support import params
-from tierkeeper.cli.support.explanation import print_explanation
+from tierkeeper.cli.support import explanation, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 
@@ -14,8 +13,8 @@ from tierkeeper.cli.support.session import Session, pass_session
 def explain(session: Session, *, artifact: str, tenant: str | None, version: int | None) -> None:
     """Say why ARTIFACT (TENANT/WORKFLOW/NAME[@VERSION]) is where it is, what blocks it, what comes next, and when."""
     ref = params.with_version(params.parse_ref(artifact, tenant=tenant), version)
-    explanation = session.keeper.artifacts.explain(ref)
+    found = session.keeper.artifacts.explain(ref)
     if session.output.as_json:
-        session.output.document(explanation)
+        session.output.document(found)
     else:
-        print_explanation(session, explanation)
+        explanation.print_explanation(session, found)

@@ -4,7 +4,7 @@ from pathlib import Path
 import click
 
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support import output, params, targets
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import Ref
@@ -51,7 +51,7 @@ def get(
             field="TARGET", value=str(path), problem="it is there already", fix="Use --force, or another name."
         )
     size = session.keeper.artifacts.show(ref).size
-    with session.output.progress(f"reading {ref}", total=size) as advance:
+    with targets.written(path), session.output.progress(f"reading {ref}", total=size, in_bytes=True) as advance:
         view = session.keeper.artifacts.fetch(ref, path, deleted=deleted, progress=advance)
     if session.output.as_json:
         session.output.document({"ref": view.ref, "path": str(path), "size": view.size, "sha256": view.sha256})

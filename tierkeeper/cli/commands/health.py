@@ -1,7 +1,6 @@
 from typing import Final
 
 import click
-from rich.text import Text
 
 from tierkeeper.cli.support import output
 from tierkeeper.cli.support.groups import TierCommand
@@ -26,7 +25,7 @@ def health(session: Session, *, no_tiers: bool) -> None:
     else:
         table = output.table("what", "", "value", "remark", fold=["remark"])
         for vital in report.vitals:
-            condition = Text(vital.condition.value, style=STYLES[vital.condition])
+            condition = output.Text(vital.condition.value, style=STYLES[vital.condition])
             table.add_row(vital.name, condition, _shown(vital), vital.detail)
         session.output.print(table)
     if not report.healthy:

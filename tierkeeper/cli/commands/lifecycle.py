@@ -9,13 +9,12 @@ import click
 
 from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, SweepAtWork, TierkeeperError
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.cli.support import messages, output, params, plans
+from tierkeeper.cli.support import messages, output, params, plans, statistics
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.cli.support.statistics import run_table, tier_table
 from tierkeeper.values.plans import PlanItemView
 from tierkeeper.values.runs import SweepResult
-from tierkeeper_client.contract import TaskName
+from tierkeeper_client import contract
 
 
 @click.group(cls=TierGroup)
@@ -45,7 +44,7 @@ def run(session: Session, *, live: bool, tenant: str | None, enqueue: bool) -> N
             raise click.UsageError(
                 "The workers' sweep is for all tenants; leave out --enqueue, or --tenant (and TIERKEEPER_TENANT)."
             )
-        messages.send_sweeps(session, [TaskName.ROTATE, TaskName.COLLECT])
+        messages.send_sweeps(session, [contract.TaskName.ROTATE, contract.TaskName.COLLECT])
         return
     _live(session, tenant)
 
@@ -61,31 +60,35 @@ def summary(session: Session, *, tenant: str | None) -> None:
     if session.output.as_json:
         session.output.document({"tiers": stats, "due": due, "last_runs": runs})
         return
-    session.output.print(tier_table(stats), "", f"{due} artifacts are due now", "")
+    session.output.print(statistics.tier_table(stats), "", f"{due} artifacts are due now", "")
     if runs:
-        session.output.print(run_table(runs))
+        session.output.print(statistics.run_table(runs))
 
 
 def _dry_run(session: Session, tenant: str | None) -> None:
     started = time.monotonic()
     counts: Counter[str] = Counter()
+    blocked: Counter[str] = Counter()
     size = 0
     shown: list[PlanItemView] = []
     with session.output.progress("planning") as advance:
         for item in session.closed_at_end(session.keeper.plans.due(tenant=tenant)):
             counts[_label(item)] += 1
+            blocked.update(item.blocked)
             size += item.size if item.action == "move" else 0
             if session.output.verbose and len(shown) < plans.ROWS:
                 shown.append(item)
             advance(1)
     if session.output.as_json:
         items = {"items": shown} if session.output.verbose else {}
-        session.output.document({**_summary(counts, size, 0, started, dry_run=True), **items})
+        session.output.document({**_summary(counts, size, 0, started, dry_run=True), "blocked": blocked, **items})
         return
     if shown:
         plans.print_items(session, shown)
         session.output.print("")
     _print_counts(session, counts, size, 0, started)
+    for reason, count in blocked.items():
+        session.output.warn(f"{count} would be left: {reason}")
     _say_waiting(session)
     session.output.say("a dry run: nothing was changed; --live does it")
 
@@ -184,7 +187,7 @@ def _summary(counts: Counter[str], size: int, errors: int, started: float, *, dr
 def _print_counts(session: Session, counts: Counter[str], size: int, errors: int, started: float) -> None:
     table = output.table("what", "artifacts", right=["artifacts"])
     for what, count in sorted(counts.items()):
-        table.add_row(what, str(count))
+        table.add_row(statistics.label_words(what), str(count))
     took = output.span(timedelta(seconds=time.monotonic() - started))
     if counts:
         session.output.print(table, "")

@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import click
-from rich.text import Text
 
 from tierkeeper.base.errors import ParkedNotFound
 from tierkeeper.cli.support import output, params
@@ -90,7 +89,7 @@ def show(session: Session, *, item: str, tenant: str | None, raw: bool) -> None:
         return
     for stuck in items:
         rows = [
-            ("item", Text(_called(stuck), style="bold")),
+            ("item", output.Text(_called(stuck), style="bold")),
             ("kind", stuck.kind.value),
             ("state", output.word(stuck.state.value)),
             ("tenant", stuck.tenant or "-"),
@@ -151,7 +150,7 @@ def _carry_out(
         return
     table = output.table("item", "outcome", "detail", "reason", fold=["item", "detail", "reason"])
     for result in results:
-        outcome = Text("dry run: " if dry_run else "", style="bright_black")
+        outcome = output.Text("dry run: " if dry_run else "", style="bright_black")
         outcome.append_text(output.word(result.outcome))
         table.add_row(_called(result.item), outcome, result.detail, result.item.reason)
     session.output.print(table)

@@ -1,12 +1,9 @@
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.syntax import Syntax
 
-from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support import output, params, targets
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
@@ -28,7 +25,9 @@ def policy() -> None:
 @pass_session
 def apply(session: Session, *, file: Path, dry_run: bool) -> None:
     """Make the policies in FILE (YAML or JSON, - for stdin) govern; each change is a new version."""
-    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=dry_run)
+    changes = session.keeper.policies.apply(
+        targets.read_text(file), source=str(file), caller=session.caller, dry_run=dry_run
+    )
     _print_changes(session, changes)
     if dry_run:
         session.output.say(_DRY_RUN)
@@ -39,14 +38,16 @@ def apply(session: Session, *, file: Path, dry_run: bool) -> None:
 @pass_session
 def diff(session: Session, *, file: Path) -> None:
     """Compare the policies in FILE (- for stdin) with those that govern now."""
-    changes = session.keeper.policies.apply(_text(file), source=str(file), caller=session.caller, dry_run=True)
+    changes = session.keeper.policies.apply(
+        targets.read_text(file), source=str(file), caller=session.caller, dry_run=True
+    )
     if session.output.as_json:
         session.output.document(changes)
         return
     for change in changes:
         session.output.print(f"{change.name}: {change.change}, governs {change.matched} artifacts")
         if change.diff:
-            session.output.print(Syntax(change.diff, "diff", background_color="default"))
+            session.output.print(output.diff(change.diff))
 
 
 @policy.command(name="list")
@@ -163,7 +164,7 @@ def import_s3(
     loss.
     """
     imported = session.keeper.policies.import_s3(
-        _text(file),
+        targets.read_text(file),
         name=name,
         source=str(file),
         tenant=tenant,
@@ -182,19 +183,6 @@ def import_s3(
         session.output.say("no rule needs a policy: nothing was changed")
     if dry_run:
         session.output.say(_DRY_RUN)
-
-
-def _text(file: Path) -> str:
-    try:
-        return sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            field="FILE", value=str(file), problem=f"it cannot be read: {_why(error)}", fix="Check the path."
-        ) from error
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
 
 
 def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:

@@ -1,13 +1,9 @@
-from typing import Final
-
 import click
 
 from tierkeeper.cli.support import bulk, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper_client.contract import PromoteArgs, TaskName
-
-VERB: Final = bulk.Verb("promote", TaskName.PROMOTE, PromoteArgs, "moving")
+from tierkeeper_client import contract
 
 
 @click.command(cls=TierCommand)
@@ -29,4 +25,5 @@ def promote(
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
     targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
-    bulk.carry_out(session, VERB, targets, how, to_tier=to_tier)
+    verb = bulk.Verb("promote", contract.TaskName.PROMOTE, contract.PromoteArgs, "moving")
+    bulk.carry_out(session, verb, targets, how, to_tier=to_tier)

@@ -6,9 +6,8 @@ import click
 from tierkeeper.cli.support import bulk, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper_client.contract import PurgeArgs, TaskName
+from tierkeeper_client import contract
 
-VERB: Final = bulk.Verb("purge", TaskName.PURGE, PurgeArgs, "purging")
 SAMPLES: Final = 10  # artifacts named in a run that awaits an approval
 
 
@@ -34,12 +33,22 @@ def purge(
     targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
     if not (yes or how.dry_run):
         bulk.confirm(session, targets, what="Purge")
-    if chosen.given and not how.dry_run:
-        refs = [target.ref for target in targets]
+    refs = [target.ref for target in targets]
+    counts = Counter(ref.tenant for ref in refs)
+    if chosen.given and how.dry_run:
+        described = bulk.describe(chosen)
+        over = session.keeper.artifacts.braked_purge(counts, described=described, caller=session.caller)
+        for tenant, limit in over.items():
+            session.output.warn(
+                f"the brake would stop this: {counts[tenant]} artifacts of {tenant} at once, and the limit is {limit};"
+                " it needs an approval (`tierkeeper runs approve`)"
+            )
+    elif chosen.given:
         session.keeper.artifacts.allow_purge(
-            Counter(ref.tenant for ref in refs),
+            counts,
             described=bulk.describe(chosen),
             samples=[str(ref) for ref in refs[:SAMPLES]],
             caller=session.caller,
         )
-    bulk.carry_out(session, VERB, targets, how)
+    verb = bulk.Verb("purge", contract.TaskName.PURGE, contract.PurgeArgs, "purging")
+    bulk.carry_out(session, verb, targets, how)

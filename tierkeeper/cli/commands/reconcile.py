@@ -1,14 +1,16 @@
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.table import Table
 
 from tierkeeper.base.states import RunState
 from tierkeeper.cli.support import messages, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.findings import Finding, FindingKind, ReconcileResult
-from tierkeeper_client.contract import TaskName
+from tierkeeper_client import contract
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ROWS: Final = 500  # findings that a table shows
 STOPPED: Final = 5
@@ -26,7 +28,7 @@ def reconcile(session: Session, *, tiers: tuple[str, ...], dry_run: bool, enqueu
     if enqueue:
         if tiers or dry_run:
             raise click.UsageError("The workers reconcile every tier, live; leave out --tier and --dry-run.")
-        messages.send_sweeps(session, [TaskName.RECONCILE])
+        messages.send_sweeps(session, [contract.TaskName.RECONCILE])
         return
     findings: list[Finding] = []
     more = 0
@@ -89,7 +91,7 @@ def _print(session: Session, result: ReconcileResult, findings: list[Finding], *
         out.say("a dry run: nothing was changed; without --dry-run it is done")
 
 
-def _findings(findings: list[Finding]) -> Table:
+def _findings(findings: list[Finding]) -> "Table":
     columns = ("tier", "what", "where", "size", "artifact", "would", "why")
     table = output.table(*columns, right=["size"], fold=["where", "artifact", "why"])
     for finding in findings:
@@ -105,7 +107,7 @@ def _findings(findings: list[Finding]) -> Table:
     return table
 
 
-def _tiers(result: ReconcileResult) -> Table:
+def _tiers(result: ReconcileResult) -> "Table":
     kinds = list(FindingKind)
     columns = ("tier", "listed", "known", *(kind.value for kind in kinds), "damaged before", "lost")
     table = output.table(*columns, "", right=columns[1:], fold=[""])

@@ -9,9 +9,8 @@ from tierkeeper.cli.support import bulk, listing, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ArtifactView
-from tierkeeper_client.contract import RestoreArgs, TaskName
+from tierkeeper_client import contract
 
-VERB: Final = bulk.Verb("restore", TaskName.RESTORE, RestoreArgs, "restoring")
 SECONDS_A_DAY: Final = 86400
 
 
@@ -56,7 +55,8 @@ def restore(
     else:
         targets = bulk.targets(session, artifacts, version=how.version, chosen=away)
     days = None if lasting is None else lasting.total_seconds() / SECONDS_A_DAY
-    bulk.carry_out(session, VERB, targets, how, to_tier=to_tier, days=days)
+    verb = bulk.Verb("restore", contract.TaskName.RESTORE, contract.RestoreArgs, "restoring")
+    bulk.carry_out(session, verb, targets, how, to_tier=to_tier, days=days)
 
 
 def _is_away(tier: str, view: ArtifactView) -> bool:

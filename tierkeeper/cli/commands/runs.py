@@ -1,14 +1,12 @@
 from datetime import datetime
 
 import click
-from rich.text import Text
 
 from tierkeeper.base.errors import RunNotFound
 from tierkeeper.base.states import RunKind, RunState
-from tierkeeper.cli.support import output, params, short_ids
+from tierkeeper.cli.support import output, params, short_ids, statistics
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.cli.support.statistics import run_table
 from tierkeeper.values.runs import RunView
 
 reason_option = click.option("--reason", type=params.REASON, required=True, help="Why; it stands in the audit log.")
@@ -37,7 +35,7 @@ def list_runs(session: Session, *, kind: str | None, limit: int) -> None:
     if session.output.as_json:
         session.output.document(found)
     elif found:
-        session.output.print(run_table(found))
+        session.output.print(statistics.run_table(found))
     else:
         session.output.say("no runs yet" if kind is None else f"no {kind} runs yet")
 
@@ -54,7 +52,7 @@ def show(session: Session, *, run: str) -> None:
     session.output.print(
         output.pairs(
             [
-                ("run", Text(str(view.id), style="bold")),
+                ("run", output.Text(str(view.id), style="bold")),
                 ("kind", view.kind.value),
                 ("state", output.word(view.state.value)),
                 ("tenant", view.tenant or "all"),
@@ -63,7 +61,7 @@ def show(session: Session, *, run: str) -> None:
                 ("finished", output.moment(view.finished_at)),
                 ("moved", output.size(view.bytes)),
                 ("errors", str(view.errors)),
-                *((what, str(count)) for what, count in view.counts.items()),
+                *((statistics.label_words(what), str(count)) for what, count in view.counts.items()),
                 *_waiting(view),
             ]
         )
@@ -105,7 +103,7 @@ def _follows(view: RunView) -> str:
         of = ", ".join(f"{tier} {count}" for tier, count in view.arguments.get("findings", {}).items())
         return f"the next reconcile acts on what was found ({of})" if approved else "nothing is repaired or deleted"
     if view.kind is not RunKind.PURGE:
-        return ", ".join(f"{what} {count}" for what, count in view.counts.items())
+        return statistics.counts_words(view.counts)
     count = int(view.counts.get("stopped", 0))
     artifacts = f"{count} artifact{'' if count == 1 else 's'}"
     verb = "is" if count == 1 else "are"

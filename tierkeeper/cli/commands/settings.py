@@ -1,15 +1,14 @@
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
-from rich.text import Text
 
 from tierkeeper.base.secrets import masked
-from tierkeeper.cli.support import output
+from tierkeeper.cli.support import opening, output
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.keeper import Keeper
-from tierkeeper.settings.settings import effective
-from tierkeeper.settings.show import SettingRow
+
+if TYPE_CHECKING:
+    from tierkeeper.settings.show import SettingRow
 
 UNUSABLE: Final = 4  # the exit code of a setting that cannot be used
 
@@ -23,9 +22,11 @@ def settings(session: Session, *, changed: bool) -> None:
     Secrets are masked. URLs and options of catalog and tiers are judged without asking a server; the exit code is 4
     where one cannot be used.
     """
-    problems = {name: masked(str(error)) for name, error in Keeper.unusable_urls(session.settings).items()}
+    problems = {name: masked(str(error)) for name, error in opening.Keeper.unusable_urls(session.settings).items()}
     rows = [
-        row for row in effective(session.settings) if row.name in problems or not (changed and row.source == "default")
+        row
+        for row in opening.effective(session.settings)
+        if row.name in problems or not (changed and row.source == "default")
     ]
     if session.output.as_json:
         session.output.document(
@@ -49,11 +50,11 @@ def settings(session: Session, *, changed: bool) -> None:
         click.get_current_context().exit(UNUSABLE)
 
 
-def _print(session: Session, rows: list[SettingRow], remarks: dict[str, str]) -> None:
+def _print(session: Session, rows: "list[SettingRow]", remarks: dict[str, str]) -> None:
     table = output.table("setting", "value", "from", fold=["value", "from"])
     for row in rows:
-        source = Text(row.source, style="bright_black" if row.source == "default" else "green")
-        table.add_row(row.name, Text(str(row.value)), source)
+        source = output.Text(row.source, style="bright_black" if row.source == "default" else "green")
+        table.add_row(row.name, output.Text(str(row.value)), source)
     tiers = output.table("tier", "its URL", fold=["its URL"])
     for tier, text in remarks.items():
         tiers.add_row(output.word(tier), text)

@@ -1,8 +1,7 @@
 import json
+from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from tierkeeper.base import clock
 from tierkeeper.cli.support import listing, output, params
@@ -10,6 +9,9 @@ from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ArtifactView
 from tierkeeper.values.plain import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command(cls=TierCommand)
@@ -27,7 +29,7 @@ def show(session: Session, *, artifact: str, tenant: str | None, version: int | 
         session.output.print(facts(view), "", copies(view))
 
 
-def facts(view: ArtifactView) -> Table:
+def facts(view: ArtifactView) -> "Table":
     """Return the facts about an artifact, one a line."""
     now = clock.now()
     due = None
@@ -35,7 +37,7 @@ def facts(view: ArtifactView) -> Table:
         due = listing.next_of(view, now)
     return output.pairs(
         [
-            ("artifact", Text(str(view.ref), style="bold")),
+            ("artifact", output.unbroken(view.ref, style="bold")),
             ("state", output.word(view.state.value)),
             ("size", f"{output.size(view.size)} ({view.size} bytes)"),
             ("sha256", view.sha256),
@@ -50,14 +52,14 @@ def facts(view: ArtifactView) -> Table:
             ("retained until", None if view.retain_until is None else output.moment(view.retain_until)),
             ("purged at", None if view.purged_at is None else output.moment(view.purged_at)),
             ("undo until", None if view.purge_at is None else output.moment(view.purge_at)),
-            ("parked", None if view.parked_reason is None else Text(view.parked_reason, style="red")),
-            ("failed", None if (failed := listing.failure_of(view)) is None else Text(failed, style="yellow")),
+            ("parked", None if view.parked_reason is None else output.Text(view.parked_reason, style="red")),
+            ("failed", None if (failed := listing.failure_of(view)) is None else output.Text(failed, style="yellow")),
             ("next", due),
         ]
     )
 
 
-def copies(view: ArtifactView) -> Table | str:
+def copies(view: ArtifactView) -> "Table | str":
     """Return the copies of an artifact, one a line."""
     if not view.placements:
         return "no copies"
@@ -67,17 +69,17 @@ def copies(view: ArtifactView) -> Table | str:
     for copy in view.placements:
         state = output.word(copy.state.value)
         if copy.damaged_at is not None:
-            state = Text("damaged", style="red")
+            state = output.Text("damaged", style="red")
         elif copy.suspect:
             again = output.moment(copy.looked_for_after)
-            state = Text(
+            state = output.Text(
                 f"{copy.state.value}, not found at {output.moment(copy.missed_at)}: looked for again after {again}",
                 style="yellow",
             )
         elif copy.in_doubt:
-            state = Text(f"{copy.state.value}, not vouched for: will be read", style="yellow")
+            state = output.Text(f"{copy.state.value}, not vouched for: will be read", style="yellow")
         elif copy.refusal is not None:
-            state = Text(f"{copy.state.value}, which its store refuses: {copy.refusal}", style="red")
+            state = output.Text(f"{copy.state.value}, which its store refuses: {copy.refusal}", style="red")
         table.add_row(
             output.word(copy.tier), state, output.size(copy.stored_size), output.moment(copy.since), copy.location
         )

@@ -1,9 +1,8 @@
 import click
 
-from tierkeeper.cli.support import params
+from tierkeeper.cli.support import params, statistics
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.cli.support.statistics import retrying, tier_table
 
 
 @click.command(cls=TierCommand)
@@ -15,4 +14,4 @@ def stats(session: Session, *, tenant: str | None) -> None:
     if session.output.as_json:
         session.output.document(found)
     else:
-        session.output.print(tier_table(found), *retrying(found))
+        session.output.print(statistics.tier_table(found), *statistics.retrying(found))

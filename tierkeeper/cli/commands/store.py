@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from rich.text import Text
 
 from tierkeeper.base.errors import InvalidInput
 from tierkeeper.cli.support import messages, output, params
@@ -16,13 +15,14 @@ from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
-from tierkeeper_client import files
-from tierkeeper_client.client import Handle
-from tierkeeper_client.contract import InlineContent, StoreArgs, validated
+from tierkeeper_client import contract, files
 from tierkeeper_client.errors import TierkeeperError
 
+if TYPE_CHECKING:
+    from tierkeeper_client.client import Handle
+    from tierkeeper_client.contract import StoreArgs
+
 STDIN = Path("-")
-EMPTY = InlineContent.of(b"")  # the bytes are passed beside the arguments, not in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +91,17 @@ def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToS
             yield FileToStore(path, prefix + (path.name if name is None else name))
 
 
-def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -> StoreArgs:
+def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -> "StoreArgs":
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
-    return validated(
-        StoreArgs,
+    return contract.validated(
+        contract.StoreArgs,
         {
             "tenant": options["tenant"],
             "workflow": options["workflow"],
             "name": source.name,
-            "content": EMPTY,
+            "content": contract.InlineContent.of(b""),  # the bytes are passed beside the arguments, not in them
             "content_type": options["content_type"] or guess_type(source.name),
             "metadata": metadata,
             "tags": dict(options["tags"]),
@@ -112,17 +112,17 @@ def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -
     )
 
 
-def _ref(arguments: StoreArgs) -> Ref:
+def _ref(arguments: "StoreArgs") -> Ref:
     return Ref(arguments.tenant, arguments.workflow, arguments.name)
 
 
-def _send(session: Session, source: FileToStore, arguments: StoreArgs) -> Handle:
+def _send(session: Session, source: FileToStore, arguments: "StoreArgs") -> "Handle":
     fields = arguments.model_dump(exclude={"content", "sha256"})
     with _opened(source) as content:
         return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
-def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, StoreArgs]]) -> None:
+def _store_in_process(session: Session, items: Sequence["tuple[FileToStore, StoreArgs]"]) -> None:
     results: list[ItemResult] = []
     with session.output.progress("storing", total=len(items)) as advance:
         for source, arguments in items:
@@ -138,7 +138,7 @@ def _store_in_process(session: Session, items: Sequence[tuple[FileToStore, Store
         click.get_current_context().exit(messages.SOME_FAILED)
 
 
-def _store_one(session: Session, source: FileToStore, arguments: StoreArgs) -> StoreResult:
+def _store_one(session: Session, source: FileToStore, arguments: "StoreArgs") -> StoreResult:
     with _opened(source) as content:
         return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
 
@@ -169,7 +169,7 @@ def _report(session: Session, results: Sequence[ItemResult]) -> None:
     table = output.table("artifact", "outcome", "size", "copies in", right=["size"], fold=["artifact"])
     for result in results:
         if isinstance(result, ItemError):
-            table.add_row(str(result.ref), Text(str(result.error["message"]), style="red"), "", "")
+            table.add_row(str(result.ref), output.Text(str(result.error["message"]), style="red"), "", "")
         else:
             table.add_row(str(result.ref), result.outcome, output.size(result.size), output.tiers(result.tiers))
     session.output.print(table)

@@ -1,14 +1,10 @@
-from typing import Final
-
 import click
 
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.cli.support import bulk, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper_client.contract import TaskName, UndeleteArgs
-
-VERB: Final = bulk.Verb("undelete", TaskName.UNDELETE, UndeleteArgs, "undeleting")
+from tierkeeper_client import contract
 
 
 @click.command(cls=TierCommand)
@@ -28,4 +24,5 @@ def undelete(
     ARTIFACT is TENANT/WORKFLOW/NAME[@VERSION]; instead of naming them, select some with the filter's options.
     """
     targets = bulk.targets(session, artifacts, version=how.version, chosen=chosen)
-    bulk.carry_out(session, VERB, targets, how)
+    verb = bulk.Verb("undelete", contract.TaskName.UNDELETE, contract.UndeleteArgs, "undeleting")
+    bulk.carry_out(session, verb, targets, how)

@@ -4,20 +4,19 @@ import signal
 import socket
 import threading
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from tierkeeper.base.errors import InvalidInput
+from tierkeeper.cli.support import homelock, onlooker, programs, serverwatch, supervisor
 from tierkeeper.cli.support.groups import TierCommand
-from tierkeeper.cli.support.homelock import lock_home
-from tierkeeper.cli.support.onlooker import Onlooker
-from tierkeeper.cli.support.programs import celery
-from tierkeeper.cli.support.serverwatch import ServerWatch
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.cli.support.supervisor import Program, Supervisor
 from tierkeeper.embedded.process import private_file
-from tierkeeper.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from tierkeeper.cli.support.supervisor import Program
+    from tierkeeper.settings.settings import Settings
 
 PASSWORD_FILE: Final = "flower-password"  # noqa: S105  the file's name, not the password
 FLOWER_USER: Final = "tierkeeper"
@@ -41,23 +40,23 @@ def up(session: Session, *, concurrency: int | None, no_beat: bool, no_flower: b
     five times in a row.
     """
     settings = session.settings
-    with lock_home(settings, by="tierkeeper up"):
+    with homelock.lock_home(settings, by="tierkeeper up"):
         for line in session.start():
             session.output.say(line)
         session.reach()
-        programs = [celery(session, "worker", *_concurrency(concurrency))]
+        started = [programs.celery(session, "worker", *_concurrency(concurrency))]
         if not no_beat:
-            programs.append(celery(session, "beat"))
+            started.append(programs.celery(session, "beat"))
         if not no_flower:
-            programs.append(_flower(session))
-        _run(session, programs, watched=not no_beat)
+            started.append(_flower(session))
+        _run(session, started, watched=not no_beat)
 
 
 def _concurrency(count: int | None) -> tuple[str, ...]:
     return () if count is None else ("--concurrency", str(count))
 
 
-def _flower(session: Session) -> Program:
+def _flower(session: Session) -> "Program":
     settings = session.settings
     port = settings.flower.port
     with socket.socket() as probe:
@@ -74,17 +73,17 @@ def _flower(session: Session) -> Program:
     user = settings.flower.user or FLOWER_USER
     password, shown = _password(settings)
     session.output.say(f"Flower: http://127.0.0.1:{port}  user {user}, password {shown}", style="bold")
-    program = celery(session, "flower")
+    program = programs.celery(session, "flower")
     login = {
         "FLOWER_BASIC_AUTH": f"{user}:{password}",  # in the environment, because every user can read a command line
         "FLOWER_ADDRESS": "127.0.0.1",
         "FLOWER_PORT": str(port),
         "FLOWER_READ_ONLY": str(settings.flower.read_only),
     }
-    return Program(program.name, program.command, {**program.environment, **login})
+    return supervisor.Program(program.name, program.command, {**program.environment, **login})
 
 
-def _password(settings: Settings) -> tuple[str, str]:
+def _password(settings: "Settings") -> tuple[str, str]:
     """Return Flower's password and the text to show for it: a fresh one is shown once and stored in home."""
     if settings.flower.password is not None:
         return settings.flower.password, "as set"
@@ -97,18 +96,19 @@ def _password(settings: Settings) -> tuple[str, str]:
     return password, f"{password} (shown once, kept in {path})"
 
 
-def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
+def _run(session: Session, started: "list[Program]", *, watched: bool) -> None:
     patience = session.settings.engine.task_seconds + STOP_MARGIN
     stalled = session.settings.health.stalled
-    onlooker = Onlooker(session.keeper, str(session.resolved.broker.url), stalled=stalled) if watched else None
-    supervisor = Supervisor(
-        programs,
+    broker = str(session.resolved.broker.url)
+    looks = onlooker.Onlooker(session.keeper, broker, stalled=stalled) if watched else None
+    running = supervisor.Supervisor(
+        started,
         session.output.err,
         patience=patience,
-        onlooker=onlooker,
+        onlooker=looks,
         every=stalled.total_seconds() / LOOKS,
     )
-    servers = ServerWatch(session.embedded, session.output.warn)
+    servers = serverwatch.ServerWatch(session.embedded, session.output.warn)
     hurry = threading.Event()
     stopping = threading.Event()
 
@@ -116,18 +116,18 @@ def _run(session: Session, programs: list[Program], *, watched: bool) -> None:
         if stopping.is_set():
             hurry.set()
         stopping.set()
-        supervisor.stop()
+        running.stop()
 
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
     signals = (signal.SIGINT, signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
     before = {number: signal.signal(number, stop) for number in signals}
     try:
-        supervisor.start()
-        servers.start(give_up=supervisor.stop)
-        supervisor.watch()
+        running.start()
+        servers.start(give_up=running.stop)
+        running.watch()
         servers.stop()
         session.output.say("stopping: tasks under way end first; Ctrl-C again kills them")
-        warm = supervisor.close(hurry=hurry)
+        warm = running.close(hurry=hurry)
         session.output.say("stopped" if warm else "killed; what was under way is taken up again at the next start")
     finally:
         for number, handler in before.items():

@@ -23,11 +23,12 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
         when = "" if explanation.next_at is None else f", {output.moment(explanation.next_at)}"
         comes = f"{listing.step_words(explanation.next_step, view.state)}{when}"
         if explanation.next_at is not None:
-            comes += f" ({output.relative(explanation.next_at, now)})"
+            due = explanation.next_at <= now
+            comes += " (due now)" if due else f" ({output.relative(explanation.next_at, now)})"
     session.output.print(
         output.pairs(
             [
-                ("artifact", Text(str(view.ref), style="bold")),
+                ("artifact", output.unbroken(view.ref, style="bold")),
                 ("state", output.word(view.state.value)),
                 ("age", output.span(now - view.created_at)),
                 ("copies in", _copies(view)),

@@ -2,14 +2,15 @@
 
 import importlib
 import re
+import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
+from tierkeeper.cli.support import streams
 from tierkeeper.cli.support.interruption import interruptible
-from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.state import State
 from tierkeeper_client.errors import InvalidInput, TierkeeperError
 
@@ -31,8 +32,13 @@ def _be_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> Non
         ctx.ensure_object(State).output.verbose = True
 
 
+def _show_utc(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's signature
+    if value:
+        ctx.ensure_object(State).utc = True
+
+
 def output_options() -> list[click.Option]:
-    """Return ``-o``, ``-q`` and ``-v``, which stand before or after the command's name."""
+    """Return ``-o``, ``-q``, ``-v`` and ``--utc``, which stand before or after the command's name."""
     return [
         click.Option(
             ["-o", "--output"],
@@ -55,11 +61,18 @@ def output_options() -> list[click.Option]:
             callback=_be_verbose,
             help="More detail; log lines and tracebacks on stderr.",
         ),
+        click.Option(
+            ["--utc"],
+            is_flag=True,
+            expose_value=False,
+            callback=_show_utc,
+            help="Times of tables in UTC, not in this machine's zone.",
+        ),
     ]
 
 
 class TierCommand(click.Command):
-    """A command that also takes ``-o``, ``-q`` and ``-v``."""
+    """A command that also takes ``-o``, ``-q``, ``-v`` and ``--utc``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  click's own
         super().__init__(*args, **kwargs)
@@ -85,8 +98,9 @@ class LazyGroup(TierGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give the context its state first: as a command of ``celery`` it comes with Celery's own object."""
+        streams.replace_unprintable()
         if not isinstance(ctx.obj, State):
-            ctx.obj = State(output=Output())
+            ctx.obj = State()
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -101,6 +115,15 @@ class LazyGroup(TierGroup):
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101  the table names commands only
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that is not there is told with those that are called like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=self._lazy, ctx=ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -124,20 +147,24 @@ class LazyGroup(TierGroup):
                 raise
             except (Exception, KeyboardInterrupt) as error:
                 if not interruption.explains(error):
-                    raise
+                    refused = streams.explained(error) if isinstance(error, OSError) else None
+                    if refused is None:
+                        raise
+                    self._end(ctx, refused)
                 with suppress(OSError):
-                    ctx.ensure_object(State).output.warn("stopped; nothing more was done")
+                    shown = ctx.ensure_object(State).output
+                    reached = "" if shown.reached is None else f" ({shown.reached})"
+                    shown.warn(f"stopped{reached}; nothing more was done")
                 ctx.exit(interruption.exit_code)
+            finally:
+                if (remark := streams.remark()) is not None:
+                    ctx.ensure_object(State).output.say(remark)
 
     def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
         except TierkeeperError as error:
-            state = ctx.ensure_object(State)
-            if state.output.verbose:
-                state.output.err.print_exception()
-            state.output.error(error)
-            ctx.exit(error.exit_code)
+            self._end(ctx, error)
         except UnicodeEncodeError as error:
             if not _NOT_UTF8.search(error.object):
                 raise
@@ -147,5 +174,15 @@ class LazyGroup(TierGroup):
                 problem="it has bytes that are no UTF-8",
                 fix="Write names as UTF-8 text.",
             )
-            ctx.ensure_object(State).output.error(refused)
-            ctx.exit(refused.exit_code)
+            self._end(ctx, refused)
+        else:
+            sys.stdout.flush()  # what a full device refuses is told here, not when the interpreter ends
+            return result
+
+    def _end(self, ctx: click.Context, error: TierkeeperError) -> NoReturn:
+        shown = ctx.ensure_object(State).output
+        with suppress(OSError):  # standard error may be as full
+            if shown.verbose:
+                shown.err.print_exception()
+            shown.error(error)
+        ctx.exit(error.exit_code)

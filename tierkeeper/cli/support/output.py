@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -14,18 +14,29 @@ import click
 from rich import segment
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.syntax import Syntax
 from rich.text import Text
 
 from tierkeeper.base.quantities import format_size
 from tierkeeper.base.secrets import masked
-from tierkeeper.cli.support import tables
+from tierkeeper.cli.support import streams, tables
+from tierkeeper.cli.support.state import State
 from tierkeeper.values.plain import plain
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper_client import texts
 from tierkeeper_client.errors import TierkeeperError
 
-table, pairs = tables.table, tables.pairs  # re-exported, so that commands import one module for output
+__all__ = ["Text"]  # and what is defined here: commands import one module for output
+table, pairs, unbroken = tables.table, tables.pairs, tables.unbroken
 PIPED_WIDTH: Final = 240  # columns without a terminal: tables keep their natural width, nothing is cut
 SHORT_ID: Final = 8  # characters of the end of an id: its random part
 PLAIN_PROGRESS_SECONDS: Final = 2.0
@@ -61,6 +72,7 @@ class Output:
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
+        self.reached: str | None = None  # how far the last progress came, in words, for who stops the command
 
     @property
     def out(self) -> Console:
@@ -93,7 +105,7 @@ class Output:
         """Print a table or text to stdout."""
         console = self.out
         for one in what:
-            console.print(one, soft_wrap=isinstance(one, str), highlight=False, markup=False)
+            console.print(one, soft_wrap=isinstance(one, str), highlight=False, markup=False, crop=False)
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Print a remark to stderr, unless quiet."""
@@ -113,17 +125,34 @@ class Output:
             self.err.print(Text.assemble(("error: ", "bold red"), masked(str(error))), soft_wrap=True, highlight=False)
 
     @contextmanager
-    def progress(self, label: str, *, total: int | None = None) -> Iterator[ProgressCallback]:
-        """Show progress on stderr while the block runs; the block calls the yielded function with the number done."""
+    def progress(self, label: str, *, total: int | None = None, in_bytes: bool = False) -> Iterator[ProgressCallback]:
+        """Show progress on stderr while the block runs; the block calls the yielded function with the number done.
+
+        ``in_bytes``: what is counted are bytes.
+        """
+        done, known = 0, "" if total is None else f" of {size(total) if in_bytes else total}"
+        with self._bar(label, total, in_bytes=in_bytes) as show:
+
+            def advance(more: int) -> None:
+                nonlocal done
+                done += more
+                self.reached = f"{label}: {size(done) if in_bytes else done}{known}"
+                show(more)
+
+            yield advance
+
+    @contextmanager
+    def _bar(self, label: str, total: int | None, *, in_bytes: bool) -> Iterator[ProgressCallback]:
         if self.quiet or self.as_json:
             yield lambda _done: None
         elif self.err.is_terminal:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn())
+            counted = DownloadColumn(binary_units=True) if in_bytes else MofNCompleteColumn()
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30), counted)
             with Progress(*columns, TimeElapsedColumn(), console=self.err, transient=True) as bar:
                 task = bar.add_task(escape(label), total=total)
                 yield lambda done: bar.advance(task, done)
         else:
-            plain_bar = _PlainProgress(self.err, label, total)
+            plain_bar = _PlainProgress(self.err, label, total, size if in_bytes else str)
             yield plain_bar.advance
             plain_bar.finish()
 
@@ -131,8 +160,8 @@ class Output:
 class _PlainProgress:
     """Progress as a line every few seconds, for logs and pipes."""
 
-    def __init__(self, console: Console, label: str, total: int | None) -> None:
-        self._console, self._label, self._total = console, label, total
+    def __init__(self, console: Console, label: str, total: int | None, shown: Callable[[int], str]) -> None:
+        self._console, self._label, self._total, self._shown_as = console, label, total, shown
         self._done = 0
         self._said = False
         self._shown = time.monotonic()
@@ -149,8 +178,8 @@ class _PlainProgress:
     def _show(self) -> None:
         self._said = True
         self._shown = time.monotonic()
-        of = "" if self._total is None else f" of {self._total}"
-        self._console.print(f"{self._label}: {self._done}{of}", highlight=False, markup=False)
+        of = "" if self._total is None else f" of {self._shown_as(self._total)}"
+        self._console.print(f"{self._label}: {self._shown_as(self._done)}{of}", highlight=False, markup=False)
 
 
 class PlainConsole(Console):
@@ -163,8 +192,8 @@ class PlainConsole(Console):
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401  whatever :func:`plain` takes
-    """Return JSON in which what would drive a terminal is escaped."""
-    return texts.escaped(json.dumps(plain(value), indent=indent, ensure_ascii=False))
+    """Return JSON in which what would drive a terminal is escaped, and so is what the locale cannot print."""
+    return texts.escaped(json.dumps(plain(value), indent=indent, ensure_ascii=not streams.takes_all(sys.stdout)))
 
 
 def _console(*, stderr: bool) -> Console:
@@ -189,14 +218,26 @@ def _heat(tier: str) -> int:
     return DEFAULT_TIERS.index(tier) if tier in DEFAULT_TIERS else len(DEFAULT_TIERS)
 
 
+def diff(text: str) -> Syntax:
+    """Return a unified diff in its colours."""
+    return Syntax(text, "diff", background_color="default")
+
+
 def size(count: int | None) -> str:
     """Return a size in bytes for people; a dash for none."""
     return "-" if count is None else format_size(count)
 
 
 def moment(value: datetime | None) -> str:
-    """Return a time in UTC to the second; a dash for none."""
-    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    """Return a time to the second in the user's zone, with its offset from UTC (``Z`` for none); a dash for none."""
+    return "-" if value is None else _local(value).isoformat(" ", "seconds").replace("+00:00", "Z")
+
+
+def _local(value: datetime) -> datetime:
+    """Return the time in the zone of the user's machine; with ``--utc`` in UTC."""
+    ctx = click.get_current_context(silent=True)
+    found = None if ctx is None else ctx.find_object(State)
+    return value.astimezone(UTC if found is not None and found.utc else None)
 
 
 def short_id(value: UUID) -> str:
@@ -205,15 +246,17 @@ def short_id(value: UUID) -> str:
 
 
 def day(value: datetime | None) -> str:
-    """Return a date in UTC; a dash for none."""
-    return "-" if value is None else value.astimezone(UTC).strftime("%Y-%m-%d")
+    """Return a date in the user's zone; a dash for none."""
+    return "-" if value is None else _local(value).strftime("%Y-%m-%d")
 
 
 def coming(value: datetime, now: datetime) -> str:
-    """Return a due time in words: its date in UTC, with the time of day within a day of ``now``, or ``due now``."""
+    """Return a due time in words: its date, with the time of day within a day of ``now``, or ``due now``."""
     if value <= now:
         return "due now"
-    return day(value) if value - now > timedelta(days=1) else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    if value - now > timedelta(days=1):
+        return day(value)
+    return _local(value).isoformat(" ", "minutes").replace("+00:00", "Z")
 
 
 def span(value: timedelta | float | None) -> str:

@@ -5,6 +5,7 @@ import functools
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -16,9 +17,8 @@ from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client import times
-from tierkeeper_client.contract import check_text
 from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.identifiers import check_name, check_segment
+from tierkeeper_client.identifiers import check_name, check_segment, check_text
 from tierkeeper_client.limits import DEFAULT
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -89,7 +89,7 @@ class Span(click.ParamType[timedelta]):
 
 
 class Instant(click.ParamType[datetime]):
-    """A moment: ISO 8601 (without a zone it is UTC), ``now``, or a length of time ago such as ``8d``.
+    """A moment: ISO 8601 with its zone, ``now``, or a length of time ago such as ``8d``.
 
     With ``ahead`` a length of time is one from now on.
     """
@@ -109,11 +109,17 @@ class Instant(click.ParamType[datetime]):
             read = datetime.fromisoformat(value)
         except ValueError:
             if not value[:1].isdecimal() and value[:1] not in {"P", "p"}:
-                self.fail(f"{value!r} is no time; write it like 2026-11-20, 2026-11-20T08:00Z or 8d", param, ctx)
+                self.fail(f"{value!r} is no time; write it like 2026-11-20T08:00Z or 8d", param, ctx)
             length = SPAN.convert(value, param, ctx)
             return clock.now() + length if self._ahead else clock.now() - length
+        if read.tzinfo is None:
+            readings = [read.replace(tzinfo=UTC).isoformat(timespec="minutes").replace("+00:00", "Z")]
+            with suppress(ValueError, OverflowError, OSError):  # a year that the machine's zones do not reach
+                readings.append(read.astimezone().isoformat(timespec="minutes").replace("+00:00", "Z"))
+            here = f", or {readings[1]} for the time here" if readings[1:] and readings[1] != readings[0] else ""
+            self.fail(f"{value!r} has no zone; write {readings[0]} for UTC{here}, or an age such as 8d", param, ctx)
         try:
-            return times.checked(read if read.tzinfo else read.replace(tzinfo=UTC), field=self.name)
+            return times.checked(read, field=self.name)
         except InvalidInput as error:
             self.fail(f"{value!r} is not usable: {error.data['problem']}", param, ctx)
 

@@ -12,7 +12,7 @@ import click
 
 from tierkeeper.base.errors import PlanNotFound
 from tierkeeper.base.states import Outcome
-from tierkeeper.cli.support import messages, output, params, short_ids
+from tierkeeper.cli.support import messages, output, params, short_ids, targets
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.plans import AppliedItem, PlanItemView
@@ -50,7 +50,7 @@ def plan(
     It looks at everything, not only at what is due, and changes nothing.
     """
     keeper = session.keeper
-    text = None if file is None else file.read_text(encoding="utf-8")
+    text = None if file is None else targets.read_text(file)
     view = keeper.plans.view(tenant=tenant, as_of=as_of, policies=text, source=str(file))
     if store:
         if limit is not None:

@@ -6,22 +6,22 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import uuid4
 
 import click
 
-from tierkeeper.base import callers, log
-from tierkeeper.base.callers import Caller
+from tierkeeper.base import callers
 from tierkeeper.base.errors import UnknownTier
-from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support import opening
 from tierkeeper.cli.support.state import State
-from tierkeeper.embedded import services
-from tierkeeper.embedded.shared import Membership
-from tierkeeper.keeper import Keeper
-from tierkeeper.settings.settings import Settings, load
-from tierkeeper.stores.errors import StoreError
-from tierkeeper_client import TierkeeperClient
+
+if TYPE_CHECKING:
+    from tierkeeper.cli.support.output import Output
+    from tierkeeper.embedded.shared import Membership
+    from tierkeeper.keeper import Keeper
+    from tierkeeper.settings.settings import Settings
+    from tierkeeper_client import TierkeeperClient
 
 T = TypeVar("T")
 
@@ -44,35 +44,31 @@ class Session:
         self._stack.close()
 
     @property
-    def output(self) -> Output:
+    def output(self) -> "Output":
         """The output of this command."""
         return self.state.output
 
     @functools.cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings as they were given; URLs of embedded services are None here. Raises SettingInvalid."""
-        overrides: dict[str, Any] = {} if self.state.home is None else {"home": str(self.state.home)}
-        loaded = load(config=self.state.config, **overrides)
-        level = loaded.log.level if self.output.verbose else "warning"
-        log.configure(level, loaded.log.format)
-        return loaded
+        return opening.settings_of(self.state)
 
     @property
-    def resolved(self) -> Settings:
+    def resolved(self) -> "Settings":
         """The settings with every URL filled in; embedded services run from here to the end of the command."""
         return self._used[0]
 
     @property
-    def embedded(self) -> Sequence[Membership]:
+    def embedded(self) -> "Sequence[Membership]":
         """The embedded services that this command uses."""
         return self._used[1]
 
     @functools.cached_property
-    def _used(self) -> tuple[Settings, Sequence[Membership]]:
-        return self._stack.enter_context(services.using(self.settings))
+    def _used(self) -> "tuple[Settings, Sequence[Membership]]":
+        return self._stack.enter_context(opening.services.using(self.settings))
 
     @functools.cached_property
-    def keeper(self) -> Keeper:
+    def keeper(self) -> "Keeper":
         """The keeper. The first access makes and upgrades an embedded catalog, which no administrator maintains.
 
         A tier that does not answer then affects only operations that need it.
@@ -86,7 +82,7 @@ class Session:
             return []
         try:
             return self._opened.start(caller=self.caller)
-        except StoreError as error:
+        except opening.StoreError as error:
             if not self._opened.policies.known():
                 raise
             self.output.warn(f"not prepared: {error}")
@@ -106,13 +102,13 @@ class Session:
         self._opened.tiers.take_over(tier, caller=self.caller, reason=reason, lost=lost)
 
     @functools.cached_property
-    def _opened(self) -> Keeper:
-        return self._stack.enter_context(Keeper.open(self.resolved))
+    def _opened(self) -> "Keeper":
+        return self._stack.enter_context(opening.Keeper.open(self.resolved))
 
     @functools.cached_property
-    def client(self) -> TierkeeperClient:
+    def client(self) -> "TierkeeperClient":
         """A client for these settings, as an application would make it."""
-        return self._stack.enter_context(client_of(self.resolved, caller=self.caller))
+        return self._stack.enter_context(opening.client_of(self.resolved, caller=self.caller))
 
     def check_tier(self, name: str | None) -> None:
         """Raise UnknownTier if ``name`` is no tier of the settings; None is accepted."""
@@ -124,20 +120,6 @@ class Session:
         """Return ``rows``; if not exhausted, they are closed, with their connection, before the services stop."""
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
         return rows
-
-
-def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
-    """Return a client of these settings, as an application would make it."""
-    return TierkeeperClient(
-        str(settings.broker.url),
-        settings.results.url,
-        settings.staging.url,
-        inline_limit=settings.engine.inline_limit,
-        actor=caller.actor,
-        keys=settings.messages.keys,
-        queue_type=settings.broker.queue_type,
-        limits=settings.limits.bounds,
-    )
 
 
 def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:

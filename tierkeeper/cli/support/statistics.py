@@ -1,6 +1,6 @@
 """Tables of tiers and runs, as ``stats``, ``runs`` and ``lifecycle summary`` print them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
@@ -56,6 +56,17 @@ def retrying(stats: Iterable[TierStats]) -> list[str]:
     ]
 
 
+def counts_words(counts: Mapping[str, int]) -> str:
+    """Return what a run counted, in words: ``deleted 3, moved to cold 12``."""
+    return ", ".join(f"{label_words(what)} {count}" for what, count in counts.items())
+
+
+def label_words(label: str) -> str:
+    """Return what a run counts, in words: ``promoted_to_cold`` is ``moved to cold``."""
+    moved = label.removeprefix("promoted_to_")
+    return label if moved == label else f"moved to {' and '.join(moved.split('_and_'))}"
+
+
 def run_table(runs: Iterable[RunView]) -> Table:
     """Return a table of runs, one a line, with the end of each id, which `runs show` accepts too."""
     columns = ("run", "kind", "state", "started", "took", "errors", "did")
@@ -69,6 +80,6 @@ def run_table(runs: Iterable[RunView]) -> Table:
             output.moment(run.started_at),
             output.span(took),
             str(run.errors) if run.errors else "-",
-            ", ".join(f"{what} {count}" for what, count in run.counts.items()) or "nothing",
+            counts_words(run.counts) or "nothing",
         )
     return table

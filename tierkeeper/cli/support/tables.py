@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 FOLD_WIDTH: Final = 12  # characters that a column of longer texts keeps on one line
+REFERENCES: Final = frozenset({"artifact", "item"})  # headings of what users copy: never broken over lines
+REFERENCE_WIDTH: Final = 24  # characters of a reference that stay, from its end
 
 
 class PlainTable(Table):
@@ -26,8 +28,9 @@ class PlainTable(Table):
 class WholeTable(PlainTable):
     """A table in which nothing is truncated, ids and headings least of all.
 
-    On a narrow terminal the ``folded`` columns wrap, each down to its number of characters; then headings of several
-    words wrap, and the gaps shrink. A table that is still too wide is printed as one block per row.
+    On a narrow terminal the ``folded`` columns wrap, each down to its number of characters, but for references, which
+    lose their beginning; then headings of several words wrap, and the gaps shrink. A table that is still too wide is
+    printed as one block per row, with whole references.
     """
 
     def __init__(self, title: str | None, folded: Mapping[str, int]) -> None:
@@ -57,9 +60,15 @@ class WholeTable(PlainTable):
                 self.padding = (0, gap - 1, 0, 0)  # the box has a space between columns
                 for column, head, width in zip(self.columns, heads, widths, strict=True):
                     column.header, column.width = Text(head), width
+                self._shorten_references()
                 yield from super().__rich_console__(console, options)
                 return
         yield from self._blocks()
+
+    def _shorten_references(self) -> None:
+        for heading, column in zip(self._headings, self.columns, strict=True):
+            if heading in REFERENCES and column.width is not None:
+                column._cells = [from_the_left(str(cell), column.width) for cell in column._cells]  # noqa: SLF001  rich has no other way
 
     def _widths(self, console: Console, heads: Sequence[str], room: int) -> list[int] | None:
         """Return the width of each column; None if they do not fit into ``room`` characters."""
@@ -68,7 +77,8 @@ class WholeTable(PlainTable):
             cells = [console.measure(cell).maximum for cell in column.cells]
             whole.append(max([cell_len(line) for line in head.split("\n")] + cells))
             word = max((cell_len(part) for part in heading.split()), default=0)
-            least.append(min(whole[-1], max(word, self._folded.get(heading, whole[-1]))))
+            folded = self._folded.get(heading, whole[-1])
+            least.append(min(whole[-1], max(word, max(folded, REFERENCE_WIDTH) if heading in REFERENCES else folded)))
         widths, spare = list(least), room - sum(least)
         if spare < 0:
             return None
@@ -85,8 +95,49 @@ class WholeTable(PlainTable):
         for number, row in enumerate(zip(*(column.cells for column in self.columns), strict=True)):
             if number:
                 yield ""
-            filled = [(heading, cell) for heading, cell in zip(self._headings, row, strict=True) if str(cell)]
+            filled = [
+                (heading, unbroken(cell) if heading in REFERENCES else cell)
+                for heading, cell in zip(self._headings, row, strict=True)
+                if str(cell)
+            ]
             yield pairs((f"{heading}:" if heading else "", cell) for heading, cell in filled)
+
+
+def from_the_left(text: str, width: int) -> Text:
+    """Return the end of a text that is too long for ``width`` characters, behind an ellipsis."""
+    if cell_len(text) <= width:
+        return Text(text)
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return Text(f"…{text}")
+
+
+class PairTable(PlainTable):
+    """Names and values; a value that must not be broken and is too long for the terminal goes over its edge whole."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render the long unbroken values first, each on its line, then the others."""
+        names, values = self.columns
+        rows = list(zip(names.cells, values.cells, strict=True))
+        room = options.max_width - max((cell_len(str(name)) for name, _value in rows), default=0) - 2
+        long = {
+            at: value
+            for at, (_name, value) in enumerate(rows)
+            if isinstance(value, Text) and value.no_wrap and cell_len(value.plain) > room
+        }
+        for at, value in long.items():
+            name = rows[at][0]
+            yield Text(f"{name}  ", style="bright_black", no_wrap=True, overflow="ignore").append_text(value)
+        if long:
+            rest = pairs((str(name), value) for at, (name, value) in enumerate(rows) if at not in long)
+            yield from rest.__rich_console__(console, options)
+        else:
+            yield from super().__rich_console__(console, options)
+
+
+def unbroken(value: object, *, style: str = "") -> Text:
+    """Return a reference as a text that stays on one line, as wide as it is."""
+    return Text(str(value), style=style, no_wrap=True, overflow="ignore")
 
 
 def table(
@@ -108,7 +159,7 @@ def table(
 
 def pairs(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
     """Return a table of names and values without a frame; values of None are left out."""
-    made = PlainTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    made = PairTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     made.add_column(style="bright_black", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:

@@ -34,6 +34,22 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
         raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
 
 
+def foreseen(engine: Engine, counts: Mapping[str, int], *, described: str, caller: Caller) -> dict[str, int]:
+    """Return the limit of each tenant for which :func:`allow` would refuse these counts; nothing is written."""
+    return engine.catalog.run(caller, _over, engine.settings, counts, described)
+
+
+def _over(connection: sa.Connection, settings: Settings, counts: Mapping[str, int], described: str) -> dict[str, int]:
+    over = {}
+    for tenant in sorted(counts):
+        limit = _limit(connection, settings, tenant)
+        approved = _approved(connection, settings, tenant, described)
+        allowed = 0 if approved is None else int(approved.counts["stopped"])
+        if limit is not None and counts[tenant] > max(limit, allowed):
+            over[tenant] = limit
+    return over
+
+
 def _judge_counts(
     connection: sa.Connection,
     settings: Settings,

@@ -38,7 +38,7 @@ def test_a_stopped_purge_is_shown_and_approved(tk: Tierkeeper, run: str) -> None
     approved = tk("runs", "approve", run[-8:], "--reason", "planned")
     assert approved.out == f"run {run} is approved: 3 artifacts are deleted by the next sweep\n"
     assert tk("-o", "json", "lifecycle", "run", "--live").json["deleted"] == 3
-    assert re.search(r"approved +by \S+ at [0-9-]{10} [0-9:]{8}: planned", tk("runs", "show", run).out)
+    assert re.search(r"approved +by \S+ at [0-9-]{10} [0-9:]{8}(Z|[+-]\d\d:\d\d): planned", tk("runs", "show", run).out)
     assert tk("runs", "reject", run, "--reason", "late").code == 5
 
 
@@ -52,6 +52,18 @@ def test_a_rejected_one_keeps_everything(tk: Tierkeeper, run: str) -> None:
     assert tk("-o", "json", "lifecycle", "run", "--live").json["deleted"] == 0
     assert "no policy deletes it before" in tk("explain", "acme/w/a.txt").out
     assert "no policy deletes it before" in tk("lifecycle", "plan", "--as-of", "10d").out
+
+
+def test_a_dry_run_tells_of_the_brake(tk: Tierkeeper, stored: Stored) -> None:
+    """What the brake would stop is said by a dry run of the lifecycle and of a purge by filter; nothing is written."""
+    for name in ("a.txt", "b.txt", "c.txt"):
+        stored(name, name, "--created", "100d")
+    assert "3 would be left: the brake" in tk("lifecycle", "run").err
+    assert sum(tk("-o", "json", "lifecycle", "run").json["blocked"].values()) == 3
+    tried = tk("purge", "--tenant", "acme", "--workflow", "w", "--dry-run")
+    assert (tried.code, "the brake would stop this: 3 artifacts of acme" in tried.err) == (0, True), tried.err
+    assert tk("-o", "json", "runs", "list", "--kind", "purge").json == []
+    assert "brake" not in tk("purge", "acme/w/a.txt", "--dry-run").err
 
 
 @pytest.mark.row("F2", "a purge by filter")
@@ -86,7 +98,7 @@ def test_deletes_are_switched(tk: Tierkeeper, stored: Stored, tmp_path: Path, mo
     assert tk("-o", "json", "deletes", "status").json["reason"] == "an audit"
     run = tk("lifecycle", "run", "--live")
     assert run.code == 5
-    assert "promoted_to_warm" in run.out
+    assert "moved to warm" in run.out
     assert "an audit" in run.err
     assert "tierkeeper deletes on" in run.err
     refused = tk("-o", "json", "lifecycle", "run", "--live")

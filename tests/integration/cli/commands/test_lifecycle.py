@@ -34,7 +34,7 @@ def test_a_plan_gives_the_reason_for_each_and_can_look_ahead(tk: Tierkeeper, sto
     """The plan names rule and reason, and --as-of says what will be due then."""
     ref = stored("a.txt", "a", "--created", "5d")
     assert tk("-o", "json", "lifecycle", "plan").json == []
-    (item,) = tk("-o", "json", "lifecycle", "plan", "--as-of", "2999-01-01").json
+    (item,) = tk("-o", "json", "lifecycle", "plan", "--as-of", "2999-01-01T00:00Z").json
     assert item["action"] == "delete"
     stored("b.txt", "b", "--created", "8d")
     shown = tk("lifecycle", "plan").out

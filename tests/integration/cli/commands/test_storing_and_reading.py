@@ -63,7 +63,7 @@ def test_storing_again_makes_a_version_only_if_something_changed(tk: Tierkeeper,
 def test_what_was_said_at_store_is_shown(tk: Tierkeeper, stored: Stored) -> None:
     """Metadata, tags and the age given at store are kept."""
     ref = stored("a.txt", "x", "--metadata", "author=Alice", "--metadata", '{"n": 1}', "--tag", "kind=report",
-                 "--created", "2024-01-15", "--content-type", "text/plain")  # fmt: skip
+                 "--created", "2024-01-15T00:00Z", "--content-type", "text/plain")  # fmt: skip
     view = tk("-o", "json", "show", ref).json
     assert view["metadata"] == {"author": "Alice", "n": 1}
     assert view["tags"] == {"kind": "report"}
@@ -116,7 +116,9 @@ def test_bad_files_do_not_stop_the_good_ones(tk: Tierkeeper, tmp_path: Path) -> 
     """Of several files the bad one is reported, the others are stored, and the exit code says so."""
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").write_text("b")
-    done = tk("-o", "json", "store", "a.txt", "b.txt", "--tenant", "acme", "--workflow", "w", "--created", "2999-01-01")
+    done = tk(
+        "-o", "json", "store", "a.txt", "b.txt", "--tenant", "acme", "--workflow", "w", "--created", "2999-01-01T00:00Z"
+    )
     assert done.code == 7
     assert all("error" in one for one in done.json)
     assert tk("store", "a.txt", "--tenant", "../x", "--workflow", "w").code == 4
@@ -138,3 +140,17 @@ def test_careless_conditions_are_errors_not_empty_lists(tk: Tierkeeper, stored: 
     assert tk("find", "--older-than", "9999999d").code == 2
     assert tk("ls", "--limit", "99999999999999999999").code == 0
     assert tk("runs", "list", "--limit", "99999999999999999999").code == 0
+
+
+def test_a_target_that_cannot_be_written(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """`get` and `events --export` name the file that cannot be made, not a temporary one, with exit code 4."""
+    ref = stored("a.txt", "content")
+    (tmp_path / "file").write_text("no folder")
+    target = tmp_path / "file" / "a.txt"
+    for command in (("get", ref, str(target)), ("events", "--export", str(target))):
+        refused = tk(*command)
+        assert (refused.code, refused.err.count("\n")) == (4, 1), refused.err
+        assert "cannot be used" in refused.err
+        assert ".tierkeeper-" not in refused.err
+    away = tk("get", ref, str(tmp_path / "nowhere" / "a.txt"))
+    assert (away.code, f"{tmp_path}/nowhere/a.txt cannot be used: No such file" in away.err) == (4, True), away.err

@@ -1,13 +1,17 @@
 """How values are written for people and for programs."""
 
 import json
+import re
+import time
 from datetime import UTC, datetime, timedelta
 
+import click
 import pytest
 
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.cli.support import output
 from tierkeeper.cli.support.output import Output
+from tierkeeper.cli.support.state import State
 
 SPANS = [
     (timedelta(seconds=0.25), "0.2 s"),
@@ -39,7 +43,7 @@ def test_what_comes_soon_has_a_time_of_day() -> None:
     """A day is enough for what is far; what is past is due."""
     now = datetime(2024, 1, 15, 8, tzinfo=UTC)
     assert output.coming(now + timedelta(days=3), now) == "2024-01-18"
-    assert output.coming(now + timedelta(hours=20), now) == "2024-01-16 04:00"
+    assert output.coming(now + timedelta(hours=20), now) == "2024-01-16 04:00Z"
     assert output.coming(now, now) == "due now"
 
 
@@ -119,3 +123,47 @@ def test_nothing_that_was_stored_drives_the_terminal(capsys: pytest.CaptureFixtu
     assert printed.count("a[2Jb2Jcde") == 9
     assert printed.count(r"a\u001b[2Jb\u009b2Jc\u202ed\re\u0007") == 5
     assert not set("\x1b\x9b\u202e\r\x07") & set(printed)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_reference_is_never_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """On any terminal it stands on one line: whole, or its end behind an ellipsis; in facts it is whole."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    ref = f"acme/reports/{'2024/quarterly/' * 6}week-47.md@12"
+    made = output.table("artifact", "outcome", "copies in", "why", fold=["artifact", "why"])
+    made.add_row(ref, "done", "hot+cold", "it was asked for by hand and stays until its next phase")
+    Output().print(made)
+    shown = capsys.readouterr().out
+    (line,) = [line for line in shown.splitlines() if "week-47.md@12" in line]
+    assert ref in line or re.search(r"…\S{9,}week-47.md@12(\s|$)", line)
+    assert "quarterly" not in shown.replace(line, "")
+    Output().print(output.pairs([("artifact", output.unbroken(ref)), ("state", "live")]))
+    assert re.search(rf"^artifact +{re.escape(ref)}$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_times_say_their_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are in the zone of this machine, or with `--utc` in UTC."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    at = datetime(2024, 1, 15, 20, 30, tzinfo=UTC)
+    try:
+        assert output.moment(at) == "2024-01-16 02:00:00+05:30"
+        assert output.coming(at, at - timedelta(hours=1)) == "2024-01-16 02:00+05:30"
+        assert output.day(at) == "2024-01-16"
+        with click.Context(click.Command("ls"), obj=State()) as context:
+            context.obj.utc = True
+            assert (output.moment(at), output.day(at)) == ("2024-01-15 20:30:00Z", "2024-01-15")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_progress_of_bytes_is_one_of_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A large file is counted in MiB, and who stops the command is told how far it came."""
+    shown = Output()
+    with shown.progress("reading a", total=3 * 1024**2, in_bytes=True) as advance:
+        advance(1024**2)
+    assert shown.reached == "reading a: 1 MiB of 3 MiB"
+    assert shown.reached in capsys.readouterr().err

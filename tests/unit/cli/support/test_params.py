@@ -1,5 +1,6 @@
 """What stands in arguments and options."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -75,8 +76,8 @@ def test_an_unusable_length_of_time_is_a_usage_error(text: str) -> None:
 
 
 def test_a_moment_is_iso_or_an_age() -> None:
-    """A moment without zone is UTC; a length of time means so long ago."""
-    assert params.MOMENT.convert("2024-01-15", None, None) == datetime(2024, 1, 15, tzinfo=UTC)
+    """A moment has its zone; a length of time means so long ago."""
+    assert params.MOMENT.convert("2024-01-15T00:00Z", None, None) == datetime(2024, 1, 15, tzinfo=UTC)
     assert params.MOMENT.convert("2024-01-15T10:00:00+02:00", None, None) == datetime(2024, 1, 15, 8, tzinfo=UTC)
     assert abs(params.MOMENT.convert("8d", None, None) - (clock.now() - timedelta(days=8))) < timedelta(seconds=5)
     with pytest.raises(click.BadParameter):
@@ -98,6 +99,23 @@ def test_a_moment_lies_behind_or_for_a_plan_ahead() -> None:
     assert params.MOMENT.convert("8d", None, None) < now < params.MOMENT_AHEAD.convert("8d", None, None)
     with pytest.raises(click.BadParameter, match="2026-11-20"):
         params.MOMENT.convert("yesterday", None, None)
+
+
+@pytest.mark.parametrize("text", ["2026-11-20", "2026-11-20T08:00", "0001-01-01"])
+def test_a_time_without_a_zone_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how to write it in UTC and in the zone of this machine; an offset, `Z` and an age are taken."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        with pytest.raises(
+            click.BadParameter, match=r"has no zone; write .*Z for UTC, or .*\+05:\d\d for the time here|0001"
+        ):
+            params.MOMENT.convert(text, None, None)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for taken in ("2026-11-20T08:00Z", "2026-11-20T08:00+05:30", "8d", "now"):
+        assert params.MOMENT.convert(taken, None, None).tzinfo is not None
 
 
 def _chosen(*arguments: str) -> params.Chosen:

@@ -1,0 +1,60 @@
+"""What the command line loads before a command runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tierkeeper.cli.main import COMMANDS
+
+#: prints the packages beside the standard library that the given command lines load, without what is only noted down
+LISTED = """
+import contextlib, io, json, sys
+from tierkeeper.cli.main import run
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run(arguments) == 0, arguments
+loaded = [name for name, module in sys.modules.items() if type(module).__name__ != "_LazyModule"]
+print(json.dumps(sorted({name.partition(".")[0] for name in loaded} - sys.stdlib_module_names)))
+print(json.dumps(sorted(name for name in loaded if name.startswith("tierkeeper.keeper"))))
+"""
+OWN = {"tierkeeper", "tierkeeper_client"}
+
+
+def loaded_by(*command_lines: list[str]) -> set[str]:
+    """The packages of others that these command lines load in a process of their own."""
+    listed = subprocess.run(
+        [sys.executable, "-c", LISTED, json.dumps(command_lines)], capture_output=True, text=True, check=True
+    )
+    packages, keeper = map(json.loads, listed.stdout.splitlines())
+    assert not keeper
+    return {name for name in packages if not name.startswith(("_", "editable"))} - OWN - {"sitecustomize"}
+
+
+@pytest.mark.parametrize(
+    "command_lines",
+    [
+        [["--help"]],
+        [["--version"]],
+        [[name, "--help"] for name in COMMANDS],
+        [["lifecycle", "plan", "--help"], ["policy", "apply", "--help"], ["catalog", "rebuild", "--help"]],
+    ],
+    ids=["all", "version", "each", "below"],
+)
+def test_help_loads_click_alone(command_lines: list[list[str]]) -> None:
+    """No help needs a database, a broker, a store, a model of settings or a table."""
+    assert loaded_by(*command_lines) == {"click"}
+
+
+def test_what_loads_more_would_be_seen(tmp_path: Path) -> None:
+    """A command that runs loads what it works with, and only that: no store of S3 for the settings of folders."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LISTED, json.dumps([["settings"]])],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert {"pydantic", "rich"} <= set(json.loads(ran.stdout.splitlines()[0]))

@@ -1,0 +1,48 @@
+"""What the command line says where its output cannot be written, or not as it is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
+#: a locale that prints ASCII alone: Python would take UTF-8 for the locale C
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
+
+
+def run(folder: Path, *arguments: str, output: str | None = None, **more: str) -> subprocess.CompletedProcess[bytes]:
+    """One command in an empty folder; ``output``: the device that its standard output goes to."""
+    environment = {"PATH": os.environ["PATH"], **more}
+    with Path(output or os.devnull).open("wb") as device:
+        return subprocess.run(
+            [TIERKEEPER, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE if output is None else device,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+
+@pytest.mark.parametrize("arguments", [["settings"], ["-o", "json", "settings"], ["settings", "--help"], ["--help"]])
+def test_a_full_device_is_said_once(tmp_path: Path, arguments: list[str]) -> None:
+    """Where the output device is full, one line says so, with exit code 6, and nothing when the interpreter ends."""
+    done = run(tmp_path, *arguments, output="/dev/full")
+    assert (done.returncode, done.stderr.count(b"\n")) == (6, 1), done.stderr
+    assert b"No space left on device" in done.stderr
+
+
+def test_a_locale_that_prints_ascii_alone(tmp_path: Path) -> None:
+    """A table has a question mark for what it cannot print, with a remark; JSON has all, escaped; help is printed."""
+    (tmp_path / ".env").write_text("TIERKEEPER_FLOWER__USER=Zoë\n", encoding="utf-8")
+    table = run(tmp_path, "settings", "--changed", **ASCII)
+    assert (table.returncode, b"Zo? " in table.stdout) == (0, True), table.stderr
+    assert b"(ascii) cannot print are shown as ?" in table.stderr
+    as_json = run(tmp_path, "-o", "json", "settings", "--changed", **ASCII)
+    assert "Zoë" in {row["value"] for row in json.loads(as_json.stdout)}
+    assert not as_json.stderr
+    helped = run(tmp_path, "store", "--help", **ASCII)
+    assert (helped.returncode, b"Usage: tierkeeper store" in helped.stdout) == (0, True), helped.stderr

@@ -1,0 +1,73 @@
+"""Standard output and error as they are: a terminal that prints ASCII alone, a device that is full."""
+
+import codecs
+import errno
+import os
+import sys
+from typing import Final, TextIO
+
+from tierkeeper.base.errors import FileUnusable, OutputFull
+from tierkeeper_client.errors import TierkeeperError
+
+_REPLACING: Final = "tierkeeper_replacing"
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_replaced: list[str] = []  # what the locale could not print
+
+
+def _question_marks(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    _replaced.append(error.object[error.start : error.end])
+    return "?" * (error.end - error.start), error.end
+
+
+codecs.register_error(_REPLACING, _question_marks)
+
+
+def takes_all(stream: TextIO) -> bool:
+    """Return True if the stream's encoding has every character."""
+    return (stream.encoding or "utf-8").lower().replace("-", "").startswith("utf")
+
+
+def replace_unprintable() -> None:
+    """Print ``?`` for what the locale's encoding has not; UTF-8 stays strict, as it fails for broken names alone."""
+    _replaced.clear()
+    for stream in (sys.stdout, sys.stderr):
+        if not takes_all(stream) and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_REPLACING)
+
+
+def remark() -> str | None:
+    """Return the remark about characters that were replaced; None if there were none."""
+    if not _replaced:
+        return None
+    return f"characters that this locale ({sys.stdout.encoding}) cannot print are shown as ?; use a UTF-8 one (C.UTF-8)"
+
+
+def explained(error: OSError) -> TierkeeperError | None:
+    """Return the error to show for what the system refused: an output that is full, a file; None for anything else.
+
+    What is left of the output is dropped, as the interpreter would try to write it when it ends.
+    """
+    if error.errno in _FULL:
+        if error.filename is None:
+            _drop_output()
+        return OutputFull(reason=_where(error))
+    if error.filename is not None:
+        return FileUnusable(file=os.fsdecode(error.filename), reason=error.strerror)
+    return None
+
+
+def _where(error: OSError) -> str:
+    return f"{error.strerror}" if error.filename is None else f"{error.strerror}: {os.fsdecode(error.filename)}"
+
+
+def _drop_output() -> None:
+    """Let what the buffers still hold go nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
