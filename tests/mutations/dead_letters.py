@@ -126,7 +126,7 @@ _KEEPING = (
     Mutant(
         "dead letters",
         "they never end",
-        (Edit(LETTERS, "AND last_at < clock_timestamp() - :kept", "AND last_at > clock_timestamp() + :kept"),),
+        (Edit(LETTERS, "AND last_at < statement_timestamp() - :kept", "AND last_at > statement_timestamp() + :kept"),),
         (f"{KEPT}test_dead_letters_end",),
     ),
     Mutant(

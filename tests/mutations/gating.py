@@ -104,9 +104,9 @@ GATING = (
         (
             Edit(
                 "tierkeeper/catalog/runs.py",
-                "        AND seen_at BETWEEN clock_timestamp() - CAST(:silence AS interval)\n"
-                "            AND clock_timestamp() + CAST(:silence AS interval)\n        AND tenant",
-                "        AND seen_at > clock_timestamp() - CAST(:silence AS interval)\n        AND tenant",
+                "        AND seen_at BETWEEN statement_timestamp() - CAST(:silence AS interval)\n"
+                "            AND statement_timestamp() + CAST(:silence AS interval)\n        AND tenant",
+                "        AND seen_at > statement_timestamp() - CAST(:silence AS interval)\n        AND tenant",
             ),
         ),
         (f"{FUTURE}test_a_lease_and_a_run",),
@@ -141,7 +141,7 @@ GATING = (
         (
             Edit(
                 "tierkeeper/catalog/deliveries.py",
-                " OR due_at > clock_timestamp() + 2 * CAST(:longest AS interval)\n",
+                " OR due_at > statement_timestamp() + 2 * CAST(:longest AS interval)\n",
                 " AND CAST(:longest AS interval) IS NOT NULL\n",
             ),
         ),
@@ -153,7 +153,7 @@ GATING = (
         (
             Edit(
                 "tierkeeper/catalog/heartbeats.py",
-                " AND at <= clock_timestamp() + interval '1 minute'",
+                " AND at <= statement_timestamp() + interval '1 minute'",
                 "",
             ),
         ),

@@ -9,6 +9,7 @@ from mutations.deciding import DECIDING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
 from mutations.gating import GATING
+from mutations.growing import GROWING
 from mutations.guards import GUARDS
 from mutations.healing import HEALING
 from mutations.importing import IMPORTING
@@ -36,6 +37,7 @@ MUTANTS = (
     *FAILING,
     *FINAL_ANSWERS,
     *GATING,
+    *GROWING,
     *GUARDS,
     *HEALING,
     *IMPORTING,

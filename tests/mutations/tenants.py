@@ -28,8 +28,8 @@ TENANTS = (
     _dropped(
         "the count of due artifacts",
         _SCHEDULE,
-        '{due("clock_timestamp()")}\n        AND {OF_TENANT}\n',
-        f'{{due("clock_timestamp()")}}\n        AND {_ANY}\n',
+        '{due("statement_timestamp()")}\n        AND {OF_TENANT}\n',
+        f'{{due("statement_timestamp()")}}\n        AND {_ANY}\n',
         "test_only_the_tenants_own_are_counted",
     ),
     _dropped(

@@ -129,7 +129,7 @@ def _fitting(filter_: Filter) -> list[sa.ColumnElement[bool]]:
         *where_given(filter_.state, lambda state: ARTIFACTS.c.state == state.value),
         *where_given(filter_.tier, _present),
         *where_given(filter_.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
-        *where_given(filter_.older_than, lambda age: ARTIFACTS.c.created_at <= sa.func.clock_timestamp() - age),
+        *where_given(filter_.older_than, lambda age: ARTIFACTS.c.created_at <= sa.func.statement_timestamp() - age),
         *where_given(filter_.sha256, lambda sha256: ARTIFACTS.c.sha256 == bytes.fromhex(sha256)),
         *([] if filter_.all_versions else [ARTIFACTS.c.version == NAMES.c.latest_version]),
     ]

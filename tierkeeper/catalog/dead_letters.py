@@ -38,7 +38,7 @@ _COUNT_UNKEPT = sa.text("""
     WHERE key = 'not-kept' AND arguments_hash = :hash
 """)
 _RAW = sa.text("SELECT raw FROM deliveries WHERE id = :id AND kind = 'malformed'")
-_END = sa.text("DELETE FROM deliveries WHERE kind = 'malformed' AND last_at < clock_timestamp() - :kept")
+_END = sa.text("DELETE FROM deliveries WHERE kind = 'malformed' AND last_at < statement_timestamp() - :kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ _SEND = sa.text("""
     WITH due AS MATERIALIZED (
         SELECT id
         FROM deliveries
-        WHERE due_at <= clock_timestamp() OR due_at > clock_timestamp() + 2 * CAST(:longest AS interval)
+        WHERE due_at <= statement_timestamp() OR due_at > statement_timestamp() + 2 * CAST(:longest AS interval)
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE deliveries d
@@ -124,7 +124,7 @@ _FORGET = sa.text("""
     DELETE FROM deliveries d
     WHERE
         -- counted, and never heard of again: its message ended elsewhere, or is gone
-        (parked_reason IS NULL AND due_at IS NULL AND last_at < clock_timestamp() - :kept)
+        (parked_reason IS NULL AND due_at IS NULL AND last_at < statement_timestamp() - :kept)
         -- parked, and carried out since because its producer sent it once more
         OR (
             parked_reason IS NOT NULL

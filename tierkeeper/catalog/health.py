@@ -22,17 +22,17 @@ _FIRST_DAMAGED = f"""
     ORDER BY damaged_at, id LIMIT :most
 """
 LOOK = sa.text(f"""
-    SELECT clock_timestamp() AS now,
+    SELECT statement_timestamp() AS now,
         (
             SELECT min(due_at)
             FROM schedule
-            WHERE {due("clock_timestamp()")} AND {unleased("clock_timestamp()")}
+            WHERE {due("statement_timestamp()")} AND {unleased("statement_timestamp()")}
         ) AS oldest,
         (
             SELECT count(*)
             FROM (
                 SELECT FROM schedule
-                WHERE {due("clock_timestamp()")}
+                WHERE {due("statement_timestamp()")}
                 LIMIT :most
             ) AS d
         ) AS due,

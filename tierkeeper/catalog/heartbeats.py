@@ -43,12 +43,12 @@ _CANARIES = sa.text("""
     SELECT name, at, sent_at
     FROM heartbeats
     -- one from the future, by a clock that was ahead, came through nobody knows when
-    WHERE name LIKE 'canary:%' AND at <= clock_timestamp() + interval '1 minute'
+    WHERE name LIKE 'canary:%' AND at <= statement_timestamp() + interval '1 minute'
 """)
 _LATELY = sa.text("""
     SELECT at, counts
     FROM heartbeats
-    WHERE name LIKE 'done:%' AND at BETWEEN clock_timestamp() - CAST(:within AS interval) AND clock_timestamp()
+    WHERE name LIKE 'done:%' AND at BETWEEN statement_timestamp() - CAST(:within AS interval) AND statement_timestamp()
     ORDER BY at
 """)
 

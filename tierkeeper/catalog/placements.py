@@ -78,7 +78,7 @@ _RENEW = sa.text("""
 _SHORTEN = sa.text("""
     UPDATE placements
     SET lease_until = clock_timestamp() + :lease
-    WHERE state IN ('copying', 'deleting') AND lease_until > clock_timestamp() + 2 * CAST(:lease AS interval)
+    WHERE state IN ('copying', 'deleting') AND lease_until > statement_timestamp() + 2 * CAST(:lease AS interval)
 """)
 _GIVE_UP = sa.text("""
     UPDATE placements

@@ -47,13 +47,13 @@ _FORGET_ITEMS = sa.text("""
     WHERE (plan_id, artifact_id) IN (
         SELECT i.plan_id, i.artifact_id
         FROM plans p JOIN plan_items i ON i.plan_id = p.id
-        WHERE p.expires_at < clock_timestamp() - :kept
+        WHERE p.expires_at < statement_timestamp() - :kept
         LIMIT :limit
     )
 """)
 _FORGET = sa.text("""
     DELETE FROM plans
-    WHERE expires_at < clock_timestamp() - :kept
+    WHERE expires_at < statement_timestamp() - :kept
         AND NOT EXISTS (SELECT FROM plan_items i WHERE i.plan_id = plans.id)
 """)
 

@@ -31,14 +31,16 @@ _INTENTS = sa.text(f"""
 _ENDED = sa.text(f"""
     SELECT {_COLUMNS}
     FROM placements
-    WHERE state = 'copying' AND lease_until <= clock_timestamp() AND made_at < :before
+    WHERE state = 'copying' AND lease_until <= statement_timestamp() AND made_at < :before
 """)
-_AT_WORK = sa.text(
-    "SELECT count(*) FROM placements WHERE state = 'copying' AND lease_until > clock_timestamp() AND made_at < :before"
-)
+_AT_WORK = sa.text("""
+    SELECT count(*)
+    FROM placements
+    WHERE state = 'copying' AND lease_until > statement_timestamp() AND made_at < :before
+""")
 _DROP = sa.text(f"""
     DELETE FROM placements
-    WHERE id = ANY(:ids) AND state = 'copying' AND lease_until <= clock_timestamp()
+    WHERE id = ANY(:ids) AND state = 'copying' AND lease_until <= statement_timestamp()
     RETURNING {_COLUMNS}
 """)
 _DELETING = sa.text("""

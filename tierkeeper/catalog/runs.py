@@ -44,8 +44,8 @@ _BUSY = sa.text("""
     WHERE kind = :kind
         AND state = 'running'
         -- a time from the future, by a clock that was ahead, is no sign of life
-        AND seen_at BETWEEN clock_timestamp() - CAST(:silence AS interval)
-            AND clock_timestamp() + CAST(:silence AS interval)
+        AND seen_at BETWEEN statement_timestamp() - CAST(:silence AS interval)
+            AND statement_timestamp() + CAST(:silence AS interval)
         AND tenant IS NOT DISTINCT FROM :tenant
     LIMIT 1
 """)
@@ -55,8 +55,8 @@ _ABANDON = sa.text("""
         arguments = arguments || jsonb_build_object('reason', :reason)
     WHERE state = 'running'
         AND kind <> 'recompute'  -- it waits for whoever takes it up, however long
-        AND seen_at NOT BETWEEN clock_timestamp() - CAST(:silence AS interval)
-            AND clock_timestamp() + CAST(:silence AS interval)
+        AND seen_at NOT BETWEEN statement_timestamp() - CAST(:silence AS interval)
+            AND statement_timestamp() + CAST(:silence AS interval)
 """).bindparams(*typed(reason="text"))
 _OLDEST_RECOMPUTE = sa.text("""
     SELECT id
@@ -95,7 +95,7 @@ _USED = sa.text("""
 _PRUNE = sa.text("""
     DELETE FROM runs
     WHERE state NOT IN ('awaiting approval', 'approved')
-        AND finished_at < clock_timestamp() - :kept
+        AND finished_at < statement_timestamp() - :kept
 """)
 
 

@@ -170,14 +170,14 @@ _AFRESH = sa.text("""
 _COUNT_DUE = sa.text(f"""
     SELECT count(*)
     FROM schedule
-    WHERE {due("clock_timestamp()")}
+    WHERE {due("statement_timestamp()")}
         AND {OF_TENANT}
 """).bindparams(*typed(tenant="text"))
 _ANY_DUE = sa.text(f"""
     SELECT EXISTS (
         SELECT FROM schedule
-        WHERE {due("clock_timestamp()")}
-            AND {unleased("clock_timestamp()")}
+        WHERE {due("statement_timestamp()")}
+            AND {unleased("statement_timestamp()")}
             AND {OF_TENANT}
             AND {_IN_TIERS}
     )

@@ -22,7 +22,7 @@ _ADOPT = sa.text("""
 _EXPIRED = sa.text("""
     SELECT name
     FROM staging s
-    WHERE expires_at <= clock_timestamp()
+    WHERE expires_at <= statement_timestamp()
         -- a message that is parked or waits still needs what was staged for it
         AND NOT EXISTS (SELECT FROM deliveries d WHERE s.name = ANY(d.staged))
     ORDER BY expires_at LIMIT :limit
