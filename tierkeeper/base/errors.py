@@ -185,6 +185,12 @@ class PolicyTie(TierkeeperError):
     exit_code = 4
 
 
+class TooManyPolicies(TierkeeperError):
+    """There would be {count} policies{of}; the limit is {limit}. Let a pattern stand for many, or remove some first."""
+
+    exit_code = 4
+
+
 class PolicyNotFound(TierkeeperError):
     """There is no policy {name!r}. `tierkeeper policy list` shows the ones there are."""
 

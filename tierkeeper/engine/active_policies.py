@@ -17,7 +17,7 @@ class ActivePolicies:
     """The policies active at one time, and which of them governs a subject."""
 
     def __init__(self, active: Iterable[Policy]) -> None:
-        self._active = tuple(active)
+        self._active = match.PolicySet(active)
         self._remembered: dict[match.Subject, Policy] = {}
 
     def __iter__(self) -> Iterator[Policy]:
@@ -27,7 +27,7 @@ class ActivePolicies:
         """Return the policy that governs this subject; raises PolicyNotFound where none matches."""
         policy = self._remembered.get(subject)
         if policy is None:
-            policy = match.governing(self._active, subject)
+            policy = self._active.governing(subject)
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             self._remembered[subject] = policy

@@ -11,18 +11,24 @@ Two policies are compared in the order tenant, workflow, name, tags, content typ
 A content type is compared without its parameters and in lower case.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import combinations
+from typing import Final
 
-from tierkeeper.base.errors import PolicyNotFound, PolicyTie
+from tierkeeper.base.errors import PolicyNotFound, PolicyTie, TooManyPolicies
 from tierkeeper.policy import patterns
 from tierkeeper.policy.rules import Match, Policy
 
 _Key = tuple[tuple[int, ...], ...]
+#: literal beginnings of workflow, name and content type
+_Beginnings = tuple[str, str, str]
+#: active policies, of all tenants and of one
+MOST: Final = 10_000
+MOST_OF_TENANT: Final = 1_000
 _FIELDS = ("tenant", "workflow", "name", "tags", "content type", "size")
 
 
@@ -84,14 +90,55 @@ def why(policies: Iterable[Policy], subject: Subject) -> tuple[MatchResult, ...]
 
 def check_ties(policies: Iterable[Policy]) -> None:
     """Raise PolicyTie if two policies are equally specific and an artifact could match both."""
-    alike: dict[tuple[_Key, bool], list[Policy]] = defaultdict(list)
+    # of one specificity, patterns begin with equally many literal characters: only with the same ones can both match
+    alike: dict[tuple[_Key, bool, str | None, _Beginnings], list[Policy]] = defaultdict(list)
     for policy in policies:
-        alike[(_specificity(policy.match), policy.built_in)].append(policy)
+        of = policy.match
+        alike[(_specificity(of), policy.built_in, of.tenant, _beginnings(of))].append(policy)
     for group in alike.values():
         for first, second in combinations(group, 2):
             example = _overlap(first.match, second.match)
             if example is not None:
                 raise PolicyTie(first=first.label, second=second.label, example=example)
+
+
+def check_numbers(before: Collection[Policy], after: Collection[Policy]) -> None:
+    """Raise TooManyPolicies where there would be more than before, and more than :data:`MOST`, or of a tenant."""
+    if len(after) > max(MOST, len(before)):
+        raise TooManyPolicies(count=len(after), limit=MOST, of="")
+    known = Counter(policy.match.tenant for policy in before)
+    for tenant, count in Counter(policy.match.tenant for policy in after).items():
+        if tenant is not None and count > max(MOST_OF_TENANT, known[tenant]):
+            raise TooManyPolicies(count=count, limit=MOST_OF_TENANT, of=f" of tenant {tenant}")
+
+
+class PolicySet:
+    """Policies, found by the tenant and the literal beginnings of workflow and name of what they match."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._policies = tuple(policies)
+        self._by_workflow: dict[str | None, dict[str, dict[str, list[Policy]]]] = {}
+        for policy in self._policies:
+            workflow, name, _ = _beginnings(policy.match)
+            by_name = self._by_workflow.setdefault(policy.match.tenant, {}).setdefault(workflow, {})
+            by_name.setdefault(name, []).append(policy)
+        self._lengths = sorted({len(workflow) for of in self._by_workflow.values() for workflow in of})
+        self._name_lengths = sorted({len(n) for of in self._by_workflow.values() for w in of.values() for n in w})
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self._policies)
+
+    def governing(self, subject: Subject) -> Policy:
+        """Return the policy that governs this subject; raises as :func:`governing`."""
+        return governing(self._candidates(subject), subject)
+
+    def _candidates(self, subject: Subject) -> Iterator[Policy]:
+        for tenant in (subject.tenant, None):
+            by_workflow = self._by_workflow.get(tenant, {})
+            for length in self._lengths if by_workflow else ():
+                by_name = by_workflow.get(subject.workflow[:length], {})
+                for name_length in self._name_lengths if by_name else ():
+                    yield from by_name.get(subject.name[:name_length], ())
 
 
 def overlap(first: Match, second: Match) -> bool:
@@ -129,7 +176,7 @@ def _rank(policy: Policy) -> tuple[_Key, bool, str]:
     return _specificity(policy.match), not policy.built_in, policy.name
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)  # more than there may be policies
 def _specificity(match: Match) -> _Key:
     return (
         (int(match.tenant is not None),),
@@ -139,6 +186,12 @@ def _specificity(match: Match) -> _Key:
         _of_pattern(match.content_type),
         _of_size(match.size_min, match.size_max),
     )
+
+
+@lru_cache(maxsize=16_384)
+def _beginnings(match: Match) -> _Beginnings:
+    workflow, name, kind = (patterns.beginning(p or "*") for p in (match.workflow, match.name, match.content_type))
+    return workflow, name, kind
 
 
 def _of_pattern(pattern: str | None) -> tuple[int, ...]:
@@ -160,14 +213,16 @@ def _overlap(first: Match, second: Match) -> str | None:
     """Return in words an example of an artifact that both match, None if there is none."""
     if first.tenant is not None and second.tenant is not None and first.tenant != second.tenant:
         return None
-    workflow = patterns.common(first.workflow or "*", second.workflow or "*")
-    name = patterns.common(first.name or "*", second.name or "*")
-    kind = patterns.common(first.content_type or "*", second.content_type or "*")
     tags = dict(first.tags)
     clash = any(tags.get(key, value) != value for key, value in second.tags)
     low = max(first.size_min or 0, second.size_min or 0)
     highs = [high for high in (first.size_max, second.size_max) if high is not None]
-    if workflow is None or name is None or kind is None or clash or (highs and low > min(highs)):
+    if clash or (highs and low > min(highs)):
+        return None
+    workflow = patterns.common(first.workflow or "*", second.workflow or "*")
+    name = None if workflow is None else patterns.common(first.name or "*", second.name or "*")
+    kind = None if name is None else patterns.common(first.content_type or "*", second.content_type or "*")
+    if workflow is None or name is None or kind is None:
         return None
     tags.update(second.tags)
     example = {

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import takewhile
 
 from tierkeeper_client.identifiers import FORBIDDEN
 
@@ -64,12 +65,16 @@ def is_exact(pattern: str) -> bool:
     return all(token.literal is not None for token in _tokens(pattern))
 
 
+def beginning(pattern: str) -> str:
+    """Return the literal characters at the beginning of ``pattern``: every text that fits begins with them."""
+    return "".join(
+        token.literal or "" for token in takewhile(lambda token: token.literal is not None, _tokens(pattern))
+    )
+
+
 def prefix_length(pattern: str) -> int:
     """Return the number of literal characters at the beginning of ``pattern``."""
-    for count, token in enumerate(_tokens(pattern)):
-        if token.literal is None:
-            return count
-    return len(_tokens(pattern))
+    return len(beginning(pattern))
 
 
 def fixed_length(pattern: str) -> int:
@@ -85,6 +90,8 @@ def escaped(text: str) -> str:
 def common(first: str, second: str) -> str | None:
     """Return a short text that fits both patterns, None if there is none."""
     tokens = _tokens(first), _tokens(second)
+    if _ends_apart(*tokens):
+        return None
     # A search through the pairs of positions; an edge is one character that both sides take, or the end of a star.
     queue: deque[tuple[int, int]] = deque([(0, 0)])
     reached: dict[tuple[int, int], tuple[tuple[int, int], str]] = {}
@@ -98,6 +105,16 @@ def common(first: str, second: str) -> str | None:
                 # the end of a star takes no character, so it goes first
                 (queue.append if character else queue.appendleft)(target)
     return None
+
+
+def _ends_apart(first: tuple[_Token, ...], second: tuple[_Token, ...]) -> bool:
+    """Return True if the literal characters at the ends of two patterns exclude each other."""
+    for one, other in zip(reversed(first), reversed(second), strict=False):
+        if one.literal is None or other.literal is None:
+            return False
+        if one.literal != other.literal:
+            return True
+    return False
 
 
 def _moves(
@@ -137,7 +154,7 @@ def _spelled(reached: dict[tuple[int, int], tuple[tuple[int, int], str]], end: t
     return "".join(reversed(characters))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=32_768)  # two patterns of as many policies as there may be
 def _tokens(pattern: str) -> tuple[_Token, ...]:
     tokens: list[_Token] = []
     at = 0

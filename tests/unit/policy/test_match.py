@@ -1,13 +1,15 @@
 """Which policy governs, and where two of them tie."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.policy.samples import policy
 
-from tierkeeper.base.errors import PolicyNotFound, PolicyTie
-from tierkeeper.policy import patterns
-from tierkeeper.policy.match import Standing, Subject, check_ties, governing, matches, overlap, why
+from tierkeeper.base.errors import PolicyNotFound, PolicyTie, TooManyPolicies
+from tierkeeper.policy import match, patterns
+from tierkeeper.policy.match import PolicySet, Standing, Subject, check_ties, governing, matches, overlap, why
 from tierkeeper.policy.rules import Match
 
 REPORT = Subject(
@@ -166,6 +168,45 @@ def test_ties(one: Match, other: Match, example: str | None) -> None:
 def test_bad_patterns(pattern: str, words: str) -> None:
     """A pattern that cannot be meant is told what is wrong."""
     assert words in (patterns.problem(pattern) or "")
+
+
+def test_ties_of_many_policies_are_found_at_once() -> None:
+    """Ten thousand policies are compared by tenant and literal beginning, not each with each."""
+    many = [
+        policy(f"p{n}", Match(tenant=f"t{n % 10}", workflow=f"w{n:05}*", name="*.md")) for n in range(match.MOST - 1)
+    ]
+    began = time.process_time()
+    check_ties(many)
+    with pytest.raises(PolicyTie, match="p7"):
+        check_ties([*many, policy("other", Match(tenant="t7", workflow="w00007*", name="*.md"))])
+    assert time.process_time() - began < 5
+
+
+def test_no_more_policies_than_the_bounds() -> None:
+    """A policy beyond the bounds is refused; what is beyond them already may be edited, and not grow."""
+    ours = [policy(f"p{n}", Match(tenant="t", workflow=f"w{n}")) for n in range(match.MOST_OF_TENANT + 1)]
+    alls = [policy(f"q{n}", Match(workflow=f"w{n}")) for n in range(match.MOST + 1)]
+    match.check_numbers([], ours[1:])
+    match.check_numbers([], alls[1:])
+    match.check_numbers(ours, ours)
+    match.check_numbers(alls, alls[1:])
+    with pytest.raises(TooManyPolicies, match="1001 policies of tenant t; the limit is 1000"):
+        match.check_numbers(ours[1:], ours)
+    with pytest.raises(TooManyPolicies, match="10001 policies; the limit is 10000"):
+        match.check_numbers([], alls)
+
+
+_GLOBS = st.sampled_from([None, "a", "ab", "a*", "*", "ab*", "*b", "[a]*", "?b", "b"])
+_MATCHES = st.builds(Match, tenant=st.sampled_from([None, "s", "t"]), workflow=_GLOBS, name=_GLOBS)
+
+
+@given(st.lists(_MATCHES, max_size=12), st.sampled_from("st"), st.text("ab", max_size=3), st.text("ab", max_size=3))
+def test_a_set_of_policies_finds_the_governing_one(matches: list[Match], tenant: str, workflow: str, name: str) -> None:
+    """A set that is looked up by tenant and beginnings gives the policy that a comparison with all of them gives."""
+    policies = [policy("rest", Match()), *(policy(f"p{n}", each) for n, each in enumerate(matches))]
+    subject = Subject(tenant, workflow, name)
+    assert PolicySet(policies).governing(subject) == governing(policies, subject)
+    assert list(PolicySet(policies)) == policies
 
 
 PATTERNS = st.text(alphabet="ab*?[]!-", min_size=1, max_size=8).filter(lambda p: patterns.problem(p) is None)
