@@ -17,7 +17,7 @@ ROWS ?=
 OUTPUT ?= table
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-s3 test-shipped test-docker test-pythons faults mutations rows bench lint \
+.PHONY: help install demo test test-s3 test-shipped test-docker test-pythons faults scale mutations rows bench lint \
   format images lock clean clean-all
 
 help: ## print this
@@ -56,6 +56,9 @@ test-pythons: install ## demo and tests on other Pythons, each in a container (P
 
 faults: install ## the fault scenarios, long form (SCENARIO=broker_wiped chooses, TIERKEEPER_TEST_SEED=… repeats)
 	@TIERKEEPER_TEST_FAULTS=long $(PYTEST) tests/faults -m "not s3" $(if $(SCENARIO),-k "$(SCENARIO)")
+
+scale: install ## the statements of sweeps and lists on a catalog of 10⁶ artifacts: none scans or grows (some minutes)
+	@TIERKEEPER_TEST_FAULTS=long $(PYTEST) -q -s tests/integration/engine/test_large_catalogs.py
 
 mutations: install ## break each rule of the engine in a copy, one at a time: a test must notice (ONLY="R7 hold")
 	@PYTHONPATH=tests $(BIN)/python -m mutations $(ONLY)

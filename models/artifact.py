@@ -55,6 +55,16 @@ class Artifact(Base):
         CheckConstraint(_READABLE, name="readable"),
         Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
+        Index("ix_artifacts_sha256", "sha256"),
+        Index("ix_artifacts_created_at", "created_at"),
+        Index("ix_artifacts_ended", "state", postgresql_where=text("state <> 'live'")),
+        Index(
+            "ix_artifacts_tags",
+            "tags",
+            postgresql_using="gin",
+            postgresql_ops={"tags": "jsonb_path_ops"},
+            postgresql_where=text("tags <> '{}'::jsonb"),
+        ),
         Index(
             "ix_artifacts_deleted_by",
             "tenant",

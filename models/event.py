@@ -15,6 +15,7 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_at", "at"),
         Index("ix_events_tenant_at", "tenant", "at"),
+        Index("ix_events_type_at", "type", "at"),
         Index("ix_events_cluster_xid_subject_revision", "cluster", "xid", "subject", "revision"),
         {"postgresql_partition_by": "RANGE (at)"},
     )

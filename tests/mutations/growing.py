@@ -3,6 +3,13 @@
 from mutations.mutant import Edit, Mutant
 
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
+_BROWSE = "tierkeeper/catalog/browse.py"
+_MATCH = "tierkeeper/policy/match.py"
+_MATCHES = "tests/unit/policy/test_match.py::"
+_IN_FORCE = "tierkeeper/engine/policies/in_force.py"
+_PAGES = "tierkeeper/catalog/recomputing.py"
+_RECOMPUTE = "tests/integration/engine/policies/test_recompute.py::"
+_LARGE = ("tests/integration/engine/test_large_catalogs.py::test_no_statement_grows_with_the_catalog",)
 _STABLE = "tests/unit/catalog/test_stable_times.py::"
 
 GROWING = (
@@ -17,5 +24,87 @@ GROWING = (
             ),
         ),
         (f"{_STABLE}test_no_statement_compares_with_a_volatile_time",),
+    ),
+    Mutant(
+        "growth",
+        "each page of a list reads all those before it",
+        (Edit(_BROWSE, "where(sa.tuple_(*name) >= last, sa.tuple_(*key)", "where(sa.tuple_(*key)"),),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "stats counts each copy of a large catalog",
+        (Edit("tierkeeper/catalog/copy_counts.py", "    if pages <= SMALL:\n", "    if pages:\n"),),
+        _LARGE,
+    ),
+    Mutant(
+        "policies",
+        "each is compared with each",
+        (
+            Edit(
+                _MATCH,
+                "of.tenant, _beginnings(of))].append(policy)",
+                'None, ("", "", ""))].append(policy)',
+            ),
+        ),
+        (f"{_MATCHES}test_ties_of_many_policies_are_found_at_once",),
+    ),
+    Mutant(
+        "policies",
+        "any number of them may be active",
+        (Edit(_MATCH, "    if len(after) > max(MOST, len(before)):\n", "    if len(after) < 0:\n"),),
+        (f"{_MATCHES}test_no_more_policies_than_the_bounds",),
+    ),
+    Mutant(
+        "policies",
+        "any number of a tenant may be active",
+        (Edit(_MATCH, " and count > max(MOST_OF_TENANT, known[tenant]):", " and count < 0:"),),
+        (f"{_MATCHES}test_no_more_policies_than_the_bounds",),
+    ),
+    Mutant(
+        "policies",
+        "those of all tenants govern nothing of one that has its own",
+        (Edit(_MATCH, "for tenant in (subject.tenant, None):", "for tenant in (subject.tenant,):"),),
+        (f"{_MATCHES}test_a_set_of_policies_finds_the_governing_one",),
+    ),
+    Mutant(
+        "recompute",
+        "what the version before governed is not looked at",
+        (Edit(_IN_FORCE, "[*before, *(policy.match", "[*(policy.match"),),
+        (f"{_RECOMPUTE}test_what_a_policy_gives_up_is_hastened",),
+    ),
+    Mutant(
+        "recompute",
+        "the user waits for all artifacts",
+        (
+            Edit(
+                "tierkeeper/engine/policies/recompute.py", "recompute(engine, most=IN_FOREGROUND)", "recompute(engine)"
+            ),
+        ),
+        (f"{_RECOMPUTE}test_a_large_edit_is_left_to_the_workers",),
+    ),
+    Mutant(
+        "recompute",
+        "a page leaves out the other versions of its last name",
+        (
+            Edit(
+                _PAGES,
+                "(n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version)",
+                "(n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version + 1)",
+            ),
+        ),
+        (f"{_RECOMPUTE}test_pages_have_all_that_a_match_fits",),
+    ),
+    Mutant(
+        "recompute",
+        "only the first tenant is looked at",
+        (
+            Edit(
+                _PAGES,
+                "at = _At(at.reach + 1) if reach.tenant is not None else _At(at.reach, at.tenant)",
+                "at = _At(at.reach + 1)",
+            ),
+        ),
+        (f"{_RECOMPUTE}test_pages_have_all_that_a_match_fits",),
     ),
 )

@@ -48,9 +48,9 @@ TENANTS = (
     ),
     _dropped(
         "statistics",
-        _BROWSE,
-        "        AND {OF_TENANTS_SCOPE}\n",
-        f"        AND {_ANY}\n",
+        "tierkeeper/catalog/copy_counts.py",
+        "AND {OF_TENANTS_SCOPE}\n",
+        f"AND {_ANY}\n",
         "test_only_the_tenants_own_are_counted",
     ),
     _dropped(
@@ -59,7 +59,7 @@ TENANTS = (
     _dropped(
         "the matches of a policy",
         _BROWSE,
-        "        *of_tenant(NAMES.c.tenant, match.tenant),\n",
+        "            *of_tenant(NAMES.c.tenant, match.tenant),\n",
         "",
         "test_a_policy_of_a_tenant_matches_its_artifacts",
     ),
@@ -117,8 +117,8 @@ TENANTS = (
     _dropped(
         "copies are counted",
         "tierkeeper/engine/read/views.py",
-        "tier_stats(connection, tenant=tenant)",
-        "tier_stats(connection, tenant=None)",
+        "copy_counts.estimated(connection, tenant=tenant)",
+        "copy_counts.estimated(connection, tenant=None)",
         "test_only_the_tenants_own_are_counted",
     ),
     _dropped(

@@ -1,47 +1,29 @@
-"""Lists of artifacts by filter, page by page, and counts of copies by tier."""
+"""Lists of artifacts by filter, page by page."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from models import Placement
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
-from tierkeeper.catalog.conditions import KEPT, REFUSED, SUSPECT, UNVOUCHED
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed, where_given
-from tierkeeper.catalog.tenant_filter import OF_TENANT, OF_TENANTS_SCOPE, of_tenant
+from tierkeeper.catalog.tenant_filter import OF_TENANT, of_tenant
+from tierkeeper.policy import patterns
 from tierkeeper.policy.rules import Match
 from tierkeeper.values.artifacts import Filter
 
 PAGE = 500  # artifacts of one page
-#: without parameters, as policies compare it
-_BARE_TYPE = sa.func.lower(sa.func.split_part(ARTIFACTS.c.content_type, ";", 1))
-_STATS = sa.text(f"""
-    SELECT p.tier, p.state, count(*) AS copies, coalesce(sum(p.stored_size), 0) AS bytes,
-        count(DISTINCT b.scope) AS tenants, count(*) FILTER (WHERE {UNVOUCHED}) AS unvouched,
-        count(*) FILTER (WHERE {SUSPECT}) AS missed, count(*) FILTER (WHERE {REFUSED}) AS refused
-    FROM placements p JOIN blobs b ON b.id = p.blob_id
-    WHERE (({KEPT}) OR ({REFUSED}))
-        AND {OF_TENANTS_SCOPE}
-    GROUP BY p.tier, p.state
-""").bindparams(*typed(tenant="text"))
-
-
-@dataclass(frozen=True, slots=True)
-class CopyCounts:
-    """The copies of one tier in one state; bytes as stored."""
-
-    copies: int = 0
-    size: int = 0
-    tenants: int = 0
-    unvouched: int = 0
-    missed: int = 0
-    refused: int = 0
+#: matches of a condition with an index up to which they are read and sorted; where more match, a page of the list in
+#: its order ends soon. The square root of a page times a million artifacts: both ways cost about the same there
+FEW = 20_000
+#: artifacts that are looked at to count what a policy fits
+MOST_COUNTED = 100_000
 
 
 def select(connection: sa.Connection, filter_: Filter, *, limit: int | None) -> Iterator[ArtifactRow]:
@@ -63,50 +45,82 @@ def page(
     connection: sa.Connection, filter_: Filter, *, after: ArtifactRow | None, limit: int | None
 ) -> list[ArtifactRow]:
     """Return the next artifacts that match, by tenant, workflow, name and version; none at the end."""
-    last: tuple[Any, ...] = (
-        ("", "", "", 0) if after is None else (after.tenant, after.workflow, after.name, after.version)
-    )
-    key = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name, ARTIFACTS.c.version)
+    name = (NAMES.c.tenant, NAMES.c.workflow, NAMES.c.name)
+    key = (*name, ARTIFACTS.c.version)
     statement = sa.select(sa.text(artifacts.COLUMNS)).select_from(NAMED).where(*_fitting(filter_))
+    few = _few(connection, filter_)
+    if few is not None:
+        statement = statement.where(ARTIFACTS.c.id == sa.any_(sa.bindparam("few", few, type_=ARRAY(sa.Uuid()))))
+    if after is not None:
+        last = (after.tenant, after.workflow, after.name)
+        # the first condition, about one table, is the index's: without it a page reads all those before it
+        statement = statement.where(sa.tuple_(*name) >= last, sa.tuple_(*key) > (*last, after.version))
     size = PAGE if limit is None else min(PAGE, limit)
-    return artifacts.read_rows(connection.execute(statement.where(sa.tuple_(*key) > last).order_by(*key).limit(size)))
+    return artifacts.read_rows(connection.execute(statement.order_by(*key).limit(size)))
+
+
+def _few(connection: sa.Connection, filter_: Filter) -> list[UUID] | None:
+    """Return the artifacts that meet the condition which an index answers best, None without one or where many do.
+
+    PostgreSQL cannot tell how soon a list in the order of names meets what is rare.
+    """
+    artifact = ARTIFACTS.c
+    chosen = sa.select(artifact.id).limit(FEW + 1)
+    if filter_.sha256 is not None:
+        chosen = chosen.where(_has_content(filter_.sha256))
+    elif filter_.tags:
+        chosen = chosen.where(_tagged(filter_.tags))
+    elif filter_.tier is not None:
+        copy = Placement.__table__.alias("p")
+        present = copy.c.state == PlacementState.PRESENT.value
+        chosen = chosen.join_from(copy, ARTIFACTS, artifact.blob_id == copy.c.blob_id)
+        chosen = chosen.where(copy.c.tier == filter_.tier, present)
+    elif filter_.state not in {None, ArtifactState.LIVE}:
+        chosen = chosen.where(_in_state(filter_.state))
+    elif filter_.older_than is not None:
+        chosen = chosen.where(_older(filter_.older_than)).order_by(artifact.created_at)
+    else:
+        return None
+    found = list(connection.execute(chosen).scalars())
+    return found if len(found) <= FEW else None
 
 
 def count(connection: sa.Connection, filter_: Filter) -> int:
     """Return how many artifacts match."""
-    return _counted(connection, _fitting(filter_))
+    statement = sa.select(sa.func.count()).select_from(NAMED).where(*_fitting(filter_))
+    return int(connection.execute(statement).scalar_one())
 
 
-def count_matching(connection: sa.Connection, match: Match) -> int:
-    """Return how many live artifacts a policy's match fits (a more specific policy may govern some of them)."""
-    conditions = (
-        ARTIFACTS.c.state == ArtifactState.LIVE.value,
-        *of_tenant(NAMES.c.tenant, match.tenant),
-        *where_given(match.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
-        *where_given(match.name, lambda glob: _matches(NAMES.c.name, glob)),
-        *where_given(match.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
-        *where_given(match.content_type, lambda glob: _matches(_BARE_TYPE, glob)),
-        *where_given(match.size_min, lambda least: ARTIFACTS.c.size >= least),
-        *where_given(match.size_max, lambda most: ARTIFACTS.c.size <= most),
-    )
-    return _counted(connection, conditions)
+def count_matching(connection: sa.Connection, match: Match) -> tuple[int, bool]:
+    """Return how many live artifacts a policy's match fits (a more specific policy may govern some of them).
 
-
-def tier_stats(connection: sa.Connection, *, tenant: str | None) -> dict[tuple[str, PlacementState], CopyCounts]:
-    """Return the counts by tier and state; of copies that are being deleted, those alone whose delete was refused."""
-    rows = connection.execute(_STATS, {"tenant": tenant})
-    return {
-        (r.tier, PlacementState(r.state)): CopyCounts(
-            r.copies, int(r.bytes), r.tenants, r.unvouched, r.missed, r.refused
+    The second value is False where more than :data:`MOST_COUNTED` could fit: only so many of them were looked at.
+    """
+    artifact = ARTIFACTS.c
+    could = (
+        sa.select(NAMES.c.workflow, NAMES.c.name, artifact.content_type, artifact.size)
+        .select_from(NAMED)
+        .where(
+            artifact.state == ArtifactState.LIVE.value,
+            *of_tenant(NAMES.c.tenant, match.tenant),
+            *where_given(match.workflow, lambda glob: sa.func.starts_with(NAMES.c.workflow, patterns.beginning(glob))),
+            *where_given(match.name, lambda glob: sa.func.starts_with(NAMES.c.name, patterns.beginning(glob))),
+            *where_given(dict(match.tags) or None, _tagged),
         )
-        for r in rows
-    }
-
-
-def ids_of_page(connection: sa.Connection, *, after: UUID, limit: int) -> list[UUID]:
-    """Return the ids of live artifacts after an id, in their order."""
-    query = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :limit")
-    return list(connection.execute(query, {"after": after, "limit": limit}).scalars())
+        .limit(MOST_COUNTED)
+        .subquery("could")
+    )
+    bare_type = sa.func.lower(sa.func.split_part(could.c.content_type, ";", 1))  # as policies compare it
+    conditions = (
+        *where_given(match.workflow, lambda glob: _matches(could.c.workflow, glob)),
+        *where_given(match.name, lambda glob: _matches(could.c.name, glob)),
+        *where_given(match.content_type, lambda glob: _matches(bare_type, glob)),
+        *where_given(match.size_min, lambda least: could.c.size >= least),
+        *where_given(match.size_max, lambda most: could.c.size <= most),
+    )
+    fits = sa.func.count().filter(*conditions) if conditions else sa.func.count()
+    fitting, looked_at = connection.execute(sa.select(fits, sa.func.count()).select_from(could)).one()
+    return fitting, looked_at < MOST_COUNTED
 
 
 def counted_page(connection: sa.Connection, *, after: UUID, limit: int, tenant: str | None) -> list[UUID]:
@@ -126,13 +140,32 @@ def _fitting(filter_: Filter) -> list[sa.ColumnElement[bool]]:
         *where_given(filter_.workflow, lambda glob: _matches(NAMES.c.workflow, glob)),
         *where_given(filter_.name, lambda glob: _matches(NAMES.c.name, glob)),
         *where_given(filter_.prefix, lambda prefix: sa.func.starts_with(NAMES.c.name, prefix)),
-        *where_given(filter_.state, lambda state: ARTIFACTS.c.state == state.value),
+        *where_given(filter_.state, _in_state),
         *where_given(filter_.tier, _present),
-        *where_given(filter_.tags or None, lambda tags: ARTIFACTS.c.tags.contains(dict(tags))),
-        *where_given(filter_.older_than, lambda age: ARTIFACTS.c.created_at <= sa.func.statement_timestamp() - age),
-        *where_given(filter_.sha256, lambda sha256: ARTIFACTS.c.sha256 == bytes.fromhex(sha256)),
+        *where_given(filter_.tags or None, _tagged),
+        *where_given(filter_.older_than, _older),
+        *where_given(filter_.sha256, _has_content),
         *([] if filter_.all_versions else [ARTIFACTS.c.version == NAMES.c.latest_version]),
     ]
+
+
+def _in_state(state: ArtifactState) -> sa.ColumnElement[bool]:
+    """Return the condition, of another state than live in the form that an index of these answers."""
+    condition = ARTIFACTS.c.state == state.value
+    return condition if state is ArtifactState.LIVE else sa.and_(condition, sa.text("a.state <> 'live'"))
+
+
+def _older(age: timedelta) -> sa.ColumnElement[bool]:
+    return ARTIFACTS.c.created_at <= sa.func.statement_timestamp() - age
+
+
+def _has_content(sha256: str) -> sa.ColumnElement[bool]:
+    return ARTIFACTS.c.sha256 == bytes.fromhex(sha256)
+
+
+def _tagged(tags: Mapping[str, str]) -> sa.ColumnElement[bool]:
+    """Return the condition, in the form that the index of artifacts with tags answers."""
+    return sa.and_(ARTIFACTS.c.tags.contains(dict(tags)), sa.text("a.tags <> '{}'::jsonb"))
 
 
 def _present(tier: str) -> sa.ColumnElement[bool]:
@@ -143,11 +176,6 @@ def _present(tier: str) -> sa.ColumnElement[bool]:
 
 def _matches(column: sa.ColumnElement[str], glob: str) -> sa.ColumnElement[bool]:
     return column.regexp_match(glob and glob_regex(glob))
-
-
-def _counted(connection: sa.Connection, conditions: Iterable[sa.ColumnElement[bool]]) -> int:
-    statement = sa.select(sa.func.count()).select_from(NAMED).where(*conditions)
-    return int(connection.execute(statement).scalar_one())
 
 
 def glob_regex(glob: str) -> str:

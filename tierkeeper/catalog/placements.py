@@ -159,7 +159,6 @@ _REPINNED = sa.text(f"""
 _LOCKED = sa.text(
     "UPDATE placements SET locked_until = greatest(locked_until, :until) WHERE id = :id AND state = 'present'"
 )
-_COUNT_PRESENT = sa.text("SELECT count(*) FROM placements WHERE state = 'present'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,11 +365,6 @@ def repin(connection: sa.Connection, placement: UUID, *, pin: str | None, vouche
 def mark_locked(connection: sa.Connection, placement: UUID, *, until: datetime) -> None:
     """Note the lock that the store holds on a copy."""
     connection.execute(_LOCKED, {"id": placement, "until": until})
-
-
-def count_present(connection: sa.Connection) -> int:
-    """Return how many present copies there are."""
-    return int(connection.execute(_COUNT_PRESENT).scalar_one())
 
 
 #: where verify continues in one of its orders: when the last copy was read, and its id

@@ -1,6 +1,6 @@
 """Versions of policies. One version of a name is active; the others stay as the record of earlier decisions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models import PolicyVersion
-from tierkeeper.base.ids import new_id
+from tierkeeper.catalog import recordset
+from tierkeeper.catalog.statements import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ _ADVISORY_LOCK = 0x7469657200000002
 # counts only grow, whatever the server's clock does; the id tells a rebuilt catalog with the same counts apart
 _EDITION = sa.text(
     "SELECT count(*) || '/' || count(removed_at) || '/' || coalesce(max(id::text), ''), clock_timestamp() FROM policies"
+)
+
+_LAST_VERSIONS = sa.text("SELECT name, max(version) AS version FROM policies WHERE name = ANY(:names) GROUP BY name")
+_REMOVE = sa.text("UPDATE policies SET removed_at = :now WHERE name = ANY(:names) AND removed_at IS NULL").bindparams(
+    *typed(names="text[]")
 )
 
 
@@ -69,39 +75,34 @@ def labels(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, str]:
     return {row.id: f"{row.name} v{row.version}" for row in rows}
 
 
-def add(
-    connection: sa.Connection,
-    *,
-    name: str,
-    version: int,
-    tenant: str | None,
-    document: dict[str, Any],
-    built_in: bool,
-    by: str,
-    now: datetime,
-) -> UUID:
-    """Make a new version the active one of its name."""
-    remove(connection, name=name, now=now)
-    identity = new_id()
-    connection.execute(
-        sa.insert(PolicyVersion).values(
-            id=identity,
-            name=name,
-            version=version,
-            tenant=tenant,
-            document=document,
-            built_in=built_in,
-            by=by,
-            active_from=now,
-        )
-    )
-    return identity
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version of a policy that is to be the active one of its name."""
+
+    id: UUID
+    tenant: str | None
+    name: str
+    version: int
+    document: dict[str, Any]
+    built_in: bool
+    by: str
+    active_from: datetime
 
 
-def remove(connection: sa.Connection, *, name: str, now: datetime) -> int:
-    """End the active version of a name; return how many there were, 0 or 1."""
-    statement = sa.update(PolicyVersion).where(PolicyVersion.name == name, PolicyVersion.removed_at.is_(None))
-    return connection.execute(statement.values(removed_at=now)).rowcount
+def last_versions(connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
+    """Return the highest version of each of these names that has any, removed ones too."""
+    return {row.name: row.version for row in connection.execute(_LAST_VERSIONS, {"names": list(names)})}
+
+
+def add(connection: sa.Connection, versions: Sequence[NewVersion], *, now: datetime) -> None:
+    """Make new versions the active ones of their names."""
+    remove(connection, [version.name for version in versions], now=now)
+    recordset.insert(connection, PolicyVersion, [recordset.columns(version) for version in versions])
+
+
+def remove(connection: sa.Connection, names: Collection[str], *, now: datetime) -> None:
+    """End the active versions of these names."""
+    connection.execute(_REMOVE, {"names": list(names), "now": now})
 
 
 def _select(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[PolicyRow]:

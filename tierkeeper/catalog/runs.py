@@ -1,6 +1,6 @@
 """The records of sweeps and bulk jobs; counters are written in transactions of their own."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -69,9 +69,6 @@ _RESUME = sa.text("""
     SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
     WHERE id = :id AND kind = 'recompute' AND state = 'failed'
 """)
-_CURSOR = sa.text(
-    "UPDATE runs SET arguments = arguments || jsonb_build_object('after', :after) WHERE id = :id"
-).bindparams(*typed(after="text"))
 _TELL = sa.text("""
     UPDATE runs
     SET seen_at = clock_timestamp(), counts = :counts,
@@ -104,18 +101,6 @@ class Arguments(Protocol):
 
     def as_json(self) -> Mapping[str, Any]:
         """Return the stored JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecomputeArguments:
-    """The edited policies, such as ``drafts v2``; artifacts up to ``after``, by id, are recomputed."""
-
-    policies: Sequence[str]
-    after: UUID
-
-    def as_json(self) -> Mapping[str, Any]:
-        """Return the stored JSON; :func:`move_cursor` writes ``after`` too."""
-        return {"policies": list(self.policies), "after": str(self.after)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,16 +266,6 @@ def oldest_recompute(connection: sa.Connection, *, but: Collection[UUID] = ()) -
 def resume(connection: sa.Connection, run: UUID) -> None:
     """Make a failed recompute a running one, whose cursor is continued from."""
     connection.execute(_RESUME, {"id": run})
-
-
-def cursor(connection: sa.Connection, run: UUID) -> UUID:
-    """Return the id up to which a recompute has worked."""
-    return UUID(connection.execute(sa.select(Run.arguments["after"].astext).where(Run.id == run)).scalar_one())
-
-
-def move_cursor(connection: sa.Connection, run: UUID, *, after: UUID) -> None:
-    """Record the id up to which a run has worked."""
-    connection.execute(_CURSOR, {"id": run, "after": str(after)})
 
 
 def view(connection: sa.Connection, run: UUID) -> RunView | None:

@@ -6,8 +6,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import PolicyNotFound
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
-from tierkeeper.engine.policies import in_force
-from tierkeeper.engine.policies.recompute import recompute
+from tierkeeper.engine.policies import in_force, recompute
 from tierkeeper.policy import document, match
 from tierkeeper.policy.s3.lifecycle import import_lifecycle
 from tierkeeper.values.policies import PolicyChange, PolicyImport, PolicyView
@@ -70,7 +69,11 @@ class Policies:
         with self.engine.catalog.reading() as connection:
             return match.why(Moment.read(connection, self.engine).policies, subject)
 
+    def remark(self) -> str | None:
+        """Return what a user is told who changed policies: that workers have artifacts left to look at; None if not."""
+        return recompute.LEFT if recompute.is_left(self.engine) else None
+
     def _applied(self, changes: list[PolicyChange], *, dry_run: bool) -> list[PolicyChange]:
         if not dry_run:
-            recompute(self.engine)
+            recompute.in_foreground(self.engine)
         return changes

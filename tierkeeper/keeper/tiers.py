@@ -20,9 +20,9 @@ class Tiers:
         """Return the tiers, hottest first; each store is queried for whether it can lock."""
         return self.engine.asked_tiers()
 
-    def stats(self, *, tenant: str | None = None) -> list[TierStats]:
-        """Return every tier's counts, hottest first."""
-        return views.stats(self.engine, tenant=tenant)
+    def stats(self, *, tenant: str | None = None, exact: bool = False) -> list[TierStats]:
+        """Return every tier's counts, hottest first: estimates in a large catalog, unless ``exact``, which scans."""
+        return views.stats(self.engine, tenant=tenant, exact=exact)
 
     def take_over(self, tier: str, *, caller: Caller, reason: str, lost: bool) -> None:
         """Adopt a tier's place, whatever mark it has; ``lost``: even if none of the tier's copies is there."""

@@ -8,13 +8,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """The change by an apply: ``new``, ``changed``, ``unchanged`` or ``removed``, and the live artifacts it matches."""
+    """The change by an apply: ``new``, ``changed``, ``unchanged`` or ``removed``, and the live artifacts it matches.
+
+    ``at_least``: there are more, as only the first that could match were looked at.
+    """
 
     name: str
     version: int
     change: str
     matched: int
     diff: str
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)

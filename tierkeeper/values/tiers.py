@@ -10,7 +10,8 @@ class TierStats:
 
     ``unvouched``: the present ones that do not count until verify has read them; ``missed``: those of both that were
     not found once. Damaged ones are neither. ``refused``: copies, and orphans where all tenants are counted, that the
-    store refuses to delete. ``retrying``: artifacts whose last try failed at this tier, by the error's code.
+    store refuses to delete. ``retrying``: artifacts whose last try failed at this tier, by the error's code. ``exact``:
+    False where the copies and bytes are an estimate, as they are of a large catalog; ``tenants`` is None then.
     """
 
     tier: str
@@ -19,8 +20,9 @@ class TierStats:
     present_bytes: int
     doomed: int
     doomed_bytes: int
-    tenants: int
+    tenants: int | None
     unvouched: int
     missed: int
     refused: int = 0
     retrying: Mapping[str, int] = field(default_factory=dict)
+    exact: bool = True

@@ -17,9 +17,11 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored, CatalogUnavailable, DeletesDisabled, SweepAtWork
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs
+from tierkeeper.catalog.recomputing import RecomputeArguments, reaches_of
 from tierkeeper.engine import run_life
 from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
+from tierkeeper.policy.rules import Match
 from tierkeeper.stores.errors import StoreTransient
 from tierkeeper.values.artifacts import Filter
 from tierkeeper.values.progress import ProgressCallback
@@ -337,19 +339,17 @@ def test_a_recompute_that_fails_is_told_and_continued(house: House) -> None:
     """An error fails a recompute with the reason and stops no other one; the next recompute finishes both."""
     house.store(age=WEEK)
     catalog = house.keeper.engine.catalog
+    arguments = RecomputeArguments(("p v1",), reaches_of([Match()]))
     first, second = (
-        catalog.run(
-            TESTER, runs.begin, RunKind.RECOMPUTE, actor="x", arguments=runs.RecomputeArguments(("p v1",), UUID(int=0))
-        )
-        for _ in range(2)
+        catalog.run(TESTER, runs.begin, RunKind.RECOMPUTE, actor="x", arguments=arguments) for _ in range(2)
     )
-    house.sql("UPDATE runs SET arguments = arguments - 'after' WHERE id = :id", id=first)
-    with pytest.raises(Exception, match="hex"):
+    house.sql("UPDATE runs SET arguments = arguments - 'reaches' - 'after' WHERE id = :id", id=first)
+    with pytest.raises(KeyError, match="after"):
         house.keeper.sweeps.recompute()
     states = {run.id: (run.state, run.reason) for run in house.keeper.runs.latest(kind=RunKind.RECOMPUTE)}
     assert states[second] == (RunState.DONE, "")
     assert states[first][0] is RunState.FAILED
-    assert "hex" in states[first][1]
+    assert "after" in states[first][1]
     house.sql(
         "UPDATE runs SET arguments = arguments || jsonb_build_object('after', CAST(:after AS text)) WHERE id = :id",
         id=first,

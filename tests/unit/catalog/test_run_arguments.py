@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from tierkeeper.catalog.runs import AcceptArguments, ApplyArguments, Arguments, RecomputeArguments
+from tierkeeper.catalog.recomputing import RecomputeArguments
+from tierkeeper.catalog.runs import AcceptArguments, ApplyArguments, Arguments
 
 ONE = UUID(int=1)
 
@@ -12,7 +13,7 @@ ONE = UUID(int=1)
 @pytest.mark.parametrize(
     ("arguments", "stored"),
     [
-        (RecomputeArguments(["drafts v2"], after=ONE), {"policies": ["drafts v2"], "after": str(ONE)}),
+        (RecomputeArguments(["drafts v2"], []), {"policies": ["drafts v2"], "after": str(UUID(int=0)), "reaches": []}),
         (ApplyArguments(ONE), {"plan": str(ONE)}),
         (AcceptArguments("an older dump"), {"accepted": "an older dump"}),
     ],

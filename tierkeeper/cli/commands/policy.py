@@ -45,7 +45,7 @@ def diff(session: Session, *, file: Path) -> None:
         session.output.document(changes)
         return
     for change in changes:
-        session.output.print(f"{change.name}: {change.change}, governs {change.matched} artifacts")
+        session.output.print(f"{change.name}: {change.change}, governs {_matched(change)}")
         if change.diff:
             session.output.print(output.diff(change.diff))
 
@@ -191,8 +191,14 @@ def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:
         return
     table = output.table("policy", "version", "change", "governs", right=["version", "governs"])
     for change in changes:
-        table.add_row(change.name, str(change.version), change.change, f"{change.matched} artifacts")
+        table.add_row(change.name, str(change.version), change.change, _matched(change))
     session.output.print(table)
+    if remark := session.keeper.policies.remark():
+        session.output.say(remark)
+
+
+def _matched(change: PolicyChange) -> str:
+    return f"{'at least ' if change.at_least else ''}{change.matched} artifacts"
 
 
 def _matches(one: PolicyView) -> str:

@@ -21,11 +21,11 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
         table.add_row(
             output.word(tier.tier),
             tier.temperature,
-            str(tier.present),
+            _about(tier, tier.present),
             output.size(tier.present_bytes),
             str(tier.doomed) if tier.doomed else "-",
             output.size(tier.doomed_bytes) if tier.doomed else "-",
-            str(tier.tenants),
+            "-" if tier.tenants is None else str(tier.tenants),
             str(tier.unvouched) if tier.unvouched else "-",
             str(tier.missed) if tier.missed else "-",
             *([str(tier.refused) if tier.refused else "-"] if refused else []),
@@ -44,6 +44,10 @@ def tier_table(stats: Iterable[TierStats], *, title: str | None = None) -> Table
         *([str(refused)] if refused else []),
     )
     return table
+
+
+def _about(tier: TierStats, number: int) -> str:
+    return str(number) if tier.exact else f"~{number}"
 
 
 def retrying(stats: Iterable[TierStats]) -> list[str]:

@@ -69,5 +69,5 @@ def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> lis
 
 def _policies(engine: Engine) -> list[str]:
     changes = in_force.ensure_built_in(engine, engine.asked_tiers())
-    recompute.recompute(engine)
-    return [f"policy {c.name} v{c.version} ({c.change})" for c in changes]
+    left = [recompute.LEFT] if recompute.in_foreground(engine) else []
+    return [*(f"policy {c.name} v{c.version} ({c.change})" for c in changes), *left]

@@ -1,7 +1,8 @@
 """Apply, remove and show policies: new versions are checked against each other, and a recompute follows."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,14 +11,15 @@ from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import InvalidInput, PolicyNotFound
+from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import browse, events, policies, runs
+from tierkeeper.catalog import browse, events, policies, recomputing, runs
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.active_policies import read
 from tierkeeper.engine.context import Engine
 from tierkeeper.policy import builtin, document, match
 from tierkeeper.policy.durations import Duration
-from tierkeeper.policy.rules import Policy
+from tierkeeper.policy.rules import Match, Policy
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.policies import PolicyChange, PolicyView
 
@@ -25,10 +27,10 @@ from tierkeeper.values.policies import PolicyChange, PolicyView
 def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
     """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
-    Raises PolicyTie, and InvalidInput for two policies of one name or the name of a built-in one; nothing is changed
-    then. Existing artifacts follow by a recompute, whose run is created in the same transaction.
+    Raises PolicyTie, TooManyPolicies, and InvalidInput for two policies of one name or the name of a built-in one;
+    nothing is changed then. Existing artifacts follow by a recompute, whose run is created in the same transaction.
     """
-    names = [policy.name for policy in new]
+    names = Counter(policy.name for policy in new)
     for policy in new:
         if policy.name in {builtin.DEFAULT, builtin.RECORD} and not policy.built_in:
             raise InvalidInput(
@@ -37,8 +39,8 @@ def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: 
                 problem="a built-in policy has this name, and follows the settings",
                 fix="Give yours another name; what it matches goes before the built-in ones.",
             )
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in names.items():
+        if times > 1:
             raise InvalidInput(field="policy", value=name, problem="it is there twice", fix="Give each its own name.")
     return catalog.run(caller, _apply_policies, new, caller=caller, dry_run=dry_run)
 
@@ -49,14 +51,18 @@ def _apply_policies(
     names = {policy.name for policy in new}
     policies.lock(connection)
     active = {row.name: row for row in policies.active(connection)}
-    rest = [read(row) for row in active.values() if row.name not in names]
+    known = {name: read(row) for name, row in active.items()}
+    rest = [policy for name, policy in known.items() if name not in names]
+    match.check_numbers(known.values(), [*rest, *new])
     match.check_ties([*rest, *new])
-    changes = [_change(connection, policy, active.get(policy.name)) for policy in new]
+    # after a removal the version numbers of a name continue: none is used twice
+    last = policies.last_versions(connection, names - active.keys())
+    changes = [_change(connection, policy, active.get(policy.name), last=last.get(policy.name, 0)) for policy in new]
     if not dry_run:
-        for policy, change in zip(new, changes, strict=True):
-            if change.change != "unchanged":
-                _write(connection, policy, change, caller=caller)
-        _recompute_later(connection, changes, caller=caller)
+        edited = [(p, c) for p, c in zip(new, changes, strict=True) if c.change != "unchanged"]
+        _write(connection, edited, caller=caller)
+        before = [known[policy.name].match for policy, _ in edited if policy.name in known]
+        _recompute_later(connection, changes, [*before, *(policy.match for policy, _ in edited)], caller=caller)
     return changes
 
 
@@ -97,10 +103,11 @@ def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> P
         )
     now = catalog_now(connection)
     policy = read(row)
-    policies.remove(connection, name=name, now=now)
-    change = PolicyChange(name, row.version, "removed", browse.count_matching(connection, policy.match), "")
+    policies.remove(connection, [name], now=now)
+    matched, whole = browse.count_matching(connection, policy.match)
+    change = PolicyChange(name, row.version, "removed", matched, "", at_least=not whole)
     events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
-    _recompute_later(connection, [change], caller=caller)
+    _recompute_later(connection, [change], [policy.match], caller=caller)
     return change
 
 
@@ -137,16 +144,17 @@ def tier_of_class(engine: Engine) -> Mapping[str, str]:
     return classes
 
 
-def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow | None) -> PolicyChange:
-    matched = browse.count_matching(connection, policy.match)
+def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow | None, *, last: int) -> PolicyChange:
+    same = row is not None and row.document == document.to_document(policy) and row.built_in == policy.built_in
+    # what a built-in policy matches is everything, and nobody asks for it
+    matched, whole = (0, True) if policy.built_in else browse.count_matching(connection, policy.match)
     text = document.to_yaml(policy)
     if row is None:
-        # after a removal the version numbers of a name continue: none is used twice
-        last = max((r.version for r in policies.of_name(connection, policy.name)), default=0)
-        return PolicyChange(policy.name, last + 1, "new", matched, _diff("", text))
-    if row.document == document.to_document(policy) and row.built_in == policy.built_in:
-        return PolicyChange(policy.name, row.version, "unchanged", matched, "")
-    return PolicyChange(policy.name, row.version + 1, "changed", matched, _diff(document.to_yaml(read(row)), text))
+        return PolicyChange(policy.name, last + 1, "new", matched, _diff("", text), at_least=not whole)
+    if same:
+        return PolicyChange(policy.name, row.version, "unchanged", matched, "", at_least=not whole)
+    difference = _diff(document.to_yaml(read(row)), text)
+    return PolicyChange(policy.name, row.version + 1, "changed", matched, difference, at_least=not whole)
 
 
 def _diff(old: str, new: str) -> str:
@@ -154,29 +162,41 @@ def _diff(old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _write(connection: sa.Connection, policy: Policy, change: PolicyChange, *, caller: Caller) -> None:
+def _write(connection: sa.Connection, edited: Sequence[tuple[Policy, PolicyChange]], *, caller: Caller) -> None:
+    if not edited:
+        return
     now = catalog_now(connection)
-    text = document.to_document(policy)
-    identity = policies.add(
-        connection,
-        name=policy.name,
-        version=change.version,
-        tenant=policy.match.tenant,
-        document=text,
-        built_in=policy.built_in,
-        by=caller.actor,
-        now=now,
-    )
-    events.append(connection, [_event(identity, 1, PolicyApplied(after=text), caller)], at=now)
+    versions = [
+        policies.NewVersion(
+            id=new_id(),
+            tenant=policy.match.tenant,
+            name=policy.name,
+            version=change.version,
+            document=document.to_document(policy),
+            built_in=policy.built_in,
+            by=caller.actor,
+            active_from=now,
+        )
+        for policy, change in edited
+    ]
+    policies.add(connection, versions, now=now)
+    lines = [_event(version.id, 1, PolicyApplied(after=version.document), caller) for version in versions]
+    events.append(connection, lines, at=now)
 
 
 def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller) -> events.Line:
     return events.Line(subject=subject, revision=revision, payload=payload, actor=caller.actor)
 
 
-def _recompute_later(connection: sa.Connection, changes: Sequence[PolicyChange], *, caller: Caller) -> None:
-    """Create a run for recompute to resume; it is committed with the edit, so it cannot be lost."""
+def _recompute_later(
+    connection: sa.Connection, changes: Sequence[PolicyChange], matches: Iterable[Match], *, caller: Caller
+) -> None:
+    """Create a run for recompute to resume; it is committed with the edit, so it cannot be lost.
+
+    ``matches``: of the edited policies, as they are and as they were: no other artifact can have another governing
+    policy than before.
+    """
     edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
     if edited:
-        arguments = runs.RecomputeArguments(edited, after=UUID(int=0))
+        arguments = recomputing.RecomputeArguments(edited, recomputing.reaches_of(matches))
         runs.begin(connection, RunKind.RECOMPUTE, actor=caller.actor, arguments=arguments)

@@ -2,17 +2,20 @@
 
 Artifacts that become due later keep their time: converge decides about them at the old time, finds nothing to do and
 writes the new time. An edit leaves a run with a cursor; recompute resumes every such run at its cursor, so that a crash
-costs at most one page.
+costs at most one page. Only artifacts are looked at that the policy may govern now, or may have governed before the
+edit: every other one has the governing policy that it had.
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.base import callers
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import artifacts, browse, runs, schedule
+from tierkeeper.catalog import artifacts, recomputing, runs, schedule
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
@@ -20,25 +23,30 @@ from tierkeeper.policy.decision import Action
 from tierkeeper.values.runs import SweepResult
 
 _PAGE = 2000
+#: artifacts that are read while a user waits for a policy to be applied; some seconds
+IN_FOREGROUND: Final = 20_000
+#: what a user is told then
+LEFT: Final = "workers look at the other artifacts of the edited policies: see `tierkeeper runs list --kind recompute`"
 
 
-def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
-    """Finish the runs that edits created, oldest first; ``more`` in the result: ``deadline`` passed before the end.
+def recompute(engine: Engine, *, deadline: float | None = None, most: int | None = None) -> SweepResult:
+    """Finish the runs that edits created, oldest first; ``more``: it ended before, at ``deadline``, or after ``most``.
 
     An error fails its run with the reason, and stops no other; it is raised in the end. The next recompute continues a
     failed run too, as what the edit made due would come too late without it.
     """
     counts: Counter[str] = Counter()
     failed: dict[UUID, Exception] = {}
+    read = 0
     while True:
         with engine.catalog.reading() as connection:
             run = runs.oldest_recompute(connection, but=failed)
         if run is None:
             break
-        if over(deadline):
+        if over(deadline) or (most is not None and read >= most):
             return SweepResult(dict(counts), 0, 0, more=True)
         try:
-            _continue(engine, run, counts, deadline=deadline)
+            read += _continue(engine, run, counts, deadline=deadline, most=None if most is None else most - read)
         except Exception as error:  # noqa: BLE001  one run's error stops no other run
             failed[run] = error
     if failed:
@@ -46,23 +54,48 @@ def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
     return SweepResult(dict(counts), 0, 0, more=False)
 
 
-def _continue(engine: Engine, run: UUID, counts: Counter[str], *, deadline: float | None) -> None:
-    """Recompute page by page from the run's cursor until its end or the deadline, and add what was done to counts."""
+def in_foreground(engine: Engine) -> bool:
+    """Recompute what an edit just made due, while the user waits; return True where the workers have to continue."""
+    return recompute(engine, most=IN_FOREGROUND).more
+
+
+def is_left(engine: Engine) -> bool:
+    """Return True while an edit's artifacts are not all looked at."""
+    with engine.catalog.reading() as connection:
+        return runs.oldest_recompute(connection) is not None
+
+
+def _continue(engine: Engine, run: UUID, counts: Counter[str], *, deadline: float | None, most: int | None) -> int:
+    """Recompute page by page from the run's cursor until its end, and add what was done to counts; it may end before.
+
+    Return how many artifacts were read for it. ``deadline``, ``most``: as of :func:`recompute`.
+    """
+    read = 0
     engine.catalog.run(callers.BEAT, runs.resume, run)
     with run_life.joined(engine.catalog, run, caller=callers.BEAT):
-        while not over(deadline):
+        while not over(deadline) and (most is None or read < most):
             page = engine.catalog.run(callers.BEAT, _recompute_page, engine, run)
             if page is None:
-                return
-            counts.update(page)
+                break
+            counts.update(page[0])
+            read += page[1]
+    return read
 
 
-def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID) -> Counter[str] | None:
-    """Recompute a page of artifacts by id and move the run's cursor; None where no page was left, and the run ends."""
-    ids = browse.ids_of_page(connection, after=runs.cursor(connection, run), limit=_PAGE)
-    if not ids:
+def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID) -> tuple[Counter[str], int] | None:
+    """Recompute the next page, move the run's cursor; return the counts, and the number read. None: the run ended."""
+    page = recomputing.next_page(connection, run, rows=_PAGE)
+    if page is None:
         runs.finish(connection, run)
         return None
+    counts = Counter({"looked at": len(page.ids), "hastened": _hasten(connection, engine, page.ids) if page.ids else 0})
+    runs.add(connection, run, counts=counts)
+    recomputing.move(connection, run, page)
+    return counts, page.read
+
+
+def _hasten(connection: sa.Connection, engine: Engine, ids: Sequence[UUID]) -> int:
+    """Bring these artifacts forward to the time when they are due now; return how many moved."""
     schedule.lock(connection, ids)
     moment = Moment.read(connection, engine)
     now = moment.now
@@ -83,7 +116,4 @@ def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID) -> Cou
     hastened = schedule.hasten(connection, rows)
     schedule.put_if_missing(connection, rows)
     schedule.foretell(connection, [*rows, *never], now=deletes_now)
-    counts = Counter({"looked at": len(ids), "hastened": hastened})
-    runs.add(connection, run, counts=counts)
-    runs.move_cursor(connection, run, after=ids[-1])
-    return counts
+    return hastened

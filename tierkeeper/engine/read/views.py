@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import ArtifactState, PlacementState
-from tierkeeper.catalog import artifacts, browse, events, placements, policies, refusals, schedule
+from tierkeeper.catalog import artifacts, browse, copy_counts, events, placements, policies, refusals, schedule
+from tierkeeper.catalog.database import take_time
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import lost
@@ -91,17 +92,21 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
     )
 
 
-def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
-    """Return every tier's counts, hottest first; bytes as stored."""
+def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]:
+    """Return every tier's counts, hottest first; bytes as stored. ``exact``: count each copy of a large catalog too."""
     with engine.catalog.reading() as connection:
-        counts = browse.tier_stats(connection, tenant=tenant)
+        if exact:
+            take_time(connection)
+            counts, is_exact = copy_counts.exact(connection, tenant=tenant), True
+        else:
+            counts, is_exact = copy_counts.estimated(connection, tenant=tenant)
         orphans = refusals.orphans_by_tier(connection) if tenant is None else {}
         failing = schedule.failing(connection, tenant=tenant)
     sorted_failing = sorted(failing.items(), key=lambda item: item[0][1])
     result = []
     for tier in engine.tiers:
         present, doomed, deleting = (
-            counts.get((tier.name, state), browse.CopyCounts())
+            counts.get((tier.name, state), copy_counts.CopyCounts(tenants=0 if is_exact else None))
             for state in (PlacementState.PRESENT, PlacementState.DOOMED, PlacementState.DELETING)
         )
         result.append(
@@ -117,6 +122,7 @@ def stats(engine: Engine, *, tenant: str | None) -> list[TierStats]:
                 missed=present.missed + doomed.missed,
                 refused=deleting.refused + orphans.get(tier.name, 0),
                 retrying={code: number for (name, code), number in sorted_failing if name == tier.name},
+                exact=is_exact,
             )
         )
     return result

@@ -12,7 +12,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.base.stopping import over
-from tierkeeper.catalog import browse, placements, refusals, verification
+from tierkeeper.catalog import browse, copy_counts, placements, refusals, verification
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine import run_life
@@ -162,7 +162,7 @@ def _share(engine: Engine, share: float, total: Counter[str]) -> Iterator[list[C
     tried.
     """
     with engine.catalog.reading() as connection:
-        present = placements.count_present(connection)
+        present = copy_counts.about_present(connection)
         left = max(1, round(present * share)) if present else 0
         before = catalog_now(connection)
     spare = math.ceil(left / 2)

@@ -1,0 +1,121 @@
+"""A catalog with many artifacts, filled by SQL, and the plans of the statements that real calls send to it.
+
+Every statement is explained as it is sent, with its parameters, before it runs: a new statement is seen by itself. The
+rows that are filled in are in order, verified, and due in some days: what there is to do does not depend on them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+
+from support.house import TENANT
+from support.services import execute
+
+#: tables that grow with the number of artifacts; the audit log has a partition a month
+LARGE: Final = ("artifacts", "names", "blobs", "placements", "schedule", "events_", "commands")
+#: pages that a scan may read: of a partition that is nearly empty, say
+FEW_PAGES: Final = 8
+_FILL: Final = """
+CREATE TEMPORARY TABLE bulk ON COMMIT DROP AS
+SELECT n, uuidv7() AS artifact, uuidv7() AS named, uuidv7() AS blob, uuidv7() AS placement,
+    CASE WHEN n % 2 = 0 THEN '<tenant>' ELSE 'tenant-' || n % 20 END AS tenant, 'flow-' || n % 40 AS workflow,
+    'item-' || lpad(n::text, 8, '0') AS name, sha256(convert_to(n::text, 'UTF8')) AS sha256,
+    now() - n % 6 * interval '1 day' - n * interval '1 millisecond' AS created_at,
+    date_trunc('month', now()) + n::float8 / <size> * (now() - date_trunc('month', now())) AS at,
+    CASE WHEN n % 5 < 3 THEN 'hot' ELSE 'warm' END AS tier
+FROM generate_series(1, <size>) AS n;
+INSERT INTO tenants (id, scope) SELECT DISTINCT tenant, tenant FROM bulk ON CONFLICT DO NOTHING;
+INSERT INTO blobs (id, scope, sha256, size) SELECT blob, tenant, sha256, 1000 FROM bulk;
+INSERT INTO names (id, tenant, workflow, name, latest_version) SELECT named, tenant, workflow, name, 1 FROM bulk;
+INSERT INTO artifacts (
+    id, name_id, tenant, version, blob_id, sha256, size, content_type, created_at, stored_at, policy_id, wanted
+)
+SELECT artifact, named, bulk.tenant, 1, blob, sha256, 1000, 'text/plain', created_at, created_at, p.id, ARRAY[tier]
+FROM bulk CROSS JOIN policies p
+WHERE p.name = 'default' AND p.removed_at IS NULL;
+INSERT INTO placements (
+    id, blob_id, tier, location, state, token, stored_size, stored_sha256, placed_by, vouched, verified_at, made_at
+)
+SELECT placement, blob, tier, 'cas/' || placement, 'present', placement, 1000, sha256, 'default v1: phase 0d',
+    'written', created_at, created_at
+FROM bulk;
+INSERT INTO schedule (artifact_id, tenant, due_at, step)
+SELECT artifact, tenant, now() + (1 + n % 30) * interval '1 day', 'move to warm' FROM bulk;
+INSERT INTO events (subject, revision, at, type, tenant, workflow, name, version, actor, after)
+SELECT artifact, 1, at, 'stored', tenant, workflow, name, 1, 'bulk', '{"size": 1000}' FROM bulk;
+INSERT INTO commands (tenant, key, item, verb, arguments_hash, result, at)
+SELECT tenant, artifact::text, 0, 'store', sha256, '{}', created_at FROM bulk;
+"""
+
+
+def fill(url: str, size: int) -> None:
+    """Write ``size`` artifacts, each with all that a store and some sweeps leave, and tidy up as autovacuum would."""
+    execute(url, _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedStatement:
+    """How PostgreSQL carried out one statement: the buffers that it used, and the large tables that it scanned."""
+
+    buffers: int
+    scanned: frozenset[str]
+
+
+@dataclass(slots=True)
+class ExplainedStatements:
+    """The costliest plan of each statement, by what was done and the statement's text."""
+
+    found: dict[tuple[str, str], ExplainedStatement] = field(default_factory=dict)
+
+    def add(self, doing: str, statement: str, plan: ExplainedStatement) -> None:
+        """Keep the costlier of this plan and the known one, and what either scanned."""
+        known = self.found.get((doing, statement), ExplainedStatement(0, frozenset()))
+        self.found[(doing, statement)] = ExplainedStatement(
+            max(plan.buffers, known.buffers), plan.scanned | known.scanned
+        )
+
+    @contextmanager
+    def of(self, engine: sa.Engine, doing: str) -> Iterator[None]:
+        """Explain every statement that reads or changes rows; each runs twice, the first time undone."""
+
+        def explain(_: Any, cursor: Any, statement: str, parameters: Any, __: Any, many: bool) -> None:  # noqa: ANN401, FBT001  SQLAlchemy's
+            if not statement.lstrip(" (\n").upper().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
+                return
+            with cursor.connection.cursor() as own:
+                own.execute("SAVEPOINT explained")
+                try:
+                    own.execute(
+                        f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}",
+                        parameters[0] if many else parameters,
+                    )
+                    self.add(doing, statement, _read(own.fetchone()[0][0]["Plan"]))
+                finally:
+                    own.execute("ROLLBACK TO SAVEPOINT explained; RELEASE SAVEPOINT explained")
+
+        sa.event.listen(engine, "before_cursor_execute", explain)
+        try:
+            yield
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", explain)
+
+
+def _read(root: Mapping[str, Any]) -> ExplainedStatement:
+    scans = [node for node in _nodes(root) if node["Node Type"] == "Seq Scan" and _buffers(node) > FEW_PAGES]
+    names = frozenset(str(node["Relation Name"]) for node in scans)
+    return ExplainedStatement(_buffers(root), frozenset(name for name in names if name.startswith(LARGE)))
+
+
+def _buffers(node: Mapping[str, Any]) -> int:
+    return int(node["Shared Hit Blocks"]) + int(node["Shared Read Blocks"])
+
+
+def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)

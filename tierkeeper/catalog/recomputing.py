@@ -1,0 +1,179 @@
+"""The pages of a recompute: the artifacts that an edited policy may govern, or may have governed before.
+
+A page is so many versions in the order of their names, however few of them fit: one query goes no further. What is
+narrowed by SQL is a little wider than what a policy matches: the decision about each artifact is the policy's own.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from models import Run
+from tierkeeper.catalog.statements import typed
+from tierkeeper.policy import patterns
+from tierkeeper.policy.rules import Match
+
+#: tenants that are asked for in one transaction
+_TENANTS_AT_ONCE: Final = 100
+#: reaches of one run: each page reads and writes them all
+_REACHES: Final = 200
+#: a plan for any beginning of names cannot use the index of names
+_PLAN_FOR_VALUES = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
+_TENANT = sa.text("SELECT id FROM tenants WHERE id > :after ORDER BY id LIMIT 1")
+# the first condition on the key is the index's, the second leaves out what was read of the last name
+_PAGE = sa.text("""
+    SELECT n.workflow, n.name, a.version, a.id,
+        a.state = 'live' AND a.tags @> :tags AND a.size BETWEEN :size_min AND :size_max AS fits
+    FROM names n JOIN artifacts a ON a.name_id = n.id
+    WHERE n.tenant = :tenant
+        AND starts_with(n.workflow, :workflow)
+        AND starts_with(n.name, :name)
+        AND (n.workflow, n.name) >= (:after_workflow, :after_name)
+        AND (n.workflow, n.name, a.version) > (:after_workflow, :after_name, :after_version)
+    ORDER BY n.workflow, n.name, a.version LIMIT :rows
+""").bindparams(*typed(tags="jsonb", size_min="bigint", size_max="bigint"))
+_LIVE = sa.text("SELECT id FROM artifacts WHERE state = 'live' AND id > :after ORDER BY id LIMIT :rows")
+_MOVE = sa.text("UPDATE runs SET arguments = arguments || :moved WHERE id = :id").bindparams(*typed(moved="jsonb"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The artifacts that a match may fit: its tenant, the beginnings of workflow and name, tags and sizes."""
+
+    tenant: str | None
+    workflow: str
+    name: str
+    tags: tuple[tuple[str, str], ...]
+    size_min: int
+    size_max: int
+
+    @classmethod
+    def of(cls, match: Match) -> Self:
+        """Return the reach of a match."""
+        return cls(
+            tenant=match.tenant,
+            workflow=patterns.beginning(match.workflow or "*"),
+            name=patterns.beginning(match.name or "*"),
+            tags=match.tags,
+            size_min=match.size_min or 0,
+            size_max=2**63 - 1 if match.size_max is None else match.size_max,
+        )
+
+    def covers(self, other: "Reach") -> bool:
+        """Return True if this reach has all that the other one has."""
+        return (
+            self.tenant in {None, other.tenant}
+            and other.workflow.startswith(self.workflow)
+            and other.name.startswith(self.name)
+            and {*self.tags} <= {*other.tags}
+            and self.size_min <= other.size_min
+            and self.size_max >= other.size_max
+        )
+
+
+def reaches_of(matches: Iterable[Match]) -> list[Reach]:
+    """Return what these matches reach together: wider where they are too many to be kept one by one."""
+    reaches = dict.fromkeys(map(Reach.of, matches))
+    if len(reaches) > _REACHES:
+        reaches = dict.fromkeys(Reach.of(Match(tenant=reach.tenant)) for reach in reaches)
+    if len(reaches) > _REACHES:
+        return [Reach.of(Match())]
+    return [reach for reach in reaches if not any(other.covers(reach) for other in reaches if other != reach)]
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputeArguments:
+    """The edited policies, such as ``drafts v2``, and what they reach, before and after the edit."""
+
+    policies: Sequence[str]
+    reaches: Sequence[Reach]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the stored JSON; a process of the previous release reads ``after``, and recomputes all artifacts."""
+        return {
+            "policies": list(self.policies),
+            "after": str(UUID(int=0)),
+            "reaches": [asdict(reach) for reach in self.reaches],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The artifacts of a page, where the next page begins, and how many versions, or tenants, were read for it."""
+
+    ids: Sequence[UUID]
+    moved: Mapping[str, Any]
+    read: int
+
+
+def next_page(connection: sa.Connection, run: UUID, *, rows: int) -> Page | None:
+    """Return the next page of a recompute, None at its end."""
+    arguments = connection.execute(sa.select(Run.arguments).where(Run.id == run)).scalar_one()
+    if "reaches" not in arguments:
+        return _of_all(connection, UUID(arguments["after"]), rows=rows)
+    connection.execute(_PLAN_FOR_VALUES)
+    at = _At(**arguments.get("at", {}))
+    reaches = [Reach(**reach) for reach in arguments["reaches"]]
+    for _ in range(_TENANTS_AT_ONCE):
+        if at.reach >= len(reaches):
+            return None
+        reach = reaches[at.reach]
+        if not at.begun:
+            at = _next_tenant(connection, reach, at)
+            continue
+        found = connection.execute(_PAGE, _parameters(reach, at, rows)).all()
+        if not found:
+            at = _At(at.reach + 1) if reach.tenant is not None else _At(at.reach, at.tenant)
+            continue
+        last = found[-1]
+        at = _At(at.reach, at.tenant, last.workflow, last.name, last.version, begun=True)
+        return Page([row.id for row in found if row.fits], {"at": asdict(at)}, len(found))
+    return Page([], {"at": asdict(at)}, _TENANTS_AT_ONCE)
+
+
+def move(connection: sa.Connection, run: UUID, page: Page) -> None:
+    """Record that a page is done."""
+    connection.execute(_MOVE, {"id": run, "moved": dict(page.moved)})
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """Where a page begins: in which reach, tenant (the last one, until ``begun``), after which version."""
+
+    reach: int = 0
+    tenant: str = ""
+    workflow: str = ""
+    name: str = ""
+    version: int = 0
+    begun: bool = False
+
+
+def _next_tenant(connection: sa.Connection, reach: Reach, at: _At) -> _At:
+    if reach.tenant is not None:
+        return _At(at.reach, reach.tenant, begun=True)
+    tenant: str | None = connection.execute(_TENANT, {"after": at.tenant}).scalar()
+    return _At(at.reach + 1) if tenant is None else _At(at.reach, tenant, begun=True)
+
+
+def _parameters(reach: Reach, at: _At, rows: int) -> dict[str, Any]:
+    return {
+        "tenant": at.tenant,
+        "workflow": reach.workflow,
+        "name": reach.name,
+        "tags": dict(reach.tags),
+        "size_min": reach.size_min,
+        "size_max": reach.size_max,
+        "after_workflow": at.workflow,
+        "after_name": at.name,
+        "after_version": at.version,
+        "rows": rows,
+    }
+
+
+def _of_all(connection: sa.Connection, after: UUID, *, rows: int) -> Page | None:
+    """Return a page by id, of a recompute that a process of the previous release or a migration began."""
+    ids = list(connection.execute(_LIVE, {"after": after, "rows": rows}).scalars())
+    return Page(ids, {"after": str(ids[-1])}, len(ids)) if ids else None
