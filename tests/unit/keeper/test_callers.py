@@ -40,7 +40,7 @@ READS = {
     "HealthChecks": {"check", "ask_broker", "since_last_canary"},
     "ParkedWork": {"raw", "select"},
     "Plans": {"due", "view", "summary", "items", "sums", "latest"},
-    "Policies": {"known", "get", "test"},
+    "Policies": {"known", "get", "test", "remark"},
     "Recovery": {"dumps", "examine"},
     "Runs": {"latest", "get"},
     "Sweeps": {"due", "require_no_reconcile"},
