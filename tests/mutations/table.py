@@ -8,6 +8,7 @@ from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
+from mutations.folders import FOLDERS
 from mutations.gating import GATING
 from mutations.growing import GROWING
 from mutations.guards import GUARDS
@@ -36,6 +37,7 @@ MUTANTS = (
     *DECIDING,
     *FAILING,
     *FINAL_ANSWERS,
+    *FOLDERS,
     *GATING,
     *GROWING,
     *GUARDS,

@@ -10,12 +10,13 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import browse
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import bulk
-from tierkeeper.engine.ingest import ingest
+from tierkeeper.engine.ingest import foresight, ingest
 from tierkeeper.engine.read import reader, views
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.verbs import verbs
 from tierkeeper.values.artifacts import (
     ArtifactView,
+    ContentOpening,
     Explanation,
     Filter,
     ItemError,
@@ -58,9 +59,22 @@ class Artifacts:
         """Store one artifact; callers in this process may pass ``content`` instead of ``args.content``."""
         return ingest.store(self.engine, args, caller=caller, content=content)
 
-    def store_many(self, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[ItemResult]:
-        """Store small artifacts; return one outcome each, in their order. An item that is an ItemError stays one."""
-        return ingest.store_many(self.engine, items, caller=caller)
+    def store_many(
+        self,
+        items: Sequence[StoreArgs | ItemError],
+        *,
+        caller: Caller,
+        contents: Mapping[int, ContentOpening] | None = None,
+    ) -> list[ItemResult]:
+        """Store small artifacts; return one outcome each, in their order. An item that is an ItemError stays one.
+
+        Callers in this process may open ``contents`` of items, by position, instead of ``args.content``.
+        """
+        return ingest.store_many(self.engine, items, caller=caller, contents=contents)
+
+    def past_purge(self, items: Sequence[tuple[StoreArgs, int]], *, caller: Caller) -> list[bool]:
+        """Return for each item, with its bytes, True if its policy would delete it as soon as it is stored."""
+        return foresight.past_purge(self.engine, items, caller=caller)
 
     @contextmanager
     def open(
@@ -75,11 +89,15 @@ class Artifacts:
     def fetch(
         self, ref: Ref, target: Path, *, deleted: bool = False, progress: ProgressCallback | None = None
     ) -> ArtifactView:
-        """Write an artifact to the file ``target``, which appears only whole and verified."""
+        """Write an artifact to the file ``target``, which appears only whole and verified; return the artifact."""
+        return self.show(self.write(ref, target, deleted=deleted, progress=progress))
+
+    def write(self, ref: Ref, target: Path, *, deleted: bool = False, progress: ProgressCallback | None = None) -> Ref:
+        """As :meth:`fetch`, for many artifacts: return only the reference with its version."""
         row = reader.find(self.engine.catalog, ref, deleted=deleted)
         reader.fetch(self.engine, row, target, progress=progress)
         self.access.note(row.id)
-        return self.show(row.ref)
+        return row.ref
 
     # -- query
 

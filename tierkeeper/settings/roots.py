@@ -17,7 +17,7 @@ def check(roots: list[Path], *, home: Path, tiers: Mapping[str, TierSettings], s
     """Raise Unusable for a root that lies in one of tierkeeper's folders, or one of them in it, links followed."""
     for root in roots:
         real = _real(root)
-        for what, folder in _own(home, tiers, staging):
+        for what, folder in own_folders(home, tiers, staging):
             other = _real(folder)
             if real.is_relative_to(other) or other.is_relative_to(real):
                 raise Unusable(
@@ -31,7 +31,8 @@ def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))  # Path.resolve raises RuntimeError for links in a circle
 
 
-def _own(home: Path, tiers: Mapping[str, TierSettings], staging: str) -> Iterator[tuple[str, Path]]:
+def own_folders(home: Path, tiers: Mapping[str, TierSettings], staging: str) -> Iterator[tuple[str, Path]]:
+    """Yield tierkeeper's own folders, each with what it is: the home, folder tiers, staging."""
     yield "the home folder", home
     for what, url in (*((f"tier {name}", tier.url) for name, tier in tiers.items()), ("staging", staging)):
         try:

@@ -1,9 +1,9 @@
 """Values of artifacts: references, filters, results of stores and verbs, views and explanations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from tierkeeper.base.states import ArtifactState, CopyStanding, Outcome, PlacementState, Vouched
@@ -62,6 +62,9 @@ class ItemError:
 
 
 ItemResult = StoreResult | ItemError
+
+#: opens the content of one item of a batch, which closes it; an OSError, then or while it is read, is the item's error
+ContentOpening = Callable[[], BinaryIO]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,24 @@
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from tierkeeper.base import clock
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import messages, output, params
+from tierkeeper.cli.support import enqueuing, messages, params, storing
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
-from tierkeeper_client import contract, files
-from tierkeeper_client.errors import TierkeeperError
+from tierkeeper.cli.support.sourcefiles import STDIN, SourceFile, SourceFiles, Walk, looked_at, opened
+from tierkeeper_client import contract
+from tierkeeper_client.times import FIRST
 
 if TYPE_CHECKING:
     from tierkeeper_client.client import Handle
     from tierkeeper_client.contract import StoreArgs
-
-STDIN = Path("-")
-
-
-@dataclass(frozen=True, slots=True)
-class FileToStore:
-    """A file to store, and the name of its artifact; ``inside`` a folder that was named, or named itself."""
-
-    path: Path
-    name: str
-    inside: bool = False
 
 
 @click.command(cls=TierCommand)
@@ -43,55 +30,121 @@ class FileToStore:
 @click.option("--name", help="Name of the artifact; for a single file. By default its file name.")
 @click.option("--prefix", default="", help="Put before each name, such as '2024/'.")
 @click.option("-r", "--recursive", is_flag=True, help="Take folders too; names are relative to the folder.")
-@click.option("--created", type=params.MOMENT, help="When it came to be, in the past: ISO 8601, or an age such as 8d.")
+@click.option(
+    "--created",
+    type=params.CREATION,
+    help="When it came to be, in the past: ISO 8601, an age such as 8d, or mtime, each file's own time.",
+)
 @click.option("--metadata", type=params.METADATA, multiple=True, help="KEY=VALUE or a JSON object; repeatable.")
 @click.option("--tag", "tags", type=params.PAIR, multiple=True, help="KEY=VALUE; repeatable.")
 @click.option("--content-type", help="By default guessed from the name.")
+@click.option("--follow-links", is_flag=True, help="In a folder: take what links lead to; else they are left out.")
+@click.option("--normalize", type=click.Choice(["nfc"]), help="Compose names, which macOS writes decomposed.")
+@click.option("--skip-bad-names", is_flag=True, help="Leave out files whose names no artifact can have.")
 @click.option("--force", is_flag=True, help="A new version even if nothing changed.")
+@params.yes_option
 @params.enqueue_options
 @pass_session
-def store(session: Session, *, enqueue: bool, wait: timedelta | None, **options: Any) -> None:  # noqa: ANN401  handed on by name
+def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool, **options: Any) -> None:  # noqa: ANN401  handed on by name
     """Store files as artifacts: FILE… or - for stdin.
 
     An artifact is TENANT/WORKFLOW/NAME; storing a name again makes its next version, unless nothing changed.
     """
     if options["tenant"] is None:
         raise click.UsageError("Say whose it is: --tenant, or TIERKEEPER_TENANT.")
-    sources = list(_sources(options["files"], options))
-    arguments = [_arguments(session, source, options) for source in sources]
-    if not arguments:
-        raise click.UsageError("There is no file in that folder.")
-    if not enqueue:
-        if wait is not None:
-            raise click.UsageError("--wait goes with --enqueue.")
-        _store_in_process(session, list(zip(sources, arguments, strict=True)))
-        return
-    posts = [
-        messages.Post(_ref(one), partial(_send, session, source, one))
-        for source, one in zip(sources, arguments, strict=True)
+    if wait is not None and not enqueue:
+        raise click.UsageError("--wait goes with --enqueue.")
+    sources = _source_files(session, options)
+    created = _creations(session, sources.files, options["created"])
+    items = [
+        storing.FileItem(file, _arguments(session, file, at, options))
+        for file, at in zip(sources.files, created, strict=True)
     ]
-    messages.send(session, posts, wait=wait)
+    if not (items or sources.left_out):
+        raise click.UsageError("There is no file in that folder.")
+    if options["created"] == params.MTIME and not yes:
+        _confirm_purges(session, items)
+    single = len(items) == 1 and not sources.left_out and not items[0].file.inside
+    if enqueue and single:
+        messages.send(session, [messages.Post(items[0].ref, partial(_send, session, items[0]))], wait=wait)
+    elif enqueue:
+        enqueuing.enqueue(session, items, sources.left_out, wait=wait, send=partial(_send, session))
+    elif single:
+        _store_one(session, items[0])
+    else:
+        storing.store_here(session, items, sources.left_out)
 
 
-def _sources(files: Sequence[Path], options: dict[str, Any]) -> Iterator[FileToStore]:
-    name, prefix = options["name"], options["prefix"]
+def _source_files(session: Session, options: dict[str, Any]) -> SourceFiles:
+    """Return the files that the arguments name; raise for a usage that cannot be meant."""
+    files, name, prefix = options["files"], options["name"], options["prefix"]
     if name is not None and (len(files) > 1 or files[0].is_dir()):
         raise click.UsageError("--name goes with a single file; use --prefix for several.")
+    compose = options["normalize"] is not None
+    walk = Walk(session.settings, prefix=prefix, follow=options["follow_links"], compose=compose)
     for path in files:
         if path == STDIN:
             if name is None:
                 raise click.UsageError("Content from stdin needs a --name.")
-            yield FileToStore(path, prefix + name)
+            walk.add(SourceFile(path, prefix + name))
         elif path.is_dir():
             if not options["recursive"]:
                 raise click.UsageError(f"{path} is a folder; use -r to take the files in it.")
-            inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
-            yield from (FileToStore(file, prefix + file.relative_to(path).as_posix(), inside=True) for file in inside)
+            walk.take(path)
         else:
-            yield FileToStore(path, prefix + (path.name if name is None else name))
+            walk.add(looked_at(SourceFile(path, prefix + (path.name if name is None else name))))
+    if walk.result.bad_names and not options["skip_bad_names"]:
+        _refuse(session, walk.result)
+    return walk.result
 
 
-def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -> "StoreArgs":
+def _refuse(session: Session, sources: SourceFiles) -> NoReturn:
+    """List every name that no artifact can have, and raise for them."""
+    bad = sources.bad_names
+    if len(bad) == 1 and not sources.files:
+        name, problem = bad[0].name, bad[0].reason
+        raise InvalidInput(field="name", value=name, problem=problem.rstrip("."), fix="--name gives another one.")
+    if session.output.as_json:
+        session.output.document(bad)
+    else:
+        storing.print_left_out(session, bad)
+    raise InvalidInput(
+        field="names",
+        value=f"{len(bad)} of {len(bad) + len(sources.files)} files",
+        problem="no artifact can have these names, so nothing was stored",
+        fix="Rename them, leave them out with --skip-bad-names, or compose names of macOS with --normalize nfc.",
+    )
+
+
+def _creations(session: Session, files: Sequence[SourceFile], given: datetime | str | None) -> list[datetime | None]:
+    """Return the creation time of each file; one that a file has from the future is now, with a remark."""
+    if not isinstance(given, str):
+        return [given] * len(files)
+    if any(file.modified is None for file in files):
+        raise click.UsageError("--created mtime goes with plain files; stdin and pipes have no such time.")
+    now = clock.now()
+    latest, earliest = now.timestamp(), FIRST.timestamp()
+    changed = [file.modified or 0.0 for file in files]
+    if ahead := sum(at > latest for at in changed):
+        session.output.say(f"{ahead} of {len(files)} files were changed in the future, by their times: taken as now")
+    return [datetime.fromtimestamp(min(max(at, earliest), latest), UTC) for at in changed]
+
+
+def _confirm_purges(session: Session, items: Sequence[storing.FileItem]) -> None:
+    """Ask before anything is stored that its policy would delete at once for the time of its file."""
+    past = session.keeper.artifacts.past_purge([(item.args, item.size) for item in items], caller=session.caller)
+    old = [str(item.file.path) for item, gone in zip(items, past, strict=True) if gone]
+    if not old:
+        return
+    session.output.warn(
+        f"{len(old)} of {len(items)} files are past the age at which their policies purge them, such as {old[0]}: the"
+        " next sweep deletes what is stored of them"
+    )
+    if not click.confirm("Store them?", err=True):
+        raise click.Abort
+
+
+def _arguments(session: Session, file: SourceFile, created: datetime | None, options: dict[str, Any]) -> "StoreArgs":
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
@@ -100,76 +153,25 @@ def _arguments(session: Session, source: FileToStore, options: dict[str, Any]) -
         {
             "tenant": options["tenant"],
             "workflow": options["workflow"],
-            "name": source.name,
+            "name": file.name,
             "content": contract.InlineContent.of(b""),  # the bytes are passed beside the arguments, not in them
-            "content_type": options["content_type"] or guess_type(source.name),
+            "content_type": options["content_type"] or guess_type(file.name),
             "metadata": metadata,
             "tags": dict(options["tags"]),
-            "created": options["created"],
+            "created": created,
             "force": options["force"],
         },
         within=session.settings.limits.bounds,
     )
 
 
-def _ref(arguments: "StoreArgs") -> Ref:
-    return Ref(arguments.tenant, arguments.workflow, arguments.name)
-
-
-def _send(session: Session, source: FileToStore, arguments: "StoreArgs") -> "Handle":
-    fields = arguments.model_dump(exclude={"content", "sha256"})
-    with _opened(source) as content:
+def _send(session: Session, item: storing.FileItem) -> "Handle":
+    fields = item.args.model_dump(exclude={"content", "sha256"})
+    with opened(item.file) as content:
         return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
-def _store_in_process(session: Session, items: Sequence["tuple[FileToStore, StoreArgs]"]) -> None:
-    results: list[ItemResult] = []
-    with session.output.progress("storing", total=len(items)) as advance:
-        for source, arguments in items:
-            try:
-                results.append(_store_one(session, source, arguments))
-            except TierkeeperError as error:
-                if len(items) == 1:
-                    raise
-                results.append(ItemError(ref=_ref(arguments), error=error.as_dict()))
-            advance(1)
-    _report(session, results)
-    if any(isinstance(result, ItemError) for result in results):
-        click.get_current_context().exit(messages.SOME_FAILED)
-
-
-def _store_one(session: Session, source: FileToStore, arguments: "StoreArgs") -> StoreResult:
-    with _opened(source) as content:
-        return session.keeper.artifacts.store(arguments, caller=session.caller, content=content)
-
-
-@contextmanager
-def _opened(source: FileToStore) -> Iterator[BinaryIO]:
-    """Open the content; a pipe only where it was named itself, as the shell's ``<(…)`` is. Raises InvalidInput."""
-    if source.path == STDIN:
-        yield sys.stdin.buffer
-        return
-    try:
-        content = files.reading(source.path) if source.inside else source.path.open("rb")
-    except OSError as error:
-        raise InvalidInput(
-            field="file",
-            value=str(source.path),
-            problem=f"it cannot be read: {error.strerror}",
-            fix="Check its permissions.",
-        ) from error
-    with content:
-        yield content
-
-
-def _report(session: Session, results: Sequence[ItemResult]) -> None:
-    if session.output.as_json:
-        session.output.document(results)
-        return
-    table = output.table("artifact", "outcome", "size", "copies in", right=["size"], fold=["artifact"])
-    for result in results:
-        if isinstance(result, ItemError):
-            table.add_row(str(result.ref), output.Text(str(result.error["message"]), style="red"), "", "")
-        else:
-            table.add_row(str(result.ref), result.outcome, output.size(result.size), output.tiers(result.tiers))
-    session.output.print(table)
+def _store_one(session: Session, item: storing.FileItem) -> None:
+    with opened(item.file) as content:
+        result = session.keeper.artifacts.store(item.args, caller=session.caller, content=content)
+    storing.print_results(session, [result])

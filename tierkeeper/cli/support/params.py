@@ -24,6 +24,7 @@ from tierkeeper_client.limits import DEFAULT
 C = TypeVar("C", bound=Callable[..., Any])
 
 LONGEST: Final = timedelta(days=365_000)  # a thousand years, well within what the catalog can hold
+MTIME: Final = "mtime"  # of --created
 MOST: Final = 2**62  # of a limit, within a bigint
 
 
@@ -124,6 +125,16 @@ class Instant(click.ParamType[datetime]):
             self.fail(f"{value!r} is not usable: {error.data['problem']}", param, ctx)
 
 
+class Creation(click.ParamType[datetime | str]):
+    """A moment in the past, or ``mtime``: each file's own time of its last change."""
+
+    name = "time|mtime"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | str:  # noqa: ANN401  click's own
+        """Return the moment, or MTIME."""
+        return MTIME if value == MTIME else MOMENT.convert(value, param, ctx)
+
+
 class Pair(click.ParamType[tuple[str, str]]):
     """``KEY=VALUE``."""
 
@@ -197,6 +208,7 @@ class AuditText(click.ParamType[str]):
 
 SPAN = Span()
 MOMENT = Instant()
+CREATION = Creation()
 MOMENT_AHEAD = Instant(ahead=True)
 PAIR = Pair()
 SIZE = SizeInBytes()

@@ -182,7 +182,7 @@ def commit(
             if not needed and not _relied_on(connection, blob, confirmed):
                 needed = first
                 batch.due.append(schedule.Coming(last.id, last.tenant, now, f"move to {listed(last.wanted)}"))
-        place = _Place(blob=blob, policy=policy, first=first, needed=needed)
+        place = Destination(blob=blob, policy=policy, first=first, needed=needed)
         places.append(place)
         needs[place.blob] |= place.needed
     present = _settle(connection, engine, prepared.token, needs, uploads, now=now)
@@ -201,7 +201,7 @@ def commit(
         if not place.first <= ours:
             continue  # a copy that existed at step 2 is gone, or another is needed: the item starts again
         version = batch.latest.get(head.id, head.latest) + 1
-        row = _new_row(moment, item, head.id, version, place)
+        row = new_row(moment, item, head.id, version, place)
         batch.latest[head.id] = version
         previous[head.id] = row
         _finish(batch, item, _result_of(row, ours, "stored" if prepared.intents[item.position] else "deduplicated"))
@@ -215,7 +215,7 @@ def commit(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Destination:
     """The destination of an item: its blob, its policy, and the tiers that must have a copy before store returns.
 
     ``needed``: those of ``first`` that the item needs. An item that equals the latest version needs those which that
@@ -294,7 +294,8 @@ def _settle(
     return {blob: [p for p in rows if fates.good(p)] for blob, rows in copies.items()}
 
 
-def _new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: _Place) -> ArtifactRow:
+def new_row(moment: Moment, item: Incoming, name: UUID, version: int, place: Destination) -> ArtifactRow:
+    """Return the row of an item's new version."""
     args, policy = item.args, place.policy
     row = ArtifactRow(
         id=item.artifact,

@@ -17,7 +17,7 @@ arguments, or the first delivery committed meanwhile.
    converge sets them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,7 +41,7 @@ from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.gate import fault
-from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
+from tierkeeper.values.artifacts import ContentOpening, ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
 
 #: rounds of an item whose copy vanishes between two steps; each further round needs another purge in between
@@ -82,33 +82,52 @@ def store(engine: Engine, args: StoreArgs, *, caller: Caller, content: BinaryIO 
     return outcome
 
 
-def store_many(engine: Engine, items: Sequence[StoreArgs | ItemError], *, caller: Caller) -> list[ItemResult]:
-    """Store a batch of small artifacts; return one outcome each, in their order. Items that are errors stay errors."""
+def store_many(
+    engine: Engine,
+    items: Sequence[StoreArgs | ItemError],
+    *,
+    caller: Caller,
+    contents: Mapping[int, ContentOpening] | None = None,
+) -> list[ItemResult]:
+    """Store a batch of artifacts; return one outcome each, in their order. Items that are errors stay errors.
+
+    ``contents`` opens, by position, the content of items whose ``args`` do not name it.
+    """
     caller = caller.keyed()
+    given = contents or {}
     asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
-        opening = commit.opening(engine, asked, caller=caller, verb="store_many")
+        named = [(position, args) for position, args in asked if position not in given]
+        opening = commit.opening(engine, named, caller=caller, verb="store_many")
         outcomes.update(opening.known)
-        for position, args in asked:
-            if position in outcomes:
-                continue
+        unread = [(position, args) for position, args in asked if position not in outcomes]
+        stacks = {position: stack.enter_context(ExitStack()) for position, _args in unread}
+
+        def read(item: tuple[int, StoreArgs]) -> Incoming | TierkeeperError:
+            position, args = item
+            own = stacks[position]
             try:
-                incoming.append(
-                    step_1_read(
-                        engine.settings,
-                        stack,
-                        position,
-                        args,
-                        given=None,
-                        caller=caller,
-                        verb="store_many",
-                        opening=opening,
-                    )
+                file = own.enter_context(sources.given(args, given[position])) if position in given else None
+                return step_1_read(
+                    engine.settings,
+                    own,
+                    position,
+                    args,
+                    given=file,
+                    caller=caller,
+                    verb="store_many",
+                    opening=opening,
                 )
             except TierkeeperError as error:
-                outcomes[position] = error
+                return error
+
+        for (position, _args), result in zip(unread, engine.in_parallel(read, unread), strict=True):
+            if isinstance(result, TierkeeperError):
+                outcomes[position] = result
+            else:
+                incoming.append(result)
         outcomes.update(_store_all(engine, incoming, caller=caller))
     return [args if isinstance(args, ItemError) else _reported(args, outcomes[i]) for i, args in enumerate(items)]
 

@@ -13,13 +13,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import (
     ContentDiffers,
+    InvalidInput,
     OversizedContent,
     SourceRefused,
     StagedContentMissing,
@@ -27,15 +28,17 @@ from tierkeeper.base.errors import (
 )
 from tierkeeper.base.states import Temperature
 from tierkeeper.engine.copies import opener
-from tierkeeper.engine.copies.streams import Reopened
+from tierkeeper.engine.copies.streams import Noted, Reopened
 from tierkeeper.settings.settings import Settings, TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import Pieces, Store
 from tierkeeper.stores.errors import ObjectNotFound
-from tierkeeper.values.artifacts import Ref
+from tierkeeper.values.artifacts import ContentOpening, Ref
 from tierkeeper_client import files
 from tierkeeper_client.contract import InlineContent, SourceContent, StagedContent, StoreArgs
 from tierkeeper_client.digest import CHUNK, Digest, digest_of
+
+_KEPT: Final = 256 * 1024  # bytes of an item of a batch that are read into memory at once, and its file closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,51 @@ def opened(settings: Settings, args: StoreArgs, given: BinaryIO | None) -> Itera
             ref = Ref(args.tenant, args.workflow, args.name)
             raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
         yield Body(read.file, read.start, sha256, read.digest.size, staged)
+
+
+@contextmanager
+def given(args: StoreArgs, opening: ContentOpening) -> Iterator[BinaryIO]:
+    """Open content of a batch that was given beside ``args``; small content is held in memory, and its file closed.
+
+    An OSError, here or while a larger file is read, becomes the item's InvalidInput.
+    """
+    ref = Ref(args.tenant, args.workflow, args.name)
+    with _readable(ref):
+        file = opening()
+    with file:
+        if not file.seekable():
+            yield file
+            return
+        with _readable(ref):
+            head = file.read(_KEPT + 1)
+        if len(head) > _KEPT:
+            file.seek(0)
+            yield cast("BinaryIO", _GivenFile(file, ref))
+            return
+    yield io.BytesIO(head)
+
+
+class _GivenFile(Noted):
+    """A file whose errors are those of the item that is read from it."""
+
+    def __init__(self, file: BinaryIO, ref: Ref) -> None:
+        super().__init__(file, lambda: None)
+        self._ref = ref
+
+    def read(self, size: int = -1) -> bytes:
+        """Read; raises InvalidInput."""
+        with _readable(self._ref):
+            return super().read(size)
+
+
+@contextmanager
+def _readable(ref: Ref) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        problem = f"it cannot be read: {error.strerror}"
+        fix = "Check its permissions, and that it is a plain file."
+        raise InvalidInput(field="content", value=str(ref), problem=problem, fix=fix) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,174 @@
+"""Folders in and out: in batches, with a sum, and nothing left out silently."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from integration.cli.terminal import Stored, Tierkeeper
+
+from tierkeeper.cli.support import storing
+from tierkeeper.cli.support.sourcefiles import SourceFile
+
+INTO = ("--tenant", "acme", "--workflow", "w")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a dozen files."""
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        (tmp_path / "in" / f"f{number:02}.txt").write_text(f"content {number}")
+    return tmp_path / "in"
+
+
+@pytest.mark.row("B14", "batches")
+def test_a_folder_is_stored_in_batches_with_a_sum(
+    tk: Tierkeeper, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several batches store every file once; the output is a sum, with -v a row for each, again it is unchanged."""
+    monkeypatch.setattr(storing, "ITEMS", 5)
+    done = tk("store", "-r", "in", *INTO)
+    assert done.code == 0, done.err
+    assert done.out.startswith("12 files: 12 stored; ")
+    assert "f03.txt" not in done.out
+    again = tk("store", "-r", "in", *INTO, "-v")
+    assert "12 files: 12 unchanged" in again.out
+    assert all(f"acme/w/f{number:02}.txt" in again.out for number in range(12))
+    assert tk("get", "acme/w/f07.txt", "-").out == "content 7"
+
+
+@pytest.mark.row("B14", "batches")
+def test_one_bad_file_fails_none_of_its_batch(tk: Tierkeeper, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is gone before it is read is an error of its own, with exit code 7; the others are stored."""
+    opened = SourceFile.open
+
+    def vanishing(self: SourceFile) -> object:
+        if self.name == "f03.txt":
+            self.path.unlink()
+        return opened(self)
+
+    monkeypatch.setattr(SourceFile, "open", vanishing)
+    done = tk("store", "-r", "in", *INTO)
+    assert done.code == 7
+    assert "12 files: 1 failed, 11 stored" in done.out
+    assert "No such file" in done.out
+
+
+@pytest.mark.row("B2", "write")
+def test_what_is_left_out_is_listed(tk: Tierkeeper, folder: Path) -> None:
+    """A link is listed with its reason and the exit code is 7; with --follow-links it is stored."""
+    (folder / "link").symlink_to(folder / "f00.txt")
+    done = tk("store", "-r", "in", *INTO)
+    assert done.code == 7
+    assert "it is a link" in done.out
+    assert "12 files: 12 stored" in done.out
+    assert "1 left out" in done.out
+    assert [one["path"] for one in tk("-o", "json", "store", "-r", "in", *INTO).json if "path" in one] == ["in/link"]
+    assert tk("store", "-r", "in", *INTO, "--follow-links").code == 0
+    assert tk("get", "acme/w/link", "-").out == "content 0"
+
+
+@pytest.mark.row("B6", "all at once")
+def test_bad_names_are_all_named_and_skipped_when_asked(tk: Tierkeeper, folder: Path) -> None:
+    """Nothing is stored until the user decides about the names; then all but those are."""
+    for name in ("a:b", "c?d"):
+        (folder / name).write_text("x")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_text("x")
+    refused = tk("store", "-r", "in", *INTO)
+    assert refused.code == 4
+    assert all(f"in/{name}" in refused.out for name in ("a:b", "c?d", "\\udcff"))
+    assert "--skip-bad-names" in refused.err
+    assert tk("ls").err == "nothing matches\n"
+    done = tk("store", "-r", "in", *INTO, "--skip-bad-names")
+    assert (done.code, "12 stored" in done.out, "in/a:b" in done.out) == (7, True, True)
+
+
+@pytest.mark.row("B2", "write")
+def test_files_keep_their_times_and_none_is_purged_unasked(tk: Tierkeeper, folder: Path) -> None:
+    """With --created mtime a file past its policy's purge age needs a yes before any is stored; the future is now."""
+    old, ahead = time.time() - 400 * 86400, time.time() + 86400
+    os.utime(folder / "f00.txt", (old, old))
+    os.utime(folder / "f01.txt", (ahead, ahead))
+    asked = tk("store", "-r", "in", *INTO, "--created", "mtime", stdin="n\n")
+    assert asked.code == 130
+    assert "1 of 12 files are past the age" in asked.err
+    assert "1 of 12 files were changed in the future" in asked.err
+    assert tk("ls").err == "nothing matches\n"
+    assert tk("store", "-r", "in", *INTO, "--created", "mtime", "--yes").code == 0
+    created = {one["ref"]["name"]: one["created_at"] for one in tk("-o", "json", "ls").json}
+    assert created["f00.txt"] < created["f02.txt"]
+    assert tk("store", "-", *INTO, "--name", "n", "--created", "mtime", stdin="x").code == 2
+
+
+@pytest.mark.row("B14", "batches")
+def test_small_files_are_sent_together(tk: Tierkeeper, folder: Path) -> None:
+    """--enqueue sends small files in one message, a large one in its own, and lists what it leaves out."""
+    (folder / "large").write_bytes(bytes(100_000))
+    (folder / "link").symlink_to(folder / "f00.txt")
+    done = tk("-o", "json", "store", "-r", "in", *INTO, "--enqueue")
+    assert done.code == 7
+    tasks = {one["ref"]["name"]: one["task"] for one in done.json if "task" in one}
+    assert len(tasks) == 13
+    assert len({task for name, task in tasks.items() if name != "large"}) == 1
+    assert tasks["large"] != tasks["f00.txt"]
+    assert [one["path"] for one in done.json if "path" in one] == ["in/link"]
+    assert "13 files sent in 2 messages; 1 left out" in tk("store", "-r", "in", *INTO, "--enqueue").out
+
+
+def below(folder: Path) -> dict[str, str]:
+    """Return the files below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.row("B2", "read")
+def test_a_workflow_comes_out_as_a_folder_and_a_rerun_resumes(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """WORKFLOW/NAME below TARGET; a second run reads only what is missing."""
+    for name in ("a.txt", "2024/b.txt", "2024/c.txt", "2023.txt"):
+        stored(name, f"content of {name}")
+    done = tk("get", "acme/w", "out/")
+    assert (done.code, done.out.startswith("4 artifacts: 4 read; ")) == (0, True), done.err
+    everything = below(tmp_path / "out")
+    assert everything == {f"w/{n}": f"content of {n}" for n in ("2023.txt", "2024/b.txt", "2024/c.txt", "a.txt")}
+    (tmp_path / "out" / "w" / "2024" / "b.txt").unlink()
+    assert tk("get", "acme/w", "out/").out.startswith("4 artifacts: 3 equal, 1 read; ")
+    assert below(tmp_path / "out") == everything
+    assert tk("get", "acme/w/202", "part/").code == 0
+    assert sorted(below(tmp_path / "part")) == ["w/2023.txt", "w/2024/b.txt", "w/2024/c.txt"]
+    assert tk("get", "acme/w/2024/", "deep/").code == 0
+    assert sorted(below(tmp_path / "deep")) == ["w/2024/b.txt", "w/2024/c.txt"]
+    assert tk("get", "acme/nothing", "out/").code == 3
+
+
+@pytest.mark.row("B2", "read")
+def test_other_files_stay_unless_told_and_stop_nothing(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """A file with other bytes, a folder and a link in the way are refused one by one; --force replaces files."""
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        stored(name, "new")
+    target = tmp_path / "out" / "w"
+    (target / "b.txt").mkdir(parents=True)
+    (target / "a.txt").write_text("old")
+    (tmp_path / "elsewhere").write_text("old")
+    (target / "c.txt").symlink_to(tmp_path / "elsewhere")
+    refused = tk("-o", "json", "get", "acme/w", "out/")
+    assert refused.code == 7
+    assert {one["ref"]["name"] for one in refused.json if "error" in one} == {"a.txt", "b.txt", "c.txt"}
+    assert ((target / "a.txt").read_text(), (target / "d.txt").read_text()) == ("old", "new")
+    forced = tk("get", "acme/w", "out/", "--force")
+    assert (forced.code, "4 artifacts: 1 equal, 1 failed, 2 read" in forced.out) == (7, True)
+    assert "a folder is there" in forced.out
+    assert ((target / "a.txt").read_text(), (tmp_path / "elsewhere").read_text()) == ("new", "old")
+
+
+@pytest.mark.row("B2", "read")
+def test_a_filter_selects_what_comes_out(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """The verbs' filters and --due-within select; without a tenant or a folder nothing is read."""
+    stored("old.txt", "old", "--created", "88d")
+    stored("new.txt", "new", "--tag", "kind=report")
+    assert tk("get", "--tenant", "acme", "--tag", "kind=report", "tagged/").code == 0
+    assert sorted(below(tmp_path / "tagged")) == ["w/new.txt"]
+    assert tk("get", "--tenant", "acme", "--due-within", "5d", "due/").code == 0
+    assert sorted(below(tmp_path / "due")) == ["w/old.txt"]
+    assert tk("get", "--tag", "kind=report", "out/").code == 2
+    assert tk("get", "--tenant", "acme", "--tag", "kind=report").code == 2
+    assert tk("get", "acme/w", "out/", "--all-versions").code == 2

@@ -1,0 +1,77 @@
+"""Folders in and out: nothing is left out silently, no file of the user's is replaced, one bad file fails alone."""
+
+from mutations.mutant import Edit, Mutant
+
+_WALK = "tierkeeper/cli/support/sourcefiles.py"
+_STORING = "tierkeeper/cli/support/storing.py"
+_FETCHING = "tierkeeper/cli/support/fetching.py"
+_COMMAND = "tierkeeper/cli/commands/store.py"
+_UNIT = "tests/unit/cli/support/test_sourcefiles.py::"
+_TESTS = "tests/integration/cli/commands/test_folders.py::"
+
+
+def _folder(what: str, edit: Edit, *tests: str) -> Mutant:
+    return Mutant("folders", what, (edit,), tests)
+
+
+FOLDERS = (
+    _folder(
+        "a link is skipped silently",
+        Edit(_WALK, '            self._leave(path, "it is a link; --follow-links takes what it leads to")\n', ""),
+        f"{_UNIT}test_every_entry_is_taken_or_left_out_with_its_reason",
+    ),
+    _folder(
+        "a folder that cannot be read is skipped silently",
+        Edit(_WALK, '            self._leave(folder.path, f"the folder cannot be read: {error.strerror}")\n', ""),
+        f"{_UNIT}test_every_entry_is_taken_or_left_out_with_its_reason",
+    ),
+    _folder(
+        "links are followed in circles",
+        Edit(_WALK, "        if identity in folder.above:", "        if False:"),
+        f"{_UNIT}test_links_are_followed_when_asked_and_not_for_ever",
+    ),
+    _folder(
+        "the installation is stored into itself",
+        Edit(_WALK, "        if own := self._own.get(identity):", "        if own := None:"),
+        f"{_UNIT}test_the_installation_is_not_stored_into_itself",
+    ),
+    _folder(
+        "two files get one name",
+        Edit(_WALK, "        if first != file.path:", "        if False:"),
+        f"{_UNIT}test_names_of_macos_are_composed_when_asked",
+    ),
+    _folder(
+        "bad names are left out unasked",
+        Edit(_COMMAND, 'if walk.result.bad_names and not options["skip_bad_names"]:', "if False:"),
+        f"{_TESTS}test_bad_names_are_all_named_and_skipped_when_asked",
+    ),
+    _folder(
+        "what is left out is no reason for another exit code",
+        Edit(_STORING, "    if left_out or any(", "    if any("),
+        f"{_TESTS}test_what_is_left_out_is_listed",
+    ),
+    _folder(
+        "what a policy would purge at once is stored unasked",
+        Edit("tierkeeper/engine/ingest/foresight.py", "is Action.DELETE", "is Action.DESTROY"),
+        f"{_TESTS}test_files_keep_their_times_and_none_is_purged_unasked",
+    ),
+    _folder(
+        "a file that cannot be opened fails its batch",
+        Edit(
+            "tierkeeper/engine/ingest/sources.py",
+            "    with _readable(ref):\n        file = opening()\n",
+            "    file = opening()\n",
+        ),
+        f"{_TESTS}test_one_bad_file_fails_none_of_its_batch",
+    ),
+    _folder(
+        "another file is replaced unasked",
+        Edit(_FETCHING, "    if not force:\n        fix", "    if False:\n        fix"),
+        f"{_TESTS}test_other_files_stay_unless_told_and_stop_nothing",
+    ),
+    _folder(
+        "a file of the same size counts as equal",
+        Edit(_FETCHING, " and digest_of(file).sha256.hex() == wanted.sha256", ""),
+        f"{_TESTS}test_other_files_stay_unless_told_and_stop_nothing",
+    ),
+)
