@@ -8,15 +8,16 @@ import click
 
 from tierkeeper.base import clock
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import enqueuing, messages, params, storing
+from tierkeeper.cli.support import enqueuing, messages, params, sourcefiles, storing
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
-from tierkeeper.cli.support.sourcefiles import STDIN, SourceFile, SourceFiles, Walk, looked_at, opened
 from tierkeeper_client import contract
 from tierkeeper_client.times import FIRST
 
 if TYPE_CHECKING:
+    from tierkeeper.cli.support.sourcefiles import SourceFile, SourceFiles
+    from tierkeeper.cli.support.storing import FileItem
     from tierkeeper_client.client import Handle
     from tierkeeper_client.contract import StoreArgs
 
@@ -75,30 +76,32 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool,
         storing.store_here(session, items, sources.left_out)
 
 
-def _source_files(session: Session, options: dict[str, Any]) -> SourceFiles:
+def _source_files(session: Session, options: dict[str, Any]) -> "SourceFiles":
     """Return the files that the arguments name; raise for a usage that cannot be meant."""
     files, name, prefix = options["files"], options["name"], options["prefix"]
     if name is not None and (len(files) > 1 or files[0].is_dir()):
         raise click.UsageError("--name goes with a single file; use --prefix for several.")
     compose = options["normalize"] is not None
-    walk = Walk(session.settings, prefix=prefix, follow=options["follow_links"], compose=compose)
+    walk = sourcefiles.Walk(session.settings, prefix=prefix, follow=options["follow_links"], compose=compose)
     for path in files:
-        if path == STDIN:
+        if path == sourcefiles.STDIN:
             if name is None:
                 raise click.UsageError("Content from stdin needs a --name.")
-            walk.add(SourceFile(path, prefix + name))
+            walk.add(sourcefiles.SourceFile(path, prefix + name))
         elif path.is_dir():
             if not options["recursive"]:
                 raise click.UsageError(f"{path} is a folder; use -r to take the files in it.")
             walk.take(path)
         else:
-            walk.add(looked_at(SourceFile(path, prefix + (path.name if name is None else name))))
+            walk.add(
+                sourcefiles.looked_at(sourcefiles.SourceFile(path, prefix + (path.name if name is None else name)))
+            )
     if walk.result.bad_names and not options["skip_bad_names"]:
         _refuse(session, walk.result)
     return walk.result
 
 
-def _refuse(session: Session, sources: SourceFiles) -> NoReturn:
+def _refuse(session: Session, sources: "SourceFiles") -> NoReturn:
     """List every name that no artifact can have, and raise for them."""
     bad = sources.bad_names
     if len(bad) == 1 and not sources.files:
@@ -116,7 +119,7 @@ def _refuse(session: Session, sources: SourceFiles) -> NoReturn:
     )
 
 
-def _creations(session: Session, files: Sequence[SourceFile], given: datetime | str | None) -> list[datetime | None]:
+def _creations(session: Session, files: "Sequence[SourceFile]", given: datetime | str | None) -> list[datetime | None]:
     """Return the creation time of each file; one that a file has from the future is now, with a remark."""
     if not isinstance(given, str):
         return [given] * len(files)
@@ -130,7 +133,7 @@ def _creations(session: Session, files: Sequence[SourceFile], given: datetime | 
     return [datetime.fromtimestamp(min(max(at, earliest), latest), UTC) for at in changed]
 
 
-def _confirm_purges(session: Session, items: Sequence[storing.FileItem]) -> None:
+def _confirm_purges(session: Session, items: "Sequence[FileItem]") -> None:
     """Ask before anything is stored that its policy would delete at once for the time of its file."""
     past = session.keeper.artifacts.past_purge([(item.args, item.size) for item in items], caller=session.caller)
     old = [str(item.file.path) for item, gone in zip(items, past, strict=True) if gone]
@@ -144,7 +147,7 @@ def _confirm_purges(session: Session, items: Sequence[storing.FileItem]) -> None
         raise click.Abort
 
 
-def _arguments(session: Session, file: SourceFile, created: datetime | None, options: dict[str, Any]) -> "StoreArgs":
+def _arguments(session: Session, file: "SourceFile", created: datetime | None, options: dict[str, Any]) -> "StoreArgs":
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
@@ -165,13 +168,13 @@ def _arguments(session: Session, file: SourceFile, created: datetime | None, opt
     )
 
 
-def _send(session: Session, item: storing.FileItem) -> "Handle":
+def _send(session: Session, item: "FileItem") -> "Handle":
     fields = item.args.model_dump(exclude={"content", "sha256"})
-    with opened(item.file) as content:
+    with sourcefiles.opened(item.file) as content:
         return session.client.store(content, **fields, correlation=session.caller.correlation)
 
 
-def _store_one(session: Session, item: storing.FileItem) -> None:
-    with opened(item.file) as content:
+def _store_one(session: Session, item: "FileItem") -> None:
+    with sourcefiles.opened(item.file) as content:
         result = session.keeper.artifacts.store(item.args, caller=session.caller, content=content)
     storing.print_results(session, [result])
