@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, func
+from sqlalchemy import Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -11,7 +11,15 @@ class Command(Base):
     """The result of an executed verb under the producer's key, returned again for a second delivery."""
 
     __tablename__ = "commands"
-    __table_args__ = (Index("ix_commands_at", "at"),)
+    __table_args__ = (
+        Index("ix_commands_at", "at"),
+        # the artifact of a command, or the last of several
+        Index(
+            "ix_commands_artifact",
+            text("COALESCE(result ->> 'artifact', result #>> '{results,-1,artifact}')"),
+            "at",
+        ),
+    )
 
     tenant: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -22,6 +22,7 @@ class Delivery(Base):
             "kind <> 'malformed' OR (due_at IS NULL AND parked_reason IS NOT NULL)", name="malformed_is_parked"
         ),
         Index("ix_deliveries_malformed", "last_at", postgresql_where=text("kind = 'malformed'")),
+        Index("ix_deliveries_skipped", "skipped_at", postgresql_where=text("skipped_by IS NOT NULL")),
         Index("ix_deliveries_parked", "tenant", postgresql_where=text("parked_reason IS NOT NULL")),
     )
 
@@ -40,6 +41,7 @@ class Delivery(Base):
     waiting_for: Mapped[str | None]
     parked_reason: Mapped[str | None]
     skipped_by: Mapped[str | None]  # the operator who skipped it
+    skipped_at: Mapped[datetime | None]
     arguments: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON, zlib; kept while the message is in no broker
     headers: Mapped[dict[str, Any] | None]
     staged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'::uuid[]"))

@@ -15,5 +15,8 @@ class Heartbeat(Base):
     name: Mapped[str] = mapped_column(primary_key=True)  # canary:QUEUE, or done:SLOT with one of a few slots
     at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    # of canaries: since when they come without a break, and when the last came that a process of this release took
+    since: Mapped[datetime | None]
+    counted_at: Mapped[datetime | None]
     # of done: how many artifacts waited up to so many seconds, by the exponent of the power of two
     counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -5,6 +5,11 @@ from alembic import context
 from models import Base
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata)
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    transaction_per_migration=True,
+    in_use=context.config.attributes["in_use"],  # see models/migrations/online.py
+)
 with context.begin_transaction():
     context.run_migrations()

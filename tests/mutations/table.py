@@ -6,6 +6,7 @@ from mutations.connecting import CONNECTING
 from mutations.copying import COPYING
 from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
+from mutations.ending import ENDING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
 from mutations.folders import FOLDERS
@@ -35,6 +36,7 @@ MUTANTS = (
     *COPYING,
     *DEAD_LETTERS,
     *DECIDING,
+    *ENDING,
     *FAILING,
     *FINAL_ANSWERS,
     *FOLDERS,

@@ -300,8 +300,8 @@ _R18 = (
         (
             Edit(
                 "models/migrations/versions/0004_vouched.py",
-                "UPDATE placements SET vouched = NULL, verified_at = NULL WHERE checksum IS NULL;\n",
-                "",
+                'where="checksum IS NULL AND (vouched IS NOT NULL',
+                'where="false AND (vouched IS NOT NULL',
             ),
         ),
         (f"{_MIGRATIONS}test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade",),

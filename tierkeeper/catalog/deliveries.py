@@ -103,14 +103,14 @@ _PUT_BACK = sa.text("UPDATE deliveries SET due_at = clock_timestamp() WHERE id =
 _LOCKED = sa.text(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 _RETRY = sa.text("""
     UPDATE deliveries
-    SET parked_reason = NULL, skipped_by = NULL, attempts = 0, failures = 0, due_at = clock_timestamp(),
-        waiting_for = 'retried by ' || :actor, revision = revision + 1
+    SET parked_reason = NULL, skipped_by = NULL, skipped_at = NULL, attempts = 0, failures = 0,
+        due_at = clock_timestamp(), waiting_for = 'retried by ' || :actor, revision = revision + 1
     WHERE id = ANY(:ids)
 """)
 _SKIP = sa.text("""
     UPDATE deliveries
-    SET skipped_by = :actor, parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL,
-        waiting_for = NULL, revision = revision + 1
+    SET skipped_by = :actor, skipped_at = clock_timestamp(),
+        parked_reason = coalesce(parked_reason, waiting_for), due_at = NULL, waiting_for = NULL, revision = revision + 1
     WHERE id = ANY(:ids)
 """)
 _TABLE = Delivery.__table__.c
@@ -131,6 +131,15 @@ _FORGET = sa.text("""
             AND kind = 'delivery'
             AND EXISTS (SELECT FROM commands c WHERE c.tenant = d.tenant AND c.key = d.key AND c.at > d.last_at)
         )
+""")
+_STAMP_SKIPPED = sa.text("""
+    UPDATE deliveries
+    SET skipped_at = clock_timestamp()
+    WHERE skipped_by IS NOT NULL AND skipped_at IS NULL AND kind = 'delivery'
+""")
+_END_SKIPPED = sa.text("""
+    DELETE FROM deliveries
+    WHERE skipped_by IS NOT NULL AND skipped_at < statement_timestamp() - :kept AND kind = 'delivery'
 """)
 
 
@@ -231,6 +240,15 @@ def skip(connection: sa.Connection, ids: Sequence[UUID], *, actor: str) -> None:
 def forget(connection: sa.Connection, *, kept: timedelta) -> int:
     """Delete messages counted but not seen for ``kept``, and parked ones carried out since; return how many."""
     return connection.execute(_FORGET, {"kept": kept}).rowcount
+
+
+def end_skipped(connection: sa.Connection, *, kept: timedelta) -> int:
+    """Delete messages that were skipped longer than ``kept`` ago; return how many.
+
+    Processes of the release before skip without a time: it counts from the first look at such a row.
+    """
+    connection.execute(_STAMP_SKIPPED)
+    return connection.execute(_END_SKIPPED, {"kept": kept}).rowcount
 
 
 def _kept(connection: sa.Connection, row: Mapping[str, Any], found: Any) -> DeliveryRow | None:  # noqa: ANN401  as _row

@@ -38,7 +38,7 @@ QUESTION: Final = " UNION ALL ".join(
 _DECIDED_AGAIN: Final = sa.text(f"""
     UPDATE schedule
     SET due_at = clock_timestamp()
-    WHERE due_at > clock_timestamp()
+    WHERE due_at > statement_timestamp()
         AND failures = 0
         AND artifact_id IN (SELECT id FROM artifacts WHERE {_CONDITIONS["artifacts.accessed_at"]})
 """)

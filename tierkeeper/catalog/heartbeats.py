@@ -14,14 +14,31 @@ from tierkeeper.catalog.statements import typed
 SLOT: Final = 300  # seconds of one row; the rows of two hours are used in turn
 SLOTS: Final = 24
 LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
+APART: Final = timedelta(minutes=10)  # two canaries of one unbroken series; Beat sends one a minute
 _CANARY: Final = "canary:"
 _DONE: Final = "done:"
 
 _BEAT = sa.text("""
-    INSERT INTO heartbeats (name, at, sent_at)
-    VALUES (:name, clock_timestamp(), :sent_at)
-    ON CONFLICT (name) DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at
-""")
+    INSERT INTO heartbeats AS h (name, at, sent_at, since, counted_at)
+    SELECT :name, t.now, :sent_at, t.now, t.now
+    FROM (SELECT clock_timestamp() AS now) AS t
+    ON CONFLICT (name)
+    DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at, counted_at = excluded.counted_at,
+        -- a time from the future, by a clock that was ahead, breaks the series too
+        since = CASE
+            WHEN h.counted_at BETWEEN excluded.at - CAST(:apart AS interval) AND excluded.at THEN h.since
+            ELSE excluded.at
+        END
+""").bindparams(*typed(name="text", sent_at="timestamptz"))
+_REACHED = sa.text("""
+    SELECT min(least(sent_at, at))
+    FROM heartbeats
+    WHERE name = ANY(:names)
+        AND counted_at BETWEEN statement_timestamp() - CAST(:apart AS interval) AND statement_timestamp()
+        AND sent_at IS NOT NULL
+        AND least(sent_at, at) >= since + CAST(:quiet AS interval)
+    HAVING count(*) = :queues
+""").bindparams(*typed(names="text[]"))
 _ADD = sa.text("""
     INSERT INTO heartbeats AS h (name, at, counts)
     SELECT :prefix || slot % :slots, to_timestamp(slot * :seconds), :counts
@@ -71,7 +88,19 @@ class Slot:
 
 def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -> None:
     """Note that a canary came through ``queue``."""
-    connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at})
+    connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at, "apart": APART})
+
+
+def reached(connection: sa.Connection, queues: Sequence[str], *, quiet: timedelta) -> datetime | None:
+    """Return the time up to which all messages of these queues have come through, by the canaries that came after them.
+
+    None where that is not known: a queue had no canary lately, or none that was sent after canaries had come without a
+    break for ``quiet``.
+    """
+    names = [_CANARY + queue for queue in queues]
+    given = {"names": names, "queues": len(names), "apart": APART, "quiet": quiet}
+    found: datetime | None = connection.execute(_REACHED, given).scalar_one_or_none()
+    return found
 
 
 def waits(seconds: Sequence[float]) -> dict[int, int]:

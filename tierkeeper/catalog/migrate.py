@@ -1,6 +1,13 @@
-"""Create or upgrade the catalog with Alembic, one at a time."""
+"""Create or upgrade the catalog with Alembic, one at a time, while processes are at work on it.
+
+A new catalog is made in one transaction. One in use is upgraded a migration a transaction. A statement waits for its
+lock :data:`_LOCK_SECONDS` at most, because whoever comes after it waits behind it; then the migration is rolled back,
+and tried again after a pause in which the others work.
+"""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,15 +21,18 @@ from alembic.script import ScriptDirectory
 
 import models.migrations
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.base.errors import CatalogNotReady, CatalogRefused
+from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, InvalidInput
 from tierkeeper.catalog.database import UTC, make_engine, set_each_time, translated
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001
+_LOCK_SECONDS = 1
+_PATIENCE = 600.0  # seconds in which an upgrade gets all of its locks, else it is given up
+_OTHERS_SECONDS = 0.2  # between two looks whether another upgrade is over
 #: workers at work lock rows of the tables that an upgrade changes, in their own order: it may lose a deadlock
-_TRIES = 20
+_TRIED_AGAIN = psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable
+PAUSES: Final = Backoff(first=0.5, cap=4.0, least=0.5)
 _CONNECT: Final = timedelta(seconds=10)
-PAUSES: Final = Backoff(first=0.5, cap=0.5, least=0.2)
 #: the schema of the catalog that is there, and the one where a new table goes
 _SCHEMAS: Final = sa.text("""
     SELECT (SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('alembic_version')),
@@ -31,14 +41,17 @@ _SCHEMAS: Final = sa.text("""
 USE_SCHEMA: Final = "Create the schema (CREATE SCHEMA), GRANT USAGE, CREATE on it, or correct search_path."
 UPGRADE_CATALOG: Final = "Run `tierkeeper init`."
 UPGRADE_CODE: Final = "Upgrade tierkeeper here to the version that the others run."
+_TAKE = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
+_LASTING = sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
-def _config(connection: sa.Connection | None = None) -> Config:
+def _config(connection: sa.Connection | None = None, *, in_use: bool = False) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(models.migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
     if connection is not None:
         config.attributes["connection"] = connection
+        config.attributes["in_use"] = in_use
     return config
 
 
@@ -80,33 +93,106 @@ def _check_schema(connection: sa.Connection) -> None:
 def upgrade(url: str) -> list[str]:
     """Bring the catalog at ``url`` (any ``postgresql`` URL) to the newest revision; return what was done, in words.
 
-    Raises CatalogUnavailable where it does not answer, CatalogRefused where it does not let this user in or make
-    tables, CatalogNotReady where a newer version wrote it or new tables would be made in another schema.
+    Raises CatalogUnavailable where it does not answer or others hold their locks for ten minutes, CatalogRefused where
+    it does not let this user in or make tables, CatalogNotReady where a newer version wrote it or new tables would be
+    made in another schema. An upgrade that ends early leaves the catalog at the revision that it reached, and the next
+    one continues from there.
     """
+    with _opened(url) as engine, _alone(engine):
+        return _upgraded(engine)
+
+
+def downgrade(url: str, revision: str) -> str:
+    """Bring the catalog at ``url`` back to an earlier ``revision``, in one transaction; return the one that it was at.
+
+    Raises InvalidInput where the revision is none before it, and what :func:`upgrade` raises.
+    """
+    with _opened(url) as engine, _alone(engine), engine.begin() as connection:
+        before = revision_found(connection)
+        _refuse_newer(before)
+        earlier = {known.revision for known in ScriptDirectory.from_config(_config()).walk_revisions("base", before)}
+        if revision not in earlier - {before}:
+            raise InvalidInput(
+                field="revision",
+                value=revision,
+                problem=f"it is not before the catalog's, {before or 'none'}",
+                fix="Give the newest one of the version to go back to, such as 0011.",
+            )
+        command.downgrade(_config(connection), revision)
+        return before
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[sa.Engine]:
+    """An engine at ``url``; its errors are those of :func:`upgrade`."""
     # an upgrade may take long, and wait long for another one: only a server that is gone is given up
-    engine = make_engine(url, timeout=_CONNECT, session=UTC, patience=None, poolclass=sa.NullPool)
+    engine = make_engine(
+        url,
+        timeout=_CONNECT,
+        session=UTC,
+        patience=None,
+        poolclass=sa.NullPool,
+        isolation_level="READ COMMITTED",
+    )
+    sa.event.listen(engine, "begin", _set_up)
     try:
-        for attempt in range(_TRIES):
-            try:
-                return _upgraded(engine)
-            except sa.exc.DBAPIError as error:
-                if not isinstance(error.orig, psycopg.errors.DeadlockDetected) or attempt == _TRIES - 1:
-                    raise translated(error) from error
-                time.sleep(PAUSES.seconds(attempt + 1))
-        raise AssertionError  # the loop returns or raises
+        yield engine
+    except sa.exc.DBAPIError as error:
+        raise translated(error) from error
     finally:
         engine.dispose()
 
 
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[None]:
+    """Wait until no other upgrade is at work, and keep others from beginning.
+
+    The lock is held by a transaction of its own, which is idle: a waiting one would be waited for by CREATE INDEX
+    CONCURRENTLY, and a lock of a session means nothing through a pooler of transactions.
+    """
+    with engine.connect() as connection:
+        while not connection.execute(_TAKE, {"lock": _ADVISORY_LOCK}).scalar_one():
+            connection.rollback()
+            time.sleep(_OTHERS_SECONDS)
+        connection.execute(_LASTING)
+        yield
+
+
 def _upgraded(engine: sa.Engine) -> list[str]:
-    """Upgrade in one transaction: all of it or nothing."""
     with engine.begin() as connection:
-        set_each_time(connection)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
         before, after = revision_found(connection), head()
         if before == after:
             return []
         _refuse_newer(before)
         _check_schema(connection)
-        command.upgrade(_config(connection), "head")
-        return [f"catalog {'upgraded from ' + before if before else 'created'} at revision {after}"]
+        if not before:
+            command.upgrade(_config(connection), "head")
+            return [f"catalog created at revision {after}"]
+    sa.event.listen(engine, "begin", _wait_briefly)
+    _try_again(engine)
+    return [f"catalog upgraded from {before} at revision {after}"]
+
+
+def _try_again(engine: sa.Engine) -> None:
+    until, tried = time.monotonic() + _PATIENCE, 0
+    while True:
+        try:
+            with engine.connect() as connection:
+                command.upgrade(_config(connection, in_use=True), "head")
+        except sa.exc.DBAPIError as error:
+            if not isinstance(error.orig, _TRIED_AGAIN) or time.monotonic() > until:
+                raise
+            tried += 1
+            time.sleep(PAUSES.seconds(tried))
+        else:
+            return
+
+
+def _set_up(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        set_each_time(connection)
+
+
+def _wait_briefly(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))

@@ -94,6 +94,12 @@ _PRUNE = sa.text("""
     WHERE state NOT IN ('awaiting approval', 'approved')
         AND finished_at < statement_timestamp() - :kept
 """)
+_END_UNASKED = sa.text("""
+    DELETE FROM runs
+    WHERE state IN ('awaiting approval', 'approved')
+        AND arguments ->> 'waits' = :waits
+        AND seen_at < statement_timestamp() - :kept
+""")
 
 
 class Arguments(Protocol):
@@ -249,6 +255,11 @@ def abandon_silent(connection: sa.Connection, *, silence: timedelta, reason: str
 def prune(connection: sa.Connection, *, kept: timedelta) -> int:
     """Delete runs that finished longer than ``kept`` ago; return how many."""
     return connection.execute(_PRUNE, {"kept": kept}).rowcount
+
+
+def end_unasked(connection: sa.Connection, *, waits: str, kept: timedelta) -> int:
+    """Delete runs that wait so, about which nothing was heard for ``kept``, approved ones too; return how many."""
+    return connection.execute(_END_UNASKED, {"waits": waits, "kept": kept}).rowcount
 
 
 def state_of(connection: sa.Connection, run: UUID) -> tuple[RunState, RunKind, str | None, str] | None:

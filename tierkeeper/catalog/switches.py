@@ -1,7 +1,7 @@
 """The switches: catalog-wide values by name, and the one of them that is checked at every delete.
 
 Every statement about the table is here; what a value means is known where it is used: ``epochs`` (epoch and trust),
-``identity``, ``probes``, ``refusals``, and here (deletes).
+``identity``, ``probes``, ``refusals``, ``command_ends``, and here (deletes).
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ DELETES_ENABLED: Final = "deletes_enabled"
 EPOCH: Final = "epoch"
 TRUST: Final = "trust"
 IDENTITY: Final = "identity"
+COMMANDS_ENDED: Final = "commands_ended"
 #: what the name of a tier's switch begins with
 PROBE: Final = "probe:"
 #: what the names of switches begin with that say what a tier's store refuses to a sweep

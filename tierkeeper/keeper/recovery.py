@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import migrate
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, doctor, dump, mend, rebuild
 from tierkeeper.engine.recovery.dump_files import DumpView
@@ -21,6 +22,10 @@ class Recovery:
     def dump(self, *, caller: Caller, progress: ProgressCallback | None = None) -> SweepResult:
         """Write the catalog and its new events into the coldest tier."""
         return dump.dump(self.engine, caller=caller, progress=progress)
+
+    def downgrade(self, revision: str) -> str:
+        """Bring the catalog back to an earlier revision, for an earlier version; return the one that it was at."""
+        return migrate.downgrade(self.engine.settings.catalog.url or "", revision)
 
     def dumps(self) -> list[DumpView]:
         """Return the existing dumps, newest first."""

@@ -4,14 +4,14 @@ An S3 call ends before the lease that covers it, a lease before the broker redel
 worker never begins work that the first still waits for. See ``docs/explanation/time-outs.md``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.quantities import Unusable, format_duration, parse_duration, parse_size
-from tierkeeper.settings.groups import BrokerSettings, EngineSettings, MessagesSettings, TierSettings
+from tierkeeper.settings.groups import BrokerSettings, EngineSettings, MessagesSettings, ResultsSettings, TierSettings
 from tierkeeper_client import urls
 
 COPY_THRESHOLD: Final = 256 * 1024 * 1024  # bytes: the S3 adapter's default
@@ -77,13 +77,22 @@ def chains(
             yield Limit(f"a copy of the size of tiers.{name}.url's copy_threshold", copying), cap
 
 
-def check(pairs: Iterator[tuple[Limit, Limit]]) -> None:
+def memory(
+    *, messages: MessagesSettings, results: ResultsSettings, commands_kept: timedelta
+) -> Iterator[tuple[Limit, Limit]]:
+    """Yield pairs (inner, outer): the time in which a message may come again, and that for which its answer is kept."""
+    kept = Limit("commands_kept", commands_kept)
+    yield Limit("messages.max_age", messages.max_age), kept
+    yield Limit("results.expires", results.expires), kept
+
+
+def check(pairs: Iterable[tuple[Limit, Limit]]) -> None:
     """Raise Unusable for the first pair whose inner time-out is not shorter than the outer one."""
     for inner, outer in pairs:
         if inner.value >= outer.value:
             raise Unusable(
                 f"{format_duration(outer.value)} is not longer than {inner.name}, {format_duration(inner.value)}, "
-                "which has to give up first.",
+                "which has to be over first.",
                 f"Raise it, or lower {inner.name}.",
                 name=outer.name,
             )

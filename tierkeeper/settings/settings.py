@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     verify: VerifySettings = Field(default_factory=VerifySettings)
     dumps: DumpSettings = Field(default_factory=DumpSettings)
     runs_kept: Positive = timedelta(days=90)
+    commands_kept: Positive = timedelta(days=30)  # has to exceed the time in which a message may come again
     log: LogSettings = Field(default_factory=LogSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
     flower: FlowerSettings = Field(default_factory=FlowerSettings)
@@ -115,6 +116,7 @@ class Settings(BaseSettings):
     def _in_order(self) -> "Settings":
         pairs = order.chains(broker=self.broker, engine=self.engine, messages=self.messages, tiers=self.tiers)
         order.check(pairs)
+        order.check(order.memory(messages=self.messages, results=self.results, commands_kept=self.commands_kept))
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -35,27 +37,30 @@ CREATE INDEX ix_deliveries_due_at ON deliveries (due_at) WHERE due_at IS NOT NUL
 CREATE INDEX ix_deliveries_parked ON deliveries (tenant) WHERE parked_reason IS NOT NULL;
 """
 
-# reconcile: an orphan's decision point stands in its row; verify finds the copies read longest ago by an index
-RECONCILE = """
-ALTER TABLE quarantine ADD COLUMN deleting_at TIMESTAMP WITH TIME ZONE;
-CREATE INDEX ix_placements_verified ON placements (verified_at, id) WHERE state = 'present';
+# reconcile: an orphan's decision point stands in its row; verify finds the copies read longest ago by an index.
+# the brake: the policy that deletes with the next step, deletions that wait for an approval, deletions by policy
+COLUMNS = """
+ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS deleting_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE schedule
+    ADD COLUMN IF NOT EXISTS deletes TEXT,
+    ADD COLUMN IF NOT EXISTS braked_by UUID,
+    ADD COLUMN IF NOT EXISTS approved_by UUID;
+ALTER TABLE artifacts ADD COLUMN IF NOT EXISTS deleted_by TEXT;
 """
+INDEXES = {
+    "ix_placements_verified": "placements (verified_at, id) WHERE state = 'present'",
+    "ix_schedule_deletes": """schedule (tenant, due_at, deletes)
+        WHERE deletes IS NOT NULL AND approved_by IS NULL AND parked_reason IS NULL""",
+    "ix_schedule_braked_by": "schedule (braked_by, due_at, artifact_id) WHERE braked_by IS NOT NULL",
+    "ix_schedule_approved_by": "schedule (approved_by) WHERE approved_by IS NOT NULL",
+    "ix_artifacts_deleted_by": "artifacts (tenant, deleted_at, deleted_by) WHERE deleted_by IS NOT NULL",
+}
 UNDO_RECONCILE = """
 DROP INDEX ix_placements_verified;
 ALTER TABLE quarantine DROP COLUMN deleting_at;
 """
 
-# the brake: the policy that deletes with the next step, deletions that wait for an approval, deletions by policy
 BRAKE = """
-ALTER TABLE schedule ADD COLUMN deletes TEXT, ADD COLUMN braked_by UUID, ADD COLUMN approved_by UUID;
-DROP INDEX ix_schedule_due_at;
-CREATE INDEX ix_schedule_due_at ON schedule (due_at) WHERE parked_reason IS NULL AND braked_by IS NULL;
-CREATE INDEX ix_schedule_deletes ON schedule (tenant, due_at, deletes)
-    WHERE deletes IS NOT NULL AND approved_by IS NULL AND parked_reason IS NULL;
-CREATE INDEX ix_schedule_braked_by ON schedule (braked_by, due_at, artifact_id) WHERE braked_by IS NOT NULL;
-CREATE INDEX ix_schedule_approved_by ON schedule (approved_by) WHERE approved_by IS NOT NULL;
-ALTER TABLE artifacts ADD COLUMN deleted_by TEXT;
-CREATE INDEX ix_artifacts_deleted_by ON artifacts (tenant, deleted_at, deleted_by) WHERE deleted_by IS NOT NULL;
 ALTER TABLE runs DROP CONSTRAINT ck_runs_state_known, ADD CONSTRAINT ck_runs_state_known
     CHECK (state IN ('running', 'done', 'failed', 'awaiting approval', 'approved', 'rejected', 'abandoned'));
 CREATE INDEX ix_runs_approval ON runs (kind) WHERE state IN ('awaiting approval', 'approved');
@@ -88,12 +93,16 @@ CREATE TABLE heartbeats (
 );
 """
 
-UP: tuple[str, ...] = (DELIVERIES, RECONCILE, BRAKE, HEARTBEATS)
+UP: tuple[str, ...] = (DELIVERIES, BRAKE, HEARTBEATS)
 DOWN: tuple[str, ...] = ("DROP TABLE heartbeats", UNDO_BRAKE, UNDO_RECONCILE, "DROP TABLE deliveries")
 
 
 def upgrade() -> None:
     """Go to this revision."""
+    op.execute(COLUMNS)
+    for name, on in INDEXES.items():
+        online.create_index(name, on)
+    online.replace_index("ix_schedule_due_at", "schedule (due_at) WHERE parked_reason IS NULL AND braked_by IS NULL")
     for statement in UP:
         op.execute(statement)
 

@@ -7,6 +7,8 @@ copies that processes of the previous release commit from now on, because they d
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -14,16 +16,20 @@ depends_on = None
 
 # the default covers existing rows without rewriting them; new rows have to set the column
 UP = """
-ALTER TABLE placements ADD COLUMN vouched TEXT DEFAULT 'written', ADD COLUMN pin TEXT;
+ALTER TABLE placements
+    ADD COLUMN IF NOT EXISTS vouched TEXT DEFAULT 'written',
+    ADD COLUMN IF NOT EXISTS pin TEXT;
 ALTER TABLE placements ALTER COLUMN vouched DROP DEFAULT;
-UPDATE placements SET vouched = NULL, verified_at = NULL WHERE checksum IS NULL;
-UPDATE placements SET pin = store_version WHERE vouched IS NOT NULL AND store_version IS NOT NULL;
-ALTER TABLE placements ADD CONSTRAINT ck_placements_vouched_known
-    CHECK (vouched IN ('written', 'server', 'pinned', 'read'));
-ALTER TABLE placements ADD CONSTRAINT ck_placements_pin_of_vouched CHECK (pin IS NULL OR vouched IS NOT NULL);
-ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_verified TO ck_placements_kept_was_written;
-CREATE INDEX ix_placements_unvouched ON placements (id) WHERE state = 'present' AND vouched IS NULL;
 """
+CONSTRAINTS = """
+ALTER TABLE placements
+    DROP CONSTRAINT IF EXISTS ck_placements_vouched_known,
+    DROP CONSTRAINT IF EXISTS ck_placements_pin_of_vouched,
+    ADD CONSTRAINT ck_placements_vouched_known
+        CHECK (vouched IN ('written', 'server', 'pinned', 'read')) NOT VALID,
+    ADD CONSTRAINT ck_placements_pin_of_vouched CHECK (pin IS NULL OR vouched IS NOT NULL) NOT VALID;
+"""
+RENAME = "ALTER TABLE placements RENAME CONSTRAINT ck_placements_kept_was_verified TO ck_placements_kept_was_written"
 # the verify of the release before passes over copies without a time
 DOWN = """
 DROP INDEX ix_placements_unvouched;
@@ -36,6 +42,20 @@ ALTER TABLE placements DROP COLUMN vouched, DROP COLUMN pin;
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.update_all(
+        "placements",
+        "vouched = NULL, verified_at = NULL",
+        where="checksum IS NULL AND (vouched IS NOT NULL OR verified_at IS NOT NULL)",
+    )
+    online.update_all(
+        "placements",
+        "pin = store_version",
+        where="vouched IS NOT NULL AND store_version IS NOT NULL AND pin IS NULL",
+    )
+    online.create_index("ix_placements_unvouched", "placements (id) WHERE state = 'present' AND vouched IS NULL")
+    op.execute(CONSTRAINTS)
+    online.validate("placements", "ck_placements_vouched_known", "ck_placements_pin_of_vouched")
+    op.execute(RENAME)
 
 
 def downgrade() -> None:

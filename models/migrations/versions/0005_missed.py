@@ -8,15 +8,15 @@ process of this release sees the copy; until then a single look that misses it c
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
 UP = """
-ALTER TABLE placements ADD COLUMN missed_at TIMESTAMPTZ;
-CREATE INDEX ix_placements_missed ON placements (missed_at, id) WHERE missed_at IS NOT NULL;
-CREATE INDEX ix_placements_damaged ON placements (damaged_at, id) WHERE damaged_at IS NOT NULL;
+ALTER TABLE placements ADD COLUMN IF NOT EXISTS missed_at TIMESTAMPTZ;
 """
 DOWN = """
 DROP INDEX ix_placements_damaged;
@@ -28,6 +28,8 @@ ALTER TABLE placements DROP COLUMN missed_at;
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.create_index("ix_placements_missed", "placements (missed_at, id) WHERE missed_at IS NOT NULL")
+    online.create_index("ix_placements_damaged", "placements (damaged_at, id) WHERE damaged_at IS NOT NULL")
 
 
 def downgrade() -> None:

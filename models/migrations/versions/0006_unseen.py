@@ -5,14 +5,15 @@ No copy has it after the upgrade. Processes of the previous release do not know 
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 UP = """
-ALTER TABLE placements ADD COLUMN unseen_since TIMESTAMPTZ;
-CREATE INDEX ix_placements_unseen ON placements (unseen_since) WHERE unseen_since IS NOT NULL;
+ALTER TABLE placements ADD COLUMN IF NOT EXISTS unseen_since TIMESTAMPTZ;
 """
 DOWN = """
 DROP INDEX ix_placements_unseen;
@@ -23,6 +24,7 @@ ALTER TABLE placements DROP COLUMN unseen_since;
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.create_index("ix_placements_unseen", "placements (unseen_since) WHERE unseen_since IS NOT NULL")
 
 
 def downgrade() -> None:

@@ -11,13 +11,15 @@ those already seen. If a managed server does not expose its identifier, the data
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 UP = """
-CREATE FUNCTION events_cluster() RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION events_cluster() RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     known text := current_setting('tierkeeper.cluster', true);
     timeline int;
@@ -40,9 +42,8 @@ BEGIN
     RETURN known;
 END $$;
 ALTER TABLE events
-    ADD COLUMN cluster TEXT COLLATE "C" NOT NULL DEFAULT events_cluster(),
-    ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE INDEX ix_events_cluster_xid_subject_revision ON events (cluster, xid, subject, revision);
+    ADD COLUMN IF NOT EXISTS cluster TEXT COLLATE "C" NOT NULL DEFAULT events_cluster(),
+    ADD COLUMN IF NOT EXISTS xid xid8 NOT NULL DEFAULT pg_current_xact_id();
 """
 DOWN = """
 DROP INDEX ix_events_cluster_xid_subject_revision;
@@ -54,6 +55,9 @@ DROP FUNCTION events_cluster();
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.create_partitioned_index(
+        "ix_events_cluster_xid_subject_revision", table="events", columns="cluster, xid, subject, revision"
+    )
 
 
 def downgrade() -> None:

@@ -6,6 +6,8 @@ a delete that they repeat is not counted, and one that succeeds takes the row aw
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -13,18 +15,17 @@ depends_on = None
 
 UP = """
 ALTER TABLE placements
-    ADD COLUMN refused_since TIMESTAMPTZ,
-    ADD COLUMN refused_at TIMESTAMPTZ,
-    ADD COLUMN refusals INTEGER,
-    ADD COLUMN refusal_code TEXT,
-    ADD COLUMN refusal TEXT;
+    ADD COLUMN IF NOT EXISTS refused_since TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS refused_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS refusals INTEGER,
+    ADD COLUMN IF NOT EXISTS refusal_code TEXT,
+    ADD COLUMN IF NOT EXISTS refusal TEXT;
 ALTER TABLE quarantine
-    ADD COLUMN refused_since TIMESTAMPTZ,
-    ADD COLUMN refused_at TIMESTAMPTZ,
-    ADD COLUMN refusals INTEGER,
-    ADD COLUMN refusal_code TEXT,
-    ADD COLUMN refusal TEXT;
-CREATE INDEX ix_quarantine_refused ON quarantine (refused_since) WHERE refused_since IS NOT NULL;
+    ADD COLUMN IF NOT EXISTS refused_since TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS refused_at TIMESTAMPTZ,
+    ADD COLUMN IF NOT EXISTS refusals INTEGER,
+    ADD COLUMN IF NOT EXISTS refusal_code TEXT,
+    ADD COLUMN IF NOT EXISTS refusal TEXT;
 """
 DOWN = """
 DROP INDEX ix_quarantine_refused;
@@ -46,6 +47,7 @@ ALTER TABLE placements
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.create_index("ix_quarantine_refused", "quarantine (refused_since) WHERE refused_since IS NOT NULL")
 
 
 def downgrade() -> None:

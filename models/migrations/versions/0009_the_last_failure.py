@@ -6,6 +6,8 @@ are; they count only where ``failures`` is above 0, which such a process resets 
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -13,11 +15,10 @@ depends_on = None
 
 UP = """
 ALTER TABLE schedule
-    ADD COLUMN failed_code TEXT,
-    ADD COLUMN failed_tier TEXT,
-    ADD COLUMN failed_words TEXT,
-    ADD COLUMN failed_at TIMESTAMPTZ;
-CREATE INDEX ix_schedule_failing ON schedule (failed_tier, failed_code) WHERE failures > 0;
+    ADD COLUMN IF NOT EXISTS failed_code TEXT,
+    ADD COLUMN IF NOT EXISTS failed_tier TEXT,
+    ADD COLUMN IF NOT EXISTS failed_words TEXT,
+    ADD COLUMN IF NOT EXISTS failed_at TIMESTAMPTZ;
 """
 DOWN = """
 DROP INDEX ix_schedule_failing;
@@ -32,6 +33,7 @@ ALTER TABLE schedule
 def upgrade() -> None:
     """Go to this revision."""
     op.execute(UP)
+    online.create_index("ix_schedule_failing", "schedule (failed_tier, failed_code) WHERE failures > 0")
 
 
 def downgrade() -> None:

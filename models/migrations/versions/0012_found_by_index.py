@@ -7,6 +7,8 @@ Artifacts without tags have no entry in the index of tags.
 
 from alembic import op
 
+from models.migrations import online
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -18,17 +20,18 @@ INDEXES = {
     "ix_artifacts_sha256": "artifacts (sha256)",
     "ix_artifacts_created_at": "artifacts (created_at)",
     "ix_artifacts_ended": "artifacts (state) WHERE state <> 'live'",
-    "ix_events_type_at": "events (type, at)",
 }
+EVENTS = "ix_events_type_at"
 
 
 def upgrade() -> None:
     """Go to this revision."""
     for name, on in INDEXES.items():
-        op.execute(f"CREATE INDEX {name} ON {on}")
+        online.create_index(name, on)
+    online.create_partitioned_index(EVENTS, table="events", columns="type, at")
 
 
 def downgrade() -> None:
     """Go back to the revision before."""
-    for name in INDEXES:
+    for name in (*INDEXES, EVENTS):
         op.execute(f"DROP INDEX {name}")

@@ -1,5 +1,6 @@
 """The months of the audit log."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -47,3 +48,15 @@ def test_a_late_line_is_kept(house: House) -> None:
     for statement in ("DELETE FROM events WHERE at > '2040-01-01'", "UPDATE events_default SET actor = 'nobody'"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"):
             house.sql(statement)
+
+
+def test_who_reads_the_log_is_not_in_the_way_of_others(house: House) -> None:
+    """A month that cannot be made at once is left to the next run: who writes events does not wait behind it."""
+    later = datetime(2050, 1, 1, tzinfo=UTC)
+    with house.keeper.engine.catalog.engine.connect() as reader, reader.begin():
+        reader.execute(sa.text("SELECT count(*) FROM events"))
+        begun = time.monotonic()
+        assert make(house, later) == []
+        assert time.monotonic() - begun < 10  # catalog.lock_timeout is 30 s
+        house.sql(LINE, at=later)
+    assert make(house, later) == ["events_2050_02", "events_2050_03", "events_2050_04"]

@@ -19,7 +19,7 @@ from tierkeeper.settings.order import COPY_PAUSES
         (commit.PAUSES_FOR_OTHERS, [1, 1, 1]),
         (deliveries.PAUSES, [30, 60, 120, 240, 300, 300]),
         (database.PAUSES, [0.1, 0.2, 0.4, 0.8]),
-        (migrate.PAUSES, [0.5, 0.5]),
+        (migrate.PAUSES, [0.5, 1, 2, 4, 4]),
         (COPY_PAUSES, [1, 2, 4, 8, 16, 20, 20]),
         (supervisor.PAUSES, [1, 2, 4, 8, 16, 30, 30]),
         (Backoff(first=1, cap=100, factor=3), [1, 3, 9, 27, 81, 100]),

@@ -197,7 +197,9 @@ def test_aws_names_of_dotenv_reach_boto3(folder: Path, monkeypatch: pytest.Monke
         ({"WARM_RETENTION_DAYS": "5"}, "retention.warm_days (env WARM_RETENTION_DAYS): 5 days is not after hot_days"),
         ({"TIERKEEPER_ENGINE__RENEW_EVERY": "60s"}, "engine.renew_every (env TIERKEEPER_ENGINE__RENEW_EVERY)"),
         ({"TIERKEEPER_ENGINE__LEASE_CAP": "30s"}, "it is longer than engine.lease_cap"),
-        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50s"}, "which has to give up first"),
+        ({"TIERKEEPER_BROKER__VISIBILITY_TIMEOUT": "50s"}, "which has to be over first"),
+        ({"TIERKEEPER_COMMANDS_KEPT": "7d"}, "KEPT): 7d is not longer than messages.max_age"),
+        ({"TIERKEEPER_RESULTS__EXPIRES": "31d"}, "commands_kept (default): 30d is not longer than results.expires"),
         ({"STORAGE__AWS_SECRET_ACCESS_KEY": "hush"}, "it describes a cold tier on S3"),
     ],
 )  # fmt: skip

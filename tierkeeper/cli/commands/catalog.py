@@ -47,6 +47,24 @@ def dumps(session: Session) -> None:
 
 
 @catalog.command()
+@click.argument("revision")
+@params.yes_option
+@pass_session
+def downgrade(session: Session, *, revision: str, yes: bool) -> None:
+    """Bring the catalog back to an earlier revision, for an earlier version of tierkeeper.
+
+    Stop everything else that uses the catalog before. What the earlier version has no place for is forgotten.
+    """
+    if not yes and not click.confirm(f"Bring the catalog back to revision {revision}?", err=True):
+        raise click.Abort
+    before = session.keeper.recovery.downgrade(revision)
+    if session.output.as_json:
+        session.output.document({"from": before, "to": revision})
+        return
+    session.output.say(f"the catalog was at revision {before} and is at {revision}; install the version that needs it")
+
+
+@catalog.command()
 @click.option("--dump", "name", metavar="DUMP", help="From this dump instead of the newest complete one.")
 @click.option("--objects-only", is_flag=True, help="From the objects in the tiers alone, as if there were no dump.")
 @click.option("--approve", is_flag=True, help="Afterwards: release what was found only in the stores from its hold.")

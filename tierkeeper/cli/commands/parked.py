@@ -117,7 +117,7 @@ def retry(session: Session, **options: Any) -> None:  # noqa: ANN401  handed on 
 
 @parked.command(
     help="Leave parked items as they are: an artifact until its next phase, or until a verb or a policy edit makes it"
-    f" due; a message until it is retried. Nothing is deleted.\n\n{ITEM_HELP}"
+    f" due; a message until it is retried, for `commands_kept` at most. Nothing is deleted before.\n\n{ITEM_HELP}"
 )
 @click.argument("items", nargs=-1, metavar="[ITEM]…")
 @filters

@@ -1,6 +1,7 @@
 """Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
+from tierkeeper.engine.operations import ends
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.plans import stored
 from tierkeeper.stores import deletes
@@ -27,9 +29,9 @@ _BATCH = 1000
 _MODES = 30.0  # seconds a tier: a larger one is looked at in several runs
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
-_COUNTED = timedelta(days=7)
+COUNTED: Final = timedelta(days=7)
 #: dead letters that did not come again within this time are deleted, skipped or not
-_DEAD = timedelta(days=30)
+DEAD: Final = timedelta(days=30)
 
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
@@ -42,8 +44,12 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
         abandoned = engine.catalog.run(caller, run_life.end_silent)
         forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
         work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
-        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=_COUNTED, caller=caller)})
-        work.add({"dead letters ended": Deliveries(engine).end_dead_letters(kept=_DEAD, caller=caller)})
+        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=COUNTED, caller=caller)})
+        work.add({"dead letters ended": Deliveries(engine).end_dead_letters(kept=DEAD, caller=caller)})
+        work.add({"approvals not asked for any more": ends.end_unasked(engine, caller=caller)})
+        work.add({"skipped messages ended": ends.end_skipped(engine, caller=caller)})
+        ended, known = ends.end_commands(engine, caller=caller)
+        work.add({"commands ended": ended, "commands kept: a queue's canaries do not come": int(not known)})
         work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
         adopted, partial_stays = _register_unclaimed(engine, caller=caller)
         deleted, stays = _delete_expired(engine, caller=caller)

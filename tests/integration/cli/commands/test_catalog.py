@@ -6,6 +6,7 @@ import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 from support import broken, services
 
+from tierkeeper.catalog import migrate
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import load
@@ -151,3 +152,15 @@ def test_a_row_that_cannot_be_read_is_listed_parked_and_mended(tk: Tierkeeper, s
     refused = tk("purge", bad, "--reason", "a\x1b[2Jb")
     assert (refused.code, "\x1b" in refused.err) == (2, False)
     assert tk("purge", bad, "--yes", "--reason", "a wrong import").code == 0
+
+
+def test_a_catalog_goes_back_and_comes_again(tk: Tierkeeper, stored: Stored) -> None:
+    """A downgrade asks, does it, and says what is next; this version refuses the catalog until `init` upgrades it."""
+    stored()
+    assert tk("catalog", "downgrade", "0010").code != 0  # not answered
+    assert "is not before the catalog's" in tk("catalog", "downgrade", "9999", "--yes").err
+    done = tk("-o", "json", "catalog", "downgrade", "0010", "--yes")
+    assert (done.code, done.json) == (0, {"from": migrate.head(), "to": "0010"})
+    assert "Run `tierkeeper init`" in tk("ls", "acme").err
+    assert f"catalog upgraded from 0010 at revision {migrate.head()}" in tk("init").out
+    assert tk("ls", "acme").code == 0

@@ -1,0 +1,220 @@
+"""What ends in the catalog, and that no command ends whose message may come again."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.callers import TESTER
+from support.house import TENANT, WORKFLOW, House
+
+from tierkeeper.audit.runs import StoppedCommand
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.states import ArtifactState, RunKind
+from tierkeeper.catalog import runs
+from tierkeeper.engine.gates import bulk
+from tierkeeper.values.parking import Sent, StuckFilter
+from tierkeeper_client.contract import PurgeArgs, Queue, TaskName
+
+NOW = timedelta(0)
+KEPT = "commands kept: a queue's canaries do not come"
+PURGE = PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name="a")
+
+
+def canaries(house: House, *, lag: timedelta = NOW, begun: timedelta | None = timedelta(days=40)) -> None:
+    """A canary comes through each queue, sent ``lag`` ago, as they have since ``begun`` (None: it is the first)."""
+    for queue in Queue:
+        house.keeper.health.canary(queue, sent_at=datetime.now(UTC) - lag)
+    if begun is not None:
+        house.sql("UPDATE heartbeats SET since = at - CAST(:begun AS interval)", begun=begun)
+
+
+def pass_days(house: House, days: int) -> None:
+    """Make every command so much older."""
+    house.sql("UPDATE commands SET at = at - make_interval(days => :days)", days=days)
+
+
+def keys(house: House) -> set[str]:
+    """The keys that the catalog remembers."""
+    return {row.key for row in house.sql("SELECT key FROM commands")}
+
+
+def undeleted(house: House) -> None:
+    """An artifact was purged under the key ``purge``, and is back: a second delivery of the purge must do nothing."""
+    house.keeper.artifacts.store(house.args(), caller=Caller("shop", key="store"))
+    house.keeper.artifacts.purge(PURGE, caller=Caller("shop", key="purge"))
+    house.undelete()
+
+
+def delivered_again(house: House) -> ArtifactState:
+    """The message of the purge comes once more; the state of the artifact after it."""
+    house.keeper.artifacts.purge(PURGE, caller=Caller("shop", key="purge"))
+    return house.show().state
+
+
+def wait_for_ever(_house: House) -> None:
+    """No canary ever came."""
+
+
+def come_back(house: House) -> None:
+    """The workers were away for forty days, and their first canaries come before what a dead one had taken."""
+    canaries(house)
+    house.sql("UPDATE heartbeats SET at = at - interval '40 days', counted_at = counted_at - interval '40 days'")
+    canaries(house, begun=None)
+
+
+def came_back_an_hour_ago(house: House) -> None:
+    """A dead worker's messages are not all given out again yet."""
+    canaries(house, begun=timedelta(hours=25))
+
+
+def stop(house: House) -> None:
+    """The workers have been away for an hour."""
+    canaries(house)
+    house.sql("UPDATE heartbeats SET at = at - interval '1 hour', counted_at = counted_at - interval '1 hour'")
+
+
+def miss_a_queue(house: House) -> None:
+    """One queue has no worker."""
+    canaries(house)
+    house.sql("UPDATE heartbeats SET counted_at = counted_at - interval '1 hour' WHERE name = 'canary:purge'")
+
+
+def lose_a_queue(house: House) -> None:
+    """One queue never had a canary."""
+    canaries(house)
+    house.sql("DELETE FROM heartbeats WHERE name = 'canary:purge'")
+
+
+def fall_behind(house: House) -> None:
+    """The queues are a fortnight behind: what is in them was published when the command was young."""
+    canaries(house, lag=timedelta(days=14))
+
+
+def not_know(house: House) -> None:
+    """Canaries come that nobody knows the time of."""
+    canaries(house)
+    house.keeper.health.canary(Queue.PURGE, sent_at=None)
+
+
+def jump(house: House) -> None:
+    """The clock of PostgreSQL was ahead when the last canary came."""
+    canaries(house)
+    house.sql("UPDATE heartbeats SET counted_at = counted_at + interval '40 days'")
+
+
+def serve_before(house: House) -> None:
+    """Workers of the release before take the canaries, which do not know of the series."""
+    canaries(house)
+    house.sql("UPDATE heartbeats SET counted_at = counted_at - interval '40 days', since = since - interval '40 days'")
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        wait_for_ever,
+        come_back,
+        came_back_an_hour_ago,
+        stop,
+        miss_a_queue,
+        lose_a_queue,
+        fall_behind,
+        not_know,
+        jump,
+        serve_before,
+    ],
+    ids=lambda happens: happens.__name__,
+)
+def test_a_repeated_delivery_finds_its_result_while_it_may_come(house: House, happens: object) -> None:
+    """However old a command is, it does not end while its message may be in a queue or in a dead worker's hands."""
+    undeleted(house)
+    pass_days(house, 40)
+    happens(house)  # type: ignore[operator]  # pytest's parameters have no type
+    counts = house.keeper.sweeps.maintain(caller=TESTER).counts
+    assert counts.get("commands ended", 0) == 0
+    assert counts.get(KEPT, 0) == (happens is not fall_behind)
+    assert delivered_again(house) is ArtifactState.LIVE
+
+
+def test_the_last_command_of_each_artifact_stays(house: House) -> None:
+    """Commands end ``commands_kept`` after they were written, but for the last of each artifact."""
+    undeleted(house)
+    house.keeper.artifacts.store(house.args("b"), caller=Caller("shop", key="alone"))
+    (undelete,) = keys(house) - {"store", "purge", "alone"}
+    pass_days(house, 31)
+    for key in ("unchanged", "unchanged again"):
+        house.keeper.artifacts.store(house.args("b"), caller=Caller("shop", key=key))
+    canaries(house)
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["commands ended"] == 2
+    assert keys(house) == {undelete, "alone", "unchanged", "unchanged again"}
+    assert "commands ended" not in house.keeper.sweeps.maintain(caller=TESTER).counts
+    pass_days(house, 31)
+    canaries(house)
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["commands ended"] == 2
+    assert keys(house) == {undelete, "unchanged again"}
+    assert house.keeper.artifacts.store(house.args("b"), caller=Caller("shop", key="unchanged again")).artifact
+
+
+def test_a_command_of_all_versions_ends_with_the_next_of_all(house: House) -> None:
+    """A command about several versions stays until one command about all of them is old enough."""
+    for content in (b"1", b"2"):
+        house.store(content=content)
+    house.promote("a", "warm", all_versions=True)
+    house.sql("UPDATE commands SET key = 'both' WHERE verb = 'promote'")
+    house.promote("a", "cold", version=2)
+    pass_days(house, 31)
+    canaries(house)
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["commands ended"] == 2
+    assert "both" in keys(house)
+    house.promote("a", "warm", all_versions=True)
+    pass_days(house, 31)
+    canaries(house)
+    house.keeper.sweeps.maintain(caller=TESTER)
+    assert "both" not in keys(house)
+
+
+@pytest.mark.parametrize("parked", [False, True], ids=["waits", "parked"])
+def test_a_kept_message_keeps_its_commands(house: House, parked: bool) -> None:  # noqa: FBT001  a parameter of pytest
+    """A batch that waits, or is parked, is sent again after any time: what it did already is not done once more."""
+    undeleted(house)
+    sent = Sent(TaskName.PURGE.value, "purge", {"tenant": TENANT}, {})
+    if parked:
+        house.keeper.deliveries.park(sent, reason="given up")
+    else:
+        house.keeper.deliveries.wait(sent, reason="its tier is away")
+    pass_days(house, 40)
+    canaries(house)
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["commands ended"] == 1
+    assert delivered_again(house) is ArtifactState.LIVE
+
+
+def test_a_message_that_was_skipped_ends(house: House) -> None:
+    """A skipped message can be retried for ``commands_kept``, also one that the release before skipped."""
+
+    def left() -> set[str]:
+        house.keeper.sweeps.maintain(caller=TESTER)
+        return {row.key for row in house.sql("SELECT key FROM deliveries")}
+
+    for key in ("parked", "skipped", "before"):
+        house.keeper.deliveries.park(Sent(TaskName.STORE.value, key, {}, {}), reason="given up")
+    house.sql("UPDATE deliveries SET last_at = last_at - interval '1 year'")
+    house.sql("UPDATE deliveries SET skipped_by = 'kim' WHERE key = 'before'")
+    house.keeper.parked.skip(StuckFilter(item="skipped"), caller=TESTER)
+    house.sql("UPDATE deliveries SET skipped_at = skipped_at - interval '29 days' WHERE key = 'skipped'")
+    assert left() == {"parked", "skipped", "before"}
+    house.sql("UPDATE deliveries SET skipped_at = skipped_at - interval '2 days'")
+    assert left() == {"parked", "before"}
+    house.sql("UPDATE deliveries SET skipped_at = skipped_at - interval '29 days'")
+    assert left() == {"parked"}
+
+
+def test_an_approval_that_was_not_asked_for_any_more_ends(house: House) -> None:
+    """A command that the brake stopped, and that is not given again for ``runs_kept``, leaves no run for good."""
+    engine = house.keeper.engine
+    arguments = StoppedCommand(waits=bulk.WAITS_FOR_COMMAND, selection="all", reason="many", limit=1, samples=())
+    given = {"actor": "kim", "tenant": TENANT, "arguments": arguments, "counts": {"stopped": 2}}
+    run = engine.catalog.run(TESTER, runs.await_approval, RunKind.PURGE, **given)
+    house.sql("UPDATE runs SET seen_at = seen_at - interval '89 days'")
+    house.keeper.sweeps.maintain(caller=TESTER)
+    assert [row.id for row in house.sql("SELECT id FROM runs WHERE state = 'awaiting approval'")] == [run]
+    house.sql("UPDATE runs SET seen_at = seen_at - interval '2 days'")
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["approvals not asked for any more"] == 1
+    assert house.sql("SELECT FROM runs WHERE state = 'awaiting approval'") == []

@@ -1,0 +1,109 @@
+"""What ends too early, and what an upgrade does to others, broken one at a time."""
+
+from mutations.mutant import Edit, Mutant
+
+_TESTS = "tests/integration/engine/operations/test_ends.py::"
+_UPGRADES = "tests/integration/catalog/test_upgrades.py::"
+_REPEATED = f"{_TESTS}test_a_repeated_delivery_finds_its_result_while_it_may_come"
+_ALL = f"{_TESTS}test_a_command_of_all_versions_ends_with_the_next_of_all"
+_HEARTBEATS = "tierkeeper/catalog/heartbeats.py"
+_ENDS = "tierkeeper/catalog/command_ends.py"
+
+
+def _mutant(broken: str, file: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant("ends", broken, (Edit(file, old, new),), (test,))
+
+
+ENDING = (
+    _mutant(
+        "a break of the canaries is none",
+        _HEARTBEATS,
+        "            ELSE excluded.at\n        END\n",
+        "            ELSE h.since\n        END\n",
+        f"{_REPEATED}[come_back]",
+    ),
+    _mutant(
+        "a dead worker's messages are not waited for",
+        _HEARTBEATS,
+        "        AND least(sent_at, at) >= since + CAST(:quiet AS interval)\n",
+        "        AND CAST(:quiet AS interval) IS NOT NULL\n",
+        f"{_REPEATED}[came_back_an_hour_ago]",
+    ),
+    _mutant(
+        "a queue may have stopped",
+        _HEARTBEATS,
+        "        AND counted_at BETWEEN statement_timestamp() - CAST(:apart AS interval) AND statement_timestamp()\n",
+        "        AND CAST(:apart AS interval) IS NOT NULL\n",
+        f"{_REPEATED}[stop]",
+    ),
+    _mutant(
+        "one queue speaks for all",
+        _HEARTBEATS,
+        "    HAVING count(*) = :queues\n",
+        "    HAVING count(*) > 0 AND :queues > 0\n",
+        f"{_REPEATED}[lose_a_queue]",
+    ),
+    _mutant(
+        "the clock counts, not the queues",
+        _HEARTBEATS,
+        "    SELECT min(least(sent_at, at))\n",
+        "    SELECT min(at)\n",
+        f"{_REPEATED}[fall_behind]",
+    ),
+    _mutant(
+        "a kept message loses its commands",
+        _ENDS,
+        "            AND NOT EXISTS (SELECT FROM deliveries d WHERE d.key = c.key)\n",
+        "",
+        f"{_TESTS}test_a_kept_message_keeps_its_commands",
+    ),
+    _mutant(
+        "the last command ends",
+        _ENDS,
+        "            AND c.at < w.at\n",
+        "            AND c.at <= w.at\n",
+        f"{_TESTS}test_the_last_command_of_each_artifact_stays",
+    ),
+    _mutant(
+        "a command of several artifacts ends with one of them",
+        _ENDS,
+        '            AND {_ARTIFACTS.format("c")} <@ w.artifacts\n',
+        "",
+        _ALL,
+    ),
+    _mutant(
+        "answers may be forgotten before their message is too old",
+        "tierkeeper/settings/order.py",
+        '    yield Limit("messages.max_age", messages.max_age), kept\n',
+        "",
+        "tests/unit/settings/test_settings.py::test_refused",
+    ),
+    _mutant(
+        "a skipped message ends by the age of the message",
+        "tierkeeper/catalog/deliveries.py",
+        "    WHERE skipped_by IS NOT NULL AND skipped_at < statement_timestamp() - :kept AND kind = 'delivery'\n",
+        "    WHERE skipped_by IS NOT NULL AND last_at < statement_timestamp() - :kept AND kind = 'delivery'\n",
+        f"{_TESTS}test_a_message_that_was_skipped_ends",
+    ),
+    _mutant(
+        "an upgrade waits for its locks before everybody else",
+        "tierkeeper/catalog/migrate.py",
+        '    sa.event.listen(engine, "begin", _wait_briefly)\n',
+        "",
+        f"{_UPGRADES}test_an_upgrade_lets_others_through",
+    ),
+    _mutant(
+        "an upgrade gives up at the first lock",
+        "tierkeeper/catalog/migrate.py",
+        "_TRIED_AGAIN = psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable\n",
+        "_TRIED_AGAIN = psycopg.errors.DeadlockDetected\n",
+        f"{_UPGRADES}test_an_upgrade_lets_others_through",
+    ),
+    _mutant(
+        "an index of a catalog in use locks its table",
+        "models/migrations/online.py",
+        '        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {on}")\n',
+        '        op.execute(f"CREATE INDEX {name} ON {on}")\n',
+        f"{_UPGRADES}test_no_migration_locks_for_long",
+    ),
+)

@@ -1,0 +1,61 @@
+"""The ends of what would grow for good in the catalog: commands, skipped messages, approvals that nobody gave.
+
+A command protects from its own message: found again, it answers a repeated delivery, which would else be carried out
+once more, on what has the name by then. So it ends only where its message cannot come: ``commands_kept`` after it was
+written, not by the clock but by the queues. The canaries say how far they are: all that was published before the last
+one that came through has come through too, what a dead worker had taken has been given out again, because canaries came
+without a break for :data:`_FLOWING` and twice ``broker.visibility_timeout``. Where a queue's canaries do not come, no
+command ends.
+"""
+
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+
+from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import command_ends, deliveries, heartbeats, runs
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.gates import bulk
+from tierkeeper.settings.settings import Settings
+from tierkeeper_client.contract import Queue
+
+_FLOWING: Final = timedelta(days=1)
+_SECONDS: Final = 30.0  # of one maintain; the next continues
+
+
+def end_commands(engine: Engine, *, caller: Caller) -> tuple[int, bool]:
+    """End the commands that may end; return how many, and False where some queue does not let any end."""
+    with engine.catalog.reading() as connection:
+        before = _asked_no_more(connection, engine.settings)
+    ended = 0
+    if before is None:
+        return ended, False
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until:
+        some = engine.catalog.run(caller, command_ends.end, before=before)
+        if some is None:
+            break
+        ended += some
+    return ended, True
+
+
+def _asked_no_more(connection: sa.Connection, settings: Settings) -> datetime | None:
+    """Return the time before which a command was written that no message asks for again; None: it is not known."""
+    quiet = _FLOWING + 2 * settings.broker.visibility_timeout
+    reached = heartbeats.reached(connection, [queue.value for queue in Queue], quiet=quiet)
+    return None if reached is None else reached - settings.commands_kept
+
+
+def end_unasked(engine: Engine, *, caller: Caller) -> int:
+    """Delete the runs of braked commands that were not given again for ``runs_kept``; return how many.
+
+    Given once more after that, such a command asks for an approval again.
+    """
+    return engine.catalog.run(caller, runs.end_unasked, waits=bulk.WAITS_FOR_COMMAND, kept=engine.settings.runs_kept)
+
+
+def end_skipped(engine: Engine, *, caller: Caller) -> int:
+    """Delete the messages that an operator skipped longer than ``commands_kept`` ago; return how many."""
+    return engine.catalog.run(caller, deliveries.end_skipped, kept=engine.settings.commands_kept)
