@@ -57,6 +57,7 @@ __all__ = [
     "StagedContentMissing",
     "SweepAtWork",
     "TierkeeperError",
+    "TooManyPolicies",
     "UnknownTier",
     "UnreadableClock",
     "UnreadableRow",

@@ -68,7 +68,7 @@ class Artifacts:
     ) -> list[ItemResult]:
         """Store small artifacts; return one outcome each, in their order. An item that is an ItemError stays one.
 
-        Callers in this process may open ``contents`` of items, by position, instead of ``args.content``.
+        Callers in this process may open ``contents`` of items, by position, instead of those in their arguments.
         """
         return ingest.store_many(self.engine, items, caller=caller, contents=contents)
 

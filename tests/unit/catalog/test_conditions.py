@@ -46,7 +46,7 @@ def chains(text: str) -> Iterator[frozenset[str]]:
     flat = re.sub(r"\b[a-z_]\w*\.(?=[a-z_])", "", flat)
     for spelled in _KEPT:
         flat = re.sub(spelled, "spelled kept", flat)
-    flat = re.sub(r"lease_until is null or lease_until <=?|lease_until <=? [^()]* or lease_until is null", "#", flat)
+    flat = re.sub(r"lease_until is null or lease_until <=?|lease_until <=? [^()]* or lease_until is null", "§", flat)
     while inner := re.search(r"\(([^()]*)\)", flat):
         alone = _CLAUSE.search(inner[1]) is not None  # an AND in an AND is one chain, anything else its own
         if alone:
@@ -59,7 +59,7 @@ def _split(flat: str) -> Iterator[frozenset[str]]:
     for chain in _CLAUSE.split(flat):
         terms = {" ".join(term.split()) for term in chain.split(" and ")}
         terms |= {"due_at <=" for term in terms if term.startswith("due_at <=")}
-        terms |= {"lease_until is null or" for term in terms if "#" in term}
+        terms |= {"lease_until is null or" for term in terms if "§" in term}
         if "spelled kept" in terms:
             terms.add("kept")
         yield frozenset(terms)

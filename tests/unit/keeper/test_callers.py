@@ -34,7 +34,7 @@ RESOURCES = (
     tiers.Tiers,
 )
 READS = {
-    "Artifacts": {"open", "fetch", "show", "select", "count", "explain"},  # access times are the reader's
+    "Artifacts": {"open", "fetch", "write", "show", "select", "count", "explain"},  # access times are the reader's
     "Deletes": {"show"},
     "Events": {"select"},
     "HealthChecks": {"check", "ask_broker", "since_last_canary"},
@@ -49,6 +49,7 @@ READS = {
 FOR_THE_HOUSE = {
     "Deliveries": {"count", "answered", "park", "refuse", "wait", "due"},
     "HealthChecks": {"canary"},
+    "Recovery": {"downgrade"},  # it changes tables, and no rows
     "Sweeps": {"converge_due", "recompute"},  # they continue runs that have an actor
 }
 
