@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import command
 from support import invariants, scale
 from support.catalogs import FOLDERS
-from support.house import House
+from support.house import AT_ONCE, House
 from support.long_locks import Statement, long_locks
 
 from tierkeeper.base import callers
@@ -48,7 +48,7 @@ def engine_of(url: str) -> sa.Engine:
     return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
 
 
-def reads(table: str) -> sa.Select[tuple[int]]:
+def reads(table: str) -> sa.Select[int]:
     """A statement that reads a whole table."""
     return sa.select(sa.func.count()).select_from(sa.table(table))
 
@@ -191,7 +191,7 @@ def test_the_first_catalog_comes_along(postgres_url: str, settings_factory: Call
         for table, column in (("artifacts", "created_at"), ("artifacts", "purge_at"), ("schedule", "due_at")):
             time_of = sa.column(column, sa.DateTime(timezone=True))
             connection.execute(sa.update(sa.table(table, time_of)).values({column: time_of + shift}))
-    settings = settings_factory(catalog={"url": postgres_url}, tiers=FOLDERS)
+    settings = settings_factory(engine=AT_ONCE, catalog={"url": postgres_url}, tiers=FOLDERS)
     contents = {sha256(content).hexdigest(): content for content in (b"first", b"second", b"record")}
     hot = Path(urlsplit(settings.tiers["hot"].url).path)
     hot.joinpath(".tmp").mkdir(parents=True)

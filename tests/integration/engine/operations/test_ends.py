@@ -210,8 +210,15 @@ def test_an_approval_that_was_not_asked_for_any_more_ends(house: House) -> None:
     """A command that the brake stopped, and that is not given again for ``runs_kept``, leaves no run for good."""
     engine = house.keeper.engine
     arguments = StoppedCommand(waits=bulk.WAITS_FOR_COMMAND, selection="all", reason="many", limit=1, samples=())
-    given = {"actor": "kim", "tenant": TENANT, "arguments": arguments, "counts": {"stopped": 2}}
-    run = engine.catalog.run(TESTER, runs.await_approval, RunKind.PURGE, **given)
+    run = engine.catalog.run(
+        TESTER,
+        runs.await_approval,
+        RunKind.PURGE,
+        actor="kim",
+        tenant=TENANT,
+        arguments=arguments,
+        counts={"stopped": 2},
+    )
     house.sql("UPDATE runs SET seen_at = seen_at - interval '89 days'")
     house.keeper.sweeps.maintain(caller=TESTER)
     assert [row.id for row in house.sql("SELECT id FROM runs WHERE state = 'awaiting approval'")] == [run]
