@@ -10,7 +10,9 @@ from uuid import UUID
 
 from tierkeeper.base.errors import InvalidPosition
 
-_FORM = re.compile(r"(?P<cluster>[A-Za-z0-9-]+)\.(?P<xid>\d{1,20})\.(?P<subject>[0-9a-f-]{36})\.(?P<revision>\d{1,19})")
+_FORM = re.compile(
+    r"(?P<cluster>[A-Za-z0-9-]+)\.(?P<xid>\d{1,20})\.(?P<subject>[0-9a-f-]{36})\.(?P<revision>\d{1,19})", re.ASCII
+)
 _LARGEST_XID, _LARGEST_REVISION = 2**64 - 1, 2**63 - 1
 
 

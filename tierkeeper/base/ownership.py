@@ -79,7 +79,7 @@ def _own_groups(group: str | None) -> set[int]:
         own.add(pwd.getpwuid(os.geteuid()).pw_gid)
     if group is not None:
         try:
-            own.add(int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid)
+            own.add(int(group) if group.isascii() and group.isdecimal() else grp.getgrnam(group).gr_gid)
         except KeyError as error:
             raise Unusable(f"there is no group {group!r}.", "Name one that is there.", name="home_group") from error
     return own

@@ -58,7 +58,7 @@ def _database(given: GivenValues, parts: tuple[str, ...]) -> str:
                 problem=f"it is needed beside {given[parts[0]][1]}.",
                 fix="Set it too, or set TIERKEEPER_CATALOG__URL instead of all of STORAGE__DB_*.",
             )
-    if port and not port.isdigit():
+    if port and not (port.isascii() and port.isdecimal()):
         _refuse(given, DATABASE[1], f"{port!r} is not a port.", "Write a number, such as 5432.")
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "") + ("@" if user else "")
     shown = f"[{host}]" if ":" in host else host

@@ -59,10 +59,10 @@ def selected(session: Session, chosen: params.Chosen) -> list[Target]:
     views = (
         view for view in session.closed_at_end(session.keeper.artifacts.select(chosen.filter)) if chosen.keep(view)
     )
-    selection = [Target(view.ref) for view in islice(views, chosen.limit)]
-    if not selection:
+    found = [Target(view.ref) for view in islice(views, chosen.limit)]
+    if not found:
         raise NothingToSelect(filter=describe(chosen))
-    return selection
+    return found
 
 
 def describe(chosen: params.Chosen) -> str:
@@ -94,15 +94,15 @@ class Verb:
 
 
 def carry_out(
-    session: Session, verb: Verb, selection: Sequence[Target], how: params.VerbOptions, **extra: object
+    session: Session, verb: Verb, targets: Sequence[Target], how: params.VerbOptions, **extra: object
 ) -> None:
-    """Run ``verb`` for each target of ``selection`` and print the outcomes; the exit code is 7 if some failed.
+    """Run ``verb`` for each of ``targets`` and print the outcomes; the exit code is 7 if some failed.
 
     With a single target its error is raised; with several, a failed one does not stop the others.
     """
     bounds = session.settings.limits.bounds
     arguments = [
-        validated(verb.model, {**target.fields(), "reason": how.reason, **extra}, within=bounds) for target in selection
+        validated(verb.model, {**target.fields(), "reason": how.reason, **extra}, within=bounds) for target in targets
     ]
     if how.enqueue:
         _send(session, verb, arguments, how)

@@ -35,7 +35,7 @@ def parse_ref(text: str, *, tenant: str | None) -> Ref:
     Raises InvalidInput.
     """
     path, at, digits = text.rpartition("@")
-    versioned = bool(at) and digits.isdecimal()
+    versioned = bool(at) and digits.isascii() and digits.isdecimal()
     segments = (path if versioned else text).split("/", 2)
     if tenant is not None and not (len(segments) == 3 and segments[0] == tenant):  # noqa: PLR2004  three parts
         segments = [tenant, *"/".join(segments).split("/", 1)]

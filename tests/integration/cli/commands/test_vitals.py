@@ -1,5 +1,8 @@
 """`tierkeeper health`: what a person and what a probe is told."""
 
+import re
+from pathlib import Path
+
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
@@ -37,3 +40,12 @@ def test_health_tells_whether_it_keeps_up(tk: Tierkeeper, stored: Stored) -> Non
     assert (after["due"], after["overdue"], after["clear"]) == (0, 0, 0)
     assert after["latency p50"] > 0
     assert after["rate"] > 0
+    all_of_a_kind = {"canary": "canary QUEUE", "tier": "tier TIER"}
+    assert {all_of_a_kind.get(name.split()[0], name) for name in after} == documented()
+
+
+def documented() -> set[str]:
+    """The vitals in the table of the page about health; that of a queue and of a tier stand for all of them."""
+    page = Path(__file__).parents[4] / "docs" / "how-to" / "health.md"
+    rows = [line for line in page.read_text().split("## Metrics")[0].splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}

@@ -44,6 +44,11 @@ def test_a_name_with_parts_missing_is_refused(text: str, tenant: str | None) -> 
         params.parse_ref(text, tenant=tenant)
 
 
+def test_a_version_is_written_in_ascii_digits() -> None:
+    """Digits of other scripts are a part of the name, as Python alone takes them for numbers."""
+    assert params.parse_ref("a/b/c@\u0667", tenant=None) == Ref("a", "b", "c@\u0667")
+
+
 @pytest.mark.parametrize("text", ["acme/weekly/../../etc/passwd", "acme//x", "/acme/w/x", "acme/w/a:b", "a/w/x\x00"])
 def test_an_unsafe_name_is_refused(text: str) -> None:
     """Traversal, absolute paths and forbidden characters never get past the command line."""
