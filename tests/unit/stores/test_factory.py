@@ -169,6 +169,7 @@ def test_an_unusable_endpoint(endpoint: str) -> None:
         ("file:///srv/hot?layout=cas", None),
         ("s3://bucket/prefix", None),
         ("s3://bucket?role=arn:aws:iam::1:role/x", None),
+        ("s3://bucket?profile=nobodys", "The config profile .nobodys. could not be found"),
         ("postgres:", None),
         ("file:///srv/hot?fsnc=no", "unknown option fsnc"),
         ("s3://bucket?attempts=many", "option attempts is 'many'"),

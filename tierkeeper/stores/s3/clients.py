@@ -18,6 +18,7 @@ from botocore.utils import get_environ_proxies, is_valid_endpoint_url, is_valid_
 
 from tierkeeper.settings import order
 from tierkeeper.stores.base import StoreConfig
+from tierkeeper.stores.errors import BadTierUrl
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.s3 import errors
 from tierkeeper.stores.s3.attempts import botocore_attempt_ended
@@ -125,6 +126,18 @@ def parse(config: StoreConfig) -> S3Options:
     return parsed
 
 
+def judge(config: StoreConfig) -> None:
+    """Raise BadTierUrl for what :func:`parse` refuses, and for a profile that no configuration of AWS here has."""
+    try:
+        botocore.session.Session(profile=parse(config).profile).get_scoped_config()
+    except BotoCoreError as error:
+        raise _refused(config, error) from error
+
+
+def _refused(config: StoreConfig, error: Exception) -> BadTierUrl:
+    return Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.")
+
+
 def _is_endpoint(text: str) -> bool:
     """Return True for a URL that the AWS client takes: http or https, a host name or an IP address, a port from 1."""
     try:
@@ -177,7 +190,7 @@ def make(options: S3Options, config: StoreConfig) -> Clients:
         hot = _hot(options, config, client, core)
         return Clients(client, hot, lambda seconds: connected(seconds=seconds, attempts=1))
     except (BotoCoreError, ValueError) as error:
-        raise Options(config).bad(f"{error}.".replace("..", "."), "Correct its options.") from error
+        raise _refused(config, error) from error
 
 
 @functools.cache

@@ -50,7 +50,7 @@ class S3Store(Store):
     @classmethod
     def check_url(cls, config: StoreConfig) -> None:
         """Raise BadTierUrl for a URL or options that cannot be used; a provider of credentials may be a server too."""
-        clients.parse(config)
+        clients.judge(config)
 
     @property
     def realm(self) -> str:
