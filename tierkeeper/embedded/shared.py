@@ -60,9 +60,13 @@ class Membership:
         return self._server
 
     def revive(self) -> None:
-        """Start the server unless it runs; several processes may find it dead, and one of them starts it."""
+        """Start the server unless it runs, or this user left meanwhile.
+
+        Several processes may find it dead, and one of them starts it.
+        """
         with locked(self._folder / "lock"):
-            self._server.start()
+            if self._handle != -1:
+                self._server.start()
 
     def leave(self) -> None:
         """Stop being a user; the last one stops the server. No effect in a forked child, or a second time."""

@@ -173,8 +173,22 @@ def test_killed_servers_are_started_again(home: Path) -> None:
     ]
 
 
-def test_a_server_that_cannot_be_started_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a few starts that fail the watch ends with the last one's error."""
+def no_folder(home: Path) -> None:
+    """Valkey ends as it begins."""
+    (home / "valkey" / "appendonlydir").rename(home / "was")
+    (home / "valkey" / "appendonlydir").touch()
+
+
+def open_log(home: Path) -> None:
+    """Its log is refused: others can write it, as a rotation of logs may have made it."""
+    (home / "valkey.log").chmod(0o666)
+
+
+@pytest.mark.parametrize("spoil", [no_folder, open_log])
+def test_a_server_that_cannot_be_started_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    """After a few starts that fail, for whatever reason, the watch ends with the last one's error."""
     monkeypatch.setattr(valkey, "LOADING", 0.2)
     monkeypatch.setattr(serverwatch, "LOOK", 0.05)
     monkeypatch.setattr(serverwatch, "PAUSES", Backoff(first=0.05, cap=0.05))
@@ -184,8 +198,7 @@ def test_a_server_that_cannot_be_started_is_given_up(home: Path, monkeypatch: py
         use = Embedded(home).use(catalog=False)
         watch = ServerWatch(use.members, said.append)
         watch.start(give_up=ended.set)
-        (home / "valkey" / "appendonlydir").rename(home / "was")
-        (home / "valkey" / "appendonlydir").touch()  # no folder, so a start fails
+        spoil(home)
         os.kill(int((home / "valkey" / "valkey.pid").read_text()), signal.SIGKILL)
         assert ended.wait(30)
         use.close()

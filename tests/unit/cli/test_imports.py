@@ -16,9 +16,8 @@ from tierkeeper.cli.main import run
 for arguments in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(io.StringIO()):
         assert run(arguments) == 0, arguments
-loaded = [name for name, module in sys.modules.items() if type(module).__name__ != "_LazyModule"]
-print(json.dumps(sorted({name.partition(".")[0] for name in loaded} - sys.stdlib_module_names)))
-print(json.dumps(sorted(name for name in loaded if name.startswith("tierkeeper.keeper"))))
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names)))
+print(json.dumps(sorted(name for name in sys.modules if name.startswith("tierkeeper.keeper"))))
 """
 OWN = {"tierkeeper", "tierkeeper_client"}
 

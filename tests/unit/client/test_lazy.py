@@ -10,12 +10,30 @@ assert "pydantic" not in sys.modules
 assert contract.TaskName.STORE == "tierkeeper.store"
 assert "pydantic" in sys.modules
 import tierkeeper_client.contract
-assert tierkeeper_client.contract is contract
+assert tierkeeper_client.contract.TaskName is contract.TaskName
 try:
     from tierkeeper_client import nonsense
 except ImportError as error:
     print(error)
 """
+
+THREADS = """
+import threading
+from tierkeeper_client import contract
+start, read = threading.Barrier(8), []
+def work():
+    start.wait()
+    read.append(contract.TaskName.STORE)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert read == ["tierkeeper.store"] * 8, read
+"""
+
+
+def test_many_threads_may_use_it_first() -> None:
+    """Python's lock of the import is theirs: each gets what it reads, and none a module that is half loaded."""
+    subprocess.run([sys.executable, "-c", THREADS], capture_output=True, check=True)
 
 
 def test_a_submodule_is_loaded_on_first_use() -> None:

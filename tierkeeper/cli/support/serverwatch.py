@@ -62,4 +62,6 @@ def _start_failure(member: Membership) -> EmbeddedUnavailable | None:
         member.revive()
     except EmbeddedUnavailable as error:
         return error
+    except Exception as error:  # noqa: BLE001  whatever keeps it from starting is a start that failed, and is counted
+        return member.server.unavailable(str(error))
     return None
