@@ -5,6 +5,9 @@ from mutations.mutant import Edit, Mutant
 _WALK = "tierkeeper/cli/support/sourcefiles.py"
 _STORING = "tierkeeper/cli/support/storing.py"
 _FETCHING = "tierkeeper/cli/support/fetching.py"
+_SOURCES = "tierkeeper/engine/ingest/sources.py"
+_STAGING = "client/src/tierkeeper_client/staging.py"
+_STREAMS = "tierkeeper/cli/support/streams.py"
 _COMMAND = "tierkeeper/cli/commands/store.py"
 _UNIT = "tests/unit/cli/support/test_sourcefiles.py::"
 _TESTS = "tests/integration/cli/commands/test_folders.py::"
@@ -73,5 +76,29 @@ FOLDERS = (
         "a file of the same size counts as equal",
         Edit(_FETCHING, " and digest_of(file).sha256.hex() == wanted.sha256", ""),
         f"{_TESTS}test_other_files_stay_unless_told_and_stop_nothing",
+    ),
+    _folder(
+        "a source that cannot be read is a store's fault",
+        Edit(_SOURCES, 'source = cast("BinaryIO", _Source(given, ref))', "source = given"),
+        "tests/unit/engine/ingest/test_sources.py::test_a_source_that_cannot_be_read_is_invalid_input",
+    ),
+    _folder(
+        "a spool that is full is not named",
+        Edit(_SOURCES, "        with _folder_named(), ExitStack() as filling:", "        with ExitStack() as filling:"),
+        "tests/unit/engine/ingest/test_sources.py::test_a_spool_that_is_full_is_named",
+    ),
+    _folder(
+        "a source that cannot be read is a fault of staging",
+        Edit(
+            _STAGING,
+            "        except OSError as error:  # of the source,",
+            "        except ZeroDivisionError as error:  # of the source,",
+        ),
+        "tests/unit/client/test_staging.py::test_a_broken_upload_leaves_nothing",
+    ),
+    _folder(
+        "whatever is full is the output",
+        Edit(_STREAMS, "            if not _met_by_a_writer(error):", "            if False:"),
+        "tests/unit/cli/test_streams.py::test_an_unnamed_error_is_the_outputs_where_a_writer_met_it",
     ),
 )

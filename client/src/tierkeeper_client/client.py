@@ -312,9 +312,12 @@ class TierkeeperClient:
 def _opened(path: Path) -> BinaryIO:
     try:
         return files.reading(path, follow=True)
-    except files.NotPlainError as error:  # a pipe would block until somebody writes
+    except files.NotPlainError as error:  # a pipe without a writer would block
         fix = "Open it, and give the open file."
         raise InvalidInput(field="content", value=str(path), problem=f"it is {error.strerror}", fix=fix) from error
+    except OSError as error:
+        problem, fix = f"it cannot be read: {error.strerror}", "Check the path, and its permissions."
+        raise InvalidInput(field="content", value=str(path), problem=problem, fix=fix) from error
 
 
 def _check_service(field: str, url: str | None) -> None:

@@ -33,16 +33,30 @@ class Upload:
         return self._digest.sha256.hex()
 
     def read(self, size: int = CHUNK) -> bytes:
-        """Return ``size`` bytes, fewer only at the end; short reads, as of a pipe, are continued."""
+        """Return ``size`` bytes, fewer only at the end; short reads, as of a pipe, are continued.
+
+        Raises InvalidInput where the system cannot read the content.
+        """
         parts = [self._head[:size]]
         self._head = self._head[size:]
         missing = size - len(parts[0])
-        while missing > 0 and (part := self._content.read(missing)):
+        while missing > 0 and (part := self._more(missing)):
             parts.append(part)
             missing -= len(part)
         read = b"".join(parts)
         self._digest.add(read)
         return read
+
+    def _more(self, size: int) -> bytes:
+        try:
+            return self._content.read(size)
+        except OSError as error:  # of the source, and of no staging area that it is written to
+            raise InvalidInput(
+                field="content",
+                value=str(getattr(self._content, "name", "the stream")),
+                problem=f"it cannot be read: {error.strerror or error}",
+                fix="Check the file, and the device that it is on.",
+            ) from error
 
 
 class Staging(ABC):

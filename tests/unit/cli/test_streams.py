@@ -4,9 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
+
+from tierkeeper.base.errors import OutputFull
+from tierkeeper.cli.support import streams
+from tierkeeper.cli.support.output import PlainConsole
 
 TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
 #: a locale that prints ASCII alone: Python would take UTF-8 for the locale C
@@ -46,3 +52,18 @@ def test_a_locale_that_prints_ascii_alone(tmp_path: Path) -> None:
     assert not as_json.stderr
     helped = run(tmp_path, "store", "--help", **ASCII)
     assert (helped.returncode, b"Usage: tierkeeper store" in helped.stdout) == (0, True), helped.stderr
+
+
+def test_an_unnamed_error_is_the_outputs_where_a_writer_met_it() -> None:
+    """What another device refuses, of temporary files or of a tier, is no output that is full."""
+    for write, believed in (
+        (lambda full: click.echo("x", file=full), True),
+        (lambda full: PlainConsole(file=full).print("x"), True),
+        (lambda full: full.write("x" * 100_000), False),
+    ):
+        full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  its end fails as well
+        with pytest.raises(OSError, match="No space left") as caught:
+            write(full)
+        assert isinstance(streams.explained(caught.value), OutputFull) is believed
+        with suppress(OSError):
+            full.close()

@@ -6,6 +6,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from tierkeeper_client.client import TierkeeperClient
 from tierkeeper_client.digest import CHUNK
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 from tierkeeper_client.staging import FolderStaging, Upload, open_staging
@@ -55,8 +56,8 @@ def test_who_may_read_the_folder_may_read_an_upload(tmp_path: Path, mask: int, f
 
 
 def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
-    """A stream that fails half-way is reported, and its file is gone."""
-    with pytest.raises(StagingUnavailable, match="unplugged"):
+    """A stream that fails half-way is the producer's, and no fault of staging; its file is gone."""
+    with pytest.raises(InvalidInput, match="unplugged"):
         FolderStaging(tmp_path).put(Upload(Broken(b"x" * (2 * CHUNK))))
     assert not list(tmp_path.iterdir())
 
@@ -93,3 +94,9 @@ def test_unknown_s3_options_are_refused() -> None:
     """A misspelt option of an S3 staging URL is refused when the client is made."""
     with pytest.raises(InvalidInput, match="endpiont"):
         open_staging("s3://bucket/prefix?endpiont=http://localhost")
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """A path that is missing is invalid input, as one that is no plain file."""
+    with TierkeeperClient("memory://") as client, pytest.raises(InvalidInput, match="No such file"):
+        client.store(tmp_path / "missing", tenant="acme", workflow="w", name="a")

@@ -4,6 +4,8 @@ import codecs
 import errno
 import os
 import sys
+import traceback
+from collections import deque
 from typing import Final, TextIO
 
 from tierkeeper.base.errors import FileUnusable, OutputFull
@@ -11,6 +13,7 @@ from tierkeeper_client.errors import TierkeeperError
 
 _REPLACING: Final = "tierkeeper_replacing"
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_WRITERS: Final = ("click.", "rich.", "tierkeeper.cli.")  # modules; the last one's sources raise InvalidInput
 _replaced: list[str] = []  # what the locale could not print
 
 
@@ -47,10 +50,13 @@ def remark() -> str | None:
 def explained(error: OSError) -> TierkeeperError | None:
     """Return the error to show for what the system refused: an output that is full, a file; None for anything else.
 
-    What is left of the output is dropped, as the interpreter would try to write it when it ends.
+    An error without a file's name is the output's only where a writer of the output met it. What is left of the output
+    is dropped then, as the interpreter would try to write it when it ends.
     """
     if error.errno in _FULL:
         if error.filename is None:
+            if not _met_by_a_writer(error):
+                return None
             _drop_output()
         return OutputFull(reason=_where(error))
     if error.filename is not None:
@@ -60,6 +66,15 @@ def explained(error: OSError) -> TierkeeperError | None:
 
 def _where(error: OSError) -> str:
     return f"{error.strerror}" if error.filename is None else f"{error.strerror}: {os.fsdecode(error.filename)}"
+
+
+def _met_by_a_writer(error: OSError) -> bool:
+    """Return True if the innermost frame that the error came through is one that writes the output, and reads nothing.
+
+    The stream cannot be asked: it forgets what it could not write.
+    """
+    innermost = deque(traceback.walk_tb(error.__traceback__), maxlen=1)
+    return any(str(frame.f_globals.get("__name__")).startswith(_WRITERS) for frame, _line in innermost)
 
 
 def _drop_output() -> None:

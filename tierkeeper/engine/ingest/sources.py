@@ -56,22 +56,24 @@ class Body:
 def opened(settings: Settings, args: StoreArgs, given: BinaryIO | None) -> Iterator[Body]:
     """Open the content that ``args`` names, or ``given``; its first pass is done, so its hash and size are known.
 
-    Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers.
+    Raises OversizedContent, SourceRefused, StagedContentMissing, ContentDiffers; InvalidInput, in the block too, where
+    the system cannot read a file.
     """
+    ref = Ref(args.tenant, args.workflow, args.name)
     with ExitStack() as stack:
         staged = None
         if given is not None:
-            read = _twice(given) if given.seekable() else stack.enter_context(_spooled(settings, given))
+            source = cast("BinaryIO", _Source(given, ref))
+            read = _twice(source) if source.seekable() else stack.enter_context(_spooled(settings, source))
         elif isinstance(args.content, InlineContent):
             read = _twice(_inline(settings, args.content))
         elif isinstance(args.content, StagedContent):
             staged = UUID(args.content.name)
             read = stack.enter_context(_staged(settings, args.content))
         else:
-            read = stack.enter_context(_source(settings, args.content))
+            read = stack.enter_context(_source(settings, args.content, ref))
         sha256 = read.digest.sha256
         if args.sha256 is not None and args.sha256 != sha256.hex():
-            ref = Ref(args.tenant, args.workflow, args.name)
             raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
         yield Body(read.file, read.start, sha256, read.digest.size, staged)
 
@@ -80,7 +82,7 @@ def opened(settings: Settings, args: StoreArgs, given: BinaryIO | None) -> Itera
 def given(args: StoreArgs, opening: ContentOpening) -> Iterator[BinaryIO]:
     """Open content of a batch that was given beside ``args``; small content is held in memory, and its file closed.
 
-    An OSError, here or while a larger file is read, becomes the item's InvalidInput.
+    An OSError becomes the item's InvalidInput, here as in :func:`opened`.
     """
     ref = Ref(args.tenant, args.workflow, args.name)
     with _readable(ref):
@@ -93,13 +95,13 @@ def given(args: StoreArgs, opening: ContentOpening) -> Iterator[BinaryIO]:
             head = file.read(_KEPT + 1)
         if len(head) > _KEPT:
             file.seek(0)
-            yield cast("BinaryIO", _GivenFile(file, ref))
+            yield file
             return
     yield io.BytesIO(head)
 
 
-class _GivenFile(Noted):
-    """A file whose errors are those of the item that is read from it."""
+class _Source(Noted):
+    """A file whose errors are those of the item that is read from it, and of no store that it is written to."""
 
     def __init__(self, file: BinaryIO, ref: Ref) -> None:
         super().__init__(file, lambda: None)
@@ -116,7 +118,7 @@ def _readable(ref: Ref) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = f"it cannot be read: {error.strerror}"
+        problem = f"it cannot be read: {error.strerror or error}"
         fix = "Check its permissions, and that it is a plain file."
         raise InvalidInput(field="content", value=str(ref), problem=problem, fix=fix) from error
 
@@ -148,12 +150,26 @@ def _inline(settings: Settings, content: InlineContent) -> BinaryIO:
 @contextmanager
 def _spooled(settings: Settings, stream: BinaryIO) -> Iterator[_ReadOnce]:
     digest = Digest()
-    with tempfile.SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
-        while chunk := stream.read(CHUNK):
-            digest.add(chunk)
-            spool.write(chunk)
-        spool.seek(0)
+    with ExitStack() as stack:
+        with _folder_named(), ExitStack() as filling:
+            spool = filling.enter_context(
+                tempfile.SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-")
+            )
+            while chunk := stream.read(CHUNK):
+                digest.add(chunk)
+                spool.write(chunk)
+            spool.seek(0)  # writes what is buffered
+            stack.push(filling.pop_all())
         yield _ReadOnce(cast("BinaryIO", spool), 0, digest)
+
+
+@contextmanager
+def _folder_named() -> Iterator[None]:
+    """Name the folder of temporary files in an OSError, which an unnamed file cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, tempfile.gettempdir()) from error
 
 
 @contextmanager
@@ -211,11 +227,11 @@ def prepare_staging(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _source(settings: Settings, content: SourceContent) -> Iterator[_ReadOnce]:
+def _source(settings: Settings, content: SourceContent, ref: Ref) -> Iterator[_ReadOnce]:
     parts = urlsplit(content.url)
     if parts.scheme == "file":
         with _allowed_file(settings, content.url, unquote(parts.path)) as file:
-            yield _twice(file)
+            yield _twice(cast("BinaryIO", _Source(file, ref)))
     elif parts.scheme == "s3":
         with _allowed_object(settings, content.url) as read:
             yield read

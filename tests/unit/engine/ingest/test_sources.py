@@ -1,0 +1,71 @@
+"""Whose error it is when content cannot be read or spooled."""
+
+import errno
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pytest
+
+from tierkeeper.engine.ingest import sources
+from tierkeeper.settings.settings import Settings
+from tierkeeper_client.contract import InlineContent, StoreArgs
+from tierkeeper_client.errors import InvalidInput
+
+ARGS = StoreArgs(tenant="acme", workflow="w", name="a", content=InlineContent.of(b""))
+
+
+class Failing(io.BytesIO):
+    """A file on a device that fails at the read of this number."""
+
+    def __init__(self, at: int, *, rewinds: bool) -> None:
+        super().__init__(b"content")
+        self._left, self._rewinds = at, rewinds
+
+    def seekable(self) -> bool:
+        return self._rewinds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().read(size)
+
+
+@contextmanager
+def opened(folder: Path, given: BinaryIO) -> Iterator[sources.Body]:
+    """The content of one store that was given as a file."""
+    with sources.opened(Settings(home=folder), ARGS, given) as body:
+        yield body
+
+
+@pytest.mark.parametrize(("at", "rewinds"), [(1, True), (1, False), (3, True)])
+def test_a_source_that_cannot_be_read_is_invalid_input(tmp_path: Path, at: int, *, rewinds: bool) -> None:
+    """In the pass that hashes, while it is spooled, and in the pass that writes: never an OSError of a store."""
+    with (
+        pytest.raises(InvalidInput, match=r"acme/w/a.*Input/output error"),
+        opened(tmp_path, Failing(at, rewinds=rewinds)) as body,
+    ):
+        body.file.read()
+
+
+def test_a_spool_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the folder of temporary files, also where the file's end fails once more."""
+
+    class Full(io.BytesIO):
+        def write(self, _piece: object, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_options: Full())
+    with (
+        pytest.raises(OSError, match=tempfile.gettempdir()),
+        opened(tmp_path, cast("BinaryIO", Failing(9, rewinds=False))),
+    ):
+        pass
