@@ -8,6 +8,9 @@ _FETCHING = "tierkeeper/cli/support/fetching.py"
 _SOURCES = "tierkeeper/engine/ingest/sources.py"
 _STAGING = "client/src/tierkeeper_client/staging.py"
 _STREAMS = "tierkeeper/cli/support/streams.py"
+_ENQUEUING = "tierkeeper/cli/support/enqueuing.py"
+_TRANSFERS = "tierkeeper/cli/support/transfers.py"
+_SUPPORT = "tests/unit/cli/support/"
 _COMMAND = "tierkeeper/cli/commands/store.py"
 _UNIT = "tests/unit/cli/support/test_sourcefiles.py::"
 _TESTS = "tests/integration/cli/commands/test_folders.py::"
@@ -40,8 +43,13 @@ FOLDERS = (
     ),
     _folder(
         "two files get one name",
-        Edit(_WALK, "        if first != file.path:", "        if False:"),
+        Edit(_WALK, "        if first is not None:", "        if False:"),
         f"{_UNIT}test_names_of_macos_are_composed_when_asked",
+    ),
+    _folder(
+        "a file that is named twice is stored twice",
+        Edit(_WALK, "        if first == file.path:", "        if False:"),
+        f"{_UNIT}test_a_folder_that_is_named_twice_is_taken_once",
     ),
     _folder(
         "bad names are left out unasked",
@@ -100,5 +108,49 @@ FOLDERS = (
         "whatever is full is the output",
         Edit(_STREAMS, "            if not _met_by_a_writer(error):", "            if False:"),
         "tests/unit/cli/test_streams.py::test_an_unnamed_error_is_the_outputs_where_a_writer_met_it",
+    ),
+    _folder(
+        "a target that is full is an error of each artifact",
+        Edit(_FETCHING, "    return isinstance(error, OutputFull)", "    return False"),
+        f"{_TESTS}test_a_target_that_takes_nothing_more_ends_the_command",
+    ),
+    _folder(
+        "a target that cannot be written is an error of each artifact",
+        Edit(_FETCHING, "    if isinstance(error, FileUnusable):", "    if False:"),
+        f"{_TESTS}test_a_target_that_takes_nothing_more_ends_the_command",
+    ),
+    _folder(
+        "what was stored beside the first failure is not said",
+        Edit(_STORING, "                        yield from _finished(waiting)\n", ""),
+        f"{_SUPPORT}test_storing.py::test_what_was_stored_beside_the_first_failure_is_said",
+    ),
+    _folder(
+        "a catalog that is away is waited for in each batch",
+        Edit(_STORING, "if first or error.retryable:", "if first:"),
+        f"{_SUPPORT}test_storing.py::test_a_catalog_that_goes_away_is_waited_for_once",
+    ),
+    _folder(
+        "a broker that is away is waited for in each message",
+        Edit(_ENQUEUING, "        if error.retryable:", "        if False:"),
+        f"{_SUPPORT}test_enqueuing.py::test_what_was_sent_before_an_early_end_is_said",
+    ),
+    _folder(
+        "what was sent before an early end is not said",
+        Edit(
+            _ENQUEUING,
+            "        if sent.messages:\n            _print_sent",
+            "        if False:\n            _print_sent",
+        ),
+        f"{_SUPPORT}test_enqueuing.py::test_what_was_sent_before_an_early_end_is_said",
+    ),
+    _folder(
+        "how far many files came is forgotten",
+        Edit(_TRANSFERS, "        out.reached = state.done()\n", ""),
+        f"{_SUPPORT}test_transfers.py::test_how_far_it_came_is_kept",
+    ),
+    _folder(
+        "bytes are told once more for each store",
+        Edit(_TRANSFERS, "            self._furthest = self._at\n        return", "        return"),
+        f"{_SUPPORT}test_transfers.py::test_bytes_are_told_once_while_they_are_written",
     ),
 )

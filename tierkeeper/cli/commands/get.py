@@ -59,7 +59,7 @@ def get(
             raise click.UsageError("--version, --all-versions, --offset and --length go with one artifact.")
         selection, folder = many
         wanted = fetching.selected(session, selection, folder)
-        fetching.fetch(session, wanted, deleted=deleted, force=force)
+        fetching.fetch(session, wanted, folder, deleted=deleted, force=force)
         return
     if artifact is None:
         raise click.UsageError("Name an artifact, or select some by a filter such as --workflow.")

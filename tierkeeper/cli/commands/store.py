@@ -2,13 +2,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 import click
 
 from tierkeeper.base import clock
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import enqueuing, messages, params, sourcefiles, storing
+from tierkeeper.cli.support import enqueuing, messages, params, sourcefiles, storing, transfers
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
@@ -175,6 +175,12 @@ def _send(session: Session, item: "FileItem") -> "Handle":
 
 
 def _store_one(session: Session, item: "FileItem") -> None:
+    store = partial(session.keeper.artifacts.store, item.args, caller=session.caller)
     with sourcefiles.opened(item.file) as content:
-        result = session.keeper.artifacts.store(item.args, caller=session.caller, content=content)
+        if item.size > transfers.LARGE or (item.file.size is None and session.output.err.is_terminal):
+            label = f"storing {item.ref}"
+            with session.output.progress(label, total=item.file.size, in_bytes=True) as advance:
+                result = store(content=cast("BinaryIO", transfers.Counted(content, advance)))
+        else:
+            result = store(content=content)
     storing.print_results(session, [result])

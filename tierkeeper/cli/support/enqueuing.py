@@ -17,7 +17,7 @@ from tierkeeper.cli.support.storing import FileItem
 from tierkeeper.values.artifacts import ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import InlineContent, StoreArgs
-from tierkeeper_client.errors import BrokerUnavailable, TierkeeperError
+from tierkeeper_client.errors import TierkeeperError
 
 _OVERHEAD: Final = 1024  # bytes of an item in a message besides its arguments and its content
 
@@ -30,8 +30,8 @@ class _Sent:
     errors: list[ItemError] = field(default_factory=list)
 
     def refuse(self, items: Sequence[FileItem], error: TierkeeperError) -> None:
-        """Note that items were not sent; raise where the broker is away and nothing was sent yet."""
-        if isinstance(error, BrokerUnavailable) and not self.messages:
+        """Note that items were not sent; raise what the next ones would meet too: a broker or staging that is away."""
+        if error.retryable:
             raise error
         self.errors.extend(ItemError(ref=item.ref, error=error.as_dict()) for item in items)
 
@@ -46,23 +46,29 @@ def enqueue(
 ) -> None:
     """Send the files and print what was sent, or with ``wait`` the outcomes; ``send`` sends a larger one alone.
 
-    The exit code is 7 if some failed or were left out.
+    The exit code is 7 if some failed or were left out. What ends it early comes after what was sent.
     """
     sent, began = _Sent(), time.monotonic()
     inline = session.settings.engine.inline_limit
     small = [item for item in items if item.file.size is not None and item.size <= inline]
     large = [item for item in items if item.file.size is None or item.size > inline]
     size = sum(item.size for item in items)
-    with transfers.progress(session.output, "sending", items=len(items), size=size) as advance:
-        for batch in storing.batches(small, most=_most(session), size=_room(session, small), weight=_weight):
-            _send_many(session, batch, sent)
-            advance(len(batch), sum(item.size for item in batch))
-        for item in large:
-            try:
-                sent.messages.append(([item], send(item)))
-            except TierkeeperError as error:
-                sent.refuse([item], error)
-            advance(1, item.size)
+    try:
+        with transfers.progress(session.output, "sending", items=len(items), size=size) as advance:
+            for batch in storing.batches(small, most=_most(session), size=_room(session, small), weight=_weight):
+                _send_many(session, batch, sent)
+                advance(len(batch), sum(item.size for item in batch))
+            for item in large:
+                try:
+                    sent.messages.append(([item], send(item)))
+                except TierkeeperError as error:
+                    sent.refuse([item], error)
+                advance(1, item.size)
+    except BaseException:
+        if sent.messages:
+            _print_sent(session, sent, left_out)
+            session.output.warn("it ended before all were sent; the same command sends the rest")
+        raise
     if wait is None:
         _print_sent(session, sent, left_out)
         failed = bool(sent.errors)

@@ -4,9 +4,8 @@ import os
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -16,8 +15,8 @@ from typing import Final
 import click
 from rich.text import Text
 
-from tierkeeper.base.errors import InvalidInput, NothingToSelect
-from tierkeeper.cli.support import bulk, messages, output, params, transfers
+from tierkeeper.base.errors import FileUnusable, InvalidInput, NothingToSelect, OutputFull
+from tierkeeper.cli.support import bulk, messages, output, params, targets, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ItemError, Ref
 from tierkeeper_client import files
@@ -66,8 +65,10 @@ def selected(session: Session, chosen: params.Chosen, target: Path) -> list[File
     return wanted
 
 
-def fetch(session: Session, wanted: Sequence[FileToRead], *, deleted: bool, force: bool) -> None:
-    """Read them all and print the outcomes; the exit code is 7 if some failed.
+def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, deleted: bool, force: bool) -> None:
+    """Read them all into the folder ``target`` and print the outcomes; the exit code is 7 if some failed.
+
+    Where it is full or cannot be written, that error ends the command, and not each of them.
 
     Artifacts whose names a file system may take for one, such as ``a`` and ``A``, are read one after the other, the
     later ones without ``force``.
@@ -81,10 +82,11 @@ def fetch(session: Session, wanted: Sequence[FileToRead], *, deleted: bool, forc
         try:
             if _stays(each, force=replace):
                 return FetchResult(each.ref, str(each.path), each.size, each.sha256, EQUAL)
-            with _writing(each.path):
-                each.path.parent.mkdir(parents=True, exist_ok=True)
+            with targets.written(each.path, make_folder=True):
                 artifacts.write(each.ref, each.path, deleted=deleted)
         except TierkeeperError as error:
+            if _is_of_all(error, target):
+                raise
             return ItemError(ref=each.ref, error=error.as_dict())
         return FetchResult(each.ref, str(each.path), each.size, each.sha256, READ)
 
@@ -108,6 +110,18 @@ def fetch(session: Session, wanted: Sequence[FileToRead], *, deleted: bool, forc
     _report(session, results, began)
     if any(isinstance(result, ItemError) for result in results):
         click.get_current_context().exit(messages.SOME_FAILED)
+
+
+def _is_of_all(error: TierkeeperError, target: Path) -> bool:
+    """Return True for an error that the next artifacts would meet too: nothing more can be written below ``target``."""
+    if isinstance(error, FileUnusable):
+        return not os.access(_existing(target), os.W_OK | os.X_OK)
+    return isinstance(error, OutputFull)
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next((each for each in (folder, *folder.absolute().parents) if each.exists()), folder)
 
 
 def _apart(wanted: Iterable[FileToRead]) -> tuple[list[FileToRead], list[FileToRead]]:
@@ -140,20 +154,6 @@ def _stays(wanted: FileToRead, *, force: bool) -> bool:
         fix = "Use --force to replace it, or another folder."
         raise InvalidInput(field="TARGET", value=str(path), problem="another file is there already", fix=fix)
     return False
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Raise InvalidInput for an OSError of the target."""
-    try:
-        yield
-    except OSError as error:
-        raise InvalidInput(
-            field="TARGET",
-            value=str(path),
-            problem=f"it cannot be written: {error.strerror}",
-            fix="Check the folder's permissions and its room, or use another one.",
-        ) from error
 
 
 def _report(session: Session, results: Sequence[FetchResult | ItemError], began: float) -> None:

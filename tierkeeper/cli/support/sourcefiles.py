@@ -93,17 +93,20 @@ class Walk:
             waiting.extend(reversed(self._below(waiting.pop())))
 
     def add(self, file: SourceFile) -> None:
-        """Take one file, unless no artifact can have its name, or another file has it already."""
+        """Take one file, once; not where no artifact can have its name, or another file has it already."""
         named = replace(file, name=unicodedata.normalize("NFC", file.name)) if self._compose else file
         try:
             check_name(named.name)
         except InvalidName as error:
             self._leave(file.path, f"{error.data['problem']}. {error.data['fix']}", name=named.name)
             return
-        first = self._taken.setdefault(named.name, file.path)
-        if first != file.path:
+        first = self._taken.get(named.name)
+        if first == file.path:  # named twice
+            return
+        if first is not None:
             self._leave(file.path, f"its name is that of {first}", name=named.name)
             return
+        self._taken[named.name] = file.path
         self.result.files.append(named)
 
     def _below(self, folder: "_Folder") -> list["_Folder"]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import click
 from rich.text import Text
@@ -47,6 +48,10 @@ class FileItem:
         return self.file.size or 0
 
 
+#: a batch, and what becomes of it
+_AtWork = tuple[list[FileItem], Future[list[ItemResult]]]
+
+
 def batches(
     items: Sequence[FileItem], *, most: int, size: int, weight: Callable[[FileItem], int] = attrgetter("size")
 ) -> Iterator[list[FileItem]]:
@@ -68,11 +73,18 @@ def store_here(session: Session, items: Sequence[FileItem], left_out: Sequence[L
     results: list[ItemResult] = []
     began = time.monotonic()
     size = sum(item.size for item in items)
+    told: Counter[str] = Counter()  # bytes of large files, by name, that were counted before their batch was done
     try:
         with transfers.progress(session.output, "storing", items=len(items), size=size) as advance:
-            for batch, stored in _stored(session, batches(items, most=ITEMS, size=BYTES)):
+
+            def read(item: FileItem, count: int) -> None:
+                more = min(count, item.size - told[item.args.name])  # it may have grown
+                told[item.args.name] += more
+                advance(0, more)
+
+            for batch, stored in _stored(session, batches(items, most=ITEMS, size=BYTES), read):
                 results.extend(stored)
-                advance(len(batch), sum(item.size for item in batch))
+                advance(len(batch), sum(item.size - told[item.args.name] for item in batch))
     except BaseException:
         if results:
             session.output.warn(f"before it ended: {_sum(results, began)}; the same command stores the rest")
@@ -82,33 +94,53 @@ def store_here(session: Session, items: Sequence[FileItem], left_out: Sequence[L
         click.get_current_context().exit(messages.SOME_FAILED)
 
 
-def _stored(session: Session, given: Iterable[list[FileItem]]) -> Iterator[tuple[list[FileItem], list[ItemResult]]]:
+def _stored(
+    session: Session, given: Iterable[list[FileItem]], read: Callable[[FileItem, int], None]
+) -> Iterator[tuple[list[FileItem], list[ItemResult]]]:
     """Store the batches, one being read and written while another one is committed; yield each with its outcomes.
 
-    The error of a whole batch is that of each of its items, except for the first one's, which is raised.
+    The error of a whole batch is that of each of its items. The first one's is raised, and one that a later batch may
+    meet too, as of a catalog that is away: no further batch is begun, and those at work are yielded before.
     """
-    waiting: deque[tuple[list[FileItem], Future[list[ItemResult]]]] = deque()
+    waiting: deque[_AtWork] = deque()
     artifacts = session.keeper.artifacts  # opened in this thread
     first = True
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="batches") as threads:
         turns: Iterator[list[FileItem] | None] = chain(given, repeat(None, _AT_ONCE))  # the last ones only wait
         for batch in turns:
             if batch is not None:
-                waiting.append((batch, threads.submit(_store, artifacts, batch, session.caller)))
+                waiting.append((batch, threads.submit(_store, artifacts, batch, session.caller, read)))
             if waiting and (batch is None or len(waiting) == _AT_ONCE):
                 done, future = waiting.popleft()
                 try:
                     yield done, future.result()
                 except TierkeeperError as error:
-                    if first:
+                    if first or error.retryable:
+                        yield from _finished(waiting)
                         raise
                     yield done, [ItemError(ref=item.ref, error=error.as_dict()) for item in done]
                 first = False
 
 
-def _store(artifacts: Artifacts, batch: Sequence[FileItem], caller: Caller) -> list[ItemResult]:
-    contents = {position: item.file.open for position, item in enumerate(batch)}
+def _finished(waiting: Iterable[_AtWork]) -> Iterator[tuple[list[FileItem], list[ItemResult]]]:
+    """Wait for the batches; yield those that did not fail as a whole."""
+    for batch, future in waiting:
+        if future.exception() is None:
+            yield batch, future.result()
+
+
+def _store(
+    artifacts: Artifacts, batch: Sequence[FileItem], caller: Caller, read: Callable[[FileItem, int], None]
+) -> list[ItemResult]:
+    contents = {
+        position: partial(_counted, item, read) if item.size > transfers.LARGE else item.file.open
+        for position, item in enumerate(batch)
+    }
     return artifacts.store_many([item.args for item in batch], caller=caller, contents=contents)
+
+
+def _counted(item: FileItem, read: Callable[[FileItem, int], None]) -> BinaryIO:
+    return cast("BinaryIO", transfers.Counted(item.file.open(), partial(read, item)))
 
 
 def print_results(session: Session, results: Sequence[ItemResult]) -> None:

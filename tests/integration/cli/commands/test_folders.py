@@ -1,5 +1,6 @@
 """Folders in and out: in batches, with a sum, and nothing left out silently."""
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
-from tierkeeper.cli.support import storing
+from tierkeeper.cli.support import fetching, storing
 from tierkeeper.cli.support.sourcefiles import SourceFile
+from tierkeeper.keeper.artifacts import Artifacts
+from tierkeeper.values.artifacts import Ref
 
 INTO = ("--tenant", "acme", "--workflow", "w")
 
@@ -172,3 +175,33 @@ def test_a_filter_selects_what_comes_out(tk: Tierkeeper, stored: Stored, tmp_pat
     assert tk("get", "--tag", "kind=report", "out/").code == 2
     assert tk("get", "--tenant", "acme", "--tag", "kind=report").code == 2
     assert tk("get", "acme/w", "out/", "--all-versions").code == 2
+
+
+@pytest.mark.row("B2", "read")
+def test_a_target_that_takes_nothing_more_ends_the_command(
+    tk: Tierkeeper, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full one ends it with 6, one that cannot be written with 4, as for one artifact; one bad path fails alone."""
+    for name in ("a.txt", "b.txt", "c.txt"):
+        stored(name, name)
+    wrote: list[str] = []
+    failure = errno.ENOSPC
+
+    def failing(_artifacts: Artifacts, _ref: Ref, target: Path, **_options: object) -> None:
+        wrote.append(target.name)
+        raise OSError(failure, os.strerror(failure), f"{target}.part")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Artifacts, "write", failing)
+        patched.setattr(fetching, "_THREADS", 1)
+        full = tk("get", "acme/w", "out/")
+        assert (full.code, "No space left on device: out/w/a.txt" in full.err) == (6, True), full.err
+        failure = errno.EACCES
+        patched.setattr(os, "access", lambda path, _mode: str(path) != "out")
+        denied = tk("get", "acme/w", "out/")
+        assert (denied.code, "Permission denied" in denied.err) == (4, True), denied.err
+        assert len(wrote) < 6
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "w").write_text("a file where a folder is wanted")
+    one = tk("-o", "json", "get", "acme/w", "part/")
+    assert (one.code, {each["error"]["error"] for each in one.json}) == (7, {"FileUnusable"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tierkeeper.cli.support.sourcefiles import SourceFiles, Walk
+from tierkeeper.cli.support.sourcefiles import SourceFile, SourceFiles, Walk
 from tierkeeper.settings.settings import Settings
 
 
@@ -128,3 +128,13 @@ def test_a_deep_tree_ends_nothing(folder: Path) -> None:
     found = walked(folder)
     assert names(found) == ["p/a.txt", "p/sub/b.txt"]
     assert len(found.left_out) == 1
+
+
+def test_a_folder_that_is_named_twice_is_taken_once(folder: Path) -> None:
+    """Each file is stored once, and none is called another one with its name."""
+    walk = Walk(Settings(home=folder.parent / "home"), prefix="", follow=False, compose=False)
+    for named in (folder, Path(f"{folder}/"), folder):
+        walk.take(named)
+    walk.add(SourceFile(folder / "a.txt", "a.txt"))
+    assert names(walk.result) == ["a.txt", "sub/b.txt"]
+    assert not walk.result.left_out
