@@ -1,7 +1,8 @@
 """The consumer: has each message judged before Celery reads it; a refused one becomes a dead letter.
 
-Nothing of a refused message goes on: in its place the task ``tierkeeper.refuse`` is run, which keeps it and answers its
-producer. The message is acknowledged when that is done; while the catalog is away, the task is retried like any other.
+Celery gets nothing of a refused message: in its place the task ``tierkeeper.refuse`` is run, which keeps it and answers
+its producer. The message is acknowledged when that is done; while the catalog is away, the task is retried like any
+other.
 """
 
 import base64

@@ -1,13 +1,14 @@
 """From a message as it came to one that Celery may have, or to the reason why it is refused.
 
 Whatever Celery would read from it is judged by type and bound before, in this order: whether it could be read at all,
-its headers, its size, its signature, its body. The headers that go on are made here: those that a task needs, no more.
+its headers, its size, its signature, its body. Its headers are made here: those that a task needs, no more.
 """
 
 import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,22 +16,25 @@ from typing import Any, Final
 from celery.utils.time import maybe_iso8601
 
 from tierkeeper.settings.groups import MessagesSettings
+from tierkeeper_client import times
 from tierkeeper_client.contract import ACTOR_HEADER, AGAIN_HEADER, CORRELATION_HEADER, SENDING_HEADER
 from tierkeeper_client.identifiers import MAX_HEADER
+from tierkeeper_client.limits import MESSAGE_DEPTH
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.signing import SENT_HEADER
 
 #: set by the transports on a message that could not be read: its bytes in base64, or those of its properties
 UNREADABLE_HEADER: Final = "tierkeeper_unreadable"
-MAX_DEPTH: Final = 100  # of the body; deeper, and pickling it for a child of the pool could end the worker
+#: of the body's lists and mappings; each takes some hundred bytes of the worker's memory, for two of the message
+MAX_MEMBERS: Final = 1_000_000
 MAX_TEXT: Final = 10_000  # characters of an id; the task answers what the catalog cannot keep
 MAX_CALLS: Final = 100  # callbacks, and tasks of a chain
 COMPRESSED: Final = "compressed messages are refused; send them as they are"
-_FIRST_YEAR: Final = 1900
-_LAST_YEAR: Final = 9000
 _MAX_NUMBER: Final = 2**31
 _MAX_SHOWN: Final = 1024  # characters of the arguments' representation, which Flower shows
 _EMBEDDED: Final = ("callbacks", "errbacks", "chain")
+#: a text of JSON, to the end of the body where its end is missing; it never steps back, so it takes linear time
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _ENCODINGS: Final = frozenset({None, "utf-8", "utf8", "us-ascii", "ascii"})
 
 Check = Callable[[Any], str]
@@ -86,7 +90,7 @@ def _limits(value: Any) -> str:  # noqa: ANN401
     return "" if good else "has something else than numbers"
 
 
-#: what goes on to Celery, each with its check
+#: what Celery gets, each with its check
 _KEPT: Final[Mapping[str, Check]] = {
     "task": _id,
     "id": _id,
@@ -117,7 +121,7 @@ class Judge:
         self._max_age = settings.max_age
 
     def judged(self, message: Any, tasks: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401  kombu's has no stubs
-        """Return the headers with which the message goes on to one of ``tasks``; raises :class:`RefusalError`.
+        """Return the headers with which one of ``tasks`` gets the message; raises :class:`RefusalError`.
 
         Any other exception means that it cannot be judged.
         """
@@ -138,6 +142,7 @@ class Judge:
         if headers.get("compression") is not None:
             raise RefusalError(COMPRESSED)
         _check_form(message)
+        _check_width(body)
         _check_body(message.decode())
         return kept
 
@@ -229,14 +234,25 @@ def _check_body(body: Any) -> None:  # noqa: ANN401  any JSON
         _check_calls("chord", [chord])
 
 
+def _check_width(body: bytes) -> None:
+    """Raise RefusalError if the body has too many members; before it is parsed, as it would have them all in memory."""
+    if _members(body) > MAX_MEMBERS and _members(_STRING.sub(b"", body)) > MAX_MEMBERS:
+        raise RefusalError(f"its body has more than {MAX_MEMBERS} members")
+
+
+def _members(body: bytes) -> int:
+    """Return at least the number of members of lists and mappings: those in texts count too."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
 def _check_depth(body: list[Any]) -> None:
     """Raise RefusalError if the body is nested too deeply; level by level, as recursion might be too deep."""
     level: list[Any] = [body]
     depth = 0
     while level:
         depth += 1
-        if depth > MAX_DEPTH:
-            raise RefusalError(f"its body is nested more than {MAX_DEPTH} deep")
+        if depth > MESSAGE_DEPTH:
+            raise RefusalError(f"its body is nested more than {MESSAGE_DEPTH} deep")
         members = (each.values() if isinstance(each, dict) else each for each in level)
         level = [item for within in members for item in within if isinstance(item, dict | list)]
 
@@ -267,7 +283,7 @@ def _moment(value: str) -> datetime:
     if found is None:
         raise ValueError(value)
     moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+    if not times.within(moment):
         raise ValueError(value)
     return moment
 

@@ -28,8 +28,38 @@ _JUDGING = (
     Mutant(
         "shape",
         "a body is nested as deeply as it likes",
-        (Edit(JUDGE, "        if depth > MAX_DEPTH:\n", "        if False:\n"),),
+        (Edit(JUDGE, "        if depth > MESSAGE_DEPTH:\n", "        if False:\n"),),
         (f"{JUDGED}test_each_case_is_refused_or_taken",),
+    ),
+    Mutant(
+        "shape",
+        "a body is as wide as it likes",
+        (Edit(JUDGE, "        _check_width(body)\n", ""),),
+        (f"{JUDGED}test_a_wide_body_is_not_parsed",),
+    ),
+    Mutant(
+        "shape",
+        "commas of texts count as members",
+        (Edit(JUDGE, ' and _members(_STRING.sub(b"", body)) > MAX_MEMBERS', ""),),
+        (f"{JUDGED}test_texts_have_no_members",),
+    ),
+    Mutant(
+        "shape",
+        "producers may send metadata that the judge refuses",
+        (
+            Edit(
+                "client/src/tierkeeper_client/limits.py",
+                "MOST_DEPTH: Final = MESSAGE_DEPTH - 5",
+                "MOST_DEPTH: Final = MESSAGE_DEPTH - 4",
+            ),
+        ),
+        (f"{JUDGED}test_the_deepest_metadata_that_a_setting_allows_are_taken",),
+    ),
+    Mutant(
+        "shape",
+        "a made up refusal is kept as what it is not",
+        (Edit("client/src/tierkeeper_client/contract.py", "    raw: Annotated[Base64,", "    raw: Annotated[str,"),),
+        ("tests/unit/client/test_contract.py::test_a_made_up_refusal_is_a_typed_error",),
     ),
     Mutant(
         "shape",

@@ -11,6 +11,7 @@ _STREAMS = "tierkeeper/cli/support/streams.py"
 _ENQUEUING = "tierkeeper/cli/support/enqueuing.py"
 _TRANSFERS = "tierkeeper/cli/support/transfers.py"
 _SUPPORT = "tests/unit/cli/support/"
+_FILES = "client/src/tierkeeper_client/files.py"
 _COMMAND = "tierkeeper/cli/commands/store.py"
 _UNIT = "tests/unit/cli/support/test_sourcefiles.py::"
 _TESTS = "tests/integration/cli/commands/test_folders.py::"
@@ -152,5 +153,21 @@ FOLDERS = (
         "bytes are told once more for each store",
         Edit(_TRANSFERS, "            self._furthest = self._at\n        return", "        return"),
         f"{_SUPPORT}test_transfers.py::test_bytes_are_told_once_while_they_are_written",
+    ),
+    _folder(
+        "a folder of another process gets our mode",
+        Edit(
+            _FILES, "        else:\n            folder.chmod(mode)", "        finally:\n            folder.chmod(mode)"
+        ),
+        "tests/unit/client/test_files.py::test_a_folder_that_another_made_meanwhile_keeps_its_mode",
+    ),
+    _folder(
+        "a decision's reason is as long as it likes",
+        Edit(
+            "tierkeeper/cli/support/session.py",
+            "                session.check_reason(reason)\n",
+            "                pass\n",
+        ),
+        f"{_SUPPORT}test_groups.py::test_a_reason_is_as_long_as_the_settings_allow",
     ),
 )

@@ -13,7 +13,7 @@ from tierkeeper.base.states import Temperature
 from tierkeeper_client import service_urls
 from tierkeeper_client.contract import INLINE_LIMIT
 from tierkeeper_client.errors import InvalidInput
-from tierkeeper_client.limits import DEFAULT, Bounds
+from tierkeeper_client.limits import DEFAULT, MOST_DEPTH, Bounds
 from tierkeeper_client.mac import KeyRing
 from tierkeeper_client.urls import UnusableUrl
 
@@ -137,7 +137,7 @@ class LimitsSettings(Group):
     """The bounds of what an artifact and a message carry; larger ones from before stay readable."""
 
     metadata: Size = DEFAULT.metadata  # bytes of JSON
-    depth: Annotated[int, Field(ge=1, le=200)] = DEFAULT.depth
+    depth: Annotated[int, Field(ge=1, le=MOST_DEPTH)] = DEFAULT.depth
     tags: Annotated[int, Field(ge=0)] = DEFAULT.tags
     tag_key: Size = DEFAULT.tag_key
     tag_value: Size = DEFAULT.tag_value

@@ -20,9 +20,10 @@ def check(roots: list[Path], *, home: Path, tiers: Mapping[str, TierSettings], s
         for what, folder in own_folders(home, tiers, staging):
             other = _real(folder)
             if real.is_relative_to(other) or other.is_relative_to(real):
+                elsewhere = " Or say where the home is: --home, TIERKEEPER_HOME." if folder == home else ""
                 raise Unusable(
                     f"{root} overlaps {what}, {folder}: whoever may name a source could read what is there.",
-                    "Name folders that hold nothing but what is to be stored.",
+                    f"Name folders that hold nothing but what is to be stored.{elsewhere}",
                     name="sources.allowed_roots",
                 )
 

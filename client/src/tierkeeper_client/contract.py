@@ -20,7 +20,6 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
@@ -172,6 +171,15 @@ def _plain(value: str) -> str:
     return value
 
 
+def _base64(value: str) -> str:
+    try:
+        base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        msg = f"not base64: {error}"
+        raise ValueError(msg) from error
+    return value
+
+
 def _limits(info: ValidationInfo) -> Bounds:
     return info.context if isinstance(info.context, Bounds) else limits.DEFAULT
 
@@ -210,6 +218,7 @@ ArtifactName = Annotated[str, AfterValidator(check_name)]
 UtcTime = Annotated[datetime, AfterValidator(_moment)]
 StorableText = Annotated[str, AfterValidator(_storable)]  # what is shown of it is stripped where it is shown
 PlainText = Annotated[str, AfterValidator(_plain)]
+Base64 = Annotated[str, AfterValidator(_base64)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 
 
@@ -236,17 +245,7 @@ class InlineContent(Message):
     """Small content within the message, in base64."""
 
     kind: Literal["inline"] = "inline"
-    data: str
-
-    @field_validator("data")
-    @classmethod
-    def _is_base64(cls, value: str) -> str:
-        try:
-            base64.b64decode(value, validate=True)
-        except binascii.Error as error:
-            msg = f"not base64: {error}"
-            raise ValueError(msg) from error
-        return value
+    data: Base64
 
     @classmethod
     def of(cls, content: bytes) -> "InlineContent":
@@ -358,7 +357,7 @@ class RunArgs(Message):
 class RefuseArgs(Message):
     """Arguments of ``tierkeeper.refuse``: a message that a worker refused, and why."""
 
-    raw: Annotated[str, Field(max_length=-(-DEAD_LETTER_BYTES // 3) * 4)]  # the beginning of the message, base64
+    raw: Annotated[Base64, Field(max_length=-(-DEAD_LETTER_BYTES // 3) * 4)]  # the beginning of the message
     size: Annotated[int, Field(ge=0)]  # bytes of the whole message
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of the whole message
     reason: Annotated[StorableText, Field(max_length=1000)]

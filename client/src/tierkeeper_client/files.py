@@ -89,14 +89,22 @@ def reading_beneath(root: Path, parts: Sequence[str]) -> BinaryIO:
 
 
 def make_folders(path: Path, mode: int) -> None:
-    """Make the folder ``path`` and those above it that are missing, with exactly ``mode``; an existing one stays."""
+    """Make the folder ``path`` and those above it that are missing, with exactly ``mode``.
+
+    An existing one stays as it is, also one that another process made meanwhile.
+    """
     missing = []
     while not path.exists():
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(mode)  # the umask took from the other
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+        else:
+            folder.chmod(mode)  # the umask took from the other
 
 
 @contextlib.contextmanager

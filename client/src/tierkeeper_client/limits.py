@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+#: levels of a message's body; deeper, and pickling it for a child of the worker's pool could end the worker
+MESSAGE_DEPTH: Final = 100
+#: the largest ``depth``: around the metadata of an item of store_many are four levels, and the innermost members of
+#: metadata may be empty objects and lists, which are one more
+MOST_DEPTH: Final = MESSAGE_DEPTH - 5
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The bounds, in bytes of UTF-8 unless it says otherwise; those of the workers are their settings ``limits.*``."""
 
     metadata: int = 64 * 1024  # as JSON
-    depth: int = 32  # levels of objects and lists in the metadata
+    depth: int = 32  # levels of objects and lists in the metadata; at most MOST_DEPTH
     tags: int = 100  # number
     tag_key: int = 128
     tag_value: int = 256

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tierkeeper_client import contract
-from tierkeeper_client.contract import InlineContent, PromoteArgs, RunArgs, StoreArgs, TaskName, validated
+from tierkeeper_client.contract import InlineContent, PromoteArgs, RefuseArgs, RunArgs, StoreArgs, TaskName, validated
 from tierkeeper_client.errors import InvalidInput, InvalidName
 
 GOOD = {"tenant": "acme", "workflow": "weekly", "name": "2026/47.md"}
@@ -116,3 +116,12 @@ def test_a_refused_segment_is_named() -> None:
         validated(StoreArgs, {**GOOD, "workflow": "a:b", "content": INLINE})
     with pytest.raises(InvalidInput, match="content None is not usable: Field required"):
         validated(StoreArgs, GOOD)
+
+
+@pytest.mark.parametrize("raw", ["A", "!!!!", "é", "QQ==QQ"])
+def test_a_made_up_refusal_is_a_typed_error(raw: str) -> None:
+    """Whoever may send messages may send this one too: what is no base64 is refused, and not kept as something else."""
+    fields = {"size": 1, "sha256": "00" * 32, "reason": "r", "broker": "b", "queue": "q", "task": "t"}
+    with pytest.raises(InvalidInput, match="raw"):
+        validated(RefuseArgs, {**fields, "raw": raw})
+    assert validated(RefuseArgs, {**fields, "raw": "QQ=="}).raw == "QQ=="

@@ -72,3 +72,25 @@ def test_a_producer_is_not_blocked_by_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with TierkeeperClient("redis://127.0.0.1:1/0") as client, pytest.raises(InvalidInput, match="no plain file"):
         client.store(tmp_path / "pipe", tenant="acme", workflow="w", name="n")
+
+
+def test_a_folder_that_another_made_meanwhile_keeps_its_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what this call made gets the mode; a file in the way is an error."""
+    wanted = tmp_path / "a" / "b"
+    seen = Path.exists
+
+    def racing(path: Path) -> bool:
+        there = seen(path)
+        if path == tmp_path:  # what is missing was found: another process makes it now
+            (tmp_path / "a").mkdir(mode=0o755)
+            (tmp_path / "a").chmod(0o755)
+        return there
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", racing)
+        files.make_folders(wanted, 0o700)
+    assert [folder.stat().st_mode & 0o777 for folder in (wanted.parent, wanted)] == [0o755, 0o700]
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(Path, "exists", lambda path: path == tmp_path)
+    with pytest.raises(FileExistsError):
+        files.make_folders(tmp_path / "file", 0o700)

@@ -236,6 +236,14 @@ def test_a_root_of_sources_that_overlaps_what_is_ours(root: str, what: str) -> N
     assert caught.value.data["name"] == "sources.allowed_roots"
 
 
+def test_a_home_within_a_root_of_sources_may_be_elsewhere(folder: Path) -> None:
+    """Where a command runs below a root, its home lies there by default: the error says how to name another one."""
+    environ = {"TIERKEEPER_SOURCES__ALLOWED_ROOTS": str(folder), "TIERKEEPER_BASE_PATH": "/srv/tiers"}
+    with pytest.raises(SettingInvalid, match=r"overlaps the home folder.*--home"):
+        load(environ=environ)
+    assert load(environ=environ, home="/srv/home")
+
+
 def test_a_root_of_sources_that_leads_into_a_tier(folder: Path) -> None:
     """A link is judged by where it leads; beside tierkeeper's own folders a root is taken."""
     (folder / "in").symlink_to(".tierkeeper/tiers/hot")

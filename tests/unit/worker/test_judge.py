@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,10 +14,11 @@ from kombu.message import Message
 from support import malformed
 from support.malformed import Case
 
-from tierkeeper.settings.groups import MessagesSettings
-from tierkeeper_client.contract import TaskName
+from tierkeeper.settings.groups import LimitsSettings, MessagesSettings
+from tierkeeper_client.contract import StoreManyArgs, TaskName, validated
+from tierkeeper_client.limits import MOST_DEPTH
 from tierkeeper_client.mac import KeyRing
-from worker.judge import UNREADABLE_HEADER, Judge, RefusalError, answerable, beginning
+from worker.judge import MAX_MEMBERS, UNREADABLE_HEADER, Judge, RefusalError, answerable, beginning
 
 KEYS = "k1:" + base64.b64encode(b"k" * 32).decode()
 TASKS: dict[str, Any] = {name.value: None for name in TaskName}
@@ -142,3 +144,47 @@ def test_what_could_not_be_read_is_kept_as_it_came(came: object) -> None:
     raw, _, _ = beginning(message, 1000)
     assert raw.endswith(b"body")
     assert (b"\xff\0" in raw) is (came == base64.b64encode(b"\xff\0").decode())
+
+
+def body(arguments: str) -> Case:
+    """A message with these keyword arguments."""
+    case = malformed.message(random.Random(1), 1)  # noqa: S311  to be repeated
+    return replace(case, body=f"[[], {arguments}, null]".encode())
+
+
+@pytest.mark.parametrize("member", ["[],", "{},", "1,", "[[[[[],", '"a\\"",'])
+def test_a_wide_body_is_not_parsed(member: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would take a hundred times its size of memory is refused before it is found to be no JSON."""
+    monkeypatch.setattr("worker.judge.MAX_MEMBERS", 1000)
+    assert "more than 1000 members" in reason(body('{"a": [' + member * 1000))
+    assert "members" not in reason(body('{"a": [' + "1," * 900 + "1]}"))
+
+
+@pytest.mark.parametrize("text", ["[{,", r"[{,\\", r"[{,\""])
+def test_texts_have_no_members(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commas and brackets in a text count for nothing, wherever the text ends."""
+    monkeypatch.setattr("worker.judge.MAX_MEMBERS", 1000)
+    assert not reason(body('{"a": ["' + text * 1000 + '", 1]}'))
+
+
+def test_a_text_without_an_end_takes_linear_time() -> None:
+    """Each quotation mark in it might begin another one."""
+    began = time.monotonic()
+    assert reason(body('"' + r"\"," * (MAX_MEMBERS // 3)))
+    assert reason(body('"' + r"\",[{" * (MAX_MEMBERS // 3 + 1)))
+    assert time.monotonic() - began < 10
+
+
+def test_the_deepest_metadata_that_a_setting_allows_are_taken() -> None:
+    """What producers may send, in the deepest message, is not refused for its depth; one more level would be."""
+    bounds = LimitsSettings(depth=MOST_DEPTH).bounds
+    metadata: Any = {}
+    for _ in range(MOST_DEPTH):
+        metadata = {"a": metadata}
+    item = {"tenant": "acme", "workflow": "w", "name": "a", "content": {"kind": "inline", "data": ""}}
+    validated(StoreManyArgs, {"items": [{**item, "metadata": metadata}]}, within=bounds)
+    for deepest, refused in ((metadata, False), ({"a": metadata}, True)):
+        sent = body(json.dumps({"items": [{**item, "metadata": deepest}]}))
+        assert ("deep" in reason(sent)) is refused
+    with pytest.raises(ValueError, match=f"less than or equal to {MOST_DEPTH}"):
+        LimitsSettings(depth=MOST_DEPTH + 1)

@@ -99,7 +99,7 @@ def _live(session: Session, tenant: str | None) -> None:
     size = errors = 0
     failures: list[Any] = []
     keeper = session.keeper
-    keeper.sweeps.recompute()  # without workers, nobody else finishes what a policy edit left
+    keeper.sweeps.recompute()  # without workers, nothing else finishes what a policy edit left
     identity, busy = _begin(session, tenant)
     with session.output.progress("moving", total=keeper.sweeps.due(tenant=tenant)) as advance:
         for result in _steps(session, identity, advance):

@@ -19,7 +19,6 @@ from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client import times
 from tierkeeper_client.errors import InvalidInput
 from tierkeeper_client.identifiers import check_name, check_segment, check_text
-from tierkeeper_client.limits import DEFAULT
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -194,16 +193,19 @@ class Metadata(click.ParamType[dict[str, Any]]):
 
 
 class AuditText(click.ParamType[str]):
-    """A text that is written into the audit log: one line, without control characters."""
+    """A text that is written into the audit log: one line, without control characters.
+
+    Its length is judged by the settings, which are read when the command runs.
+    """
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401  click's own
         """Return the text."""
         try:
-            return check_text(str(value), field=self.name, longest=DEFAULT.reason)
+            return check_text(str(value), field=self.name, longest=len(str(value)))
         except InvalidInput as error:
-            self.fail(f"{value!r} is not usable: {error.data['problem']}", param, ctx)
+            self.fail(f"{error.data['value']!r} is not usable: {error.data['problem']}", param, ctx)
 
 
 SPAN = Span()

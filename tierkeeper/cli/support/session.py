@@ -15,6 +15,7 @@ from tierkeeper.base import callers
 from tierkeeper.base.errors import UnknownTier
 from tierkeeper.cli.support import opening
 from tierkeeper.cli.support.state import State
+from tierkeeper_client.identifiers import check_text
 
 if TYPE_CHECKING:
     from tierkeeper.cli.support.output import Output
@@ -116,6 +117,10 @@ class Session:
         if name is not None and name not in known:
             raise UnknownTier(tier=name, known=", ".join(known))
 
+    def check_reason(self, reason: str) -> None:
+        """Raise InvalidInput for a reason that is longer than ``limits.reason``."""
+        check_text(reason, field="reason", longest=self.settings.limits.reason)
+
     def closed_at_end(self, rows: Iterator[T]) -> Iterator[T]:
         """Return ``rows``; if not exhausted, they are closed, with their connection, before the services stop."""
         self._stack.callback(cast("Generator[T, None, None]", rows).close)
@@ -123,12 +128,14 @@ class Session:
 
 
 def pass_session(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give ``command`` a session as its first argument, closed when it returns."""
+    """Give ``command`` a session as its first argument, closed when it returns; judge the reason that it is given."""
 
     @click.pass_obj
     @functools.wraps(command)
     def wrapped(state: State, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  whatever click gives
         with Session(state) as session:
+            if (reason := kwargs.get("reason")) is not None:
+                session.check_reason(reason)
             return command(session, *args, **kwargs)
 
     return wrapped

@@ -26,7 +26,7 @@ _FileIdentity = tuple[int, int]  # device and inode
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to store, and the name of its artifact; ``size`` and ``modified`` (POSIX) are None where nobody looked.
+    """A file to store, and the name of its artifact; ``size`` and ``modified`` (POSIX) are None where unknown.
 
     ``inside`` a folder that was named, or named itself; ``follow``: the last part of the path may be a link.
     """

@@ -5,7 +5,9 @@ import pytest
 from click.testing import CliRunner
 
 from tierkeeper.cli.main import run
+from tierkeeper.cli.support import params
 from tierkeeper.cli.support.groups import LazyGroup
+from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.cli.support.state import State
 
 
@@ -31,3 +33,24 @@ def test_who_stops_a_command_is_told_how_far_it_came() -> None:
     stopped = CliRunner().invoke(group, ["long"])
     assert stopped.exit_code == 130
     assert "stopped (moving: 2 of 5); nothing more was done" in stopped.stderr
+
+
+@pytest.mark.parametrize(("limit", "length", "code"), [("2000", 1500, 0), ("100", 101, 4), ("100", 100, 0)])
+def test_a_reason_is_as_long_as_the_settings_allow(
+    limit: str, length: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not longer, and not shorter; the error shows its beginning."""
+
+    @click.command()
+    @click.option("--reason", type=params.REASON)
+    @pass_session
+    def decide(_session: Session, *, reason: str) -> None:
+        click.echo(len(reason))
+
+    monkeypatch.setenv("TIERKEEPER_LIMITS__REASON", limit)
+    group = LazyGroup("tier")
+    group.add_command(decide)
+    done = CliRunner().invoke(group, ["decide", "--reason", "x" * length])
+    assert done.exit_code == code, done.stderr
+    refused = CliRunner().invoke(group, ["decide", "--reason", "x" * 500 + "\n"])
+    assert (refused.exit_code, len(refused.stderr) < 400) == (2, True)
