@@ -34,7 +34,7 @@ from tierkeeper.values.plain import plain
 from tierkeeper.values.runs import SweepResult
 from tierkeeper_client import contract
 from tierkeeper_client.contract import Message, SweepArgs
-from tierkeeper_client.errors import InvalidInput, TierkeeperError
+from tierkeeper_client.errors import FINAL_FIELD, InvalidInput, TierkeeperError
 from tierkeeper_client.identifiers import MAX_HEADER, check_text
 from tierkeeper_client.limits import Bounds
 
@@ -48,7 +48,7 @@ _log = log.get(__name__)
 
 def refusal(error: TierkeeperError) -> dict[str, Any]:
     """Return the answer that tells a typed error; it is not final."""
-    return {**error.as_dict(), contract.FINAL_FIELD: False}
+    return {**error.as_dict(), FINAL_FIELD: False}
 
 
 class KeeperTask(Task[Any, Any]):

@@ -5,8 +5,8 @@ from celery import shared_task
 from tasks.base import VerbTask
 from tierkeeper import keeper
 from tierkeeper.values.artifacts import ItemError, Ref
-from tierkeeper_client.contract import FINAL_FIELD, StoreArgs, StoreManyMessage, TaskName, validated
-from tierkeeper_client.errors import InvalidInput, from_answer
+from tierkeeper_client.contract import StoreArgs, StoreManyMessage, TaskName, validated
+from tierkeeper_client.errors import FINAL_FIELD, InvalidInput, from_answer
 from tierkeeper_client.identifiers import MAX_NAME_BYTES
 from tierkeeper_client.limits import Bounds
 

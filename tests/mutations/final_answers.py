@@ -18,7 +18,7 @@ FINAL_ANSWERS = (
     Mutant(
         "final answers",
         "a typed error is a final answer",
-        (Edit(_BASE, "return {**error.as_dict(), contract.FINAL_FIELD: False}", "return error.as_dict()"),),
+        (Edit(_BASE, "return {**error.as_dict(), FINAL_FIELD: False}", "return error.as_dict()"),),
         (_ANY,),
     ),
     Mutant(

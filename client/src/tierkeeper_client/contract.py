@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from tierkeeper_client import limits, texts, times
-from tierkeeper_client.errors import InvalidInput
+from tierkeeper_client.errors import FINAL_FIELD, InvalidInput
 from tierkeeper_client.identifiers import MAX_HEADER, check_name, check_segment
 from tierkeeper_client.limits import Bounds
 
@@ -38,7 +38,6 @@ ACTOR_HEADER = "tierkeeper_actor"  # the actor that the audit log names
 AGAIN_HEADER = "tierkeeper_again"  # marks a message that the catalog kept and that is sent again
 SENDING_HEADER = "tierkeeper_sending"  # identifies one call of the client's `send`: several may use one key
 SENDINGS_FIELD = "tierkeeper_sendings"  # of a stored result: the calls that it, or one that it replaced, answers
-FINAL_FIELD = "final"  # False in an answer that the next message with its key replaces
 MAX_KEY = 200  # characters of a task id, by which the catalog recognises a second delivery
 DEAD_LETTER_BYTES = 64 * 1024  # of a refused message that are kept
 MAX_DAYS = 365_000  # of a restore: a thousand years; longer is "for good"

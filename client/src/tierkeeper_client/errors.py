@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from tierkeeper_client import texts
 
+FINAL_FIELD = "final"  # False in an answer that the next message with its key replaces
+
 
 class TierkeeperError(Exception):
     """tierkeeper could not do this."""
@@ -116,7 +118,7 @@ def from_answer(answer: Mapping[str, Any]) -> TierkeeperError:
 
     Its class is the one of that name where it is installed, else :class:`TaskRefused`. ``data`` are strings.
     """
-    described = {k: v for k, v in answer.items() if k != "final"}  # it concerns the answer, not the error
+    described = {k: v for k, v in answer.items() if k != FINAL_FIELD}  # it concerns the answer, not the error
     kind = {k.__name__: k for k in _kinds(TierkeeperError)}.get(str(answer["error"]))
     if kind is None:
         return TaskRefused(**described)

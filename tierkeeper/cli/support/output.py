@@ -39,7 +39,7 @@ __all__ = ["Text"]  # and what is defined here: commands import one module for o
 table, pairs, unbroken = tables.table, tables.pairs, tables.unbroken
 PIPED_WIDTH: Final = 240  # columns without a terminal: tables keep their natural width, nothing is cut
 SHORT_ID: Final = 8  # characters of the end of an id: its random part
-PLAIN_PROGRESS_SECONDS: Final = 2.0
+PLAIN_PROGRESS_SECONDS: Final = 2.0  # between two lines where there is no terminal
 DEFAULT_TIERS: Final = ("hot", "records", "warm", "cold")
 STYLES: Final = {
     "hot": "red",

@@ -8,14 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tierkeeper.base.backoff import Backoff
+from tierkeeper.cli.support.supervisor import PAUSES, STEADY
 from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper.embedded.shared import Membership
 
 LOOK: Final = 1.0  # seconds between two looks at the process table
 DEATHS: Final = 5  # in a row, with which a server is given up; a start that fails is one
-STEADY: Final = 60.0  # seconds that a server has to run before a death counts as the first again
-PAUSES: Final = Backoff(first=1.0, cap=30.0)  # seconds before it is started again, from its second death on
 
 
 class ServerWatch:

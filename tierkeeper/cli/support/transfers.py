@@ -17,7 +17,6 @@ from tierkeeper.values.progress import ProgressCallback
 LARGE: Final = 8 * 1024 * 1024  # bytes of a file from which on they are shown while it is stored
 #: is called with the number of items and of bytes that were done since its last call
 Advance = Callable[[int, int], None]
-_PLAIN_SECONDS: Final = 2.0  # between two lines where there is no terminal
 _SOON: Final = 1.0  # seconds from which on the rest can be told from what was done
 
 
@@ -52,7 +51,7 @@ def progress(out: Output, label: str, *, items: int, size: int) -> Iterator[Adva
     def written(done: int, length: int) -> None:
         nonlocal shown
         counted(done, length)
-        if time.monotonic() - shown >= _PLAIN_SECONDS:
+        if time.monotonic() - shown >= output.PLAIN_PROGRESS_SECONDS:
             shown = time.monotonic()
             out.say(state.text())
 
