@@ -205,3 +205,12 @@ def test_a_target_that_takes_nothing_more_ends_the_command(
     (tmp_path / "part" / "w").write_text("a file where a folder is wanted")
     one = tk("-o", "json", "get", "acme/w", "part/")
     assert (one.code, {each["error"]["error"] for each in one.json}) == (7, {"FileUnusable"})
+
+
+@pytest.mark.row("B2", "write")
+def test_one_large_file_shows_its_bytes(tk: Tierkeeper, tmp_path: Path) -> None:
+    """They are those that were written; a small file shows nothing."""
+    (tmp_path / "large").write_bytes(bytes(9 * 1024 * 1024))
+    (tmp_path / "small").write_bytes(b"x")
+    assert "storing acme/w/large: 9 MiB of 9 MiB\n" in tk("store", "large", *INTO).err
+    assert tk("store", "small", *INTO).err == ""
