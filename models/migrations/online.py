@@ -12,6 +12,7 @@ from alembic import op
 
 _BATCH = 5000  # rows a transaction
 _FIRST = UUID(int=0)
+_VALID = sa.text("SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:name) AND indisvalid)")
 _PARTITIONS = sa.text("""
     SELECT c.relname
     FROM pg_inherits i
@@ -35,9 +36,11 @@ def in_use() -> bool:
 
 
 def create_index(name: str, on: str) -> None:
-    """Create the index ``name``; ``on``: table, columns and condition. One that an attempt left is replaced."""
+    """Create the index ``name``; ``on``: table, columns and condition. A broken one from before is replaced."""
     if not in_use():
         op.execute(f"CREATE INDEX {name} ON {on}")
+        return
+    if op.get_bind().execute(_VALID, {"name": name}).scalar_one():
         return
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # an attempt that failed leaves an invalid one

@@ -18,9 +18,9 @@ ENDING = (
     _mutant(
         "a break of the canaries is none",
         _HEARTBEATS,
-        "            ELSE excluded.at\n        END\n",
-        "            ELSE h.since\n        END\n",
-        f"{_REPEATED}[come_back]",
+        "THEN h.since ELSE t.now END",
+        "THEN h.since ELSE h.since END",
+        "tests/integration/engine/operations/test_ends.py::test_a_long_task_breaks_no_series",
     ),
     _mutant(
         "a dead worker's messages are not waited for",

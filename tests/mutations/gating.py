@@ -116,9 +116,9 @@ GATING = (
         "an intent from the future is left until that day",
         (
             Edit(
-                "tierkeeper/engine/collect/collect.py",
-                "            engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease)\n",
-                "            work.add({})\n",
+                "tierkeeper/catalog/placements.py",
+                "AND lease_until > statement_timestamp()\n            -- a delete",
+                "AND lease_until > statement_timestamp() + interval '9 years'\n            -- a delete",
             ),
         ),
         (f"{FUTURE}test_an_intent",),

@@ -317,8 +317,20 @@ _WORK = (
     Mutant(
         "runs",
         "a run is not renewed within a long call",
-        (Edit("tierkeeper/engine/run_life.py", "ended.wait(_PULSE_SECONDS) and job.renew()", "ended.wait()"),),
+        (Edit("tierkeeper/engine/run_life.py", "ended.wait(_PULSE_SECONDS):", "ended.wait():"),),
         (f"{JOB}test_a_process_that_lives_keeps_its_run",),
+    ),
+    Mutant(
+        "runs",
+        "a rotation that waited in its queue does nothing",
+        (
+            Edit(
+                "tierkeeper/engine/converge/rotation.py",
+                "        if state is RunState.ABANDONED:\n",
+                "        if state is RunState.REJECTED:\n",
+            ),
+        ),
+        (f"{JOB}test_a_rotation_that_waited_in_its_queue_is_taken_up",),
     ),
     Mutant(
         "runs",

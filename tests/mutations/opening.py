@@ -137,7 +137,7 @@ OPENING = (
     ),
     _mode(
         "the umask takes from a copy's mode",
-        Edit("tierkeeper/stores/filesystem/store.py", "    os.fchmod(file.fileno(), mode)", "    pass"),
+        Edit("tierkeeper/stores/filesystem/store.py", "    give_mode(file.fileno(), mode)", "    pass"),
         f"{_FOLDERS}test_modes_whatever_the_umask",
     ),
     _mode(
@@ -147,7 +147,7 @@ OPENING = (
     ),
     _mode(
         "folders of a tier are made by the umask",
-        Edit("tierkeeper/stores/filesystem/tree.py", "            os.fchmod(inner, FOLDER_MODE)", "            pass"),
+        Edit("tierkeeper/stores/filesystem/tree.py", "            give_mode(inner, FOLDER_MODE)", "            pass"),
         f"{_FOLDERS}test_modes_whatever_the_umask",
     ),
     _mode(

@@ -37,6 +37,60 @@ REFUSING = (
     ),
     Mutant(
         "refusals",
+        "a copy that a lock keeps is tried each minute",
+        (
+            Edit(
+                "tierkeeper/catalog/placements.py",
+                "ELSE CAST(:longest AS interval) END",
+                "ELSE 0 * CAST(:longest AS interval) + 2 * CAST(:lease AS interval) END",
+            ),
+        ),
+        (f"{_TESTS}test_what_a_lock_of_the_stores_own_keeps_is_no_alarm",),
+    ),
+    Mutant(
+        "refusals",
+        "a verify that ends early tells nothing",
+        (
+            Edit(
+                "tierkeeper/engine/reconcile/verify.py",
+                "            if more := over(deadline):\n                break\n",
+                "            if over(deadline):\n                return work.result(more=True)\n",
+            ),
+        ),
+        (f"{_TESTS}test_a_verify_that_ends_early_tells_what_was_refused",),
+    ),
+    Mutant(
+        "refusals",
+        "a transient error is a refusal",
+        (
+            Edit(
+                "tierkeeper/engine/reconcile/verify.py",
+                "        if isinstance(found, StoreTransient):",
+                "        if found is None:",
+            ),
+        ),
+        (f"{_TESTS}test_a_transient_error_is_no_refusal",),
+    ),
+    Mutant(
+        "refusals",
+        "one that is not repeated stays for good",
+        (Edit("tierkeeper/catalog/refusals.py", "if row.at < now - kept]", "if row.at < now - 99 * kept]"),),
+        (f"{_TESTS}test_a_refusal_that_is_not_repeated_ends",),
+    ),
+    Mutant(
+        "refusals",
+        "a staging place that refuses its listing is told nowhere",
+        (
+            Edit(
+                "tierkeeper/engine/operations/maintain.py",
+                "        _note_staging(engine, Reason(error.code, str(error)), caller=caller)\n",
+                "        str(error)\n",
+            ),
+        ),
+        (f"{_TESTS}test_staging_that_refuses_its_listing_stops_no_other_housekeeping",),
+    ),
+    Mutant(
+        "refusals",
         "what a lock keeps turns health bad",
         (
             Edit(

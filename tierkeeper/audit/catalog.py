@@ -50,6 +50,22 @@ class EpochRaised(CatalogPayload):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClearedTimes(Side):
+    """How many times lay in the future and were cleared, by table and column, and the reason."""
+
+    columns: Mapping[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimesCleared(CatalogPayload):
+    """`tierkeeper doctor --mend-times`, where a clock was ahead when they were written."""
+
+    type: ClassVar[EventType] = EventType.TIMES_CLEARED
+    after: ClearedTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogTrust(Side):
     """The trust in the catalog (`trusted`, `restored`, `rebuilding`), and the reason."""
 

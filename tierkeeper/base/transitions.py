@@ -44,6 +44,7 @@ RUN: Final = frozenset[tuple[RunState | None, RunState | None]](
         (RunState.RUNNING, RunState.AWAITING_APPROVAL),  # a reconcile that stopped itself
         (RunState.RUNNING, RunState.ABANDONED),  # no sign of life for minutes
         (RunState.FAILED, RunState.RUNNING),  # a recompute that is continued from its cursor
+        (RunState.ABANDONED, RunState.RUNNING),  # a rotation whose message waited in its queue for long
         (RunState.AWAITING_APPROVAL, RunState.APPROVED),
         (RunState.AWAITING_APPROVAL, RunState.REJECTED),
         (RunState.AWAITING_APPROVAL, RunState.DONE),  # no approval is needed any more

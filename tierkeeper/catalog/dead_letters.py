@@ -17,7 +17,8 @@ TALLY: Final = b"not kept"  # the hash of the row that counts what is not kept
 
 _SEEN = sa.text("""
     UPDATE deliveries
-    SET attempts = attempts + 1, last_at = clock_timestamp(), parked_reason = :reason
+    SET attempts = attempts + 1, last_at = clock_timestamp(), parked_reason = :reason,
+        skipped_by = NULL, skipped_at = NULL  -- it is no matter of the past
     WHERE kind = 'malformed' AND key = :key AND arguments_hash = :arguments_hash
 """)
 _TAKE_TALLY = sa.text("""

@@ -14,6 +14,8 @@ _CLEARED: Final = {
     "schedule.lease_until": "NULL",
     "placements.lease_until": "clock_timestamp()",
     "placements.verified_at": "NULL",
+    # the time to undelete begins now
+    "placements.delete_after": "clock_timestamp() + (delete_after - doomed_at), doomed_at = clock_timestamp()",
     "artifacts.accessed_at": "clock_timestamp()",
     "runs.seen_at": "clock_timestamp()",
     "heartbeats.at": "clock_timestamp() - interval '1 day'",
@@ -28,6 +30,7 @@ _RETRIES: Final = "schedule.due_at"
 _CONDITIONS: Final = {name: f"{name.partition('.')[2]} > :future" for name in _CLEARED} | {
     _RETRIES: "failures > 0 AND due_at > :future",
     "artifacts.accessed_at": "accessed_at > :future AND accessed_at < timestamptz '9000-01-01Z'",
+    "placements.delete_after": "state = 'doomed' AND doomed_at > :future",
 }
 #: a query of what is found, as those of :mod:`tierkeeper.catalog.doctor`
 QUESTION: Final = " UNION ALL ".join(

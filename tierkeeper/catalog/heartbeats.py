@@ -14,7 +14,6 @@ from tierkeeper.catalog.statements import typed
 SLOT: Final = 300  # seconds of one row; the rows of two hours are used in turn
 SLOTS: Final = 24
 LONGEST: Final = 24  # power of two of seconds: everything beyond half a year is the same
-APART: Final = timedelta(minutes=10)  # two canaries of one unbroken series; Beat sends one a minute
 _CANARY: Final = "canary:"
 _DONE: Final = "done:"
 
@@ -23,12 +22,13 @@ _BEAT = sa.text("""
     SELECT :name, t.now, :sent_at, t.now, t.now
     FROM (SELECT clock_timestamp() AS now) AS t
     ON CONFLICT (name)
-    DO UPDATE SET at = excluded.at, sent_at = excluded.sent_at, counted_at = excluded.counted_at,
-        -- a time from the future, by a clock that was ahead, breaks the series too
-        since = CASE
-            WHEN h.counted_at BETWEEN excluded.at - CAST(:apart AS interval) AND excluded.at THEN h.since
-            ELSE excluded.at
-        END
+    -- the time is read once more, after the lock of the row: another canary may have waited for it less long
+    DO UPDATE SET (at, sent_at, counted_at, since) = (
+        SELECT t.now, excluded.sent_at, t.now,
+            -- a time from the future, by a clock that was ahead, breaks the series too
+            CASE WHEN h.counted_at BETWEEN t.now - CAST(:apart AS interval) AND t.now THEN h.since ELSE t.now END
+        FROM (SELECT clock_timestamp() AS now) AS t
+    )
 """).bindparams(*typed(name="text", sent_at="timestamptz"))
 _REACHED = sa.text("""
     SELECT min(least(sent_at, at))
@@ -86,19 +86,19 @@ class Slot:
     counts: Mapping[int, int]  # by the power of two of the seconds, rounded up
 
 
-def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None) -> None:
-    """Note that a canary came through ``queue``."""
-    connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at, "apart": APART})
+def canary(connection: sa.Connection, queue: str, *, sent_at: datetime | None, apart: timedelta) -> None:
+    """Note that a canary came through ``queue``; one that is more than ``apart`` after the last begins a new series."""
+    connection.execute(_BEAT, {"name": _CANARY + queue, "sent_at": sent_at, "apart": apart})
 
 
-def reached(connection: sa.Connection, queues: Sequence[str], *, quiet: timedelta) -> datetime | None:
+def reached(connection: sa.Connection, queues: Sequence[str], *, apart: timedelta, quiet: timedelta) -> datetime | None:
     """Return the time up to which all messages of these queues have come through, by the canaries that came after them.
 
-    None where that is not known: a queue had no canary lately, or none that was sent after canaries had come without a
-    break for ``quiet``.
+    None where that is not known: a queue had no canary for ``apart``, or none that was sent after canaries had come
+    without such a break for ``quiet``.
     """
     names = [_CANARY + queue for queue in queues]
-    given = {"names": names, "queues": len(names), "apart": APART, "quiet": quiet}
+    given = {"names": names, "queues": len(names), "apart": apart, "quiet": quiet}
     found: datetime | None = connection.execute(_REACHED, given).scalar_one_or_none()
     return found
 

@@ -27,7 +27,7 @@ from tierkeeper.catalog.database import UTC, make_engine, set_each_time, transla
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001
 _LOCK_SECONDS = 1
-_PATIENCE = 600.0  # seconds in which an upgrade gets all of its locks, else it is given up
+_PATIENCE = 600.0  # seconds in which a migration of an upgrade gets all of its locks, else the upgrade is given up
 _OTHERS_SECONDS = 0.2  # between two looks whether another upgrade is over
 #: workers at work lock rows of the tables that an upgrade changes, in their own order: it may lose a deadlock
 _TRIED_AGAIN = psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable
@@ -174,12 +174,16 @@ def _upgraded(engine: sa.Engine) -> list[str]:
 
 
 def _try_again(engine: sa.Engine) -> None:
-    until, tried = time.monotonic() + _PATIENCE, 0
+    until, tried, stuck_at = 0.0, 0, None
     while True:
         try:
             with engine.connect() as connection:
                 command.upgrade(_config(connection, in_use=True), "head")
         except sa.exc.DBAPIError as error:
+            with engine.connect() as connection:
+                reached = revision_found(connection)
+            if reached != stuck_at:  # what was built before counts for nothing
+                until, tried, stuck_at = time.monotonic() + _PATIENCE, 0, reached
             if not isinstance(error.orig, _TRIED_AGAIN) or time.monotonic() > until:
                 raise
             tried += 1

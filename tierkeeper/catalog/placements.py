@@ -78,7 +78,10 @@ _RENEW = sa.text("""
 _SHORTEN = sa.text("""
     UPDATE placements
     SET lease_until = clock_timestamp() + :lease
-    WHERE state IN ('copying', 'deleting') AND lease_until > statement_timestamp() + 2 * CAST(:lease AS interval)
+    WHERE state IN ('copying', 'deleting')
+        AND lease_until > statement_timestamp()
+            -- a delete that was refused is put off for longer than a lease
+            + CASE state WHEN 'copying' THEN 2 * CAST(:lease AS interval) ELSE CAST(:longest AS interval) END
 """)
 _GIVE_UP = sa.text("""
     UPDATE placements
@@ -267,9 +270,13 @@ def renew(connection: sa.Connection, token: UUID, *, lease_seconds: float) -> No
     connection.execute(_RENEW, {"token": token, "lease": timedelta(seconds=lease_seconds)})
 
 
-def shorten_leases(connection: sa.Connection, *, lease_seconds: float) -> int:
-    """Let leases that a clock which was ahead gave end after a usual one, unless they are renewed; return how many."""
-    return connection.execute(_SHORTEN, {"lease": timedelta(seconds=lease_seconds)}).rowcount
+def shorten_leases(connection: sa.Connection, *, lease_seconds: float, longest_seconds: float) -> int:
+    """Let leases that a clock which was ahead gave end after a usual one, unless they are renewed; return how many.
+
+    ``longest_seconds``: beyond what a copy that is to be deleted is put off for.
+    """
+    lease, longest = timedelta(seconds=lease_seconds), timedelta(seconds=longest_seconds)
+    return connection.execute(_SHORTEN, {"lease": lease, "longest": longest}).rowcount
 
 
 def give_up(connection: sa.Connection, ids: Collection[UUID], *, token: UUID) -> None:

@@ -4,7 +4,7 @@ A row goes with its bytes, and its refusal with it. A sweep's refusal is a switc
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -41,6 +41,11 @@ _OF_COPIES = sa.text(f"""
     SELECT id, refusal_code, refusal, refused_since, refused_at, refusals
     FROM placements
     WHERE id = ANY(:ids) AND {REFUSED}
+""")
+_END_ORPHANS = sa.text("""
+    UPDATE quarantine
+    SET refused_since = NULL, refused_at = NULL, refusals = NULL, refusal_code = NULL, refusal = NULL
+    WHERE refused_at < :before
 """)
 _OF_ORPHANS = sa.text("SELECT tier, count(*) FROM quarantine WHERE refused_since IS NOT NULL GROUP BY tier")
 
@@ -89,6 +94,15 @@ def note_sweep(connection: sa.Connection, tier: str, sweep: str, reason: Reason 
         "count": known.get("count", 0) + 1,
     }
     switches.write(connection, name, value, by=TIERKEEPER.actor, reason=words, now=now)
+
+
+def end_unasked(connection: sa.Connection, *, kept: timedelta) -> int:
+    """Forget refusals that were not repeated for ``kept``: of a tier that left, or of a sweep of another tier now."""
+    now = catalog_now(connection)
+    old = [name for name, row in switches.read_beginning(connection, switches.REFUSED).items() if row.at < now - kept]
+    for name in old:
+        switches.remove(connection, name)
+    return len(old) + connection.execute(_END_ORPHANS, {"before": now - kept}).rowcount
 
 
 def of_sweeps(connection: sa.Connection) -> list[SweepRefusal]:

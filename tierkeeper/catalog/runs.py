@@ -64,6 +64,11 @@ _OLDEST_RECOMPUTE = sa.text("""
     WHERE kind = 'recompute' AND state IN ('running', 'failed') AND NOT id = ANY(:but)
     ORDER BY id LIMIT 1
 """).bindparams(*typed(but="uuid[]"))
+_TAKE_UP = sa.text("""
+    UPDATE runs
+    SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
+    WHERE id = :id AND state = 'abandoned'
+""")
 _RESUME = sa.text("""
     UPDATE runs
     SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
@@ -272,6 +277,11 @@ def oldest_recompute(connection: sa.Connection, *, but: Collection[UUID] = ()) -
     """Return the oldest recompute that is not finished, failed ones among them, but none of these."""
     found: UUID | None = connection.execute(_OLDEST_RECOMPUTE, {"but": list(but)}).scalar()
     return found
+
+
+def take_up(connection: sa.Connection, run: UUID) -> None:
+    """Make an abandoned run a running one, for a message of it that only waited in its queue."""
+    connection.execute(_TAKE_UP, {"id": run})
 
 
 def resume(connection: sa.Connection, run: UUID) -> None:

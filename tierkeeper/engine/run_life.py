@@ -5,8 +5,9 @@ and one whose catalog stays away, for to end a run is to write a row. That is tr
 answers, one try takes as long as the catalog's time-outs.
 
 A process that lives renews its run's sign of life every half minute, within a long call of a store too, but not for
-longer than an hour without progress: then it hangs. After ``SILENCE`` without a sign the run is not at work any more,
-and the next run that begins, of any kind, ends it as ``abandoned``.
+longer than three hours without progress: then it hangs. After ``SILENCE`` without a sign the run is not at work any
+more, and the next run that begins, of any kind, ends it as ``abandoned``. A rotation that only waited in its queue is
+taken up by its message.
 
 Two kinds of runs end elsewhere, each with its last row: a recompute, whose cursor every next one continues from
 (:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
@@ -44,9 +45,8 @@ _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
 #: a run without a sign of life for so long is not at work: its process is gone
 SILENCE: Final = timedelta(minutes=5)
 _PULSE_SECONDS = 30.0  # between two signs of life of a process that lives
-_STUCK_SECONDS = (
-    3600.0  # without progress, after which a process gives no sign any more; no call of a store lasts longer
-)
+#: without progress, after which a process gives no sign any more; no item has a lease for longer (``lease_cap``, 2 h)
+_STUCK_SECONDS = 3 * 3600.0
 _HEARD_SECONDS = 1.0  # least time between two signs of progress in the catalog
 _REASON_LENGTH = 1000
 _ABANDONED = f"its process was not heard of for {SILENCE.seconds // 60} minutes: it was killed, or its catalog was away"
@@ -114,17 +114,16 @@ class Job:
             self._catalog.run(self._caller, runs.add, self.run, counts={})
             self._heard = time.monotonic()
 
-    def renew(self) -> bool:
-        """Record a sign of life; False if there was no progress for so long that the process hangs. Never raises."""
+    def renew(self) -> None:
+        """Record a sign of life, unless there was no progress for so long that the process hangs. Never raises."""
         if time.monotonic() - self._moved > _STUCK_SECONDS:
             _log.error("a run shows no progress, and counts as dead soon", run=str(self.run))
-            return False
+            return
         if self.run is not None:
             try:
                 self._catalog.run(self._caller, runs.add, self.run, counts={})
             except Exception as error:  # noqa: BLE001  the next sign may be written; the work meets the error itself
                 _log.debug("a run's sign of life could not be written", run=str(self.run), error=str(error))
-        return True
 
     def moved(self, progress: ProgressCallback | None) -> ProgressCallback:
         """Return a callback that records progress in the run, then calls ``progress`` if given."""
@@ -256,8 +255,8 @@ def _renewed(job: Job) -> Iterator[None]:
     ended = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(_PULSE_SECONDS) and job.renew():
-            pass
+        while not ended.wait(_PULSE_SECONDS):
+            job.renew()
 
     threading.Thread(target=renew, name="sign of life", daemon=True).start()
     try:

@@ -33,4 +33,4 @@ class HealthChecks:
 
     def canary(self, queue: Queue, *, sent_at: datetime | None) -> None:
         """Record that a canary, sent at ``sent_at`` (None: unknown), came through ``queue``."""
-        health.canary(self.engine.catalog, queue, sent_at=sent_at)
+        health.canary(self.engine, queue, sent_at=sent_at)

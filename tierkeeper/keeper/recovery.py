@@ -59,9 +59,9 @@ class Recovery:
         """Mend artifacts whose rows cannot be read; yield each."""
         return mend.mend(self.engine.catalog, caller=caller, reason=reason, dry_run=dry_run)
 
-    def clear_future(self, *, caller: Caller, dry_run: bool = False) -> Mapping[str, int]:
+    def clear_future(self, *, caller: Caller, reason: str, dry_run: bool = False) -> Mapping[str, int]:
         """Clear times that were written by a clock which was ahead; return how many by table and column."""
-        return mend.clear_future(self.engine, caller=caller, dry_run=dry_run)
+        return mend.clear_future(self.engine, caller=caller, reason=reason, dry_run=dry_run)
 
     def examine(self, *, everything: bool = False) -> Iterator[Checkup]:
         """Check the catalog's invariants; yield one result per check."""

@@ -34,6 +34,14 @@ class Limit:
     value: timedelta
 
 
+def unbroken(broker: BrokerSettings) -> timedelta:
+    """Return the longest time between two canaries of an unbroken series: what a long task may hold its queue up for.
+
+    Beat sends one a minute, and no message is with a worker for longer than the broker waits for it.
+    """
+    return max(timedelta(minutes=10), broker.visibility_timeout)
+
+
 def copy_seconds(size: int, *, read_timeout: float) -> float:
     """Return the limit in seconds of one server-side copy of ``size`` bytes.
 

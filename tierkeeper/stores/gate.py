@@ -44,6 +44,7 @@ METHODS: Final = (
     "lock",
     "extend",
     "remember",
+    "tighten_modes",
     "close",
 )
 _END: Final = object()

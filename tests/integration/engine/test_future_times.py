@@ -67,7 +67,7 @@ def test_a_message_and_a_canary(house: House) -> None:
     house.sql(f"UPDATE deliveries SET due_at = {YEAR}")
     assert [message.key for message in house.keeper.deliveries.due()] == ["k"]
     assert list(house.keeper.deliveries.due()) == []
-    catalog.run(callers.BEAT, heartbeats.canary, "ingest", sent_at=None)
+    catalog.run(callers.BEAT, heartbeats.canary, "ingest", sent_at=None, apart=timedelta(hours=1))
     house.sql(f"UPDATE heartbeats SET at = {YEAR}")
     vitals = {vital.name: vital for vital in house.keeper.health.check(tiers=False).vitals}
     assert vitals["canary ingest"].condition is vitals["beat"].condition is Condition.BAD
@@ -85,9 +85,11 @@ def test_they_are_listed_and_cleared(due: House) -> None:
     expected = dict.fromkeys(
         ("schedule.lease_until", "schedule.due_at", "placements.verified_at", "artifacts.accessed_at"), 1
     )
-    assert due.keeper.recovery.clear_future(caller=TESTER, dry_run=True) == expected
-    assert due.keeper.recovery.clear_future(caller=TESTER) == expected
-    assert due.keeper.recovery.clear_future(caller=TESTER) == {}
+    assert due.keeper.recovery.clear_future(caller=TESTER, reason="a test", dry_run=True) == expected
+    assert due.keeper.recovery.clear_future(caller=TESTER, reason="a test") == expected
+    assert due.keeper.recovery.clear_future(caller=TESTER, reason="a test") == {}
+    [(after,)] = due.sql("SELECT after FROM events WHERE type = 'times_cleared'")
+    assert after == {"columns": expected, "reason": "a test"}
     with due.keeper.engine.catalog.reading() as connection:
         due_at = due.show("later").due_at
         assert due_at is not None
@@ -104,7 +106,7 @@ def test_a_read_in_the_future_makes_nothing_due(house: House) -> None:
     house.sql(f"UPDATE artifacts SET accessed_at = {YEAR}")
     house.sql(f"UPDATE schedule SET due_at = {YEAR}")
     house.turn()
-    assert house.keeper.recovery.clear_future(caller=TESTER) == {"artifacts.accessed_at": 1}
+    assert house.keeper.recovery.clear_future(caller=TESTER, reason="a test") == {"artifacts.accessed_at": 1}
     house.turn()
     assert house.show("used").state is ArtifactState.LIVE
     house.days_pass(8)

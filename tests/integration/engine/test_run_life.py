@@ -284,9 +284,23 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
         assert catalog.run(TESTER, run_life.end_silent) == 1
 
 
+def test_a_rotation_that_waited_in_its_queue_is_taken_up(house: House) -> None:
+    """Its messages came late, and another run took it for dead: it does what is due all the same, and ends as done."""
+    house.store("a", age=timedelta(days=10))
+    run = house.keeper.sweeps.rotate(caller=TESTER)
+    assert run is not None
+    house.sql("UPDATE runs SET seen_at = seen_at - interval '10 minutes'")
+    house.keeper.sweeps.maintain(caller=TESTER)
+    assert last(house, RunKind.ROTATE).state is RunState.ABANDONED
+    house.keeper.sweeps.converge_due(run)
+    assert house.tiers("a") == {"warm"}
+    found = last(house, RunKind.ROTATE)
+    assert (found.state, found.reason) == (RunState.DONE, "")
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_process_that_lives_keeps_its_run(house: House, monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:  # noqa: FBT001  a case
-    """Within one long call the run is heard of all the same; not where there was no progress for an hour."""
+    """Within one long call the run is heard of all the same; not where there was no progress for hours."""
     monkeypatch.setattr(run_life, "_PULSE_SECONDS", 0.05)
     monkeypatch.setattr(run_life, "_STUCK_SECONDS", -1.0 if hangs else 3600.0)
     with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):

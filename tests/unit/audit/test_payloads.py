@@ -245,6 +245,11 @@ CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
         {"tier": "hot", "mark": {"format": 1}, "reason": "moved", "lost": False},
     ),
     (
+        catalog.TimesCleared(after=catalog.ClearedTimes(columns={"runs.seen_at": 2}, reason="a clock was ahead")),
+        None,
+        {"columns": {"runs.seen_at": 2}, "reason": "a clock was ahead"},
+    ),
+    (
         catalog.PolicyApplied(after={"name": "p", "phases": [{"after": "0d"}]}),
         None,
         {"name": "p", "phases": [{"after": "0d"}]},

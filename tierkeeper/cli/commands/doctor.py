@@ -79,7 +79,7 @@ def _accept(session: Session, reason: str | None, *, dry_run: bool) -> None:
 
 def _mend(session: Session, reason: str | None, *, dry_run: bool) -> None:
     mended = list(session.keeper.recovery.mend(caller=session.caller, reason=reason or "", dry_run=dry_run))
-    cleared = session.keeper.recovery.clear_future(caller=session.caller, dry_run=dry_run)
+    cleared = session.keeper.recovery.clear_future(caller=session.caller, reason=reason or "", dry_run=dry_run)
     if session.output.as_json:
         session.output.document({"mended": mended, "cleared": cleared, "dry_run": dry_run})
         return

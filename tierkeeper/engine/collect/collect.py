@@ -69,7 +69,8 @@ def collect(
     """
     with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
         if not dry_run:
-            engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease)
+            longest = max(2 * engine.lease, 2 * _LOCKED_SECONDS)
+            engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease, longest_seconds=longest)
         sweep = _Collect(engine, work, caller, dry_run=dry_run)
         while picked := step_1_pick(engine.catalog, sweep.passed):
             if over(deadline):

@@ -72,8 +72,9 @@ def converge_due(
 ) -> SweepResult:
     """Converge due artifacts for a run until none is due (``more`` False) or the deadline (``time.monotonic``) is over.
 
-    Raises InvalidInput where there is no such run. A run that has ended does no work. The first of several calls for a
-    run that finds nothing due ends it; a call that has a batch at that time adds its counts afterwards.
+    Raises InvalidInput where there is no such run. A run that has ended does no work, but for one that was taken for
+    dead while its messages waited in their queue: it is taken up. The first of several calls for a run that finds
+    nothing due ends it; a call that has a batch at that time adds its counts afterwards.
     """
     with engine.catalog.reading() as connection:
         row = runs.state_of(connection, run)
@@ -83,7 +84,9 @@ def converge_due(
         )
     state, kind, tenant, actor = row
     with run_life.joined(engine.catalog, run, caller=Caller.stored(actor)) as work:
-        if state is not RunState.RUNNING:
+        if state is RunState.ABANDONED:
+            engine.catalog.run(Caller.stored(actor), runs.take_up, run)
+        elif state is not RunState.RUNNING:
             return work.result()
         while not over(deadline):
             began = time.monotonic()

@@ -18,6 +18,7 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import command_ends, deliveries, heartbeats, runs
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.gates import bulk
+from tierkeeper.settings import order
 from tierkeeper.settings.settings import Settings
 from tierkeeper_client.contract import Queue
 
@@ -43,8 +44,8 @@ def end_commands(engine: Engine, *, caller: Caller) -> tuple[int, bool]:
 
 def _asked_no_more(connection: sa.Connection, settings: Settings) -> datetime | None:
     """Return the time before which a command was written that no message asks for again; None: it is not known."""
-    quiet = _FLOWING + 2 * settings.broker.visibility_timeout
-    reached = heartbeats.reached(connection, [queue.value for queue in Queue], quiet=quiet)
+    apart, quiet = order.unbroken(settings.broker), _FLOWING + 2 * settings.broker.visibility_timeout
+    reached = heartbeats.reached(connection, [queue.value for queue in Queue], apart=apart, quiet=quiet)
     return None if reached is None else reached - settings.commands_kept
 
 

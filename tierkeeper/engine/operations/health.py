@@ -24,6 +24,7 @@ from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import broker
+from tierkeeper.settings import order
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
 from tierkeeper.values.health import Condition, Health, Vital
@@ -40,9 +41,10 @@ MANY: Final = 100  # artifacts that are tried again at once, above which it is m
 PERCENTILES: Final = (50, 99)
 
 
-def canary(catalog: Database, through: Queue, *, sent_at: datetime | None) -> None:
+def canary(engine: Engine, through: Queue, *, sent_at: datetime | None) -> None:
     """Note that a canary came through a queue."""
-    catalog.run(callers.WORKER, heartbeats.canary, through.value, sent_at=sent_at)
+    apart = order.unbroken(engine.settings.broker)
+    engine.catalog.run(callers.WORKER, heartbeats.canary, through.value, sent_at=sent_at, apart=apart)
 
 
 def since_last_canary(catalog: Database) -> timedelta | None:

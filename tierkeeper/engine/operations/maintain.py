@@ -1,5 +1,6 @@
 """Housekeeping of the catalog and of staging: future partitions, silent and old runs, old rows, unclaimed uploads."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -22,6 +23,7 @@ from tierkeeper.stores.base import DeleteState, ObjectKey
 from tierkeeper.stores.errors import StoreError
 from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
+from tierkeeper_client.errors import TierkeeperError
 
 _log = log.get(__name__)
 
@@ -30,34 +32,65 @@ _MODES = 30.0  # seconds a tier: a larger one is looked at in several runs
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 COUNTED: Final = timedelta(days=7)
+#: what a store refused to a sweep, or of an orphan, and was not asked again for so long: sweeps of tiers are daily
+REFUSED: Final = timedelta(days=7)
 #: dead letters that did not come again within this time are deleted, skipped or not
 DEAD: Final = timedelta(days=30)
 
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
-    """Run every housekeeping job once; idempotent."""
+    """Run every housekeeping job once; idempotent. The error of one stops no other: the first is raised in the end."""
+    failed: list[TierkeeperError] = []
     with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
-        new_partitions = engine.catalog.run(caller, make_partitions)
-        work.add({"partitions made": len(new_partitions)})
-        valid = engine.catalog.run(caller, unreadable.validate)
-        work.add({"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)})
-        abandoned = engine.catalog.run(caller, run_life.end_silent)
-        forgotten = engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)
-        work.add({"runs abandoned": abandoned, "runs forgotten": forgotten})
-        work.add({"deliveries forgotten": Deliveries(engine).forget(kept=COUNTED, caller=caller)})
-        work.add({"dead letters ended": Deliveries(engine).end_dead_letters(kept=DEAD, caller=caller)})
-        work.add({"approvals not asked for any more": ends.end_unasked(engine, caller=caller)})
-        work.add({"skipped messages ended": ends.end_skipped(engine, caller=caller)})
-        ended, known = ends.end_commands(engine, caller=caller)
-        work.add({"commands ended": ended, "commands kept: a queue's canaries do not come": int(not known)})
-        work.add({"plans forgotten": stored.forget_old(engine, caller=caller)})
-        adopted, partial_stays = _register_unclaimed(engine, caller=caller)
-        deleted, stays = _delete_expired(engine, caller=caller)
-        work.add({"uploads adopted": adopted, "uploads deleted": deleted})
-        refused = stays or partial_stays
-        engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
-        work.add({"modes changed": _tighten_modes(engine)})
+        for job in (_tables, _ends, _staging, _modes):
+            try:
+                for counts in job(engine, caller):
+                    work.add(counts)
+            except TierkeeperError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
     return work.result()
+
+
+def _tables(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+    yield {"partitions made": len(engine.catalog.run(caller, make_partitions))}
+    valid = engine.catalog.run(caller, unreadable.validate)
+    yield {"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)}
+
+
+def _ends(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+    yield {"runs abandoned": engine.catalog.run(caller, run_life.end_silent)}
+    yield {"runs forgotten": engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)}
+    yield {"deliveries forgotten": Deliveries(engine).forget(kept=COUNTED, caller=caller)}
+    yield {"dead letters ended": Deliveries(engine).end_dead_letters(kept=DEAD, caller=caller)}
+    yield {"approvals not asked for any more": ends.end_unasked(engine, caller=caller)}
+    yield {"skipped messages ended": ends.end_skipped(engine, caller=caller)}
+    yield {"refusals ended": engine.catalog.run(caller, refusals.end_unasked, kept=REFUSED)}
+    ended, known = ends.end_commands(engine, caller=caller)
+    yield {"commands ended": ended, "commands kept: a queue's canaries do not come": int(not known)}
+    yield {"plans forgotten": stored.forget_old(engine, caller=caller)}
+
+
+def _staging(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+    try:
+        adopted, partial_stays = _register_unclaimed(engine, caller=caller)
+        yield {"uploads adopted": adopted}
+        deleted, stays = _delete_expired(engine, caller=caller)
+        yield {"uploads deleted": deleted}
+        refused = stays or partial_stays
+    except StoreError as error:
+        _note_staging(engine, Reason(error.code, str(error)), caller=caller)
+        raise
+    _note_staging(engine, refused, caller=caller)
+
+
+def _note_staging(engine: Engine, refused: Reason | None, *, caller: Caller) -> None:
+    engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
+
+
+def _modes(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:  # noqa: ARG001  as the other jobs
+    yield {"modes changed": _tighten_modes(engine)}
 
 
 def make_partitions(connection: sa.Connection) -> list[str]:

@@ -129,9 +129,10 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
 
 
 def _failed(failure: FailureView, view: ArtifactView) -> str:
+    # what was tried is in the words; the next step may be another by now
     tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
     again = f"it is tried again at {when(view.due_at)}"
-    return f"to {view.next_step} failed at {when(failure.at)}{tries} ({failure.code}): {failure.words} {again}"
+    return f"the last try failed at {when(failure.at)}{tries} ({failure.code}): {failure.words} {again}"
 
 
 def _ended_by(history: Sequence[EventView]) -> str:

@@ -120,6 +120,8 @@ class _Reconcile:
         errors = sum(findings.unanswered + (findings.away is not None) for findings in seen)
         if not self.dry_run:
             for findings in seen:
+                if findings.away is not None and findings.refused is None:
+                    continue  # it was not asked, so what is known stays
                 self.engine.catalog.run(
                     self.caller, refusals.note_sweep, findings.tier, RunKind.RECONCILE.value, findings.refused
                 )

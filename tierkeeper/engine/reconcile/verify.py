@@ -20,7 +20,7 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, suspects, unvouched
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import ThawNeeded, TierNotOurs
+from tierkeeper.stores.errors import StoreTransient, ThawNeeded, TierNotOurs
 from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import Filter, ItemError
 from tierkeeper.values.progress import ProgressCallback
@@ -59,10 +59,11 @@ def verify(
             if share is not None
             else _matching(engine, filter_ or Filter(state=None, all_versions=True))
         )
-        refused: dict[str, Reason | None] = {}  # by tier that was asked
+        refused: dict[str, Reason | None] = {}  # by tier that was asked, and answered for good
+        more = False
         for batch in batches:
-            if over(deadline):
-                return work.result(more=True)
+            if more := over(deadline):
+                break
             counts, read, bad = _verify_batch(engine, batch, refused, caller=caller)
             work.add(counts, size=read, errors=len(bad), failures=bad)
             if progress is not None:
@@ -70,7 +71,7 @@ def verify(
         if share is not None:
             for tier, reason in refused.items():
                 engine.catalog.run(caller, refusals.note_sweep, tier, RunKind.VERIFY.value, reason)
-        return work.result()
+        return work.result(more=more)
 
 
 #: an artifact and one of its copies to read; None: it has no copy
@@ -135,6 +136,8 @@ def _note_refusals(
     refused: dict[str, Reason | None], answers: Iterable[tuple[str, check.Wrong | Read | TierkeeperError]]
 ) -> None:
     for tier, found in answers:
+        if isinstance(found, StoreTransient):  # it may pass, and `health` asks the tier itself
+            continue
         refused.setdefault(tier, None)
         if isinstance(found, TierkeeperError) and not isinstance(found, ThawNeeded):  # such are read once thawed
             refused[tier] = Reason(found.code, str(found))

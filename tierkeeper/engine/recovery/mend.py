@@ -13,8 +13,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactMended, MendedRow
+from tierkeeper.audit.catalog import ClearedTimes, TimesCleared
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import artifacts, future, unreadable
+from tierkeeper.catalog import artifacts, epochs, events, future, unreadable
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.record import record
@@ -60,10 +61,19 @@ def beyond(settings: Settings, now: datetime) -> datetime:
     return now + max(settings.engine.lease_cap, settings.broker.visibility_timeout, settings.staging.ttl) + _MARGIN
 
 
-def clear_future(engine: Engine, *, caller: Caller, dry_run: bool) -> Mapping[str, int]:
-    """Clear times that were written by a clock which was ahead; return how many by table and column."""
-    return engine.catalog.run(caller, _clear, engine.settings, dry_run=dry_run)
+def clear_future(engine: Engine, *, caller: Caller, reason: str, dry_run: bool) -> Mapping[str, int]:
+    """Clear times that were written by a clock which was ahead, with an event; return how many by table and column."""
+    return engine.catalog.run(caller, _clear, engine.settings, caller=caller, reason=reason, dry_run=dry_run)
 
 
-def _clear(connection: sa.Connection, settings: Settings, *, dry_run: bool) -> dict[str, int]:
-    return future.clear(connection, future=beyond(settings, catalog_now(connection)), dry_run=dry_run)
+def _clear(
+    connection: sa.Connection, settings: Settings, *, caller: Caller, reason: str, dry_run: bool
+) -> dict[str, int]:
+    if not dry_run:
+        epochs.lock(connection)
+    now = catalog_now(connection)
+    cleared = future.clear(connection, future=beyond(settings, now), dry_run=dry_run)
+    if cleared and not dry_run:
+        payload = TimesCleared(after=ClearedTimes(columns=cleared, reason=reason))
+        events.append_next(connection, epochs.CATALOG, payload, by=caller.actor, at=now)
+    return cleared

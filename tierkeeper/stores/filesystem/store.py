@@ -31,7 +31,7 @@ from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, Object
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.filesystem import modes, tier_mark
-from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, translated
+from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, give_mode, translated
 from tierkeeper.stores.options import Options
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper.values.plain import plain
@@ -310,7 +310,7 @@ def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
 
 def _new(name: str, folder: int, mode: int) -> BinaryIO:
     file = os.fdopen(os.open(name, _NEW, mode, dir_fd=folder), "wb", buffering=0)
-    os.fchmod(file.fileno(), mode)  # the umask took from the other
+    give_mode(file.fileno(), mode)
     return file
 
 

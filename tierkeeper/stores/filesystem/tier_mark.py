@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from tierkeeper.stores import tier_mark
 from tierkeeper.stores.errors import MarkNotRead, MarkUnreadable, StorePermanent, TierNotOurs
 from tierkeeper.stores.filesystem import modes
-from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree
+from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, give_mode
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
 from tierkeeper.stores.tier_mark import TierMark
 from tierkeeper_client import files
@@ -81,9 +81,9 @@ def _written(tree: Tree, mark: TierMark, allowed: Callable[[int], bool], *, over
     """Write the mark if ``allowed`` beneath the locked folder, replacing what is there if ``over``; read it back."""
     with tree.bare() as root, _opened(STAGING, _FOLDER, root) as staging:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(RESERVED, dir_fd=root)
+            os.mkdir(RESERVED, FOLDER_MODE, dir_fd=root)
             with _opened(RESERVED, _FOLDER, root) as made:
-                os.fchmod(made, FOLDER_MODE)
+                give_mode(made, FOLDER_MODE)
             tree.sync(root)
         with _removable(tree, RESERVED), _opened(RESERVED, _FOLDER, root) as folder:
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def _place(tree: Tree, mark: TierMark, staging: int, folder: int, *, over: bool)
     unfinished = f"{_NAME}.{uuid.uuid4().hex}"
     try:
         with _opened(unfinished, _NEW, staging) as file:
-            os.fchmod(file, modes.of(MARK))
+            give_mode(file, modes.of(MARK))
             os.write(file, mark.as_bytes())
             tree.sync(file)
         if over or not _linked(unfinished, staging, folder):

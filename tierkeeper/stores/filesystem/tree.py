@@ -146,15 +146,15 @@ class Tree:
                 os.close(fd)
 
     def _made(self, fd: int, name: str) -> int:
-        """Open the folder ``name`` in the folder ``fd``, made if it is missing; close ``fd``."""
+        """Open the folder ``name`` in the folder ``fd``, made if it is missing; close ``fd``, but not with an error."""
         made = False
         with contextlib.suppress(FileExistsError):
-            os.mkdir(name, dir_fd=fd)
+            os.mkdir(name, FOLDER_MODE, dir_fd=fd)
             self.sync(fd)
             made = True
         inner = _step(fd, name)
         if made:
-            os.fchmod(inner, FOLDER_MODE)
+            give_mode(inner, FOLDER_MODE)
         return inner
 
     def prune(self, folders: list[str]) -> None:
@@ -210,6 +210,15 @@ class Tree:
         """Fsync the file or folder if this tree is durable."""
         if self._durable:
             os.fsync(fd)
+
+
+def give_mode(file: int, mode: int) -> None:
+    """Give a new file or folder the bits that the umask took; a mount without modes of its own refuses that. No error.
+
+    It was made with no more than ``mode``.
+    """
+    with contextlib.suppress(OSError):
+        os.fchmod(file, mode)
 
 
 def _step(fd: int, name: str) -> int:

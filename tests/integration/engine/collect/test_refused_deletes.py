@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from support import vault
+from support.around import Around
 from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import QUARANTINE, late, reconcile, there
@@ -12,7 +13,10 @@ from support.refusing import Refusing, refusing
 
 from tierkeeper.base import clock
 from tierkeeper.base.states import RetentionMode
-from tierkeeper.stores.base import ObjectKey
+from tierkeeper.engine.ingest import sources
+from tierkeeper.engine.reconcile import verify
+from tierkeeper.stores.base import ObjectKey, Stored
+from tierkeeper.stores.errors import StoreDenied
 from tierkeeper.values.health import Condition
 from tierkeeper.values.refusals import LOCKED
 
@@ -133,6 +137,13 @@ def test_what_a_lock_of_the_stores_own_keeps_is_no_alarm(house: House) -> None:
     (copy,) = house.show("a").placements
     assert copy.refusal is not None
     assert copy.refusal.code == LOCKED
+    house.pass_time(timedelta(minutes=10))
+    for _ in range(2):  # what was put off for an hour is no lease of a clock that was ahead
+        house.collect()
+        house.pass_time(timedelta(minutes=10))
+    [again] = house.show("a").placements
+    assert again.refusal is not None
+    assert again.refusal.count == 1
     house.days_pass(3)
     assert vital(house, "refused deletes") == (Condition.ATTENTION, 1)
 
@@ -181,3 +192,70 @@ def test_a_refused_read_is_told_until_verify_gets_it(ward: House, front: Refusin
     front.refused = {}
     ward.keeper.sweeps.verify(share=1.0, caller=TESTER)
     assert vital(ward, "refused sweeps") == (Condition.OK, 0)
+
+
+def test_a_verify_that_ends_early_tells_what_was_refused(
+    ward: House, front: Refusing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daily share has a deadline: what was refused until then is told, and forgotten by one that ends early too."""
+    for name in "ab":
+        ward.store(name, name.encode(), age=timedelta(days=40))
+    ward.settle()
+    monkeypatch.setattr(verify, "_BATCH", 1)
+    for refused, told in (({"GET": FORBIDS}, 1), ({}, 0)):
+        front.refused = refused
+        looks = iter([False, False, True])  # the first batch is empty: all are vouched for
+        monkeypatch.setattr(verify, "over", lambda _deadline, looks=looks: next(looks))
+        assert ward.keeper.sweeps.verify(share=1.0, caller=TESTER).more
+        assert vital(ward, "refused sweeps")[1] == told
+
+
+def test_a_transient_error_is_no_refusal(ward: House, front: Refusing) -> None:
+    """A night on which the server was busy is no sweep that it refuses, and ends none that it did."""
+    ward.store("a", age=timedelta(days=40))
+    ward.settle()
+    busy = (503, "SlowDown")
+    for refused, told in ((busy, 0), (FORBIDS, 2), (busy, 2)):
+        front.refused = {"GET": refused, "list": refused}
+        ward.keeper.sweeps.verify(share=1.0, caller=TESTER)
+        reconcile(ward)
+        assert vital(ward, "refused sweeps")[1] == told
+    front.refused = {}
+
+
+def test_a_refusal_that_is_not_repeated_ends(ward: House, front: Refusing) -> None:
+    """A tier that left the settings is asked by no sweep: what it refused is no alarm for good."""
+    front.refused = {"list": FORBIDS}
+    reconcile(ward)
+    ward.sql("UPDATE switches SET at = at - interval '6 days' WHERE name LIKE 'refused:%'")
+    ward.keeper.sweeps.maintain(caller=TESTER)
+    assert vital(ward, "refused sweeps")[1] == 1
+    ward.sql("UPDATE switches SET at = at - interval '2 days' WHERE name LIKE 'refused:%'")
+    front.refused = {}
+    ward.keeper.sweeps.maintain(caller=TESTER)
+    assert vital(ward, "refused sweeps") == (Condition.OK, 0)
+
+
+def test_staging_that_refuses_its_listing_stops_no_other_housekeeping(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told as a refused sweep, and the other jobs of maintain are done."""
+
+    class Shut(Around):
+        def list(self, prefix: str = "") -> Iterator[Stored]:
+            raise StoreDenied(tier="staging", reason=f"no listing of {prefix!r}")
+
+    made, looked_at = sources.staging_store, list[str]()
+    for tier, store in house.keeper.engine.stores.items():
+        monkeypatch.setattr(
+            store, "tighten_modes", lambda *, seconds, tier=tier: looked_at.append(tier) or int(seconds)
+        )
+    monkeypatch.setattr(sources, "staging_store", lambda settings: Shut(made(settings)))
+    with pytest.raises(StoreDenied):
+        house.keeper.sweeps.maintain(caller=TESTER)
+    found = house.keeper.health.check(tiers=False)["refused sweeps"]
+    assert (found.value, "maintain of staging: StoreDenied" in found.detail) == (1, True)
+    assert looked_at == list(house.keeper.engine.stores)
+    monkeypatch.undo()
+    house.keeper.sweeps.maintain(caller=TESTER)
+    assert vital(house, "refused sweeps") == (Condition.OK, 0)

@@ -89,6 +89,17 @@ def test_every_method_of_an_adapter_has_the_gate(house: House, method: str) -> N
     assert raised.value.data["tier"] == "cold"
 
 
+def test_the_gate_is_around_the_whole_port() -> None:
+    """What the port has for sweeps is behind the gate; making a store and judging its URL are the factory's."""
+    port = {name for name in vars(Store) if not name.startswith("_")} - {
+        "from_url",
+        "check_url",
+        "delete_batch",
+        "guard",
+    }
+    assert port == {*gate.METHODS, *gate.PROPERTIES, "put", "list", "open"}
+
+
 def test_a_store_sees_its_own_exceptions(house: House) -> None:
     """An adapter may find out by an exception of its own, raised by another of its methods."""
 

@@ -107,6 +107,20 @@ def serve_before(house: House) -> None:
     house.sql("UPDATE heartbeats SET counted_at = counted_at - interval '40 days', since = since - interval '40 days'")
 
 
+def test_a_long_task_breaks_no_series(house: House) -> None:
+    """What holds a queue up for half an hour each night, as a verify does, keeps no command for good."""
+    canaries(house)
+    [(before,)] = house.sql("SELECT since FROM heartbeats WHERE name = 'canary:maintenance'")
+    house.sql("UPDATE heartbeats SET counted_at = counted_at - interval '30 minutes'")
+    house.keeper.health.canary(Queue.MAINTENANCE, sent_at=datetime.now(UTC))
+    [(after,)] = house.sql("SELECT since FROM heartbeats WHERE name = 'canary:maintenance'")
+    assert after == before
+    house.sql("UPDATE heartbeats SET counted_at = counted_at - interval '2 hours'")
+    house.keeper.health.canary(Queue.MAINTENANCE, sent_at=datetime.now(UTC))
+    [(after,)] = house.sql("SELECT since FROM heartbeats WHERE name = 'canary:maintenance'")
+    assert after > before
+
+
 @pytest.mark.parametrize(
     "happens",
     [

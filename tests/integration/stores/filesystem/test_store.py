@@ -1,5 +1,6 @@
 """The filesystem store: the contract in both layouts, and what is its own."""
 
+import errno
 import io
 import json
 import os
@@ -204,6 +205,20 @@ def test_modes_whatever_the_umask(root: Path, make_store: MakeStore, mask: int) 
     for path in [root, *root.rglob("*")]:
         wanted = 0o750 if path.is_dir() else 0o600 if path.parent == own else 0o640
         assert (path, path.stat().st_mode & 0o777) == (path, wanted)
+
+
+def test_a_folder_that_takes_no_mode(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mount that has no modes of its own takes copies all the same; no descriptor stays open or is closed twice."""
+    before = sorted(Path("/proc/self/fd").iterdir())
+
+    def refuses(file: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), file, mode)
+
+    monkeypatch.setattr(os, "fchmod", refuses)
+    info = info_of(b"content")
+    store.put(store.location(info), io.BytesIO(b"content"), info)
+    monkeypatch.undo()
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_modes_of_earlier_releases(store: Store, root: Path) -> None:
