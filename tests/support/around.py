@@ -6,7 +6,7 @@ Bulk deletes come in batches of the size that every store takes.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import DeleteResult, ObjectInfo, ObjectKey, Store, Stored
@@ -104,3 +104,12 @@ class Around(Store):
 
     def close(self) -> None:
         self.inner.close()
+
+
+def broken(inner: Store, error: type[Exception], *names: str) -> Store:
+    """Return a third party's store that raises ``error`` from these methods."""
+
+    def fails(*_: object, **__: object) -> object:
+        raise error("an adapter's own fault")
+
+    return cast("type[Around]", type("Broken", (Around,), dict.fromkeys(names, fails)))(inner)

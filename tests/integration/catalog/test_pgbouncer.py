@@ -25,28 +25,29 @@ SHOWN = sa.text(
     "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
     " current_setting('idle_in_transaction_session_timeout'), current_setting('timezone')"
 )
-DATABASE = "pooled"
+MODES = ("session", "transaction")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """A server over TCP, as the pooler is another user, with an empty database."""
+    """A server over TCP, as the pooler is another user, with an empty database for each mode."""
     with services.embedded_postgres(port=free_ports(1)[0]) as started:
-        started.create_database(DATABASE)
+        for mode in MODES:
+            started.create_database(mode)
         yield started
 
 
-@pytest.fixture(scope="module", params=["session", "transaction"])
+@pytest.fixture(scope="module", params=MODES)
 def pooler(request: pytest.FixtureRequest, server: Postgres) -> Iterator[str]:
-    """A pooler's host and port."""
+    """A pooler's host and port, and the database of its mode."""
     with poolers.pgbouncer(server, mode=request.param) as at:
-        yield at
+        yield f"{at}/{request.param}"
 
 
 @pytest.fixture
 def url(pooler: str) -> str:
     """A catalog behind the pooler, which makes it."""
-    through = f"postgresql://postgres@{pooler}/{DATABASE}"
+    through = f"postgresql://postgres@{pooler}"
     migrate.upgrade(through)
     return through
 
@@ -129,11 +130,11 @@ def test_a_lost_commit_is_asked_for(catalog: Database) -> None:
 
 def test_options_are_refused_with_what_to_do(pooler: str, server: Postgres) -> None:
     """A pooler does not pass `options` on, and some say nothing: the catalog would be looked for in another schema."""
-    through = f"postgresql://postgres@{pooler}/{DATABASE}?options=-csearch_path%3Dother"
+    through = f"postgresql://postgres@{pooler}?options=-csearch_path%3Dother"
     with pytest.raises(CatalogRefused, match=r"unsupported startup parameter: options.*ALTER ROLE … SET search_path"):
         migrate.upgrade(through)
     with poolers.pgbouncer(server, mode="transaction", more="ignore_startup_parameters = options") as silent:
-        quiet = through.replace(pooler, silent)
+        quiet = through.replace(pooler.partition("/")[0], silent)
         with pytest.raises(CatalogRefused, match=r"does not pass on the URL's options.*ALTER ROLE … SET search_path"):
             migrate.upgrade(quiet)
         database = Database(CatalogSettings(url=quiet))
@@ -141,4 +142,4 @@ def test_options_are_refused_with_what_to_do(pooler: str, server: Postgres) -> N
             shown(connection)
         database.close()
     with pytest.raises(CatalogRefused, match="Create it"):
-        migrate.upgrade(f"postgresql://postgres@{pooler}/no_such_database")
+        migrate.upgrade(f"postgresql://postgres@{pooler.partition('/')[0]}/no_such_database")

@@ -28,7 +28,7 @@ from tierkeeper.values.parking import StuckFilter
 SMALL, LARGE = 10_000, 1_000_000 if LONG else 100_000
 GROWTH = 3  # times the buffers of the small catalog
 #: buffers that count as none: the index of a large table is a page deeper, and what was just written lies in some more
-NOISE = 40
+NOISE = 50
 Acts = Mapping[str, Callable[[], object]]
 
 

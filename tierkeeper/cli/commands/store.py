@@ -13,6 +13,7 @@ from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper_client import contract
+from tierkeeper_client.errors import InvalidName
 from tierkeeper_client.times import FIRST
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _refuse(session: Session, sources: "SourceFiles") -> NoReturn:
     bad = sources.bad_names
     if len(bad) == 1 and not sources.files:
         name, problem = bad[0].name, bad[0].reason
-        raise InvalidInput(field="name", value=name, problem=problem.rstrip("."), fix="--name gives another one.")
+        raise InvalidName(field="name", value=name, problem=problem.rstrip("."), fix="--name gives another one.")
     if session.output.as_json:
         session.output.document(bad)
     else:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import BinaryIO, cast
 
 import pytest
-from support.around import Around
+from support.around import Around, broken
 from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import reconcile
@@ -23,15 +23,6 @@ from tierkeeper.values.health import Condition
 
 TAKES = {"put": ("there", io.BytesIO(b"content"), None)}
 METHODS = (*TAKES, *(name for name in gate.METHODS if name not in {"close", "location", "remember"}), "list", "open")
-
-
-def broken(inner: Store, error: type[Exception], *names: str) -> Store:
-    """Return a third party's store that raises ``error`` from these methods."""
-
-    def fails(*_: object, **__: object) -> object:
-        raise error("an adapter's own fault")
-
-    return cast("type[Around]", type("Broken", (Around,), dict.fromkeys(names, fails)))(inner)
 
 
 def sweeps(house: House) -> Iterator[tuple[str, Callable[[], object]]]:
