@@ -51,12 +51,12 @@ class Journey:
         scene.objects(0, age=services.NO_TIME, buckets=("warm", "hot"))
         scene.fresh_catalog()
         warm, hot = (services.tier(scene.access, bucket) for bucket in scene.buckets)
-        tiers = {"warm": warm, "hot": hot if way == "s3 to s3" else (source.parent / "hot").as_uri()}
+        tiers = {"warm": warm, "hot": hot if way == "s3 to s3" else (source.parents[1] / "hot").as_uri()}
         more = {
             "TIERKEEPER_BROKER__URL": broker,
             "TIERKEEPER_LOG__LEVEL": "warning",
             "TIERKEEPER_SOURCES__ALLOWED_ROOTS": str(source.parent),
-            "TMPDIR": str(source.parent),
+            "TMPDIR": str(source.parents[1]),
         }
         self.env = services.environment(scene.place, catalog=scene.catalog, tiers=tiers) | more
         services.init(self.env)
@@ -69,7 +69,7 @@ class Journey:
         yield self._by_worker("store", lambda: self.client.store(url, **names))
         yield self._by_worker("promote to warm", lambda: self.client.promote(REF, to_tier="warm"))
         yield self._command("verify", "verify", "--tenant", REF.tenant)
-        target = self.source.parent / "read"
+        target = self.source.parents[1] / "read"
         yield self._command("get", "get", f"{REF.tenant}/{REF.workflow}/{REF.name}", str(target))
         assert target.stat().st_size == self.source.stat().st_size
         target.unlink()
@@ -106,7 +106,8 @@ def main() -> None:
         scene = Scene(stack, undo="7d")
         broker = stack.enter_context(services.valkey(scene.place))
         folder = stack.enter_context(services.folder())
-        source = folder / "large"
+        source = folder / "sources" / "large"
+        source.parent.mkdir()
         with source.open("wb") as file:
             for _ in range(0, size, MIB):
                 file.write(os.urandom(MIB))

@@ -14,6 +14,7 @@ FEW = {
     "s2_transition": ("--rounds", "1", "--items", "100"),
     "s3_purge": ("--rounds", "1", "--items", "100"),
     "s4_store": ("--rounds", "1", "--items", "100", "--only", "tierkeeper"),
+    "folders": ("--rounds", "1", "--items", "100"),
     "memory": ("--size", "8MiB"),
 }
 
