@@ -35,12 +35,11 @@ _TRIES = 5
 _ASKING_SECONDS = 10.0  # for the outcome of a COMMIT, while that is in progress or the server is away
 #: a deadlock's other party needs a moment; a lost server a little more
 PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
-#: read only: a standby that was not promoted yet, or a server that protects its full disk; a role without its grants
+#: read only: a standby that was not promoted yet, or a server that protects its full disk
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.InsufficientPrivilege,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 #: a limit of the server's that this statement would exceed again

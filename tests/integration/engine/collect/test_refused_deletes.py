@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from support import vault
@@ -246,10 +247,13 @@ def test_staging_that_refuses_its_listing_stops_no_other_housekeeping(
             raise StoreDenied(tier="staging", reason=f"no listing of {prefix!r}")
 
     made, looked_at = sources.staging_store, list[str]()
+
+    def look(tier: str, *, seconds: float) -> int:
+        looked_at.append(tier)
+        return 0
+
     for tier, store in house.keeper.engine.stores.items():
-        monkeypatch.setattr(
-            store, "tighten_modes", lambda *, seconds, tier=tier: looked_at.append(tier) or int(seconds)
-        )
+        monkeypatch.setattr(store, "tighten_modes", partial(look, tier))
     monkeypatch.setattr(sources, "staging_store", lambda settings: Shut(made(settings)))
     with pytest.raises(StoreDenied):
         house.keeper.sweeps.maintain(caller=TESTER)
