@@ -59,7 +59,7 @@ def test_an_unnamed_error_is_the_outputs_where_a_writer_met_it() -> None:
     for write, believed in (
         (lambda full: click.echo("x", file=full), True),
         (lambda full: PlainConsole(file=full).print("x"), True),
-        (lambda full: full.write("x" * 100_000), False),
+        (lambda full: full.write("x" * 1_000_000), False),
     ):
         full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  its end fails as well
         with pytest.raises(OSError, match="No space left") as caught:
