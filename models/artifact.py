@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,8 +15,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
+from tierkeeper_client.times import END_YEAR, FIRST_YEAR
 
-_TIMES = [
+#: the columns with times
+ARTIFACT_TIMES: Final = (
     "created_at",
     "stored_at",
     "accessed_at",
@@ -26,13 +28,16 @@ _TIMES = [
     "retain_until",
     "override_until",
     "not_before",
-]
+)
+#: the gate for these: the first time, and the first beyond
+FIRST_TIME: Final = f"timestamptz '{FIRST_YEAR}-01-01Z'"
+END_OF_TIME: Final = f"timestamptz '{END_YEAR}-01-01Z'"
 #: NOT VALID until `maintain` finds no older row that breaks it
-_READABLE = " AND ".join(
+READABLE_ARTIFACT: Final = " AND ".join(
     [
-        *(f"{name} >= timestamptz '1900-01-01Z' AND {name} < timestamptz '9000-01-01Z'" for name in _TIMES),
-        *(f"jsonb_typeof({name}) = 'object'" for name in ("metadata", "tags")),
-        """NOT jsonb_path_exists(tags, '$.* ? (@.type() <> "string")')""",
+        "jsonb_typeof(metadata) = 'object'",
+        """NOT (jsonb_typeof(tags) <> 'object' OR jsonb_path_exists(tags, '$.* ? (@.type() <> "string")'))""",
+        *(f"NOT ({name} < {FIRST_TIME} OR {name} >= {END_OF_TIME})" for name in ARTIFACT_TIMES),
     ]
 )
 
@@ -52,7 +57,7 @@ class Artifact(Base):
         CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
         CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
         CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
-        CheckConstraint(_READABLE, name="readable"),
+        CheckConstraint(READABLE_ARTIFACT, name="readable"),
         Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
         Index("ix_artifacts_sha256", "sha256"),

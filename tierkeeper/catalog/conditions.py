@@ -5,6 +5,8 @@ Each is about columns of one table without an alias; a statement that joins tabl
 
 from typing import Final
 
+from models.artifact import READABLE_ARTIFACT
+
 #: of ``placements``: its bytes must be there, neither being written nor being deleted
 KEPT: Final = "state IN ('present', 'doomed')"
 #: of ``placements``: a copy that readers may try
@@ -20,28 +22,8 @@ VOUCHED: Final = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NU
 
 #: of ``placements``: a copy that its store refused to delete, and that is tried again
 REFUSED: Final = "state = 'deleting' AND refused_since IS NOT NULL"
-
-
-#: the columns of ``artifacts`` with times
-ARTIFACT_TIMES: Final = (
-    "created_at",
-    "stored_at",
-    "accessed_at",
-    "deleted_at",
-    "purged_at",
-    "purge_at",
-    "retain_until",
-    "override_until",
-    "not_before",
-)
 #: of ``artifacts``: its row breaks the gate, which migration 0010 has as a constraint
-UNREADABLE: Final = " OR ".join(
-    [
-        *(f"{name} < timestamptz '1900-01-01Z' OR {name} >= timestamptz '9000-01-01Z'" for name in ARTIFACT_TIMES),
-        *(f"jsonb_typeof({name}) <> 'object'" for name in ("metadata", "tags")),
-        """jsonb_path_exists(tags, '$.* ? (@.type() <> "string")')""",
-    ]
-)
+UNREADABLE: Final = f"NOT ({READABLE_ARTIFACT})"
 
 
 def due(at: str) -> str:

@@ -8,6 +8,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from models.artifact import END_OF_TIME
+
 #: by column: what it becomes. A copy is read and an orphan noticed again. An artifact counts as read just now: when it
 #: was read is not known, and that makes nothing due
 _CLEARED: Final = {
@@ -29,7 +31,7 @@ _CLEARED: Final = {
 _RETRIES: Final = "schedule.due_at"
 _CONDITIONS: Final = {name: f"{name.partition('.')[2]} > :future" for name in _CLEARED} | {
     _RETRIES: "failures > 0 AND due_at > :future",
-    "artifacts.accessed_at": "accessed_at > :future AND accessed_at < timestamptz '9000-01-01Z'",
+    "artifacts.accessed_at": f"accessed_at > :future AND accessed_at < {END_OF_TIME}",
     "placements.delete_after": "state = 'doomed' AND doomed_at > :future",
 }
 #: a query of what is found, as those of :mod:`tierkeeper.catalog.doctor`

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from models.artifact import ARTIFACT_TIMES
 from tierkeeper.base.clock import Outside
 from tierkeeper.base.content import Content, Encoding, StoredForm
 from tierkeeper.base.states import ArtifactState, CopyStanding, OverrideKind, PlacementState, Vouched
-from tierkeeper.catalog.conditions import ARTIFACT_TIMES
 from tierkeeper.catalog.json_values import UnreadableJson
 from tierkeeper.policy.decision import Facts, Override
 from tierkeeper.policy.match import Subject

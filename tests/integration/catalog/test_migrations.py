@@ -158,6 +158,30 @@ def test_models_and_migrations_agree(database_url: str) -> None:
     assert differences == []
 
 
+def test_the_checks_of_models_and_migrations_agree(database_url: str) -> None:
+    """Each table has the conditions that its model says, and no other: what one lists, the other lists."""
+    query = sa.text(
+        "SELECT conname, pg_get_constraintdef(oid) AS condition FROM pg_constraint"
+        " WHERE conrelid = CAST(:name AS regclass) AND contype = 'c'"
+    )
+
+    def conditions(connection: sa.Connection, name: str) -> dict[str, str]:
+        rows = connection.execute(query, {"name": name})
+        return {row.conname: row.condition.removesuffix(" NOT VALID") for row in rows}
+
+    seen = 0
+    with connected(database_url).connect() as connection:
+        for table in Base.metadata.sorted_tables:
+            made = conditions(connection, table.name)
+            connection.execute(sa.text(f"CREATE TEMPORARY TABLE said (LIKE {table.name})"))
+            for check in (each for each in table.constraints if isinstance(each, sa.CheckConstraint)):
+                connection.execute(sa.text(f"ALTER TABLE said ADD CONSTRAINT {check.name} CHECK ({check.sqltext})"))
+            assert conditions(connection, "said") == made, table.name
+            connection.execute(sa.text("DROP TABLE said"))
+            seen += len(made)
+    assert seen > 20
+
+
 def test_an_old_catalog_is_refused(postgres_url: str, database_url: str) -> None:
     """A catalog at another revision, or none at all, is refused with what to do."""
     with connected(postgres_url).connect() as connection, pytest.raises(CatalogNotReady, match="tierkeeper init"):

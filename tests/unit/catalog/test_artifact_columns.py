@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import pytest
+import sqlalchemy as sa
 
+from models.artifact import ARTIFACT_TIMES, Artifact
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.engine.converge import change
@@ -67,3 +69,9 @@ def test_every_column_is_known_to_change_or_not() -> None:
     kept = set().union(*NOT_CHANGED.values())
     assert kept.isdisjoint(written(artifacts.write_asked) | written(artifacts.write_decided))
     assert kept | written(artifacts.write_asked) | written(artifacts.write_decided) == COLUMNS
+
+
+def test_every_time_of_an_artifact_is_gated() -> None:
+    """The gate is about each column with a time, and about no other."""
+    columns = Artifact.__table__.columns
+    assert set(ARTIFACT_TIMES) == {column.key for column in columns if isinstance(column.type, sa.DateTime)}
