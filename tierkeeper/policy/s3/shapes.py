@@ -11,6 +11,7 @@ import yaml
 
 from tierkeeper.policy.nodes import NULL_TAG, Reader
 from tierkeeper.policy.s3 import xml_nodes
+from tierkeeper.policy.s3.lists import with_lists
 from tierkeeper.policy.s3.remarks import Remarks
 
 _WRAPPED: Final = "LifecycleConfiguration"
@@ -27,13 +28,13 @@ def rule_nodes(reader: Reader, text: str, remarks: Remarks) -> list[yaml.Node]:
         _note_least_size(outer, remarks)
         root = outer[_WRAPPED]
     known = ("Rules", _LEAST_SIZE)
-    configuration = reader.fields(_with_lists(reader, root), what="the configuration", known=known, needed=("Rules",))
+    configuration = reader.fields(with_lists(reader, root), what="the configuration", known=known, needed=("Rules",))
     _note_least_size(configuration, remarks)
     rules = configuration["Rules"]
     nodes = reader.items(rules, what="Rules")
     if not nodes:
         reader.fail(rules, "there is no rule.", "Import a configuration with at least one.")
-    return [_with_lists(reader, node) for node in nodes]
+    return [with_lists(reader, node) for node in nodes]
 
 
 def _root(reader: Reader, text: str) -> yaml.Node:
@@ -55,23 +56,6 @@ def _without_nulls(node: yaml.Node) -> yaml.Node:
         items = [_without_nulls(item) for item in node.value if item.tag != NULL_TAG]
         return yaml.SequenceNode(node.tag, items, node.start_mark, node.end_mark)
     return node
-
-
-def _with_lists(reader: Reader, node: yaml.Node) -> yaml.Node:
-    """Return a mapping with the lists of today in the place of older singular elements."""
-    pairs = reader.pairs(node, what="the configuration")
-    changed = []
-    for key, (key_node, value) in pairs.items():
-        plural = xml_nodes.LISTS.get(key)
-        if plural is None:
-            changed.append((key_node, value))
-            continue
-        if plural in pairs:
-            reader.fail(key_node, f"{key} stands beside {plural}.", f"Put it into {plural}.")
-        items = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        name = yaml.ScalarNode(key_node.tag, plural, key_node.start_mark, key_node.end_mark)
-        changed.append((name, yaml.SequenceNode("tag:yaml.org,2002:seq", items, value.start_mark, value.end_mark)))
-    return yaml.MappingNode(node.tag, changed, node.start_mark, node.end_mark)
 
 
 def _note_least_size(fields: dict[str, yaml.Node], remarks: Remarks) -> None:

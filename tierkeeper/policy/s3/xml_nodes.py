@@ -1,8 +1,8 @@
 """XML as the nodes that :class:`~tierkeeper.policy.nodes.Reader` reads, with the lines of the text.
 
 S3's own format, https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html. An element
-with elements in it, or one named as such (``Filter``), is a mapping; an element that S3 lets repeat is a list; anything
-else is a scalar. A document type is refused: with it come entities, which can be endless or name files.
+with elements in it, or one named as such (``Filter``), is a mapping; what S3 lets repeat is a list under the element's
+name; anything else is a scalar. A document type is refused: with it come entities, which can be endless or name files.
 """
 
 import io
@@ -14,13 +14,8 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from tierkeeper.policy.nodes import MAX_DEPTH, Reader
+from tierkeeper.policy.s3.lists import list_of
 
-#: the list that JSON has in the place of an element that repeats
-LISTS: Final = {
-    "Rule": "Rules",
-    "Transition": "Transitions",
-    "NoncurrentVersionTransition": "NoncurrentVersionTransitions",
-}
 _MAPPINGS: Final = frozenset({"Rule", "Filter", "And", "Tag", "Expiration", "Transition", "LifecycleConfiguration"})
 _YAML: Final = "tag:yaml.org,2002:"
 _SCALARS: Final = ((re.compile(r"[0-9]+", re.ASCII), "int"), (re.compile("true|false"), "bool"))
@@ -93,14 +88,13 @@ class _Element:
         fields: list[tuple[yaml.Node, yaml.Node]] = []
         lists: dict[str, yaml.SequenceNode] = {}
         for name, child in self.children:
-            plural = "Tags" if (self.name, name) == ("And", "Tag") else LISTS.get(name)
-            if plural is None:
+            if list_of(name, within=self.name) is None:
                 fields.append((_scalar(name, child.start_mark), child))
-            elif plural in lists:
-                lists[plural].value.append(child)
+            elif name in lists:
+                lists[name].value.append(child)
             else:
-                lists[plural] = yaml.SequenceNode(f"{_YAML}seq", [child], child.start_mark, child.end_mark)
-                fields.append((_scalar(plural, child.start_mark), lists[plural]))
+                lists[name] = yaml.SequenceNode(f"{_YAML}seq", [child], child.start_mark, child.end_mark)
+                fields.append((_scalar(name, child.start_mark), lists[name]))
         return yaml.MappingNode(f"{_YAML}map", fields, self.mark, self.mark)
 
 

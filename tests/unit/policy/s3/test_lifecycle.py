@@ -73,6 +73,15 @@ def test_first_tier() -> None:
             },
             Match(name="a/*", tags=(("a", "1"), ("b", "2")), size_min=1, size_max=9),
         ),
+        # the older singular form of each list
+        (
+            {"Filter": {"And": {"Prefix": "a/", "Tag": [{"Key": "b", "Value": "2"}, {"Key": "a", "Value": "1"}]}}},
+            Match(name="a/*", tags=(("a", "1"), ("b", "2"))),
+        ),
+        (
+            {"Filter": {"And": {"Prefix": "a/", "Tag": {"Key": "b", "Value": "2"}}}},
+            Match(name="a/*", tags=(("b", "2"),)),
+        ),
     ],
 )
 def test_filters(given: dict[str, Any], match: Match) -> None:
