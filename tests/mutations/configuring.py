@@ -55,8 +55,18 @@ CONFIGURING = (
     ),
     _line(
         "a name that is nearly ours passes",
-        Edit(_GATHER, "    if meant == name or not ours:\n", "    if True:\n"),
+        Edit(_GATHER, "    if meant != name:\n", "    if False:\n"),
         "test_a_name_that_is_nearly_ours",
+    ),
+    _line(
+        "a name that is nearly ours passes in the environment",
+        Edit(_GATHER, "    if not ours:\n", "    if not ours and layer is Layer.DOTENV:\n"),
+        "test_a_name_that_is_nearly_ours",
+    ),
+    _line(
+        "another program's name is taken for ours",
+        Edit(_GATHER, " or first in _OTHERS:", ":"),
+        "test_what_other_programs_have",
     ),
     _line(
         "what is no file counts as none",

@@ -29,7 +29,11 @@ from tierkeeper.settings.show import shown
 PREFIX = "TIERKEEPER_"
 CONFIG = "TIERKEEPER_CONFIG"
 HOME_GROUP = "TIERKEEPER_HOME_GROUP"
-_FIRST, _NEAR = PREFIX.rstrip("_"), 0.8  # the first word of names, and how alike another is taken for a mistake
+STORAGE = "STORAGE__"
+#: how alike a first word is to one of ours that is taken for it: two slips in the long one, one in the short one
+#: (``STORE`` is another program's)
+_NEAR: Mapping[str, float] = {PREFIX: 0.8, STORAGE: 0.85}
+_OTHERS = frozenset({"TIMEKEEPER"})  # words of their own
 DOTENV = Path(".env")
 DEFAULT_CONFIG = Path("tierkeeper.toml")
 # no settings: the settings file's name, the command line's default tenant, variables of the project's own checks
@@ -113,7 +117,7 @@ def _variables(
         _check_spelling(model, name, layer, where)
         if name in DOCUMENTED:
             documented.setdefault(name, item)
-        elif name.startswith("STORAGE__"):
+        elif name.startswith(STORAGE):
             raise _unknown(name, where, DOCUMENTED)
         elif name.startswith(PREFIX) and not name.startswith(ELSEWHERE):
             for path, leaf in _from_name(model, name, item):
@@ -126,16 +130,34 @@ def _variables(
 def _check_spelling(model: type[BaseModel], name: str, layer: Layer, where: str) -> None:
     """Raise SettingInvalid for a name that would pass for another program's, but for its case or its first word."""
     meant = name.upper()
-    ours = meant.startswith((PREFIX, "STORAGE__"))
-    if layer is Layer.DOTENV and not ours:
-        first, _, rest = meant.partition("_")
-        near = "__" in rest and difflib.get_close_matches(first, [_FIRST], cutoff=_NEAR)
-        if near and _kind(model, tuple(rest.lower().split("__"))) is not None:
-            meant, ours = PREFIX + rest, True
-        ours = ours or meant in DOCUMENTED
-    if meant == name or not ours:
-        return
-    raise SettingInvalid(name=name, source=where, problem="there is no such setting.", fix=f"Did you mean {meant}?")
+    ours = meant.startswith((PREFIX, STORAGE)) or (layer is Layer.DOTENV and meant in DOCUMENTED)
+    if not ours:
+        meant = _nearly_ours(model, meant) or name
+    if meant != name:
+        raise SettingInvalid(name=name, source=where, problem="there is no such setting.", fix=f"Did you mean {meant}?")
+
+
+def _nearly_ours(model: type[BaseModel], name: str) -> str | None:
+    """Return the name that is meant with a slip in its first word; None for another program's.
+
+    What follows the word has to be a setting's: no other program has names of ours by chance.
+    """
+    first, _, rest = name.partition("_")
+    for prefix, cutoff in _NEAR.items():
+        word = prefix.rstrip("_")
+        if abs(len(first) - len(word)) > 2 or first in _OTHERS:  # noqa: PLR2004  no two slips do more
+            continue
+        if difflib.get_close_matches(first, [word], cutoff=cutoff):
+            meant = prefix + rest.removeprefix("_")
+            if _is_name(model, meant) and (prefix == PREFIX or rest.startswith("_")):
+                return meant
+    return None
+
+
+def _is_name(model: type[BaseModel], name: str) -> bool:
+    if not name.startswith(PREFIX):
+        return name in DOCUMENTED
+    return name in ELSEWHERE or _kind(model, tuple(name.removeprefix(PREFIX).lower().split("__"))) is not None
 
 
 def _dotenv(process: Mapping[str, str]) -> dict[str, str]:

@@ -78,6 +78,12 @@ def test_a_line_that_cannot_be_read(envfile: Path, content: str | bytes, line: i
         ("TIERKEPER_ENGINE__UNDO", UNDO),
         ("TIERKEEPR_ENGINE__UNDO", UNDO),
         ("TIERKEEPERS_ENGINE__UNDO", UNDO),
+        ("TIERKEPER__CATALOG__URL", "TIERKEEPER_CATALOG__URL"),
+        ("TIERKEPER_HOME", "TIERKEEPER_HOME"),
+        ("TEIRKEPER_HOME", "TIERKEEPER_HOME"),
+        ("tierkeper_config", "TIERKEEPER_CONFIG"),
+        ("STORAG__S3_BUCKET", "STORAGE__S3_BUCKET"),
+        ("STROAGE__S3_BUCKET", "STORAGE__S3_BUCKET"),
         ("hot_retention_days", "HOT_RETENTION_DAYS"),
         ("Storage__S3_Bucket", "STORAGE__S3_BUCKET"),
     ],
@@ -85,8 +91,24 @@ def test_a_line_that_cannot_be_read(envfile: Path, content: str | bytes, line: i
 def test_a_name_that_is_nearly_ours(envfile: Path, name: str, meant: str) -> None:
     """A name in another case, or with a slip in its first word, does not pass for another program's."""
     envfile.write_text(f"{name}=30d\n")
-    with pytest.raises(SettingInvalid, match=f"{name} \\(.env\\): there is no such setting. Did you mean {meant}?"):
+    with pytest.raises(SettingInvalid, match=f"{name} \\(.env\\): there is no such setting. Did you mean {meant}\\?"):
         load(environ={})
+    envfile.write_text("")
+    if "_" in name.removeprefix("hot_retention_days"):  # which any program may have in its environment
+        with pytest.raises(SettingInvalid, match=f"{name} \\(env\\): .* Did you mean {meant}\\?"):
+            load(environ={name: "30d"})
+    else:
+        load(environ={name: "30d"})
+
+
+def test_what_other_programs_have(envfile: Path) -> None:
+    """A name that is like one of ours and is another program's is left to it, in the environment and in .env."""
+    others = [
+        "TIMEKEEPER_HOME", "TIMEKEEPER_CATALOG__URL", "TIERKEPER_PORT", "TIERS_HOME", "KEEPER_HOME", "PAPERKEEPER_HOME",
+        "STORE__S3_BUCKET", "STORAGE_S3_BUCKET", "STORAG_S3_BUCKET", "STORAG__ELSE", "STORAGES", "_", "__", "TIERKEPER",
+    ]  # fmt: skip
+    envfile.write_text(f"{UNDO}=30d\n" + "".join(f"{name}=30d\n" for name in others))
+    assert load(environ=dict.fromkeys(others, "30d")).engine.undo == timedelta(days=30)
 
 
 @pytest.mark.parametrize(
