@@ -22,6 +22,7 @@ from mutations.operating import OPERATING
 from mutations.ordering import ORDERING
 from mutations.outcomes import OUTCOMES
 from mutations.refusing import REFUSING
+from mutations.selecting import SELECTING
 from mutations.speaking import SPEAKING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
@@ -52,6 +53,7 @@ MUTANTS = (
     *OUTCOMES,
     *ORDERING,
     *REFUSING,
+    *SELECTING,
     *SPEAKING,
     *SURVIVING,
     *SUSPECTING,

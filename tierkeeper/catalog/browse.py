@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from models import Placement
+from tierkeeper.base.errors import InvalidInput
 from tierkeeper.base.states import ArtifactState, PlacementState
 from tierkeeper.catalog import artifacts
 from tierkeeper.catalog.artifacts import ARTIFACTS, NAMED, NAMES
@@ -22,6 +23,7 @@ PAGE = 500  # artifacts of one page
 #: matches of a condition with an index up to which they are read and sorted; where more match, a page of the list in
 #: its order ends soon. The square root of a page times a million artifacts: both ways cost about the same there
 FEW = 20_000
+_PATTERN_FIX = "Write * for any characters, ? for one, [ab] for one of these, [[] for a '['."
 #: artifacts that are looked at to count what a policy fits
 MOST_COUNTED = 100_000
 
@@ -175,10 +177,12 @@ def _present(tier: str) -> sa.ColumnElement[bool]:
 
 
 def _matches(column: sa.ColumnElement[str], glob: str) -> sa.ColumnElement[bool]:
-    return column.regexp_match(glob and glob_regex(glob))
+    return column.regexp_match(glob_regex(glob))
 
 
 def glob_regex(glob: str) -> str:
-    """Return a PostgreSQL regular expression for a shell glob in which ``*`` crosses ``/`` too."""
-    parts = {"*": ".*", "?": "."}
-    return "^" + "".join(parts.get(c) or (c if c.isalnum() or c in "_-/ " else "\\" + c) for c in glob) + "$"
+    """Return a pattern of a filter as a regular expression of PostgreSQL. Raises InvalidInput for one of no meaning."""
+    problem = patterns.problem(glob)
+    if problem is not None:
+        raise InvalidInput(field="pattern", value=glob, problem=problem, fix=_PATTERN_FIX)
+    return patterns.regex(glob)

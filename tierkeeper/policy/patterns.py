@@ -1,4 +1,7 @@
-"""Shell globs over names: ``*``, ``?``, ``[abc]``, ``[!abc]``; case counts, and ``*`` crosses ``/`` too."""
+"""Shell globs over names: ``*``, ``?``, ``[abc]``, ``[a-c]``, ``[!abc]``; case counts, and ``*`` crosses ``/`` too.
+
+They mean the same in policies and in filters, which PostgreSQL compares (:func:`regex`).
+"""
 
 import re
 import sys
@@ -29,10 +32,23 @@ class _Token:
         return any(low <= character <= high for low, high in self.ranges) != self.negated
 
     @property
+    def regex(self) -> str:
+        if self.star or not self.ranges:
+            return ".*" if self.star else "."
+        if self.literal is not None:
+            return _quoted(self.literal)
+        members = (_quoted(low) + (f"-{_quoted(high)}" if high > low else "") for low, high in self.ranges)
+        return f"[{'^' if self.negated else ''}{''.join(members)}]"
+
+    @property
     def literal(self) -> str | None:
         if self.negated or len(self.ranges) != 1 or self.ranges[0][0] != self.ranges[0][1]:
             return None
         return self.ranges[0][0]
+
+
+def _quoted(character: str) -> str:
+    return character if character.isalnum() or character == "_" else f"\\{character}"
 
 
 _ANY_RUN = _Token(star=True)
@@ -58,6 +74,11 @@ def problem(pattern: str, *, never: frozenset[str] = frozenset()) -> str | None:
 def matches(pattern: str, text: str) -> bool:
     """Return True if the whole of ``text`` fits ``pattern``."""
     return fnmatchcase(text, pattern)
+
+
+def regex(pattern: str) -> str:
+    """Return the regular expression, PostgreSQL's or Python's, that finds what fits a usable ``pattern``."""
+    return f"^{''.join(token.regex for token in _tokens(pattern))}$"
 
 
 def is_exact(pattern: str) -> bool:

@@ -1,5 +1,6 @@
 """Which policy governs, and where two of them tie."""
 
+import re
 import time
 
 import pytest
@@ -222,6 +223,12 @@ def test_common_is_right(first: str, second: str, text: str) -> None:
     else:
         assert patterns.matches(first, found)
         assert patterns.matches(second, found)
+
+
+@given(PATTERNS, TEXTS)
+def test_the_regular_expression_means_the_same(pattern: str, text: str) -> None:
+    """What a pattern is for the database fits what it fits in a policy."""
+    assert (re.search(patterns.regex(pattern), text) is not None) == patterns.matches(pattern, text)
 
 
 @given(st.text(alphabet="ab*?[]!-", max_size=8))

@@ -10,7 +10,10 @@ from tierkeeper.cli.support.session import Session, pass_session
 @click.option("--count", is_flag=True, help="Only say how many.")
 @pass_session
 def find(session: Session, *, chosen: params.Chosen, count: bool) -> None:
-    """Find artifacts; every condition given must hold. Patterns are those of a shell (*, ?, [ab]); quote them."""
+    """Find artifacts; every condition given must hold. Patterns are those of a shell; quote them.
+
+    In a pattern * is any characters, / too, ? any one, [ab] or [a-c] one of these, [!ab] any other one, [[] a [ itself.
+    """
     if not count:
         listing.print_list(session, chosen)
         return

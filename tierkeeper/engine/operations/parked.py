@@ -97,7 +97,7 @@ def _conditions(filter_: StuckFilter, after: UUID) -> dict[str, Any]:
     globs = {"workflow": filter_.workflow, "name": filter_.name}
     return {
         "tenant": filter_.tenant,
-        "like": {name: glob and browse.glob_regex(glob) for name, glob in globs.items()},
+        "like": {name: None if glob is None else browse.glob_regex(glob) for name, glob in globs.items()},
         "reason": filter_.reason,
         "item": filter_.item,
         "after": after,
