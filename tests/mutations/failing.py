@@ -15,6 +15,30 @@ FAILING = (
     ),
     Mutant(
         "failures",
+        "an edit of a policy names its step as the one that failed",
+        (
+            Edit(
+                _SCHEDULE,
+                "step = CASE WHEN s.failures > 0 AND s.failed_code IS NOT NULL THEN s.step ELSE w.step END",
+                "step = w.step",
+            ),
+        ),
+        (f"{_TESTS}test_a_step_that_comes_first_is_not_said_to_have_failed",),
+    ),
+    Mutant(
+        "failures",
+        "a step that comes before the retry is named as the one that failed",
+        (
+            Edit(
+                _COMMIT,
+                "item.decision.next_step if waiting.failure is None else waiting.step",
+                "item.decision.next_step",
+            ),
+        ),
+        (f"{_TESTS}test_a_step_that_comes_first_is_not_said_to_have_failed",),
+    ),
+    Mutant(
+        "failures",
         "a failure's words go to the terminal as they came",
         (Edit(_COMMIT, "words = texts.one_line(self.detail, most=_MOST_WORDS)", "words = self.detail"),),
         (f"{_TESTS}test_a_failed_move_is_told_as_one",),

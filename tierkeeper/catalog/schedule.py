@@ -135,9 +135,11 @@ _SET = sa.text(f"""
         deletes = excluded.deletes, braked_by = NULL, approved_by = NULL
 """).bindparams(*_ROWS)
 _MISSING = sa.text(f"{_INSERT} DO NOTHING").bindparams(*_ROWS)
+# the step of a row whose last try failed stays: it is what failed
 _HASTEN = sa.text("""
     UPDATE schedule s
-    SET due_at = w.due_at, step = w.step, deletes = w.deletes
+    SET due_at = w.due_at, deletes = w.deletes,
+        step = CASE WHEN s.failures > 0 AND s.failed_code IS NOT NULL THEN s.step ELSE w.step END
     FROM unnest(:ids, :dues, :steps, :deletes) AS w(artifact_id, due_at, step, deletes)
     WHERE s.artifact_id = w.artifact_id AND w.due_at < s.due_at
 """).bindparams(*typed(ids="uuid[]", dues="timestamptz[]", steps="text[]", deletes="text[]"))
@@ -191,7 +193,7 @@ _DUE_PAGE = sa.text(f"""
     ORDER BY due_at, artifact_id LIMIT :limit
 """).bindparams(*typed(tenant="text"))
 _OF = sa.text("""
-    SELECT artifact_id, due_at, step, parked_reason, braked_by,
+    SELECT artifact_id, due_at, step, parked_reason, braked_by, deletes,
         failures, failed_code, failed_tier, failed_words, failed_at
     FROM schedule
     WHERE artifact_id = ANY(:ids)
@@ -208,13 +210,15 @@ _FAILING = sa.text(f"""
 class ScheduleEntry:
     """The next step of one artifact and its time; why it is parked; the run by which the brake stopped it.
 
-    ``failure``: its last try, if that failed, and ``failures``, how many did in a row.
+    ``failure``: its last try, if that failed, and ``failures``, how many did in a row; ``step`` is then what failed,
+    and ``deletes`` the policy that deletes the artifact at that time instead of trying it again.
     """
 
     due_at: datetime
     step: str
     parked_reason: str | None
     braked_by: UUID | None
+    deletes: str | None
     failures: int = 0
     failure: "Failure | None" = None
 
@@ -442,7 +446,7 @@ def _entry(row: Any) -> ScheduleEntry:  # noqa: ANN401  a driver's row
     # a process of the release before resets the number, and leaves the rest
     failed = row.failures > 0 and row.failed_code is not None
     failure = Failure(row.failed_code, row.failed_tier, row.failed_words, row.failed_at) if failed else None
-    return ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by, row.failures, failure)
+    return ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by, row.deletes, row.failures, failure)
 
 
 def failing(connection: sa.Connection, *, tenant: str | None) -> dict[tuple[str | None, str], int]:

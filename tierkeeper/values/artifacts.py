@@ -110,8 +110,9 @@ class PlacementView(CopyStanding):
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """The last try of an artifact's step, which failed: the error's code, tier and words; ``tries`` failed in a row."""
+    """The last try of an artifact's ``step``: the error's code, tier and words; ``tries`` failed in a row."""
 
+    step: str
     code: str
     tier: str | None
     words: str
@@ -143,7 +144,7 @@ class ArtifactView:
     due_at: datetime | None
     next_step: str | None
     parked_reason: str | None
-    failure: FailureView | None = None  # of the next step, which is tried again at ``due_at``, unless it is parked
+    failure: FailureView | None = None  # unless parked, its step is tried again at ``due_at``, or ``next_step`` is due
     braked_by: UUID | None = None  # the run that awaits an approval of the next step
 
     @property

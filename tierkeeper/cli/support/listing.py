@@ -62,11 +62,15 @@ def next_of(view: ArtifactView, now: datetime) -> str:
         return f"gone since {output.day(view.purged_at)}"
     if view.next_step is None or view.due_at is None:
         return "-"
+    coming = f"{step_words(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
     if view.braked_by is not None:
         return f"{step_words(view.next_step, view.state)}, awaits approval"
     if view.failure is not None:
-        return f"{step_words(view.next_step, view.state)} failed ({view.failure.code}), {again(view.due_at, now)}"
-    return f"{step_words(view.next_step, view.state)}, {output.coming(view.due_at, now)}"
+        failed = f"{step_words(view.failure.step, view.state)} failed ({view.failure.code})"
+        if view.next_step == view.failure.step:
+            return f"{failed}, {again(view.due_at, now)}"
+        coming = f"{failed}; {coming}"
+    return coming
 
 
 def again(due_at: datetime, now: datetime) -> str:
@@ -80,7 +84,8 @@ def failure_of(view: ArtifactView) -> str | None:
     if failure is None:
         return None
     tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
-    return f"{output.moment(failure.at)} ({failure.code}{tries}): {failure.words}"
+    what = step_words(failure.step, view.state)
+    return f"{what}, {output.moment(failure.at)} ({failure.code}{tries}): {failure.words}"
 
 
 def step_words(step: str, state: ArtifactState) -> str:

@@ -382,12 +382,13 @@ def _outcome(
 
 
 def _hastened(waiting: schedule.Next, item: _DecidedRow, *, now: datetime) -> schedule.Next:
-    """Return the retry, or the artifact's own next step where that is sooner: no retry postpones it."""
+    """Return the retry, brought forward to the artifact's own next step where that is sooner: no retry postpones it."""
     natural = item.decision.next_due
     if natural is None or waiting.due_at is None or not now < natural < waiting.due_at:
         return waiting
     deletes = item.decision.policy.name if item.decision.step is Step.PURGE else None
-    return replace(waiting, due_at=natural, step=item.decision.next_step, deletes=deletes)
+    step = item.decision.next_step if waiting.failure is None else waiting.step  # what failed is told as such
+    return replace(waiting, due_at=natural, step=step, deletes=deletes)
 
 
 def _next(

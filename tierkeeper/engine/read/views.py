@@ -15,7 +15,7 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import lost
 from tierkeeper.engine.moment import Moment
-from tierkeeper.policy.decision import when
+from tierkeeper.policy.decision import Step, when
 from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ArtifactView, Explanation, FailureView, Filter, PlacementView, Ref
 from tierkeeper.values.events import EventView
@@ -129,10 +129,10 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
 
 
 def _failed(failure: FailureView, view: ArtifactView) -> str:
-    # what was tried is in the words; the next step may be another by now
     tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
-    again = f"it is tried again at {when(view.due_at)}"
-    return f"the last try failed at {when(failure.at)}{tries} ({failure.code}): {failure.words} {again}"
+    next_step = "it is tried again" if view.next_step == failure.step else f"next comes: {view.next_step},"
+    failed = f"{failure.step} failed at {when(failure.at)}{tries} ({failure.code}): {failure.words}"
+    return f"{failed} {next_step} at {when(view.due_at)}"
 
 
 def _ended_by(history: Sequence[EventView]) -> str:
@@ -180,7 +180,7 @@ def _view(
         purged_at=row.purged_at,
         retain_until=row.retain_until,
         due_at=None if due is None else due.due_at,
-        next_step=None if due is None else due.step,
+        next_step=None if due is None else _next_step(due),
         parked_reason=None if due is None else due.parked_reason,
         failure=None if due is None else _failure(due),
         braked_by=None if due is None else due.braked_by,
@@ -191,7 +191,11 @@ def _failure(due: schedule.ScheduleEntry) -> FailureView | None:
     failure = due.failure
     if failure is None:
         return None
-    return FailureView(failure.code, failure.tier, failure.words, failure.at, due.failures)
+    return FailureView(due.step, failure.code, failure.tier, failure.words, failure.at, due.failures)
+
+
+def _next_step(due: schedule.ScheduleEntry) -> str:
+    return due.step if due.failure is None or due.deletes is None or due.parked_reason else Step.PURGE.value
 
 
 def _placement(copy: PlacementRow, quarantine: timedelta, refusal: Refusal | None) -> PlacementView:

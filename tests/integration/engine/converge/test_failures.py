@@ -37,12 +37,38 @@ def test_a_failed_move_is_told_as_one(denied: House) -> None:
     told = denied.keeper.artifacts.explain(denied.ref())
     assert (told.next_step, told.next_at) == ("move to warm", view.due_at)
     [blocked] = told.blocked
-    assert blocked.startswith("the last try failed at ")
+    assert blocked.startswith("move to warm failed at ")
     assert f"(StoreDenied): {WORDS} it is tried again at " in blocked
     assert listing.next_of(view, clock.now()).startswith("move to warm failed (StoreDenied), tried again ")
     [warm] = [tier for tier in denied.keeper.tiers.stats() if tier.tier == "warm"]
     assert warm.retrying == {"StoreDenied": 1}
     assert statistics.retrying([warm]) == ["warm: 1 artifacts failed and are tried again (StoreDenied 1)"]
+
+
+def test_a_step_that_comes_first_is_not_said_to_have_failed(denied: House) -> None:
+    """Whatever an edit of the policy hastens, and where a purge comes before the retry, the move is what failed."""
+
+    def told() -> tuple[str | None, str, str, str]:
+        view = denied.show()
+        [blocked] = denied.keeper.artifacts.explain(denied.ref()).blocked
+        assert view.failure is not None
+        return view.failure.step, str(view.next_step), listing.next_of(view, clock.now()), blocked
+
+    denied.sql("UPDATE artifacts SET created_at = now() - interval '9 days' + interval '1 minute'")
+    denied.sql("UPDATE schedule SET due_at = now() + interval '5 minutes', failures = 6")
+    denied.policy("name: p\nphases: [{after: 0d, in: [hot]}, {after: 7d, in: [warm]}, {after: 9d, in: []}]\n")
+    denied.keeper.sweeps.recompute()
+    failed, coming, in_list, in_full = told()
+    assert (failed, coming) == ("move to warm", "move to warm")
+    assert in_list == "move to warm failed (StoreDenied), tried again now"
+    assert "it is tried again at " in in_full
+    denied.turn()
+    failed, coming, in_list, in_full = told()
+    assert (failed, coming) == ("move to warm", "purge")
+    assert in_list.startswith("move to warm failed (StoreDenied); purge, ")
+    assert in_full.startswith("move to warm failed at ")
+    assert "next comes: purge, at " in in_full
+    assert (listing.failure_of(denied.show()) or "").startswith("move to warm, ")
 
 
 def test_what_fails_again_and_again_needs_attention(denied: House) -> None:
