@@ -47,7 +47,11 @@ _END_ORPHANS = sa.text("""
     SET refused_since = NULL, refused_at = NULL, refusals = NULL, refusal_code = NULL, refusal = NULL
     WHERE refused_at < :before
 """)
-_OF_ORPHANS = sa.text("SELECT tier, count(*) FROM quarantine WHERE refused_since IS NOT NULL GROUP BY tier")
+_OF_ORPHANS = sa.text("""
+    SELECT tier, count(*)
+    FROM (SELECT tier FROM quarantine WHERE refused_since IS NOT NULL LIMIT :most) AS found
+    GROUP BY tier
+""").bindparams(*typed(most="bigint"))
 
 
 def note_copies(connection: sa.Connection, reasons: Mapping[UUID, Reason], *, token: UUID, now: datetime) -> None:
@@ -74,9 +78,13 @@ def of_copies(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, Re
     return {row[0]: Refusal(*row[1:]) for row in connection.execute(_OF_COPIES, {"ids": list(ids)})} if ids else {}
 
 
-def orphans_by_tier(connection: sa.Connection) -> dict[str, int]:
-    """Return, by tier, how many orphans a store refused to delete."""
-    return {row[0]: row[1] for row in connection.execute(_OF_ORPHANS)}
+def orphans_by_tier(connection: sa.Connection, *, most: int | None) -> tuple[dict[str, int], bool]:
+    """Return, by tier, how many orphans a store refused to delete.
+
+    At most ``most`` are looked at (None: all); the second value is False where there may be more.
+    """
+    counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(_OF_ORPHANS, {"most": most})}
+    return counts, most is None or sum(counts.values()) < most
 
 
 def note_sweep(connection: sa.Connection, tier: str, sweep: str, reason: Reason | None) -> None:

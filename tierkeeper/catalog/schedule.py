@@ -198,12 +198,40 @@ _OF = sa.text("""
     FROM schedule
     WHERE artifact_id = ANY(:ids)
 """)
+# each kind of failure is found by one step through the index, and so many of its artifacts are read; of a range in the
+# order of the index, as PostgreSQL would rather scan the table for some of many equal ones
 _FAILING = sa.text(f"""
-    SELECT failed_tier AS tier, failed_code AS code, count(*) AS artifacts
-    FROM schedule
-    WHERE failures > 0 AND failed_code IS NOT NULL AND parked_reason IS NULL AND {OF_TENANT}
-    GROUP BY failed_tier, failed_code
-""").bindparams(*typed(tenant="text"))
+    WITH RECURSIVE kinds AS (
+        (
+            SELECT failed_tier AS tier, failed_code AS code
+            FROM schedule
+            WHERE failures > 0 AND failed_tier IS NOT NULL AND failed_code IS NOT NULL
+            ORDER BY failed_tier, failed_code LIMIT 1
+        )
+        UNION ALL
+        SELECT later.failed_tier, later.failed_code
+        FROM kinds CROSS JOIN LATERAL (
+            SELECT failed_tier, failed_code
+            FROM schedule
+            WHERE failures > 0
+                AND failed_code IS NOT NULL
+                AND (failed_tier, failed_code) > (kinds.tier, kinds.code)
+            ORDER BY failed_tier, failed_code LIMIT 1
+        ) AS later
+    )
+    SELECT kinds.tier, kinds.code, counted.looked_at, counted.artifacts
+    FROM kinds CROSS JOIN LATERAL (
+        SELECT count(*) AS looked_at, count(*) FILTER (WHERE parked_reason IS NULL AND {OF_TENANT}) AS artifacts
+        FROM (
+            SELECT parked_reason, tenant
+            FROM schedule
+            WHERE failures > 0
+                AND (failed_tier, failed_code) >= (kinds.tier, kinds.code)
+                AND (failed_tier, failed_code) <= (kinds.tier, kinds.code)
+            ORDER BY failed_tier, failed_code LIMIT :most
+        ) AS found
+    ) AS counted
+""").bindparams(*typed(tenant="text", most="bigint"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +477,13 @@ def _entry(row: Any) -> ScheduleEntry:  # noqa: ANN401  a driver's row
     return ScheduleEntry(row.due_at, row.step, row.parked_reason, row.braked_by, row.deletes, row.failures, failure)
 
 
-def failing(connection: sa.Connection, *, tenant: str | None) -> dict[tuple[str | None, str], int]:
-    """Return how many artifacts are tried again after a failure, by its (tier, code)."""
-    return {(row.tier, row.code): row.artifacts for row in connection.execute(_FAILING, {"tenant": tenant})}
+def failing(
+    connection: sa.Connection, *, tenant: str | None, most: int | None
+) -> tuple[dict[tuple[str, str], int], bool]:
+    """Return how many artifacts are tried again after a failure at a tier, by (tier, code).
+
+    At most ``most`` of each are looked at (None: all); the second value is False where there may be more.
+    """
+    rows = connection.execute(_FAILING, {"tenant": tenant, "most": most}).all()
+    counts = {(row.tier, row.code): row.artifacts for row in rows if row.artifacts}
+    return counts, most is None or all(row.looked_at < most for row in rows)

@@ -11,7 +11,8 @@ class TierStats:
     ``unvouched``: the present ones that do not count until verify has read them; ``missed``: those of both that were
     not found once. Damaged ones are neither. ``refused``: copies, and orphans where all tenants are counted, that the
     store refuses to delete. ``retrying``: artifacts whose last try failed at this tier, by the error's code. ``exact``:
-    False where the copies and bytes are an estimate, as they are of a large catalog; ``tenants`` is None then.
+    False where copies and bytes are estimated, as those of a large catalog are (``tenants`` is None then), or where
+    only some of very many refused orphans or failed artifacts were counted.
     """
 
     tier: str

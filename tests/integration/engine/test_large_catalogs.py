@@ -88,6 +88,8 @@ def looks(house: House) -> Acts:
         "find --state": find(state=ArtifactState.DELETED),
         "stats": keeper.tiers.stats,
         "stats of a tenant": lambda: keeper.tiers.stats(tenant="tenant-1"),
+        "stats, much refused": keeper.tiers.stats,
+        "stats of a tenant, much refused": lambda: keeper.tiers.stats(tenant="tenant-1"),
         "events": lambda: list(keeper.events.select(limit=50)),
         "events of a tenant": lambda: list(keeper.events.select(tenant="tenant-1", limit=50)),
         "events of a type": lambda: list(keeper.events.select(type="undeleted", limit=50)),
@@ -95,6 +97,21 @@ def looks(house: House) -> Acts:
         "runs list": keeper.runs.latest,
         "parked list": lambda: list(keeper.parked.select(StuckFilter())),
     }
+
+
+def refuse_much(house: House, size: int) -> None:
+    """Let the steps of half the artifacts have failed, and the deletes of as many orphans have been refused."""
+    house.sql(
+        "UPDATE schedule SET failures = 1, failed_code = 'StoreDenied', failed_tier = 'warm', failed_words = 'no',"
+        " failed_at = now() WHERE artifact_id IN (SELECT id FROM artifacts ORDER BY id LIMIT :half)",
+        half=size // 2,
+    )
+    house.sql(
+        "INSERT INTO quarantine (tier, location, first_seen, refused_since, refused_at, refusals)"
+        " SELECT 'warm', 'orphan-' || n, now(), now(), now(), 1 FROM generate_series(1, :half) AS n",
+        half=size // 2,
+    )
+    house.sql("ANALYZE schedule, quarantine")
 
 
 Opened = Callable[[int], AbstractContextManager[House]]
@@ -131,6 +148,8 @@ def explained(house: House, size: int) -> Found:
     """Return the plan of every statement that these acts and looks send."""
     plans = ExplainedStatements()
     for doing, act in {**sweeps(house, size), **looks(house)}.items():
+        if doing == "stats, much refused":
+            refuse_much(house, size)
         with plans.of(house.keeper.engine.catalog.engine, doing):
             act()
     return plans.found

@@ -53,7 +53,7 @@ def _about(tier: TierStats, number: int) -> str:
 def retrying(stats: Iterable[TierStats]) -> list[str]:
     """Return a line for each tier whose artifacts failed and are tried again, with the number by the error's code."""
     return [
-        f"{tier.tier}: {sum(tier.retrying.values())} artifacts failed and are tried again"
+        f"{tier.tier}: {_about(tier, sum(tier.retrying.values()))} artifacts failed and are tried again"
         f" ({', '.join(f'{code} {count}' for code, count in tier.retrying.items())})"
         for tier in stats
         if tier.retrying

@@ -100,8 +100,9 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
             counts, is_exact = copy_counts.exact(connection, tenant=tenant), True
         else:
             counts, is_exact = copy_counts.estimated(connection, tenant=tenant)
-        orphans = refusals.orphans_by_tier(connection) if tenant is None else {}
-        failing = schedule.failing(connection, tenant=tenant)
+        most = None if exact else copy_counts.MOST
+        orphans, no_more_orphans = refusals.orphans_by_tier(connection, most=most) if tenant is None else ({}, True)
+        failing, no_more_failing = schedule.failing(connection, tenant=tenant, most=most)
     sorted_failing = sorted(failing.items(), key=lambda item: item[0][1])
     result = []
     for tier in engine.tiers:
@@ -122,7 +123,7 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
                 missed=present.missed + doomed.missed,
                 refused=deleting.refused + orphans.get(tier.name, 0),
                 retrying={code: number for (name, code), number in sorted_failing if name == tier.name},
-                exact=is_exact,
+                exact=is_exact and no_more_orphans and no_more_failing,
             )
         )
     return result
