@@ -43,7 +43,7 @@ class Delivery(Base):
     skipped_by: Mapped[str | None]  # the operator who skipped it
     skipped_at: Mapped[datetime | None]
     arguments: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON, zlib; kept while the message is in no broker
-    headers: Mapped[dict[str, Any] | None]
+    headers: Mapped[dict[str, Any] | None]  # to be sent with it; of a dead letter {"size": the bytes of all of it}
     staged: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default=text("'{}'::uuid[]"))
     revision: Mapped[int] = mapped_column(server_default="0")
     kind: Mapped[str] = mapped_column(server_default="delivery")  # delivery | malformed (a dead letter)

@@ -18,6 +18,7 @@ TALLY: Final = b"not kept"  # the hash of the row that counts what is not kept
 _SEEN = sa.text("""
     UPDATE deliveries
     SET attempts = attempts + 1, last_at = clock_timestamp(), parked_reason = :reason,
+        headers = jsonb_build_object('size', CAST(:size AS bigint)),
         skipped_by = NULL, skipped_at = NULL  -- it is no matter of the past
     WHERE kind = 'malformed' AND key = :key AND arguments_hash = :arguments_hash
 """)
@@ -28,8 +29,10 @@ _TAKE_TALLY = sa.text("""
     SET kind = excluded.kind
 """)
 _KEEP = sa.text("""
-    INSERT INTO deliveries (id, key, arguments_hash, task, tenant, attempts, parked_reason, kind, broker, queue, raw)
-    SELECT :id, :key, :arguments_hash, :task, '', 1, :reason, 'malformed', :broker, :queue, :raw
+    INSERT INTO deliveries (id, key, arguments_hash, task, tenant, attempts, parked_reason, kind, broker, queue, raw,
+        headers)
+    SELECT :id, :key, :arguments_hash, :task, '', 1, :reason, 'malformed', :broker, :queue, :raw,
+        jsonb_build_object('size', CAST(:size AS bigint))
     WHERE (SELECT count(*) FROM deliveries WHERE kind = 'malformed') <= :most
     ON CONFLICT (key, arguments_hash) DO NOTHING
 """)
@@ -44,7 +47,7 @@ _END = sa.text("DELETE FROM deliveries WHERE kind = 'malformed' AND last_at < st
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """What is written of a dead letter: ``key`` and ``arguments_hash`` are of the whole message."""
+    """What is written of a dead letter: ``key``, ``arguments_hash`` and ``size`` are of the whole message."""
 
     id: UUID
     key: str
@@ -54,6 +57,7 @@ class DeadLetterRow:
     broker: str
     queue: str
     raw: bytes
+    size: int
 
     def values(self) -> Mapping[str, Any]:
         """Return the columns by name."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from models import Delivery
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.catalog.statements import listed, where_given
 from tierkeeper.catalog.tenant_filter import of_tenant
+from tierkeeper_client.contract import DEAD_LETTER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,15 @@ class DeliveryRow:
     kind: str
     broker: str | None
     queue: str | None
+    size: int | None  # of a dead letter: the bytes of all of it
 
 
-_COLUMNS = listed(DeliveryRow.__dataclass_fields__)
+#: a process of the release before writes no size: what it kept is all of it, unless it is as long as may be
+_SIZE: Final = f"""
+    CASE WHEN kind = 'malformed'
+    THEN coalesce(CAST(headers ->> 'size' AS bigint), nullif(octet_length(raw), {DEAD_LETTER_BYTES})) END
+"""
+_COLUMNS = listed(DeliveryRow.__dataclass_fields__, size=_SIZE)
 
 _INSERT = """
     INSERT INTO deliveries AS d (
@@ -210,14 +217,18 @@ def select(
 ) -> list[DeliveryRow]:
     """Return a page of stuck messages, by id; ``like``: regular expressions of columns."""
     why = sa.func.lower(sa.func.coalesce(_TABLE.parked_reason, _TABLE.waiting_for))
-    statement = sa.select(*(_TABLE[name] for name in DeliveryRow.__dataclass_fields__)).where(
-        _STATES[state],
-        _TABLE.id > after,
-        *where_given(kind, lambda only: _TABLE.kind == only),
-        *of_tenant(_TABLE.tenant, tenant),
-        *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
-        *where_given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
-        *where_given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),
+    statement = (
+        sa.select(sa.text(_COLUMNS))
+        .select_from(Delivery)
+        .where(
+            _STATES[state],
+            _TABLE.id > after,
+            *where_given(kind, lambda only: _TABLE.kind == only),
+            *of_tenant(_TABLE.tenant, tenant),
+            *(_TABLE[name].regexp_match(value) for name, value in like.items() if value is not None),
+            *where_given(reason, lambda text: sa.func.strpos(why, sa.func.lower(text)) > 0),
+            *where_given(item, lambda named: sa.or_(_TABLE.key == named, sa.cast(_TABLE.id, sa.Text) == named)),
+        )
     )
     return [_row(row) for row in connection.execute(statement.order_by(_TABLE.id).limit(limit))]
 

@@ -81,6 +81,7 @@ class Stuck:
     broker: str | None = None  # of a dead letter: where it came from
     queue: str | None = None
     first_at: datetime | None = None
+    size: int | None = None  # of a dead letter: the bytes of all of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@ import base64
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
 
 from tierkeeper.base.errors import ParkedNotFound
-from tierkeeper.cli.support import output, params
+from tierkeeper.cli.support import listing, output, params
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.parking import Stuck, StuckFilter, StuckKind, StuckResult, StuckState
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 ITEM_HELP: Final = "ITEM is an artifact (TENANT/WORKFLOW/NAME[@VERSION]), or a message's key or id."
 
@@ -60,14 +63,26 @@ def list_parked(session: Session, *, chosen: StuckFilter, standing: str) -> None
     if session.output.as_json:
         session.output.array(session.closed_at_end(items))
         return
-    table = output.table("item", "what", "state", "since", "reason", fold=["item", "reason"])
-    for item in session.closed_at_end(items):
-        table.add_row(_called(item), item.what, output.word(item.state.value), output.moment(item.since), item.reason)
-    if table.row_count:
-        session.output.print(table)
+    shown, more = listing.first(session.closed_at_end(items), listing.TABLE_ROWS)
+    if shown:
+        session.output.print(_table(shown))
+        if more:
+            session.output.say(f"only the first {len(shown)}; a filter shows less, -o json all of them")
     else:
         nothing = f"nothing is {'stuck' if standing == 'any' else standing}"
         session.output.say(nothing if chosen == StuckFilter() else f"{nothing} that fits")
+
+
+def _table(items: Sequence[Stuck]) -> "Table":
+    """Return a table of stuck items, one a line; with sizes where there are dead letters."""
+    sizes = any(item.size is not None for item in items)
+    columns = ("item", "what", *(["size"] if sizes else []), "state", "since", "reason")
+    table = output.table(*columns, right=["size"], fold=["item", "reason"])
+    for item in items:
+        size = [output.size(item.size)] if sizes else []
+        state, since = output.word(item.state.value), output.moment(item.since)
+        table.add_row(_called(item), item.what, *size, state, since, item.reason)
+    return table
 
 
 @parked.command(help=f"Show one ITEM.\n\n{ITEM_HELP}")
@@ -172,7 +187,12 @@ def _origin(stuck: Stuck) -> list[tuple[str, str]]:
     """Return where and when a refused message came; nothing for other items."""
     if stuck.queue is None:
         return []
-    return [("first", output.moment(stuck.first_at)), ("broker", stuck.broker or "-"), ("queue", stuck.queue)]
+    return [
+        ("size", output.size(stuck.size)),
+        ("first", output.moment(stuck.first_at)),
+        ("broker", stuck.broker or "-"),
+        ("queue", stuck.queue),
+    ]
 
 
 def _called(item: Stuck) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.table import Table
 
@@ -15,6 +15,8 @@ from tierkeeper.policy.decision import Step
 from tierkeeper.values.artifacts import ArtifactView
 
 TABLE_ROWS: Final = 500  # a table is built in memory; JSON is streamed
+T = TypeVar("T")
+_NONE: Final = object()
 NAME_WIDTH: Final = 16  # characters of a name that stay in a narrow terminal
 
 
@@ -28,13 +30,19 @@ def print_list(session: Session, chosen: params.Chosen) -> None:
         session.output.array(islice(views, chosen.limit))
         return
     limit = chosen.limit or TABLE_ROWS
-    shown = list(islice(views, limit))
+    shown, more = first(views, limit)
     if not shown:
         session.output.say("nothing matches")
         return
     session.output.print(artifact_table(shown))
-    if next(views, None) is not None:
+    if more:
         session.output.say(f"only the first {limit}; --limit shows more, a filter less, -o json all of them")
+
+
+def first(values: Iterable[T], number: int) -> tuple[list[T], bool]:
+    """Return the first values, and True if there are more, which are not asked for but for one."""
+    iterator = iter(values)
+    return list(islice(iterator, number)), next(iterator, _NONE) is not _NONE
 
 
 def artifact_table(views: Iterable[ArtifactView]) -> Table:

@@ -75,6 +75,7 @@ class Deliveries:
             broker=letter.broker,
             queue=letter.queue,
             raw=letter.raw[:DEAD_LETTER_BYTES],
+            size=letter.size,
         )
         return self.engine.catalog.run(callers.WORKER, dead_letters.keep, row, tally=new_id())
 

@@ -123,6 +123,7 @@ def _stuck(row: DeliveryRow) -> Stuck:
         broker=row.broker,
         queue=row.queue,
         first_at=row.first_at,
+        size=row.size,
     )
 
 

@@ -12,7 +12,7 @@ from support import ports
 
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import load
-from tierkeeper.values.parking import Sent
+from tierkeeper.values.parking import DeadLetter, Sent
 
 MESSAGE = {"tenant": "acme", "workflow": "w", "name": "m.txt", "content": {"kind": "inline", "data": ""}}
 
@@ -35,6 +35,19 @@ def stuck(stored: Stored, database_url: str) -> None:
         park(database_url, name, reason)
     with Keeper.open(load(environ={}, catalog={"url": database_url})) as keeper:
         keeper.deliveries.park(Sent("tierkeeper.store", "key-1", MESSAGE), reason="given up")
+
+
+def test_the_size_of_a_dead_letter(tk: Tierkeeper, stored: Stored, database_url: str) -> None:
+    """The bytes of all of a refused message stand in the list, beside it and in JSON; nothing else has a size."""
+    stored("a.txt", "a")
+    park(database_url, "a.txt", "no readable copy")
+    assert "size" not in tk("parked", "list").out
+    letter = DeadLetter(b"x", 3 * 1024**2, b"hash", "too large", "redis", "verbs", "unknown")
+    with Keeper.open(load(environ={}, catalog={"url": database_url})) as keeper:
+        keeper.deliveries.refuse(letter)
+    assert [one["size"] for one in tk("-o", "json", "parked", "list").json] == [None, letter.size]
+    assert "3 MiB" in tk("parked", "list").out
+    assert "3 MiB" in tk("parked", "show", b"hash".hex()).out
 
 
 @pytest.mark.row("F12", "listed")

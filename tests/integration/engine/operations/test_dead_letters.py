@@ -35,7 +35,7 @@ def vital(house: House, name: str) -> Vital:
 def keep(house: House, raw: bytes, *, most: int) -> bool:
     """Keep a dead letter where so many are kept at most."""
     digest = sha256(raw).digest()
-    row = DeadLetterRow(new_id(), digest.hex()[:24], digest, "unknown", "bad", "redis", "verbs", raw)
+    row = DeadLetterRow(new_id(), digest.hex()[:24], digest, "unknown", "bad", "redis", "verbs", raw, len(raw))
     return house.keeper.engine.catalog.run(callers.WORKER, dead_letters.keep, row, tally=new_id(), most=most)
 
 
@@ -52,8 +52,20 @@ def test_a_dead_letter_is_kept_once_and_counted(house: House) -> None:
     assert first.first_at < first.since
     assert house.keeper.parked.raw(first.id) == letter().raw
     assert len(house.keeper.parked.raw(second.id)) == DEAD_LETTER_BYTES
+    assert (first.size, second.size) == (len(letter().raw), DEAD_LETTER_BYTES + 1)
     assert list(house.keeper.parked.select(StuckFilter(kind=StuckKind.DELIVERY))) == []
     assert vital(house, "parked deliveries").value == 0
+
+
+def test_the_size_of_what_the_release_before_kept(house: House) -> None:
+    """What it kept is all of the message, unless it is as much as may be kept: unknown until it comes again."""
+    short, long = letter(), letter(b"x" * (DEAD_LETTER_BYTES + 1))
+    house.keeper.deliveries.refuse(short)
+    house.keeper.deliveries.refuse(long)
+    house.sql("UPDATE deliveries SET headers = NULL")
+    assert [item.size for item in house.keeper.parked.select(MALFORMED)] == [short.size, None]
+    house.keeper.deliveries.refuse(long)
+    assert [item.size for item in house.keeper.parked.select(MALFORMED)] == [short.size, long.size]
 
 
 def test_a_dead_letter_is_not_sent_again(house: House) -> None:
