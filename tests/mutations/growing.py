@@ -76,12 +76,20 @@ GROWING = (
     Mutant(
         "recompute",
         "the user waits for all artifacts",
+        (Edit("tierkeeper/engine/policies/recompute.py", "Counter(), most=IN_FOREGROUND)", "Counter())"),),
+        (f"{_RECOMPUTE}test_a_large_edit_is_left_to_the_workers",),
+    ),
+    Mutant(
+        "recompute",
+        "an edit has the errors of others",
         (
             Edit(
-                "tierkeeper/engine/policies/recompute.py", "recompute(engine, most=IN_FOREGROUND)", "recompute(engine)"
+                "tierkeeper/engine/policies/recompute.py",
+                "        _continue(engine, edit, Counter(), most=IN_FOREGROUND)\n",
+                "        recompute(engine)\n",
             ),
         ),
-        (f"{_RECOMPUTE}test_a_large_edit_is_left_to_the_workers",),
+        (f"{_RECOMPUTE}test_an_edit_ends_with_its_own_error_alone",),
     ),
     Mutant(
         "recompute",

@@ -21,9 +21,7 @@ class Policies:
     def apply(self, text: str, *, source: str, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
         """Activate the policies in ``text`` (YAML or JSON). Raises PolicyInvalid and PolicyTie, and changes nothing."""
         parsed = document.parse(text, source=source, tiers=self.engine.asked_tiers())
-        return self._applied(
-            in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run), dry_run=dry_run
-        )
+        return self._followed(in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run))
 
     def import_s3(
         self,
@@ -46,8 +44,8 @@ class Policies:
             tenant=tenant,
             workflow=workflow,
         )
-        changes = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run)
-        return PolicyImport(tuple(self._applied(changes, dry_run=dry_run)), imported.remarks)
+        edit = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run)
+        return PolicyImport(tuple(self._followed(edit)), imported.remarks)
 
     def known(self, *, all_versions: bool = False) -> list[PolicyView]:
         """Return the active policies, or all versions of all policies."""
@@ -62,7 +60,7 @@ class Policies:
 
     def remove(self, name: str, *, caller: Caller) -> PolicyChange:
         """Remove a policy; the artifacts that it governed fall to the next policy that matches."""
-        return self._applied([in_force.remove(self.engine.catalog, name, caller=caller)], dry_run=False)[0]
+        return self._followed(in_force.remove(self.engine.catalog, name, caller=caller))[0]
 
     def test(self, subject: match.Subject) -> tuple[match.MatchResult, ...]:
         """Return the verdict of every active policy about a subject, the governing policy first."""
@@ -73,7 +71,6 @@ class Policies:
         """Return what a user is told who changed policies: that workers have artifacts left to look at; None if not."""
         return recompute.LEFT if recompute.is_left(self.engine) else None
 
-    def _applied(self, changes: list[PolicyChange], *, dry_run: bool) -> list[PolicyChange]:
-        if not dry_run:
-            recompute.in_foreground(self.engine)
-        return changes
+    def _followed(self, edit: in_force.Edit) -> list[PolicyChange]:
+        recompute.in_foreground(self.engine, edit.recompute)
+        return edit.changes

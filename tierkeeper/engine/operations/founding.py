@@ -68,6 +68,8 @@ def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> lis
 
 
 def _policies(engine: Engine) -> list[str]:
-    changes = in_force.ensure_built_in(engine, engine.asked_tiers())
-    left = [recompute.LEFT] if recompute.in_foreground(engine) else []
-    return [*(f"policy {c.name} v{c.version} ({c.change})" for c in changes), *left]
+    edit = in_force.ensure_built_in(engine, engine.asked_tiers())
+    recompute.in_foreground(engine, edit.recompute)
+    left = [recompute.LEFT] if recompute.is_left(engine) else []
+    changed = [change for change in edit.changes if change.change != "unchanged"]
+    return [*(f"policy {c.name} v{c.version} ({c.change})" for c in changed), *left]

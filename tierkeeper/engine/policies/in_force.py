@@ -3,6 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,7 +25,15 @@ from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.values.policies import PolicyChange, PolicyView
 
 
-def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What an edit changed, and the run of the recompute that it makes necessary; None: it changed nothing."""
+
+    changes: list[PolicyChange]
+    recompute: UUID | None = None
+
+
+def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> Edit:
     """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
     Raises PolicyTie, TooManyPolicies, and InvalidInput for two policies of one name or the name of a built-in one;
@@ -45,9 +54,7 @@ def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: 
     return catalog.run(caller, _apply_policies, new, caller=caller, dry_run=dry_run)
 
 
-def _apply_policies(
-    connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool
-) -> list[PolicyChange]:
+def _apply_policies(connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool) -> Edit:
     names = {policy.name for policy in new}
     policies.lock(connection)
     active = {row.name: row for row in policies.active(connection)}
@@ -58,16 +65,16 @@ def _apply_policies(
     # after a removal the version numbers of a name continue: none is used twice
     last = policies.last_versions(connection, names - active.keys())
     changes = [_change(connection, policy, active.get(policy.name), last=last.get(policy.name, 0)) for policy in new]
-    if not dry_run:
-        edited = [(p, c) for p, c in zip(new, changes, strict=True) if c.change != "unchanged"]
-        _write(connection, edited, caller=caller)
-        before = [known[policy.name].match for policy, _ in edited if policy.name in known]
-        _recompute_later(connection, changes, [*before, *(policy.match for policy, _ in edited)], caller=caller)
-    return changes
+    if dry_run:
+        return Edit(changes)
+    edited = [(p, c) for p, c in zip(new, changes, strict=True) if c.change != "unchanged"]
+    _write(connection, edited, caller=caller)
+    before = [known[policy.name].match for policy, _ in edited if policy.name in known]
+    return _recomputed_later(connection, changes, [*before, *(policy.match for policy, _ in edited)], caller=caller)
 
 
-def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyChange]:
-    """Bring the built-in policies into line with the settings; return those that changed."""
+def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> Edit:
+    """Bring the built-in policies into line with the settings."""
     settings = engine.settings
     undo = Duration.of(settings.engine.undo)
     numbers = settings.retention
@@ -81,15 +88,15 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> list[PolicyCha
         ),
         builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
     ]
-    return [c for c in apply(engine.catalog, wanted, caller=callers.SETTINGS) if c.change != "unchanged"]
+    return apply(engine.catalog, wanted, caller=callers.SETTINGS)
 
 
-def remove(catalog: Database, name: str, *, caller: Caller) -> PolicyChange:
+def remove(catalog: Database, name: str, *, caller: Caller) -> Edit:
     """Remove a policy; the next that matches governs its artifacts. PolicyNotFound; InvalidInput for a built-in one."""
     return catalog.run(caller, _remove_policy, name, caller=caller)
 
 
-def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> PolicyChange:
+def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> Edit:
     policies.lock(connection)
     row = next((r for r in policies.active(connection) if r.name == name), None)
     if row is None:
@@ -107,8 +114,7 @@ def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> P
     matched, whole = browse.count_matching(connection, policy.match)
     change = PolicyChange(name, row.version, "removed", matched, "", at_least=not whole)
     events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
-    _recompute_later(connection, [change], [policy.match], caller=caller)
-    return change
+    return _recomputed_later(connection, [change], [policy.match], caller=caller)
 
 
 def views(catalog: Database, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
@@ -188,15 +194,16 @@ def _event(subject: UUID, revision: int, payload: PolicyPayload, caller: Caller)
     return events.Line(subject=subject, revision=revision, payload=payload, actor=caller.actor)
 
 
-def _recompute_later(
-    connection: sa.Connection, changes: Sequence[PolicyChange], matches: Iterable[Match], *, caller: Caller
-) -> None:
+def _recomputed_later(
+    connection: sa.Connection, changes: list[PolicyChange], matches: Iterable[Match], *, caller: Caller
+) -> Edit:
     """Create a run for recompute to resume; it is committed with the edit, so it cannot be lost.
 
     ``matches``: of the edited policies, as they are and as they were: no other artifact can have another governing
     policy than before.
     """
     edited = [f"{c.name} v{c.version}" for c in changes if c.change != "unchanged"]
-    if edited:
-        arguments = recomputing.RecomputeArguments(edited, recomputing.reaches_of(matches))
-        runs.begin(connection, RunKind.RECOMPUTE, actor=caller.actor, arguments=arguments)
+    if not edited:
+        return Edit(changes)
+    arguments = recomputing.RecomputeArguments(edited, recomputing.reaches_of(matches))
+    return Edit(changes, runs.begin(connection, RunKind.RECOMPUTE, actor=caller.actor, arguments=arguments))

@@ -29,24 +29,23 @@ IN_FOREGROUND: Final = 20_000
 LEFT: Final = "workers look at the other artifacts of the edited policies: see `tierkeeper runs list --kind recompute`"
 
 
-def recompute(engine: Engine, *, deadline: float | None = None, most: int | None = None) -> SweepResult:
-    """Finish the runs that edits created, oldest first; ``more``: it ended before, at ``deadline``, or after ``most``.
+def recompute(engine: Engine, *, deadline: float | None = None) -> SweepResult:
+    """Finish the runs that edits created, oldest first; ``more``: it ended before, at ``deadline``.
 
     An error fails its run with the reason, and stops no other; it is raised in the end. The next recompute continues a
     failed run too, as what the edit made due would come too late without it.
     """
     counts: Counter[str] = Counter()
     failed: dict[UUID, Exception] = {}
-    read = 0
     while True:
         with engine.catalog.reading() as connection:
             run = runs.oldest_recompute(connection, but=failed)
         if run is None:
             break
-        if over(deadline) or (most is not None and read >= most):
+        if over(deadline):
             return SweepResult(dict(counts), 0, 0, more=True)
         try:
-            read += _continue(engine, run, counts, deadline=deadline, most=None if most is None else most - read)
+            _continue(engine, run, counts, deadline=deadline)
         except Exception as error:  # noqa: BLE001  one run's error stops no other run
             failed[run] = error
     if failed:
@@ -54,9 +53,13 @@ def recompute(engine: Engine, *, deadline: float | None = None, most: int | None
     return SweepResult(dict(counts), 0, 0, more=False)
 
 
-def in_foreground(engine: Engine) -> bool:
-    """Recompute what an edit just made due, while the user waits; return True where the workers have to continue."""
-    return recompute(engine, most=IN_FOREGROUND).more
+def in_foreground(engine: Engine, edit: UUID | None) -> None:
+    """Recompute what an edit just made due, while the user waits, up to a bound; ``edit``: its run, None without one.
+
+    The runs of other edits, and their errors, are left to the sweep.
+    """
+    if edit is not None:
+        _continue(engine, edit, Counter(), most=IN_FOREGROUND)
 
 
 def is_left(engine: Engine) -> bool:
@@ -65,10 +68,12 @@ def is_left(engine: Engine) -> bool:
         return runs.oldest_recompute(connection) is not None
 
 
-def _continue(engine: Engine, run: UUID, counts: Counter[str], *, deadline: float | None, most: int | None) -> int:
-    """Recompute page by page from the run's cursor until its end, and add what was done to counts; it may end before.
+def _continue(
+    engine: Engine, run: UUID, counts: Counter[str], *, deadline: float | None = None, most: int | None = None
+) -> None:
+    """Recompute page by page from the run's cursor until its end, and add what was done to counts.
 
-    Return how many artifacts were read for it. ``deadline``, ``most``: as of :func:`recompute`.
+    It ends before at ``deadline``, or once ``most`` artifacts were read.
     """
     read = 0
     engine.catalog.run(callers.BEAT, runs.resume, run)
@@ -79,7 +84,6 @@ def _continue(engine: Engine, run: UUID, counts: Counter[str], *, deadline: floa
                 break
             counts.update(page[0])
             read += page[1]
-    return read
 
 
 def _recompute_page(connection: sa.Connection, engine: Engine, run: UUID) -> tuple[Counter[str], int] | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
+from tierkeeper.base.errors import CatalogUnavailable
+
 
 @pytest.mark.row("B4", "dry run, --live, --verbose")
 @pytest.mark.row("B4", "counts of promoted, deleted and errors; duration")
@@ -28,6 +30,21 @@ def test_a_run_is_a_dry_run_unless_it_is_live(tk: Tierkeeper, stored: Stored) ->
     assert tk("-o", "json", "show", "acme/w/old.txt").json["state"] == "deleted"
     again = tk("-o", "json", "lifecycle", "run", "--live").json
     assert (again["promoted_to_warm"], again["deleted"]) == (0, 0)
+
+
+def test_an_edit_that_cannot_be_recomputed_keeps_nothing_else(
+    tk: Tierkeeper, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is due is moved all the same; then the edit's error is said."""
+    stored("warm.txt", "warm", "--created", "10d")
+
+    def fails(*_: object, **__: object) -> None:
+        raise CatalogUnavailable(reason="a bad edit")
+
+    monkeypatch.setattr("tierkeeper.engine.policies.recompute.recompute", fails)
+    done = tk("lifecycle", "run", "--live")
+    assert (done.code != 0, "a bad edit" in done.err) == (True, True)
+    assert tk("-o", "json", "show", "acme/w/warm.txt").json["wanted"] == ["warm"]
 
 
 def test_a_plan_gives_the_reason_for_each_and_can_look_ahead(tk: Tierkeeper, stored: Stored) -> None:

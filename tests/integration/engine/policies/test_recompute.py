@@ -11,7 +11,7 @@ from support.callers import TESTER
 from support.house import House
 from support.scale import chance
 
-from tierkeeper.base.states import RunKind, WriteStrategy
+from tierkeeper.base.states import RunKind, RunState, WriteStrategy
 from tierkeeper.catalog import artifacts, recomputing, runs
 from tierkeeper.engine.policies import recompute
 from tierkeeper.policy import match
@@ -65,6 +65,21 @@ def test_a_large_edit_is_left_to_the_workers(house: House, monkeypatch: pytest.M
     assert "runs list" in (house.keeper.policies.remark() or "")
     assert house.keeper.sweeps.recompute().counts["looked at"] == 2
     assert (house.keeper.sweeps.due(), house.keeper.policies.remark()) == (6, None)
+
+
+def test_an_edit_ends_with_its_own_error_alone(house: House) -> None:
+    """What another edit's recompute fails of, or has left, is neither this one's error nor keeps it."""
+    house.store(age=timedelta(days=2))
+    house.policy(KEEP.replace("WORKFLOW", "others"))
+    house.sql("UPDATE runs SET state = 'failed', arguments = arguments - 'reaches' - 'after' WHERE kind = 'recompute'")
+    house.policy("name: soon\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}, {after: 1d, in: [warm]}]\n")
+    assert (looked_at(house), house.keeper.sweeps.due()) == (1, 1)
+    house.keeper.policies.remove("keep-it", caller=TESTER)
+    house.keeper.init(caller=TESTER)
+    states = {run.state for run in house.keeper.runs.latest(kind=RunKind.RECOMPUTE)}
+    assert states == {RunState.DONE, RunState.FAILED}
+    with pytest.raises(KeyError, match="after"):
+        house.keeper.sweeps.recompute()
 
 
 def test_a_run_of_the_release_before_looks_at_all(house: House) -> None:
