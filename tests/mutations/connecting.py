@@ -44,6 +44,24 @@ CONNECTING = (
         "test_every_transaction_is_bounded",
     ),
     _refused(
+        "what a statement would meet again is an outage",
+        Edit(
+            _DATABASE,
+            "    if cause.sqlstate is None:\n",
+            "    if isinstance(cause, psycopg.OperationalError):\n",
+        ),
+        "tests/unit/catalog/test_driver_errors.py::test_only_what_may_pass_is_unavailability",
+    ),
+    _refused(
+        "a rule of the audit log is a privilege to grant",
+        Edit(
+            "models/migrations/versions/0015_a_rule_is_no_privilege.py",
+            'op.execute(FUNCTION.format(code="restrict_violation"))',
+            'op.execute(FUNCTION.format(code="insufficient_privilege"))',
+        ),
+        "tests/integration/catalog/test_walls.py::test_a_wall_is_no_cause_of_another_kind",
+    ),
+    _refused(
         "an upgrade makes tables in another schema",
         Edit(_MIGRATE, "    if at is not None and at != new:\n", "    if False:\n"),
         f"{_MIGRATIONS}test_half_a_catalog_is_not_made",

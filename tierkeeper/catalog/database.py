@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeGuard, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -35,15 +35,11 @@ _TRIES = 5
 _ASKING_SECONDS = 10.0  # for the outcome of a COMMIT, while that is in progress or the server is away
 #: a deadlock's other party needs a moment; a lost server a little more
 PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
-#: read only: a standby that was not promoted yet, or a server that protects its full disk
-_UNAVAILABLE = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
-#: a limit of the server's that this statement would exceed again
-_OVER_A_LIMIT = psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex, psycopg.errors.TooManyColumns
+#: the server is away or has no room for now, or it is read only: a standby that was not promoted yet, or a server that
+#: protects its full disk. The driver's OperationalError is wider: it has errors of functions, triggers and savepoints
+_UNAVAILABLE = re.compile("08|28|40|53|55|57|58|25006|25P03")
+#: what this statement would meet again: a limit of the server's, a constraint, what a session may not do
+_LASTING = frozenset({"53400", "40002", "55P02", "55P04"})
 #: what a server refuses until an operator does something: the driver's errors, their words, what to do
 _REFUSALS: Final[Sequence[tuple[tuple[type[BaseException], ...], str | None, str]]] = (
     (
@@ -62,9 +58,14 @@ _REFUSALS: Final[Sequence[tuple[tuple[type[BaseException], ...], str | None, str
         "Create the schema that search_path names (CREATE SCHEMA), or correct search_path.",
     ),
     (
-        (psycopg.errors.InsufficientPrivilege,),
-        r"permission denied for database",
+        (),
+        r"permission denied for (database|schema)",
         "Let the catalog's user own its database, or its schema: GRANT CREATE, USAGE ON SCHEMA … TO ….",
+    ),
+    (
+        (psycopg.errors.InsufficientPrivilege,),
+        None,
+        "Let the catalog's user own its tables, or GRANT it SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ….",
     ),
     (
         (),
@@ -308,9 +309,16 @@ def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     if isinstance(cause, _DENIED):
         return unavailable(cause)
-    if isinstance(cause, _UNAVAILABLE) and not isinstance(cause, _OVER_A_LIMIT):
-        return unavailable(cause)
-    return error
+    return unavailable(cause) if _is_away(cause) else error
+
+
+def _is_away(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
+    """Return True where the same may succeed later. The driver's own errors, as of a lost connection, have no code."""
+    if not isinstance(cause, psycopg.Error):
+        return False
+    if cause.sqlstate is None:
+        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return _UNAVAILABLE.match(cause.sqlstate) is not None and cause.sqlstate not in _LASTING
 
 
 def unavailable(cause: BaseException) -> CatalogUnavailable:

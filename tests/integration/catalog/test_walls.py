@@ -2,6 +2,7 @@
 
 import pytest
 import sqlalchemy as sa
+from support.callers import TESTER
 from support.house import House
 
 
@@ -142,3 +143,9 @@ def test_events_are_append_only(house: House, statement: str) -> None:
     before = house.sql("SELECT * FROM events")
     refused(house, statement.format(partition=partition.name), "append-only")
     assert house.sql("SELECT * FROM events") == before
+
+
+def test_a_wall_is_no_cause_of_another_kind(house: House) -> None:
+    """What a rule of the catalog refuses is told as that: it is no privilege to grant, and no server that is away."""
+    with pytest.raises(sa.exc.IntegrityError, match="append-only"):
+        house.keeper.engine.catalog.run(TESTER, lambda connection: connection.execute(sa.text("DELETE FROM events")))
