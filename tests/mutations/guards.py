@@ -217,7 +217,7 @@ _WORK = (
         (
             Edit(
                 "tierkeeper/catalog/schedule.py",
-                "attempts = s.attempts + 1\n        FROM due\n",
+                "attempts = {_ATTEMPTS}\n        FROM due\n",
                 "attempts = s.attempts\n        FROM due\n",
             ),
         ),

@@ -5,6 +5,7 @@ from mutations.mutant import Edit, Mutant
 _DATABASE = "tierkeeper/catalog/database.py"
 _OUTCOMES = "tierkeeper/catalog/outcomes.py"
 _TESTS = "tests/integration/catalog/test_outcomes.py::"
+_CLAIM = f"{_TESTS}test_a_claim_that_runs_again_finds_its_leases"
 _DOUBT = f"{_TESTS}test_another_server_is_not_believed"
 _BELIEVED = "    if lifetime != transaction.lifetime or not row.unbroken or row.status is None:\n"
 
@@ -121,6 +122,30 @@ OUTCOMES = (
             ),
         ),
         (f"{_TESTS}test_one_slow_begin_costs_no_protection",),
+    ),
+    Mutant(
+        "outcome",
+        "a claim that runs again takes others",
+        (
+            Edit(
+                "tierkeeper/catalog/schedule.py",
+                '                AND ({unleased(":now")} OR {_OWN})\n                AND {OF_TENANT}\n',
+                '                AND {unleased(":now")}\n                AND {OF_TENANT}\n',
+            ),
+        ),
+        (_CLAIM,),
+    ),
+    Mutant(
+        "outcome",
+        "a claim that runs again counts another attempt",
+        (
+            Edit(
+                "tierkeeper/catalog/schedule.py",
+                '_ATTEMPTS = f"CASE WHEN s.{_OWN} THEN s.attempts ELSE s.attempts + 1 END"',
+                '_ATTEMPTS = "s.attempts + 1"',
+            ),
+        ),
+        (_CLAIM,),
     ),
     Mutant(
         "outcome",

@@ -30,20 +30,25 @@ _SUSPICIOUS = 2
 _TRIED = "CASE WHEN s.failures > 0 THEN coalesce(s.failed_words, s.step) ELSE s.step END"
 
 
+#: what this claim has committed already, where the reply was lost and it runs again
+_OWN = "lease_token = :token"
+_ATTEMPTS = f"CASE WHEN s.{_OWN} THEN s.attempts ELSE s.attempts + 1 END"
+
+
 def _claiming(which: str) -> sa.TextClause:
     return sa.text(f"""
         WITH due AS MATERIALIZED (
             SELECT artifact_id
             FROM schedule
             WHERE {due(":now")}
-                AND {unleased(":now")}
+                AND ({unleased(":now")} OR {_OWN})
                 AND {OF_TENANT}
                 AND {which}
                 AND {_IN_TIERS}
             ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
         )
         UPDATE schedule s
-        SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
+        SET lease_token = :token, lease_until = :now + :lease, attempts = {_ATTEMPTS}
         FROM due
         WHERE s.artifact_id = due.artifact_id
         RETURNING s.artifact_id, s.attempts, {_TRIED} AS tried,
@@ -51,17 +56,17 @@ def _claiming(which: str) -> sa.TextClause:
     """).bindparams(*typed(tenant="text", tiers="text[]"))
 
 
-_CLAIM = _claiming(f"attempts < {_SUSPICIOUS}")
+_CLAIM = _claiming(f"(attempts < {_SUSPICIOUS} OR ({_OWN} AND attempts = {_SUSPICIOUS}))")
 _CLAIM_SUSPECT = _claiming(f"attempts >= {_SUSPICIOUS}")
 _CLAIM_THESE = sa.text(f"""
     WITH these AS MATERIALIZED (
         SELECT artifact_id
         FROM schedule
-        WHERE artifact_id = ANY(:ids) AND parked_reason IS NULL AND {unleased(":now")}
+        WHERE artifact_id = ANY(:ids) AND parked_reason IS NULL AND ({unleased(":now")} OR {_OWN})
         ORDER BY artifact_id FOR UPDATE SKIP LOCKED
     )
     UPDATE schedule s
-    SET lease_token = :token, lease_until = :now + :lease, attempts = s.attempts + 1
+    SET lease_token = :token, lease_until = :now + :lease, attempts = {_ATTEMPTS}
     FROM these
     WHERE s.artifact_id = these.artifact_id
     RETURNING s.artifact_id, s.attempts, {_TRIED} AS tried
@@ -313,6 +318,8 @@ def claim(
     """Lease up to ``limit`` due artifacts, oldest first, and count the attempt; ``tiers``: with a copy there.
 
     An artifact whose earlier claims ended in silence comes last and alone: if it kills its worker, no other is lost.
+    A claim that runs again, as the outcome of its COMMIT is not known, returns what it has leased (``token``): each
+    claim has a token of its own.
     """
     arguments = {
         "token": token,
@@ -330,7 +337,7 @@ def claim(
 def claim_these(
     connection: sa.Connection, ids: Collection[UUID], *, token: UUID, now: datetime, lease_seconds: float
 ) -> list[Claimed]:
-    """Lease these artifacts, due or not, except those that another worker has leased."""
+    """Lease these artifacts, due or not, except those that another worker has leased; run again as :func:`claim`."""
     arguments = {"ids": list(ids), "token": token, "now": now, "lease": timedelta(seconds=lease_seconds)}
     return [Claimed(row.artifact_id, row.attempts, row.tried) for row in connection.execute(_CLAIM_THESE, arguments)]
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -21,8 +23,8 @@ from support.severed import Wire, severed_at_commit
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import migrate, outcomes, runs
-from tierkeeper.catalog.database import Database
+from tierkeeper.catalog import migrate, outcomes, runs, schedule
+from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.outcomes import OpenTransaction, ServerLifetime, TransactionStatus
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.settings.groups import CatalogSettings
@@ -119,17 +121,42 @@ def test_a_transaction_that_stays_in_progress_is_no_answer(
     assert verified(house, counting) == 0
 
 
+def unbelieved(house: House, wire: Wire) -> None:
+    """Commit, and give no answer to be believed: a checkpoint since may have ended a recovery."""
+    wire.commit()
+    with superuser(house) as connection:
+        connection.execute("CHECKPOINT")
+
+
 def test_a_checkpoint_since_is_not_believed(house: House, catalog: Database, counting: Counting) -> None:
     """A checkpoint may have ended a recovery, after which ids are given out again: the unit is run again, as before."""
-
-    def commit(wire: Wire) -> None:
-        wire.commit()
-        with superuser(house) as connection:
-            connection.execute("CHECKPOINT")
-
-    with severed_at_commit(catalog, commit):
+    with severed_at_commit(catalog, partial(unbelieved, house)):
         assert catalog.run(TESTER, counting) == "try 2"
     assert verified(house, counting) == 2
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 2])
+def test_a_claim_that_runs_again_finds_its_leases(house: House, catalog: Database, attempts: int) -> None:
+    """What an unanswered claim leased is what its next run returns: it waits for no lease's end, and counts once."""
+    for name in "bc":
+        house.store(name, age=timedelta(days=8))
+    house.sql("UPDATE schedule SET attempts = :attempts", attempts=attempts)
+    first, second = uuid4(), uuid4()
+
+    def due(connection: sa.Connection) -> list[schedule.Claimed]:
+        now = catalog_now(connection)
+        return schedule.claim(connection, token=first, now=now, lease_seconds=60, limit=1, tenant=None)
+
+    def these(connection: sa.Connection) -> list[schedule.Claimed]:
+        now = catalog_now(connection)
+        return schedule.claim_these(connection, [house.show("c").id], token=second, now=now, lease_seconds=60)
+
+    for unit, name in ((due, "b"), (these, "c")):
+        with severed_at_commit(catalog, partial(unbelieved, house)) as wires:
+            (claimed,) = catalog.run(TESTER, unit)
+        assert (claimed.artifact, claimed.attempts, len(wires)) == (house.show(name).id, attempts + 1, 1)
+    leased = house.sql("SELECT attempts FROM schedule WHERE lease_token IS NOT NULL")
+    assert [row.attempts for row in leased] == [attempts + 1] * 2
 
 
 def superuser(house: House) -> psycopg.Connection:
