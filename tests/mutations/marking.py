@@ -307,8 +307,8 @@ MARKING = (
         (
             Edit(
                 "tierkeeper/engine/recovery/dump.py",
-                "    engine.marks.confirm(store)\n    pruned",
-                "    pruned",
+                "    engine.marks.confirm(store)\n    counts = {\n",
+                "    counts = {\n",
             ),
         ),
         (f"{_CLONES}test_a_dump_in_a_clone_is_none",),

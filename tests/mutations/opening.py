@@ -165,6 +165,21 @@ OPENING = (
         "tests/integration/engine/operations/test_modes.py::test_maintain_changes_them_and_counts",
     ),
     _mode(
+        "a tier is walked for good",
+        Edit(_MODES, '    if known["after"] is None:\n', "    if False:\n"),
+        "tests/integration/engine/operations/test_modes.py::test_a_tier_that_was_looked_at_is_not_walked_again",
+    ),
+    _mode(
+        "a tier that was changed behind the walk is done",
+        Edit(_MODES, '"after": "" if again else None', '"after": None'),
+        "tests/integration/engine/operations/test_modes.py::test_a_tier_that_was_looked_at_is_not_walked_again",
+    ),
+    _mode(
+        "a large tier is walked from its beginning each time",
+        Edit(_MODES, '    after = os.fsdecode(unquote_to_bytes(known["after"]))\n', '    after = ""\n'),
+        f"{_FOLDERS}test_a_look_at_modes_continues_where_the_last_one_ended",
+    ),
+    _mode(
         "an upload is for whom the umask says",
         Edit("client/src/tierkeeper_client/staging.py", "0o600 | self._folder.stat().st_mode & 0o044", "0o600"),
         "tests/unit/client/test_staging.py::test_who_may_read_the_folder_may_read_an_upload",

@@ -65,11 +65,29 @@ REFUSING = (
         (
             Edit(
                 "tierkeeper/engine/reconcile/verify.py",
-                "        if isinstance(found, StoreTransient):",
+                "        if isinstance(found, StoreTransient | ThawNeeded):",
                 "        if found is None:",
             ),
         ),
         (f"{_TESTS}test_a_transient_error_is_no_refusal",),
+    ),
+    Mutant(
+        "refusals",
+        "a dump that prunes nothing ends the refusal of pruning",
+        (
+            Edit(
+                "tierkeeper/engine/recovery/dump.py",
+                "        note(RunKind.DUMP.value, None)\n",
+                "        note(PRUNING, None)\n",
+            ),
+        ),
+        ("tests/integration/engine/recovery/test_dump.py::test_only_a_pruning_ends_what_was_refused_to_one",),
+    ),
+    Mutant(
+        "refusals",
+        "a copy that must be thawed ends a refusal",
+        (Edit("tierkeeper/engine/reconcile/verify.py", "StoreTransient | ThawNeeded):", "StoreTransient):"),),
+        (f"{_TESTS}test_what_must_be_thawed_ends_no_refusal",),
     ),
     Mutant(
         "refusals",

@@ -49,7 +49,7 @@ RUN: Final = frozenset[tuple[RunState | None, RunState | None]](
         (RunState.AWAITING_APPROVAL, RunState.REJECTED),
         (RunState.AWAITING_APPROVAL, RunState.DONE),  # no approval is needed any more
         (RunState.APPROVED, RunState.DONE),  # the approval is used up
-        (RunState.AWAITING_APPROVAL, None),  # its command was not given again for `runs_kept`
+        (RunState.AWAITING_APPROVAL, None),  # its command, or reconcile, did not come again for `runs_kept`
         (RunState.APPROVED, None),  # as that
         (RunState.DONE, None),  # dropped by maintain after `runs_kept`, as every ended run
         (RunState.FAILED, None),

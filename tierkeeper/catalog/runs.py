@@ -102,7 +102,8 @@ _PRUNE = sa.text("""
 _END_UNASKED = sa.text("""
     DELETE FROM runs
     WHERE state IN ('awaiting approval', 'approved')
-        AND arguments ->> 'waits' = :waits
+        -- what waits in the schedule is counted by each rotation, which ends it
+        AND (arguments ->> 'waits' = :waits OR kind = 'reconcile')
         AND seen_at < statement_timestamp() - :kept
 """)
 
@@ -263,7 +264,10 @@ def prune(connection: sa.Connection, *, kept: timedelta) -> int:
 
 
 def end_unasked(connection: sa.Connection, *, waits: str, kept: timedelta) -> int:
-    """Delete runs that wait so, about which nothing was heard for ``kept``, approved ones too; return how many."""
+    """Delete runs that wait so, approved ones too, about which nothing was heard for ``kept``; return how many.
+
+    And those of reconciles, as long after the last one that found too much.
+    """
     return connection.execute(_END_UNASKED, {"waits": waits, "kept": kept}).rowcount
 
 

@@ -1,7 +1,7 @@
 """The switches: catalog-wide values by name, and the one of them that is checked at every delete.
 
 Every statement about the table is here; what a value means is known where it is used: ``epochs`` (epoch and trust),
-``identity``, ``probes``, ``refusals``, ``command_ends``, and here (deletes).
+``identity``, ``probes``, ``refusals``, ``command_ends``, ``mode_looks``, and here (deletes).
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ COMMANDS_ENDED: Final = "commands_ended"
 PROBE: Final = "probe:"
 #: what the names of switches begin with that say what a tier's store refuses to a sweep
 REFUSED: Final = "refused:"
+#: what the name of a tier's switch begins with that says which of its files' modes were looked at
+MODES: Final = "modes:"
 
 #: the subject of events about the switch of deletes
 DELETES = UUID(int=1)

@@ -26,6 +26,8 @@ DATABASE = "tierkeeper"
 NOBODY = 2**31 - 1  # a process number that no kernel assigns
 LEFT_OVER = 10  # seconds to wait for the processes of a killed server to end
 RECOVERY = 120  # seconds that a start may take after a crash
+STOPPING = 60  # seconds that an orderly stop may take: it ends with a checkpoint
+KILLING = 30  # seconds that one without a checkpoint may take: after 5, PostgreSQL kills its processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,22 @@ class Postgres:
         return see_log(SERVICE, reason, log=self.log, instead=OWN_SERVER)
 
     def stop(self) -> None:
-        """Stop the server if it runs; clients are disconnected, committed data stays."""
-        if self.process_id() is not None:
-            run(SERVICE, [*_as_user(), _program("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data])
+        """Stop the server if it runs; clients are disconnected, committed data stays.
+
+        A process of the server's that hangs, or a machine without time for the checkpoint, holds an orderly stop for as
+        long as it likes. Then the server stops as in a crash: the next start recovers what was committed.
+        """
+        if self.process_id() is None:
+            return
+        try:
+            self._stop("fast", STOPPING)
+        except EmbeddedUnavailable:
+            if self.process_id() is not None:
+                self._stop("immediate", KILLING)
+
+    def _stop(self, mode: str, seconds: int) -> None:
+        command = (_program("pg_ctl"), "stop", "-w", "-t", str(seconds), "-m", mode, "-D", self.data)
+        run(SERVICE, [*_as_user(), *command], timeout=seconds + 10)
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
         """Create database ``name``, as a copy of ``template`` if given; an existing one is left unchanged.

@@ -54,6 +54,18 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class ModesLook:
+    """What a look at the modes of a tier's files did: how many were ``changed``; ``left``: some are to be looked at.
+
+    ``at`` is what the store reads at its next look, as JSON has it; None for a store without modes.
+    """
+
+    changed: int = 0
+    left: bool = False
+    at: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What a store reports of one object: its size in bytes as stored, its version id and the SHA-256 it vouches for.
 
@@ -306,9 +318,9 @@ class Store(ABC):
         """Raise BadTierUrl for a URL or options that cannot be used; asks no server."""
         cls.from_url(config).close()
 
-    def tighten_modes(self, *, seconds: float) -> int:  # noqa: ARG002  of stores with modes
-        """Take from files what they allow beyond new ones, for so long at most; return how many were changed."""
-        return 0
+    def tighten_modes(self, at: Mapping[str, Any] | None, *, seconds: float) -> ModesLook:  # noqa: ARG002  of stores with modes
+        """Take from files what they allow beyond new ones, for so long at most; ``at``: of the look before, if any."""
+        return ModesLook()
 
     def close(self) -> None:  # noqa: B027  most stores have nothing to release
         """Release connections and threads."""

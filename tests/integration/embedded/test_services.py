@@ -17,7 +17,7 @@ from support import services
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.cli.support import serverwatch
 from tierkeeper.cli.support.serverwatch import ServerWatch
-from tierkeeper.embedded import valkey
+from tierkeeper.embedded import postgres, valkey
 from tierkeeper.embedded.errors import EmbeddedUnavailable
 from tierkeeper.embedded.process import MAX_SOCKET_FOLDER, private_folder, run, socket_folder, wait_until
 from tierkeeper.embedded.services import Embedded, Urls, using
@@ -97,6 +97,20 @@ def test_state_survives_a_restart(home: Path) -> None:
             assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
         with client(urls) as valkey:
             assert valkey.llen("queue") == 1
+
+
+def test_a_server_that_does_not_end_is_ended(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of the server's that hangs holds no stop for good; what was committed is there at the next start."""
+    monkeypatch.setattr(postgres, "STOPPING", 1)
+    with Embedded(home).use() as urls:
+        with psycopg.connect(urls.catalog) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+        hanging = psycopg.connect(urls.catalog)
+        os.kill(hanging.info.backend_pid, signal.SIGSTOP)
+    hanging.close()
+    assert answers(urls) == (False, False)
+    with Embedded(home).use() as urls, psycopg.connect(urls.catalog) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
 
 
 def test_only_what_is_asked_for(home: Path) -> None:

@@ -50,9 +50,9 @@ def _asked_no_more(connection: sa.Connection, settings: Settings) -> datetime | 
 
 
 def end_unasked(engine: Engine, *, caller: Caller) -> int:
-    """Delete the runs of braked commands that were not given again for ``runs_kept``; return how many.
+    """Delete the runs of braked commands and reconciles that did not come again for ``runs_kept``; return how many.
 
-    Given once more after that, such a command asks for an approval again.
+    Given once more after that, such a command asks for an approval again, and so does a reconcile that finds too much.
     """
     return engine.catalog.run(caller, runs.end_unasked, waits=bulk.WAITS_FOR_COMMAND, kept=engine.settings.runs_kept)
 

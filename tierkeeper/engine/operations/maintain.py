@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import partitions, refusals, runs, staging, unreadable
+from tierkeeper.catalog import mode_looks, partitions, refusals, runs, staging, unreadable
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
@@ -19,7 +19,7 @@ from tierkeeper.engine.operations import ends
 from tierkeeper.engine.operations.deliveries import Deliveries
 from tierkeeper.engine.plans import stored
 from tierkeeper.stores import deletes
-from tierkeeper.stores.base import DeleteState, ObjectKey
+from tierkeeper.stores.base import DeleteState, ModesLook, ObjectKey
 from tierkeeper.stores.errors import StoreError
 from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
@@ -28,7 +28,7 @@ from tierkeeper_client.errors import TierkeeperError
 _log = log.get(__name__)
 
 _BATCH = 1000
-_MODES = 30.0  # seconds a tier: a larger one is looked at in several runs
+_MODES = 30.0  # seconds a tier: the next run continues in a larger one
 _PARTIAL = ".part"  # suffix that the client gives to an upload until it is whole
 #: the attempts of a message that is not delivered again within this time are forgotten; later ones count from zero
 COUNTED: Final = timedelta(days=7)
@@ -89,8 +89,19 @@ def _note_staging(engine: Engine, refused: Reason | None, *, caller: Caller) -> 
     engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
 
 
-def _modes(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:  # noqa: ARG001  as the other jobs
-    yield {"modes changed": _tighten_modes(engine)}
+def _modes(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+    """Give files of earlier releases the modes of new ones, until a walk through a whole tier changes nothing."""
+    for tier, store in engine.stores.items():
+        with engine.catalog.reading() as connection:
+            at = mode_looks.reached(connection, tier)
+        try:
+            look = store.tighten_modes(at, seconds=_MODES)
+        except StoreError as error:  # of one tier; health tells of it
+            _log.warning("the modes of a tier's files can't be looked at", tier=tier, error=str(error))
+            look = ModesLook(left=True, at=at)
+        if look.at is not None and look.at != at:
+            engine.catalog.run(caller, mode_looks.keep, tier, look.at)
+        yield {"modes changed": look.changed, "tiers with modes to look at": int(look.left)}
 
 
 def make_partitions(connection: sa.Connection) -> list[str]:
@@ -144,17 +155,6 @@ def _delete_expired(engine: Engine, *, caller: Caller) -> tuple[int, Reason | No
                 return deleted, refused  # the next maintain tries again
     finally:
         store.close()
-
-
-def _tighten_modes(engine: Engine) -> int:
-    """Give files of earlier releases the modes of new ones; return how many were changed."""
-    changed = 0
-    for tier, store in engine.stores.items():
-        try:
-            changed += store.tighten_modes(seconds=_MODES)
-        except StoreError as error:  # of one tier; health tells of it
-            _log.warning("the modes of a tier's files can't be looked at", tier=tier, error=str(error))
-    return changed
 
 
 def _is_upload(location: str) -> bool:

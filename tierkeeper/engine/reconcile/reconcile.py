@@ -160,9 +160,12 @@ class _Reconcile:
         return waiting, approved
 
     def _use_up(self, waiting: Sequence[ApprovalRun], answered: Collection[str]) -> None:
-        """End approved runs, as an approval is good for one reconcile, and waiting ones that need none any more."""
+        """End approved runs, as an approval is good for one reconcile, and waiting ones that need none any more.
+
+        A tier that left the settings is asked by no reconcile, so it keeps none waiting.
+        """
         for run in waiting:
-            if set(run.arguments["findings"]) <= set(answered):
+            if run.arguments["findings"].keys() & self.engine.stores.keys() <= set(answered):
                 self.engine.catalog.run(self.caller, runs.used, run.id)
 
     def _act(self, comparisons: Sequence[Comparison], counts: Counter[str]) -> str | None:

@@ -136,10 +136,11 @@ def _note_refusals(
     refused: dict[str, Reason | None], answers: Iterable[tuple[str, check.Wrong | Read | TierkeeperError]]
 ) -> None:
     for tier, found in answers:
-        if isinstance(found, StoreTransient):  # it may pass, and `health` asks the tier itself
+        # it may pass, and `health` asks the tier itself; or it is read once thawed, and says nothing of a read before
+        if isinstance(found, StoreTransient | ThawNeeded):
             continue
         refused.setdefault(tier, None)
-        if isinstance(found, TierkeeperError) and not isinstance(found, ThawNeeded):  # such are read once thawed
+        if isinstance(found, TierkeeperError):
             refused[tier] = Reason(found.code, str(found))
 
 

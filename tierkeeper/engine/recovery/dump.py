@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 from uuid import UUID, uuid4
 
 from tierkeeper.base.callers import Caller
@@ -43,6 +43,8 @@ from tierkeeper_client.digest import Digest
 #: writes an object: its location, content, time, mark and type
 _Put = Callable[[str, BinaryIO, datetime, UUID, str], None]
 _LEVEL = 6  # of gzip
+#: under which a refusal to delete older dumps is kept, apart from one of the dump itself
+PRUNING: Final = "pruning of dumps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +70,47 @@ class _Written:
 def dump(engine: Engine, *, caller: Caller, progress: ProgressCallback | None = None) -> SweepResult:
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = dumps_home(engine)
+    note = partial(_note, engine, store, caller=caller)
     with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
-        try:
-            refused = _dump(engine, store, work, caller=caller, progress=progress)
-        except StoreError as error:
-            _note(engine, store, Reason(error.code, str(error)), caller=caller)
-            raise
-        _note(engine, store, refused, caller=caller)
+        with _noting(note, RunKind.DUMP.value):
+            distrusted = epoch.advance(engine, caller=caller)
+            newest = _dump(engine, store, work, progress=progress)
+        note(RunKind.DUMP.value, None)
+        if distrusted is None and not _deletes_off(engine):
+            with _noting(note, PRUNING):
+                pruned, refused = _prune(engine, store, newest)
+            note(PRUNING, refused)
+            work.add({"older dumps deleted": pruned})
     return work.result()
 
 
-def _note(engine: Engine, store: Store, refused: Reason | None, *, caller: Caller) -> None:
-    engine.catalog.run(caller, refusals.note_sweep, store.config.tier, RunKind.DUMP.value, refused)
+def _note(engine: Engine, store: Store, act: str, refused: Reason | None, *, caller: Caller) -> None:
+    """Keep what the store refused to an act, or forget it, which only that act's success may do."""
+    engine.catalog.run(caller, refusals.note_sweep, store.config.tier, act, refused)
 
 
-def _dump(
-    engine: Engine, store: Store, work: Job, *, caller: Caller, progress: ProgressCallback | None
-) -> Reason | None:
-    """Make one dump, read it back and delete old ones; return why some of these stay, None if none does."""
-    distrusted = epoch.advance(engine, caller=caller)
+@contextmanager
+def _noting(note: Callable[[str, Reason], None], act: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        note(act, Reason(error.code, str(error)))
+        raise
+
+
+def _dump(engine: Engine, store: Store, work: Job, *, progress: ProgressCallback | None) -> str:
+    """Make one dump and read it back; return its name."""
     written: list[_Written] = []
     manifest, size = _write(engine, partial(_put, store, written), progress=work.moved(progress))
     _verify(store, manifest, written, heard=work.heard)
     engine.marks.confirm(store)
-    pruned, refused = (0, None) if distrusted else _prune(engine, store, manifest.name)
     counts = {
         "tables": len(manifest.parts),
         "rows": sum(part.rows for part in manifest.parts),
         "segments of events": len(manifest.events),
-        "older dumps deleted": pruned,
     }
     work.add(counts, size=size)
-    return refused
+    return manifest.name
 
 
 def listed(engine: Engine) -> list[DumpView]:
@@ -222,14 +233,16 @@ def _verify(store: Store, manifest: Manifest, written: Sequence[_Written], *, he
             raise ContentMismatch(tier=store.config.tier, location=each.location, reason=reason)
 
 
+def _deletes_off(engine: Engine) -> bool:
+    with engine.catalog.reading() as connection:
+        return switches.deletes_refused(connection) is not None
+
+
 def _prune(engine: Engine, store: Store, newest: str) -> tuple[int, Reason | None]:
     """Delete dumps older than the last ``dumps.keep`` complete ones, interrupted ones too.
 
     Return how many there were, and why objects of them stay, None if none does.
     """
-    with engine.catalog.reading() as connection:
-        if switches.deletes_refused(connection) is not None:
-            return 0, None
     found = dump_files.listed(store)
     kept = [d.name for d in found if d.complete and d.name <= newest][: engine.settings.dumps.keep]
     old: Sequence[str] = [d.name for d in found if d.name < min(kept)]

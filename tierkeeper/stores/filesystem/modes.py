@@ -6,12 +6,13 @@ the owner may read them.
 
 import contextlib
 import os
-import random
 import stat
 import time
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, unquote_to_bytes
 
+from tierkeeper.stores.base import ModesLook
 from tierkeeper.stores.filesystem.tree import Tree
 from tierkeeper.stores.layout import MARK, RESERVED, STAGING
 from tierkeeper_client import files
@@ -25,39 +26,86 @@ def of(location: str) -> int:
     return _OWN if location.startswith(f"{RESERVED}/") and location != MARK else _FILE
 
 
-def tighten(tree: Tree, *, seconds: float) -> int:
-    """Take from files of this user what their modes allow beyond :func:`of`; return how many were changed.
+def tighten(tree: Tree, at: Mapping[str, Any] | None, *, seconds: float) -> ModesLook:
+    """Take from files of this user what their modes allow beyond :func:`of`, for so many seconds at most.
 
-    It looks for so many seconds at most, each time in another order, so that a large tree is seen in some runs.
+    It goes through the tree in the order of the names, from where ``at`` says that the look before ended, until it went
+    through all of it and found nothing to change: processes of an earlier release may write behind it. It begins again
+    where other modes are wanted, and where the tier's mark was written again, as in another place or a restored one.
     """
+    wanted = _wanted(tree)
+    known: Mapping[str, Any] = at if at is not None and at.get("wanted") == wanted else {"after": "", "again": False}
+    if known["after"] is None:
+        return ModesLook(at=at)
     end = time.monotonic() + seconds
+    after = os.fsdecode(unquote_to_bytes(known["after"]))
+    unread: list[str] = []
     changed = 0
-    for folders, name, status in _shuffled(tree, []):
+    for folders, name, status in _files(tree, [], after.split("/") if after else [], unread):
+        location = "/".join([*folders, name])
+        changed += _tightened(tree, folders, name, status, of(location))
         if time.monotonic() > end:
-            break
-        wanted = of("/".join([*folders, name]))
-        if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & ~wanted:
-            with contextlib.suppress(OSError), tree.folder(folders) as fd:
-                file = files.open_plain(name, folder=fd)
-                try:
-                    os.fchmod(file, stat.S_IMODE(os.fstat(file).st_mode) & wanted)
-                finally:
-                    os.close(file)
-                changed += 1
-    return changed
+            again = known["again"] or changed > 0 or bool(unread)
+            reached = quote(os.fsencode(location))
+            return ModesLook(changed, left=True, at={"wanted": wanted, "after": reached, "again": again})
+    again = known["again"] or changed > 0 or bool(unread)
+    return ModesLook(changed, left=again, at={"wanted": wanted, "after": "" if again else None, "again": False})
 
 
-def _shuffled(tree: Tree, folders: list[str]) -> Iterator[tuple[list[str], str, os.stat_result]]:
-    below: list[str] = []
-    found: list[tuple[str, os.stat_result]] = []
-    with contextlib.suppress(FileNotFoundError), tree.folder(folders) as fd, os.scandir(fd) as entries:
+def _wanted(tree: Tree) -> str:
+    written = 0
+    with tree.opened() as root, contextlib.suppress(FileNotFoundError):
+        written = os.stat(MARK, dir_fd=root, follow_symlinks=False).st_mtime_ns
+    return f"{_FILE:o}, {_OWN:o} below {RESERVED}, in the place marked at {written}"
+
+
+def _tightened(tree: Tree, folders: list[str], name: str, status: os.stat_result, wanted: int) -> bool:
+    """Return True if the file's mode was changed; what a mount without modes of its own does not keep is no change."""
+    if status.st_uid != os.geteuid() or not stat.S_IMODE(status.st_mode) & ~wanted:
+        return False
+    with contextlib.suppress(OSError), tree.folder(folders) as fd:
+        file = files.open_plain(name, folder=fd)
+        try:
+            os.fchmod(file, stat.S_IMODE(os.fstat(file).st_mode) & wanted)
+            return not stat.S_IMODE(os.fstat(file).st_mode) & ~wanted
+        finally:
+            os.close(file)
+    return False
+
+
+def _files(
+    tree: Tree, folders: list[str], after: Sequence[str], unread: list[str]
+) -> Iterator[tuple[list[str], str, os.stat_result]]:
+    """Yield the files behind the location ``after`` in the order of their names; note folders that cannot be read.
+
+    A folder of another user's has no file to be changed here.
+    """
+    try:
+        entries = _entries(tree, folders)
+    except (FileNotFoundError, PermissionError):
+        return
+    except OSError:
+        if not folders:
+            raise
+        unread.append("/".join(folders))
+        return
+    for name, status in entries:
+        if after and (name < after[0] or (name == after[0] and status is not None)):
+            continue
+        if status is not None:
+            yield folders, name, status
+        elif folders or name != STAGING:
+            yield from _files(tree, [*folders, name], after[1:] if after and name == after[0] else [], unread)
+
+
+def _entries(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
+    """Return the entries of a folder by name, files with their status."""
+    found: list[tuple[str, os.stat_result | None]] = []
+    with tree.folder(folders) as fd, os.scandir(fd) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                below.append(entry.name)
+                found.append((entry.name, None))
             elif entry.is_file(follow_symlinks=False):
-                found.append((entry.name, entry.stat(follow_symlinks=False)))
-    yield from ((folders, name, status) for name, status in found)
-    random.shuffle(below)
-    for name in below:
-        if folders or name != STAGING:
-            yield from _shuffled(tree, [*folders, name])
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((entry.name, entry.stat(follow_symlinks=False)))
+    return sorted(found, key=lambda entry: entry[0])

@@ -27,7 +27,16 @@ from typing import Any, BinaryIO, Self
 from tierkeeper.base.clock import utc
 from tierkeeper.base.states import Vouched
 from tierkeeper.stores import layout
-from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, StoreConfig, Stored
+from tierkeeper.stores.base import (
+    DeleteResult,
+    DeleteState,
+    ModesLook,
+    ObjectInfo,
+    ObjectKey,
+    Store,
+    StoreConfig,
+    Stored,
+)
 from tierkeeper.stores.content import pieces_of, require_announced
 from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.filesystem import modes, tier_mark
@@ -190,10 +199,10 @@ class FilesystemStore(Store):
                 if not location.endswith(SIDECAR):
                     yield _stored(location, status, None)
 
-    def tighten_modes(self, *, seconds: float) -> int:
+    def tighten_modes(self, at: Mapping[str, Any] | None, *, seconds: float) -> ModesLook:
         """Take from the files what their modes allow beyond those of new ones."""
         with self._translated(str(self._tree.root)):
-            return modes.tighten(self._tree, seconds=seconds)
+            return modes.tighten(self._tree, at, seconds=seconds)
 
     def _admit(self, root: int) -> None:
         """Call the guard with the mark beneath a root; an admitted mark file is read once, then known by its stat."""

@@ -16,10 +16,10 @@ from tierkeeper.base import clock
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.reconcile import verify
-from tierkeeper.stores.base import ObjectKey, Stored
-from tierkeeper.stores.errors import StoreDenied
+from tierkeeper.stores.base import ModesLook, ObjectKey, Stored
+from tierkeeper.stores.errors import StoreDenied, ThawNeeded
 from tierkeeper.values.health import Condition
-from tierkeeper.values.refusals import LOCKED
+from tierkeeper.values.refusals import LOCKED, Reason
 
 LACKS = (501, "NotImplemented")
 FORBIDS = (403, "AccessDenied")
@@ -224,6 +224,13 @@ def test_a_transient_error_is_no_refusal(ward: House, front: Refusing) -> None:
     front.refused = {}
 
 
+def test_what_must_be_thawed_ends_no_refusal() -> None:
+    """Nothing was read: a tier in which all copies are to be thawed first gave no answer to a read."""
+    refused: dict[str, Reason | None] = {}
+    verify._note_refusals(refused, [("cold", ThawNeeded(tier="cold", location="a", after="12 hours"))])
+    assert refused == {}
+
+
 def test_a_refusal_that_is_not_repeated_ends(ward: House, front: Refusing) -> None:
     """A tier that left the settings is asked by no sweep: what it refused is no alarm for good."""
     front.refused = {"list": FORBIDS}
@@ -248,9 +255,9 @@ def test_staging_that_refuses_its_listing_stops_no_other_housekeeping(
 
     made, looked_at = sources.staging_store, list[str]()
 
-    def look(tier: str, *, seconds: float) -> int:
+    def look(tier: str, _at: object, *, seconds: float) -> ModesLook:
         looked_at.append(tier)
-        return 0
+        return ModesLook()
 
     for tier, store in house.keeper.engine.stores.items():
         monkeypatch.setattr(store, "tighten_modes", partial(look, tier))

@@ -223,6 +223,19 @@ def test_a_read_releases(braked: House) -> None:
     assert states(braked) == {"deleted": 10, "live": 1}
 
 
+def test_no_age_ends_what_was_stopped(braked: House) -> None:
+    """Its artifacts wait for an answer, however long; their run ends with it, or once they are no more too many."""
+    fill(braked, 11)
+    braked.turn()
+    run = waiting(braked)
+    braked.sql("UPDATE runs SET seen_at = seen_at - interval '99 days' WHERE id = :id", id=run.id)
+    braked.keeper.sweeps.maintain(caller=callers.BEAT)
+    assert waiting(braked).id == run.id
+    braked.purge("n/0")
+    braked.turn()
+    assert braked.keeper.runs.get(run.id).state is RunState.DONE
+
+
 def test_an_undelete_gives_back(braked: House) -> None:
     """What was undeleted does not count for the day any more."""
     fill(braked, 10)

@@ -6,7 +6,7 @@ import pytest
 from support.callers import TESTER
 from support.house import TENANT, WORKFLOW, House
 
-from tierkeeper.audit.runs import StoppedCommand
+from tierkeeper.audit.runs import StoppedCommand, StoppedReconcile
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.states import ArtifactState, RunKind
 from tierkeeper.catalog import runs
@@ -221,21 +221,27 @@ def test_a_message_that_was_skipped_ends(house: House) -> None:
 
 
 def test_an_approval_that_was_not_asked_for_any_more_ends(house: House) -> None:
-    """A command that the brake stopped, and that is not given again for ``runs_kept``, leaves no run for good."""
-    engine = house.keeper.engine
-    arguments = StoppedCommand(waits=bulk.WAITS_FOR_COMMAND, selection="all", reason="many", limit=1, samples=())
-    run = engine.catalog.run(
-        TESTER,
-        runs.await_approval,
-        RunKind.PURGE,
-        actor="kim",
-        tenant=TENANT,
-        arguments=arguments,
-        counts={"stopped": 2},
-    )
+    """A command or reconcile that did not come again for ``runs_kept`` leaves no run that waits for good."""
+    command = StoppedCommand(waits=bulk.WAITS_FOR_COMMAND, selection="all", reason="many", limit=1, samples=())
+    kinds: dict[RunKind, runs.Arguments] = {
+        RunKind.PURGE: command,
+        RunKind.RECONCILE: StoppedReconcile(reason="many", findings={"left": 2}, samples=()),
+    }
+    waiting = {
+        house.keeper.engine.catalog.run(
+            TESTER,
+            runs.await_approval,
+            kind,
+            actor="kim",
+            tenant=TENANT,
+            arguments=arguments,
+            counts={"stopped": 2},
+        )
+        for kind, arguments in kinds.items()
+    }
     house.sql("UPDATE runs SET seen_at = seen_at - interval '89 days'")
     house.keeper.sweeps.maintain(caller=TESTER)
-    assert [row.id for row in house.sql("SELECT id FROM runs WHERE state = 'awaiting approval'")] == [run]
+    assert {row.id for row in house.sql("SELECT id FROM runs WHERE state = 'awaiting approval'")} == waiting
     house.sql("UPDATE runs SET seen_at = seen_at - interval '2 days'")
-    assert house.keeper.sweeps.maintain(caller=TESTER).counts["approvals not asked for any more"] == 1
+    assert house.keeper.sweeps.maintain(caller=TESTER).counts["approvals not asked for any more"] == 2
     assert house.sql("SELECT FROM runs WHERE state = 'awaiting approval'") == []

@@ -1,21 +1,27 @@
 """The modes of files that a release before wrote into the tiers."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+import pytest
 from support.around import Around
 from support.house import House
 
 from tierkeeper.base import callers
-from tierkeeper.stores.base import Store
+from tierkeeper.stores.base import ModesLook, Store
 from tierkeeper.stores.errors import StoreTransient
+from tierkeeper.stores.filesystem import modes
+from tierkeeper.stores.filesystem.tree import Tree
+from tierkeeper.stores.layout import MARK
 
 
 class Refusing(Around):
     """A store whose files cannot be looked at."""
 
-    def tighten_modes(self, *, seconds: float) -> int:  # noqa: ARG002  it does not come to it
+    def tighten_modes(self, at: Mapping[str, Any] | None, *, seconds: float) -> ModesLook:  # noqa: ARG002  it does not come to it
         raise StoreTransient(tier="hot", reason="it is away")
 
 
@@ -33,3 +39,30 @@ def test_maintain_changes_them_and_counts(house: House) -> None:
     counts = [house.keeper.sweeps.maintain(caller=callers.BEAT).counts for _ in range(2)]
     assert [each.get("modes changed", 0) for each in counts] == [2, 0]
     assert {path.stat().st_mode & 0o777 for path in wide} == {0o640}
+
+
+def test_a_tier_that_was_looked_at_is_not_walked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk ends for good once nothing is left, a tier at a time; a mark that is written again begins another."""
+    house.store("a", b"content")
+    house.archive("a")
+    walked: list[str] = []
+    entries = modes._entries
+
+    def look(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
+        walked.append(tree.tier)
+        return entries(tree, folders)
+
+    monkeypatch.setattr(modes, "_entries", look)
+    urls = [urlsplit(tier.url) for tier in house.settings.tiers.values()]
+    folders = [Path(url.path) for url in urls if url.scheme == "file"]
+    for folder in folders:
+        (folder / MARK).chmod(0o666)
+    for number, left in enumerate([len(folders), 0, 0, 1]):
+        walked.clear()
+        counts = house.keeper.sweeps.maintain(caller=callers.BEAT).counts
+        assert (counts.get("tiers with modes to look at", 0), bool(walked)) == (left, number != 2)
+        if number == 2:
+            mark = Path(urlsplit(house.settings.tiers["cold"].url).path) / MARK
+            mark.chmod(0o644)
+            os.utime(mark)
+    assert set(walked) == {"cold"}

@@ -69,6 +69,18 @@ def test_an_approval_is_for_what_was_seen(house: House) -> None:
     assert left.n == 0
 
 
+def test_a_tier_that_left_keeps_no_run_waiting(house: House) -> None:
+    """No reconcile asks a tier that left the settings: what was found there needs no approval any more."""
+    late_ones(house, 11)
+    stopped, _ = reconcile(house)
+    house.sql(
+        """UPDATE runs SET arguments = arguments || '{"findings": {"left": 11}}' WHERE id = :id""", id=stopped.run
+    )
+    house.keeper.engine.store("warm").delete([ObjectKey(o.location) for o in house.keeper.engine.store("warm").list()])
+    reconcile(house)
+    assert house.keeper.runs.get(cast("Any", stopped.run)).state is RunState.DONE
+
+
 def test_an_approval_is_not_for_what_comes_at_the_same_moment(house: House) -> None:
     """Numbers that arrive while somebody approves others wait for an approval of their own."""
     late_ones(house, 11)

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,22 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
+from support.around import Around, broken
 from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base.states import Vouched
 from tierkeeper.engine.recovery import dump, dump_files
-from tierkeeper.stores.base import ObjectInfo, ObjectKey, Store, Stored
-from tierkeeper.stores.errors import ContentMismatch, ThawNeeded
+from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectInfo, ObjectKey, Store, Stored
+from tierkeeper.stores.errors import ContentMismatch, StoreError, ThawNeeded
 from tierkeeper.stores.filesystem.store import FilesystemStore
+
+
+class Undeletable(Around):
+    """A store that refuses every delete."""
+
+    def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
+        return [DeleteResult(key, DeleteState.FAILED, "no", "StoreDenied") for key in keys]
 
 
 class Flipping(FilesystemStore):
@@ -130,6 +138,34 @@ def test_nothing_goes_while_deletes_are_off(open_house: OpenHouse) -> None:
     house.sql("UPDATE switches SET value = 'false' WHERE name = 'deletes_enabled'")
     dump.dump(house.keeper.engine, caller=TESTER)
     assert len(dump.listed(house.keeper.engine)) == 2
+
+
+def test_only_a_pruning_ends_what_was_refused_to_one(open_house: OpenHouse) -> None:
+    """A dump that does not try to delete older ones leaves their refusal; its own is apart, and so are its counts."""
+    house = open_house(dumps={"keep": 1})
+    engine = house.keeper.engine
+    stores = cast("dict[str, Store]", engine.stores)
+    kind = stores["cold"]
+
+    def refused() -> list[str]:
+        return sorted(row.name for row in house.sql("SELECT name FROM switches WHERE name LIKE 'refused:%'"))
+
+    kept = ["refused:pruning of dumps:cold"]
+    dump.dump(engine, caller=TESTER)
+    stores["cold"] = Undeletable(kind)
+    assert dump.dump(engine, caller=TESTER).counts["rows"]
+    assert refused() == kept
+    stores["cold"] = broken(kind, ValueError, "put")
+    with pytest.raises(StoreError):
+        dump.dump(engine, caller=TESTER)
+    stores["cold"] = kind
+    assert refused() == ["refused:dump:cold", *kept]
+    house.sql("UPDATE switches SET value = 'false' WHERE name = 'deletes_enabled'")
+    dump.dump(engine, caller=TESTER)
+    assert refused() == kept
+    house.sql("UPDATE switches SET value = 'true' WHERE name = 'deletes_enabled'")
+    assert dump.dump(engine, caller=TESTER).counts["older dumps deleted"] == 3
+    assert refused() == []
 
 
 def test_an_older_catalog_pushes_no_newer_dump_out(open_house: OpenHouse) -> None:

@@ -28,6 +28,8 @@ from tierkeeper.stores.errors import (
     StoreTransient,
     TierNotOurs,
 )
+from tierkeeper.stores.filesystem import modes
+from tierkeeper.stores.filesystem.tree import Tree
 from tierkeeper.stores.layout import MARK
 from tierkeeper.values.plain import plain
 
@@ -232,10 +234,59 @@ def test_modes_of_earlier_releases(store: Store, root: Path) -> None:
     outside.touch()
     outside.chmod(0o666)
     (root / info.tenant / "link").symlink_to(outside)
-    assert [store.tighten_modes(seconds=10) for _ in range(2)] == [3, 0]
+    looks = [store.tighten_modes(None, seconds=10) for _ in range(2)]
+    assert [(look.changed, look.left) for look in looks] == [(3, True), (0, False)]
     assert (root / key.location).stat().st_mode & 0o777 == 0o640
     assert (root / strict.location).stat().st_mode & 0o777 == 0o400
     assert outside.stat().st_mode & 0o777 == 0o666
+
+
+def test_a_look_at_modes_continues_where_the_last_one_ended(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is looked at once a walk, whatever its name; after one walk without a change none is, for good."""
+    folder = root / "t"
+    folder.joinpath("a").mkdir(parents=True)
+    wide = [folder / name for name in ("a.b", "a/b", "a/c d", os.fsdecode(b"a/\xff"), "b")]
+    for path in wide:
+        path.touch()
+        path.chmod(0o666)
+    looks = [store.tighten_modes(None, seconds=-1)]
+    while looks[-1].left:
+        at = json.loads(json.dumps(looks[-1].at))
+        looks.append(store.tighten_modes(at, seconds=-1))
+        assert len(looks) < 50
+    assert sum(look.changed for look in looks) == len(wide)
+    assert {path.stat().st_mode & 0o777 for path in wide} == {0o640}
+    number = sum(path.is_file() for path in root.rglob("*"))
+    assert len(looks) == 2 * number + 2, "two walks, a file a look"
+    wide[0].chmod(0o666)
+    assert store.tighten_modes(looks[-1].at, seconds=10).changed == 0
+    monkeypatch.setattr(modes, "_FILE", 0o600)
+    again = store.tighten_modes(looks[-1].at, seconds=10)
+    assert (again.changed, again.left) == (number, True)
+
+
+@pytest.mark.parametrize("kind", [PermissionError, OSError])
+def test_a_folder_that_cannot_be_looked_at_keeps_no_other(
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch, kind: type[OSError]
+) -> None:
+    """That of another user is passed over; what failed is looked at once more."""
+    for name in ("a", "b"):
+        (root / name).mkdir()
+        (root / name / "file").touch()
+        (root / name / "file").chmod(0o666)
+    entries = modes._entries
+
+    def fails(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result | None]]:
+        if folders == ["a"]:
+            raise kind(errno.EIO, "no")
+        return entries(tree, folders)
+
+    monkeypatch.setattr(modes, "_entries", fails)
+    look = store.tighten_modes(None, seconds=10)
+    assert look.changed == 1
+    assert store.tighten_modes(look.at, seconds=10).left is (kind is OSError)
 
 
 def test_locations_without_a_folder(store: Store, root: Path) -> None:
