@@ -5,12 +5,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -135,6 +136,7 @@ def test_an_upgrade_lets_others_through(postgres_url: str) -> None:
     user = engine.execution_options(isolation_level="AUTOCOMMIT")
     reader = engine.execution_options(isolation_level="REPEATABLE READ")
     with ThreadPoolExecutor(1) as threads, user.connect() as here:
+        here.execute(sa.text(f"SET statement_timeout = '{PATIENT}s'"))  # who waits for longer waits for the dump's end
         with reader.connect() as dump, dump.begin():
             for table in TABLES:
                 dump.execute(reads(table))
@@ -159,6 +161,66 @@ def test_an_upgrade_gives_up_in_the_end(postgres_url: str, monkeypatch: pytest.M
         with pytest.raises(CatalogUnavailable, match="lock timeout"):
             migrate.upgrade(postgres_url)
     assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0009 at revision {migrate.head()}"]
+
+
+class Clock:
+    """A clock that only its own sleeps, and the work of the test, move on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("reached", "tries"),
+    [
+        (["0009", "0009", "0010", "0010", "0011", "0012"], 7),  # it was never without progress for all its patience
+        (["0009", "0009", "0009"], 3),
+        (["0009", "0010", "0010", "0010"], 4),
+    ],
+)
+def test_patience_is_counted_from_the_last_progress(
+    monkeypatch: pytest.MonkeyPatch, reached: list[str], tries: int
+) -> None:
+    """Each migration has its whole patience to get its locks, however long those before it took or waited."""
+    clock, upgrades, revisions = Clock(), 0, iter(reached)
+
+    def upgrade(*_: object) -> None:
+        nonlocal upgrades
+        upgrades += 1
+        clock.sleep(0.6 * migrate._PATIENCE)
+        if upgrades <= len(reached):
+            raise sa.exc.DBAPIError("ALTER TABLE", None, psycopg.errors.LockNotAvailable("canceled"))
+
+    monkeypatch.setattr(migrate, "time", clock)
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    monkeypatch.setattr(migrate, "revision_found", lambda _connection: next(revisions))
+    gives_up: AbstractContextManager[object] = pytest.raises(sa.exc.DBAPIError, match="canceled")
+    with gives_up if tries == len(reached) else nullcontext():
+        migrate._try_again(sa.create_engine("sqlite://"))
+    assert upgrades == tries
+
+
+def test_an_index_that_is_there_is_kept(postgres_url: str) -> None:
+    """A valid index, which an upgrade that was stopped later made, is not built once more."""
+    engine = at_revision(postgres_url, "0005")
+    of = sa.text("SELECT 'ix_placements_unseen'::regclass::oid")
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE placements ADD COLUMN unseen_since TIMESTAMPTZ"))
+        connection.execute(
+            sa.text("CREATE INDEX ix_placements_unseen ON placements (unseen_since) WHERE unseen_since IS NOT NULL")
+        )
+        before = connection.execute(of).scalar_one()
+    migrate.upgrade(postgres_url)
+    with engine.connect() as connection:
+        assert connection.execute(of).scalar_one() == before
 
 
 def test_an_index_that_failed_is_made_again(postgres_url: str) -> None:
