@@ -4,6 +4,8 @@ from mutations.mutant import Edit, Mutant
 
 _WALK = "tierkeeper/cli/support/sourcefiles.py"
 _STORING = "tierkeeper/cli/support/storing.py"
+_BULK = "tierkeeper/cli/support/bulk.py"
+_MESSAGES = "tierkeeper/cli/support/messages.py"
 _FETCHING = "tierkeeper/cli/support/fetching.py"
 _SOURCES = "tierkeeper/engine/ingest/sources.py"
 _STAGING = "client/src/tierkeeper_client/staging.py"
@@ -112,7 +114,7 @@ FOLDERS = (
     ),
     _folder(
         "a target that is full is an error of each artifact",
-        Edit(_FETCHING, "    return isinstance(error, OutputFull)", "    return False"),
+        Edit(_FETCHING, "    return error.of_all", "    return False"),
         f"{_TESTS}test_a_target_that_takes_nothing_more_ends_the_command",
     ),
     _folder(
@@ -127,12 +129,12 @@ FOLDERS = (
     ),
     _folder(
         "a catalog that is away is waited for in each batch",
-        Edit(_STORING, "if first or error.retryable:", "if first:"),
+        Edit(_STORING, "if first or error.of_all:", "if first:"),
         f"{_SUPPORT}test_storing.py::test_a_catalog_that_goes_away_is_waited_for_once",
     ),
     _folder(
         "a broker that is away is waited for in each message",
-        Edit(_ENQUEUING, "        if error.retryable:", "        if False:"),
+        Edit(_ENQUEUING, "        if error.of_all:", "        if False:"),
         f"{_SUPPORT}test_enqueuing.py::test_what_was_sent_before_an_early_end_is_said",
     ),
     _folder(
@@ -143,6 +145,67 @@ FOLDERS = (
             "        if False:\n            _print_sent",
         ),
         f"{_SUPPORT}test_enqueuing.py::test_what_was_sent_before_an_early_end_is_said",
+    ),
+    _folder(
+        "a catalog that is away is asked for each artifact to read",
+        Edit(_FETCHING, "    return error.of_all", '    return error.code == "OutputFull"'),
+        f"{_SUPPORT}test_fetching.py::test_what_every_artifact_would_meet_ends_the_command_once",
+    ),
+    _folder(
+        "a catalog that is away is asked for each artifact of a verb",
+        Edit(_BULK, "if len(arguments) == 1 or error.of_all:", "if len(arguments) == 1:"),
+        f"{_SUPPORT}test_bulk.py::test_what_every_artifact_would_meet_ends_the_command_once",
+    ),
+    _folder(
+        "what a verb did before an early end is not said",
+        Edit(_BULK, "        if results:\n            report", "        if False:\n            report"),
+        f"{_SUPPORT}test_bulk.py::test_what_every_artifact_would_meet_ends_the_command_once",
+    ),
+    _folder(
+        "what was done of a plan before an early end is not said",
+        Edit(
+            "tierkeeper/cli/support/plans.py",
+            "        if done.counts:\n            _print_applied",
+            "        if False:\n            _print_applied",
+        ),
+        f"{_SUPPORT}test_plans.py::test_what_was_done_before_an_early_end_is_said",
+    ),
+    _folder(
+        "a catalog that is away is asked for each message",
+        Edit(_MESSAGES, "if len(posts) == 1 or error.of_all:", "if len(posts) == 1:"),
+        f"{_SUPPORT}test_messages.py::test_a_catalog_that_is_away_too_is_asked_once",
+    ),
+    _folder(
+        "a result store that is away is asked for each task",
+        Edit(_MESSAGES, "                except ResultUnavailable:", "                except ZeroDivisionError:"),
+        f"{_SUPPORT}test_messages.py::test_tasks_are_told_where_waiting_ends_early",
+    ),
+    _folder(
+        "tasks are forgotten where waiting ends early",
+        Edit(
+            _MESSAGES,
+            "            _print_sent(session, sent)\n            session.output.warn(STILL",
+            "            session.output.warn(STILL",
+        ),
+        f"{_SUPPORT}test_messages.py::test_tasks_are_told_where_waiting_ends_early",
+    ),
+    _folder(
+        "tasks of files are forgotten where waiting ends early",
+        Edit(
+            _ENQUEUING,
+            "            _print_sent(session, sent, left_out, tasks=True)\n            session.output.warn(messages",
+            "            session.output.warn(messages",
+        ),
+        f"{_SUPPORT}test_enqueuing.py::test_tasks_are_told_where_waiting_ends_early",
+    ),
+    _folder(
+        "what was stored before an early end is no document",
+        Edit(
+            _STORING,
+            "                session.output.document([*results, *left_out])\n            session",
+            "                pass\n            session",
+        ),
+        f"{_SUPPORT}test_storing.py::test_a_catalog_that_goes_away_is_waited_for_once",
     ),
     _folder(
         "how far many files came is forgotten",

@@ -215,6 +215,7 @@ class CatalogUnavailable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class CatalogRefused(CatalogUnavailable):
@@ -229,6 +230,7 @@ class CatalogEncoding(TierkeeperError):
     """
 
     exit_code = 4
+    of_all = True
 
 
 class FileUnusable(TierkeeperError):
@@ -242,6 +244,7 @@ class OutputFull(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class BrokerUnreachable(TierkeeperError):
@@ -249,6 +252,7 @@ class BrokerUnreachable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class BrokerUnsupported(TierkeeperError):
@@ -263,6 +267,7 @@ class CatalogNotReady(TierkeeperError):
     """The catalog is at revision {found}, this version needs {needed}. {fix}"""
 
     exit_code = 6
+    of_all = True
 
 
 class DeletesDisabled(TierkeeperError):

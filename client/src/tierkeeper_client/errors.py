@@ -17,6 +17,8 @@ class TierkeeperError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    #: every next item of a command of many would meet it too: it ends the command, once
+    of_all: ClassVar[bool] = False
 
     def __init__(self, **data: Any) -> None:  # noqa: ANN401  each error has data of its own
         self.data = data
@@ -68,6 +70,7 @@ class BrokerUnavailable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class MessageRefused(TierkeeperError):
@@ -81,6 +84,7 @@ class StagingUnavailable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class ResultUnavailable(TierkeeperError):
@@ -88,6 +92,7 @@ class ResultUnavailable(TierkeeperError):
 
     exit_code = 6
     retryable = True
+    of_all = True
 
 
 class ResultPending(TierkeeperError):

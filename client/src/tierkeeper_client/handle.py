@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery, states
 from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError
+from kombu.exceptions import KombuError, SerializationError, SerializerNotInstalled
 from redis.exceptions import RedisError
 
 from tierkeeper_client.contract import SENDINGS_FIELD, is_final
@@ -30,7 +30,7 @@ class Handle:
     def state(self) -> str:
         """Celery's state: PENDING (not begun, or unknown), RETRY, SUCCESS (answered, maybe with an error), FAILURE.
 
-        Raises ResultUnavailable.
+        Raises ResultUnavailable, and TaskFailed for a result that is none.
         """
         return str(self._meta()["status"])
 
@@ -38,7 +38,7 @@ class Handle:
         """Wait up to ``timeout`` seconds and return the result.
 
         Raises the error that the worker answered with (TaskRefused where its class is not installed here),
-        ResultPending after ``timeout``, TaskFailed if the task crashed, ResultUnavailable.
+        ResultPending after ``timeout``, TaskFailed if the task crashed or its result is none, ResultUnavailable.
         """
         deadline = time.monotonic() + timeout
         pause = _FIRST_POLL
@@ -61,6 +61,8 @@ class Handle:
         try:
             # A fresh read, not a subscription: it is safe from any thread and leaves no state in the client.
             meta: dict[str, Any] = self._results.backend.get_task_meta(self.id, cache=False)
+        except (SerializationError, SerializerNotInstalled) as error:  # of this result alone
+            raise TaskFailed(task=self.id, reason=f"its result cannot be read: {cause_of(error)}") from error
         except (CeleryError, KombuError, RedisError, OSError) as error:
             raise ResultUnavailable(task=self.id, reason=cause_of(error)) from error
         return _NO_ANSWER if self._answers_another(meta) else meta

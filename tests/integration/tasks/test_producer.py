@@ -31,6 +31,7 @@ from tierkeeper_client.errors import (
     OversizedContent,
     ResultPending,
     ResultUnavailable,
+    TaskFailed,
 )
 
 REF = ArtifactRef(tenant="acme", workflow="weekly", name="2026/47.md")
@@ -181,6 +182,15 @@ def test_a_result_that_does_not_come(client: TierkeeperClient) -> None:
     assert handle.state == "PENDING"
     with pytest.raises(ResultPending):
         handle.get(timeout=0.1)
+
+
+def test_a_result_that_is_none_is_that_of_its_own_task(client: TierkeeperClient, valkey_url: str) -> None:
+    """Bytes that cannot be decoded in its place are no sign that the result store is away."""
+    handle = client.archive(REF)
+    with redis.Redis(unix_socket_path=urlsplit(valkey_url).path) as connection:
+        connection.set(f"celery-task-meta-{handle.id}", b"{not json")
+    with pytest.raises(TaskFailed, match="its result cannot be read"):
+        handle.get(timeout=1)
 
 
 def test_a_result_store_that_is_away(valkey_url: str, silent_port: int) -> None:

@@ -45,3 +45,18 @@ def test_all_of_them_are_documented() -> None:
         if kind not in {TierkeeperError, TaskRefused}
     ]
     assert found == wanted
+
+
+def test_what_every_next_item_would_meet_is_told_from_what_is_an_items_own() -> None:
+    """What all items need ends a command of many once: the catalog, the broker, staging, the results, the output."""
+    assert {kind.__name__ for kind in KINDS if kind.of_all} == {
+        "BrokerUnavailable",
+        "BrokerUnreachable",
+        "CatalogEncoding",
+        "CatalogNotReady",
+        "CatalogRefused",
+        "CatalogUnavailable",
+        "OutputFull",
+        "ResultUnavailable",
+        "StagingUnavailable",
+    }

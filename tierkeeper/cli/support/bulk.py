@@ -98,7 +98,8 @@ def carry_out(
 ) -> None:
     """Run ``verb`` for each of ``targets`` and print the outcomes; the exit code is 7 if some failed.
 
-    With a single target its error is raised; with several, a failed one does not stop the others.
+    With a single target its error is raised; with several, a failed one does not stop the others. What all the others
+    would meet too ends it, and what was done is printed before.
     """
     bounds = session.settings.limits.bounds
     arguments = [
@@ -111,15 +112,21 @@ def carry_out(
         raise click.UsageError("--wait goes with --enqueue.")
     results: list[VerbResult | ItemError] = []
     method = getattr(session.keeper.artifacts, verb.name)
-    with session.output.progress(verb.doing, total=len(arguments)) as advance:
-        for each in arguments:
-            try:
-                results.extend(method(each, caller=session.caller, dry_run=how.dry_run))
-            except TierkeeperError as error:
-                if len(arguments) == 1:
-                    raise
-                results.append(ItemError(ref=_ref(each), error=error.as_dict()))
-            advance(1)
+    try:
+        with session.output.progress(verb.doing, total=len(arguments)) as advance:
+            for each in arguments:
+                try:
+                    results.extend(method(each, caller=session.caller, dry_run=how.dry_run))
+                except TierkeeperError as error:
+                    if len(arguments) == 1 or error.of_all:
+                        raise
+                    results.append(ItemError(ref=_ref(each), error=error.as_dict()))
+                advance(1)
+    except BaseException:
+        if results:
+            report(session, results, dry_run=how.dry_run)
+            session.output.warn("it ended before the others were asked; the same command asks them")
+        raise
     report(session, results, dry_run=how.dry_run)
     if any(isinstance(result, ItemError) or result.outcome in FAILURES for result in results):
         click.get_current_context().exit(messages.SOME_FAILED)

@@ -31,7 +31,7 @@ class _Sent:
 
     def refuse(self, items: Sequence[FileItem], error: TierkeeperError) -> None:
         """Note that items were not sent; raise what the next ones would meet too: a broker or staging that is away."""
-        if error.retryable:
+        if error.of_all:
             raise error
         self.errors.extend(ItemError(ref=item.ref, error=error.as_dict()) for item in items)
 
@@ -46,7 +46,7 @@ def enqueue(
 ) -> None:
     """Send the files and print what was sent, or with ``wait`` the outcomes; ``send`` sends a larger one alone.
 
-    The exit code is 7 if some failed or were left out. What ends it early comes after what was sent.
+    The exit code is 7 if some failed or were left out. What ends it early comes after what was sent, with its tasks.
     """
     sent, began = _Sent(), time.monotonic()
     inline = session.settings.engine.inline_limit
@@ -66,14 +66,19 @@ def enqueue(
                 advance(1, item.size)
     except BaseException:
         if sent.messages:
-            _print_sent(session, sent, left_out)
+            _print_sent(session, sent, left_out, tasks=True)
             session.output.warn("it ended before all were sent; the same command sends the rest")
         raise
     if wait is None:
         _print_sent(session, sent, left_out)
         failed = bool(sent.errors)
     else:
-        results = _answers(session, sent, wait)
+        try:
+            results = _answers(session, sent, wait)
+        except BaseException:
+            _print_sent(session, sent, left_out, tasks=True)
+            session.output.warn(messages.STILL_DONE)
+            raise
         storing.report(session, items, results, left_out, began)
         failed = any(isinstance(result, ItemError) for result in results)
     if failed or left_out:
@@ -122,7 +127,8 @@ def _with_content(session: Session, item: FileItem) -> StoreArgs:
     return item.args.model_copy(update={"content": content, "sha256": sha256})
 
 
-def _print_sent(session: Session, sent: _Sent, left_out: Sequence[LeftOut]) -> None:
+def _print_sent(session: Session, sent: _Sent, left_out: Sequence[LeftOut], *, tasks: bool = False) -> None:
+    """Print the sum, with each file's task with -v, or each task with ``tasks``, and what was not sent."""
     rows = [(item.ref, handle.id) for items, handle in sent.messages for item in items]
     if session.output.as_json:
         session.output.document([*({"ref": ref, "task": task} for ref, task in rows), *sent.errors, *left_out])
@@ -131,6 +137,11 @@ def _print_sent(session: Session, sent: _Sent, left_out: Sequence[LeftOut]) -> N
         table = output.table("artifact", "task", fold=["artifact", "task"])
         for ref, task in rows:
             table.add_row(str(ref), task)
+        session.output.print(table)
+    elif tasks:
+        table = output.table("task", "files", "the first", right=["files"], fold=["task", "the first"])
+        for items, handle in sent.messages:
+            table.add_row(handle.id, str(len(items)), str(items[0].ref))
         session.output.print(table)
     storing.print_failed(session, sent.errors)
     storing.print_left_out(session, left_out)

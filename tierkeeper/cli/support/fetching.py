@@ -15,7 +15,7 @@ from typing import Final
 import click
 from rich.text import Text
 
-from tierkeeper.base.errors import FileUnusable, InvalidInput, NothingToSelect, OutputFull
+from tierkeeper.base.errors import FileUnusable, InvalidInput, NothingToSelect
 from tierkeeper.cli.support import bulk, messages, output, params, targets, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ItemError, Ref
@@ -68,7 +68,7 @@ def selected(session: Session, chosen: params.Chosen, target: Path) -> list[File
 def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, deleted: bool, force: bool) -> None:
     """Read them all into the folder ``target`` and print the outcomes; the exit code is 7 if some failed.
 
-    Where it is full or cannot be written, that error ends the command, and not each of them.
+    What the next ones would meet too, as of a folder that is full or a catalog that is away, ends the command once.
 
     Artifacts whose names a file system may take for one, such as ``a`` and ``A``, are read one after the other, the
     later ones without ``force``.
@@ -104,8 +104,7 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
                 results.append(read_one(each, replace=False))
                 advance(1, each.size)
     except BaseException:
-        if results:
-            session.output.warn(f"before it ended: {_sum(results, began)}; the same command reads the rest")
+        _report_early(session, results, began)
         raise
     _report(session, results, began)
     if any(isinstance(result, ItemError) for result in results):
@@ -113,10 +112,10 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
 
 
 def _is_of_all(error: TierkeeperError, target: Path) -> bool:
-    """Return True for an error that the next artifacts would meet too: nothing more can be written below ``target``."""
+    """Return True for an error that the next artifacts would meet too, as where ``target`` takes nothing more."""
     if isinstance(error, FileUnusable):
         return not os.access(_existing(target), os.W_OK | os.X_OK)
-    return isinstance(error, OutputFull)
+    return error.of_all
 
 
 def _existing(folder: Path) -> Path:
@@ -154,6 +153,15 @@ def _stays(wanted: FileToRead, *, force: bool) -> bool:
         fix = "Use --force to replace it, or another folder."
         raise InvalidInput(field="TARGET", value=str(path), problem="another file is there already", fix=fix)
     return False
+
+
+def _report_early(session: Session, results: Sequence[FetchResult | ItemError], began: float) -> None:
+    """Say what was read before the end, if anything was."""
+    if not results:
+        return
+    if session.output.as_json:
+        session.output.document(results)
+    session.output.warn(f"before it ended: {_sum(results, began)}; the same command reads the rest")
 
 
 def _report(session: Session, results: Sequence[FetchResult | ItemError], began: float) -> None:

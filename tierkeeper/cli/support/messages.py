@@ -15,9 +15,10 @@ from tierkeeper.values.artifacts import Ref, VerbResult
 from tierkeeper.values.plain import plain
 from tierkeeper_client.client import Handle
 from tierkeeper_client.contract import TaskName
-from tierkeeper_client.errors import BrokerUnavailable, ResultPending, TierkeeperError
+from tierkeeper_client.errors import BrokerUnavailable, ResultPending, ResultUnavailable, TierkeeperError
 
 SOME_FAILED: Final = 7
+STILL_DONE: Final = "it ended before all had answered; the workers do what was sent all the same"
 POLL: Final = 0.1  # seconds between two polls for missing results
 
 
@@ -36,34 +37,52 @@ SendResult = Handle | dict[str, Any] | TierkeeperError  # a dict: the results of
 def send(session: Session, posts: Sequence[Post], *, wait: timedelta | None) -> None:
     """Send each message and print its task, or with ``wait`` its result; the exit code is 7 if some failed.
 
-    While the broker is away, a verb is written into the catalog for the next sweep.
+    While the broker is away, a verb is written into the catalog for the next sweep. What ends it early comes after what
+    was sent.
     """
-    sent: list[tuple[Ref, SendResult]] = []
-    away: BrokerUnavailable | None = None
-    with session.output.progress("sending", total=len(posts)) as advance:
-        for post in posts:
-            try:
-                result, away = _send(post, away)
-            except TierkeeperError as error:
-                if len(posts) == 1 or (isinstance(error, BrokerUnavailable) and not sent):
-                    raise
-                result = error
-            sent.append((post.ref, result))
-            advance(1)
-    if away is not None:
-        session.output.warn(
-            f"The broker is away ({away.data['reason']}). Written to the catalog: the next sweep does it."
-        )
+    sent = _send_all(session, posts)
     if wait is None:
         _print_sent(session, sent)
     else:
-        answers = results(session, sent, wait=wait)
+        try:
+            answers = results(session, sent, wait=wait)
+        except BaseException:
+            _print_sent(session, sent)
+            session.output.warn(STILL_DONE)
+            raise
         if len(answers) == 1 and isinstance(answers[0][1], TierkeeperError):
             raise answers[0][1]
         _print_answers(session, answers)
         sent = [(ref, answer) for ref, answer in answers if isinstance(answer, TierkeeperError)]
     if any(isinstance(result, TierkeeperError) for _ref, result in sent):
         click.get_current_context().exit(SOME_FAILED)
+
+
+def _send_all(session: Session, posts: Sequence[Post]) -> list[tuple[Ref, SendResult]]:
+    sent: list[tuple[Ref, SendResult]] = []
+    away: BrokerUnavailable | None = None
+    try:
+        with session.output.progress("sending", total=len(posts)) as advance:
+            for post in posts:
+                try:
+                    result, away = _send(post, away)
+                except TierkeeperError as error:
+                    if len(posts) == 1 or error.of_all:
+                        raise
+                    result = error
+                sent.append((post.ref, result))
+                advance(1)
+    except BaseException:
+        if sent:
+            _print_sent(session, sent)
+            session.output.warn("it ended before the others were sent; the same command sends them")
+        raise
+    finally:
+        if away is not None:
+            session.output.warn(
+                f"The broker is away ({away.data['reason']}). Written to the catalog: the next sweep does it."
+            )
+    return sent
 
 
 def _send(post: Post, away: BrokerUnavailable | None) -> tuple[SendResult, BrokerUnavailable | None]:
@@ -95,7 +114,10 @@ def results(
     wait: timedelta,
     label: str = "waiting for the workers",
 ) -> list[tuple[Ref, dict[str, Any] | TierkeeperError]]:
-    """Return each message's answer or error, in order; ResultPending for those without one after ``wait``."""
+    """Return each message's answer or error, in order; ResultPending for those without one after ``wait``.
+
+    Raises ResultUnavailable.
+    """
     answers: dict[int, dict[str, Any] | TierkeeperError] = {
         at: result for at, (_ref, result) in enumerate(sent) if not isinstance(result, Handle)
     }
@@ -111,6 +133,8 @@ def results(
                     if time.monotonic() < deadline:
                         break  # results arrive roughly in order: poll again later
                     answers[at] = error
+                except ResultUnavailable:  # so are the other results
+                    raise
                 except TierkeeperError as error:
                     answers[at] = error
                 del pending[at]

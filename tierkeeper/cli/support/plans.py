@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -114,34 +115,61 @@ def apply(session: Session, *, plan: str, dry_run: bool) -> None:
 
     PLAN is its id, or the end of it as `lifecycle plans` prints it. What policies delete goes through the brake.
     """
-    counts: Counter[tuple[str, Outcome]] = Counter()
-    failed = 0
-    undone: list[AppliedItem] = []
-    items: list[AppliedItem] = []
-    with session.output.progress("applying") as advance:
-        applied = session.keeper.plans.apply(_find(session, plan), caller=session.caller, dry_run=dry_run)
-        for item in session.closed_at_end(applied):
-            counts[item.action, item.outcome] += 1
-            failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
-            if item.outcome is not Outcome.DONE and len(undone) < ROWS:
-                undone.append(item)
-            if session.output.as_json:
-                items.append(item)
-            advance(1)
-    if session.output.as_json:
-        named = {f"{action}: {outcome.value}": count for (action, outcome), count in counts.items()}
-        session.output.document({"counts": named, "dry_run": dry_run, "items": items})
-    else:
-        _print_skipped(session, undone)
-        table = output.table("what", "artifacts", right=["artifacts"])
-        for (action, outcome), count in sorted(counts.items()):
-            would = dry_run and outcome is Outcome.DONE
-            table.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
-        session.output.print(table if counts else "nothing is left to do of this plan")
-        if dry_run:
-            session.output.say("a dry run: nothing was changed")
-    if failed:
+    _carry_out(session, _find(session, plan), dry_run=dry_run)
+
+
+def _carry_out(session: Session, plan: UUID, *, dry_run: bool) -> None:
+    """Apply the plan and print the outcomes, also where something ends it early; the exit code is 7 if some failed."""
+    done = _Applied(dry_run)
+    try:
+        with session.output.progress("applying") as advance:
+            applied = session.keeper.plans.apply(plan, caller=session.caller, dry_run=dry_run)
+            for item in session.closed_at_end(applied):
+                done.add(item, listed=session.output.as_json)
+                advance(1)
+    except BaseException:
+        if done.counts:
+            _print_applied(session, done)
+            session.output.warn("it ended before all of the plan was done; the same command does the rest")
+        raise
+    _print_applied(session, done)
+    if done.failed:
         click.get_current_context().exit(messages.SOME_FAILED)
+
+
+@dataclass(slots=True)
+class _Applied:
+    """What was done of a plan."""
+
+    dry_run: bool
+    counts: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    failed: int = 0
+    undone: list[AppliedItem] = field(default_factory=list)
+    items: list[AppliedItem] = field(default_factory=list)
+
+    def add(self, item: AppliedItem, *, listed: bool) -> None:
+        """Count an item; keep the first that were not done, and each one if it is to be ``listed``."""
+        self.counts[item.action, item.outcome] += 1
+        self.failed += item.outcome in {Outcome.RETRY, Outcome.PARKED, Outcome.REFUSED}
+        if item.outcome is not Outcome.DONE and len(self.undone) < ROWS:
+            self.undone.append(item)
+        if listed:
+            self.items.append(item)
+
+
+def _print_applied(session: Session, done: _Applied) -> None:
+    if session.output.as_json:
+        named = {f"{action}: {outcome.value}": count for (action, outcome), count in done.counts.items()}
+        session.output.document({"counts": named, "dry_run": done.dry_run, "items": done.items})
+        return
+    _print_skipped(session, done.undone)
+    table = output.table("what", "artifacts", right=["artifacts"])
+    for (action, outcome), count in sorted(done.counts.items()):
+        would = done.dry_run and outcome is Outcome.DONE
+        table.add_row(f"{action}: {'would be done' if would else outcome.value}", str(count))
+    session.output.print(table if done.counts else "nothing is left to do of this plan")
+    if done.dry_run:
+        session.output.say("a dry run: nothing was changed")
 
 
 def print_items(session: Session, items: Sequence[PlanItemView]) -> None:

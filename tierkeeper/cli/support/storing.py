@@ -87,6 +87,8 @@ def store_here(session: Session, items: Sequence[FileItem], left_out: Sequence[L
                 advance(len(batch), sum(item.size - told[item.args.name] for item in batch))
     except BaseException:
         if results:
+            if session.output.as_json:
+                session.output.document([*results, *left_out])
             session.output.warn(f"before it ended: {_sum(results, began)}; the same command stores the rest")
         raise
     report(session, items, results, left_out, began)
@@ -99,8 +101,8 @@ def _stored(
 ) -> Iterator[tuple[list[FileItem], list[ItemResult]]]:
     """Store the batches, one being read and written while another one is committed; yield each with its outcomes.
 
-    The error of a whole batch is that of each of its items. The first one's is raised, and one that a later batch may
-    meet too, as of a catalog that is away: no further batch is begun, and those at work are yielded before.
+    The error of a whole batch is that of each of its items. The first one's is raised, and one that every later batch
+    would meet too, as of a catalog that is away: no further batch is begun, and those at work are yielded before.
     """
     waiting: deque[_AtWork] = deque()
     artifacts = session.keeper.artifacts  # opened in this thread
@@ -115,7 +117,7 @@ def _stored(
                 try:
                     yield done, future.result()
                 except TierkeeperError as error:
-                    if first or error.retryable:
+                    if first or error.of_all:
                         yield from _finished(waiting)
                         raise
                     yield done, [ItemError(ref=item.ref, error=error.as_dict()) for item in done]

@@ -1,6 +1,7 @@
 """What workers answer about files that were sent to them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO, cast
@@ -9,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.cli.support import enqueuing
+from tierkeeper.cli.support import enqueuing, messages
 from tierkeeper.cli.support.output import Output
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.sourcefiles import SourceFile
@@ -19,7 +20,7 @@ from tierkeeper.settings.settings import Settings
 from tierkeeper.values.artifacts import ItemError, Ref, StoreResult
 from tierkeeper.values.plain import plain
 from tierkeeper_client.contract import InlineContent, StoreArgs
-from tierkeeper_client.errors import BrokerUnavailable
+from tierkeeper_client.errors import BrokerUnavailable, ResultUnavailable
 from tierkeeper_client.handle import Handle
 
 
@@ -82,6 +83,40 @@ def test_what_was_sent_before_an_early_end_is_said(
     assert "2 files sent in 1 messages; 1 failed" in printed.out
     assert "the same command sends the rest" in printed.err
     assert asked.output.reached == "sending: 3 of 9 files, 3 B of 9 B"
+
+
+@pytest.mark.parametrize(("results", "raised"), [(None, ResultUnavailable), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_tasks_are_told_where_waiting_ends_early(
+    tmp_path: Path,
+    results: BaseException | None,
+    raised: type[BaseException],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C, or results that cannot be read, end the waiting after each task is told, with its files."""
+    if results is not None:
+        interruption = results
+
+        def interrupted(_handle: Handle, timeout: float) -> None:
+            del timeout
+            raise interruption
+
+        monkeypatch.setattr(Handle, "get", interrupted)
+    asked = session(Client(9, BrokerUnavailable(reason="away")), tmp_path)
+    with pytest.raises(raised):
+        enqueuing.enqueue(
+            asked,
+            items(tmp_path, "abcd"),
+            [],
+            wait=timedelta(minutes=5),
+            send=lambda _item: Handle(id="no", _results=None),
+        )
+    printed = capsys.readouterr()
+    assert [line.split() for line in printed.out.splitlines() if "task-" in line] == [
+        ["task-1", "3", "acme/w/a"],
+        ["task-2", "1", "acme/w/d"],
+    ]
+    assert messages.STILL_DONE in printed.err
 
 
 def test_nothing_is_said_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

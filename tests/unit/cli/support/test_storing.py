@@ -1,5 +1,6 @@
 """What `store` of many files does and says where whole batches fail, and while a large file is on its way."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
@@ -89,7 +90,9 @@ def test_a_catalog_that_goes_away_is_waited_for_once(
     away = CatalogUnavailable(reason="away")
     artifacts = Artifacts({"b": InvalidInput(field="f", value=1, problem="p", fix="f"), "c": away})
     assert ended_early(artifacts, "abcdefgh", monkeypatch) is away
-    assert "3 files: 1 failed, 2 stored" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "3 files: 1 failed, 2 stored" in printed.err
+    assert [each["ref"]["name"] for each in json.loads(printed.out)] == ["a", "b", "d"]
     assert sorted(artifacts.asked) == ["a", "b", "c", "d"]
 
 
