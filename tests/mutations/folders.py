@@ -56,8 +56,13 @@ FOLDERS = (
     ),
     _folder(
         "bad names are left out unasked",
-        Edit(_COMMAND, 'if walk.result.bad_names and not options["skip_bad_names"]:', "if False:"),
+        Edit(_COMMAND, '[] if options["skip_bad_names"] else walk.result.bad_names', "[]"),
         f"{_TESTS}test_bad_names_are_all_named_and_skipped_when_asked",
+    ),
+    _folder(
+        "one of two files of one name is left out",
+        Edit(_COMMAND, "    if bad or walk.result.doubled:", "    if bad:"),
+        f"{_TESTS}test_two_files_of_one_name_are_refused_as_such",
     ),
     _folder(
         "what is left out is no reason for another exit code",

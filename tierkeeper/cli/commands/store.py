@@ -17,7 +17,7 @@ from tierkeeper_client.errors import InvalidName
 from tierkeeper_client.times import FIRST
 
 if TYPE_CHECKING:
-    from tierkeeper.cli.support.sourcefiles import SourceFile, SourceFiles
+    from tierkeeper.cli.support.sourcefiles import LeftOut, SourceFile, SourceFiles
     from tierkeeper.cli.support.storing import FileItem
     from tierkeeper_client.client import Handle
     from tierkeeper_client.contract import StoreArgs
@@ -97,26 +97,31 @@ def _source_files(session: Session, options: dict[str, Any]) -> "SourceFiles":
             walk.add(
                 sourcefiles.looked_at(sourcefiles.SourceFile(path, prefix + (path.name if name is None else name)))
             )
-    if walk.result.bad_names and not options["skip_bad_names"]:
-        _refuse(session, walk.result)
+    bad = [] if options["skip_bad_names"] else walk.result.bad_names
+    if bad or walk.result.doubled:
+        _refuse(session, walk.result, bad)
     return walk.result
 
 
-def _refuse(session: Session, sources: "SourceFiles") -> NoReturn:
-    """List every name that no artifact can have, and raise for them."""
-    bad = sources.bad_names
-    if len(bad) == 1 and not sources.files:
+def _refuse(session: Session, sources: "SourceFiles", bad: "Sequence[LeftOut]") -> NoReturn:
+    """List every bad name, and every file whose name another one has, and raise for them."""
+    refused = [*bad, *sources.doubled]
+    if len(refused) == len(bad) == 1 and not sources.files:
         name, problem = bad[0].name, bad[0].reason
         raise InvalidName(field="name", value=name, problem=problem.rstrip("."), fix="--name gives another one.")
     if session.output.as_json:
-        session.output.document(bad)
+        session.output.document(refused)
     else:
-        storing.print_left_out(session, bad)
+        storing.print_left_out(session, refused)
+    if bad:
+        problem = "no artifact can have these names, so nothing was stored"
+        fix = "Rename them, leave them out with --skip-bad-names, or compose names of macOS with --normalize nfc."
+    else:
+        problem = "other files would have the same names, so nothing was stored"
+        fix = "Rename them, or store them by a command of their own, with another --prefix."
+    count = len(bad or refused)
     raise InvalidInput(
-        field="names",
-        value=f"{len(bad)} of {len(bad) + len(sources.files)} files",
-        problem="no artifact can have these names, so nothing was stored",
-        fix="Rename them, leave them out with --skip-bad-names, or compose names of macOS with --normalize nfc.",
+        field="names", value=f"{count} of {len(refused) + len(sources.files)} files", problem=problem, fix=fix
     )
 
 

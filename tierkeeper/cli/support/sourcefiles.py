@@ -57,10 +57,11 @@ class LeftOut:
 
 @dataclass(slots=True)
 class SourceFiles:
-    """The files to store and what is left out."""
+    """The files to store and what is left out; ``doubled``: those whose names other files have already."""
 
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    doubled: list[LeftOut] = field(default_factory=list)
 
     @property
     def bad_names(self) -> list[LeftOut]:
@@ -104,7 +105,8 @@ class Walk:
         if first == file.path:  # named twice
             return
         if first is not None:
-            self._leave(file.path, f"its name is that of {first}", name=named.name)
+            reason = f"its name would be that of {_shown(str(first))}"
+            self.result.doubled.append(LeftOut(_shown(str(file.path)), reason, _shown(named.name)))
             return
         self._taken[named.name] = file.path
         self.result.files.append(named)

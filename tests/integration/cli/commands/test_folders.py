@@ -87,6 +87,25 @@ def test_bad_names_are_all_named_and_skipped_when_asked(tk: Tierkeeper, folder: 
     assert (done.code, "12 stored" in done.out, "in/a:b" in done.out) == (7, True, True)
 
 
+@pytest.mark.row("B6", "all at once")
+def test_two_files_of_one_name_are_refused_as_such(tk: Tierkeeper, folder: Path, tmp_path: Path) -> None:
+    """No option chooses one of them: --skip-bad-names leaves out bad names alone; another prefix keeps both."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "f03.txt").write_text("another")
+    for skipping in ((), ("--skip-bad-names",)):
+        refused = tk("store", "-r", "in", "other", *INTO, *skipping)
+        assert (refused.code, "other/f03.txt" in refused.out, "in/f03.txt" in refused.out) == (4, True, True)
+        assert "1 of 13 files" in refused.err
+        assert "other files would have the same names" in refused.err
+        assert "no artifact can have" not in refused.err
+    (folder / "a:b").write_text("x")
+    both = tk("-o", "json", "store", "-r", "in", "other", *INTO)
+    assert {Path(each["path"]).name for each in both.json} == {"a:b", "f03.txt"}
+    assert "no artifact can have these names" in both.err
+    assert tk("ls").err == "nothing matches\n"
+    assert tk("store", "-r", "other", *INTO, "--prefix", "other/").code == 0
+
+
 @pytest.mark.row("B2", "write")
 def test_files_keep_their_times_and_none_is_purged_unasked(tk: Tierkeeper, folder: Path) -> None:
     """With --created mtime a file past its policy's purge age needs a yes before any is stored; the future is now."""

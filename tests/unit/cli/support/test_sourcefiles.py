@@ -104,7 +104,8 @@ def test_names_of_macos_are_composed_when_asked(folder: Path) -> None:
     (folder / "é.txt").write_text("y")
     found = walked(folder, compose=True)
     assert names(found).count("p/é.txt") == 1
-    assert [each.reason for each in found.bad_names] == [f"its name is that of {folder / decomposed}"]
+    assert [each.reason for each in found.doubled] == [f"its name would be that of {folder / decomposed}"]
+    assert not found.left_out
 
 
 def test_the_installation_is_not_stored_into_itself(folder: Path) -> None:
