@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _ENVFILE = "tierkeeper/settings/envfile.py"
 _GATHER = "tierkeeper/settings/gather.py"
+_UNREADABLE = "tests/unit/settings/test_settings.py::test_what_cannot_be_read_is_named"
 _URLS = "client/src/tierkeeper_client/service_urls.py"
 _SECRETS = "tierkeeper/base/secrets.py"
 _LINES = "tests/unit/settings/test_envfile.py::"
@@ -77,6 +78,30 @@ CONFIGURING = (
         "the last of two members of a JSON group wins",
         Edit(_GATHER, "        if name in known:\n            raise", "        if False:\n            raise"),
         "test_a_group_that_says_two_things",
+    ),
+    Mutant(
+        "settings",
+        "JSON of a group that Python cannot hold is an unexpected error",
+        (
+            Edit(
+                _GATHER,
+                "    except (ValueError, RecursionError):  # no JSON",
+                "    except json.JSONDecodeError:  # no JSON",
+            ),
+        ),
+        (_UNREADABLE,),
+    ),
+    Mutant(
+        "settings",
+        "a settings file that Python cannot hold is an unexpected error",
+        (
+            Edit(
+                _GATHER,
+                "        except (OSError, ValueError, RecursionError) as error:",
+                "        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:",
+            ),
+        ),
+        (_UNREADABLE,),
     ),
     _url(
         "an '@' behind the server passes",

@@ -62,6 +62,29 @@ SPEAKING = (
         "tests/unit/cli/support/test_params.py::test_a_time_without_a_zone_is_refused",
     ),
     _said(
+        "metadata that Python cannot hold is an unexpected error",
+        Edit(
+            "tierkeeper/cli/support/params.py",
+            "        except (ValueError, RecursionError) as error:",
+            "        except json.JSONDecodeError as error:",
+        ),
+        "tests/unit/cli/support/test_params.py::test_metadata_that_cannot_be_read_is_a_usage_error",
+    ),
+    _said(
+        "a version of thousands of digits is an unexpected error",
+        Edit("tierkeeper/cli/support/params.py", "len(digits) > LONGEST_VERSION or ", ""),
+        "tests/unit/cli/support/test_params.py::test_a_name_with_parts_missing_is_refused",
+    ),
+    _said(
+        "a dump's manifest that is damaged is an unexpected error",
+        Edit(
+            "tierkeeper/engine/recovery/dump_files.py",
+            "    except (ValueError, KeyError, TypeError, RecursionError) as error:",
+            "    except ZeroDivisionError as error:",
+        ),
+        "tests/integration/engine/recovery/test_rebuild.py::test_a_broken_dump_leaves_the_catalog_empty",
+    ),
+    _said(
         "times of tables are those of UTC",
         Edit(
             "tierkeeper/cli/support/output.py",

@@ -202,7 +202,7 @@ def _toml(place: Path, *, group: str | None) -> dict[str, object]:
     with _believed(place, group=group) as file:
         try:
             return tomllib.load(file)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # no TOML, as above of JSON
             raise _unreadable(place, error) from error
 
 
@@ -217,7 +217,7 @@ def _from_name(model: type[BaseModel], name: str, item: Given) -> Iterator[tuple
         return
     try:
         value = json.loads(str(item.value), object_pairs_hook=_once)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number too long, nested too deeply
         value = None
     except _TwiceError as twice:
         raise SettingInvalid(

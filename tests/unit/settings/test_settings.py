@@ -69,6 +69,16 @@ def test_group_as_json() -> None:
     assert set(settings.tiers) == {"hot", "warm", "cold", "records", "fast"}
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000], ids=["a long number", "deep"])
+def test_what_cannot_be_read_is_named(folder: Path, value: str) -> None:
+    """A number of thousands of digits, and nesting without end, are an error of the variable or of the file."""
+    with pytest.raises(SettingInvalid, match=r"Setting engine .*this is no JSON object"):
+        load(environ={"TIERKEEPER_ENGINE": f'{{"attempts": {value}}}'})
+    (folder / "tierkeeper.toml").write_text(f"[engine]\nattempts = {value}\n")
+    with pytest.raises(SettingInvalid, match="it cannot be read"):
+        load(environ={})
+
+
 def test_stronger_source_wins(folder: Path) -> None:
     """What is given beats the environment, that ``.env``, that the settings file; each value says where it is from."""
     (folder / "tierkeeper.toml").write_text("[engine]\nbatch = 1\nattempts = 2\nparallel = 3\nio_threads = 4\n")

@@ -24,6 +24,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 LONGEST: Final = timedelta(days=365_000)  # a thousand years, well within what the catalog can hold
 MTIME: Final = "mtime"  # of --created
+LONGEST_VERSION: Final = 18  # digits, within a bigint
 MOST: Final = 2**62  # of a limit, within a bigint
 
 
@@ -46,16 +47,15 @@ def parse_ref(text: str, *, tenant: str | None) -> Ref:
             problem=f"it is not of the form {form}[@VERSION]",
             fix="Copy it from `tierkeeper ls`, or give --tenant and leave the tenant out.",
         )
-    version = int(digits) if versioned else None
-    if version == 0:
-        raise InvalidInput(
-            field="version", value=digits, problem="versions begin at 1", fix="Leave it out for the latest."
-        )
+    if versioned and (len(digits) > LONGEST_VERSION or int(digits) == 0):
+        problem = f"versions are numbers from 1 on, of at most {LONGEST_VERSION} digits"
+        shown = digits[: LONGEST_VERSION + 1]
+        raise InvalidInput(field="version", value=shown, problem=problem, fix="Leave it out for the latest.")
     return Ref(
         tenant=check_segment(segments[0], field="tenant"),
         workflow=check_segment(segments[1], field="workflow"),
         name=check_name(segments[2]),
-        version=version,
+        version=int(digits) if versioned else None,
     )
 
 
@@ -187,8 +187,8 @@ class Metadata(click.ParamType[dict[str, Any]]):
             return dict([PAIR.convert(value, param, ctx)])
         try:
             read = json.loads(value)
-        except json.JSONDecodeError as error:
-            self.fail(f"not JSON: {error}", param, ctx)
+        except (ValueError, RecursionError) as error:  # no JSON, a number too long, nested too deeply
+            self.fail(f"not JSON that can be read: {error}", param, ctx)
         return dict(read)
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from tierkeeper.base.errors import DumpMissing
+from tierkeeper.base.errors import DumpMissing, DumpUnusable
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey, Store
 
@@ -143,12 +143,16 @@ def next_start(segments: Sequence[EventSegment]) -> datetime:
 
 
 def read_manifest(store: Store, tier: str, name: str | None) -> Manifest:
-    """Return the manifest of the dump ``name``, or of the newest complete dump; raises DumpMissing."""
+    """Return the manifest of the dump ``name``, or of the newest complete dump; raises DumpMissing, DumpUnusable."""
     complete = [dump.name for dump in listed(store) if dump.complete and name in {None, dump.name}]
     if not complete:
         raise DumpMissing(tier=tier, named="" if name is None else f" {name!r}")
     with store.open(ObjectKey(located(complete[0], MANIFEST))) as chunks:
-        return _manifest(json.loads(b"".join(chunks)))
+        content = b"".join(chunks)
+    try:
+        return _manifest(json.loads(content))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DumpUnusable(name=complete[0], problem="its manifest cannot be read") from error
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:

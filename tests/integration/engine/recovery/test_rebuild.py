@@ -341,7 +341,7 @@ def test_only_an_empty_catalog_is_rebuilt(catalog: Catalog) -> None:
 
 
 def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
-    """A dump with a changed byte is refused before anything is loaded; the one before it is then used by name."""
+    """A dump with a changed byte or a damaged manifest is refused before anything is loaded; the one before is used."""
     with catalog() as house:
         house.store("a", b"a")
         for _ in range(2):
@@ -350,6 +350,13 @@ def test_a_broken_dump_leaves_the_catalog_empty(catalog: Catalog) -> None:
     with catalog() as house:
         engine = house.keeper.engine
         newest, older = dump.listed(engine)
+        manifest = cold / dump_files.located(newest.name, dump_files.MANIFEST)
+        whole = manifest.read_bytes()
+        for damaged in (whole[:-10], b"[]", b"{}", b"[" * 100_000):
+            manifest.write_bytes(damaged)
+            with pytest.raises(DumpUnusable, match="its manifest cannot be read"):
+                rebuild.rebuild(engine, caller=TESTER)
+        manifest.write_bytes(whole)
         part = cold / dump_files.located(newest.name, "artifacts.copy.gz")
         part.write_bytes(part.read_bytes()[:-1] + b"?")
         with pytest.raises(DumpUnusable, match="artifacts"):

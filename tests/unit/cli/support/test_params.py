@@ -36,7 +36,14 @@ def test_an_artifact_is_named_in_one_argument(text: str, tenant: str | None, ref
 
 
 @pytest.mark.parametrize(
-    ("text", "tenant"), [("report.md", None), ("acme/report.md", None), ("report.md", "acme"), ("a/b/c@0", None)]
+    ("text", "tenant"),
+    [
+        ("report.md", None),
+        ("acme/report.md", None),
+        ("report.md", "acme"),
+        ("a/b/c@0", None),
+        ("a/b/c@" + "9" * 5000, None),
+    ],
 )
 def test_a_name_with_parts_missing_is_refused(text: str, tenant: str | None) -> None:
     """An argument that names no artifact is bad input that says which form is right."""
@@ -147,3 +154,10 @@ def test_filter_options_make_a_filter() -> None:
     assert (chosen.given, chosen.limit) == (True, 5)
     assert _chosen("--state", "deleted").filter.state is ArtifactState.DELETED
     assert not _chosen("--tenant", "acme").given
+
+
+@pytest.mark.parametrize("value", ["", "9" * 5000, "[" * 100_000], ids=["no JSON", "a long number", "deep"])
+def test_metadata_that_cannot_be_read_is_a_usage_error(value: str) -> None:
+    """So is JSON that is right, with a number that is too long, or nested too deeply."""
+    with pytest.raises(click.UsageError, match="not JSON that can be read"):
+        params.METADATA.convert(f'{{"a": {value}}}', None, None)
