@@ -1,4 +1,4 @@
-"""Statements of migrations that keep nobody waiting for long, on a catalog that is in use.
+"""Statements of migrations under which no other statement waits for long, on a catalog that is in use.
 
 A catalog that is new is made in one transaction, with the plain form of each. On one in use, an index is made
 CONCURRENTLY, which ends the transaction of the migration and begins another after it: whatever stands before it must be

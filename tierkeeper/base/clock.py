@@ -9,7 +9,7 @@ from tierkeeper_client import times
 class Outside(datetime):
     """Stands for a time outside the gate (see :mod:`tierkeeper_client.times`): the end of the gate that it is beyond.
 
-    What was written before there was a gate, or by other hands, is read as such and stops nobody. It tells no age.
+    What was written before there was a gate, or by other hands, is read as such and stops nothing. It tells no age.
     """
 
     @classmethod

@@ -119,7 +119,7 @@ _ACCESSED = sa.text(f"""
     FROM unnest(:ids, :times) AS w(id, at)
     WHERE artifacts.id = w.id
         AND (artifacts.accessed_at IS NULL OR artifacts.accessed_at < w.at)
-        AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and tells nobody
+        AND ({UNREADABLE}) IS NOT TRUE  -- an UPDATE mends such a row, and no event tells it
 """).bindparams(*typed(ids="uuid[]", times="timestamptz[]"))
 _FORGET_BLOBS = sa.text("""
     UPDATE artifacts a

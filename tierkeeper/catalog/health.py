@@ -106,7 +106,7 @@ LOOK = sa.text(f"""
             (SELECT min(refused_since) FROM quarantine WHERE refused_since IS NOT NULL AND refusal_code <> '{LOCKED}')
         ) AS refused_since,
         (SELECT count(*) FROM ({_FIRST_DAMAGED}) AS d) AS damaged,
-        -- what nobody could ask, or is being written, may be right: content of which there is such a copy is not lost
+        -- what could not be asked, or is being written, may be right: content of which there is such a copy is not lost
         (
             SELECT count(DISTINCT d.blob_id)
             FROM ({_FIRST_DAMAGED}) AS d

@@ -59,7 +59,7 @@ _ADD = sa.text("""
 _CANARIES = sa.text("""
     SELECT name, at, sent_at
     FROM heartbeats
-    -- one from the future, by a clock that was ahead, came through nobody knows when
+    -- one from the future, by a clock that was ahead, came through at a time that is not known
     WHERE name LIKE 'canary:%' AND at <= statement_timestamp() + interval '1 minute'
 """)
 _LATELY = sa.text("""

@@ -63,7 +63,7 @@ class ArtifactRow:
 
     @property
     def opaque(self) -> tuple[str, ...]:
-        """The columns that cannot be read and that policies match, so that nobody knows what they protect."""
+        """The columns that cannot be read and that policies match, so that what protects the artifact is not known."""
         return tuple(name for name in ("metadata", "tags") if isinstance(getattr(self, name), UnreadableJson))
 
     @property

@@ -2,8 +2,8 @@
 
 The constraint is NOT VALID: rows that break it from before stay, `maintain` validates it once there are none. An UPDATE
 of such a row, for whatever reason, would break it too: a trigger mends what the UPDATE leaves as it was.
-An age that nobody knows begins when the artifact was stored, a read at a time that nobody knows was just now, and what
-protects is never shortened by it.
+An age that cannot be known begins when the artifact was stored, a read at a time that cannot be known was just now, and
+what protects is never shortened by it.
 """
 
 from alembic import op

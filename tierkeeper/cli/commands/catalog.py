@@ -9,7 +9,7 @@ from tierkeeper_client import contract
 
 @click.group(cls=TierGroup)
 def catalog() -> None:
-    """Dump the catalog into the coldest tier, and make it again from there."""
+    """Dump the catalog into the coldest tier, make it again from there, or bring it back to an earlier revision."""
 
 
 @catalog.command()

@@ -16,7 +16,7 @@ _DRY_RUN = "a dry run: nothing was changed"
 
 @click.group(cls=TierGroup)
 def policy() -> None:
-    """Apply, show, compare and test policies."""
+    """Apply, show, compare, test, import and remove policies."""
 
 
 @policy.command(short_help="Make the policies in a file govern.")

@@ -14,7 +14,7 @@ reason_option = click.option("--reason", type=params.REASON, required=True, help
 
 @click.group(cls=TierGroup)
 def runs() -> None:
-    """List sweeps and bulk jobs, and what they did."""
+    """List sweeps and bulk jobs, and what they did; approve or reject what awaits a decision."""
 
 
 @runs.command(name="list")

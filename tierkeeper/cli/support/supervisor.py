@@ -14,9 +14,8 @@ from rich.text import Text
 
 from tierkeeper.base.backoff import Backoff
 
-PAUSES: Final = Backoff(
-    first=1.0, cap=30.0
-)  # seconds before a dead process is started again; a server, from its second death on
+#: seconds before a dead process is started again; a server, from its second death on
+PAUSES: Final = Backoff(first=1.0, cap=30.0)
 STEADY: Final = 60.0  # seconds of uptime after which the pauses begin with the first again
 POLL: Final = 0.2
 COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue")

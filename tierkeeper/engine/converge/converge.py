@@ -111,7 +111,7 @@ def converge(engine: Engine, worker: Worker, claimed: Sequence[schedule.Claimed]
 
 
 def _unreadable(decided: Decided) -> dict[UUID, str]:
-    """Return, by id, why live artifacts of the batch are parked: their rows say something that nobody can have meant.
+    """Return, by id, why live artifacts of the batch are parked: their rows say what cannot be meant.
 
     A deleted one takes its course: what cannot be read of it protects it.
     """

@@ -1,4 +1,4 @@
-"""The ends of what would grow for good in the catalog: commands, skipped messages, approvals that nobody gave.
+"""The ends of what would grow for good in the catalog: commands, skipped messages, approvals that were not given.
 
 A command protects from its own message: found again, it answers a repeated delivery, which would else be carried out
 once more, on what has the name by then. So it ends only where its message cannot come: ``commands_kept`` after it was

@@ -152,7 +152,7 @@ def tier_of_class(engine: Engine) -> Mapping[str, str]:
 
 def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow | None, *, last: int) -> PolicyChange:
     same = row is not None and row.document == document.to_document(policy) and row.built_in == policy.built_in
-    # what a built-in policy matches is everything, and nobody asks for it
+    # what a built-in policy matches is everything, and is not asked for
     matched, whole = (0, True) if policy.built_in else browse.count_matching(connection, policy.match)
     text = document.to_yaml(policy)
     if row is None:
