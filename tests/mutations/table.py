@@ -27,6 +27,7 @@ from mutations.speaking import SPEAKING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
+from mutations.unchanged import UNCHANGED
 from mutations.vouching import VOUCHING
 from mutations.waiting import WAITING
 
@@ -58,6 +59,7 @@ MUTANTS = (
     *SURVIVING,
     *SUSPECTING,
     *TENANTS,
+    *UNCHANGED,
     *VOUCHING,
     *WAITING,
 )

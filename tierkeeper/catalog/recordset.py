@@ -32,22 +32,27 @@ def insert(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[
     Raises ValueError where the keys differ, TypeError where a value within JSON is no JSON; rows before it may be
     inserted by then, so the transaction must not be committed.
     """
-    for part in _parts(rows):
+    for part in parts(rows):
         connection.execute(_inserting(model, tuple(rows[0])), {"rows": part})
 
 
 def columns(row: "DataclassInstance") -> dict[str, object]:
     """Return a new row as the columns that its fields are named for."""
-    return {each.name: getattr(row, each.name) for each in fields(row)}
+    return {name: getattr(row, name) for name in _names(type(row))}
+
+
+@lru_cache
+def _names(kind: "type[DataclassInstance]") -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def update(connection: sa.Connection, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the same columns of many locked rows; each has ``id`` and the columns. Raises what ``insert`` raises."""
-    for part in _parts(rows):
+    for part in parts(rows):
         connection.execute(_updating(model, tuple(rows[0])), {"rows": part})
 
 
-def _parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the rows as arrays of JSON, mostly one."""
     texts: list[str] = []
     length = 0

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 
 from tierkeeper.settings.groups import TierSettings
 from tierkeeper.stores.base import Store, StoreConfig
@@ -92,10 +93,16 @@ def _options(tier: str, given: Mapping[str, str], more: dict[str, str]) -> dict[
 
 
 def _adapter(tier: str, scheme: str) -> Callable[[StoreConfig], Store]:
-    found = entry_points(group=GROUP)
+    found = _adapters()
     if scheme not in found.names:
         known = ", ".join(sorted(found.names))
         raise UnknownScheme(setting=setting_of(tier), scheme=scheme, known=known)
     with _judging(tier):
         adapter: Callable[[StoreConfig], Store] = found[scheme].load()
     return adapter
+
+
+@cache
+def _adapters() -> EntryPoints:
+    """Return the adapters that are installed; to look through the packages costs more than to load one."""
+    return entry_points(group=GROUP)

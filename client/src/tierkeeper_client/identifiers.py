@@ -4,7 +4,9 @@ Those for names are the rules of the source documents plus those that make a nam
 absolute path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
 """
 
+import re
 import unicodedata
+from typing import Final
 
 from tierkeeper_client import texts
 from tierkeeper_client.errors import InvalidInput, InvalidName
@@ -14,6 +16,8 @@ MAX_NAME_BYTES = 700
 MAX_HEADER = 200  # characters that are kept of an actor, a correlation and the like
 _SHOWN = 60  # characters of a bad text in an error
 FORBIDDEN = frozenset('\\:*?"<>|')
+#: names of segments that no rule refuses, as most are
+_USUAL: Final = re.compile(r"\w[\w.-]{0,254}(?:/\w[\w.-]{0,254})*", re.ASCII)
 
 
 def check_segment(value: str, *, field: str) -> str:
@@ -28,6 +32,8 @@ def check_segment(value: str, *, field: str) -> str:
 
 def check_name(value: str, *, field: str = "name") -> str:
     """Return ``value`` if every segment between its slashes is safe; raise :class:`InvalidName` if not."""
+    if len(value) <= MAX_NAME_BYTES and _USUAL.fullmatch(value):
+        return value
     if len(value.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         raise InvalidName(
             field=field,

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -58,10 +58,8 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool,
         raise click.UsageError("--wait goes with --enqueue.")
     sources = _source_files(session, options)
     created = _creations(session, sources.files, options["created"])
-    items = [
-        storing.FileItem(file, _arguments(session, file, at, options))
-        for file, at in zip(sources.files, created, strict=True)
-    ]
+    arguments = _arguments(session, sources.files, created, options)
+    items = [storing.FileItem(file, args) for file, args in zip(sources.files, arguments, strict=True)]
     if not (items or sources.left_out):
         raise click.UsageError("There is no file in that folder.")
     if options["created"] == params.MTIME and not yes:
@@ -153,25 +151,34 @@ def _confirm_purges(session: Session, items: "Sequence[FileItem]") -> None:
         raise click.Abort
 
 
-def _arguments(session: Session, file: "SourceFile", created: datetime | None, options: dict[str, Any]) -> "StoreArgs":
+def _arguments(
+    session: Session, files: "Sequence[SourceFile]", created: Sequence[datetime | None], options: dict[str, Any]
+) -> "Iterator[StoreArgs]":
+    """Yield the arguments of each file: those that all have are validated once, the names were as files were taken."""
     metadata: dict[str, Any] = {}
     for fields in options["metadata"]:
         metadata |= fields
-    return contract.validated(
-        contract.StoreArgs,
-        {
-            "tenant": options["tenant"],
-            "workflow": options["workflow"],
+    common = None
+    for file, at in zip(files, created, strict=True):
+        own = {
             "name": file.name,
-            "content": contract.InlineContent.of(b""),  # the bytes are passed beside the arguments, not in them
             "content_type": options["content_type"] or guess_type(file.name),
-            "metadata": metadata,
-            "tags": dict(options["tags"]),
-            "created": created,
-            "force": options["force"],
-        },
-        within=session.settings.limits.bounds,
-    )
+            "created": at,
+        }
+        common = common or contract.validated(
+            contract.StoreArgs,
+            {
+                "tenant": options["tenant"],
+                "workflow": options["workflow"],
+                "content": contract.InlineContent.of(b""),  # the bytes are passed beside the arguments, not in them
+                "metadata": metadata,
+                "tags": dict(options["tags"]),
+                "force": options["force"],
+                **own,
+            },
+            within=session.settings.limits.bounds,
+        )
+        yield common.model_copy(update=own)
 
 
 def _send(session: Session, item: "FileItem") -> "Handle":

@@ -1,7 +1,8 @@
 """Store artifacts: one at a time or many in one batch; each item gets an outcome of its own.
 
 A repeated delivery is answered from ``commands``: before step 1, or in step 4 where its content was given beside its
-arguments, or the first delivery committed meanwhile.
+arguments, or the first delivery committed meanwhile. Items of a batch that are there unchanged are answered before step
+1 too (:mod:`tierkeeper.engine.ingest.unchanged`).
 
 1. read: make a first pass over the content, which gives its hash, and refuse invalid input. A crash leaves nothing.
 2. intend (transaction): take the blob rows (R13); insert ``copying`` rows for the tiers that must have a copy before
@@ -34,7 +35,7 @@ from tierkeeper.catalog.rows import NewIntent
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import fates, streams, worm
 from tierkeeper.engine.copies.transfer import Intent, Renewal, uploaded
-from tierkeeper.engine.ingest import commit, sources
+from tierkeeper.engine.ingest import commit, sources, unchanged
 from tierkeeper.engine.ingest.commit import Incoming
 from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
@@ -93,12 +94,16 @@ def store_many(
 
     ``contents`` opens, by position, the content of items whose ``args`` do not name it.
     """
-    caller = caller.keyed()
-    given = contents or {}
     asked = [(position, args) for position, args in enumerate(items) if isinstance(args, StoreArgs)]
     outcomes: dict[int, StoreResult | TierkeeperError] = {}
     incoming: list[Incoming] = []
     with ExitStack() as stack:
+        known = unchanged.known(engine, stack, asked, contents or {}, caller=caller)
+        if len(known.results) == len(items):
+            return [known.results[position] for position in range(len(items))]
+        outcomes.update(known.results)
+        given = known.contents
+        caller = caller.keyed()
         named = [(position, args) for position, args in asked if position not in given]
         opening = commit.opening(engine, named, caller=caller, verb="store_many")
         outcomes.update(opening.known)

@@ -39,6 +39,7 @@ from tierkeeper_client.contract import InlineContent, SourceContent, StagedConte
 from tierkeeper_client.digest import CHUNK, Digest, digest_of
 
 _KEPT: Final = 256 * 1024  # bytes of an item of a batch that are read into memory at once, and its file closed
+_FIRST: Final = 16 * 1024  # bytes that are read of it at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,20 @@ def given(args: StoreArgs, opening: ContentOpening) -> Iterator[BinaryIO]:
             yield file
             return
         with _readable(ref):
-            head = file.read(_KEPT + 1)
-        if len(head) > _KEPT:
+            head = small(file)
+        if head is None:
             file.seek(0)
             yield file
             return
     yield io.BytesIO(head)
+
+
+def small(file: BinaryIO) -> bytes | None:
+    """Return the content of a file from where it stands, None if that is not small."""
+    head = file.read(_FIRST)  # room for the whole is not made for each of many tiny files
+    if len(head) == _FIRST:
+        head += file.read(_KEPT + 1 - _FIRST)
+    return head if len(head) <= _KEPT else None
 
 
 class _Source(Noted):
