@@ -11,6 +11,7 @@ from celery.worker.consumer import Consumer
 
 import tierkeeper.keeper
 from tierkeeper.base import log, stopping
+from tierkeeper_client import lazy
 from tierkeeper_client.errors import TierkeeperError
 from worker import config, watchdog
 
@@ -41,7 +42,12 @@ def ask_to_end(**_: object) -> None:
 
 
 def resolve_services(**_: object) -> None:
-    """Resolve all services of a worker before its children are forked, or exit: Celery hides handlers' exceptions."""
+    """Resolve all services of a worker before its children are forked, or exit: Celery hides handlers' exceptions.
+
+    What commands load on use is loaded here: children share what was loaded before the fork.
+    """
+    for package in ("tierkeeper.catalog", "tierkeeper.engine"):
+        lazy.load(package)
     try:
         tierkeeper.keeper.refuse_clusters(config.settings())
     except TierkeeperError as error:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from models import Base
-from tierkeeper.catalog import migrate, partitions
+from tierkeeper.catalog import partitions, revisions
 from tierkeeper.catalog.database import Database, catalog_now, take_time
 
 EVENTS = "events"
@@ -82,7 +82,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
             take_time(connection)
-            yield Snapshot(catalog_now(connection), migrate.revision_found(connection), connection)
+            yield Snapshot(catalog_now(connection), revisions.current(connection), connection)
 
 
 def clear(connection: sa.Connection) -> None:

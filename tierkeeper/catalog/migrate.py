@@ -16,12 +16,11 @@ import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 import models.migrations
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, InvalidInput
+from tierkeeper.catalog import revisions
 from tierkeeper.catalog.database import UTC, make_engine, set_each_time, translated
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
@@ -39,8 +38,6 @@ _SCHEMAS: Final = sa.text("""
         current_schema()
 """)
 USE_SCHEMA: Final = "Create the schema (CREATE SCHEMA), GRANT USAGE, CREATE on it, or correct search_path."
-UPGRADE_CATALOG: Final = "Run `tierkeeper init`."
-UPGRADE_CODE: Final = "Upgrade tierkeeper here to the version that the others run."
 _TAKE = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
 _LASTING = sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
 
@@ -55,39 +52,14 @@ def _config(connection: sa.Connection | None = None, *, in_use: bool = False) ->
     return config
 
 
-def head() -> str:
-    """Return the revision this version of the code needs."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
-
-
-def revision_found(connection: sa.Connection) -> str:
-    """Return the revision the catalog is at; empty where there is none, several joined by commas."""
-    return ", ".join(sorted(MigrationContext.configure(connection).get_current_heads()))
-
-
-def check(connection: sa.Connection) -> None:
-    """Raise :class:`CatalogNotReady` unless the catalog is at the revision this code needs."""
-    at, needed = revision_found(connection), head()
-    if at != needed:
-        _refuse_newer(at)
-        raise CatalogNotReady(found=at or "none", needed=needed, fix=UPGRADE_CATALOG)
-
-
-def _refuse_newer(at: str) -> None:
-    """Raise :class:`CatalogNotReady` where ``at`` is none of this code's revisions: a newer version wrote it."""
-    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
-    if at and at not in {known.revision for known in revisions}:
-        raise CatalogNotReady(found=f"{at}, which a newer version wrote", needed=head(), fix=UPGRADE_CODE)
-
-
 def _check_schema(connection: sa.Connection) -> None:
     """Raise unless new tables are made where the catalog is: search_path may name, or the server may have, another."""
     at, new = connection.execute(_SCHEMAS).one()
     if new is None:
         raise CatalogRefused(reason="search_path names no schema that exists and can be used", fix=USE_SCHEMA)
     if at is not None and at != new:
-        found = f"{revision_found(connection)} in schema {at}, and new tables would be made in schema {new}"
-        raise CatalogNotReady(found=found, needed=head(), fix=f"Let search_path begin with {at}.")
+        found = f"{revisions.current(connection)} in schema {at}, and new tables would be made in schema {new}"
+        raise CatalogNotReady(found=found, needed=revisions.head(), fix=f"Let search_path begin with {at}.")
 
 
 def upgrade(url: str) -> list[str]:
@@ -108,10 +80,9 @@ def downgrade(url: str, revision: str) -> str:
     Raises InvalidInput where the revision is none before it, and what :func:`upgrade` raises.
     """
     with _opened(url) as engine, _alone(engine), engine.begin() as connection:
-        before = revision_found(connection)
-        _refuse_newer(before)
-        earlier = {known.revision for known in ScriptDirectory.from_config(_config()).walk_revisions("base", before)}
-        if revision not in earlier - {before}:
+        before = revisions.current(connection)
+        revisions.refuse_newer(before)
+        if revision not in revisions.known() or revision >= before:
             raise InvalidInput(
                 field="revision",
                 value=revision,
@@ -160,10 +131,10 @@ def _alone(engine: sa.Engine) -> Iterator[None]:
 
 def _upgraded(engine: sa.Engine) -> list[str]:
     with engine.begin() as connection:
-        before, after = revision_found(connection), head()
+        before, after = revisions.current(connection), revisions.head()
         if before == after:
             return []
-        _refuse_newer(before)
+        revisions.refuse_newer(before)
         _check_schema(connection)
         if not before:
             command.upgrade(_config(connection), "head")
@@ -181,7 +152,7 @@ def _try_again(engine: sa.Engine) -> None:
                 command.upgrade(_config(connection, in_use=True), "head")
         except sa.exc.DBAPIError as error:
             with engine.connect() as connection:
-                reached = revision_found(connection)
+                reached = revisions.current(connection)
             if reached != stuck_at:  # what was built before counts for nothing
                 until, tried, stuck_at = time.monotonic() + _PATIENCE, 0, reached
             if not isinstance(error.orig, _TRIED_AGAIN) or time.monotonic() > until:

@@ -35,6 +35,7 @@ _EDITION = sa.text(
     "SELECT count(*) || '/' || count(removed_at) || '/' || coalesce(max(id::text), ''), clock_timestamp() FROM policies"
 )
 
+_LABELS = sa.text("SELECT id, name, version FROM policies WHERE id = ANY(:ids)").bindparams(*typed(ids="uuid[]"))
 _LAST_VERSIONS = sa.text("SELECT name, max(version) AS version FROM policies WHERE name = ANY(:names) GROUP BY name")
 _REMOVE = sa.text("UPDATE policies SET removed_at = :now WHERE name = ANY(:names) AND removed_at IS NULL").bindparams(
     *typed(names="text[]")
@@ -69,9 +70,7 @@ def of_name(connection: sa.Connection, name: str) -> list[PolicyRow]:
 
 def labels(connection: sa.Connection, ids: Collection[UUID]) -> dict[UUID, str]:
     """Return name and version in words, such as ``reports v3``."""
-    rows = connection.execute(
-        sa.select(PolicyVersion.id, PolicyVersion.name, PolicyVersion.version).where(PolicyVersion.id.in_(ids))
-    )
+    rows = connection.execute(_LABELS, {"ids": list(ids)})
     return {row.id: f"{row.name} v{row.version}" for row in rows}
 
 

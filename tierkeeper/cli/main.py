@@ -1,8 +1,10 @@
 """The command line: ``tierkeeper …``, and the same commands as ``celery -A worker.app tier …``."""
 
+import gc
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +14,7 @@ from tierkeeper.cli.support.state import State
 from tierkeeper_client import texts
 
 INTERRUPTED = 130
+_ALLOCATED: Final = 50_000  # objects between two collections: what is imported is no garbage, and soon as much
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "store": ("tierkeeper.cli.commands.store:store", "Store files as artifacts."),
@@ -67,6 +70,7 @@ def cli(ctx: click.Context, home: Path | None, config: Path | None) -> None:
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    gc.set_threshold(_ALLOCATED)
     sys.exit(run(sys.argv[1:]))
 
 

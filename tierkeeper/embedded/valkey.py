@@ -6,15 +6,20 @@ import platform
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from tierkeeper.embedded.errors import EmbeddedUnavailable, see_log
 from tierkeeper.embedded.process import alive, private_folder, private_log, run, wait_until
 from tierkeeper.embedded.wheels import wheel_folder
+from tierkeeper_client import lazy
+
+if TYPE_CHECKING:
+    import redis
+    import redis.backoff
+    import redis.retry
+else:
+    redis = lazy.module("redis")
 
 SERVICE = "Valkey"
 OWN_SERVER = "set TIERKEEPER_BROKER__URL to a Redis, Valkey or RabbitMQ of yours"
@@ -79,7 +84,9 @@ class Valkey:
         try:
             # without the client's retries, which back off for seconds
             with redis.Redis(
-                unix_socket_path=str(self.socket), socket_timeout=5, retry=Retry(NoBackoff(), 0)
+                unix_socket_path=str(self.socket),
+                socket_timeout=5,
+                retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
             ) as client:
                 return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):  # BusyLoadingError is a ConnectionError

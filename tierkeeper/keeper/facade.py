@@ -9,13 +9,12 @@ from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import SettingInvalid, TierkeeperError
 from tierkeeper.base.quantities import Unusable
-from tierkeeper.catalog import migrate
+from tierkeeper.catalog import revisions
 from tierkeeper.catalog.database import Database
 from tierkeeper.engine.active_policies import PolicyBook
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.mark_check import Marks
-from tierkeeper.engine.operations import founding
-from tierkeeper.engine.operations.deliveries import Deliveries
+from tierkeeper.engine.operations import deliveries, founding
 from tierkeeper.engine.read.access_times import AccessLog
 from tierkeeper.engine.trust.server_abilities import CatalogMemory
 from tierkeeper.keeper.artifacts import Artifacts
@@ -135,7 +134,7 @@ class Keeper:
         """The engine; the first access checks that the catalog has the revision of this code (CatalogNotReady)."""
         if not self._checked:
             with self._lock, self._engine.catalog.reading() as connection:
-                migrate.check(connection)
+                revisions.check(connection)
                 self._checked = True
         return self._engine
 
@@ -195,9 +194,9 @@ class Keeper:
         return Recovery(self.engine)
 
     @property
-    def deliveries(self) -> Deliveries:
+    def deliveries(self) -> "deliveries.Deliveries":
         """Messages that did not succeed at once: count attempts, park, keep and send again."""
-        return Deliveries(self.engine)
+        return deliveries.Deliveries(self.engine)
 
 
 def _check_catalog_url(settings: Settings) -> None:

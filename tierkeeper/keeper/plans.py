@@ -10,8 +10,6 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import plans
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.plans import apply, preview, stored
-from tierkeeper.engine.plans.preview import View
-from tierkeeper.engine.plans.stored import Summary
 from tierkeeper.values.plans import AppliedItem, PlanItemView, PlanView
 from tierkeeper.values.progress import ProgressCallback
 
@@ -30,25 +28,27 @@ class Plans:
 
     def view(
         self, *, tenant: str | None, as_of: datetime | None, policies: str | None = None, source: str = ""
-    ) -> View:
+    ) -> "preview.View":
         """Return the view of a plan: tenant, time, and policies; ``policies``: YAML or JSON that is not active yet."""
         return preview.view_of(self.engine, tenant=tenant, as_of=as_of, text=policies, source=source)
 
-    def summary(self) -> Summary:
+    def summary(self) -> "stored.Summary":
         """Return an empty summary, for ``items`` to add up in."""
-        return Summary()
+        return stored.Summary()
 
-    def items(self, view: View, summary: Summary, *, limit: int | None = None) -> Iterator[PlanItemView]:
+    def items(
+        self, view: "preview.View", summary: "stored.Summary", *, limit: int | None = None
+    ) -> Iterator[PlanItemView]:
         """Yield the actions of a run in that view over all artifacts, and add them up in ``summary``."""
         return stored.summed(self.engine, view, summary, limit=limit)
 
-    def sums(self, view: View, summary: Summary) -> dict[str, Any]:
+    def sums(self, view: "preview.View", summary: "stored.Summary") -> dict[str, Any]:
         """Return the totals of a plan whose items were all consumed."""
         with self.engine.catalog.reading() as connection:
             return summary.as_json(connection, self.engine, view)
 
     def store(
-        self, view: View, *, caller: Caller, expires: timedelta, progress: ProgressCallback | None = None
+        self, view: "preview.View", *, caller: Caller, expires: timedelta, progress: ProgressCallback | None = None
     ) -> PlanView:
         """Make a plan and store it for an apply within ``expires``."""
         return stored.store(self.engine, view, caller=caller, expires=expires, progress=progress)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import migrate
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import accept, doctor, dump, mend, rebuild
-from tierkeeper.engine.recovery.dump_files import DumpView
+from tierkeeper.engine.recovery import accept, doctor, dump, dump_files, mend, rebuild
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.recovery import Acceptance, Approved, Checkup, Mended, RebuildResult
 from tierkeeper.values.runs import SweepResult
@@ -27,7 +26,7 @@ class Recovery:
         """Bring the catalog back to an earlier revision, for an earlier version; return the one that it was at."""
         return migrate.downgrade(self.engine.settings.catalog.url or "", revision)
 
-    def dumps(self) -> list[DumpView]:
+    def dumps(self) -> "list[dump_files.DumpView]":
         """Return the existing dumps, newest first."""
         return dump.listed(self.engine)
 

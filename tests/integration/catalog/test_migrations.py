@@ -12,7 +12,7 @@ from support.callers import TESTER
 
 from models.base import Base
 from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, CatalogUnavailable
-from tierkeeper.catalog import migrate, unreadable
+from tierkeeper.catalog import migrate, revisions, unreadable
 from tierkeeper.catalog.database import Database
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine.operations import maintain
@@ -27,7 +27,7 @@ def connected(url: str) -> sa.Engine:
 def test_an_upgrade_is_made_once(postgres_url: str) -> None:
     """The first upgrade makes the catalog and says so; the second finds nothing to do."""
     (made,) = migrate.upgrade(postgres_url)
-    assert made == f"catalog created at revision {migrate.head()}"
+    assert made == f"catalog created at revision {revisions.head()}"
     assert migrate.upgrade(postgres_url) == []
 
 
@@ -51,7 +51,7 @@ def test_an_upgrade_that_loses_a_deadlock_is_tried_again(postgres_url: str) -> N
             while not worker.execute(sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
                 time.sleep(0.01)
             worker.execute(sa.text("SELECT count(*) FROM schedule"))
-        assert upgrading.result() == [f"catalog upgraded from 0002 at revision {migrate.head()}"]
+        assert upgrading.result() == [f"catalog upgraded from 0002 at revision {revisions.head()}"]
 
 
 def test_a_catalog_that_does_not_let_us_in(postgres_server: Postgres) -> None:
@@ -99,12 +99,12 @@ def test_a_schema_of_its_own(postgres_url: str) -> None:
     migrate.upgrade(through)
     catalog = Database(CatalogSettings(url=through))
     try:
-        catalog.run(TESTER, migrate.check)
+        catalog.run(TESTER, revisions.check)
         assert catalog.run(TESTER, partitions_made)
     finally:
         catalog.close()
     with connected(postgres_url).connect() as connection, pytest.raises(CatalogNotReady, match="at revision none"):
-        migrate.check(connection)
+        revisions.check(connection)
 
 
 def partitions_made(connection: sa.Connection) -> bool:
@@ -120,7 +120,7 @@ def test_half_a_catalog_is_not_made(postgres_url: str) -> None:
     with pytest.raises(CatalogNotReady, match="0003 in schema public, and new tables would be made in schema postgres"):
         migrate.upgrade(postgres_url)
     with connected(postgres_url).connect() as connection:
-        assert migrate.revision_found(connection) == "0003"
+        assert revisions.current(connection) == "0003"
 
 
 def test_a_user_who_may_not_read(database_url: str) -> None:
@@ -132,9 +132,9 @@ def test_a_user_who_may_not_read(database_url: str) -> None:
     )
     try:
         with pytest.raises(CatalogRefused, match="permission denied for table"):
-            weak.run(TESTER, migrate.check)
+            weak.run(TESTER, revisions.check)
         with pytest.raises(CatalogRefused, match="permission denied"), weak.reading() as connection:
-            migrate.check(connection)
+            revisions.check(connection)
     finally:
         weak.close()
         with connected(database_url).begin() as connection:
@@ -185,15 +185,15 @@ def test_the_checks_of_models_and_migrations_agree(database_url: str) -> None:
 def test_an_old_catalog_is_refused(postgres_url: str, database_url: str) -> None:
     """A catalog at another revision, or none at all, is refused with what to do."""
     with connected(postgres_url).connect() as connection, pytest.raises(CatalogNotReady, match="tierkeeper init"):
-        migrate.check(connection)
+        revisions.check(connection)
     with connected(database_url).begin() as connection:
-        migrate.check(connection)
+        revisions.check(connection)
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
         with pytest.raises(CatalogNotReady, match=r"0001, this version needs .* Run `tierkeeper init`"):
-            migrate.check(connection)
+            revisions.check(connection)
 
 
-@pytest.mark.parametrize("written", [("9999",), ("9998", "9999"), (migrate.head(), "9999")], ids=", ".join)
+@pytest.mark.parametrize("written", [("9999",), ("9998", "9999"), (revisions.head(), "9999")], ids=", ".join)
 def test_a_newer_catalog_is_refused_and_stays(database_url: str, written: tuple[str, ...]) -> None:
     """A catalog whose revision is unknown here is of a newer version: nothing upgrades it, the error says so."""
     with connected(database_url).begin() as connection:
@@ -202,7 +202,7 @@ def test_a_newer_catalog_is_refused_and_stays(database_url: str, written: tuple[
             connection.execute(sa.text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
     told = f"at revision {', '.join(written)}, which a newer version wrote, .* Upgrade tierkeeper"
     with connected(database_url).connect() as connection, pytest.raises(CatalogNotReady, match=told):
-        migrate.check(connection)
+        revisions.check(connection)
     with pytest.raises(CatalogNotReady, match=told):
         migrate.upgrade(database_url)
     with connected(database_url).connect() as connection:
@@ -241,7 +241,7 @@ def test_what_no_checksum_vouched_for_is_in_doubt_after_the_upgrade(postgres_url
                 ),
                 {"location": str(number), "state": state, "checksum": checksum, "version": version},
             )
-    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {migrate.head()}"]
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {revisions.head()}"]
     told = sa.text("SELECT vouched, pin, verified_at IS NOT NULL AS verified FROM placements ORDER BY location")
     with engine.begin() as connection:
         assert [tuple(row) for row in connection.execute(told)] == [

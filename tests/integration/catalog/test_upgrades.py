@@ -23,7 +23,7 @@ from support.long_locks import Statement, long_locks
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput
 from tierkeeper.base.states import ArtifactState
-from tierkeeper.catalog import migrate
+from tierkeeper.catalog import migrate, revisions
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
 
@@ -88,12 +88,10 @@ def test_no_migration_locks_for_long(postgres_url: str) -> None:
     at_revision(postgres_url, "0002")
     with told() as found:
         migrate.upgrade(postgres_url)
-    revisions = sorted(found)
-    assert revisions[0] == "0003"
-    assert revisions[-1] == migrate.head()
-    assert {name: list(long_locks(statements)) for name, statements in found.items()} == {
-        name: [] for name in revisions
-    }
+    upgraded = sorted(found)
+    assert upgraded[0] == "0003"
+    assert upgraded[-1] == revisions.head()
+    assert {name: list(long_locks(statements)) for name, statements in found.items()} == {name: [] for name in upgraded}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,7 @@ def test_an_upgrade_lets_others_through(postgres_url: str) -> None:
                     here.execute(reads(table))
                     longest = max(longest, time.monotonic() - begun)
             assert not upgrading.done()
-        assert upgrading.result(60) == [f"catalog upgraded from 0002 at revision {migrate.head()}"]
+        assert upgrading.result(60) == [f"catalog upgraded from 0002 at revision {revisions.head()}"]
     assert 0.5 < longest < PATIENT  # it did wait behind the upgrade
 
 
@@ -160,7 +158,7 @@ def test_an_upgrade_gives_up_in_the_end(postgres_url: str, monkeypatch: pytest.M
         worker.execute(sa.text("LOCK TABLE artifacts IN ROW EXCLUSIVE MODE"))
         with pytest.raises(CatalogUnavailable, match="lock timeout"):
             migrate.upgrade(postgres_url)
-    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0009 at revision {migrate.head()}"]
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0009 at revision {revisions.head()}"]
 
 
 class Clock:
@@ -264,7 +262,7 @@ def test_the_first_catalog_comes_along(postgres_url: str, settings_factory: Call
             place.write_bytes(contents[sidecar["sha256"]])
             place.with_name(place.name + ".metadata.json").write_text(json.dumps(sidecar))
     with Keeper.open(settings) as keeper:
-        assert keeper.init(caller=callers.INIT)[0] == f"catalog upgraded from 0002 at revision {migrate.head()}"
+        assert keeper.init(caller=callers.INIT)[0] == f"catalog upgraded from 0002 at revision {revisions.head()}"
         house = House(keeper, settings)
         assert [house.read("one.txt", version) for version in (1, 2)] == [b"first", b"second"]
         assert house.show("gone.txt").state is ArtifactState.DELETED
@@ -285,9 +283,9 @@ def test_a_catalog_goes_back(postgres_url: str) -> None:
     before = columns()
     migrate.upgrade(postgres_url)
     assert columns() > before
-    for refused in ("0099", migrate.head(), "head", "-1"):
-        with pytest.raises(InvalidInput, match=f"is not before the catalog's, {migrate.head()}"):
+    for refused in ("0099", revisions.head(), "head", "-1"):
+        with pytest.raises(InvalidInput, match=f"is not before the catalog's, {revisions.head()}"):
             migrate.downgrade(postgres_url, refused)
-    assert migrate.downgrade(postgres_url, "0003") == migrate.head()
+    assert migrate.downgrade(postgres_url, "0003") == revisions.head()
     assert columns() == before
-    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {migrate.head()}"]
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {revisions.head()}"]

@@ -1,6 +1,7 @@
 """What the command line loads before a command runs."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} - sys.s
 print(json.dumps(sorted(name for name in sys.modules if name.startswith("tierkeeper.keeper"))))
 """
 OWN = {"tierkeeper", "tierkeeper_client"}
+#: what no completion loads: a database, a broker, a store, a model of settings or a table
+NOT_TO_COMPLETE = {"sqlalchemy", "psycopg", "pydantic", "rich", "structlog", "celery", "redis", "boto3", "yaml"}
 
 
 def loaded_by(*command_lines: list[str]) -> set[str]:
@@ -59,3 +62,25 @@ def test_what_loads_more_would_be_seen(tmp_path: Path) -> None:
     loaded = set(json.loads(ran.stdout.splitlines()[0]))
     assert {"pydantic", "rich"} <= loaded
     assert loaded.isdisjoint({"boto3", "botocore", "s3transfer", "flower"})
+
+
+@pytest.mark.parametrize("line", ["tierkeeper l", "tierkeeper ls --", "tierkeeper lifecycle p", "tierkeeper store -"])
+def test_completion_loads_nothing_to_work_with(line: str) -> None:
+    """A shell that asks for names or options waits for no package but click."""
+    words = {"_TIERKEEPER_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    asked = """
+import json, sys
+from tierkeeper.cli.main import cli
+try:
+    cli.main(prog_name="tierkeeper")
+except SystemExit as ended:
+    assert ended.code == 0
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, env={**os.environ, **words}
+    )
+    *completed, loaded = ran.stdout.splitlines()
+    assert completed
+    assert "click" in json.loads(loaded)
+    assert NOT_TO_COMPLETE.isdisjoint(json.loads(loaded))

@@ -30,6 +30,23 @@ for thread in threads: thread.join()
 assert read == ["tierkeeper.store"] * 8, read
 """
 
+LOADED = """
+import sys
+from tierkeeper_client import lazy
+staging = lazy.module("tierkeeper_client.staging")
+assert "tierkeeper_client.staging" not in sys.modules
+assert staging.Staging is sys.modules["tierkeeper_client.staging"].Staging
+before = sys.modules.pop("tierkeeper_client.staging")
+assert staging.Staging is not before.Staging
+lazy.load("tierkeeper.engine")
+assert {"tierkeeper.engine.collect.collect", "tierkeeper.engine.ingest.ingest"} <= set(sys.modules)
+"""
+
+
+def test_a_module_is_what_python_has_under_its_name() -> None:
+    """Of whatever package, on first use, and the one that took its place later; a package can be loaded whole."""
+    subprocess.run([sys.executable, "-c", LOADED], capture_output=True, check=True)
+
 
 def test_many_threads_may_use_it_first() -> None:
     """Python's lock of the import is theirs: each gets what it reads, and none a module that is half loaded."""

@@ -1,7 +1,8 @@
 """Opens what a command works with: settings, services, keeper, client. Loaded when a command runs, not for its help."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import tierkeeper_client
 from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.cli.support.state import State
@@ -9,7 +10,9 @@ from tierkeeper.embedded import services
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings, effective, load
 from tierkeeper.stores.errors import StoreError
-from tierkeeper_client import TierkeeperClient
+
+if TYPE_CHECKING:
+    from tierkeeper_client import TierkeeperClient
 
 __all__ = ["Keeper", "Settings", "StoreError", "client_of", "effective", "services", "settings_of"]
 
@@ -22,9 +25,9 @@ def settings_of(state: State) -> Settings:
     return loaded
 
 
-def client_of(settings: Settings, *, caller: Caller) -> TierkeeperClient:
+def client_of(settings: Settings, *, caller: Caller) -> "TierkeeperClient":
     """Return a client of these settings, as an application would make it."""
-    return TierkeeperClient(
+    return tierkeeper_client.TierkeeperClient(  # it loads Celery, which few commands need
         str(settings.broker.url),
         settings.results.url,
         settings.staging.url,

@@ -23,7 +23,6 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.syntax import Syntax
 from rich.text import Text
 
 from tierkeeper.base.quantities import format_size
@@ -218,8 +217,10 @@ def _heat(tier: str) -> int:
     return DEFAULT_TIERS.index(tier) if tier in DEFAULT_TIERS else len(DEFAULT_TIERS)
 
 
-def diff(text: str) -> Syntax:
+def diff(text: str) -> RenderableType:
     """Return a unified diff in its colours."""
+    from rich.syntax import Syntax  # noqa: PLC0415  it loads Pygments, for this alone
+
     return Syntax(text, "diff", background_color="default")
 
 

@@ -2,3 +2,10 @@
 
 No other package deletes objects that a placement row names. Objects without a row are deleted by reconcile.
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

@@ -3,3 +3,10 @@
 This package decides and copies nothing itself: decisions come from :mod:`tierkeeper.engine.moment`, and converge
 carries them out.
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

@@ -2,3 +2,10 @@
 
 Not here: the decision of a policy about an artifact (:mod:`tierkeeper.engine.moment`).
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

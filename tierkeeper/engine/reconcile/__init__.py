@@ -2,3 +2,10 @@
 
 Not here: bad copies are recorded by :mod:`tierkeeper.engine.copies.damage`, and converge copies the content again.
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.catalog import AdoptedTier, TierAdopted, TierMarking
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogNotReady
-from tierkeeper.catalog import epochs, events, identity, migrate, placements
+from tierkeeper.catalog import epochs, events, identity, placements, revisions
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.identity import Identity, Known
 from tierkeeper.engine import mark_check
@@ -337,8 +337,8 @@ def _identity(catalog: Database) -> Identity:
     with catalog.reading() as connection:
         known = identity.read(connection)
     if known is None:
-        found = f"{migrate.head()} without an identity"
-        raise CatalogNotReady(found=found, needed=migrate.head(), fix=migrate.UPGRADE_CATALOG)
+        found = f"{revisions.head()} without an identity"
+        raise CatalogNotReady(found=found, needed=revisions.head(), fix=revisions.UPGRADE_CATALOG)
     return known
 
 

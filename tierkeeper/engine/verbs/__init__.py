@@ -2,3 +2,10 @@
 
 Storing is not among them: see :mod:`tierkeeper.engine.ingest`.
 """
+
+from typing import TYPE_CHECKING
+
+from tierkeeper_client import lazy
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy.submodules(__name__)

@@ -6,7 +6,7 @@ import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 from support import broken, services
 
-from tierkeeper.catalog import migrate
+from tierkeeper.catalog import revisions
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import load
@@ -162,7 +162,7 @@ def test_a_catalog_goes_back_and_comes_again(tk: Tierkeeper, stored: Stored) -> 
     assert tk("catalog", "downgrade", "0010").code != 0  # not answered
     assert "is not before the catalog's" in tk("catalog", "downgrade", "9999", "--yes").err
     done = tk("-o", "json", "catalog", "downgrade", "0010", "--yes")
-    assert (done.code, done.json) == (0, {"from": migrate.head(), "to": "0010"})
+    assert (done.code, done.json) == (0, {"from": revisions.head(), "to": "0010"})
     assert "Run `tierkeeper init`" in tk("ls", "acme").err
-    assert f"catalog upgraded from 0010 at revision {migrate.head()}" in tk("init").out
+    assert f"catalog upgraded from 0010 at revision {revisions.head()}" in tk("init").out
     assert tk("ls", "acme").code == 0
