@@ -7,6 +7,7 @@ from models.command import Command
 from models.delivery import Delivery
 from models.event import Event
 from models.heartbeat import Heartbeat
+from models.history import History
 from models.hold import Hold
 from models.name import Name
 from models.placement import Placement
@@ -16,6 +17,7 @@ from models.policy import PolicyVersion
 from models.quarantine import Quarantine
 from models.run import Run
 from models.schedule import Schedule
+from models.segment import MonthSegment
 from models.staging import StagedUpload
 from models.switch import Switch
 from models.tenant import Tenant
@@ -28,7 +30,9 @@ __all__ = [
     "Delivery",
     "Event",
     "Heartbeat",
+    "History",
     "Hold",
+    "MonthSegment",
     "Name",
     "Placement",
     "Plan",

@@ -21,6 +21,7 @@ def test_the_steps_are_found() -> None:
         "apply": 2,
         "collect": 4,
         "converge": 6,
+        "detach": 5,
         "ingest": 5,
         "orphans": 4,
         "rebuild": 5,

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from support import catalogs, crashing
+from support import catalogs, crashing, months
 from support.braking import fill, states, waiting
 from support.callers import TESTER
 from support.catalogs import Catalog, contents
@@ -96,6 +97,28 @@ def test_a_crash_of_an_apply(open_house: OpenHouse, step: Step, when: When) -> N
         house.reset()
         call += 1
     assert call > 2  # it crashed at least once
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", steps("detach"), ids=str)
+def test_a_crash_of_a_detach(open_house: OpenHouse, step: Step, when: When, tmp_path: Path) -> None:
+    """The same command again goes on; every event is in a file or in the catalog at any time, and no table is left."""
+    house, target = open_house(), tmp_path / "events"
+    target.mkdir()
+    house.store("a", b"a", age=timedelta(days=8))
+    house.settle()
+    months.age(house)
+    months.dumped(house)
+    expected = months.old(house)
+    with crashing.crashing(step, when), pytest.raises(Crash):
+        months.detach(house, target)
+    detached = house.sql("SELECT FROM segments") != []
+    assert (months.written(target) if detached else months.old(house))[: len(expected)] == expected
+    months.detach(house, target)
+    assert months.written(target) == expected
+    assert (months.old(house), months.tables(house)) == ([], [])
+    assert house.keeper.artifacts.explain(house.ref("a")).history[0].type == "stored"
+    assert len(house.sql("SELECT FROM segments")) == len(list(target.iterdir()))
 
 
 @pytest.mark.parametrize("decision", ["approve", "reject"])

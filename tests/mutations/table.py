@@ -6,6 +6,7 @@ from mutations.connecting import CONNECTING
 from mutations.copying import COPYING
 from mutations.dead_letters import DEAD_LETTERS
 from mutations.deciding import DECIDING
+from mutations.detaching import DETACHING
 from mutations.ending import ENDING
 from mutations.failing import FAILING
 from mutations.final_answers import FINAL_ANSWERS
@@ -38,6 +39,7 @@ MUTANTS = (
     *COPYING,
     *DEAD_LETTERS,
     *DECIDING,
+    *DETACHING,
     *ENDING,
     *FAILING,
     *FINAL_ANSWERS,

@@ -16,7 +16,7 @@ from support.house import House
 from tierkeeper import engine as engine_package
 
 When = Literal["before", "after"]
-OPERATED = ("apply", "approval", "rebuild")  # the modules whose steps an operator runs, and no message
+OPERATED = ("apply", "approval", "detach", "rebuild")  # the modules whose steps an operator runs, and no message
 _STEP = re.compile(r"step_[0-9]+_")
 R = TypeVar("R")
 

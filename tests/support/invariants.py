@@ -26,8 +26,12 @@ _REPEATED_EVENTS = sa.text(
     "SELECT subject, revision, count(*) AS lines FROM events GROUP BY subject, revision HAVING count(*) > 1"
 )
 _MISSING_EVENTS = sa.text(
-    "SELECT a.id, a.revision, count(e.*) AS lines FROM artifacts a LEFT JOIN events e ON e.subject = a.id"
-    " GROUP BY a.id, a.revision HAVING count(e.*) <> a.revision OR max(e.revision) <> a.revision"
+    "SELECT a.id, a.revision, count(e.*) AS lines FROM artifacts a"
+    " LEFT JOIN (SELECT subject, revision FROM events UNION SELECT subject, revision FROM history) e"
+    " ON e.subject = a.id"
+    " GROUP BY a.id, a.revision, a.stored_at HAVING max(e.revision) > a.revision"
+    " OR (count(e.*) <> a.revision OR max(e.revision) <> a.revision)"
+    " AND a.stored_at >= coalesce((SELECT max(until) FROM segments), '-infinity')"
 )
 _CROSSED = sa.text(
     "SELECT a.id, a.tenant, b.scope FROM artifacts a JOIN blobs b ON b.id = a.blob_id JOIN tenants t ON t.id = a.tenant"

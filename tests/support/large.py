@@ -16,7 +16,7 @@ from support.house import TENANT
 from support.services import execute
 
 #: tables that grow with the number of artifacts; the audit log has a partition a month
-LARGE: Final = ("artifacts", "names", "blobs", "placements", "schedule", "events_", "commands")
+LARGE: Final = ("artifacts", "names", "blobs", "placements", "schedule", "events_", "commands", "history")
 #: pages that a scan may read: of a partition that is nearly empty, say
 FEW_PAGES: Final = 8
 _FILL: Final = """
@@ -47,6 +47,8 @@ INSERT INTO schedule (artifact_id, tenant, due_at, step)
 SELECT artifact, tenant, now() + (1 + n % 30) * interval '1 day', 'move to warm' FROM bulk;
 INSERT INTO events (subject, revision, at, type, tenant, workflow, name, version, actor, after)
 SELECT artifact, 1, at, 'stored', tenant, workflow, name, 1, 'bulk', '{"size": 1000}' FROM bulk;
+INSERT INTO history (subject, revision, at, type, tenant, actor, after)
+SELECT uuidv7(), 1, at, 'stored', tenant, 'bulk', '{"size": 1000}' FROM bulk;
 INSERT INTO commands (tenant, key, item, verb, arguments_hash, result, at)
 SELECT tenant, artifact::text, 0, 'store', sha256, '{}', created_at FROM bulk;
 """

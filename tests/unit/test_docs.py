@@ -19,12 +19,13 @@ from support.imports import imported
 
 from beat_schedule import BEAT_SCHEDULE
 from models import Base
+from tierkeeper.audit.lines import record
 from tierkeeper.base import metrics
 from tierkeeper.base.errors import SettingInvalid
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, Outcome, PlacementState, RunState, Temperature, WriteStrategy
 from tierkeeper.cli.main import COMMANDS, cli
-from tierkeeper.cli.support.eventlog import record
+from tierkeeper.cli.support.groups import VerbedCommand
 from tierkeeper.policy import document
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import TierSettings, effective, load
@@ -121,6 +122,8 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def unknown(group: click.Command, words: list[str]) -> list[str]:
     """Return the words that are no command or no option of ``group`` and of what is below it."""
     context = click.Context(group, help_option_names=["-h", "--help"])  # click keeps the first help option
+    if isinstance(group, VerbedCommand) and words[:1] and words[0] in group.verbs:
+        return unknown(group.verbs[words[0]], words[1:])
     takes = {name: p for p in group.get_params(context) for name in [*p.opts, *p.secondary_opts]}
     wrong: list[str] = []
     values = 0

@@ -18,7 +18,7 @@ REGISTRIES = re.compile(r"pypi\.org|pythonhosted\.org|--(?:extra-)?index-url|--f
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 CAUGHT = re.compile(r"except\b.*\b(?:error|request)\.(?:HTTP|URL)Error")
 STEP = re.compile(r"^(\d+)\. ([a-z ]+?)(?: \(|[:,])", re.MULTILINE)
-STEPS = 30  # of the engine
+STEPS = 35  # of the engine
 #: what asks for a decision, and the modules by which it can be reached
 DECIDING = {"tierkeeper", "tierkeeper.policy", "tierkeeper.policy.decide"} | {
     f"tierkeeper.policy.decide.{name}" for name in ("decide", "protects", "retained_until", "next_phase_start")

@@ -134,6 +134,24 @@ class TierAdopted(CatalogPayload):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DetachedEvents(Side):
+    """A month of events, how many they were, and the file that has them: its place and its SHA-256."""
+
+    month: str
+    events: int
+    file: str
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthDetached(CatalogPayload):
+    """`tierkeeper events detach`: the events of a month are in a file, and no longer in the catalog."""
+
+    type: ClassVar[EventType] = EventType.MONTH_DETACHED
+    after: DetachedEvents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPayload(Payload):
     """An event of one version of a policy; its side is the policy's document."""
 

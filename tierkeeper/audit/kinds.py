@@ -58,6 +58,7 @@ class EventType(StrEnum):
     RESTORE_RECOGNISED = "restore recognised"
     RESTORE_ACCEPTED = "restore accepted"
     TIER_ADOPTED = "tier adopted"
+    MONTH_DETACHED = "month_detached"
     TIMES_CLEARED = "times_cleared"
     REBUILD_BEGUN = "rebuild begun"
     POLICY_APPLIED = "policy applied"

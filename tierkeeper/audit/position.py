@@ -28,6 +28,11 @@ class Position:
     subject: UUID
     revision: int
 
+    @property
+    def key(self) -> tuple[int, UUID, int]:
+        """The order within the cluster."""
+        return self.xid, self.subject, self.revision
+
     def __str__(self) -> str:
         return f"{self.cluster}.{self.xid}.{self.subject}.{self.revision}"
 

@@ -31,11 +31,13 @@ __all__ = [
     "DeletesDisabled",
     "DumpMissing",
     "DumpUnusable",
+    "EventsHeld",
     "FileUnusable",
     "HeldArtifact",
     "InvalidInput",
     "InvalidName",
     "InvalidPosition",
+    "MonthChanged",
     "NoReadableCopy",
     "NotDeleted",
     "NothingToSelect",
@@ -52,6 +54,7 @@ __all__ = [
     "RunGrew",
     "RunNotAwaiting",
     "RunNotFound",
+    "SegmentMismatch",
     "SettingInvalid",
     "SourceRefused",
     "StagedContentMissing",
@@ -312,6 +315,31 @@ class DumpUnusable(TierkeeperError):
     """Dump {name} cannot be used: {problem}. Name another with --dump, or rebuild with --objects-only."""
 
     exit_code = 6
+
+
+class SegmentMismatch(TierkeeperError):
+    """{file} does not have the events of {month}: {problem}. The month stays in the catalog. Move the file away, and
+    give the command again.
+    """
+
+    exit_code = 5
+
+
+class MonthChanged(TierkeeperError):
+    """The events of {month} changed while they were exported: {problem}. The month stays in the catalog. Move its file
+    away, and give the command again.
+    """
+
+    exit_code = 5
+
+
+class EventsHeld(TierkeeperError):
+    """Others held the audit log each of {tries} times that {month} was to be detached. It stays in the catalog, and its
+    file is there; give the command again when no dump, report or backup reads the log.
+    """
+
+    exit_code = 6
+    retryable = True
 
 
 class RunNotFound(TierkeeperError):

@@ -25,21 +25,26 @@ _REPEATED = f"""
     GROUP BY e.subject, e.revision
     HAVING count(*) > 1
 """
+#: earlier events were detached: those before an artifact's first one here are in files
+_CUT = "(SELECT max(until) FROM segments)"
 _GAPS = f"""
     SELECT 'artifact ' || a.id || ' at revision ' || a.revision
     FROM ({_RECENT}) AS r
         JOIN artifacts a ON a.id = r.subject
         CROSS JOIN LATERAL (
-            SELECT count(*) AS lines, max(e.revision) AS last
+            SELECT count(*) AS lines, min(e.revision) AS first, max(e.revision) AS last
             FROM events e
             WHERE e.subject = a.id
         ) AS found
-    WHERE found.lines <> a.revision OR found.last <> a.revision
+    WHERE found.last <> a.revision
+        OR found.lines <> a.revision - CASE WHEN a.stored_at < {_CUT} THEN found.first - 1 ELSE 0 END
 """
 _SILENT = """
     SELECT 'artifact ' || a.id
     FROM artifacts a
-    WHERE a.stored_at >= :since AND NOT EXISTS (SELECT FROM events e WHERE e.subject = a.id)
+    WHERE a.stored_at >= :since
+        AND NOT EXISTS (SELECT FROM events e WHERE e.subject = a.id)
+        AND NOT EXISTS (SELECT FROM history h WHERE h.subject = a.id)
 """
 _CROSSED = """
     SELECT 'artifact ' || a.id || ' of ' || a.tenant

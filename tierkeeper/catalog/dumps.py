@@ -16,6 +16,8 @@ from tierkeeper.catalog.database import Database, catalog_now, take_time
 
 EVENTS = "events"
 _CHUNK = 1024 * 1024
+#: before the snapshot is taken: a month that is detached afterwards would be neither in its events nor in its history
+_HOLD_EVENTS = sa.text("LOCK TABLE events IN ACCESS SHARE MODE")
 
 
 class Sink(Protocol):
@@ -81,6 +83,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
     with database.reading() as plain:
         connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
+            connection.execute(_HOLD_EVENTS)
             take_time(connection)
             yield Snapshot(catalog_now(connection), revisions.current(connection), connection)
 

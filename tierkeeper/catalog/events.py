@@ -8,13 +8,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models import Event
+from models import Event, History
 from tierkeeper.audit.artifacts import ArtifactPayload
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.audit.payload import Payload
 from tierkeeper.audit.position import Position
 from tierkeeper.base.errors import InvalidPosition
-from tierkeeper.catalog import recordset
+from tierkeeper.catalog import recordset, segments
 from tierkeeper.catalog.rows import ArtifactRow
 from tierkeeper.catalog.statements import typed
 from tierkeeper.catalog.tenant_filter import of_tenant
@@ -23,6 +23,8 @@ from tierkeeper.values.events import EventView
 _DAY = 86400.0
 _NO_SUBJECT = UUID(int=0)
 _COLUMNS = ", ".join(Event.__table__.columns.keys())
+#: what happened, and what stays of it where its month is detached
+_LOGS = Event.__table__, History.__table__
 #: true where an event's position is final: every transaction that could still come before it has ended
 _SETTLED = "(cluster <> events_cluster() OR xid < pg_snapshot_xmin(pg_current_snapshot()))"
 #: the clusters that wrote events, in the order of their first events; the present one is last
@@ -43,6 +45,18 @@ _AFTER = sa.text(f"""
     WHERE cluster = :cluster AND (xid, subject, revision) > (CAST(:xid AS xid8), :subject, :revision) AND {_SETTLED}
     ORDER BY xid, subject, revision LIMIT :limit
 """).bindparams(*typed(subject="uuid"))
+
+#: by the index of positions: only those from the first open transaction on are looked at
+_UNSETTLED = sa.text("""
+    SELECT EXISTS (
+        SELECT
+        FROM events
+        WHERE cluster = events_cluster()
+            AND xid >= pg_snapshot_xmin(pg_current_snapshot())
+            AND at >= :since
+            AND at < :until
+    )
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +101,13 @@ def of_artifact(
         policy=policy,
         run=run,
         correlation=correlation or None,
-        age_days=round((now - row.created_at).total_seconds() / _DAY, 3),
+        age_days=age_days(row, now),
     )
+
+
+def age_days(row: ArtifactRow, at: datetime) -> float:
+    """Return an artifact's age at a moment, in days, as its events have it."""
+    return round((at - row.created_at).total_seconds() / _DAY, 3)
 
 
 def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) -> None:
@@ -119,8 +138,8 @@ def append(connection: sa.Connection, lines: Sequence[Line], *, at: datetime) ->
 
 def next_revision(connection: sa.Connection, subject: UUID) -> int:
     """Return the revision of the next event of a subject without a revision of its own, which the caller has locked."""
-    last = connection.execute(sa.select(sa.func.max(Event.revision)).where(Event.subject == subject)).scalar()
-    return int(last or 0) + 1
+    lasts = (sa.select(sa.func.max(table.c.revision)).where(table.c.subject == subject) for table in _LOGS)
+    return max(int(last or 0) for last in connection.execute(sa.union_all(*lasts)).scalars()) + 1
 
 
 def append_next(connection: sa.Connection, subject: UUID, payload: Payload, *, by: str, at: datetime) -> None:
@@ -143,13 +162,14 @@ class End:
 
 
 def ends_of(connection: sa.Connection, placements: Collection[UUID]) -> dict[UUID, End]:
-    """Return the ends of those of these placements that ended in this catalog."""
-    statement = sa.select(Event.subject, Event.type, Event.before).where(
-        Event.subject.in_(placements), Event.type.in_(_ENDS)
+    """Return the ends of those of these placements that ended in this catalog, however long ago."""
+    ends = (
+        sa.select(log.c.subject, log.c.type, log.c.before).where(log.c.subject.in_(placements), log.c.type.in_(_ENDS))
+        for log in _LOGS
     )
     return {
         row.subject: End(EventType(row.type), row.before["tier"], row.before["location"])
-        for row in (connection.execute(statement) if placements else ())
+        for row in (connection.execute(sa.union_all(*ends)) if placements else ())
     }
 
 
@@ -190,19 +210,38 @@ def after(connection: sa.Connection, position: Position | None, *, limit: int) -
     """Return the next events in their order, at most ``limit``; None: from the first on.
 
     No event that is not returned yet can come to stand before the last one returned, however long its transaction
-    takes. Raises InvalidPosition where no event of this catalog is of the position's cluster.
+    takes. Raises InvalidPosition where no event of this catalog is of the position's cluster, and where events after it
+    were detached.
     """
     begins = [Position(cluster, 0, _NO_SUBJECT, 0) for cluster in connection.execute(_CLUSTERS).scalars()]
     if position is not None:
         clusters = [begin.cluster for begin in begins]
-        if position.cluster not in clusters:
+        if position.cluster not in (*clusters, *segments.ends(connection)):
             raise InvalidPosition(position=str(position), problem="no event of this catalog is of its cluster")
-        begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
+        if position.cluster in clusters:
+            begins = [position, *begins[clusters.index(position.cluster) + 1 :]]
     views: list[EventView] = []
     for begin in begins:
         given = {**asdict(begin), "xid": str(begin.xid), "limit": limit - len(views)}
         views += map(_view, connection.execute(_AFTER, given))
+    if position is not None:
+        _refuse_detached(connection, position)
     return views
+
+
+def _refuse_detached(connection: sa.Connection, position: Position) -> None:
+    """Raise InvalidPosition where events after it were detached; asked last, as a month may go at any moment."""
+    ends = segments.ends(connection)
+    if position.cluster not in ends:
+        return
+    if position.cluster != [*ends][-1] or position.key < ends[position.cluster].key:
+        problem = "events after it are in files, detached from the catalog (`tierkeeper events --oldest-first`)"
+        raise InvalidPosition(position=str(position), problem=problem)
+
+
+def unsettled(connection: sa.Connection, *, since: datetime, until: datetime) -> bool:
+    """Return whether an event of this time has no final position yet."""
+    return bool(connection.execute(_UNSETTLED, {"since": since, "until": until}).scalar_one())
 
 
 def _view(row: Any) -> EventView:  # noqa: ANN401  a row of two statements, each typed by SQLAlchemy in its own way

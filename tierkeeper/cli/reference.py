@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from tierkeeper.cli.main import cli
-from tierkeeper.cli.support.groups import LazyGroup, TierGroup
+from tierkeeper.cli.support.groups import LazyGroup, TierGroup, VerbedCommand
 
 COMMON = {"-o", "-q", "-v", "-h", "--utc"}  # described once, at the beginning
 INTRODUCTION = """\
@@ -47,6 +47,9 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[str]:
             yield from _commands(command, inner)
         else:
             yield from _command(command, inner)
+        if isinstance(command, VerbedCommand):
+            for verb in command.verbs.values():
+                yield from _command(verb, click.Context(verb, info_name=f"{name} {verb.name}", parent=context))
 
 
 def _command(command: click.Command, context: click.Context) -> Iterator[str]:

@@ -1,14 +1,19 @@
-"""Queries of the audit log."""
+"""Queries of the audit log, and the detaching of its old months."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
-from tierkeeper.catalog import artifacts, events
+from tierkeeper.base.callers import Caller
+from tierkeeper.catalog import artifacts, events, partitions, segments
 from tierkeeper.catalog.database import take_time
 from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import detach
 from tierkeeper.values.artifacts import Ref
-from tierkeeper.values.events import EventView
+from tierkeeper.values.detaching import DetachedMonth
+from tierkeeper.values.events import EventsCut, EventView
+from tierkeeper.values.progress import ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,31 @@ class Events:
                 limit=limit,
                 newest_first=newest_first,
             )
+
+    def cut(self, *, ref: Ref | None = None, since: datetime | None = None) -> EventsCut | None:
+        """Return which of the events that are selected are in files by now, None if all are in the catalog."""
+        with self.engine.catalog.reading() as connection:
+            begin = since or datetime(1, 1, 1, tzinfo=UTC)
+            if ref is not None:
+                rows = [row for row in artifacts.versions(connection, ref) if ref.version in {None, row.version}]
+                begin = max(begin, min((row.stored_at for row in rows), default=begin))
+            return segments.cut(connection, since=begin)
+
+    def detach(
+        self,
+        *,
+        before: datetime,
+        folder: Path,
+        caller: Caller,
+        dry_run: bool = False,
+        progress: ProgressCallback = lambda _done: None,
+    ) -> Iterator[DetachedMonth]:
+        """Take the months before the one that ``before`` begins out of the catalog, each into a file in ``folder``."""
+        return detach.detach(
+            self.engine, before=before, folder=folder, caller=caller, dry_run=dry_run, progress=progress
+        )
+
+    def outside(self, *, before: datetime) -> int:
+        """Return how many events before a moment are in no month's partition, and are not detached."""
+        with self.engine.catalog.reading() as connection:
+            return partitions.outside(connection, before=before)

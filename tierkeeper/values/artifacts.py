@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from tierkeeper.base.states import ArtifactState, CopyStanding, Outcome, PlacementState, Vouched
-from tierkeeper.values.events import EventView
+from tierkeeper.values.events import EventsCut, EventView
 from tierkeeper.values.refusals import Refusal
 
 
@@ -146,6 +146,7 @@ class ArtifactView:
     parked_reason: str | None
     failure: FailureView | None = None  # unless parked, its step is tried again at ``due_at``, or ``next_step`` is due
     braked_by: UUID | None = None  # the run that awaits an approval of the next step
+    events_cut: EventsCut | None = None  # of one artifact that is shown, not of lists
 
     @property
     def tiers(self) -> tuple[str, ...]:

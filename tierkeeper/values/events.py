@@ -1,4 +1,4 @@
-"""Views of events in the audit log."""
+"""Views of events in the audit log, and of what is no longer in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,3 +27,11 @@ class EventView:
     correlation: str | None
     age_days: float | None
     position: str | None = None  # in the order of events; None until every earlier transaction has ended
+
+
+@dataclass(frozen=True, slots=True)
+class EventsCut:
+    """The events before a month are no longer in the catalog: they were detached, and are in these files."""
+
+    before: datetime
+    files: tuple[str, ...]

@@ -41,6 +41,10 @@ SIDECARS = sa.text("""
         JOIN names n ON n.id = a.name_id
     WHERE p.tier = 'hot'
 """)
+KEPT = """
+    INSERT INTO history (subject, revision, at, type, actor, after)
+    VALUES ('00000000-0000-0000-0000-000000000001', 7, '2026-02-03Z', 'deletes switched', 'tester', '{"enabled": true}')
+"""
 PATIENT = 2.5  # seconds: one statement's wait for its lock, on a busy machine
 
 
@@ -269,6 +273,18 @@ def test_the_first_catalog_comes_along(postgres_url: str, settings_factory: Call
         house.settle()
         assert (house.read("three.txt"), house.tiers("three.txt")) == (b"record", {"cold"})
         invariants.check(keeper)
+
+
+def test_what_stays_of_detached_months_goes_back_into_the_log(postgres_url: str) -> None:
+    """The earlier version counts revisions, and knows the ends of copies, by the events alone."""
+    migrate.upgrade(postgres_url)
+    engine = engine_of(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(KEPT))
+    assert migrate.downgrade(postgres_url, "0013") == migrate.head()
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT revision, type, actor, after FROM events")).all()
+    assert [tuple(row) for row in rows] == [(7, "deletes switched", "tester", {"enabled": True})]
 
 
 def test_a_catalog_goes_back(postgres_url: str) -> None:

@@ -132,6 +132,7 @@ def test_a_hold_has_its_name_once(house: House) -> None:
         "DELETE FROM events",
         "TRUNCATE events",
         "TRUNCATE events_default",
+        "TRUNCATE history",
         "UPDATE {partition} SET actor = 'nobody'",
         "DELETE FROM {partition}",
         "TRUNCATE {partition}",

@@ -250,6 +250,13 @@ CASES: list[tuple[Payload, dict[str, Any] | None, dict[str, Any] | None]] = [
         {"columns": {"runs.seen_at": 2}, "reason": "a clock was ahead"},
     ),
     (
+        catalog.MonthDetached(
+            after=catalog.DetachedEvents(month="2026-02", events=3, file="/x/y.jsonl.gz", sha256=b"\x01\xff")
+        ),
+        None,
+        {"month": "2026-02", "events": 3, "file": "/x/y.jsonl.gz", "sha256": "01ff"},
+    ),
+    (
         catalog.PolicyApplied(after={"name": "p", "phases": [{"after": "0d"}]}),
         None,
         {"name": "p", "phases": [{"after": "0d"}]},

@@ -45,7 +45,7 @@ def test_every_type_is_a_word() -> None:
     """Every stored name has a payload class, under its kind of subject, and `rebuilt` has two."""
     assert {type_ for _, type_ in VOCABULARY} == set(EventType)
     assert {kind for kind, _ in VOCABULARY} == set(SubjectKind)
-    assert len(VOCABULARY) == len(EventType) + 1 == 44
+    assert len(VOCABULARY) == len(EventType) + 1 == 45
     assert VOCABULARY[SubjectKind.ARTIFACT, EventType.REBUILT] is ArtifactRebuilt
     assert VOCABULARY[SubjectKind.CATALOG, EventType.REBUILT] is CatalogRebuilt
 

@@ -1,15 +1,17 @@
-import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from tierkeeper.audit import lines
 from tierkeeper.base.errors import InvalidInput
-from tierkeeper.cli.support import eventlog, params, targets
-from tierkeeper.cli.support.groups import TierCommand
+from tierkeeper.base.states import Outcome
+from tierkeeper.cli.support import eventlog, messages, output, params, targets
+from tierkeeper.cli.support.groups import TierCommand, VerbedCommand
 from tierkeeper.cli.support.session import Session, pass_session
+from tierkeeper.values.detaching import DetachedMonth
 from tierkeeper.values.events import EventView
 from tierkeeper_client import files
 
@@ -17,7 +19,22 @@ TABLE_ROWS: Final = 50
 FILE_NAME: Final = "lifecycle_events.jsonl"
 
 
-@click.command(cls=TierCommand)
+class CalendarMonth(click.ParamType[datetime]):
+    """A month in UTC: ``2026-03``."""
+
+    name = "month"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401  click's own
+        """Return its beginning."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m").replace(tzinfo=UTC)
+        except ValueError:
+            self.fail(f"{value!r} is no month; write it like 2026-03", param, ctx)
+
+
+@click.command(cls=VerbedCommand)
 @click.argument("artifact", required=False)
 @params.tenant_option
 @click.option("--type", "kind", help="Only events of this type.")
@@ -66,7 +83,11 @@ def events(
         else:
             session.output.say("no events")
     else:
-        session.output.lines(eventlog.record(event) for event in views)
+        session.output.lines(lines.record(event) for event in views)
+    if ref is not None or since is not None or not newest_first:
+        cut = session.keeper.events.cut(ref=ref, since=since)
+        if cut is not None:
+            session.output.say(eventlog.cut_words(cut))
 
 
 def _export(session: Session, views: Iterable[EventView], target: str) -> None:
@@ -77,7 +98,7 @@ def _export(session: Session, views: Iterable[EventView], target: str) -> None:
         files.replacing(path, mode=0o640) as file,
     ):  # the group of the folder may read it, as a log
         for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
-            file.write(json.dumps(eventlog.record(event), ensure_ascii=False).encode() + b"\n")
+            file.write(lines.line(event))
     if session.output.as_json:
         session.output.document({"events": count, "file": str(path)})
     else:
@@ -90,3 +111,72 @@ def _default_file(session: Session) -> Path:
             field="--export", value="", problem="there is no LOG_DIR to write into", fix="Set LOG_DIR, or give a FILE."
         )
     return session.settings.log.dir / FILE_NAME
+
+
+@events.verb
+@click.command(cls=TierCommand)
+@click.option(
+    "--before", type=CalendarMonth(), required=True, help="The months before this one, such as 2026-03; in UTC."
+)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder for the files, a file a month; back it up as you do the catalog.",
+)
+@params.dry_run_option
+@params.yes_option
+@pass_session
+def detach(session: Session, *, before: datetime, folder: Path, dry_run: bool, yes: bool) -> None:
+    """Move old months of the audit log out of the catalog, into files that are read back before.
+
+    What explain needs stays in the catalog. A month that cannot go yet stays, with the reason, as do those after it.
+    """
+    keeper, out = session.keeper, session.output
+
+    def detached(*, dry: bool) -> Iterable[DetachedMonth]:
+        with out.progress("reading" if dry else "writing and reading events") as advance, targets.written(folder):
+            yield from keeper.events.detach(
+                before=before, folder=folder, caller=session.caller, dry_run=dry, progress=advance
+            )
+
+    if not dry_run and not yes:
+        planned = [month for month in detached(dry=True) if month.outcome is Outcome.DONE]
+        number = sum(month.events for month in planned)
+        question = f"Move {number} events of {len(planned)} months out of the catalog, into {folder}?"
+        if planned and not click.confirm(question, err=True):
+            raise click.Abort
+    months = list[DetachedMonth]()
+    try:
+        months.extend(detached(dry=dry_run))
+    finally:
+        if months:
+            _print_months(session, months)
+    if not months:
+        _say_none(session, before)
+    outside = keeper.events.outside(before=before)
+    if outside:
+        out.say(f"{outside} events before that stay: they were written when their month had no partition")
+    if any(month.outcome is Outcome.REFUSED for month in months):
+        click.get_current_context().exit(messages.SOME_FAILED)
+
+
+def _say_none(session: Session, before: datetime) -> None:
+    if session.output.as_json:
+        session.output.array([])
+    else:
+        session.output.say(f"no month before {before:%Y-%m} is in the catalog")
+
+
+def _print_months(session: Session, months: list[DetachedMonth]) -> None:
+    if session.output.as_json:
+        session.output.array(months)
+        return
+    table = output.table("month", "outcome", "events", "file", "reason", right=["events"], fold=["file", "reason"])
+    for month in months:
+        done = "would be detached" if month.dry_run else "detached"
+        outcome = done if month.outcome is Outcome.DONE else month.outcome.value
+        table.add_row(month.month, output.word(outcome), str(month.events), month.file, month.detail)
+    session.output.print(table)

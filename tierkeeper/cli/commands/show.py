@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tierkeeper.base import clock
-from tierkeeper.cli.support import listing, output, params
+from tierkeeper.cli.support import eventlog, listing, output, params
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ArtifactView
@@ -55,6 +55,7 @@ def facts(view: ArtifactView) -> "Table":
             ("parked", None if view.parked_reason is None else output.Text(view.parked_reason, style="red")),
             ("failed", None if (failed := listing.failure_of(view)) is None else output.Text(failed, style="yellow")),
             ("next", due),
+            ("history", None if view.events_cut is None else eventlog.cut_words(view.events_cut)),
         ]
     )
 

@@ -1,48 +1,12 @@
-"""Formats events as a table, and as records for JSON lines."""
+"""Formats events as a table."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
 
-from tierkeeper.audit.kinds import EventType
 from tierkeeper.cli.support import output
-from tierkeeper.values.events import EventView
-from tierkeeper.values.plain import plain
-
-
-def record(event: EventView) -> dict[str, Any]:
-    """Return the fields of one exported line: the seven that readers of such logs expect, then our own.
-
-    ``event_type`` of a move names its target, such as ``promoted_to_warm``. ``dry_run`` is always false: a dry run
-    writes no events.
-    """
-    return {
-        "timestamp": event.at.isoformat(),
-        "event_type": _type(event),
-        "tenant_id": event.tenant,
-        "workflow_id": event.workflow,
-        "artifact_id": event.name,
-        "age_days": None if event.age_days is None else round(event.age_days, 3),
-        "dry_run": False,
-        "version": event.version,
-        "actor": event.actor,
-        "policy": event.policy,
-        "before": plain(event.before),
-        "after": plain(event.after),
-        "subject": str(event.subject),
-        "revision": event.revision,
-        "run": plain(event.run),
-        "correlation": event.correlation,
-        "position": event.position,
-    }
-
-
-def _type(event: EventView) -> str:
-    wanted = (event.after or {}).get("wanted")
-    return (
-        f"promoted_to_{'_and_'.join(sorted(wanted))}" if event.type == EventType.MOVED and wanted else str(event.type)
-    )
+from tierkeeper.values.events import EventsCut, EventView
 
 
 def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
@@ -83,3 +47,10 @@ def _tiers(value: Any) -> str:  # noqa: ANN401  a tier's name, a list of them, a
     if isinstance(value, (list, tuple)):
         return output.tiers(value).plain if value else "nowhere"
     return str(value)
+
+
+def cut_words(cut: EventsCut) -> str:
+    """Return where the events are that are no longer in the catalog."""
+    *earlier, last = cut.files
+    more = f" and {len(earlier)} earlier files" if earlier else ""
+    return f"events before {cut.before:%Y-%m} are in {last}{more}; what explain needs of them is in the catalog"

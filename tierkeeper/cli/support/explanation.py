@@ -5,7 +5,7 @@ from rich.text import Text
 from tierkeeper.base import clock
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.cli.support import listing, output
-from tierkeeper.cli.support.eventlog import event_table
+from tierkeeper.cli.support.eventlog import cut_words, event_table
 from tierkeeper.cli.support.session import Session
 from tierkeeper.values.artifacts import ArtifactView, Explanation
 
@@ -40,6 +40,8 @@ def print_explanation(session: Session, explanation: Explanation) -> None:
             ]
         )
     )
+    if view.events_cut is not None:
+        session.output.print("", output.Text(cut_words(view.events_cut)))
     if explanation.history:
         session.output.print("", event_table(explanation.history, named=False))
 

@@ -79,6 +79,41 @@ class TierCommand(click.Command):
         self.params.extend(output_options())
 
 
+class VerbedCommand(TierCommand):
+    """A command with verbs of its own beside it: its first argument may be one of them.
+
+    Such a word must be none that the command itself would take.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  click's own
+        super().__init__(*args, **kwargs)
+        self.verbs: dict[str, click.Command] = {}
+
+    def verb(self, command: click.Command) -> click.Command:
+        """Add a verb: a decorator of its command."""
+        self.verbs[str(command.name)] = command
+        return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401  click's own
+    ) -> click.Context:
+        """Return the context of the verb where the arguments begin with one, else the command's own."""
+        verb = self.verbs.get(args[0]) if args else None
+        if verb is None:
+            return super().make_context(info_name, args, parent, **extra)
+        return verb.make_context(f"{info_name} {verb.name}", args[1:], parent, **extra)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the verbs."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.get_short_help_str(limit=100)) for name, verb in self.verbs.items()])
+        super().format_epilog(ctx, formatter)
+
+
 class TierGroup(click.Group):
     """A group of such commands."""
 

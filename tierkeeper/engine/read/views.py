@@ -1,6 +1,7 @@
 """Artifacts as users see them: state, copies, next step, and the reasons for each."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,17 @@ import sqlalchemy as sa
 from tierkeeper.audit.kinds import EventType
 from tierkeeper.base.errors import ArtifactNotFound
 from tierkeeper.base.states import ArtifactState, PlacementState
-from tierkeeper.catalog import artifacts, browse, copy_counts, events, placements, policies, refusals, schedule
+from tierkeeper.catalog import (
+    artifacts,
+    browse,
+    copy_counts,
+    history,
+    placements,
+    policies,
+    refusals,
+    schedule,
+    segments,
+)
 from tierkeeper.catalog.database import take_time
 from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 from tierkeeper.engine.context import Engine
@@ -31,7 +42,12 @@ def show(engine: Engine, ref: Ref) -> ArtifactView:
         row = artifacts.by_ref(connection, ref)
         if row is None:
             raise ArtifactNotFound(ref=ref)
-        return views(engine.settings, connection, [row])[0]
+        return _whole(engine, connection, row)
+
+
+def _whole(engine: Engine, connection: sa.Connection, row: ArtifactRow) -> ArtifactView:
+    view = views(engine.settings, connection, [row])[0]
+    return replace(view, events_cut=segments.cut(connection, since=row.stored_at))
 
 
 def views(settings: Settings, connection: sa.Connection, rows: Sequence[ArtifactRow]) -> list[ArtifactView]:
@@ -57,9 +73,9 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
             raise ArtifactNotFound(ref=ref)
         moment = Moment.read(connection, engine)
         copies = placements.of_blobs(connection, [row.blob_id])[row.blob_id] if row.blob_id else []
-        view = views(engine.settings, connection, [row])[0]
+        view = _whole(engine, connection, row)
         due = schedule.of_many(connection, [row.id]).get(row.id)
-        history = tuple(events.query(connection, subjects=[row.id], newest_first=False, limit=_HISTORY))
+        past = history.of_artifact(connection, row, limit=_HISTORY)
     decision = moment.decide(row)
     placed_by = {p.tier: p.placed_by or "" for p in copies if p.state is PlacementState.PRESENT}
     refused = tuple(
@@ -68,7 +84,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         if p.refusal is not None
     )
     if row.state is ArtifactState.PURGED:
-        return Explanation(view, _ended_by(history), _ended(history), {}, refused, None, None, history)
+        return Explanation(view, _ended_by(past), _ended(past), {}, refused, None, None, past)
     parked = (f"parked: {view.parked_reason}",) if view.parked_reason else ()
     braked = (f"the brake: run {due.braked_by} awaits approval",) if due is not None and due.braked_by else ()
     missed = tuple(
@@ -88,7 +104,7 @@ def explain(engine: Engine, ref: Ref) -> Explanation:
         blocked=(*gone, *decision.blocked, *missed, *failed, *parked, *braked, *refused),
         next_step=view.next_step if overdue else decision.next_step,
         next_at=view.due_at if overdue else decision.next_due,
-        history=history,
+        history=past,
     )
 
 

@@ -31,7 +31,7 @@ from tierkeeper.audit.catalog import CatalogRebuilt, RebuildBegun
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogInUse, DumpUnusable
 from tierkeeper.base.states import RunKind
-from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding, unreadable
+from tierkeeper.catalog import dumps, epochs, identity, placements, rebuilding, segments, unreadable
 from tierkeeper.catalog.database import catalog_now
 from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.catalog.identity import Identity
@@ -176,6 +176,7 @@ def _load(
         unreadable.enforce(connection, gate)
         for file in fetched.events:
             dumps.load_events(connection, manifest.event_columns, _unpacked(file))
+        segments.forget_returned(connection)
     now = catalog_now(connection)
     _take_over(connection, manifest, base.heritage, caller=caller, now=now)
     intents = rebuilding.end_unfinished(connection, now=now, later=now + grace)

@@ -1,0 +1,45 @@
+"""`tierkeeper events` and its verb: the audit log, and its old months."""
+
+from pathlib import Path
+
+from integration.cli.terminal import Stored, Tierkeeper
+from support import months
+from support.house import House
+
+from tierkeeper.keeper import Keeper
+from tierkeeper.settings.settings import load
+
+
+def test_old_months_are_moved_into_files(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """They are told, asked for, moved; and who looks at an artifact is told which file has its events."""
+    name = stored("a.txt", "a")
+    settings = load()
+    with Keeper.open(settings) as keeper:
+        months.age(House(keeper, settings))
+        months.dumped(House(keeper, settings))
+    before, target = f"{months.this_month():%Y-%m}", tmp_path / "events"
+    target.mkdir()
+    detach = ("events", "detach", "--before", before, "--to", str(target))
+    dry = tk("-o", "json", *detach, "--dry-run")
+    assert dry.code == 0, dry.err
+    assert [(month["outcome"], month["dry_run"]) for month in dry.json] == [("done", True)] * len(dry.json) != []
+    assert tk(*detach, stdin="n\n").code != 0
+    assert list(target.iterdir()) == []
+    done = tk(*detach, "--yes")
+    assert done.code == 0, done.err
+    assert done.out.count(" detached ") == len(dry.json) == len(list(target.iterdir()))
+    words = f"events before {before} are in {target}/lifecycle_events-"
+    listed = tk("events", name)
+    assert ("no events" in listed.err, words in listed.err) == (True, True)
+    assert words in tk("--utc", "show", name).out
+    assert words in tk("explain", name).out
+    assert tk("-o", "json", "show", name).json["events_cut"]["before"] == f"{before}-01T00:00:00+00:00"
+    again = tk(*detach, "--yes")
+    assert (again.code, f"no month before {before}" in again.err) == (0, True)
+
+
+def test_a_month_is_written_as_one(tk: Tierkeeper, tmp_path: Path) -> None:
+    """Anything else is a usage error; a month that may still get events is refused, and so is a missing folder."""
+    assert tk("events", "detach", "--before", "2026", "--to", str(tmp_path)).code == 2
+    assert tk("events", "detach", "--before", "2999-01", "--to", str(tmp_path), "--yes").code == 4
+    assert tk("events", "detach", "--before", "2020-01", "--to", str(tmp_path / "none"), "--yes").code == 4

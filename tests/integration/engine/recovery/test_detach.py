@@ -1,0 +1,336 @@
+"""Months of events leave the catalog once a file has them, and nothing that asks for them gets another answer."""
+
+import gzip
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from support import catalogs, months
+from support.callers import TESTER
+from support.catalogs import Catalog
+from support.house import House
+
+from tierkeeper.audit.catalog import RestoreRecognised
+from tierkeeper.audit.position import Position
+from tierkeeper.base.errors import (
+    CatalogRestored,
+    DeletesDisabled,
+    EventsHeld,
+    InvalidInput,
+    InvalidPosition,
+    MonthChanged,
+    SegmentMismatch,
+)
+from tierkeeper.base.states import Outcome
+from tierkeeper.catalog import dumps, epochs, events, switches
+from tierkeeper.catalog.database import catalog_now
+from tierkeeper.embedded.postgres import Postgres
+from tierkeeper.engine.recovery import accept, detach, doctor, rebuild
+from tierkeeper.settings.settings import Settings
+from tierkeeper.values.health import Condition
+
+LATE = """
+    INSERT INTO events (subject, revision, at, type, actor) VALUES (gen_random_uuid(), 1, :at, 'pinned', 'tester')
+"""
+LOG = "SELECT count(*) AS number FROM events"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A folder for the files, outside the home."""
+    folder = tmp_path / "events"
+    folder.mkdir()
+    return folder
+
+
+def lived(house: House) -> None:
+    """Let one artifact end and another one live, long ago."""
+    house.store("gone", b"gone")
+    house.purge("gone")
+    house.pass_time(timedelta(days=30))
+    house.settle()
+    house.store("here", b"here", age=timedelta(days=8))
+    house.settle()
+    months.age(house)
+    months.dumped(house)
+
+
+def log(house: House) -> int:
+    """How many events the catalog has."""
+    return int(house.sql(LOG)[0].number)
+
+
+def test_a_month_goes_into_a_file_and_explain_answers_as_before(house: House, target: Path) -> None:
+    """The file has every event once, in order, for the group to read; explain says the same, and where the rest is."""
+    lived(house)
+    before = [house.keeper.artifacts.explain(house.ref(name)) for name in ("gone", "here")]
+    expected, number = months.old(house), log(house)
+    done = months.detach(house, target)
+    assert {month.outcome for month in done} == {Outcome.DONE}
+    assert sum(month.events for month in done) == len(expected) >= 10
+    assert months.written(target) == expected
+    assert {stat.S_IMODE(file.stat().st_mode) for file in months.files(target)} == {0o640}
+    noted = list(house.keeper.events.select(type="month_detached", newest_first=False))
+    assert log(house) == number - len(expected) + len(noted)
+    assert [(e.after or {})["sha256"] for e in noted] == [month.sha256 for month in done]
+    gone, here = (house.keeper.artifacts.explain(house.ref(name)) for name in ("gone", "here"))
+    assert (gone.rule, gone.reason) == (before[0].rule, before[0].reason)
+    assert "destroyed" in gone.reason
+    kept = [event for event in before[0].history if event.type not in {"moved", "placed"}]
+    assert [(e.type, e.at, e.before, e.after, e.actor, e.policy) for e in gone.history] == [
+        (e.type, e.at, e.before, e.after, e.actor, e.policy) for e in kept
+    ]
+    first = before[1].history[0]
+    assert (here.history[0].type, here.history[0].age_days) == ("stored", first.age_days)
+    for view in (gone.artifact, here.artifact, house.show("here")):
+        assert view.events_cut is not None
+        assert (view.events_cut.before, view.events_cut.files) == (_end(done[-1].month), tuple(m.file for m in done))
+    house.store("new", b"new")
+    assert house.show("new").events_cut is None
+
+
+def _end(month: str) -> datetime:
+    begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    return (begin + timedelta(days=32)).replace(day=1)
+
+
+def test_a_dry_run_changes_nothing(house: House, target: Path) -> None:
+    """It tells every month with its reason; no file is written, and the catalog has all events."""
+    lived(house)
+    number = log(house)
+    planned = months.detach(house, target, dry_run=True)
+    assert [month.dry_run for month in planned] == [True] * len(planned) != []
+    assert (log(house), list(target.iterdir())) == (number, [])
+    assert house.sql("SELECT FROM history UNION ALL SELECT FROM segments") == []
+
+
+@pytest.mark.parametrize("spoil", ["a line", "the order", "the end", "more", "the gzip", "a link"])
+def test_a_file_that_differs_keeps_its_month(house: House, target: Path, spoil: str) -> None:
+    """The month stays as it is, and the error names the file."""
+    lived(house)
+    done = next(iter(months.detach(house, target, dry_run=True)))
+    path = Path(done.file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detach, "step_4_detach", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            months.detach(house, target)
+    texts = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    spoilt = {
+        "a line": [texts[0].replace(b'"revision": 1', b'"revision": 7', 1), *texts[1:]],
+        "the order": [texts[1], texts[0], *texts[2:]],
+        "the end": texts[:-1],
+        "more": [*texts, texts[-1]],
+    }
+    if spoil == "the gzip":
+        path.write_bytes(path.read_bytes()[:-9])
+    elif spoil == "a link":
+        path.rename(target / "elsewhere")
+        path.symlink_to(target / "elsewhere")
+    else:
+        path.write_bytes(gzip.compress(b"".join(spoilt[spoil])))
+    number = log(house)
+    with pytest.raises(OSError if spoil == "a link" else SegmentMismatch, match=path.name):
+        months.detach(house, target)
+    assert log(house) == number
+    assert house.sql("SELECT FROM segments") == []
+
+
+def _stopped(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_is_written_meanwhile_keeps_its_month(house: House, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that comes after the file was read back is never lost: the month stays."""
+    lived(house)
+    (at,) = (row.at for row in house.sql("SELECT min(at) AS at FROM events"))
+    whole = detach.step_3_keep
+
+    def late(*args: Any, **given: Any) -> None:  # noqa: ANN401  handed on
+        whole(*args, **given)
+        house.sql(LATE, at=at)
+
+    monkeypatch.setattr(detach, "step_3_keep", late)
+    number = log(house)
+    with pytest.raises(MonthChanged):
+        months.detach(house, target)
+    assert log(house) == number + 1
+    assert house.sql("SELECT FROM segments") == []
+
+
+def test_what_is_not_kept_keeps_its_month(house: House, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month goes only if all that stays of it is in the catalog, as it was."""
+    lived(house)
+    monkeypatch.setattr(detach, "step_3_keep", lambda *_, **__: None)
+    number = log(house)
+    with pytest.raises(MonthChanged, match="not kept"):
+        months.detach(house, target)
+    assert log(house) == number
+
+
+def test_a_month_that_may_get_events_is_refused(house: House, target: Path) -> None:
+    """The present month and, for two days, the one before: nothing is done, not even to older ones."""
+    lived(house)
+    number = log(house)
+    after = (months.this_month() + timedelta(days=32)).replace(day=1)
+    with pytest.raises(InvalidInput, match="may still be written"):
+        list(house.keeper.events.detach(before=after, folder=target, caller=TESTER))
+    assert log(house) == number
+
+
+def test_a_month_stays_while_a_transaction_is_open(house: House, target: Path) -> None:
+    """Its events have no final position: a reader by position could miss them."""
+    lived(house)
+    with house.keeper.engine.catalog.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_current_xact_id()")
+        house.sql(LATE, at=datetime.now(UTC) - months.LONG_AGO)
+        (refused,) = months.detach(house, target)
+        assert (refused.outcome, refused.detail[:13]) == (Outcome.REFUSED, "a transaction")
+    assert {month.outcome for month in months.detach(house, target)} == {Outcome.DONE}
+
+
+def test_a_month_that_is_in_no_dump_stays(house: House, target: Path) -> None:
+    """The next dump would lack it, and say that it has all events."""
+    house.store()
+    months.age(house)
+    (refused,) = months.detach(house, target)
+    assert (refused.outcome, "catalog dump" in refused.detail) == (Outcome.REFUSED, True)
+    months.dumped(house)
+    assert {month.outcome for month in months.detach(house, target)} == {Outcome.DONE}
+
+
+def test_nothing_goes_while_deletes_are_off(house: House, target: Path) -> None:
+    """Whoever stopped the deletes wants to look at what happened."""
+    lived(house)
+    house.keeper.deletes.switch(enabled=False, reason="a look", caller=TESTER)
+    with pytest.raises(DeletesDisabled):
+        months.detach(house, target)
+
+
+def test_nothing_goes_from_a_catalog_that_is_not_trusted(house: House, target: Path) -> None:
+    """A restored one may lack events of its months, and their files would be taken for all of them."""
+    lived(house)
+
+    def distrust(connection: sa.Connection) -> None:
+        epochs.lock(connection)
+        now = catalog_now(connection)
+        epochs.set_trust(connection, epochs.RESTORED, by="tester", reason="put back", now=now, event=RestoreRecognised)
+
+    house.keeper.engine.catalog.run(TESTER, distrust)
+    with pytest.raises(CatalogRestored):
+        months.detach(house, target)
+
+
+def test_the_files_lie_apart_from_the_tiers(house: House) -> None:
+    """In a tier reconcile would take them for stray copies; in the home they would be lost with the catalog."""
+    for folder in (house.settings.home / "events", Path(house.settings.tiers["cold"].url.removeprefix("file://"))):
+        folder.mkdir(parents=True, exist_ok=True)
+        with pytest.raises(InvalidInput, match="--to"):
+            months.detach(house, folder)
+
+
+def test_who_holds_the_log_is_not_waited_for_long(house: House, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that reads the log keeps the month; nobody waits behind it for longer than a second."""
+    lived(house)
+    monkeypatch.setattr(detach, "TRIES", 1)
+    with house.keeper.engine.catalog.engine.connect() as reader:
+        reader.exec_driver_sql(LOG)
+        with pytest.raises(EventsHeld):
+            months.detach(house, target)
+        house.store("b", b"b")
+    assert {month.outcome for month in months.detach(house, target)} == {Outcome.DONE}
+
+
+def test_a_dump_and_a_month_do_not_meet(house: House, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month that goes while a dump is made would be neither in its events nor in its history."""
+    lived(house)
+    monkeypatch.setattr(detach, "TRIES", 1)
+    with dumps.snapshot(house.keeper.engine.catalog), pytest.raises(EventsHeld):
+        months.detach(house, target)
+
+
+def test_revisions_go_on(house: House, target: Path) -> None:
+    """Subjects that no row counts the events of go on from their last revision, which is in no partition any more."""
+    house.keeper.deletes.switch(enabled=False, reason="a test", caller=TESTER)
+    house.keeper.deletes.switch(enabled=True, reason="a test", caller=TESTER)
+    lived(house)
+    with house.keeper.engine.catalog.reading() as connection:
+        before = [events.next_revision(connection, s) for s in (switches.DELETES, epochs.CATALOG)]
+    number = len(months.detach(house, target))
+    with house.keeper.engine.catalog.reading() as connection:
+        after = [events.next_revision(connection, s) for s in (switches.DELETES, epochs.CATALOG)]
+    assert after == [before[0], before[1] + number]
+
+
+def test_bytes_of_a_copy_that_ended_are_not_a_strangers(house: House, target: Path) -> None:
+    """The ends of copies stay: reconcile knows bytes that somebody puts back, and trusts the catalog."""
+    lived(house)
+    rows = house.sql("SELECT subject FROM events WHERE type = 'collected' AND at < :end", end=months.this_month())
+    ended = {row.subject for row in rows}
+    with house.keeper.engine.catalog.reading() as connection:
+        before = events.ends_of(connection, ended)
+    months.detach(house, target)
+    with house.keeper.engine.catalog.reading() as connection:
+        assert events.ends_of(connection, ended) == before
+    assert set(before) == ended != set()
+
+
+def test_a_reader_by_position_is_told(house: House, target: Path) -> None:
+    """One that has read all that went goes on; one that has not is refused, rather than left without it."""
+    lived(house)
+    with house.keeper.engine.catalog.reading() as connection:
+        found = events.after(connection, None, limit=1000)
+    went = [event for event in found if event.at < months.this_month()]
+    months.detach(house, target)
+    last, earlier = (Position.read(str(event.position)) for event in (went[-1], went[-2]))
+    with house.keeper.engine.catalog.reading() as connection:
+        rest = events.after(connection, last, limit=1000)
+        assert [e.subject for e in rest[: len(found) - len(went)]] == [e.subject for e in found[len(went) :]]
+        with pytest.raises(InvalidPosition, match="in files"):
+            events.after(connection, earlier, limit=1000)
+
+
+def test_the_doctor_finds_no_gap(house: House, target: Path) -> None:
+    """What is in files is not missing; what is missing beside it is."""
+    lived(house)
+    months.detach(house, target)
+    house.promote("here", "hot")
+
+    def gaps() -> Condition:
+        return next(one.condition for one in doctor.examine(house.keeper.engine) if one.check == "events missing")
+
+    assert gaps() is Condition.OK
+    house.sql("UPDATE artifacts SET revision = revision + 1")
+    assert gaps() is not Condition.OK
+    house.sql("UPDATE artifacts SET revision = revision - 1")
+
+
+def test_a_rebuild_has_it_all(
+    postgres_server: Postgres, catalog_template: str, settings_factory: Callable[..., Settings], target: Path
+) -> None:
+    """A dump has what stays, and its segments the rest: the months are back, and the catalog says so."""
+    catalog: Catalog = catalogs.opener(postgres_server, catalog_template, settings_factory)
+    with catalog() as house:
+        lived(house)
+        number = len(months.old(house))
+        months.detach(house, target)
+        months.dumped(house)
+        before = house.keeper.artifacts.explain(house.ref("gone"))
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, caller=TESTER)
+        accept.accept(house.keeper.engine, caller=TESTER, reason="it was lost")
+        after = house.keeper.artifacts.explain(house.ref("gone"))
+        assert (after.rule, after.reason) == (before.rule, before.reason)
+        assert [e.type for e in after.history][:1] == ["stored"]
+        assert len({(e.revision, e.at) for e in after.history}) == len(after.history)
+        assert after.artifact.events_cut is None
+        assert len(months.old(house)) == number
+        assert house.sql("SELECT count(*) AS n FROM history")[0].n > 5
+        months.dumped(house)
+        again = target / "again"
+        again.mkdir()
+        assert sum(month.events for month in months.detach(house, again)) == number
+        assert months.lines(again) == months.lines(target)

@@ -1,0 +1,208 @@
+"""Take old months of events out of the catalog, each into a file of its own.
+
+1. export: the month's events go into a file, under another name until all of it is on the disk. A file of an earlier
+   try is taken as it is. A crash leaves a file that nothing refers to.
+2. read back: the file is read, and compared with the catalog event by event.
+3. keep (transactions): what `explain`, receipts and code ask for years later goes into the table `history`. A crash
+   leaves it in both places, and it counts once.
+4. detach (transaction): **the commit point**. No event can be written in this month any more; it has as many as were
+   read back, and all that is to be kept is kept. Then its partition leaves the log, and the file is noted, with an
+   event. A crash before it leaves the month in the catalog; the next try begins with step 1 and finds its file.
+5. drop (transaction): the table of the month, which nothing reads any more. A crash leaves it to the next try.
+
+Only months that are over for :data:`QUIET` and whose events have their final positions; and only those that are in a
+dump, where dumps are made: the next dump has the events since the last one, and would lack those that went before it.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from tierkeeper.audit.catalog import DetachedEvents, MonthDetached
+from tierkeeper.base.backoff import Backoff
+from tierkeeper.base.callers import Caller
+from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, EventsHeld, InvalidInput, MonthChanged
+from tierkeeper.base.states import Outcome
+from tierkeeper.catalog import epochs, events, history, partitions, segments, switches
+from tierkeeper.catalog.database import catalog_now, clocks, take_time
+from tierkeeper.catalog.partitions import Month
+from tierkeeper.catalog.segments import SegmentFile
+from tierkeeper.engine.context import Engine
+from tierkeeper.engine.recovery import dump_files, segment_files
+from tierkeeper.engine.trust import own_objects
+from tierkeeper.settings import roots
+from tierkeeper.values.detaching import DetachedMonth
+from tierkeeper.values.events import EventView
+from tierkeeper.values.progress import ProgressCallback
+
+#: an event's time is taken in its transaction, which lasts for some hours at most
+QUIET: Final = timedelta(days=2)
+TRIES: Final = 10
+PAUSES: Final = Backoff(first=0.5, cap=4.0, least=0.5)
+
+
+def detach(
+    engine: Engine, *, before: datetime, folder: Path, caller: Caller, dry_run: bool, progress: ProgressCallback
+) -> Iterator[DetachedMonth]:
+    """Detach the months before the one of ``before``, the oldest first; yield what became of each.
+
+    A month that cannot go yet is refused, with the reason, and so none after it is tried. Raises InvalidInput for a
+    month that may still get events, or a folder of tierkeeper's own; DeletesDisabled, CatalogRestored;
+    and, with the month as it was, SegmentMismatch, MonthChanged, EventsHeld.
+    """
+    target = _checked(engine, folder)
+    months = _months(engine, before)
+    dumped = _dumped_until(engine)
+    if not dry_run:
+        for month in _left(engine):
+            step_5_drop(engine, month, caller=caller)
+    for month in months:
+        path = segment_files.located(target, month)
+        number, refused = _judged(engine, month, dumped)
+        if refused is not None or dry_run:
+            outcome, detail = (Outcome.DONE, _reason(before)) if refused is None else (Outcome.REFUSED, refused)
+            yield DetachedMonth(str(month), outcome, number, str(path), detail, dry_run=dry_run)
+            if refused is not None:
+                return
+            continue
+        step_1_export(engine, month, path, progress=progress)
+        segment = step_2_read_back(engine, month, path, progress=progress)
+        step_3_keep(engine, month, caller=caller)
+        step_4_detach(engine, month, segment, caller=caller)
+        step_5_drop(engine, month, caller=caller)
+        sha256 = segment.sha256.hex()
+        yield DetachedMonth(
+            str(month), Outcome.DONE, segment.events, segment.file, _reason(before), segment.size, sha256
+        )
+
+
+def step_1_export(engine: Engine, month: Month, path: Path, *, progress: ProgressCallback) -> None:
+    """Write the month's file, unless there is one."""
+    if not os.path.lexists(path):
+        with _events(engine, month) as found:
+            segment_files.write(path, found, progress=progress)
+
+
+def step_2_read_back(engine: Engine, month: Month, path: Path, *, progress: ProgressCallback) -> SegmentFile:
+    """Return what the month's file is; SegmentMismatch where it has not exactly the month's events in their order."""
+    with _events(engine, month) as found:
+        return segment_files.compared(path, month, found, progress=progress)
+
+
+def step_3_keep(engine: Engine, month: Month, *, caller: Caller) -> None:
+    """Write into `history` what stays of the month."""
+    reached = None
+    while (reached := engine.catalog.run(caller, history.keep, month, reached)) is not None:
+        pass
+
+
+def step_4_detach(engine: Engine, month: Month, segment: SegmentFile, *, caller: Caller) -> None:
+    """Detach the month's partition, and note its file."""
+    for tried in range(1, TRIES + 1):
+        if engine.catalog.run(caller, _detach, month, segment, caller=caller):
+            return
+        time.sleep(PAUSES.seconds(tried))
+    raise EventsHeld(month=month, tries=TRIES)
+
+
+def step_5_drop(engine: Engine, month: Month, *, caller: Caller) -> None:
+    """Drop the month's table."""
+    engine.catalog.run(caller, partitions.drop, month)
+
+
+def _detach(connection: sa.Connection, month: Month, segment: SegmentFile, *, caller: Caller) -> bool:
+    """Return False where others hold the log, and nothing was done."""
+    take_time(connection)
+    if month not in partitions.attached(connection, before=month.until):
+        return True  # an earlier try of this transaction, whose reply was lost, or another process
+    if not partitions.keep_out(connection, month):
+        return False
+    number = partitions.count(connection, month)
+    if number != segment.events:
+        raise MonthChanged(month=month, problem=f"{segment.events} events were exported, and it has {number}")
+    lacking = history.lacking(connection, month)
+    if lacking:
+        raise MonthChanged(month=month, problem=f"{lacking} events that stay are not kept as they are")
+    epochs.lock(connection)
+    if not partitions.detach(connection, month):
+        return False
+    now = catalog_now(connection)
+    segments.write(connection, month, segment, by=caller.actor, at=now)
+    after = DetachedEvents(month=str(month), events=segment.events, file=segment.file, sha256=segment.sha256)
+    events.append_next(connection, epochs.CATALOG, MonthDetached(after=after), by=caller.actor, at=now)
+    return True
+
+
+def _checked(engine: Engine, folder: Path) -> Path:
+    """Return the folder as an absolute path; InvalidInput unless it is one, apart from tierkeeper's own."""
+    real = Path(os.path.realpath(folder))
+    settings = engine.settings
+    for what, own in roots.own_folders(settings.home, settings.tiers, settings.staging.url):
+        if real.is_relative_to(os.path.realpath(own)):
+            problem = f"it lies in {what}, {own}, where it would be lost with it, or be taken for a stray copy"
+            raise InvalidInput(field="--to", value=str(folder), problem=problem, fix="Name a folder elsewhere.")
+    if not real.is_dir():
+        raise InvalidInput(field="--to", value=str(folder), problem="it is no folder", fix="Make it, and try again.")
+    return real
+
+
+def _months(engine: Engine, before: datetime) -> list[Month]:
+    with engine.catalog.reading() as connection:
+        off = switches.deletes(connection)
+        if not off.enabled:
+            raise DeletesDisabled(reason=off.reason)
+        distrusted = epochs.distrusted(connection)
+        if distrusted is not None:
+            raise CatalogRestored(reason=distrusted)
+        first_open = Month.of(clocks(connection).earlier - QUIET)
+        if before > first_open.since:
+            problem = f"events may still be written in {first_open}"
+            fix = f"The latest is {first_open}: a month can go two days after its end."
+            raise InvalidInput(field="--before", value=f"{before:%Y-%m}", problem=problem, fix=fix)
+        return partitions.attached(connection, before=before)
+
+
+def _left(engine: Engine) -> list[Month]:
+    with engine.catalog.reading() as connection:
+        return partitions.left(connection)
+
+
+def _dumped_until(engine: Engine) -> datetime | None:
+    """Return the time before which every event is in a dump's segments; None where no tier keeps dumps."""
+    store = own_objects.home(engine)
+    if store is None:
+        return None
+    with engine.catalog.reading() as connection:
+        line = epochs.standing(connection).epoch.line or UUID(int=0)
+    return dump_files.next_start(dump_files.chain(store, line))
+
+
+def _judged(engine: Engine, month: Month, dumped: datetime | None) -> tuple[int, str | None]:
+    """Return how many events a month has, and why it cannot go now, None if it can."""
+    with engine.catalog.reading() as connection:
+        take_time(connection)
+        number = partitions.count(connection, month)
+        if dumped is not None and dumped < month.until:
+            return number, "no dump has its events yet: `tierkeeper catalog dump`"
+        if events.unsettled(connection, since=month.since, until=month.until):
+            return number, "a transaction is open that is older than the last of its events"
+        return number, None
+
+
+def _reason(before: datetime) -> str:
+    return f"before {before:%Y-%m}"
+
+
+@contextmanager
+def _events(engine: Engine, month: Month) -> Iterator[Iterator[EventView]]:
+    """Open a month's events in the order of its file: by time, then subject and revision."""
+    with engine.catalog.reading() as connection:
+        take_time(connection)
+        yield events.query(connection, since=month.since, until=month.until, newest_first=False)
