@@ -34,7 +34,7 @@ from tierkeeper.settings.settings import Settings
 from tierkeeper.values.health import Condition
 
 LATE = """
-    INSERT INTO events (subject, revision, at, type, actor) VALUES (gen_random_uuid(), 1, :at, 'pinned', 'tester')
+    INSERT INTO events (subject, revision, at, type, actor) VALUES (gen_random_uuid(), 1, :at, 'placed', 'tester')
 """
 LOG = "SELECT count(*) AS number FROM events"
 
@@ -91,6 +91,9 @@ def test_a_month_goes_into_a_file_and_explain_answers_as_before(house: House, ta
         assert (view.events_cut.before, view.events_cut.files) == (_end(done[-1].month), tuple(m.file for m in done))
     house.store("new", b"new")
     assert house.show("new").events_cut is None
+    for statement in ("DELETE FROM history", "UPDATE history SET actor = 'nobody'"):
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            house.sql(statement)
 
 
 def _end(month: str) -> datetime:
