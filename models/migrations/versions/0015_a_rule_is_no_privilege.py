@@ -7,7 +7,7 @@ files were looked at: the release before writes such files.
 from alembic import op
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -281,7 +281,7 @@ def test_what_stays_of_detached_months_goes_back_into_the_log(postgres_url: str)
     engine = engine_of(postgres_url)
     with engine.begin() as connection:
         connection.execute(sa.text(KEPT))
-    assert migrate.downgrade(postgres_url, "0013") == migrate.head()
+    assert migrate.downgrade(postgres_url, "0013") == revisions.head()
     with engine.connect() as connection:
         rows = connection.execute(sa.text("SELECT revision, type, actor, after FROM events")).all()
     assert [tuple(row) for row in rows] == [(7, "deletes switched", "tester", {"enabled": True})]
