@@ -155,6 +155,30 @@ _KEEPING = (
     ),
     Mutant(
         "dead letters",
+        "the tally of those not kept keeps the time of its skip",
+        (
+            Edit(
+                LETTERS,
+                "last_at = clock_timestamp(), skipped_by = NULL, skipped_at = NULL\n    WHERE key",
+                "last_at = clock_timestamp(), skipped_by = NULL\n    WHERE key",
+            ),
+        ),
+        (f"{KEPT}test_what_is_listed_again_was_not_skipped",),
+    ),
+    Mutant(
+        "dead letters",
+        "a kept message that cannot be unpacked stops those behind it",
+        (
+            Edit(
+                "tierkeeper/engine/operations/deliveries.py",
+                "    except (zlib.error, ValueError, RecursionError) as error:\n",
+                "    except NotImplementedError as error:\n",
+            ),
+        ),
+        ("tests/integration/engine/operations/test_parked.py::test_a_message_that_cannot_be_unpacked_stops_no_other",),
+    ),
+    Mutant(
+        "dead letters",
         "they never end",
         (Edit(LETTERS, "AND last_at < statement_timestamp() - :kept", "AND last_at > statement_timestamp() + :kept"),),
         (f"{KEPT}test_dead_letters_end",),

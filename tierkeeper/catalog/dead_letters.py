@@ -38,7 +38,7 @@ _KEEP = sa.text("""
 """)
 _COUNT_UNKEPT = sa.text("""
     UPDATE deliveries
-    SET attempts = attempts + 1, last_at = clock_timestamp(), skipped_by = NULL
+    SET attempts = attempts + 1, last_at = clock_timestamp(), skipped_by = NULL, skipped_at = NULL
     WHERE key = 'not-kept' AND arguments_hash = :hash
 """)
 _RAW = sa.text("SELECT raw FROM deliveries WHERE id = :id AND kind = 'malformed'")

@@ -87,6 +87,12 @@ _PARK = sa.text(f"""
     WHERE d.parked_reason IS NULL
     RETURNING {_COLUMNS}
 """)
+_PARK_KEPT = sa.text(f"""
+    UPDATE deliveries
+    SET due_at = NULL, waiting_for = NULL, parked_reason = :reason, last_at = clock_timestamp(), revision = revision + 1
+    WHERE id = :id AND due_at IS NOT NULL
+    RETURNING {_COLUMNS}
+""")
 _HEARD = sa.text("""
     UPDATE deliveries
     SET last_at = clock_timestamp()
@@ -183,6 +189,12 @@ def park(connection: sa.Connection, row: Mapping[str, Any], *, reason: str) -> D
     return _kept(connection, row, connection.execute(_PARK, {**row, "reason": reason}).one_or_none())
 
 
+def park_kept(connection: sa.Connection, id_: UUID, *, reason: str) -> DeliveryRow | None:
+    """Keep a message that is due until an operator decides about it; None where it is not due any more."""
+    found = connection.execute(_PARK_KEPT, {"id": id_, "reason": reason}).one_or_none()
+    return None if found is None else _row(found)
+
+
 def answered(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     """Delete the row of the message: it had an outcome."""
     connection.execute(_ANSWERED, {"key": row["key"], "arguments_hash": row["arguments_hash"]})
@@ -195,7 +207,7 @@ def take_due(connection: sa.Connection, *, limit: int, lease: timedelta, longest
     that was ahead, and is due.
     """
     rows = connection.execute(_SEND, {"limit": limit, "lease": lease, "longest": max(lease, longest)})
-    return [DueMessage(row.id, row.task, row.key, bytes(row.arguments), row.headers or {}) for row in rows]
+    return [DueMessage(row.id, row.task, row.key, bytes(row.arguments or b""), row.headers or {}) for row in rows]
 
 
 def put_back(connection: sa.Connection, ids: Collection[UUID]) -> None:

@@ -25,9 +25,10 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import dead_letters, deliveries, events
 from tierkeeper.catalog.database import catalog_now
-from tierkeeper.catalog.deliveries import DeliveryRow
+from tierkeeper.catalog.deliveries import DeliveryRow, DueMessage
 from tierkeeper.engine.context import Engine
 from tierkeeper.values.parking import DeadLetter, Sent
+from tierkeeper_client import texts
 from tierkeeper_client.contract import DEAD_LETTER_BYTES
 
 #: seconds until a message whose store is unavailable is sent again: half a minute at first, growing to five minutes
@@ -82,7 +83,8 @@ class Deliveries:
     def due(self) -> Generator[Sent]:
         """Yield the messages that are due, and lease each for ``broker.visibility_timeout``: a lost one is due again.
 
-        A caller that stops early (the broker refuses a message) leaves that message and the rest of its batch due.
+        A caller that stops early (the broker refuses a message) leaves that message and the rest of its batch due. One
+        that cannot be unpacked is parked.
         """
         catalog, lease = self.engine.catalog, self.engine.settings.broker.visibility_timeout
         longest = timedelta(seconds=PAUSES.cap)
@@ -90,7 +92,11 @@ class Deliveries:
             unsent = [row.id for row in batch]
             try:
                 for row in batch:
-                    yield Sent(row.task, row.key, json.loads(zlib.decompress(row.arguments)), row.headers)
+                    message = _unpacked(row)
+                    if isinstance(message, Sent):
+                        yield message
+                    else:
+                        catalog.run(callers.WORKER, _park_kept, row.id, reason=message)
                     unsent.remove(row.id)
             finally:
                 if unsent:
@@ -113,6 +119,21 @@ def _keep_message(connection: sa.Connection, sent: Sent, *, reason: str) -> None
     row = deliveries.wait(connection, _kept(sent), reason=reason, pauses=PAUSES)
     if row is not None and row.failures == 1:
         _tell(connection, row, DeliveryWaits, reason)
+
+
+def _park_kept(connection: sa.Connection, id_: UUID, *, reason: str) -> None:
+    _tell(connection, deliveries.park_kept(connection, id_, reason=reason), DeliveryParked, reason)
+
+
+def _unpacked(row: DueMessage) -> Sent | str:
+    """Return the message as it was kept, or why it cannot be sent."""
+    try:
+        arguments = json.loads(zlib.decompress(row.arguments))
+    except (zlib.error, ValueError, RecursionError) as error:
+        return f"what was kept of it cannot be unpacked: {texts.storable(str(error))[:_LONGEST]}"
+    if not isinstance(arguments, dict) or not isinstance(row.headers, dict):
+        return "its arguments or headers, as they were kept, are no object"
+    return Sent(row.task, row.key, arguments, row.headers)
 
 
 def _tell(

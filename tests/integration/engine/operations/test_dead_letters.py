@@ -15,7 +15,7 @@ from tierkeeper.base.ids import new_id
 from tierkeeper.catalog import dead_letters
 from tierkeeper.catalog.dead_letters import DeadLetterRow
 from tierkeeper.values.health import Vital
-from tierkeeper.values.parking import DeadLetter, StuckFilter, StuckKind, StuckState
+from tierkeeper.values.parking import DeadLetter, Sent, StuckFilter, StuckKind, StuckState
 from tierkeeper_client.contract import DEAD_LETTER_BYTES
 
 MALFORMED = StuckFilter(kind=StuckKind.MALFORMED)
@@ -107,6 +107,21 @@ def test_more_dead_letters_than_are_kept_are_counted(house: House) -> None:
     assert vital(house, "dead letters").condition.value == "ok"
     assert not keep(house, b"new", most=3)
     assert vital(house, "dead letters").condition.value == "bad"
+
+
+def test_what_is_listed_again_was_not_skipped(house: House) -> None:
+    """A known letter, the tally and a retried message lose the time of their skip with the skip itself."""
+    keeper = house.keeper
+    for n in range(3):
+        keep(house, bytes([n]), most=2)
+    keeper.deliveries.park(Sent("tierkeeper.store", "a key", {}), reason="given up")
+    keeper.parked.skip(StuckFilter(), caller=TESTER)
+    skipped = "SELECT count(*) FROM deliveries WHERE skipped_at IS NOT NULL"
+    assert house.sql(skipped)[0][0] == 4
+    for n in (0, 1, 3):
+        keep(house, bytes([n]), most=2)
+    keeper.parked.retry(StuckFilter(item="a key", state=None), caller=TESTER)
+    assert house.sql(skipped)[0][0] == 0
 
 
 def test_dead_letters_end(house: House) -> None:

@@ -92,6 +92,33 @@ def test_a_retried_message_is_sent_as_it_was(house: House) -> None:
     assert kept(house).count(sent()).attempts == 1
 
 
+BAD = {
+    "other bytes": b"no zlib",
+    "half": zlib.compress(b'{"a": 1}')[:-6],
+    "no JSON": zlib.compress(b"{"),
+    "deep": zlib.compress(b"[" * 100_000),
+    "a list": zlib.compress(b"[1]"),
+    "nothing": None,
+}
+
+
+def test_a_message_that_cannot_be_unpacked_stops_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is parked again with the reason and its event; those behind it are sent."""
+    monkeypatch.setattr(deliveries, "_BATCH", 3)
+    names = [*BAD, "headers", "good"]
+    for key in names:
+        kept(house).park(sent(key), reason="given up")
+    for key, arguments in BAD.items():
+        house.sql("UPDATE deliveries SET arguments = :arguments WHERE key = :key", arguments=arguments, key=key)
+    house.sql("UPDATE deliveries SET headers = '[1]' WHERE key = 'headers'")
+    house.keeper.parked.retry(StuckFilter(), caller=Caller("kim"))
+    assert list(kept(house).due()) == [sent("good")]
+    stuck = {item.key: item.reason for item in house.keeper.parked.select(StuckFilter(state=StuckState.PARKED))}
+    assert stuck.keys() == {*BAD, "headers"}
+    assert stuck["other bytes"].startswith("what was kept of it cannot be unpacked: ")
+    assert told(house, row(house, "half").id)[-1] == (3, "delivery parked")
+
+
 def test_a_skipped_message_stays(house: House) -> None:
     """A skip leaves it where it is, out of the list; a second one finds nothing, a retry by name takes it up."""
     kept(house).park(sent(), reason="given up")
