@@ -143,6 +143,18 @@ WAITING = (
     ),
     Mutant(
         "approval",
+        "one that has expired allows what is foreseen",
+        (
+            Edit(
+                f"{_ENGINE}gates/bulk.py",
+                "approved is None or _expired(connection, settings, approved) else",
+                "approved is None else",
+            ),
+        ),
+        ("tests/integration/engine/gates/test_approval.py::test_an_approval_of_a_command_ends",),
+    ),
+    Mutant(
+        "approval",
         "a pin is told in the name of the sweep that carries a rejection out",
         (Edit(f"{_ENGINE}gates/approval.py", 'actor=said["by"],', 'actor="beat",'),),
         ("tests/integration/engine/gates/test_approval.py::test_a_sweep_pins_in_the_name_of_who_rejected",),

@@ -144,9 +144,9 @@ class Artifacts:
         """Write a verb's effect on the wanted tiers into the catalog and leave the copying to the next sweep."""
         return verbs.ask(self.engine, args, caller=caller)
 
-    def braked_purge(self, counts: Mapping[str, int], *, described: str, caller: Caller) -> dict[str, int]:
+    def braked_purge(self, counts: Mapping[str, int], *, described: str) -> dict[str, int]:
         """Return the brake's limit of each tenant for which :meth:`allow_purge` would raise; nothing is written."""
-        return bulk.foreseen(self.engine, counts, described=described, caller=caller)
+        return bulk.foreseen(self.engine, counts, described=described)
 
     def allow_purge(self, counts: Mapping[str, int], *, described: str, samples: Sequence[str], caller: Caller) -> None:
         """Raise BrakeOn if a purge by filter selects more artifacts of a tenant than the brake allows at once.

@@ -34,7 +34,8 @@ RESOURCES = (
     tiers.Tiers,
 )
 READS = {
-    "Artifacts": {"open", "fetch", "write", "show", "select", "count", "explain"},  # access times are the reader's
+    # access times are the reader's
+    "Artifacts": {"open", "fetch", "write", "show", "select", "count", "explain", "braked_purge"},
     "Deletes": {"show"},
     "Events": {"select"},
     "HealthChecks": {"check", "ask_broker", "since_last_canary"},

@@ -37,7 +37,7 @@ def purge(
     counts = Counter(ref.tenant for ref in refs)
     if chosen.given and how.dry_run:
         described = bulk.describe(chosen)
-        over = session.keeper.artifacts.braked_purge(counts, described=described, caller=session.caller)
+        over = session.keeper.artifacts.braked_purge(counts, described=described)
         for tenant, limit in over.items():
             session.output.warn(
                 f"the brake would stop this: {counts[tenant]} artifacts of {tenant} at once, and the limit is {limit};"

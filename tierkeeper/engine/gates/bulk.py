@@ -34,17 +34,18 @@ def allow(engine: Engine, counts: Mapping[str, int], *, described: str, samples:
         raise BrakeOn(count=counts[tenant], tenant=tenant, limit=limit, run=str(run))
 
 
-def foreseen(engine: Engine, counts: Mapping[str, int], *, described: str, caller: Caller) -> dict[str, int]:
+def foreseen(engine: Engine, counts: Mapping[str, int], *, described: str) -> dict[str, int]:
     """Return the limit of each tenant for which :func:`allow` would refuse these counts; nothing is written."""
-    return engine.catalog.run(caller, _over, engine.settings, counts, described)
+    with engine.catalog.reading() as connection:
+        return _over(connection, engine.settings, counts, described)
 
 
 def _over(connection: sa.Connection, settings: Settings, counts: Mapping[str, int], described: str) -> dict[str, int]:
     over = {}
     for tenant in sorted(counts):
         limit = _limit(connection, settings, tenant)
-        approved = _approved(connection, settings, tenant, described)
-        allowed = 0 if approved is None else int(approved.counts["stopped"])
+        approved = _find(connection, tenant, described, RunState.APPROVED)
+        allowed = 0 if approved is None or _expired(connection, settings, approved) else int(approved.counts["stopped"])
         if limit is not None and counts[tenant] > max(limit, allowed):
             over[tenant] = limit
     return over
@@ -66,7 +67,10 @@ def _judge_counts(
         limit = _limit(connection, settings, tenant)
         if limit is None or counts[tenant] <= limit:
             continue
-        approved = _approved(connection, settings, tenant, described)
+        approved = _find(connection, tenant, described, RunState.APPROVED)
+        if approved is not None and _expired(connection, settings, approved):
+            runs.used(connection, approved.id)
+            approved = None
         if approved is not None and counts[tenant] <= int(approved.counts["stopped"]):
             granted.append(approved.id)
             continue
@@ -84,16 +88,12 @@ def _limit(connection: sa.Connection, settings: Settings, tenant: str) -> int | 
     return brake.limits_of(settings, None).limit(brake_counts.population(connection, tenant, now=now, window=window))
 
 
-def _approved(connection: sa.Connection, settings: Settings, tenant: str, described: str) -> runs.ApprovalRun | None:
-    """Return the approved run of this command, None without one; unused, it expires after ``engine.brake_window``."""
-    approval_run = _find(connection, tenant, described, RunState.APPROVED)
-    if approval_run is None or approval_run.approval is None:
-        return None
-    since = catalog_now(connection) - datetime.fromisoformat(approval_run.approval["at"])
-    if since <= settings.engine.brake_window:
-        return approval_run
-    runs.used(connection, approval_run.id)
-    return None
+def _expired(connection: sa.Connection, settings: Settings, approved: runs.ApprovalRun) -> bool:
+    """Return True for an approval that was not used within ``engine.brake_window``."""
+    if approved.approval is None:
+        return True
+    since = catalog_now(connection) - datetime.fromisoformat(approved.approval["at"])
+    return since > settings.engine.brake_window
 
 
 def _find(connection: sa.Connection, tenant: str, described: str, state: RunState) -> runs.ApprovalRun | None:

@@ -113,6 +113,9 @@ def test_an_approval_of_a_command_ends(braked: House) -> None:
         "UPDATE runs SET approval = jsonb_set(approval, '{at}', to_jsonb(now() - interval '25 hours')) WHERE id = :id",
         id=first.id,
     )
+    before = braked.sql("SELECT * FROM runs ORDER BY id")
+    assert keeper.artifacts.braked_purge({"acme": 11}, described="workflow w").keys() == {"acme"}
+    assert braked.sql("SELECT * FROM runs ORDER BY id") == before  # to foresee is to change nothing
     with pytest.raises(BrakeOn):
         allow()
     assert waiting(braked).id != first.id
