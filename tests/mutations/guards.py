@@ -326,8 +326,8 @@ _WORK = (
         (
             Edit(
                 "tierkeeper/engine/converge/rotation.py",
-                "        if state is RunState.ABANDONED:\n",
-                "        if state is RunState.REJECTED:\n",
+                "        if state not in {RunState.ABANDONED, RunState.RUNNING}:\n",
+                "        if state is not RunState.RUNNING:\n",
             ),
         ),
         (f"{JOB}test_a_rotation_that_waited_in_its_queue_is_taken_up",),
@@ -335,8 +335,56 @@ _WORK = (
     Mutant(
         "runs",
         "a process that hangs keeps its run",
-        (Edit("tierkeeper/engine/run_life.py", "self._moved > _STUCK_SECONDS", "self._moved > 1e9"),),
+        (Edit("tierkeeper/engine/run_life.py", "self._moved > self._longest", "self._moved > 1e9"),),
         (f"{JOB}test_a_process_that_lives_keeps_its_run",),
+    ),
+    Mutant(
+        "runs",
+        "a message works for a run that another one ended",
+        (Edit("tierkeeper/catalog/runs.py", "state IN ('abandoned', 'running')  --", "true  --"),),
+        (f"{JOB}test_a_run_that_another_message_ended_gets_no_more_work",),
+    ),
+    Mutant(
+        "runs",
+        "a driver's error in one job of maintain stops the others",
+        (
+            Edit(
+                "tierkeeper/engine/operations/maintain.py",
+                "            except Exception as error:  # noqa: BLE001  of the driver",
+                "            except NotImplementedError as error:  # of the driver",
+            ),
+        ),
+        (f"{JOB}test_a_job_of_maintain_that_fails_stops_no_other",),
+    ),
+    Mutant(
+        "doctor",
+        "a driver's error in one question stops the others",
+        (
+            Edit(
+                "tierkeeper/engine/recovery/doctor.py",
+                "    except Exception as error:  # noqa: BLE001  of the driver",
+                "    except NotImplementedError as error:  # of the driver",
+            ),
+        ),
+        ("tests/integration/engine/recovery/test_doctor.py::test_a_question_that_fails_stops_no_other",),
+    ),
+    Mutant(
+        "runs",
+        "a long lease of an item counts as hanging",
+        (Edit("tierkeeper/engine/run_life.py", "max(_LONGEST_SECONDS, _CAPS", "max(_LONGEST_SECONDS, 0 * _CAPS"),),
+        (f"{JOB}test_a_longer_lease_of_an_item_is_no_hanging",),
+    ),
+    Mutant(
+        "runs",
+        "a batch of verify shows no progress before its end",
+        (Edit("tierkeeper/engine/reconcile/verify.py", ", pinned=pinned, progressed=progressed)", ", pinned=pinned)"),),
+        (f"{JOB}test_progress_within_a_batch_is_progress_of_its_run",),
+    ),
+    Mutant(
+        "runs",
+        "a batch of converge shows no progress before its end",
+        (Edit("tierkeeper/engine/converge/converge.py", "        worker.progressed()\n", ""),),
+        (f"{JOB}test_progress_within_a_batch_is_progress_of_its_run",),
     ),
     Mutant(
         "runs",

@@ -64,9 +64,9 @@ REFUSING = (
         "a transient error is a refusal",
         (
             Edit(
-                "tierkeeper/engine/reconcile/verify.py",
-                "        if isinstance(found, StoreTransient | ThawNeeded):",
-                "        if found is None:",
+                "tierkeeper/stores/refusals.py",
+                "return None if isinstance(error, StoreTransient) else",
+                "return",
             ),
         ),
         (f"{_TESTS}test_a_transient_error_is_no_refusal",),
@@ -101,8 +101,8 @@ REFUSING = (
         (
             Edit(
                 "tierkeeper/engine/operations/maintain.py",
-                "        _note_staging(engine, Reason(error.code, str(error)), caller=caller)\n",
-                "        str(error)\n",
+                "            _note_staging(engine, reason, caller=caller)\n",
+                "            str(reason)\n",
             ),
         ),
         (f"{_TESTS}test_staging_that_refuses_its_listing_stops_no_other_housekeeping",),

@@ -67,7 +67,7 @@ _OLDEST_RECOMPUTE = sa.text("""
 _TAKE_UP = sa.text("""
     UPDATE runs
     SET state = 'running', finished_at = NULL, seen_at = clock_timestamp(), arguments = arguments - 'reason'
-    WHERE id = :id AND state = 'abandoned'
+    WHERE id = :id AND state IN ('abandoned', 'running')  -- another of its messages may have made it running
 """)
 _RESUME = sa.text("""
     UPDATE runs
@@ -283,9 +283,9 @@ def oldest_recompute(connection: sa.Connection, *, but: Collection[UUID] = ()) -
     return found
 
 
-def take_up(connection: sa.Connection, run: UUID) -> None:
-    """Make an abandoned run a running one, for a message of it that only waited in its queue."""
-    connection.execute(_TAKE_UP, {"id": run})
+def take_up(connection: sa.Connection, run: UUID) -> bool:
+    """Make an abandoned run a running one, or renew a running one's sign of life; False if it has ended otherwise."""
+    return connection.execute(_TAKE_UP, {"id": run}).rowcount > 0
 
 
 def resume(connection: sa.Connection, run: UUID) -> None:

@@ -77,11 +77,15 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker that converges: its fencing token, the caller that its events name, the run that it works for."""
+    """One worker that converges: its fencing token, the caller that its events name, the run that it works for.
+
+    ``progressed`` is called on progress within its items.
+    """
 
     token: UUID
     caller: Caller
     run: UUID | None = None
+    progressed: Callable[[], None] = lambda: None
 
 
 def info_of(artifact: ArtifactRow, placement: UUID) -> ObjectInfo:

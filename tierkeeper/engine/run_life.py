@@ -5,9 +5,9 @@ and one whose catalog stays away, for to end a run is to write a row. That is tr
 answers, one try takes as long as the catalog's time-outs.
 
 A process that lives renews its run's sign of life every half minute, within a long call of a store too, but not for
-longer than three hours without progress: then it hangs. After ``SILENCE`` without a sign the run is not at work any
-more, and the next run that begins, of any kind, ends it as ``abandoned``. A rotation that only waited in its queue is
-taken up by its message.
+longer than :func:`_longest_call` without progress: then it hangs. After ``SILENCE`` without a sign the run is not at
+work any more, and the next run that begins, of any kind, ends it as ``abandoned``. A rotation that only waited in its
+queue is taken up by its message.
 
 Two kinds of runs end elsewhere, each with its last row: a recompute, whose cursor every next one continues from
 (:mod:`tierkeeper.engine.policies.recompute`), and a run that waits for an operator
@@ -32,7 +32,8 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import CatalogUnavailable, TierkeeperError
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import runs
-from tierkeeper.catalog.database import Database
+from tierkeeper.engine.context import Engine
+from tierkeeper.settings.groups import EngineSettings
 from tierkeeper.values.artifacts import ItemError
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.runs import SweepResult
@@ -45,8 +46,9 @@ _ERRORS = (Exception, KeyboardInterrupt, SystemExit, GeneratorExit)
 #: a run without a sign of life for so long is not at work: its process is gone
 SILENCE: Final = timedelta(minutes=5)
 _PULSE_SECONDS = 30.0  # between two signs of life of a process that lives
-#: without progress, after which a process gives no sign any more; no item has a lease for longer (``lease_cap``, 2 h)
-_STUCK_SECONDS = 3 * 3600.0
+#: how long a process at least gives signs without progress: some statements read whole tables
+_LONGEST_SECONDS: Final = 3 * 3600.0
+_CAPS: Final = 1.5  # how many ``engine.lease_cap`` it gives them: one item may take one
 _HEARD_SECONDS = 1.0  # least time between two signs of progress in the catalog
 _REASON_LENGTH = 1000
 _ABANDONED = f"its process was not heard of for {SILENCE.seconds // 60} minutes: it was killed, or its catalog was away"
@@ -63,7 +65,7 @@ class Job:
 
     def __init__(
         self,
-        catalog: Database,
+        engine: Engine,
         *,
         caller: Caller,
         run: UUID | None = None,
@@ -74,7 +76,8 @@ class Job:
         self.bytes = 0
         self.errors = 0
         self.failures: list[ItemError] = []
-        self._catalog, self._caller, self._begin = catalog, caller, begin
+        self._catalog, self._caller, self._begin = engine.catalog, caller, begin
+        self._longest = _longest_call(engine.settings.engine)
         self._heard = self._moved = time.monotonic()
 
     @property
@@ -98,7 +101,7 @@ class Job:
         also: Callable[[sa.Connection], None] | None = None,
     ) -> None:
         """Add what a batch did, ``size`` in bytes. ``also`` is called in the same transaction."""
-        self._moved = time.monotonic()
+        self.progressed()
         done = {what: number for what, number in counts.items() if number}
         if self.run is not None or also is not None:
             self._catalog.run(self._caller, _add, self.run, counts=done, size=size, errors=errors, also=also)
@@ -107,16 +110,20 @@ class Job:
         self.errors += errors
         self.failures.extend(failures)
 
+    def progressed(self) -> None:
+        """Note progress, within an item too, so that the signs of life continue; any thread may call it."""
+        self._moved = time.monotonic()
+
     def heard(self) -> None:
         """Record a sign of progress, at most once a second: a run without one is taken for dead."""
-        self._moved = time.monotonic()
+        self.progressed()
         if self.run is not None and time.monotonic() - self._heard >= _HEARD_SECONDS:
             self._catalog.run(self._caller, runs.add, self.run, counts={})
             self._heard = time.monotonic()
 
     def renew(self) -> None:
         """Record a sign of life, unless there was no progress for so long that the process hangs. Never raises."""
-        if time.monotonic() - self._moved > _STUCK_SECONDS:
+        if time.monotonic() - self._moved > self._longest:
             _log.error("a run shows no progress, and counts as dead soon", run=str(self.run))
             return
         if self.run is not None:
@@ -201,9 +208,14 @@ def end_silent(connection: sa.Connection) -> int:
     return runs.abandon_silent(connection, silence=SILENCE, reason=_ABANDONED)
 
 
+def _longest_call(numbers: EngineSettings) -> float:
+    """Return for how many seconds a process may make no progress before it counts as one that hangs."""
+    return max(_LONGEST_SECONDS, _CAPS * numbers.lease_cap.total_seconds())
+
+
 @contextmanager
 def running(
-    catalog: Database,
+    engine: Engine,
     kind: RunKind,
     *,
     caller: Caller,
@@ -214,9 +226,9 @@ def running(
     """Work in the block as a new run, which ends with it; ``lazily``: it begins when the block calls ``Job.begin``."""
 
     def begin() -> UUID:
-        return catalog.run(caller, begin_run, kind, actor=caller.actor, arguments=arguments)
+        return engine.catalog.run(caller, begin_run, kind, actor=caller.actor, arguments=arguments)
 
-    job = Job(catalog, caller=caller, begin=None if dry_run else begin)
+    job = Job(engine, caller=caller, begin=None if dry_run else begin)
     if not lazily:
         job.begin()
     with _failing(job):
@@ -225,13 +237,13 @@ def running(
 
 
 @contextmanager
-def joined(catalog: Database, run: UUID | None, *, caller: Caller) -> Iterator[Job]:
+def joined(engine: Engine, run: UUID | None, *, caller: Caller) -> Iterator[Job]:
     """Work in the block for a run begun earlier, None for a dry run. The block ends it itself.
 
     An error fails the run, also for the other messages that share it and for a retry of this one: they find it ended,
     and what is due is left to the next rotation.
     """
-    job = Job(catalog, caller=caller, run=run)
+    job = Job(engine, caller=caller, run=run)
     with _failing(job):
         yield job
 

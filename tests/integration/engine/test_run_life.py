@@ -3,9 +3,10 @@
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import cast
+from functools import wraps
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,8 @@ from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs
 from tierkeeper.catalog.recomputing import RecomputeArguments, reaches_of
 from tierkeeper.engine import run_life
+from tierkeeper.engine.copies.transfer import Renewal
+from tierkeeper.engine.operations import maintain
 from tierkeeper.engine.recovery import accept as acceptance
 from tierkeeper.engine.trust import epoch
 from tierkeeper.policy.rules import Match
@@ -178,6 +181,35 @@ def test_maintain_says_what_it_did_before_it_failed(house: House) -> None:
     assert "\n" not in run.reason
 
 
+@pytest.mark.parametrize("failing", maintain.JOBS, ids=lambda job: str(job.__name__))
+def test_a_job_of_maintain_that_fails_stops_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch, failing: Callable[..., Iterator[Mapping[str, int]]]
+) -> None:
+    """A statement that takes too long is the error of one job: the others are done, and the run says why it failed."""
+    done = []
+
+    def slow(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SET LOCAL statement_timeout = 1"))
+        connection.execute(sa.text("SELECT pg_sleep(1)"))
+
+    def noted(job: Callable[..., Iterator[Mapping[str, int]]]) -> Callable[..., Iterator[Mapping[str, int]]]:
+        @wraps(job)
+        def run(*given: Any) -> Iterator[Mapping[str, int]]:  # noqa: ANN401  any arguments
+            if job is failing:
+                house.keeper.engine.catalog.run(TESTER, slow)
+            yield from job(*given)
+            done.append(job)
+
+        return run
+
+    monkeypatch.setattr(maintain, "JOBS", tuple(noted(job) for job in maintain.JOBS))
+    with pytest.raises(sa.exc.OperationalError, match="statement timeout"):
+        house.keeper.sweeps.maintain(caller=TESTER)
+    monkeypatch.undo()
+    assert done == [job for job in maintain.JOBS if job is not failing]
+    assert "statement timeout" in last(house, RunKind.MAINTAIN).reason
+
+
 def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
     """A job that ends later than somebody else ended its run changes nothing of it."""
     catalog = house.keeper.engine.catalog
@@ -186,12 +218,12 @@ def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
         assert run is not None
         catalog.run(TESTER, runs.finish, run, RunState.ABANDONED)
 
-    with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+    with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER) as work:
         end(work.run)
     assert last(house, RunKind.VERIFY).state is RunState.ABANDONED
 
     def ended_meanwhile() -> None:
-        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+        with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER) as work:
             end(work.run)
             full(1)
 
@@ -203,10 +235,9 @@ def test_a_run_that_was_ended_stays_as_it_is(house: House) -> None:
 
 def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
     """Where the catalog is away, so that the run's end cannot be written, its absence hides no other error."""
-    catalog = house.keeper.engine.catalog
 
     def without_runs() -> None:
-        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER):
+        with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER):
             house.sql("ALTER TABLE runs RENAME TO runs_away")
             full(1)
 
@@ -218,7 +249,6 @@ def test_the_error_of_the_work_is_the_one_that_is_raised(house: House) -> None:
 
 def test_a_run_ends_when_its_catalog_is_back(house: House) -> None:
     """A catalog that restarts takes sweeps with it: their runs are failed as soon as it answers, not an hour later."""
-    catalog = house.keeper.engine.catalog
     url = sa.make_url(str(house.settings.catalog.url)).set(drivername="postgresql+psycopg")
     name = sa.sql.quoted_name(str(url.database), quote=True)
     admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
@@ -233,7 +263,7 @@ def test_a_run_ends_when_its_catalog_is_back(house: House) -> None:
     back = threading.Timer(3.0, admit, kwargs={"connections": True})
 
     def while_away() -> None:
-        with run_life.running(catalog, RunKind.VERIFY, caller=TESTER) as work:
+        with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER) as work:
             admit(connections=False)
             back.start()
             work.add({"verified": 1})
@@ -254,7 +284,7 @@ def test_any_reason_can_be_stored(house: House, told: str) -> None:
     """What ended a run is written with it, also where PostgreSQL's text cannot hold it as it is."""
 
     def fail() -> None:
-        with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
+        with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER):
             raise Full(told)
 
     with pytest.raises(Full):
@@ -265,7 +295,7 @@ def test_any_reason_can_be_stored(house: House, told: str) -> None:
 
 def test_a_dry_run_leaves_no_run(house: House) -> None:
     """A dry run adds up what it would do, and records nothing."""
-    with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER, dry_run=True) as work:
+    with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER, dry_run=True) as work:
         work.add({"verified": 2, "lost": 0}, size=7)
         work.heard()
     assert (work.result().counts, work.result().bytes) == ({"verified": 2}, 7)
@@ -276,7 +306,7 @@ def test_a_job_that_is_heard_from_is_not_abandoned(house: House, monkeypatch: py
     """A long piece of work between two batches shows in the run that it goes on."""
     monkeypatch.setattr(run_life, "_HEARD_SECONDS", 0.0)
     catalog = house.keeper.engine.catalog
-    with run_life.running(catalog, RunKind.DUMP, caller=TESTER) as work:
+    with run_life.running(house.keeper.engine, RunKind.DUMP, caller=TESTER) as work:
         house.sql("UPDATE runs SET seen_at = seen_at - interval '2 hours'")
         work.heard()
         assert catalog.run(TESTER, run_life.end_silent) == 0
@@ -298,18 +328,74 @@ def test_a_rotation_that_waited_in_its_queue_is_taken_up(house: House) -> None:
     assert (found.state, found.reason) == (RunState.DONE, "")
 
 
+@pytest.mark.parametrize(("meanwhile", "works"), [("done", False), ("running", True)])
+def test_a_run_that_another_message_ended_gets_no_more_work(
+    house: House,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    works: bool,  # noqa: FBT001  a case
+) -> None:
+    """Of two messages that find their run abandoned, the later one works if the run is at work, not if it has ended."""
+    house.store("a", age=timedelta(days=10))
+    run = house.keeper.sweeps.rotate(caller=TESTER)
+    assert run is not None
+    house.sql("UPDATE runs SET state = 'abandoned' WHERE id = :id", id=run)
+    read = runs.state_of
+
+    def read_before(connection: sa.Connection, asked: UUID) -> object:
+        found = read(connection, asked)
+        house.sql("UPDATE runs SET state = :state WHERE id = :id", state=meanwhile, id=run)
+        return found
+
+    monkeypatch.setattr(runs, "state_of", read_before)
+    house.keeper.sweeps.converge_due(run)
+    assert house.tiers("a") == {"warm" if works else "hot"}
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_process_that_lives_keeps_its_run(house: House, monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:  # noqa: FBT001  a case
     """Within one long call the run is heard of all the same; not where there was no progress for hours."""
     monkeypatch.setattr(run_life, "_PULSE_SECONDS", 0.05)
-    monkeypatch.setattr(run_life, "_STUCK_SECONDS", -1.0 if hangs else 3600.0)
-    with run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER):
+    monkeypatch.setattr(run_life, "_longest_call", lambda _numbers: -1.0 if hangs else 3600.0)
+    with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER):
         house.sql("UPDATE runs SET seen_at = seen_at - interval '1 hour'")
         time.sleep(0.5)
         [(old,)] = house.sql(
             "SELECT seen_at < clock_timestamp() - interval '30 minutes' FROM runs WHERE kind = 'verify'"
         )
     assert old is hangs
+
+
+def test_a_longer_lease_of_an_item_is_no_hanging(open_house: OpenHouse) -> None:
+    """What one copy may take by the settings, and half of that again, makes no process count as one that hangs."""
+    house = open_house(engine={"lease_cap": "10h"})
+
+    def renewed(hours: int) -> bool:
+        with run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER) as work:
+            house.sql("UPDATE runs SET seen_at = seen_at - interval '1 hour' WHERE id = :id", id=work.run)
+            work._moved -= hours * 3600
+            work.renew()
+            fresh = "SELECT seen_at > clock_timestamp() - interval '30 minutes' FROM runs WHERE id = :id"
+            return bool(house.sql(fresh, id=work.run)[0][0])
+
+    assert [renewed(hours) for hours in (14, 16)] == [True, False]
+
+
+@pytest.mark.parametrize("sweep", [verify, converge])
+def test_progress_within_a_batch_is_progress_of_its_run(
+    house: House, monkeypatch: pytest.MonkeyPatch, sweep: Callable[[House, ProgressCallback], None]
+) -> None:
+    """A batch of large copies, none of which is done, is no process that hangs."""
+    monkeypatch.setattr(Renewal, "progressed", lambda self: self._renew())
+    noted, progressed = list[run_life.Job](), run_life.Job.progressed
+
+    def note(job: run_life.Job) -> None:
+        noted.extend([] if job.counts else [job])
+        progressed(job)
+
+    monkeypatch.setattr(run_life.Job, "progressed", note)
+    sweep(house, lambda _done: None)
+    assert len(noted) > 1  # the sum of the batch is one itself
 
 
 def test_what_a_killed_process_left_is_over_in_minutes(house: House) -> None:
@@ -334,7 +420,7 @@ def test_typed_errors_end_a_run_in_their_own_words(house: House) -> None:
     ):
         with (
             pytest.raises(type(error)),
-            run_life.running(house.keeper.engine.catalog, RunKind.COLLECT, caller=TESTER),
+            run_life.running(house.keeper.engine, RunKind.COLLECT, caller=TESTER),
         ):
             raise error
         run = last(house, RunKind.COLLECT)
@@ -378,7 +464,7 @@ def test_a_catalog_that_is_away_is_told_as_such(house: House) -> None:
     """A sweep that finds no catalog raises that, whatever happens to its run."""
     with (
         pytest.raises(CatalogUnavailable),
-        run_life.running(house.keeper.engine.catalog, RunKind.VERIFY, caller=TESTER),
+        run_life.running(house.keeper.engine, RunKind.VERIFY, caller=TESTER),
     ):
         raise CatalogUnavailable(reason="no answer")
     assert "no answer" in last(house, RunKind.VERIFY).reason

@@ -67,7 +67,7 @@ def collect(
     ``deadline``: by ``time.monotonic``. Raises DeletesDisabled where an operator switched deletes off, and
     CatalogRestored where the catalog may be an older copy of itself.
     """
-    with run_life.running(engine.catalog, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
+    with run_life.running(engine, RunKind.COLLECT, caller=caller, dry_run=dry_run, lazily=True) as work:
         if not dry_run:
             longest = max(2 * engine.lease, 2 * _LOCKED_SECONDS)
             engine.catalog.run(caller, placements.shorten_leases, lease_seconds=engine.lease, longest_seconds=longest)

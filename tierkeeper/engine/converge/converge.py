@@ -289,6 +289,7 @@ def step_6_lock(engine: Engine, locks: Sequence[worm.RetentionLock]) -> None:
 
 def _renewal(engine: Engine, worker: Worker, ids: Sequence[UUID]) -> Renewal:
     def renew() -> None:
+        worker.progressed()
         engine.catalog.run(worker.caller, _renew_leases, ids, token=worker.token, lease_seconds=engine.lease)
 
     numbers = engine.settings.engine

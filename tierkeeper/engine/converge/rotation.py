@@ -83,14 +83,14 @@ def converge_due(
             field="run", value=str(run), problem="there is no such run", fix="See `tierkeeper runs list`."
         )
     state, kind, tenant, actor = row
-    with run_life.joined(engine.catalog, run, caller=Caller.stored(actor)) as work:
-        if state is RunState.ABANDONED:
-            engine.catalog.run(Caller.stored(actor), runs.take_up, run)
-        elif state is not RunState.RUNNING:
+    with run_life.joined(engine, run, caller=Caller.stored(actor)) as work:
+        if state not in {RunState.ABANDONED, RunState.RUNNING}:
             return work.result()
+        if state is RunState.ABANDONED and not engine.catalog.run(Caller.stored(actor), runs.take_up, run):
+            return work.result()  # another of its messages took it up, and ended it
         while not over(deadline):
             began = time.monotonic()
-            worker = Worker(token=new_id(), caller=Caller.stored(actor), run=run)
+            worker = Worker(new_id(), Caller.stored(actor), run, progressed=work.progressed)
             claimed = claim_due(engine, worker, tenant=tenant, tiers=_tiers(engine.tiers, kind))
             if not claimed:
                 work.finish()

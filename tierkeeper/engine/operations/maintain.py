@@ -21,11 +21,14 @@ from tierkeeper.engine.plans import stored
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import DeleteState, ModesLook, ObjectKey
 from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.refusals import refusal
 from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
-from tierkeeper_client.errors import TierkeeperError
+from tierkeeper_client import texts
 
 _log = log.get(__name__)
+
+Counts = Iterator[Mapping[str, int]]
 
 _BATCH = 1000
 _MODES = 30.0  # seconds a tier: the next run continues in a larger one
@@ -40,39 +43,67 @@ DEAD: Final = timedelta(days=30)
 
 def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     """Run every housekeeping job once; idempotent. The error of one stops no other: the first is raised in the end."""
-    failed: list[TierkeeperError] = []
-    with run_life.running(engine.catalog, RunKind.MAINTAIN, caller=caller) as work:
-        for job in (_tables, _ends, _staging, _modes):
+    failed: list[Exception] = []
+    with run_life.running(engine, RunKind.MAINTAIN, caller=caller) as work:
+        for job in JOBS:
             try:
                 for counts in job(engine, caller):
                     work.add(counts)
-            except TierkeeperError as error:
+            except Exception as error:  # noqa: BLE001  of the driver too, such as a statement that took too long
+                _log.warning("a job of maintain failed", job=job.__name__, error=texts.first_line(str(error)))
                 failed.append(error)
         if failed:
             raise failed[0]
     return work.result()
 
 
-def _tables(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+def _partitions(engine: Engine, caller: Caller) -> Counts:
     yield {"partitions made": len(engine.catalog.run(caller, make_partitions))}
+
+
+def _constraint(engine: Engine, caller: Caller) -> Counts:
     valid = engine.catalog.run(caller, unreadable.validate)
     yield {"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)}
 
 
-def _ends(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+def _silent_runs(engine: Engine, caller: Caller) -> Counts:
     yield {"runs abandoned": engine.catalog.run(caller, run_life.end_silent)}
+
+
+def _old_runs(engine: Engine, caller: Caller) -> Counts:
     yield {"runs forgotten": engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)}
+
+
+def _deliveries(engine: Engine, caller: Caller) -> Counts:
     yield {"deliveries forgotten": Deliveries(engine).forget(kept=COUNTED, caller=caller)}
+
+
+def _dead_letters(engine: Engine, caller: Caller) -> Counts:
     yield {"dead letters ended": Deliveries(engine).end_dead_letters(kept=DEAD, caller=caller)}
+
+
+def _approvals(engine: Engine, caller: Caller) -> Counts:
     yield {"approvals not asked for any more": ends.end_unasked(engine, caller=caller)}
+
+
+def _skipped_messages(engine: Engine, caller: Caller) -> Counts:
     yield {"skipped messages ended": ends.end_skipped(engine, caller=caller)}
+
+
+def _refusals(engine: Engine, caller: Caller) -> Counts:
     yield {"refusals ended": engine.catalog.run(caller, refusals.end_unasked, kept=REFUSED)}
+
+
+def _commands(engine: Engine, caller: Caller) -> Counts:
     ended, known = ends.end_commands(engine, caller=caller)
     yield {"commands ended": ended, "commands kept: a queue's canaries do not come": int(not known)}
+
+
+def _plans(engine: Engine, caller: Caller) -> Counts:
     yield {"plans forgotten": stored.forget_old(engine, caller=caller)}
 
 
-def _staging(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+def _staging(engine: Engine, caller: Caller) -> Counts:
     try:
         adopted, partial_stays = _register_unclaimed(engine, caller=caller)
         yield {"uploads adopted": adopted}
@@ -80,7 +111,8 @@ def _staging(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
         yield {"uploads deleted": deleted}
         refused = stays or partial_stays
     except StoreError as error:
-        _note_staging(engine, Reason(error.code, str(error)), caller=caller)
+        if (reason := refusal(error)) is not None:
+            _note_staging(engine, reason, caller=caller)
         raise
     _note_staging(engine, refused, caller=caller)
 
@@ -89,7 +121,7 @@ def _note_staging(engine: Engine, refused: Reason | None, *, caller: Caller) -> 
     engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
 
 
-def _modes(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
+def _modes(engine: Engine, caller: Caller) -> Counts:
     """Give files of earlier releases the modes of new ones, until a walk through a whole tier changes nothing."""
     for tier, store in engine.stores.items():
         with engine.catalog.reading() as connection:
@@ -102,6 +134,24 @@ def _modes(engine: Engine, caller: Caller) -> Iterator[Mapping[str, int]]:
         if look.at is not None and look.at != at:
             engine.catalog.run(caller, mode_looks.keep, tier, look.at)
         yield {"modes changed": look.changed, "tiers with modes to look at": int(look.left)}
+
+
+#: in the order in which they run
+JOBS: Final = (
+    _partitions,
+    _constraint,
+    _silent_runs,
+    _old_runs,
+    _deliveries,
+    _dead_letters,
+    _approvals,
+    _skipped_messages,
+    _refusals,
+    _commands,
+    _plans,
+    _staging,
+    _modes,
+)
 
 
 def make_partitions(connection: sa.Connection) -> list[str]:

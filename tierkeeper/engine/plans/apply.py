@@ -56,7 +56,7 @@ def apply(
 ) -> Iterator[AppliedItem]:
     """Yield the result of every item that has no outcome yet. Raises PlanNotFound, PlanUnusable."""
     run = step_1_begin(engine.catalog, plan, caller=caller, dry_run=dry_run)
-    with run_life.joined(engine.catalog, run, caller=caller) as work:
+    with run_life.joined(engine, run, caller=caller) as work:
         after, leased = UUID(int=0), 0
         while (page := step_2_converge(engine, plan, work, after=after, caller=caller)).items:
             after = page.items[-1].artifact
@@ -103,9 +103,8 @@ def _begin(connection: sa.Connection, plan: UUID, *, caller: Caller) -> UUID:
     """Assign the plan to a new run, or resume the run of an earlier apply that went silent."""
     stored_plan = _usable(connection, plans.load(connection, plan, lock=True), plan)
     earlier = None if stored_plan.view.applied_by is None else runs.view(connection, stored_plan.view.applied_by)
-    if earlier is not None and earlier.state is RunState.RUNNING:
-        runs.add(connection, earlier.id, counts={})  # a sign of progress, so that no other apply resumes it too
-        return earlier.id
+    if earlier is not None and earlier.state is RunState.RUNNING and runs.take_up(connection, earlier.id):
+        return earlier.id  # with a sign of life, so that no other apply resumes it too
     tenant, arguments = stored_plan.view.arguments.get("tenant"), runs.ApplyArguments(plan)
     run = runs.begin(connection, RunKind.APPLY, actor=caller.actor, tenant=tenant, arguments=arguments)
     plans.applied(connection, plan, run=run)
@@ -196,7 +195,7 @@ def _unclaimable(entry: ScheduleEntry | None) -> str | None:
 
 
 def _converge(engine: Engine, work: Job, going: Sequence[PlannedArtifact], *, caller: Caller) -> dict[UUID, Any]:
-    worker = Worker(token=new_id(), caller=caller.of_run(), run=work.run)
+    worker = Worker(new_id(), caller.of_run(), work.run, progressed=work.progressed)
     report = converge_these(engine, worker, [item.artifact for item in going]) if going else None
     if report is None:
         work.add({})

@@ -77,7 +77,7 @@ def _continue(
     """
     read = 0
     engine.catalog.run(callers.BEAT, runs.resume, run)
-    with run_life.joined(engine.catalog, run, caller=callers.BEAT):
+    with run_life.joined(engine, run, caller=callers.BEAT):
         while not over(deadline) and (most is None or read < most):
             page = engine.catalog.run(callers.BEAT, _recompute_page, engine, run)
             if page is None:

@@ -37,7 +37,8 @@ from tierkeeper.engine.trust import own_objects
 from tierkeeper.policy.decision import when
 from tierkeeper.stores import layout
 from tierkeeper.stores.base import ObjectKey, Stored
-from tierkeeper.stores.errors import ObjectNotFound, StoreError, StoreTransient
+from tierkeeper.stores.errors import ObjectNotFound, StoreError
+from tierkeeper.stores.refusals import refusal
 from tierkeeper.values.findings import Finding, FindingAction, FindingKind, ReconcileLimits, TierFindings
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.refusals import Reason
@@ -369,8 +370,7 @@ class Comparison:
 
     def _refuse(self, error: StoreError) -> None:
         """Keep why the store does not let itself be compared; a transient error may pass, and says so by itself."""
-        if not isinstance(error, StoreTransient):
-            self._refused = Reason(error.code, str(error))
+        self._refused = refusal(error) or self._refused
 
     def _confirm(self) -> None:
         """Raise TierNotOurs unless the store's answers so far are about the tier's own place (R19)."""

@@ -64,7 +64,7 @@ def reconcile(
     for tier in tiers:
         engine.store(tier)  # raises UnknownTier
     with (
-        run_life.running(engine.catalog, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
+        run_life.running(engine, RunKind.RECONCILE, caller=caller, dry_run=dry_run) as work,
         ExitStack() as stack,
     ):
         sweep = _Reconcile(engine, work, caller, found=found, progress=progress)

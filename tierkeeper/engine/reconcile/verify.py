@@ -20,8 +20,9 @@ from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import check, damage, lost, suspects, unvouched
 from tierkeeper.engine.copies.opener import Read
 from tierkeeper.stores.base import Store
-from tierkeeper.stores.errors import StoreTransient, ThawNeeded, TierNotOurs
+from tierkeeper.stores.errors import ThawNeeded, TierNotOurs
 from tierkeeper.stores.gate import fault
+from tierkeeper.stores.refusals import refusal
 from tierkeeper.values.artifacts import Filter, ItemError
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.refusals import Reason
@@ -49,7 +50,7 @@ def verify(
     half to those read longest ago. Before it, and at no cost to it, suspects whose quarantine is over are looked for
     again (R20).
     """
-    with run_life.running(engine.catalog, RunKind.VERIFY, caller=caller) as work:
+    with run_life.running(engine, RunKind.VERIFY, caller=caller) as work:
         for missed in suspects.ripe(engine) if share is not None else ():
             if over(deadline):
                 return work.result(more=True)
@@ -64,7 +65,7 @@ def verify(
         for batch in batches:
             if more := over(deadline):
                 break
-            counts, read, bad = _verify_batch(engine, batch, refused, caller=caller)
+            counts, read, bad = _verify_batch(engine, batch, refused, caller=caller, progressed=work.progressed)
             work.add(counts, size=read, errors=len(bad), failures=bad)
             if progress is not None:
                 progress(len(batch))
@@ -79,12 +80,18 @@ CopyToRead = tuple[ArtifactRow, PlacementRow | None]
 
 
 def _verify_batch(
-    engine: Engine, batch: list[CopyToRead], refused: dict[str, Reason | None], *, caller: Caller
+    engine: Engine,
+    batch: list[CopyToRead],
+    refused: dict[str, Reason | None],
+    *,
+    caller: Caller,
+    progressed: Callable[[], None],
 ) -> tuple[Counter[str], int, list[ItemError]]:
     def confirm(pair: tuple[ArtifactRow, PlacementRow]) -> check.Wrong | Read | TierkeeperError:
         try:
             # right bytes that came back after damage have a pin that the catalog does not know
-            return check.confirmed(engine, pair[1], pair[0].content, pinned=pair[1].damaged_at is None)
+            pinned = pair[1].damaged_at is None
+            return check.confirmed(engine, pair[1], pair[0].content, pinned=pinned, progressed=progressed)
         except TierkeeperError as error:
             return error
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch
@@ -136,12 +143,12 @@ def _note_refusals(
     refused: dict[str, Reason | None], answers: Iterable[tuple[str, check.Wrong | Read | TierkeeperError]]
 ) -> None:
     for tier, found in answers:
-        # it may pass, and `health` asks the tier itself; or it is read once thawed, and says nothing of a read before
-        if isinstance(found, StoreTransient | ThawNeeded):
+        if isinstance(found, ThawNeeded):  # it is read once thawed, and says nothing of a read before
             continue
-        refused.setdefault(tier, None)
-        if isinstance(found, TierkeeperError):
-            refused[tier] = Reason(found.code, str(found))
+        if not isinstance(found, TierkeeperError):
+            refused.setdefault(tier, None)
+        elif (reason := refusal(found)) is not None:
+            refused[tier] = reason
 
 
 def _matching(engine: Engine, filter_: Filter) -> Iterator[list[CopyToRead]]:

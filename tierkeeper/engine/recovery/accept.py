@@ -86,7 +86,7 @@ def _accept(
     if dry_run:
         counts = stocktake.take_stock(engine, caller=caller, run=None, dry_run=True, found=found, progress=progress)
         return Acceptance(doubt, None, counts, dry_run)
-    with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller, arguments=AcceptArguments(doubt)) as work:
+    with run_life.running(engine, RunKind.REBUILD, caller=caller, arguments=AcceptArguments(doubt)) as work:
         # misses noted in another state of the catalog do not count (R20)
         engine.catalog.run(caller, placements.forget_misses)
         intents = _forget_intents(engine, caller=caller)

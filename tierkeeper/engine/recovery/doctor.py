@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from tierkeeper.base.errors import DumpMissing, TierkeeperError
+from tierkeeper.base.errors import DumpMissing
 from tierkeeper.catalog import doctor, epochs, holds, refusals, switches
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
@@ -17,6 +17,7 @@ from tierkeeper.engine.trust import epoch
 from tierkeeper.policy.decision import when
 from tierkeeper.values.health import Condition
 from tierkeeper.values.recovery import Checkup
+from tierkeeper_client import texts
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _DUMP_AGE = timedelta(days=2)  # dumps are made daily
@@ -38,7 +39,7 @@ _ADVICE = {
     " back. Nothing else can bring the content back but storing it again.",
     "deleted and never due": _BUG,
     "rows that cannot be read": "Their times are outside the years 1900 to 9000, or their metadata or tags of no such"
-    " shape. They are parked and protected; `tierkeeper doctor --mend-times --reason …` mends them.",
+    " shape, or too deep. They are parked and protected; `tierkeeper doctor --mend-times --reason …` mends them.",
     "times from the future": "PostgreSQL's clock was ahead when they were written. None counts as fresh. Mend the"
     " clock, then `tierkeeper doctor --mend-times --reason …` clears them.",
     "damaged copies": "Converge makes the wanted ones again from a good copy; `tierkeeper parked list` shows where"
@@ -88,8 +89,9 @@ def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
     """Yield the check's line; an error becomes a line too, so that the other checks are made."""
     try:
         yield ask()
-    except TierkeeperError as error:
-        yield Checkup(check, Condition.BAD, f"it could not be asked: {error}", "Mend that, and ask again.")
+    except Exception as error:  # noqa: BLE001  of the driver too: it stops no other check
+        told = texts.first_line(str(error)) or type(error).__name__
+        yield Checkup(check, Condition.BAD, f"it could not be asked: {told}", "Mend that, and ask again.")
 
 
 def _asked(catalog: Database, question: str, **times: datetime) -> Checkup:

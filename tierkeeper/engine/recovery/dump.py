@@ -35,6 +35,7 @@ from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import deletes
 from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import ContentMismatch, StoreError, ThawNeeded
+from tierkeeper.stores.refusals import refusal
 from tierkeeper.values.progress import ProgressCallback
 from tierkeeper.values.refusals import Reason
 from tierkeeper.values.runs import SweepResult
@@ -71,7 +72,7 @@ def dump(engine: Engine, *, caller: Caller, progress: ProgressCallback | None = 
     """Make one dump and read it back; DumpMissing where no tier can keep it, ContentMismatch where it is wrong."""
     store = dumps_home(engine)
     note = partial(_note, engine, store, caller=caller)
-    with run_life.running(engine.catalog, RunKind.DUMP, caller=caller) as work:
+    with run_life.running(engine, RunKind.DUMP, caller=caller) as work:
         with _noting(note, RunKind.DUMP.value):
             distrusted = epoch.advance(engine, caller=caller)
             newest = _dump(engine, store, work, progress=progress)
@@ -94,7 +95,8 @@ def _noting(note: Callable[[str, Reason], None], act: str) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        note(act, Reason(error.code, str(error)))
+        if (reason := refusal(error)) is not None:
+            note(act, reason)
         raise
 
 

@@ -93,7 +93,7 @@ def rebuild(
         if not base.unfinished:
             with ExitStack() as stack:
                 intents = step_3_load(engine, base, step_2_fetch(engine, base, stack), caller=caller)
-        with run_life.running(engine.catalog, RunKind.REBUILD, caller=caller) as work:
+        with run_life.running(engine, RunKind.REBUILD, caller=caller) as work:
             counts = step_4_compare(
                 engine, work.run, intents, caller=caller, found=found, progress=work.moved(progress)
             )

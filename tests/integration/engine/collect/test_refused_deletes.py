@@ -17,7 +17,7 @@ from tierkeeper.base.states import RetentionMode
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.reconcile import verify
 from tierkeeper.stores.base import ModesLook, ObjectKey, Stored
-from tierkeeper.stores.errors import StoreDenied, ThawNeeded
+from tierkeeper.stores.errors import StoreDenied, StoreError, StoreTransient, ThawNeeded
 from tierkeeper.values.health import Condition
 from tierkeeper.values.refusals import LOCKED, Reason
 
@@ -211,15 +211,27 @@ def test_a_verify_that_ends_early_tells_what_was_refused(
         assert vital(ward, "refused sweeps")[1] == told
 
 
-def test_a_transient_error_is_no_refusal(ward: House, front: Refusing) -> None:
-    """A night on which the server was busy is no sweep that it refuses, and ends none that it did."""
+def test_a_transient_error_is_no_refusal(ward: House, front: Refusing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night on which a server was busy is no sweep that it refuses, and ends none that it did: of each sweep."""
     ward.store("a", age=timedelta(days=40))
     ward.settle()
     busy = (503, "SlowDown")
-    for refused, told in ((busy, 0), (FORBIDS, 2), (busy, 2)):
+
+    class Staging(Around):
+        def list(self, prefix: str = "") -> Iterator[Stored]:
+            kind = StoreTransient if front.refused["list"] == busy else StoreDenied
+            raise kind(tier="staging", reason=f"no listing of {prefix!r}")
+
+    made = sources.staging_store
+    monkeypatch.setattr(sources, "staging_store", lambda settings: Staging(made(settings)))
+    for refused, told in ((busy, 0), (FORBIDS, 4), (busy, 4)):
         front.refused = {"GET": refused, "list": refused}
         ward.keeper.sweeps.verify(share=1.0, caller=TESTER)
         reconcile(ward)
+        with pytest.raises(StoreError):
+            ward.keeper.recovery.dump(caller=TESTER)
+        with pytest.raises(StoreError):
+            ward.keeper.sweeps.maintain(caller=TESTER)
         assert vital(ward, "refused sweeps")[1] == told
     front.refused = {}
 
