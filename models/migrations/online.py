@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 _BATCH = 5000  # rows a transaction
+_PASSES = 2  # the second for what others changed behind the first
 _FIRST = UUID(int=0)
 _VALID = sa.text("SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(:name) AND indisvalid)")
 _PARTITIONS = sa.text("""
@@ -33,6 +34,18 @@ _ATTACHED = sa.text("""
 def in_use() -> bool:
     """Return True for a catalog that had a revision before: processes may be at work on it."""
     return bool(op.get_context().opts.get("in_use"))
+
+
+def apart(*statements: str) -> None:
+    """Execute each statement in a transaction of its own: no table's lock is held while another table's is waited for.
+
+    Each must be repeatable.
+    """
+    for statement in statements:
+        op.execute(statement)
+        if in_use():
+            with op.get_context().autocommit_block():
+                pass  # it ends the transaction, and begins another after it
 
 
 def create_index(name: str, on: str) -> None:
@@ -69,26 +82,29 @@ def create_partitioned_index(name: str, *, table: str, columns: str) -> None:
 
 
 def update_all(table: str, change: str, *, where: str) -> None:
-    """Update the rows of ``table`` that match, a batch a transaction, by ``id``; a changed row must not match."""
+    """Update the rows of ``table`` that match, a batch a transaction, by ``id``; a changed row must not match.
+
+    There are two passes, each over the rows that are there when it begins. What others make match after that stays.
+    """
     if not in_use():
         op.execute(f"UPDATE {table} SET {change} WHERE {where}")  # noqa: S608  texts of migrations
         return
+    newest = sa.text(f"SELECT id FROM {table} ORDER BY id DESC LIMIT 1")  # noqa: S608  texts of migrations
     batch = sa.text(f"""
         WITH chosen AS (
-            SELECT id FROM {table} WHERE ({where}) AND id > :after ORDER BY id LIMIT {_BATCH} FOR UPDATE
+            SELECT id FROM {table} WHERE ({where}) AND id > :after AND id <= :newest
+            ORDER BY id LIMIT {_BATCH} FOR UPDATE
         ), changed AS (
             UPDATE {table} t SET {change} FROM chosen WHERE t.id = chosen.id RETURNING t.id
         )
         SELECT id FROM changed ORDER BY id DESC LIMIT 1
     """)  # noqa: S608  texts of migrations
     with op.get_context().autocommit_block():
-        last, changed = _FIRST, False
-        while True:
-            reached = op.get_bind().execute(batch, {"after": last}).scalar_one_or_none()
-            if reached is None and not changed:
-                return
-            changed = reached is not None
-            last = reached or _FIRST  # once more from the beginning: others changed rows meanwhile
+        for _ in range(_PASSES):
+            last = _FIRST
+            end = op.get_bind().execute(newest).scalar_one_or_none() or _FIRST
+            while reached := op.get_bind().execute(batch, {"after": last, "newest": end}).scalar_one_or_none():
+                last = reached
 
 
 def validate(table: str, *constraints: str) -> None:

@@ -162,4 +162,18 @@ ENDING = (
         '        op.execute(f"CREATE INDEX {name} ON {on}")\n',
         f"{_UPGRADES}test_no_migration_locks_for_long",
     ),
+    _mutant(
+        "a migration holds one table while it waits for another",
+        "models/migrations/online.py",
+        "        if in_use():\n            with op.get_context()",
+        "        if not in_use():\n            with op.get_context()",
+        f"{_UPGRADES}test_no_migration_locks_for_long",
+    ),
+    _mutant(
+        "an upgrade follows what the release before writes",
+        "models/migrations/online.py",
+        "            end = op.get_bind().execute(newest).scalar_one_or_none() or _FIRST\n",
+        "            end = UUID(int=2**128 - 1)\n",
+        f"{_UPGRADES}test_work_of_the_release_before_holds_no_upgrade_up",
+    ),
 )

@@ -1,7 +1,8 @@
 """Which statements of a migration would make everybody wait: they hold a strong lock for as long as a table is long."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 #: tables of a few rows, whatever is in the catalog
@@ -25,12 +26,19 @@ _REWRITES = re.compile(
 _CONSTRAINED = re.compile(r"ADD CONSTRAINT \w+ (?:CHECK|FOREIGN KEY)(?:(?!ADD CONSTRAINT).)*", re.DOTALL)
 
 
+_LOCKED = re.compile(
+    r"(?:ALTER TABLE (?:ONLY )?(?:IF EXISTS )?(?!\w+ VALIDATE)|(?:CREATE|DROP) TRIGGER .*? ON |LOCK TABLE )(\w+)"
+)
+_DROPPED = re.compile(r"DROP INDEX (?!CONCURRENTLY)(?:IF EXISTS )?(?:ix|uq)_(\w+)")
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement as it was sent; ``alone``: in a transaction of its own."""
+    """One statement as it was sent; ``alone``: in a transaction of its own; ``transaction``: the number of its own."""
 
     text: str
     alone: bool = False
+    transaction: int = 0
 
 
 def split(text: str) -> list[str]:
@@ -50,6 +58,20 @@ def long_locks(statements: Sequence[Statement]) -> Iterator[str]:
                 yield text
             if not statement.alone:
                 altered.update(_ALTERED.findall(text))
+
+
+def held_together(statements: Sequence[Statement], tables: Collection[str]) -> Iterator[set[str]]:
+    """Yield, of each transaction that locks several tables that were there, these: whoever waits, waits for each."""
+    held: dict[int, set[str]] = defaultdict(set)
+    made: dict[int, set[str]] = defaultdict(set)
+    for statement in statements:
+        for text in () if statement.alone else split(statement.text):
+            made[statement.transaction].update(_CREATED.findall(text))
+            names = {*_LOCKED.findall(text), *_INDEXED.findall(text)}
+            for index in _DROPPED.findall(text):
+                names.add(max((name for name in tables if index.startswith(name)), key=len))
+            held[statement.transaction] |= names
+    yield from (names for number in held if len(names := held[number] - made[number]) > 1)
 
 
 def _bad(text: str, free: set[str], altered: set[str], *, alone: bool) -> bool:

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 DELIVERIES = """
-CREATE TABLE deliveries (
+CREATE TABLE IF NOT EXISTS deliveries (
     id UUID NOT NULL,
     key TEXT NOT NULL,
     arguments_hash BYTEA NOT NULL,
@@ -33,20 +33,20 @@ CREATE TABLE deliveries (
     CONSTRAINT pk_deliveries PRIMARY KEY (id),
     CONSTRAINT uq_deliveries_key_arguments_hash UNIQUE (key, arguments_hash)
 );
-CREATE INDEX ix_deliveries_due_at ON deliveries (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX ix_deliveries_parked ON deliveries (tenant) WHERE parked_reason IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ix_deliveries_due_at ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ix_deliveries_parked ON deliveries (tenant) WHERE parked_reason IS NOT NULL;
 """
 
 # reconcile: an orphan's decision point stands in its row; verify finds the copies read longest ago by an index.
 # the brake: the policy that deletes with the next step, deletions that wait for an approval, deletions by policy
-COLUMNS = """
-ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS deleting_at TIMESTAMP WITH TIME ZONE;
+QUARANTINE = "ALTER TABLE quarantine ADD COLUMN IF NOT EXISTS deleting_at TIMESTAMP WITH TIME ZONE"
+SCHEDULE = """
 ALTER TABLE schedule
     ADD COLUMN IF NOT EXISTS deletes TEXT,
     ADD COLUMN IF NOT EXISTS braked_by UUID,
-    ADD COLUMN IF NOT EXISTS approved_by UUID;
-ALTER TABLE artifacts ADD COLUMN IF NOT EXISTS deleted_by TEXT;
+    ADD COLUMN IF NOT EXISTS approved_by UUID
 """
+ARTIFACTS = "ALTER TABLE artifacts ADD COLUMN IF NOT EXISTS deleted_by TEXT"
 INDEXES = {
     "ix_placements_verified": "placements (verified_at, id) WHERE state = 'present'",
     "ix_schedule_deletes": """schedule (tenant, due_at, deletes)
@@ -60,12 +60,18 @@ DROP INDEX ix_placements_verified;
 ALTER TABLE quarantine DROP COLUMN deleting_at;
 """
 
-BRAKE = """
-ALTER TABLE runs DROP CONSTRAINT ck_runs_state_known, ADD CONSTRAINT ck_runs_state_known
+RUNS = """
+ALTER TABLE runs DROP CONSTRAINT IF EXISTS ck_runs_state_known, ADD CONSTRAINT ck_runs_state_known
     CHECK (state IN ('running', 'done', 'failed', 'awaiting approval', 'approved', 'rejected', 'abandoned'));
-CREATE INDEX ix_runs_approval ON runs (kind) WHERE state IN ('awaiting approval', 'approved');
-ALTER TABLE plan_items ADD COLUMN policy TEXT NOT NULL, ADD COLUMN blocked TEXT DEFAULT '' NOT NULL,
-    ADD COLUMN outcome TEXT;
+CREATE INDEX IF NOT EXISTS ix_runs_approval ON runs (kind) WHERE state IN ('awaiting approval', 'approved');
+"""
+PLAN_ITEMS = """
+ALTER TABLE plan_items
+    ADD COLUMN IF NOT EXISTS policy TEXT NOT NULL,
+    ADD COLUMN IF NOT EXISTS blocked TEXT DEFAULT '' NOT NULL,
+    ADD COLUMN IF NOT EXISTS outcome TEXT
+"""
+RECOMPUTE = """
 INSERT INTO runs (id, kind, actor, arguments)
     SELECT gen_random_uuid(), 'recompute', 'upgrade',
         '{"policies": [], "after": "00000000-0000-0000-0000-000000000000"}'
@@ -84,7 +90,7 @@ CREATE INDEX ix_schedule_due_at ON schedule (due_at) WHERE parked_reason IS NULL
 
 # signs of progress: canaries, and recent work of converge
 HEARTBEATS = """
-CREATE TABLE heartbeats (
+CREATE TABLE IF NOT EXISTS heartbeats (
     name TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     sent_at TIMESTAMP WITH TIME ZONE,
@@ -93,18 +99,17 @@ CREATE TABLE heartbeats (
 );
 """
 
-UP: tuple[str, ...] = (DELIVERIES, BRAKE, HEARTBEATS)
+UP: tuple[str, ...] = (DELIVERIES, HEARTBEATS, QUARANTINE, SCHEDULE, ARTIFACTS, RUNS, PLAN_ITEMS)
 DOWN: tuple[str, ...] = ("DROP TABLE heartbeats", UNDO_BRAKE, UNDO_RECONCILE, "DROP TABLE deliveries")
 
 
 def upgrade() -> None:
     """Go to this revision."""
-    op.execute(COLUMNS)
+    online.apart(*UP)
     for name, on in INDEXES.items():
         online.create_index(name, on)
     online.replace_index("ix_schedule_due_at", "schedule (due_at) WHERE parked_reason IS NULL AND braked_by IS NULL")
-    for statement in UP:
-        op.execute(statement)
+    op.execute(RECOMPUTE)
 
 
 def downgrade() -> None:

@@ -2,7 +2,8 @@
 
 Existing copies with a store's own checksum of the whole become ``written``. Copies without one, such as those uploaded
 in parts and those that some servers copied on their side, are not vouched for until they are read. The same holds for
-copies that processes of the previous release commit from now on, because they do not know the column.
+copies that processes of the previous release commit from now on, because they do not know the column. Their `verify`
+writes a time of reading to copies that are not vouched for; none is vouched for by it.
 """
 
 from alembic import op

@@ -14,18 +14,12 @@ branch_labels = None
 depends_on = None
 
 UP = """
-ALTER TABLE placements
+ALTER TABLE {table}
     ADD COLUMN IF NOT EXISTS refused_since TIMESTAMPTZ,
     ADD COLUMN IF NOT EXISTS refused_at TIMESTAMPTZ,
     ADD COLUMN IF NOT EXISTS refusals INTEGER,
     ADD COLUMN IF NOT EXISTS refusal_code TEXT,
-    ADD COLUMN IF NOT EXISTS refusal TEXT;
-ALTER TABLE quarantine
-    ADD COLUMN IF NOT EXISTS refused_since TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS refused_at TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS refusals INTEGER,
-    ADD COLUMN IF NOT EXISTS refusal_code TEXT,
-    ADD COLUMN IF NOT EXISTS refusal TEXT;
+    ADD COLUMN IF NOT EXISTS refusal TEXT
 """
 DOWN = """
 DROP INDEX ix_quarantine_refused;
@@ -46,7 +40,7 @@ ALTER TABLE placements
 
 def upgrade() -> None:
     """Go to this revision."""
-    op.execute(UP)
+    online.apart(*(UP.format(table=table) for table in ("placements", "quarantine")))
     online.create_index("ix_quarantine_refused", "quarantine (refused_since) WHERE refused_since IS NOT NULL")
 
 

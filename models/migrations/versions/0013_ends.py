@@ -14,12 +14,12 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-UP = """
+HEARTBEATS = """
 ALTER TABLE heartbeats
     ADD COLUMN IF NOT EXISTS since TIMESTAMPTZ,
-    ADD COLUMN IF NOT EXISTS counted_at TIMESTAMPTZ;
-ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS skipped_at TIMESTAMPTZ;
+    ADD COLUMN IF NOT EXISTS counted_at TIMESTAMPTZ
 """
+DELIVERIES = "ALTER TABLE deliveries ADD COLUMN IF NOT EXISTS skipped_at TIMESTAMPTZ"
 COMMANDS = "commands (COALESCE(result ->> 'artifact', result #>> '{results,-1,artifact}'), at)"
 SKIPPED = "deliveries (skipped_at) WHERE skipped_by IS NOT NULL"
 DOWN = """
@@ -33,7 +33,7 @@ DELETE FROM switches WHERE name = 'commands_ended';
 
 def upgrade() -> None:
     """Go to this revision."""
-    op.execute(UP)
+    online.apart(HEARTBEATS, DELIVERIES)
     online.create_index("ix_commands_artifact", COMMANDS)
     online.create_index("ix_deliveries_skipped", SKIPPED)
 

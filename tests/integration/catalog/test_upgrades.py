@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,14 +20,16 @@ from alembic import command
 from support import invariants, scale
 from support.catalogs import FOLDERS
 from support.house import AT_ONCE, House
-from support.long_locks import Statement, long_locks
+from support.long_locks import Statement, held_together, long_locks
 
+from models import Base
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogUnavailable, InvalidInput
 from tierkeeper.base.states import ArtifactState
 from tierkeeper.catalog import migrate, revisions
 from tierkeeper.keeper import Keeper
 from tierkeeper.settings.settings import Settings
+from tierkeeper.values.parking import DeadLetter, Sent, StuckFilter
 
 FIRST = Path(__file__).parent / "first_catalog.sql"
 TABLES = "artifacts", "schedule", "blobs", "placements", "events", "commands", "plan_items", "quarantine", "switches"
@@ -71,6 +75,8 @@ def told() -> Iterator[dict[str, list[Statement]]]:
     """Gather the statements of an upgrade, by the revision that they lead to."""
     found: dict[str, list[Statement]] = defaultdict(list)
     some: list[Statement] = []
+    transactions = count()
+    transaction = [next(transactions)]
 
     def note(connection: sa.Connection, _cursor: Any, text: str, arguments: Any, *_more: Any) -> None:  # noqa: ANN401
         if text.startswith("UPDATE alembic_version"):
@@ -78,17 +84,26 @@ def told() -> Iterator[dict[str, list[Statement]]]:
             found[revision] += some
             some.clear()
         elif text.split(maxsplit=1)[0] not in {"SELECT", "SET"}:
-            some.append(Statement(text, connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"))
+            alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+            some.append(Statement(text, alone, transaction[0]))
+
+    def end(_connection: sa.Connection) -> None:
+        transaction[0] = next(transactions)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    sa.event.listen(sa.Engine, "commit", end)
     try:
         yield found
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        sa.event.remove(sa.Engine, "commit", end)
 
 
 def test_no_migration_locks_for_long(postgres_url: str) -> None:
-    """Each migration of a catalog in use is read: no statement holds a strong lock while it goes through a table."""
+    """Each migration of a catalog in use is read: no statement holds a strong lock while it goes through a table.
+
+    No transaction holds one while it waits for another table's.
+    """
     at_revision(postgres_url, "0002")
     with told() as found:
         migrate.upgrade(postgres_url)
@@ -96,6 +111,10 @@ def test_no_migration_locks_for_long(postgres_url: str) -> None:
     assert upgraded[0] == "0003"
     assert upgraded[-1] == revisions.head()
     assert {name: list(long_locks(statements)) for name, statements in found.items()} == {name: [] for name in upgraded}
+    tables = Base.metadata.tables.keys()
+    assert {name: list(held_together(statements, tables)) for name, statements in found.items()} == {
+        name: [] for name in upgraded
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,6 +147,26 @@ def test_no_migration_locks_for_long(postgres_url: str) -> None:
 def test_what_is_a_long_lock(text: str, alone: bool, bad: bool) -> None:  # noqa: FBT001  parameters of pytest
     """The reader of migrations knows the statements that go through a table under a strong lock."""
     assert bool(list(long_locks([Statement(text, alone)]))) is bad
+
+
+@pytest.mark.parametrize(
+    ("texts", "together"),
+    [
+        (["ALTER TABLE blobs ADD COLUMN x TEXT; ALTER TABLE names ADD COLUMN x TEXT"], [{"blobs", "names"}]),
+        (["ALTER TABLE blobs ADD COLUMN x TEXT", "DROP INDEX ix_plan_items_due"], [{"blobs", "plan_items"}]),
+        (["CREATE TRIGGER t BEFORE UPDATE ON blobs", "CREATE INDEX ix ON runs (id)"], [{"blobs", "runs"}]),
+        (["ALTER TABLE blobs ADD COLUMN x TEXT", "ALTER TABLE blobs ADD COLUMN y TEXT"], []),
+        (["ALTER TABLE blobs ADD COLUMN x TEXT", "ALTER TABLE runs VALIDATE CONSTRAINT c"], []),
+        (["ALTER TABLE blobs ADD COLUMN x TEXT", "CREATE TABLE new (id UUID)", "CREATE INDEX ix ON new (id)"], []),
+    ],
+)
+def test_what_is_held_together(texts: list[str], together: list[set[str]]) -> None:
+    """The reader of migrations knows which tables a transaction locks, where others wait for one after another."""
+    tables = Base.metadata.tables.keys()
+    assert list(held_together([Statement(text) for text in texts], tables)) == together
+    assert list(held_together([Statement(text, transaction=n) for n, text in enumerate(texts)], tables)) == (
+        together if len(texts) == 1 else []
+    )
 
 
 def test_an_upgrade_lets_others_through(postgres_url: str) -> None:
@@ -287,21 +326,105 @@ def test_what_stays_of_detached_months_goes_back_into_the_log(postgres_url: str)
     assert [tuple(row) for row in rows] == [(7, "deletes switched", "tester", {"enabled": True})]
 
 
-def test_a_catalog_goes_back(postgres_url: str) -> None:
-    """A downgrade leaves the tables that the earlier version made, and refuses what is no way back."""
-    engine = at_revision(postgres_url, "0003")
+#: what a catalog is made of, but for its rows and the partitions of events
+SHAPE = {
+    "columns": """
+        SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND NOT starts_with(table_name, 'events_')
+    """,
+    "indexes": """
+        SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND NOT starts_with(tablename, 'events_')
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND NOT starts_with(conrelid::regclass::text, 'events_')
+    """,
+    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0",
+    "functions": """
+        SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
+    """,
+}
 
-    def columns() -> set[tuple[str, ...]]:
-        with engine.connect() as connection:
-            told = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
-            return {tuple(row) for row in connection.execute(sa.text(told))}
 
-    before = columns()
-    migrate.upgrade(postgres_url)
-    assert columns() > before
+def shape(engine: sa.Engine) -> dict[str, set[tuple[str, ...]]]:
+    """What a catalog is made of."""
+    with engine.connect() as connection:
+        return {what: {tuple(row) for row in connection.execute(sa.text(asked))} for what, asked in SHAPE.items()}
+
+
+#: what revisions have a place for, and earlier ones do not: of a store's refusals, of failures, of doubts
+MARKS = (
+    "UPDATE placements SET refused_since = now(), refused_at = now(), refusals = 1, refusal_code = 'x', refusal = 'y'",
+    "UPDATE placements SET vouched = NULL, pin = NULL, missed_at = now(), unseen_since = now(), verified_at = NULL",
+    "UPDATE schedule SET failures = 1, failed_code = 'x', failed_tier = 'hot', failed_words = 'y', failed_at = now()",
+    "INSERT INTO quarantine (tier, location, first_seen, refused_since) VALUES ('hot', 'orphan', now(), now())",
+    "INSERT INTO switches (name, value, by, reason, at) VALUES ('refused:verify:hot', '{}', 'x', 'y', now())",
+    "UPDATE runs SET state = 'approved' WHERE kind = 'verify'",
+)
+
+
+def test_a_catalog_goes_back(postgres_url: str, settings_factory: Callable[..., Settings]) -> None:
+    """A downgrade leaves just what each earlier version made, whatever is in the catalog; no other way is one back."""
+    engine = engine_of(postgres_url)
+    every = revisions.known()[1:]
+    assert every[0] == "0002"
+    assert len(every) >= 14
+    shapes = {}
+    for revision in every:
+        at_revision(postgres_url, revision)
+        shapes[revision] = shape(engine)
+    settings = settings_factory(engine=AT_ONCE, catalog={"url": postgres_url}, tiers=FOLDERS)
+    with Keeper.open(settings) as keeper:
+        keeper.init(caller=callers.INIT)
+        House(keeper, settings).store()
+        keeper.deliveries.refuse(DeadLetter(b"x", 1, sha256(b"x").digest(), "bad", "redis", "verbs", "unknown"))
+        keeper.deliveries.park(Sent("tierkeeper.store", "a key", {}), reason="given up")
+        keeper.parked.skip(StuckFilter(), caller=callers.INIT)
+        keeper.sweeps.verify(share=1.0, caller=callers.INIT)
+    with engine.begin() as connection:
+        changed = [connection.execute(sa.text(mark)).rowcount for mark in MARKS]
+    assert min(changed) > 0
     for refused in ("0099", revisions.head(), "head", "-1"):
         with pytest.raises(InvalidInput, match=f"is not before the catalog's, {revisions.head()}"):
             migrate.downgrade(postgres_url, refused)
-    assert migrate.downgrade(postgres_url, "0003") == revisions.head()
-    assert columns() == before
-    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0003 at revision {revisions.head()}"]
+    at = revisions.head()
+    for revision in reversed(every[:-1]):
+        assert migrate.downgrade(postgres_url, revision) == at
+        assert shape(engine) == shapes[revision], revision
+        at = revision
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from {at} at revision {revisions.head()}"]
+    assert shape(engine) == shapes[revisions.head()]
+
+
+def test_work_of_the_release_before_holds_no_upgrade_up(postgres_url: str) -> None:
+    """Rows that it makes, and makes match again, behind and ahead of the batches, are not followed for ever."""
+    engine = at_revision(postgres_url, "0003")
+    with engine.begin() as connection:
+        blob = sa.text("INSERT INTO blobs (id, scope, sha256, size) VALUES (:id, 'acme', sha256(''), 1)")
+        connection.execute(blob, {"id": UUID(int=1)})
+    numbers = count(2)
+    copied = sa.text(
+        "INSERT INTO placements (id, blob_id, tier, location, state, store_version, stored_size, verified_at,"
+        " delete_after) VALUES (:id, :blob, 'warm', :location, 'doomed', 'v1', 1, now(), now())"
+    )
+
+    def work(_connection: sa.Connection, _cursor: Any, text: str, *_more: Any) -> None:  # noqa: ANN401
+        number = next(numbers) if "WITH chosen AS" in text else 0
+        if 0 < number < 50:  # then it ends, so that the test does
+            with engine.begin() as connection:
+                connection.execute(sa.text("UPDATE placements SET verified_at = now()"))
+                connection.execute(copied, {"id": UUID(int=number), "blob": UUID(int=1), "location": str(number)})
+
+    with engine.begin() as connection:
+        connection.execute(copied, {"id": UUID(int=1), "blob": UUID(int=1), "location": "first"})
+    with told() as found:
+        sa.event.listen(sa.Engine, "before_cursor_execute", work)
+        try:
+            migrate.upgrade(postgres_url)
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", work)
+    assert sum("WITH chosen AS" in statement.text for statement in found["0004"]) < 12
+    with engine.connect() as connection:
+        assert not connection.scalar(sa.text("SELECT count(*) FROM placements WHERE vouched IS NOT NULL"))
