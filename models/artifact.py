@@ -32,12 +32,34 @@ ARTIFACT_TIMES: Final = (
 #: the gate for these: the first time, and the first beyond
 FIRST_TIME: Final = f"timestamptz '{FIRST_YEAR}-01-01Z'"
 END_OF_TIME: Final = f"timestamptz '{END_YEAR}-01-01Z'"
-#: NOT VALID until `maintain` finds no older row that breaks it
-READABLE_ARTIFACT: Final = " AND ".join(
+#: levels of lists and objects of JSON that are read: what Python itself reads depends on its version and its stack
+DEEPEST: Final = 500
+#: digits of a number of JSON that are read, before its point: those of Python's own limit
+DIGITS: Final = 4300
+#: characters of JSON within which no value has more of either
+SHORT: Final = 900
+
+
+def overfull(column: str) -> str:
+    """Return, of a column with JSON: it is nested deeper, or has a longer number, than the catalog reads."""
+    return f"""
+        CASE WHEN length({column}::text) > {SHORT} THEN
+            jsonb_path_exists({column}, 'strict $.**{{{DEEPEST}}}')
+            OR jsonb_path_exists({column}, 'strict $.**{{0 to {DEEPEST}}} ? (@ >= 1e{DIGITS} || @ <= -1e{DIGITS})')
+        ELSE false END
+    """
+
+
+#: what breaks the gate; it is NOT VALID until `maintain` finds no older row of the kind
+UNREADABLE_ARTIFACT: Final = " OR ".join(
     [
-        "jsonb_typeof(metadata) = 'object'",
-        """NOT (jsonb_typeof(tags) <> 'object' OR jsonb_path_exists(tags, '$.* ? (@.type() <> "string")'))""",
-        *(f"NOT ({name} < {FIRST_TIME} OR {name} >= {END_OF_TIME})" for name in ARTIFACT_TIMES),
+        f"(jsonb_typeof(metadata) <> 'object' OR {overfull('metadata')})",
+        # silent: of tags that are no object
+        """(
+            jsonb_typeof(tags) <> 'object'
+            OR jsonb_path_exists(tags, 'strict $.* ? (@.type() <> "string")', '{}', true)
+        )""",
+        *(f"({name} < {FIRST_TIME} OR {name} >= {END_OF_TIME})" for name in ARTIFACT_TIMES),
     ]
 )
 
@@ -57,7 +79,7 @@ class Artifact(Base):
         CheckConstraint("retain_mode IN ('governance', 'compliance')", name="retain_mode_known"),
         CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
         CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
-        CheckConstraint(READABLE_ARTIFACT, name="readable"),
+        CheckConstraint(f"NOT ({UNREADABLE_ARTIFACT})", name="readable"),
         Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
         Index("ix_artifacts_sha256", "sha256"),

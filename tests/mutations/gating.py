@@ -46,6 +46,66 @@ GATING = (
     ),
     Mutant(
         "gate",
+        "tags with a list of texts are found by Python alone",
+        (
+            Edit(
+                "tierkeeper/catalog/conditions.py",
+                """'strict $.* ? (@.type() <> "string")', '{}', true)""",
+                """'$.* ? (@.type() <> "string")')""",
+            ),
+        ),
+        (f"{ROWS}test_an_operator_mends_them",),
+    ),
+    Mutant(
+        "gate",
+        "metadata that are nested too deep are found by Python alone",
+        (Edit("models/artifact.py", " OR {overfull('metadata')}", ""),),
+        (f"{ROWS}test_python_and_sql_agree",),
+    ),
+    Mutant(
+        "gate",
+        "what is read is as deep as a version of Python reads",
+        (Edit("tierkeeper/catalog/json_values.py", "UnreadableJson() if _deep(value) else value", "value"),),
+        (f"{ROWS}test_python_and_sql_agree",),
+    ),
+    Mutant(
+        "gate",
+        "a number with a point is read however long",
+        (Edit("tierkeeper/catalog/json_values.py", ", parse_float=_bounded(float))", ")"),),
+        (f"{ROWS}test_python_and_sql_agree",),
+    ),
+    Mutant(
+        "gate",
+        "what is mended is kept as deep as it was",
+        (
+            Edit(
+                "models/migrations/versions/0016_what_python_reads.py",
+                "THEN to_jsonb({column}::text) ELSE",
+                "THEN {column} ELSE",
+            ),
+        ),
+        (f"{ROWS}test_an_operator_mends_them",),
+    ),
+    Mutant(
+        "gate",
+        "a rebuild takes metadata as deep as an object has them",
+        (Edit("tierkeeper/engine/recovery/adopt.py", "json_values.shallow(info.metadata)", "info.metadata"),),
+        ("tests/integration/engine/recovery/test_adopt.py::test_metadata_too_deep_for_the_catalog_are_kept_as_text",),
+    ),
+    Mutant(
+        "gate",
+        "one broken row makes maintain read all of them each hour",
+        (
+            Edit(
+                "tierkeeper/catalog/unreadable.py",
+                "    if known is not None and still(connection, [UUID(known.value)]):\n",
+                "    if known is not None and not still(connection, [UUID(known.value)]):\n",
+            ),
+        ),
+        (f"{ROWS}test_one_broken_row_is_no_scan_each_hour",),
+    ),
+    Mutant(
+        "gate",
         "metadata that cannot be read protect nothing",
         (Edit("tierkeeper/engine/verbs/wishes.py", "    if row.opaque:\n", "    if not row.ref:\n"),),
         (f"{ROWS}test_a_purge",),

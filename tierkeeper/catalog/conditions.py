@@ -5,7 +5,7 @@ Each is about columns of one table without an alias; a statement that joins tabl
 
 from typing import Final
 
-from models.artifact import READABLE_ARTIFACT
+from models.artifact import UNREADABLE_ARTIFACT
 
 #: of ``placements``: its bytes must be there, neither being written nor being deleted
 KEPT: Final = "state IN ('present', 'doomed')"
@@ -22,8 +22,8 @@ VOUCHED: Final = "state = 'present' AND vouched IS NOT NULL AND damaged_at IS NU
 
 #: of ``placements``: a copy that its store refused to delete, and that is tried again
 REFUSED: Final = "state = 'deleting' AND refused_since IS NOT NULL"
-#: of ``artifacts``: its row breaks the gate, which migration 0010 has as a constraint
-UNREADABLE: Final = f"NOT ({READABLE_ARTIFACT})"
+#: of ``artifacts``: its row breaks the gate, which migration 0016 has as a constraint
+UNREADABLE: Final = UNREADABLE_ARTIFACT
 
 
 def due(at: str) -> str:

@@ -1,7 +1,10 @@
 """JSON of the catalog, read so that one value that Python cannot hold does not make a whole result unreadable."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from models.artifact import DEEPEST, DIGITS, SHORT
 
 
 class UnreadableJson(dict[str, Any]):
@@ -9,8 +12,40 @@ class UnreadableJson(dict[str, Any]):
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
-    """Return the value of a ``jsonb`` column, or :class:`UnreadableJson` for it."""
+    """Return the value of a ``jsonb`` column, or :class:`UnreadableJson` for it.
+
+    :data:`tierkeeper.catalog.conditions.UNREADABLE` says the same in SQL.
+    """
     try:
-        return json.loads(text)
+        if len(text) <= SHORT:
+            return json.loads(text)
+        value = json.loads(text, parse_int=_bounded(int), parse_float=_bounded(float))
     except (ValueError, RecursionError):
         return UnreadableJson()
+    return UnreadableJson() if _deep(value) else value
+
+
+def shallow(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object's metadata as the catalog takes them: nested deeper than it reads, they are kept as text."""
+    return {"unreadable": json.dumps(metadata)} if _deep(metadata) else metadata
+
+
+def _bounded(number: Callable[[str], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:  # noqa: ANN401  a number
+        if len(text) > DIGITS and len(text.removeprefix("-").partition(".")[0]) > DIGITS:
+            raise ValueError(text)
+        return number(text)
+
+    return read
+
+
+def _deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            child
+            for node in level
+            if isinstance(node, Mapping | list)
+            for child in (node.values() if isinstance(node, Mapping) else node)
+        ]
+    return bool(level)

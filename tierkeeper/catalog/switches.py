@@ -1,7 +1,7 @@
 """The switches: catalog-wide values by name, and the one of them that is checked at every delete.
 
 Every statement about the table is here; what a value means is known where it is used: ``epochs`` (epoch and trust),
-``identity``, ``probes``, ``refusals``, ``command_ends``, ``mode_looks``, and here (deletes).
+``identity``, ``probes``, ``refusals``, ``command_ends``, ``mode_looks``, ``unreadable``, and here (deletes).
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ EPOCH: Final = "epoch"
 TRUST: Final = "trust"
 IDENTITY: Final = "identity"
 COMMANDS_ENDED: Final = "commands_ended"
+UNREADABLE: Final = "unreadable_artifact"
 #: what the name of a tier's switch begins with
 PROBE: Final = "probe:"
 #: what the names of switches begin with that say what a tier's store refuses to a sweep

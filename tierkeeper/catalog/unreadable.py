@@ -11,8 +11,10 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 
+from tierkeeper.base.callers import TIERKEEPER
+from tierkeeper.catalog import switches
 from tierkeeper.catalog.conditions import UNREADABLE
-from tierkeeper.catalog.database import take_time
+from tierkeeper.catalog.database import catalog_now, take_time
 
 CONSTRAINT: Final = "ck_artifacts_readable"
 _VALID = sa.text("SELECT convalidated FROM pg_constraint WHERE conname = :name AND conrelid = 'artifacts'::regclass")
@@ -36,9 +38,15 @@ def still(connection: sa.Connection, ids: Collection[UUID]) -> set[UUID]:
 
 
 def validate(connection: sa.Connection) -> bool | None:
-    """Validate the constraint; False where a row breaks it, None where it was validated before."""
+    """Validate the constraint; False where a row breaks it, None where it was validated before.
+
+    Such a row is remembered: while it breaks the constraint, no other is looked at.
+    """
     if connection.execute(_VALID, {"name": CONSTRAINT}).scalar_one():
         return None
+    known = switches.read(connection, switches.UNREADABLE)
+    if known is not None and still(connection, [UUID(known.value)]):
+        return False
     take_time(connection)
     try:
         with connection.begin_nested():
@@ -46,7 +54,12 @@ def validate(connection: sa.Connection) -> bool | None:
     except sa.exc.IntegrityError as error:
         if not isinstance(error.orig, psycopg.errors.CheckViolation):
             raise
+        first, now = page(connection, after=UUID(int=0), limit=1), catalog_now(connection)
+        for row in map(str, first):
+            reason = "its row cannot be read"
+            switches.write(connection, switches.UNREADABLE, row, by=TIERKEEPER.actor, reason=reason, now=now)
         return False
+    switches.remove(connection, switches.UNREADABLE)
     return True
 
 

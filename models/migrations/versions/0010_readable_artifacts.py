@@ -46,14 +46,14 @@ ALTER TABLE artifacts ADD CONSTRAINT ck_artifacts_readable CHECK (
     AND {" AND ".join(f"NOT {outside(column)}" for column in MENDED)}
 ) NOT VALID;
 """
-_TIMES = "\n".join(
+TIMES = "\n".join(
     f"    IF {outside(f'OLD.{column}')} AND NEW.{column} = OLD.{column} THEN NEW.{column} := {value}; END IF;"
     for column, value in MENDED.items()
 ).format(stored=outside("OLD.stored_at"))
 TRIGGER = f"""
 CREATE FUNCTION artifacts_readable() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-{_TIMES}
+{TIMES}
     IF jsonb_typeof(OLD.metadata) <> 'object' AND NEW.metadata = OLD.metadata THEN
         NEW.metadata := jsonb_build_object('unreadable', OLD.metadata);
     END IF;

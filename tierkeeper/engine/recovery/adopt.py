@@ -25,7 +25,7 @@ from tierkeeper.base.content import StoredForm
 from tierkeeper.base.errors import TierkeeperError
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, PlacementState, Vouched
-from tierkeeper.catalog import artifacts, blobs, dedup_scopes, events, holds, placements, schedule
+from tierkeeper.catalog import artifacts, blobs, dedup_scopes, events, holds, json_values, placements, schedule
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.catalog.rows import ArtifactRow, NewCopy
 from tierkeeper.engine.context import Engine
@@ -315,7 +315,7 @@ def _new(moment: Moment, one: Object, info: ObjectInfo, *, blob: UUID, name: UUI
         sha256=info.sha256,
         size=info.size,
         content_type=info.content_type,
-        metadata=info.metadata,
+        metadata=json_values.shallow(info.metadata),
         tags={},
         # a time outside the gate tells no age: it begins now, which lets no retention and no phase end early
         created_at=min(info.created, moment.now) if not isinstance(info.created, Outside) else moment.now,

@@ -58,6 +58,19 @@ def test_an_age_that_nobody_can_have_meant_begins_now(catalog: Catalog) -> None:
         assert all(row.created_at == row.stored_at for row in house.sql("SELECT created_at, stored_at FROM artifacts"))
 
 
+def test_metadata_too_deep_for_the_catalog_are_kept_as_text(catalog: Catalog) -> None:
+    """Of objects alone: an object of a release that had no bounds comes back, and what it says of itself with it."""
+    with catalog() as house:
+        house.store("deep", b"deep")
+        hot = house.settings.home / "tiers" / "hot"
+    (sidecar,) = hot.rglob("deep/*.json")
+    said = json.loads('{"a": ' + "[" * 500 + "]" * 500 + "}")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"metadata": said}))
+    with catalog() as house:
+        rebuild.rebuild(house.keeper.engine, caller=TESTER, objects_only=True)
+        assert json.loads(house.show("deep").metadata["unreadable"]) == said
+
+
 @pytest.mark.parametrize("spoilt", ['{"a": "\\u0000"}', "[1]", "deep", '"version": 99999999999'])
 def test_what_no_catalog_can_hold_does_not_stop_a_rebuild(catalog: Catalog, spoilt: str) -> None:
     """Of objects alone: one that says of itself what cannot become a row is left aside, and the others come back."""
