@@ -49,7 +49,7 @@ GATING = (
         "tags with a list of texts are found by Python alone",
         (
             Edit(
-                "tierkeeper/catalog/conditions.py",
+                "models/artifact.py",
                 """'strict $.* ? (@.type() <> "string")', '{}', true)""",
                 """'$.* ? (@.type() <> "string")')""",
             ),

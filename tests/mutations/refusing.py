@@ -86,7 +86,17 @@ REFUSING = (
     Mutant(
         "refusals",
         "a copy that must be thawed ends a refusal",
-        (Edit("tierkeeper/engine/reconcile/verify.py", "StoreTransient | ThawNeeded):", "StoreTransient):"),),
+        (
+            Edit(
+                "tierkeeper/engine/reconcile/verify.py",
+                """            continue
+        if not isinstance(found, TierkeeperError):
+            refused.setdefault(tier, None)""",
+                """            refused[tier] = None
+        if not isinstance(found, TierkeeperError):
+            refused.setdefault(tier, None)""",
+            ),
+        ),
         (f"{_TESTS}test_what_must_be_thawed_ends_no_refusal",),
     ),
     Mutant(

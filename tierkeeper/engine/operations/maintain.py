@@ -28,7 +28,7 @@ from tierkeeper_client import texts
 
 _log = log.get(__name__)
 
-Counts = Iterator[Mapping[str, int]]
+Work = Iterator[Mapping[str, int]]
 
 _BATCH = 1000
 _MODES = 30.0  # seconds a tier: the next run continues in a larger one
@@ -57,53 +57,53 @@ def maintain(engine: Engine, *, caller: Caller) -> SweepResult:
     return work.result()
 
 
-def _partitions(engine: Engine, caller: Caller) -> Counts:
+def _partitions(engine: Engine, caller: Caller) -> Work:
     yield {"partitions made": len(engine.catalog.run(caller, make_partitions))}
 
 
-def _constraint(engine: Engine, caller: Caller) -> Counts:
+def _constraint(engine: Engine, caller: Caller) -> Work:
     valid = engine.catalog.run(caller, unreadable.validate)
     yield {"constraints validated": int(valid is True), "constraints with broken rows": int(valid is False)}
 
 
-def _silent_runs(engine: Engine, caller: Caller) -> Counts:
+def _silent_runs(engine: Engine, caller: Caller) -> Work:
     yield {"runs abandoned": engine.catalog.run(caller, run_life.end_silent)}
 
 
-def _old_runs(engine: Engine, caller: Caller) -> Counts:
+def _old_runs(engine: Engine, caller: Caller) -> Work:
     yield {"runs forgotten": engine.catalog.run(caller, runs.prune, kept=engine.settings.runs_kept)}
 
 
-def _deliveries(engine: Engine, caller: Caller) -> Counts:
+def _deliveries(engine: Engine, caller: Caller) -> Work:
     yield {"deliveries forgotten": Deliveries(engine).forget(kept=COUNTED, caller=caller)}
 
 
-def _dead_letters(engine: Engine, caller: Caller) -> Counts:
+def _dead_letters(engine: Engine, caller: Caller) -> Work:
     yield {"dead letters ended": Deliveries(engine).end_dead_letters(kept=DEAD, caller=caller)}
 
 
-def _approvals(engine: Engine, caller: Caller) -> Counts:
+def _approvals(engine: Engine, caller: Caller) -> Work:
     yield {"approvals not asked for any more": ends.end_unasked(engine, caller=caller)}
 
 
-def _skipped_messages(engine: Engine, caller: Caller) -> Counts:
+def _skipped_messages(engine: Engine, caller: Caller) -> Work:
     yield {"skipped messages ended": ends.end_skipped(engine, caller=caller)}
 
 
-def _refusals(engine: Engine, caller: Caller) -> Counts:
+def _refusals(engine: Engine, caller: Caller) -> Work:
     yield {"refusals ended": engine.catalog.run(caller, refusals.end_unasked, kept=REFUSED)}
 
 
-def _commands(engine: Engine, caller: Caller) -> Counts:
+def _commands(engine: Engine, caller: Caller) -> Work:
     ended, known = ends.end_commands(engine, caller=caller)
     yield {"commands ended": ended, "commands kept: a queue's canaries do not come": int(not known)}
 
 
-def _plans(engine: Engine, caller: Caller) -> Counts:
+def _plans(engine: Engine, caller: Caller) -> Work:
     yield {"plans forgotten": stored.forget_old(engine, caller=caller)}
 
 
-def _staging(engine: Engine, caller: Caller) -> Counts:
+def _staging(engine: Engine, caller: Caller) -> Work:
     try:
         adopted, partial_stays = _register_unclaimed(engine, caller=caller)
         yield {"uploads adopted": adopted}
@@ -121,7 +121,7 @@ def _note_staging(engine: Engine, refused: Reason | None, *, caller: Caller) -> 
     engine.catalog.run(caller, refusals.note_sweep, "staging", RunKind.MAINTAIN.value, refused)
 
 
-def _modes(engine: Engine, caller: Caller) -> Counts:
+def _modes(engine: Engine, caller: Caller) -> Work:
     """Give files of earlier releases the modes of new ones, until a walk through a whole tier changes nothing."""
     for tier, store in engine.stores.items():
         with engine.catalog.reading() as connection:
