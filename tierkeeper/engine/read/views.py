@@ -33,6 +33,7 @@ from tierkeeper.values.events import EventView
 from tierkeeper.values.refusals import Refusal
 from tierkeeper.values.tiers import TierStats
 
+_REFUSED = 500  # orphans, and failed artifacts of a kind, that are counted one by one: each is a page of its own
 _HISTORY = 50  # events in an explanation, the oldest first
 
 
@@ -116,7 +117,7 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
             counts, is_exact = copy_counts.exact(connection, tenant=tenant), True
         else:
             counts, is_exact = copy_counts.estimated(connection, tenant=tenant)
-        most = None if exact else copy_counts.MOST
+        most = None if exact else _REFUSED
         orphans, no_more_orphans = refusals.orphans_by_tier(connection, most=most) if tenant is None else ({}, True)
         failing, no_more_failing = schedule.failing(connection, tenant=tenant, most=most)
     sorted_failing = sorted(failing.items(), key=lambda item: item[0][1])
