@@ -26,3 +26,4 @@ class PolicyVersion(Base):
     active_from: Mapped[datetime] = mapped_column(server_default=func.now())
     removed_at: Mapped[datetime | None]  # superseded or removed
     by: Mapped[str]
+    imported_as: Mapped[str | None]  # the name of the import that made it, or a version before it

@@ -5,8 +5,10 @@ from mutations.mutant import Edit, Mutant
 LIFECYCLE = "tierkeeper/policy/s3/lifecycle.py"
 RULES = "tierkeeper/policy/s3/rules.py"
 XML = "tierkeeper/policy/s3/xml_nodes.py"
+IN_FORCE = "tierkeeper/engine/policies/in_force.py"
 FILES = "tests/unit/policy/s3/test_files.py::"
 REFUSED = "tests/unit/policy/s3/test_lifecycle.py::"
+REPLACED = "tests/integration/engine/policies/test_imports.py::"
 
 IMPORTING = (
     Mutant(
@@ -32,5 +34,29 @@ IMPORTING = (
         "the sooner end of a wider rule is not remarked",
         (Edit(LIFECYCLE, "own is None or end < own", "own is None"),),
         (f"{FILES}test_a_file_as_people_have_it",),
+    ),
+    Mutant(
+        "S3 files",
+        "a policy that is no longer in the file stays in force",
+        (Edit(IN_FORCE, "return [row for row in former if row.name not in names]", "return []"),),
+        (f"{REPLACED}test_an_import_replaces_the_one_before",),
+    ),
+    Mutant(
+        "S3 files",
+        "a policy that is no longer in the file is removed unasked",
+        (Edit(IN_FORCE, "not (dry_run or of.remove_missing)", "False"),),
+        (f"{REPLACED}test_an_import_replaces_the_one_before",),
+    ),
+    Mutant(
+        "S3 files",
+        "an import takes the policies of another tenant's",
+        (Edit(IN_FORCE, "        if row.tenant != of.tenant:\n", "        if False:\n"),),
+        (f"{REPLACED}test_an_import_takes_no_other_ones_policies",),
+    ),
+    Mutant(
+        "S3 files",
+        "an edit by hand hides a policy from its import",
+        (Edit(IN_FORCE, "imported_as=imported_as.get(policy.name)", "imported_as=None"),),
+        (f"{REPLACED}test_what_is_edited_by_hand_stays_of_its_import",),
     ),
 )

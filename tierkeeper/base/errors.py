@@ -47,6 +47,7 @@ __all__ = [
     "ParkedNotFound",
     "PlanNotFound",
     "PlanUnusable",
+    "PoliciesLeftOver",
     "PolicyInvalid",
     "PolicyNotFound",
     "PolicyTie",
@@ -187,6 +188,12 @@ class PolicyTie(TierkeeperError):
     """Policies {first} and {second} are equally specific and both match {example}. Make one of them more specific."""
 
     exit_code = 4
+
+
+class PoliciesLeftOver(TierkeeperError):
+    """Policies that the import {name} made are no longer in {source}: {policies}. Nothing was changed, and they stay in force. Look with --dry-run; --remove-missing removes them, and what they govern falls to the next policy that matches."""  # noqa: E501  one message
+
+    exit_code = 5
 
 
 class TooManyPolicies(TierkeeperError):

@@ -26,6 +26,7 @@ class PolicyRow:
     active_from: datetime
     removed_at: datetime | None
     by: str
+    imported_as: str | None
 
 
 # any number that nothing else in the database uses: policies are applied one at a time
@@ -40,6 +41,10 @@ _LAST_VERSIONS = sa.text("SELECT name, max(version) AS version FROM policies WHE
 _REMOVE = sa.text("UPDATE policies SET removed_at = :now WHERE name = ANY(:names) AND removed_at IS NULL").bindparams(
     *typed(names="text[]")
 )
+_MARK_IMPORTED = sa.text("""
+    UPDATE policies SET imported_as = :imported_as
+    WHERE name = ANY(:names) AND removed_at IS NULL AND imported_as IS DISTINCT FROM :imported_as
+""").bindparams(*typed(names="text[]", imported_as="text"))
 
 
 def lock(connection: sa.Connection) -> None:
@@ -86,6 +91,7 @@ class NewVersion:
     built_in: bool
     by: str
     active_from: datetime
+    imported_as: str | None
 
 
 def last_versions(connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
@@ -97,6 +103,11 @@ def add(connection: sa.Connection, versions: Sequence[NewVersion], *, now: datet
     """Make new versions the active ones of their names."""
     remove(connection, [version.name for version in versions], now=now)
     recordset.insert(connection, PolicyVersion, [recordset.columns(version) for version in versions])
+
+
+def mark_imported(connection: sa.Connection, names: Collection[str], *, imported_as: str) -> None:
+    """Note the import that the active versions of these names come from."""
+    connection.execute(_MARK_IMPORTED, {"names": list(names), "imported_as": imported_as})
 
 
 def remove(connection: sa.Connection, names: Collection[str], *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Policies: apply, import, show, remove and test."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
@@ -33,8 +34,13 @@ class Policies:
         tenant: str | None = None,
         workflow: str | None = None,
         dry_run: bool = False,
+        remove_missing: bool = False,
     ) -> PolicyImport:
-        """Apply an S3 lifecycle configuration. Raises PolicyInvalid for a rule that no policy can express."""
+        """Apply an S3 lifecycle configuration, which replaces the one that was imported under this name before.
+
+        Raises PolicyInvalid for a rule that no policy can express, and PoliciesLeftOver where the former one made
+        policies that are not in this one, but for ``remove_missing``, which removes them.
+        """
         imported = import_lifecycle(
             text,
             name=name,
@@ -44,8 +50,24 @@ class Policies:
             tenant=tenant,
             workflow=workflow,
         )
-        edit = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run)
-        return PolicyImport(tuple(self._followed(edit)), imported.remarks)
+        of = in_force.Import(name, source, tenant, remove_missing=remove_missing)
+        edit = in_force.apply(self.engine.catalog, imported.policies, caller=caller, dry_run=dry_run, of=of)
+        missing = [f"{source}: no longer in the file: {c.name}" for c in edit.changes if c.change == "removed"]
+        changes = self._followed(edit)
+        return PolicyImport(tuple(changes), (*imported.remarks, *missing, *self._named_alike(name, changes)))
+
+    def _named_alike(self, name: str, changes: Sequence[PolicyChange]) -> list[str]:
+        """Return a remark for each policy of no import with such a name: an earlier release may have imported it."""
+        touched = {change.name for change in changes}
+        return [
+            f"policy {view.name} is not in the file, and stays in force: it is named as one of this import, but not"
+            f" known to be one. `tierkeeper policy remove {view.name}` ends it."
+            for view in self.known()
+            if view.imported_as is None
+            and not view.built_in
+            and view.name not in touched
+            and (view.name == name or view.name.startswith(f"{name}-"))
+        ]
 
     def known(self, *, all_versions: bool = False) -> list[PolicyView]:
         """Return the active policies, or all versions of all policies."""

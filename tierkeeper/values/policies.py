@@ -40,3 +40,4 @@ class PolicyView:
     built_in: bool
     document: Mapping[str, Any]
     yaml: str
+    imported_as: str | None

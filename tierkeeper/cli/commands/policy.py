@@ -1,14 +1,17 @@
+import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from tierkeeper.cli.support import output, params, targets
+from tierkeeper.base.errors import PoliciesLeftOver
+from tierkeeper.cli.support import output, params, streams, targets
 from tierkeeper.cli.support.content_types import guess_type
 from tierkeeper.cli.support.groups import TierGroup
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.policy.match import Standing, Subject
-from tierkeeper.values.policies import PolicyChange, PolicyView
+from tierkeeper.values.policies import PolicyChange, PolicyImport, PolicyView
 
 FILE = click.Path(path_type=Path, allow_dash=True, dir_okay=False)
 _DRY_RUN = "a dry run: nothing was changed"
@@ -150,39 +153,51 @@ def remove(session: Session, *, name: str, yes: bool) -> None:
 
 @policy.command(name="import-s3", short_help="Apply an S3 lifecycle configuration.")
 @click.argument("file", type=FILE)
-@click.option("--name", required=True, help="Name of the policy; of several, what their names begin with.")
+@click.option("--name", required=True, help="Name of the import; its policies are called NAME-ID, by the rules' IDs.")
 @click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant. [env: TIERKEEPER_TENANT]")
 @click.option("--workflow", help="Only for this workflow, or a pattern.")
+@click.option(
+    "--remove-missing", is_flag=True, help="Remove the import's policies that FILE has no longer; do not ask."
+)
 @params.dry_run_option
 @pass_session
-def import_s3(
-    session: Session, *, file: Path, name: str, tenant: str | None, workflow: str | None, dry_run: bool
-) -> None:
+def import_s3(session: Session, *, file: Path, dry_run: bool, remove_missing: bool, **options: Any) -> None:  # noqa: ANN401  the options
     """Apply an S3 lifecycle configuration: JSON as the aws command line and SDKs take and give it, or S3's XML.
 
-    What tierkeeper does anyway is a remark; what a policy cannot say is an error that names the rule, never a silent
-    loss.
+    It replaces what was imported under NAME before. What tierkeeper does anyway is a remark; what a policy cannot say
+    is an error that names the rule, never a silent loss.
     """
-    imported = session.keeper.policies.import_s3(
+    do = functools.partial(
+        session.keeper.policies.import_s3,
         targets.read_text(file),
-        name=name,
         source=str(file),
-        tenant=tenant,
-        workflow=workflow,
         caller=session.caller,
-        dry_run=dry_run,
+        **options,
     )
+    try:
+        imported = do(dry_run=dry_run, remove_missing=remove_missing)
+    except PoliciesLeftOver as error:
+        if session.output.as_json or not streams.can_ask():
+            raise
+        _print_import(session, do(dry_run=True))
+        if not click.confirm(f"Remove {error.data['policies']}, and apply the rest?", err=True):
+            raise click.Abort from None
+        imported = do(remove_missing=True)
     if session.output.as_json:
         session.output.document(imported)
         return
+    _print_import(session, imported)
+    if dry_run:
+        session.output.say(_DRY_RUN)
+
+
+def _print_import(session: Session, imported: PolicyImport) -> None:
     for remark in imported.remarks:
         session.output.warn(remark)
     if imported.policies:
         _print_changes(session, imported.policies)
     else:
         session.output.say("no rule needs a policy: nothing was changed")
-    if dry_run:
-        session.output.say(_DRY_RUN)
 
 
 def _print_changes(session: Session, changes: Sequence[PolicyChange]) -> None:

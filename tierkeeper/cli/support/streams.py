@@ -27,6 +27,11 @@ def _question_marks(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_REPLACING, _question_marks)
 
 
+def can_ask() -> bool:
+    """Return True if standard input is a terminal, where a question finds an answer."""
+    return sys.stdin.isatty()
+
+
 def takes_all(stream: TextIO) -> bool:
     """Return True if the stream's encoding has every character."""
     return (stream.encoding or "utf-8").lower().replace("-", "").startswith("utf")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tierkeeper.audit.catalog import PolicyApplied, PolicyPayload, PolicyRemoved
 from tierkeeper.base import callers
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import InvalidInput, PolicyNotFound
+from tierkeeper.base.errors import InvalidInput, PoliciesLeftOver, PolicyNotFound
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import RunKind
 from tierkeeper.catalog import browse, events, policies, recomputing, runs
@@ -33,11 +33,28 @@ class Edit:
     recompute: UUID | None = None
 
 
-def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False) -> Edit:
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The file that policies are imported from, and the name of the import, which its policies keep.
+
+    As a bucket's configuration, an import replaces the one before of its name. The policies that the former one made
+    and this one does not are removed with ``remove_missing`` only: what they govern falls to another policy.
+    """
+
+    name: str
+    source: str
+    tenant: str | None
+    remove_missing: bool = False
+
+
+def apply(
+    catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: bool = False, of: Import | None = None
+) -> Edit:
     """Put these policies in force: each that differs from its active version becomes the next version of its name.
 
-    Raises PolicyTie, TooManyPolicies, and InvalidInput for two policies of one name or the name of a built-in one;
-    nothing is changed then. Existing artifacts follow by a recompute, whose run is created in the same transaction.
+    ``of``: the import that they come from. Raises PolicyTie, TooManyPolicies, PoliciesLeftOver, and InvalidInput for
+    two policies of one name, or the name of a built-in one or of another import's; nothing is changed then. Existing
+    artifacts follow by a recompute, whose run is created in the same transaction.
     """
     names = Counter(policy.name for policy in new)
     for policy in new:
@@ -51,26 +68,65 @@ def apply(catalog: Database, new: Sequence[Policy], *, caller: Caller, dry_run: 
     for name, times in names.items():
         if times > 1:
             raise InvalidInput(field="policy", value=name, problem="it is there twice", fix="Give each its own name.")
-    return catalog.run(caller, _apply_policies, new, caller=caller, dry_run=dry_run)
+    return catalog.run(caller, _apply_policies, new, caller=caller, dry_run=dry_run, of=of)
 
 
-def _apply_policies(connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool) -> Edit:
+def _apply_policies(
+    connection: sa.Connection, new: Sequence[Policy], *, caller: Caller, dry_run: bool, of: Import | None
+) -> Edit:
     names = {policy.name for policy in new}
     policies.lock(connection)
     active = {row.name: row for row in policies.active(connection)}
+    missing = _missing(active, names, of) if of is not None else []
+    if missing and of is not None and not (dry_run or of.remove_missing):
+        left = ", ".join(row.name for row in missing)
+        raise PoliciesLeftOver(name=of.name, source=of.source, policies=left)
     known = {name: read(row) for name, row in active.items()}
-    rest = [policy for name, policy in known.items() if name not in names]
+    gone = names.union(row.name for row in missing)
+    rest = [policy for name, policy in known.items() if name not in gone]
     match.check_numbers(known.values(), [*rest, *new])
     match.check_ties([*rest, *new])
     # after a removal the version numbers of a name continue: none is used twice
     last = policies.last_versions(connection, names - active.keys())
     changes = [_change(connection, policy, active.get(policy.name), last=last.get(policy.name, 0)) for policy in new]
+    removed = [_removal(connection, row) for row in missing]
     if dry_run:
-        return Edit(changes)
+        return Edit([*changes, *removed])
     edited = [(p, c) for p, c in zip(new, changes, strict=True) if c.change != "unchanged"]
-    _write(connection, edited, caller=caller)
-    before = [known[policy.name].match for policy, _ in edited if policy.name in known]
-    return _recomputed_later(connection, changes, [*before, *(policy.match for policy, _ in edited)], caller=caller)
+    _write(connection, edited, {row.name: row.imported_as for row in active.values()}, caller=caller)
+    _end(connection, missing, caller=caller)
+    if of is not None:
+        policies.mark_imported(connection, names, imported_as=of.name)
+    before = [known[name].match for name in (*(p.name for p, _ in edited), *(c.name for c in removed)) if name in known]
+    matches = [*before, *(policy.match for policy, _ in edited)]
+    return _recomputed_later(connection, [*changes, *removed], matches, caller=caller)
+
+
+def _missing(active: Mapping[str, policies.PolicyRow], names: set[str], of: Import) -> list[policies.PolicyRow]:
+    """Return the policies of the import that are not among ``names``. InvalidInput where it would take another's."""
+    former = [row for row in active.values() if row.imported_as == of.name]
+    for row in former:
+        if row.tenant != of.tenant:
+            raise InvalidInput(
+                field="name",
+                value=of.name,
+                problem=f"the import of this name is for {_whose(row.tenant)}, this one for {_whose(of.tenant)}",
+                fix="Give each its own name, or remove the policies of the other one first.",
+            )
+    for name in sorted(names & active.keys()):
+        other = active[name].imported_as
+        if other not in {None, of.name}:
+            raise InvalidInput(
+                field="policy",
+                value=name,
+                problem=f"the import {other!r} made it",
+                fix="Give this import another name.",
+            )
+    return [row for row in former if row.name not in names]
+
+
+def _whose(tenant: str | None) -> str:
+    return "all tenants" if tenant is None else f"tenant {tenant}"
 
 
 def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> Edit:
@@ -108,13 +164,22 @@ def _remove_policy(connection: sa.Connection, name: str, *, caller: Caller) -> E
             problem="it is built in",
             fix="Apply a policy of your own that is more specific, or change its settings.",
         )
+    change = _removal(connection, row)
+    _end(connection, [row], caller=caller)
+    return _recomputed_later(connection, [change], [read(row).match], caller=caller)
+
+
+def _removal(connection: sa.Connection, row: policies.PolicyRow) -> PolicyChange:
+    matched, whole = browse.count_matching(connection, read(row).match)
+    return PolicyChange(row.name, row.version, "removed", matched, "", at_least=not whole)
+
+
+def _end(connection: sa.Connection, rows: Sequence[policies.PolicyRow], *, caller: Caller) -> None:
+    if not rows:
+        return
     now = catalog_now(connection)
-    policy = read(row)
-    policies.remove(connection, [name], now=now)
-    matched, whole = browse.count_matching(connection, policy.match)
-    change = PolicyChange(name, row.version, "removed", matched, "", at_least=not whole)
-    events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller)], at=now)
-    return _recomputed_later(connection, [change], [policy.match], caller=caller)
+    policies.remove(connection, [row.name for row in rows], now=now)
+    events.append(connection, [_event(row.id, 2, PolicyRemoved(before=row.document), caller) for row in rows], at=now)
 
 
 def views(catalog: Database, *, name: str | None = None, all_versions: bool = False) -> list[PolicyView]:
@@ -135,6 +200,7 @@ def views(catalog: Database, *, name: str | None = None, all_versions: bool = Fa
             built_in=row.built_in,
             document=row.document,
             yaml=document.to_yaml(read(row)),
+            imported_as=row.imported_as,
         )
         for row in rows
     ]
@@ -168,7 +234,14 @@ def _diff(old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _write(connection: sa.Connection, edited: Sequence[tuple[Policy, PolicyChange]], *, caller: Caller) -> None:
+def _write(
+    connection: sa.Connection,
+    edited: Sequence[tuple[Policy, PolicyChange]],
+    imported_as: Mapping[str, str | None],
+    *,
+    caller: Caller,
+) -> None:
+    """Write the new versions; ``imported_as``: the import of a former version by name, which an edit by hand keeps."""
     if not edited:
         return
     now = catalog_now(connection)
@@ -182,6 +255,7 @@ def _write(connection: sa.Connection, edited: Sequence[tuple[Policy, PolicyChang
             built_in=policy.built_in,
             by=caller.actor,
             active_from=now,
+            imported_as=imported_as.get(policy.name),
         )
         for policy, change in edited
     ]

@@ -50,7 +50,7 @@ def import_lifecycle(
 ) -> ImportedLifecycle:
     """Return the policies that express the configuration, within ``tenant`` and ``workflow``.
 
-    ``name`` is the policy's name, with the rule's ID behind it if there are several. Artifacts begin in the tier of
+    ``name`` is what their names begin with, with the rule's ID behind it. Artifacts begin in the tier of
     class STANDARD, or else in the hottest one that is no database. Raises PolicyInvalid, InvalidInput for ``name``,
     ``tenant`` and ``workflow``.
     """
@@ -66,7 +66,7 @@ def import_lifecycle(
     read = [
         rule
         for index, (identity, node) in enumerate(identified, start=1)
-        if (rule := rules.rule(node, identity or str(index))) is not None
+        if (rule := rules.rule(node, identity or str(index), number=index)) is not None
     ]
     groups: dict[Match, list[LifecycleRule]] = {}
     for rule in read:
@@ -164,16 +164,18 @@ def _hottest(tiers: Sequence[TierInfo]) -> str:
 
 
 def _names(name: str, rules: Sequence[LifecycleRule]) -> list[str]:
-    """Return a name of its own for the policy of each of these rules: with its ID, else with its number."""
+    """Return a name of its own for the policy of each of these rules: with its ID, else with its number in the file.
+
+    A rule's policy has the same name whatever other rules there are, so that the next import knows it again.
+    """
     check_segment(name, field="name")
-    if len(rules) == 1:
-        return [name]
-    names: list[str] = []
-    for index, rule in enumerate(rules, start=1):
-        wanted = (f"{name}-{rule.id}", f"{name}-{index}", *(f"{name}-{index}-{n}" for n in range(2, len(rules) + 2)))
+    names: dict[str, None] = {}
+    for rule in rules:
+        numbered = f"{name}-{rule.number}"
+        wanted = (f"{name}-{rule.id}", numbered, *(f"{numbered}-{n}" for n in range(2, len(rules) + 2)))
         free = next((each for each in wanted if each not in names and _is_segment(each)), None)
-        names.append(free or check_segment(f"{name}-{index}", field="name"))
-    return names
+        names[free or check_segment(numbered, field="name")] = None
+    return list(names)
 
 
 def _is_segment(name: str) -> bool:

@@ -29,9 +29,10 @@ _DONE_ANYWAY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LifecycleRule:
-    """A rule that acts; ``prefix``: what all names that it matches begin with."""
+    """A rule that acts; ``number`` in its list, from 1; ``prefix``: what all names that it matches begin with."""
 
     id: str
+    number: int
     node: yaml.Node
     match: Match
     prefix: str
@@ -53,7 +54,7 @@ class RuleReader:
         pairs = self.reader.pairs(node, what=f"rule {index}")
         return self.reader.text(pairs["ID"][1], what="ID") if "ID" in pairs else None
 
-    def rule(self, node: yaml.Node, identity: str) -> LifecycleRule | None:
+    def rule(self, node: yaml.Node, identity: str, *, number: int) -> LifecycleRule | None:
         """Return a rule; None for one that does nothing here, with a remark. Raises PolicyInvalid."""
         reader = self.reader
         what = f"rule {identity!r}"
@@ -71,7 +72,7 @@ class RuleReader:
             purge, markers = self._expiration(fields["Expiration"], what)
             noted |= markers
         if moves or purge is not None:
-            return LifecycleRule(identity, node, match, prefix, moves, purge)
+            return LifecycleRule(identity, number, node, match, prefix, moves, purge)
         if not noted:
             reader.fail(node, f"{what} does nothing.", "Give it Transitions or an Expiration.")
         return None

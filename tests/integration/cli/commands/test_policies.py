@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from integration.cli.terminal import Stored, Tierkeeper
 
+from tierkeeper.cli.support import streams
+
 REPORTS = """\
 name: reports
 match: {tenant: acme, name: "*.md"}
@@ -86,16 +88,49 @@ def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Pat
     imported = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
     assert imported.code == 0
     assert "rule 'off' is not imported: it is disabled" in imported.err
-    assert "logs/" in tk("policy", "show", "logs").out
+    assert "logs/" in tk("policy", "show", "logs-logs").out
     again = tk("-o", "json", "policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme").json
     assert ([p["change"] for p in again["policies"]], len(again["remarks"])) == (["unchanged"], 1)
     file.write_text(json.dumps({"Rules": [off]}))
-    assert "no rule needs a policy" in tk("policy", "import-s3", str(file), "--name", "logs").err
+    assert "no rule needs a policy" in tk("policy", "import-s3", str(file), "--name", "none").err
     rule["Transitions"] = [{"Days": 3, "StorageClass": "DEEP_ARCHIVE"}]
     file.write_text(json.dumps({"Rules": [rule]}))
     refused = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
     assert refused.code == 4
     assert "logs" in refused.err
+
+
+def lifecycle(file: Path, *ids: str) -> str:
+    """Write a configuration with a rule for each ID, whose prefix it is."""
+    rules = [{"ID": one, "Status": "Enabled", "Prefix": f"{one}/", "Expiration": {"Days": 30}} for one in ids]
+    file.write_text(json.dumps({"Rules": rules}))
+    return str(file)
+
+
+def in_force(tk: Tierkeeper) -> set[str]:
+    """Return the names of the active policies but the built-in ones."""
+    return {one["name"] for one in tk("-o", "json", "policy", "list").json if not one["built_in"]}
+
+
+def test_an_import_asks_at_a_terminal(tk: Tierkeeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the file has no longer is an error; at a terminal the command shows what would happen, and asks."""
+    file = tmp_path / "lifecycle.json"
+    tk("policy", "import-s3", lifecycle(file, "A", "B"), "--name", "life")
+    import_one = ("policy", "import-s3", lifecycle(file, "A"), "--name", "life")
+    left = tk(*import_one)
+    assert left.code == 5
+    assert "life-B" in left.err
+    dry = tk(*import_one, "--dry-run")
+    assert dry.code == 0
+    assert "no longer in the file: life-B" in dry.err
+    monkeypatch.setattr(streams, "can_ask", lambda: True)
+    assert tk("-o", "json", *import_one).code == 5
+    refused = tk(*import_one, stdin="n\n")
+    assert refused.code == 130
+    assert "no longer in the file: life-B" in refused.err
+    assert in_force(tk) == {"life-A", "life-B"}
+    assert tk(*import_one, stdin="y\n").code == 0
+    assert in_force(tk) == {"life-A"}
 
 
 def test_the_list_is_readable_in_a_narrow_terminal(tk: Tierkeeper, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,10 @@ def test_transitions_and_expiration() -> None:
     """Transitions and an expiration become phases that begin in the hottest tier that is no database."""
     transitions = [{"Days": 90, "StorageClass": "GLACIER"}, {"Days": 30, "StorageClass": "STANDARD_IA"}]
     (made,) = imported(rule(Filter={"Prefix": "logs/"}, Transitions=transitions, **EXPIRES))
-    assert made.name == "s3"
+    assert made.name == "s3-logs"
     assert made.match == Match(name="logs/*")
     assert made.phases == (phase("0d", "hot"), phase("30d", "warm"), phase("90d", "cold"), phase("365d"))
-    assert from_document(to_document(made), name="s3", version=0) == made
+    assert from_document(to_document(made), name="s3-logs", version=0) == made
 
 
 def test_first_tier() -> None:
@@ -100,7 +100,7 @@ def test_several_rules() -> None:
         tenant="acme",
         workflow="w*",
     )
-    assert [one.name for one in made] == ["s3-move", "s3-2"]
+    assert [one.name for one in made] == ["s3-move", "s3-3"]
     assert made[0].match == Match(tenant="acme", workflow="w*", name="a/*")
     assert made[0].phases == (phase("0d", "hot"), phase("30d", "cold"), phase("365d"))
 
