@@ -52,11 +52,11 @@ class Duration:
 
     def always_shorter(self, other: "Duration") -> bool:
         """Return True if this ends before ``other`` whatever day both begin on (P1M against 30d: False)."""
-        return all(self.after(day) < other.after(day) for day in _reference_days())
+        return self._most_beyond(other) < 0
 
     def never_longer(self, other: "Duration") -> bool:
         """Return True if this ends no later than ``other`` whatever day both begin on."""
-        return all(self.after(day) <= other.after(day) for day in _reference_days())
+        return self._most_beyond(other) <= 0
 
     def __str__(self) -> str:
         if not (self.years or self.months):
@@ -66,6 +66,12 @@ class Duration:
                 return _clock_text(self.seconds)
         date = "".join(f"{n}{u}" for n, u in ((self.years, "Y"), (self.months, "M"), (self.days, "D")) if n)
         return f"P{date}" + (f"T{self.seconds}S" if self.seconds else "")
+
+    def _most_beyond(self, other: "Duration") -> int:
+        """Return the most seconds by which this ends after ``other``, over the days that both may begin on."""
+        months, others = (each.years * _MONTHS + each.months for each in (self, other))
+        days = _most_days_beyond(months, others) + self.days - other.days
+        return days * _DAY + self.seconds - other.seconds
 
     def _shift(self, moment: datetime, sign: int) -> datetime:
         if self.years or self.months:
@@ -92,6 +98,14 @@ def _reference_days() -> tuple[datetime, ...]:
         for first, last in spans
         for day in range((datetime(last, 1, 1, tzinfo=UTC) - datetime(first, 1, 1, tzinfo=UTC)).days)
     )
+
+
+@lru_cache(maxsize=1024)
+def _most_days_beyond(months: int, others: int) -> int:
+    if months == others:  # most policies count in days: no calendar is asked
+        return 0
+    one, other = Duration(months=months), Duration(months=others)
+    return max((one.after(day) - other.after(day)).days for day in _reference_days())
 
 
 @lru_cache(maxsize=1024)

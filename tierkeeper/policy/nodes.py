@@ -27,6 +27,7 @@ class Reader:
     """Reads typed values from the nodes of one text; ``source`` names the text in errors."""
 
     source: str
+    most_bytes: int = MAX_BYTES
 
     def documents(self, text: str) -> list[yaml.Node]:
         """Return the documents of ``text``; each item of a list is one document. Raises PolicyInvalid."""
@@ -49,9 +50,9 @@ class Reader:
         return documents
 
     def check_length(self, text: str) -> None:
-        """Raise PolicyInvalid for a text of more than ``MAX_BYTES`` bytes in UTF-8."""
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            self.refuse(1, f"the text is longer than {MAX_BYTES // 1024} KiB.", "Split it.")
+        """Raise PolicyInvalid for a text of more than ``most_bytes`` bytes in UTF-8."""
+        if len(text.encode("utf-8", "surrogatepass")) > self.most_bytes:
+            self.refuse(1, f"the text is longer than {self.most_bytes // 1024} KiB.", "Split it.")
 
     def fields(
         self, node: yaml.Node, *, what: str, known: Collection[str], needed: Collection[str] = ()

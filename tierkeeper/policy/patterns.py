@@ -6,6 +6,7 @@ They mean the same in policies and in filters, which PostgreSQL compares (:func:
 import re
 import sys
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -111,7 +112,7 @@ def escaped(text: str) -> str:
 def common(first: str, second: str) -> str | None:
     """Return a short text that fits both patterns, None if there is none."""
     tokens = _tokens(first), _tokens(second)
-    if _ends_apart(*tokens):
+    if _apart(*tokens) or _apart(*map(reversed, tokens)):
         return None
     # A search through the pairs of positions; an edge is one character that both sides take, or the end of a star.
     queue: deque[tuple[int, int]] = deque([(0, 0)])
@@ -128,9 +129,9 @@ def common(first: str, second: str) -> str | None:
     return None
 
 
-def _ends_apart(first: tuple[_Token, ...], second: tuple[_Token, ...]) -> bool:
-    """Return True if the literal characters at the ends of two patterns exclude each other."""
-    for one, other in zip(reversed(first), reversed(second), strict=False):
+def _apart(first: Iterable[_Token], second: Iterable[_Token]) -> bool:
+    """Return True if the literal characters that two patterns begin (reversed: end) with exclude each other."""
+    for one, other in zip(first, second, strict=False):
         if one.literal is None or other.literal is None:
             return False
         if one.literal != other.literal:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierkeeper.base.errors import InvalidInput
@@ -128,6 +128,24 @@ def test_comparison(one: str, other: str, shorter: bool, no_longer: bool) -> Non
     """Durations are compared from every day of the calendar on."""
     assert Duration.parse(one).always_shorter(Duration.parse(other)) == shorter
     assert Duration.parse(one).never_longer(Duration.parse(other)) == no_longer
+
+
+_DURATIONS = st.builds(
+    Duration,
+    years=st.integers(0, 20),
+    months=st.integers(0, 30),
+    days=st.integers(0, 800),
+    seconds=st.integers(0, 2 * 86400),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(_DURATIONS, _DURATIONS)
+def test_comparison_day_by_day(one: Duration, other: Duration) -> None:
+    """The comparison is that of the ends, from each day of two leap cycles on."""
+    days = [datetime(first, 1, 1, tzinfo=UTC) + timedelta(days=n) for first in (2000, 2096) for n in range(5 * 365)]
+    assert one.always_shorter(other) == all(one.after(day) < other.after(day) for day in days)
+    assert one.never_longer(other) == all(one.after(day) <= other.after(day) for day in days)
 
 
 def test_of_timedelta() -> None:

@@ -7,7 +7,7 @@ more differences remain, on purpose: ages count to the second (S3 rounds up to t
 window of the settings, and small objects move as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -23,7 +23,7 @@ from tierkeeper.policy.nodes import Reader, line_of
 from tierkeeper.policy.rules import CREATED, Match, Phase, Policy
 from tierkeeper.policy.s3.remarks import Remarks
 from tierkeeper.policy.s3.rules import LifecycleRule, RuleReader
-from tierkeeper.policy.s3.shapes import rule_nodes
+from tierkeeper.policy.s3.shapes import MOST_BYTES, rule_nodes
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper_client.identifiers import check_segment
 
@@ -54,7 +54,7 @@ def import_lifecycle(
     class STANDARD, or else in the hottest one that is no database. Raises PolicyInvalid, InvalidInput for ``name``,
     ``tenant`` and ``workflow``.
     """
-    reader, remarks = Reader(source), Remarks(source)
+    reader, remarks = Reader(source, MOST_BYTES), Remarks(source)
     if tenant is not None:
         check_segment(tenant, field="tenant")
     if workflow is not None and (wrong := patterns.problem(workflow, never=patterns.NEVER_IN_NAMES | {"/"})):
@@ -93,17 +93,34 @@ def _refuse_doubled(reader: Reader, identified: Iterable[tuple[str | None, yaml.
 
 def _judge_overlaps(reader: Reader, remarks: Remarks, groups: Sequence[list[LifecycleRule]]) -> None:
     """Refuse filters that overlap and do not lie within each other; remark what S3 would do within a narrower one."""
+    for group, other in _near(groups):
+        if not overlap(group[0].match, other[0].match):
+            continue
+        if _within(other[0], group[0]):
+            _remark_wider(remarks, narrow=other, wide=group)
+        elif _within(group[0], other[0]):
+            _remark_wider(remarks, narrow=group, wide=other)
+        else:
+            problem = f"rule {other[0].id!r}, Filter: it overlaps with that of rule {group[0].id!r}."
+            reader.fail(other[0].node, problem, "Give them filters that exclude each other, or the same filter.")
+
+
+def _near(groups: Sequence[list[LifecycleRule]]) -> Iterator[tuple[list[LifecycleRule], list[LifecycleRule]]]:
+    """Yield the pairs of which one's prefix begins with the other's, by their order: no others can overlap."""
+    by_prefix: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
-        for other in groups[index + 1 :]:
-            if not overlap(group[0].match, other[0].match):
-                continue
-            if _within(other[0], group[0]):
-                _remark_wider(remarks, narrow=other, wide=group)
-            elif _within(group[0], other[0]):
-                _remark_wider(remarks, narrow=group, wide=other)
-            else:
-                problem = f"rule {other[0].id!r}, Filter: it overlaps with that of rule {group[0].id!r}."
-                reader.fail(other[0].node, problem, "Give them filters that exclude each other, or the same filter.")
+        by_prefix.setdefault(group[0].prefix, []).append(index)
+    lengths = {len(prefix) for prefix in by_prefix}
+    pairs = {
+        (min(index, other), max(index, other))
+        for index, group in enumerate(groups)
+        for length in lengths
+        if length <= len(group[0].prefix)
+        for other in by_prefix.get(group[0].prefix[:length], ())
+        if other != index
+    }
+    for first, second in sorted(pairs):
+        yield groups[first], groups[second]
 
 
 def _within(narrow: LifecycleRule, wide: LifecycleRule) -> bool:

@@ -14,6 +14,8 @@ from tierkeeper.policy.s3 import xml_nodes
 from tierkeeper.policy.s3.lists import with_lists
 from tierkeeper.policy.s3.remarks import Remarks
 
+MOST_BYTES: Final = 1024 * 1024  # as many rules, with tags, indented
+MOST_RULES: Final = 1000
 _WRAPPED: Final = "LifecycleConfiguration"
 _BESIDE: Final = ("Bucket", "ChecksumAlgorithm", "ExpectedBucketOwner")  # of an SDK's argument; not about the rules
 _LEAST_SIZE: Final = "TransitionDefaultMinimumObjectSize"
@@ -34,6 +36,8 @@ def rule_nodes(reader: Reader, text: str, remarks: Remarks) -> list[yaml.Node]:
     nodes = reader.items(rules, what="Rules")
     if not nodes:
         reader.fail(rules, "there is no rule.", "Import a configuration with at least one.")
+    if len(nodes) > MOST_RULES:
+        reader.fail(rules, f"there are {len(nodes)} rules; S3 takes {MOST_RULES}.", "Join those that say the same.")
     return [with_lists(reader, node) for node in nodes]
 
 

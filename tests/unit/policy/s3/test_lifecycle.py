@@ -8,7 +8,9 @@ from unit.policy.samples import TIERS, phase
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid
 from tierkeeper.policy.document import from_document, to_document
+from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Policy
+from tierkeeper.policy.s3 import lifecycle
 from tierkeeper.policy.s3.lifecycle import import_lifecycle
 
 CLASSES = {"STANDARD_IA": "warm", "GLACIER": "cold"}
@@ -200,7 +202,8 @@ def test_line() -> None:
         ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "a document type is not taken"),
         ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "a document type is not taken"),
         ("<a>" * 30 + "</a>" * 30, "nested deeper"),
-        ("<a>" + "x" * 300_000 + "</a>", "longer than"),
+        ("<a>" + "x" * 1024 * 1024 + "</a>", "longer than 1024 KiB"),
+        (json.dumps({"Rules": [{}] * 1001}), "there are 1001 rules; S3 takes 1000"),
         ("<Rules/>", "must be a mapping"),
         ("[{}, {}]", "more than one configuration"),
         ("{", "this is no YAML or JSON"),
@@ -211,6 +214,21 @@ def test_no_configuration(text: str, words: str) -> None:
     with pytest.raises(PolicyInvalid) as caught:
         import_lifecycle(text, name="s3", source="a", tiers=TIERS, tier_of_class=CLASSES)
     assert words in str(caught.value)
+
+
+def test_only_rules_that_can_overlap_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many prefixes beside each other no two are compared, nor days by the calendar; a long text is taken."""
+    compared: list[tuple[Match, Match]] = []
+    asked: list[Duration] = []
+    monkeypatch.setattr(lifecycle, "overlap", lambda *both: compared.append(both))
+    monkeypatch.setattr(Duration, "after", lambda self, _day: asked.append(self))
+    rules = [rule(f"r{i}", Filter={"Prefix": f"team/{i:03}/"}, **EXPIRES) for i in range(40)]
+    text = json.dumps({"Rules": [*rules, rule("wide", Filter={"Prefix": "team/00"}, **EXPIRES)]}, indent=1)
+    padded = " " * 300 * 1024 + text
+    result = import_lifecycle(padded, name="s3", source="a", tiers=TIERS, tier_of_class=CLASSES)
+    assert len(result.policies) == 41
+    assert [(one.name, other.name) for one, other in compared] == [(f"team/{i:03}/*", "team/00*") for i in range(10)]
+    assert not asked
 
 
 @pytest.mark.parametrize("bad", [{"tenant": "a*"}, {"workflow": "a/b"}, {"workflow": "[a"}])
