@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 LIFECYCLE = "tierkeeper/policy/s3/lifecycle.py"
 RULES = "tierkeeper/policy/s3/rules.py"
+SCALARS = "tierkeeper/policy/s3/scalars.py"
 XML = "tierkeeper/policy/s3/xml_nodes.py"
 IN_FORCE = "tierkeeper/engine/policies/in_force.py"
 FILES = "tests/unit/policy/s3/test_files.py::"
@@ -58,5 +59,29 @@ IMPORTING = (
         "an edit by hand hides a policy from its import",
         (Edit(IN_FORCE, "imported_as=imported_as.get(policy.name)", "imported_as=None"),),
         (f"{REPLACED}test_what_is_edited_by_hand_stays_of_its_import",),
+    ),
+    Mutant(
+        "S3 files",
+        "a text of XML is a flag by what it says",
+        (Edit(SCALARS, "name in _FLAGS and _FLAG", "_FLAG"),),
+        (f"{FILES}test_a_file_as_people_have_it",),
+    ),
+    Mutant(
+        "S3 files",
+        "white space of a tag's value is lost",
+        (Edit(XML, "text if self.name in _AS_WRITTEN else text.strip()", "text.strip()"),),
+        (f"{FILES}test_a_file_as_people_have_it",),
+    ),
+    Mutant(
+        "S3 files",
+        "rules that cannot overlap are compared",
+        (Edit(LIFECYCLE, "by_prefix.get(group[0].prefix[:length], ())", "range(len(groups))"),),
+        (f"{REFUSED}test_only_rules_that_can_overlap_are_compared",),
+    ),
+    Mutant(
+        "S3 files",
+        "days are compared by the calendar",
+        (Edit("tierkeeper/policy/durations.py", "    if months == others:", "    if False:"),),
+        (f"{REFUSED}test_only_rules_that_can_overlap_are_compared",),
     ),
 )

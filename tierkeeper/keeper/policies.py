@@ -1,10 +1,10 @@
 """Policies: apply, import, show, remove and test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import PolicyNotFound
+from tierkeeper.base.errors import InvalidInput, PolicyNotFound
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.moment import Moment
 from tierkeeper.engine.policies import in_force, recompute
@@ -35,18 +35,30 @@ class Policies:
         workflow: str | None = None,
         dry_run: bool = False,
         remove_missing: bool = False,
+        tier_of_class: Mapping[str, str] | None = None,
     ) -> PolicyImport:
         """Apply an S3 lifecycle configuration, which replaces the one that was imported under this name before.
 
-        Raises PolicyInvalid for a rule that no policy can express, and PoliciesLeftOver where the former one made
-        policies that are not in this one, but for ``remove_missing``, which removes them.
+        ``tier_of_class``: the tier of storage classes, beside those that the URLs of tiers name. Raises PolicyInvalid
+        for a rule that no policy can express, and PoliciesLeftOver where the former one made policies that are not in
+        this one, but for ``remove_missing``, which removes them.
         """
+        tiers = self.engine.asked_tiers()
+        given = dict(tier_of_class or {})
+        for storage_class, tier in given.items():
+            if tier not in {one.name for one in tiers}:
+                raise InvalidInput(
+                    field="class",
+                    value=f"{storage_class}={tier}",
+                    problem=f"there is no tier {tier!r}",
+                    fix=f"Tiers are: {', '.join(one.name for one in tiers)}.",
+                )
         imported = import_lifecycle(
             text,
             name=name,
             source=source,
-            tiers=self.engine.asked_tiers(),
-            tier_of_class=in_force.tier_of_class(self.engine),
+            tiers=tiers,
+            tier_of_class={**in_force.tier_of_class(self.engine), **given},
             tenant=tenant,
             workflow=workflow,
         )

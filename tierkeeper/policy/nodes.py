@@ -17,8 +17,9 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20  # a policy needs 5
 
 _TEXT_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
-_INT_TAG = "tag:yaml.org,2002:int"
-_BOOL_TAG = "tag:yaml.org,2002:bool"
+STR_TAG = "tag:yaml.org,2002:str"
+INT_TAG = "tag:yaml.org,2002:int"
+BOOL_TAG = "tag:yaml.org,2002:bool"
 NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -29,8 +30,11 @@ class Reader:
     source: str
     most_bytes: int = MAX_BYTES
 
-    def documents(self, text: str) -> list[yaml.Node]:
-        """Return the documents of ``text``; each item of a list is one document. Raises PolicyInvalid."""
+    def documents(self, text: str, *, needed: str = "Write at least one policy.") -> list[yaml.Node]:
+        """Return the documents of ``text``; each item of a list is one document. Raises PolicyInvalid.
+
+        ``needed``: what to do where there is none.
+        """
         self.check_length(text)
         text = _json_without_tabs(text)
         try:
@@ -46,7 +50,7 @@ class Reader:
             self.refuse(line, "the text has a character that YAML forbids.", "Remove it; save the text as UTF-8.")
         documents = [item for root in roots for item in (root.value if isinstance(root, yaml.SequenceNode) else [root])]
         if not documents:
-            self.refuse(1, "there is nothing in it.", "Write at least one policy.")
+            self.refuse(1, "there is nothing in it.", needed)
         return documents
 
     def check_length(self, text: str) -> None:
@@ -99,12 +103,15 @@ class Reader:
         except UnicodeDecodeError:
             self.fail(node, f"{what} is not valid Unicode.", "Save the text as UTF-8.")
 
-    def whole(self, node: yaml.Node, *, what: str, least: int) -> int:
-        """Return a whole number of at least ``least`` and at most a billion."""
-        value = node.value if isinstance(node, yaml.ScalarNode) and node.tag == _INT_TAG else ""
-        if not (value.isascii() and value.isdigit() and len(value) < len("1000000000")) or int(value) < least:
+    def whole(self, node: yaml.Node, *, what: str, least: int, most: int = 999_999_999) -> int:
+        """Return a whole number of at least ``least`` and at most ``most``."""
+        value = node.value if isinstance(node, yaml.ScalarNode) and node.tag == INT_TAG else ""
+        digits = value.lstrip("0") if value.isascii() and value.isdigit() else None
+        if digits is not None and (len(digits) > len(str(most)) or int(digits or 0) > most):
+            self.fail(node, f"{what} must be a whole number up to {most}.", "Write a smaller one.")
+        if digits is None or int(digits or 0) < least:
             self.fail(node, f"{what} must be a whole number from {least} on.", f"Write for example {max(least, 25)}.")
-        return int(value)
+        return int(digits or 0)
 
     def size(self, node: yaml.Node, *, what: str, least: int = 0) -> int:
         """Return a number of bytes."""
@@ -119,7 +126,7 @@ class Reader:
 
     def flag(self, node: yaml.Node, *, what: str) -> bool:
         """Return ``true`` or ``false``."""
-        if not isinstance(node, yaml.ScalarNode) or node.tag != _BOOL_TAG:
+        if not isinstance(node, yaml.ScalarNode) or node.tag != BOOL_TAG:
             self.fail(node, f"{what} must be true or false.", "Write it without quotes.")
         return str(node.value).lower() in {"true", "yes", "on"}
 

@@ -157,11 +157,27 @@ def remove(session: Session, *, name: str, yes: bool) -> None:
 @click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant. [env: TIERKEEPER_TENANT]")
 @click.option("--workflow", help="Only for this workflow, or a pattern.")
 @click.option(
+    "--class",
+    "classes",
+    type=params.PAIR,
+    multiple=True,
+    metavar="CLASS=TIER",
+    help="The tier of a storage class, such as GLACIER=cold; repeatable.",
+)
+@click.option(
     "--remove-missing", is_flag=True, help="Remove the import's policies that FILE has no longer; do not ask."
 )
 @params.dry_run_option
 @pass_session
-def import_s3(session: Session, *, file: Path, dry_run: bool, remove_missing: bool, **options: Any) -> None:  # noqa: ANN401  the options
+def import_s3(
+    session: Session,
+    *,
+    file: Path,
+    classes: tuple[tuple[str, str], ...],
+    dry_run: bool,
+    remove_missing: bool,
+    **options: Any,  # noqa: ANN401  the import's own
+) -> None:
     """Apply an S3 lifecycle configuration: JSON as the aws command line and SDKs take and give it, or S3's XML.
 
     It replaces what was imported under NAME before. What tierkeeper does anyway is a remark; what a policy cannot say
@@ -172,6 +188,7 @@ def import_s3(session: Session, *, file: Path, dry_run: bool, remove_missing: bo
         targets.read_text(file),
         source=str(file),
         caller=session.caller,
+        tier_of_class=dict(classes),
         **options,
     )
     try:

@@ -1,5 +1,6 @@
 """Files that the user named to be written, or read: what the system refuses is said of them."""
 
+import codecs
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from tierkeeper.base.errors import FileUnusable, InvalidInput
 from tierkeeper.cli.support import streams
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what `>` of Windows PowerShell begins a file with
 
 
 @contextmanager
@@ -25,11 +28,15 @@ def written(path: Path, *, make_folder: bool = False) -> Iterator[None]:
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a file, or of standard input for ``-``. Raises InvalidInput."""
+    """Return the text of a file, or of standard input for ``-``: UTF-8, or UTF-16 that says so. Raises InvalidInput."""
     try:
-        return sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInput(
-            field="FILE", value=str(file), problem=f"it cannot be read: {why}", fix="Check the path."
-        ) from error
+        if file == Path("-"):
+            return sys.stdin.read()
+        content = file.read_bytes()
+        return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8")
+    except OSError as error:
+        problem, fix = f"it cannot be read: {error.strerror}", "Check the path."
+        raise InvalidInput(field="FILE", value=str(file), problem=problem, fix=fix) from error
+    except UnicodeDecodeError as error:
+        problem, fix = "it cannot be read: it is not UTF-8", "Save the text as UTF-8."
+        raise InvalidInput(field="FILE", value=str(file), problem=problem, fix=fix) from error

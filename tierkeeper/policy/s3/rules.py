@@ -5,6 +5,7 @@ anyway, or what has no object here, is a remark; an element that no policy can e
 and the element. Nothing is dropped silently.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,8 +22,16 @@ _ELEMENTS: Final = ("ID", "Status", "Filter", "Prefix", "Transitions", "Expirati
 _NO_DATES: Final = "Write Days: phases begin at an age, not on a day."
 _CONDITIONS: Final = ("Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
 _MOST_DAYS: Final = MAX_YEARS * 365
+_NO_MARKERS: Final = "there are no delete markers to clean up"
+#: flags of an Expiration; the last two are MinIO's
+_FLAGS: Final = {
+    "ExpiredObjectDeleteMarker": _NO_MARKERS,
+    "DeleteMarker": _NO_MARKERS,
+    "ExpiredObjectAllVersions": "each version ends at its own age",
+}
 _DONE_ANYWAY: Final = {
     "AbortIncompleteMultipartUpload": "abandoned uploads are collected without a rule",
+    "DelMarkerExpiration": _NO_MARKERS,
     "NoncurrentVersionTransitions": "all versions of an artifact follow the same phases",
 }
 
@@ -149,7 +158,10 @@ class RuleReader:
             if tier is None:
                 problem = f"{what}, Transition: no tier has the storage class {storage_class}."
                 known = ", ".join(self.tier_of_class) or "none"
-                fix = f"Configure one with ?class={storage_class}. Classes are: {known}."
+                fix = (
+                    f"Name its tier with --class {storage_class}=TIER, or in the URL of an S3 tier, with"
+                    f" ?class={storage_class}. Classes are: {known}."
+                )
                 reader.fail(fields["StorageClass"], problem, fix)
             moves.append((self._days(fields, node, f"{what}, Transition", least=0), tier))
         return tuple(moves)
@@ -157,13 +169,14 @@ class RuleReader:
     def _expiration(self, node: yaml.Node, what: str) -> tuple[int | None, bool]:
         """Return the days, None without any, and whether the element is about delete markers."""
         reader = self.reader
-        known = ("Days", "Date", "ExpiredObjectDeleteMarker")
-        fields = reader.fields(node, what=f"{what}, Expiration", known=known)
-        marker = fields.pop("ExpiredObjectDeleteMarker", None)
-        if marker is not None and reader.flag(marker, what="ExpiredObjectDeleteMarker"):
-            text = f"{what}, ExpiredObjectDeleteMarker is not imported: there are no delete markers to clean up."
-            self.remarks.add(marker, text)
-        if marker is not None and not fields:
+        fields = reader.fields(node, what=f"{what}, Expiration", known=("Days", "Date", *_FLAGS))
+        flags = {key: fields.pop(key) for key in _FLAGS if key in fields}
+        asked = [key for key, flag in flags.items() if reader.flag(flag, what=key)]
+        for key in asked:
+            self.remarks.add(flags[key], f"{what}, {key} is not imported: {_FLAGS[key]}.")
+        if flags and not fields:
+            if not asked:
+                self.remarks.add(node, f"{what}, Expiration is not imported: it asks for nothing ({', '.join(flags)}).")
             return None, True
         return self._days(fields, node, f"{what}, Expiration", least=1), False
 
@@ -172,7 +185,7 @@ class RuleReader:
             self.reader.fail(fields["Date"], f"{what}, Date: a policy cannot say this.", _NO_DATES)
         if "Days" not in fields:
             self.reader.fail(node, f"{what} lacks Days.", "Give the age in days.")
-        days = self.reader.whole(fields["Days"], what=f"{what}, Days", least=least)
+        days = self.reader.whole(fields["Days"], what=f"{what}, Days", least=least, most=sys.maxsize)
         if days > _MOST_DAYS:
             problem = f"{what}, Days: {days} days are more than {MAX_YEARS} years."
             self.reader.fail(fields["Days"], problem, "Where this is to never happen, remove the element.")

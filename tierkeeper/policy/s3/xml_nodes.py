@@ -2,23 +2,23 @@
 
 S3's own format, https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html. An element
 with elements in it, or one named as such (``Filter``), is a mapping; what S3 lets repeat is a list under the element's
-name; anything else is a scalar. A document type is refused: with it come entities, which can be endless or name files.
+name; anything else is a scalar of text, whatever it looks like. A document type is refused: with it come entities,
+which can be endless or name files.
 """
 
 import io
-import re
 import xml.sax
 import xml.sax.handler
 from typing import Any, Final, NoReturn
 
 import yaml
 
-from tierkeeper.policy.nodes import MAX_DEPTH, Reader
+from tierkeeper.policy.nodes import MAX_DEPTH, STR_TAG, Reader
 from tierkeeper.policy.s3.lists import list_of
 
 _MAPPINGS: Final = frozenset({"Rule", "Filter", "And", "Tag", "Expiration", "Transition", "LifecycleConfiguration"})
 _YAML: Final = "tag:yaml.org,2002:"
-_SCALARS: Final = ((re.compile(r"[0-9]+", re.ASCII), "int"), (re.compile("true|false"), "bool"))
+_AS_WRITTEN: Final = frozenset({"Key", "Prefix", "Value"})  # white space around them is part of them
 
 
 def parse(reader: Reader, text: str) -> yaml.Node:
@@ -84,7 +84,8 @@ class _Element:
 
     def node(self) -> yaml.Node:
         if not self.children and self.name not in _MAPPINGS:
-            return _scalar("".join(self.text).strip(), self.mark)
+            text = "".join(self.text)
+            return _scalar(text if self.name in _AS_WRITTEN else text.strip(), self.mark)
         fields: list[tuple[yaml.Node, yaml.Node]] = []
         lists: dict[str, yaml.SequenceNode] = {}
         for name, child in self.children:
@@ -99,5 +100,4 @@ class _Element:
 
 
 def _scalar(text: str, mark: yaml.Mark) -> yaml.ScalarNode:
-    kind = next((kind for pattern, kind in _SCALARS if pattern.fullmatch(text)), "str")
-    return yaml.ScalarNode(_YAML + kind, text, mark, mark)
+    return yaml.ScalarNode(STR_TAG, text, mark, mark)

@@ -97,7 +97,15 @@ def test_an_s3_lifecycle_configuration_is_imported(tk: Tierkeeper, tmp_path: Pat
     file.write_text(json.dumps({"Rules": [rule]}))
     refused = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme")
     assert refused.code == 4
-    assert "logs" in refused.err
+    assert "rule 'logs', Transition: no tier has the storage class DEEP_ARCHIVE" in refused.err
+    assert tk("policy", "import-s3", str(file), "--name", "logs", "--class", "DEEP_ARCHIVE=ice").code == 4
+    # as PowerShell writes it, with the class's tier, which has none in its URL
+    file.write_text(json.dumps({"Rules": [rule]}), encoding="utf-16")
+    given = tk("policy", "import-s3", str(file), "--name", "logs", "--tenant", "acme", "--class", "DEEP_ARCHIVE=cold")
+    assert given.code == 0, given.err
+    assert "{after: 3d, in: [cold]}" in tk("policy", "show", "logs-logs").out
+    file.write_bytes("é".encode("latin-1"))
+    assert "Save the text as UTF-8" in tk("policy", "import-s3", str(file), "--name", "logs").err
 
 
 def lifecycle(file: Path, *ids: str) -> str:

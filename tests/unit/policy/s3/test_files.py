@@ -183,6 +183,40 @@ SHAPES = {
         "Filter": {"And": {"Prefix": "logs/", "Tags": [{"Key": "level", "Value": "debug"}]}}}]}""",
         {"logs/*": "0d hot, 365d", "logs/* level=debug": "0d hot, 3d"},
     ),
+    "XML whose texts look like flags and numbers": Shape(
+        """<LifecycleConfiguration><Rule><ID>true</ID><Filter><And><Prefix>true</Prefix>
+        <Tag><Key>temporary</Key><Value>true</Value></Tag><Tag><Key>7</Key><Value> 007</Value></Tag></And></Filter>
+        <Status>Enabled</Status><Expiration><Days> 7 </Days></Expiration></Rule></LifecycleConfiguration>""",
+        {"true* 7= 007 temporary=true": "0d hot, 7d"},
+    ),
+    "XML that was converted": Shape(
+        """{"LifecycleConfiguration": {"Rule": {"ID": "7", "Status": "Enabled",
+        "Filter": {"And": {"Prefix": "tmp/", "Tag": {"Key": "Days", "Value": "30"}, "ObjectSizeGreaterThan": "0"}},
+        "Expiration": {"Days": "7", "ExpiredObjectDeleteMarker": "false"}}}}""",
+        {"tmp/* Days=30": "0d hot, 7d"},
+    ),
+    "the answer of an SDK": Shape(
+        """{"ResponseMetadata": {"RequestId": "X", "HTTPStatusCode": 200, "HTTPHeaders": {"Rules": "3"}},
+        "Rules": [{"Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 7}}]}""",
+        {"tmp/*": "0d hot, 7d"},
+    ),
+    "what MinIO's client lists": Shape(
+        """{"status": "success", "target": "play/x", "updatedAt": "2023-05-26T23:31:54Z", "config": {"Rules": [
+        {"ID": "t", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "DelMarkerExpiration": {"Days": 10},
+        "Expiration": {"Days": 7, "ExpiredObjectAllVersions": true}},
+        {"ID": "m", "Status": "Enabled", "Expiration": {"DeleteMarker": true}}]}}""",
+        {"tmp/*": "0d hot, 7d"},
+        (
+            "rule 't', DelMarkerExpiration is not imported: there are no delete markers",
+            "rule 't', ExpiredObjectAllVersions is not imported: each version ends at its own age",
+            "rule 'm', DeleteMarker is not imported: there are no delete markers",
+        ),
+    ),
+    "no delete markers alone": Shape(
+        """{"Rules": [{"ID": "m", "Status": "Enabled", "Expiration": {"ExpiredObjectDeleteMarker": false}}]}""",
+        {},
+        ("rule 'm', Expiration is not imported: it asks for nothing (ExpiredObjectDeleteMarker)",),
+    ),
     "two prefixes beside each other": Shape(
         """{"Rules": [{"ID": "a", "Status": "Enabled", "Filter": {"Prefix": "logs/"},
         "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}]},

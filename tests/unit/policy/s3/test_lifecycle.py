@@ -134,7 +134,11 @@ MOVE = {"Days": 30, "StorageClass": "GLACIER"}
         ([{"Status": "Enabled"}], "rule '1' does nothing"),
         # unusable values
         ([rule(Expiration={"Days": 0})], "Days must be a whole number from 1 on"),
-        ([rule(Expiration={"Days": "10"})], "Days must be a whole number"),
+        ([rule(Expiration={"Days": "10 d"})], "Days must be a whole number"),
+        ([rule(Expiration={"Days": 2147483647})], "2147483647 days are more than 1000 years"),
+        ([rule(Expiration={"Days": 10**30})], "Days must be a whole number up to"),
+        # forms of others
+        ([{"Id": "x", "Status": "Enabled", "ExpirationInDays": 365}], "'Id' is of the form of CloudFormation"),
         ([rule(Expiration={})], "lacks Days"),
         ([rule(Expiration={"ExpiredObjectDeleteMarker": "no"})], "must be true or false"),
         ([rule(Filter={"ObjectSizeLessThan": 0}, **EXPIRES)], "must be 1 bytes or more"),
@@ -205,6 +209,14 @@ def test_line() -> None:
         ("<a>" + "x" * 1024 * 1024 + "</a>", "longer than 1024 KiB"),
         (json.dumps({"Rules": [{}] * 1001}), "there are 1001 rules; S3 takes 1000"),
         ("<Rules/>", "must be a mapping"),
+        (
+            "<Error><Code>NoSuchLifecycleConfiguration</Code></Error>",
+            "'Code' is of the form of an error that S3 answered",
+        ),
+        ('{"rules": [{"id": "x", "enabled": true}]}', "'rules' is of the form of Cloudflare R2"),
+        ('[{"daysFromHidingToDeleting": 3}, {}]', "is of the form of Backblaze B2"),
+        ('{"lifecycle": {"rule": []}}', "is of the form of Google Cloud Storage"),
+        ("", "Give a lifecycle configuration with at least one rule"),
         ("[{}, {}]", "more than one configuration"),
         ("{", "this is no YAML or JSON"),
     ],
