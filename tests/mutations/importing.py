@@ -84,4 +84,28 @@ IMPORTING = (
         (Edit("tierkeeper/policy/durations.py", "    if months == others:", "    if False:"),),
         (f"{REFUSED}test_only_rules_that_can_overlap_are_compared",),
     ),
+    Mutant(
+        "S3 files",
+        "a prefix with which no name begins is taken",
+        (Edit(RULES, "        if problem is None and prefix:\n", "        if False:\n"),),
+        (f"{REFUSED}test_refused",),
+    ),
+    Mutant(
+        "S3 files",
+        "what may stand in a name is judged as the whole of it",
+        (
+            Edit(
+                "client/src/tierkeeper_client/identifiers.py",
+                '    befores, afters = ("",) if begins else (_NEIGHBOUR, ""), ("",) if ends else (_NEIGHBOUR, "")\n',
+                '    befores, afters = ("",), ("",)\n',
+            ),
+        ),
+        ("tests/unit/policy/test_document.py::test_patterns_that_some_name_fits",),
+    ),
+    Mutant(
+        "S3 files",
+        "a pattern that no name fits is taken",
+        (Edit("tierkeeper/policy/checks.py", "    yield from _names(policy)\n", ""),),
+        ("tests/unit/policy/test_document.py::test_refused",),
+    ),
 )

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tierkeeper.policy import patterns
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Phase, Policy, Retention
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper_client.errors import InvalidName
+from tierkeeper_client.identifiers import check_part
 
 NodePath = tuple[str | int, ...]
 
@@ -21,11 +24,23 @@ class Problem:
 
 def problems(policy: Policy, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
     """Yield every problem of ``policy`` on these tiers, in the order of the document."""
+    yield from _names(policy)
     yield from _sizes(policy)
     yield from _tiers(policy, tiers)
     yield from _phases(policy.phases)
     if policy.retention is not None:
         yield from _retention(policy.phases, policy.retention, tiers)
+
+
+def _names(policy: Policy) -> Iterator[Problem]:
+    """Yield a problem for each pattern that fits no name: its policy would never act."""
+    for field, pattern in (("workflow", policy.match.workflow), ("name", policy.match.name)):
+        for literal, begins, ends in patterns.literals(pattern or "*"):
+            try:
+                check_part(literal, field=field, begins=begins, ends=ends)
+            except InvalidName as error:
+                problem, fix = str(error.data["problem"]), str(error.data["fix"])
+                yield Problem(("match", field), f"no {field} fits {pattern!r}: of {literal[:80]!r}, {problem}.", fix)
 
 
 def _sizes(policy: Policy) -> Iterator[Problem]:

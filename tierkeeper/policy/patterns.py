@@ -6,11 +6,11 @@ They mean the same in policies and in filters, which PostgreSQL compares (:func:
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from itertools import takewhile
+from itertools import groupby, takewhile
 
 from tierkeeper_client.identifiers import FORBIDDEN
 
@@ -92,6 +92,17 @@ def beginning(pattern: str) -> str:
     return "".join(
         token.literal or "" for token in takewhile(lambda token: token.literal is not None, _tokens(pattern))
     )
+
+
+def literals(pattern: str) -> Iterator[tuple[str, bool, bool]]:
+    """Yield the runs of literal characters, and whether every text that fits begins, and whether it ends, with each."""
+    tokens = _tokens(pattern)
+    end = 0
+    for literal, run in groupby(tokens, lambda token: token.literal is not None):
+        characters = [token.literal or "" for token in run]
+        begin, end = end, end + len(characters)
+        if literal:
+            yield "".join(characters), begin == 0, end == len(tokens)
 
 
 def prefix_length(pattern: str) -> int:

@@ -4,6 +4,7 @@ Those for names are the rules of the source documents plus those that make a nam
 absolute path, none of ``\:*?"<>|``, one Unicode form, bounded lengths in bytes of UTF-8.
 """
 
+import itertools
 import re
 import unicodedata
 from typing import Final
@@ -15,6 +16,7 @@ MAX_SEGMENT_BYTES = 255
 MAX_NAME_BYTES = 700
 MAX_HEADER = 200  # characters that are kept of an actor, a correlation and the like
 _SHOWN = 60  # characters of a bad text in an error
+_NEIGHBOUR = "0"  # takes any place in a name, and joins with no character into another
 FORBIDDEN = frozenset('\\:*?"<>|')
 #: names of segments that no rule refuses, as most are
 _USUAL: Final = re.compile(r"\w[\w.-]{0,254}(?:/\w[\w.-]{0,254})*", re.ASCII)
@@ -44,6 +46,19 @@ def check_name(value: str, *, field: str = "name") -> str:
     for segment in value.split("/"):
         _check(segment, field=field, whole=value)
     return value
+
+
+def check_part(value: str, *, field: str, begins: bool, ends: bool) -> str:
+    """Return ``value`` if some name has it in it (``begins``: at its start, ``ends``: its end), else InvalidName."""
+    befores, afters = ("",) if begins else (_NEIGHBOUR, ""), ("",) if ends else (_NEIGHBOUR, "")
+    for before, after in itertools.product(befores, afters):
+        try:
+            check_name(f"{before}{value}{after}", field=field)
+        except InvalidName:
+            continue
+        return value
+    check_name(value.strip("/"), field=field)  # what is wrong within it is said before slashes at its ends
+    return check_name(value, field=field)
 
 
 def check_text(text: str, *, field: str, longest: int) -> str:

@@ -96,6 +96,19 @@ def test_several(text: str) -> None:
     assert [found.name for found in read(text)] == ["short", "other"]
 
 
+@pytest.mark.parametrize("pattern", [".*", "a/..*", "* b*", "*-x*", "*/*", "*.", f"*{'x' * 255}?", "*\u0301*", "[-b]a"])
+def test_patterns_that_some_name_fits(pattern: str) -> None:
+    """What stands between other characters is judged with them; a name that is wrong alone may be a part of one."""
+    document = json.dumps({"name": "a", "match": {"name": pattern}, "phases": [{"after": "0d", "in": ["hot"]}]})
+    assert read(document)[0].match.name == pattern
+
+
+def test_a_policy_in_force_stays_readable() -> None:
+    """What an earlier release took, though no name fits, is read from the catalog as it is."""
+    stored = {"match": {"name": "a//*"}, "phases": [{"after": "0d", "in": ["hot"]}]}
+    assert from_document(stored, name="old", version=1).match.name == "a//*"
+
+
 def test_json_escapes() -> None:
     """JSON's escapes of characters beyond 16 bits are joined."""
     (found,) = read(
@@ -145,6 +158,16 @@ def changed(old: str, new: str) -> str:
         (changed('"*.md"', '"/*.md"'), 2, "none begins with '/'"),
         (changed('"*.md"', '"[a.md"'), 2, "never closed"),
         (changed('"*.md"', '"a:*"'), 2, "no usable pattern"),
+        # patterns that no name fits, wherever in them that is
+        (changed('"*.md"', '"a//*.md"'), 2, "no name fits 'a//*.md': of 'a//'"),
+        (changed('"*.md"', '"-a*"'), 2, "a segment begins with '-'"),
+        (changed('"*.md"', '"../*"'), 2, "path traversal"),
+        (changed('"*.md"', '"*/./*.md"'), 2, "path traversal"),
+        (changed('"*.md"', '"[*]*.md"'), 2, "it has '*'"),
+        (changed('"*.md"', '"*/"'), 2, "it is empty, begins or ends with '/'"),
+        (changed('"*.md"', '"*cafe\\u0301*"'), 2, "Use 'caf\u00e9' (NFC)"),
+        (changed('"*.md"', f'"*{"x" * 256}*"'), 2, "a segment is longer than 255 bytes"),
+        (changed('"weekly_*"', '"-weekly_*"'), 2, "no workflow fits '-weekly_*'"),
         (changed('"Text/*"', "null"), 2, "content_type must be text"),
         (changed("kind: report", "kind: true"), 2, "tag kind must be text"),
         (changed("min: 0", "min: lots"), 3, "it is no size"),

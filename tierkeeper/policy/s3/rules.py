@@ -17,6 +17,8 @@ from tierkeeper.policy.durations import MAX_YEARS
 from tierkeeper.policy.nodes import Reader
 from tierkeeper.policy.rules import Match
 from tierkeeper.policy.s3.remarks import Remarks
+from tierkeeper_client.errors import InvalidName
+from tierkeeper_client.identifiers import check_part
 
 _ELEMENTS: Final = ("ID", "Status", "Filter", "Prefix", "Transitions", "Expiration")
 _NO_DATES: Final = "Write Days: phases begin at an age, not on a day."
@@ -138,8 +140,14 @@ class RuleReader:
         problem = patterns.problem(patterns.escaped(prefix) + "*", never=patterns.NEVER_IN_NAMES)
         if problem is None and prefix.startswith("/"):
             problem = "names are relative, none begins with '/'"
+        fix = "Correct it, or remove the rule."
+        if problem is None and prefix:
+            try:
+                check_part(prefix, field="Prefix", begins=True, ends=False)
+            except InvalidName as error:
+                problem, fix = f"no name begins so, as {error.data['problem']}", str(error.data["fix"])
         if problem is not None:
-            self.reader.fail(node, f"{what}, Prefix {prefix!r}: {problem}.", "Correct it, or remove the rule.")
+            self.reader.fail(node, f"{what}, Prefix {prefix[:80]!r}: {problem}.", fix)
         return prefix
 
     def _tag(self, node: yaml.Node, what: str) -> tuple[str, str]:

@@ -56,6 +56,11 @@ def test_first_tier() -> None:
         ({}, Match()),
         # the older place of the prefix
         ({"Prefix": "a"}, Match(name="a*")),
+        # what a name can begin with, whatever it is alone
+        ({"Filter": {"Prefix": "."}}, Match(name=".*")),
+        ({"Filter": {"Prefix": "a/.."}}, Match(name="a/..*")),
+        ({"Filter": {"Prefix": "my logs "}}, Match(name="my logs *")),
+        ({"Filter": {"Prefix": "x" * 255}}, Match(name="x" * 255 + "*")),
         # characters of a pattern are literals
         ({"Filter": {"Prefix": "a[1]/"}}, Match(name="a[[]1]/*")),
         ({"Filter": {"Tag": {"Key": "kind", "Value": "log"}}}, Match(tags=(("kind", "log"),))),
@@ -145,6 +150,17 @@ MOVE = {"Days": 30, "StorageClass": "GLACIER"}
         ([rule(Filter={"ObjectSizeGreaterThan": "big"}, **EXPIRES)], "it is no size"),
         ([rule(Filter={"Prefix": "/a"}, **EXPIRES)], "names are relative"),
         ([rule(Filter={"Prefix": "a:b"}, **EXPIRES)], "rule 'logs', Prefix 'a:b'"),
+        # no name begins so, as identifiers have it
+        (
+            [rule(Filter={"Prefix": "logs/*"}, **EXPIRES)],
+            "rule 'logs', Prefix 'logs/*': no name begins so, as it has '*'",
+        ),
+        ([rule(Filter={"Prefix": "a//"}, **EXPIRES)], "no name begins so"),
+        ([rule(Filter={"Prefix": "./a"}, **EXPIRES)], "as it has '.' or '..' as a segment"),
+        ([rule(Filter={"Prefix": "../"}, **EXPIRES)], "as it has '.' or '..' as a segment"),
+        ([rule(Filter={"Prefix": "a/-x"}, **EXPIRES)], "as a segment begins with '-'"),
+        ([rule(Filter={"Prefix": "cafe\u0301/"}, **EXPIRES)], "Use 'caf\u00e9' (NFC)"),
+        ([rule(Filter={"Prefix": "x" * 256}, **EXPIRES)], "as a segment is longer than 255 bytes"),
         # filters
         ([rule(Filter={"Prefix": "a", "ObjectSizeLessThan": 9}, **EXPIRES)], "Put them into And"),
         ([rule(Filter={}, Prefix="a", **EXPIRES)], "there is a Filter too"),
