@@ -3,9 +3,10 @@
 ``statement_timeout`` is enforced by the server, so it does not help where the server is stopped, or its answers are
 lost on the way. TCP keepalives detect a peer that is gone; a peer that is alive but silent needs a clock on this side.
 
-Parameters of a session are set once connected, not in the startup message, which poolers refuse. A pooler such as
-PgBouncer may lend a session to one transaction at a time, so behind one they are set in each transaction, and nothing
-is prepared.
+Limits on time that a server, a database or a role has (``ALTER ROLE … SET statement_timeout``) count for nothing: a
+session has those that are set here, and no other. Parameters of a session are set once connected, not in the startup
+message, which poolers refuse. A pooler such as PgBouncer may lend a session to one transaction at a time, so behind one
+they are set in each transaction, and nothing is prepared.
 """
 
 import re
@@ -33,6 +34,13 @@ KEEPALIVES: Final[Mapping[str, str]] = {
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "25000",
+}
+#: the limits at which a server ends a statement or a transaction, with the version that brought each, as libpq counts
+_LIMITS: Final[Mapping[str, int]] = {
+    "statement_timeout": 0,
+    "lock_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "transaction_timeout": 17_00_00,
 }
 #: why a connection through a pooler is not used
 POOLED_OPTIONS: Final = "a pooler does not pass on the URL's options"
@@ -103,9 +111,11 @@ class PatientConnection(psycopg.Connection[Any]):
     def set_up(self, values: Mapping[str, str]) -> None:
         """Set parameters of the session, in one round trip; where a pooler lends it out, leave that to ``each_time``.
 
+        A limit on time that is not among ``values`` is switched off, whatever the role or the database has.
         A pooler gives out a process id of its own, where a server gives out that of the session. Raises
         OperationalError behind a pooler where the URL has ``options``, which would be lost on some of the ways to it.
         """
+        values = {name: "0" for name, since in _LIMITS.items() if self.info.server_version >= since} | dict(values)
         begun = self.autocommit
         self.autocommit = True
         asked = sql.SQL("SELECT {} WHERE pg_backend_pid() = {}").format(

@@ -4,6 +4,7 @@ from mutations.mutant import Edit, Mutant
 
 _CONNECTIONS = "tierkeeper/connections.py"
 _DATABASE = "tierkeeper/catalog/database.py"
+_ERRORS = "tierkeeper/catalog/driver_errors.py"
 _MIGRATE = "tierkeeper/catalog/migrate.py"
 _POOLED = "tests/integration/catalog/test_pgbouncer.py::"
 _MIGRATIONS = "tests/integration/catalog/test_migrations.py::"
@@ -22,6 +23,28 @@ CONNECTING = (
         "options that are dropped are not noticed",
         Edit(_CONNECTIONS, "        if self.pgconn.options:\n", "        if False:\n"),
         "test_options_are_refused_with_what_to_do",
+    ),
+    _refused(
+        "a limit of the role ends an upgrade",
+        Edit(
+            _CONNECTIONS, "for name, since in _LIMITS.items() if self.info.server_version >= since}", "for name in ()}"
+        ),
+        f"{_MIGRATIONS}test_limits_of_the_database_end_no_upgrade",
+    ),
+    _refused(
+        "a limit on transactions ends ours",
+        Edit(_CONNECTIONS, '    "transaction_timeout": 17_00_00,\n', ""),
+        f"{_MIGRATIONS}test_limits_of_the_database_are_not_ours",
+    ),
+    _refused(
+        "a limit is told as a server that is away",
+        Edit(_ERRORS, "    if state in _LIMITS and _CANCELED not in reason:\n", "    if False:\n"),
+        "tests/unit/catalog/test_driver_errors.py::test_a_limit_of_the_server_is_named",
+    ),
+    _pooled(
+        "an upgrade that a limit ended does not say the way around",
+        Edit(_MIGRATE, "        if isinstance(found, CatalogLimited) and not", "        if False and not"),
+        "test_limits_of_the_role",
     ),
     _pooled(
         "statements are prepared",
@@ -46,7 +69,7 @@ CONNECTING = (
     _refused(
         "what a statement would meet again is an outage",
         Edit(
-            _DATABASE,
+            _ERRORS,
             "    if cause.sqlstate is None:\n",
             "    if isinstance(cause, psycopg.OperationalError):\n",
         ),
@@ -68,7 +91,7 @@ CONNECTING = (
     ),
     _refused(
         "a privilege that is missing is the driver's error",
-        Edit(_DATABASE, "    if isinstance(cause, _DENIED):\n", "    if False:\n"),
+        Edit(_ERRORS, "    if isinstance(cause, _DENIED):\n", "    if False:\n"),
         f"{_MIGRATIONS}test_a_user_who_may_not_read",
     ),
     _refused(

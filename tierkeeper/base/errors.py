@@ -20,7 +20,9 @@ __all__ = [
     "BrokerUnsupported",
     "CatalogEncoding",
     "CatalogInUse",
+    "CatalogLimited",
     "CatalogNotReady",
+    "CatalogReadOnly",
     "CatalogRefused",
     "CatalogRestored",
     "CatalogUnavailable",
@@ -232,6 +234,16 @@ class CatalogRefused(CatalogUnavailable):
     """The catalog cannot be used: {reason}. {fix}"""
 
     exit_code = 4
+
+
+class CatalogLimited(CatalogUnavailable):
+    """The catalog's server ended what it was asked, at its {limit}: {reason}. Try again. {fix}"""
+
+
+class CatalogReadOnly(CatalogUnavailable):
+    """The catalog takes no changes: {reason}. Wait for its standby to be promoted, or make room where a full disk was
+    locked; or let its user write: ALTER ROLE … RESET default_transaction_read_only.
+    """
 
 
 class CatalogEncoding(TierkeeperError):

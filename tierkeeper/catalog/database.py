@@ -1,13 +1,12 @@
 """The connection to the catalog: a pool made after fork, short transactions, retries of deadlocks and lost replies."""
 
 import itertools
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Final, ParamSpec, TypeGuard, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -15,13 +14,13 @@ import sqlalchemy as sa
 from tierkeeper.base import clock, log
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import CatalogEncoding, CatalogRefused, CatalogUnavailable
+from tierkeeper.base.errors import CatalogEncoding, CatalogUnavailable
 from tierkeeper.catalog import outcomes
+from tierkeeper.catalog.driver_errors import first_line, translated
 from tierkeeper.catalog.json_values import read_json
 from tierkeeper.catalog.outcomes import OpenTransaction, TransactionStatus
-from tierkeeper.connections import MARGIN, POOLED_OPTIONS, PatientConnection, parameters
+from tierkeeper.connections import MARGIN, PatientConnection, parameters
 from tierkeeper.settings.groups import CatalogSettings
-from tierkeeper_client import texts
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -35,53 +34,8 @@ _TRIES = 5
 _ASKING_SECONDS = 10.0  # for the outcome of a COMMIT, while that is in progress or the server is away
 #: a deadlock's other party needs a moment; a lost server a little more
 PAUSES: Final = Backoff(first=0.1, cap=0.8, least=0.5)
-#: the server is away or has no room for now, or it is read only: a standby that was not promoted yet, or a server that
-#: protects its full disk. The driver's OperationalError is wider: it has errors of functions, triggers and savepoints
-_UNAVAILABLE = re.compile("08|28|40|53|55|57|58|25006|25P03")
-#: what this statement would meet again: a limit of the server's, a constraint, what a session may not do
-_LASTING = frozenset({"53400", "40002", "55P02", "55P04"})
-#: what a server refuses until an operator does something: the driver's errors, their words, what to do
-_REFUSALS: Final[Sequence[tuple[tuple[type[BaseException], ...], str | None, str]]] = (
-    (
-        (psycopg.errors.InvalidCatalogName,),
-        r'database ".*" does not exist|no such database',
-        "Create it (CREATE DATABASE), or correct the name in catalog.url.",
-    ),
-    (
-        (psycopg.errors.InvalidPassword, psycopg.errors.InvalidAuthorizationSpecification),
-        r'role ".*" does not exist|no such user|authentication failed|no password supplied|no pg_hba.conf entry',
-        "Correct user and password in catalog.url, or let the user in on the server.",
-    ),
-    (
-        (psycopg.errors.InvalidSchemaName,),
-        None,
-        "Create the schema that search_path names (CREATE SCHEMA), or correct search_path.",
-    ),
-    (
-        (),
-        r"permission denied for (database|schema)",
-        "Let the catalog's user own its database, or its schema: GRANT CREATE, USAGE ON SCHEMA … TO ….",
-    ),
-    (
-        (psycopg.errors.InsufficientPrivilege,),
-        None,
-        "Let the catalog's user own its tables, or GRANT it SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ….",
-    ),
-    (
-        (),
-        rf"unsupported startup parameter: options|{POOLED_OPTIONS}",
-        "Leave options out of catalog.url and PGOPTIONS; give a search_path to the user: ALTER ROLE … SET search_path.",
-    ),
-    (
-        (),
-        r"invalid \w+ value: |(certificate|private key) file ",
-        "Correct the options of catalog.url.",
-    ),
-)
 #: raised as they are: of the pool, and by the driver itself during a COPY, whose source cannot be read again
 _OTHERS = sa.exc.TimeoutError, psycopg.Error
-#: of a statement: the user lacks a privilege, or there is no schema to look into
-_DENIED = psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName
 UTC: Final = {"timezone": "UTC"}
 HOURS = 6 * 3600.0  # see `take_time`
 
@@ -143,7 +97,7 @@ class Database:
                     actor=caller.actor,
                     correlation=caller.correlation or None,
                     attempt=attempt,
-                    reason=_first_line(error.orig or error),
+                    reason=first_line(error.orig or error),
                 )
                 time.sleep(PAUSES.seconds(attempt))
             except _OTHERS as error:
@@ -287,7 +241,10 @@ def clocks(connection: sa.Connection) -> Clocks:
 
 
 def take_time(connection: sa.Connection) -> None:
-    """Let this transaction take hours: for jobs that read or write whole tables while no user waits."""
+    """Let this transaction take hours: for jobs that read or write whole tables while no user waits.
+
+    No limit is on the transaction as a whole (:mod:`tierkeeper.connections`).
+    """
     for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
         connection.execute(sa.text(f"SET LOCAL {limit} = {int(HOURS * 1000)}"))
     driver = connection.connection.driver_connection
@@ -302,41 +259,5 @@ def _worth_again(error: sa.exc.DBAPIError) -> bool:
     return state in _RETRIED_STATES
 
 
-def translated(error: sa.exc.DBAPIError | sa.exc.TimeoutError | psycopg.Error) -> Exception:
-    """Return the error to raise: CatalogUnavailable where the server is away or refuses, else the error itself."""
-    if isinstance(error, sa.exc.TimeoutError):
-        return CatalogUnavailable(reason="every connection of this process is in use")
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    if isinstance(cause, _DENIED):
-        return unavailable(cause)
-    return unavailable(cause) if _is_away(cause) else error
-
-
-def _is_away(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
-    """Return True where the same may succeed later. The driver's own errors, as of a lost connection, have no code."""
-    if not isinstance(cause, psycopg.Error):
-        return False
-    if cause.sqlstate is None:
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-    return _UNAVAILABLE.match(cause.sqlstate) is not None and cause.sqlstate not in _LASTING
-
-
-def unavailable(cause: BaseException) -> CatalogUnavailable:
-    """Return the error that says in the driver's first line why the catalog cannot be used, and what to do.
-
-    What stays until an operator does something is CatalogRefused. The driver gives no code for what a server says to a
-    new connection: the words are PostgreSQL's English ones and PgBouncer's.
-    """
-    reason = _first_line(cause)
-    for kinds, words, fix in _REFUSALS:
-        if isinstance(cause, kinds) or (words is not None and re.search(words, reason)):
-            return CatalogRefused(reason=reason, fix=fix)
-    return CatalogUnavailable(reason=reason)
-
-
 def _name(unit: Callable[..., object]) -> str:
     return getattr(unit, "__qualname__", repr(unit))
-
-
-def _first_line(error: BaseException) -> str:
-    return texts.first_line(str(error)) or "no answer"

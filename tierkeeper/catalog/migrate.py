@@ -19,9 +19,10 @@ from alembic.config import Config
 
 import models.migrations
 from tierkeeper.base.backoff import Backoff
-from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, InvalidInput
+from tierkeeper.base.errors import CatalogLimited, CatalogNotReady, CatalogRefused, InvalidInput
 from tierkeeper.catalog import revisions
-from tierkeeper.catalog.database import UTC, make_engine, set_each_time, translated
+from tierkeeper.catalog.database import UTC, make_engine, set_each_time
+from tierkeeper.catalog.driver_errors import translated
 
 # any number that nothing else in the database uses: concurrent `init` wait for each other
 _ADVISORY_LOCK = 0x7469657200000001
@@ -38,8 +39,11 @@ _SCHEMAS: Final = sa.text("""
         current_schema()
 """)
 USE_SCHEMA: Final = "Create the schema (CREATE SCHEMA), GRANT USAGE, CREATE on it, or correct search_path."
-_TAKE = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
+_AROUND: Final = (
+    "A pooler keeps a limit of the role in force: give this command the server's own URL (TIERKEEPER_CATALOG__URL)."
+)
 _LASTING = sa.text("SET LOCAL idle_in_transaction_session_timeout = 0")
+_TAKE = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
 
 
 def _config(connection: sa.Connection | None = None, *, in_use: bool = False) -> Config:
@@ -95,8 +99,12 @@ def downgrade(url: str, revision: str) -> str:
 
 @contextmanager
 def _opened(url: str) -> Iterator[sa.Engine]:
-    """An engine at ``url``; its errors are those of :func:`upgrade`."""
-    # an upgrade may take long, and wait long for another one: only a server that is gone is given up
+    """An engine at ``url``; its errors are those of :func:`upgrade`.
+
+    An upgrade may take long, and wait long for another one: only a server that is gone is given up, and no limit is on
+    its sessions. Behind a pooler that is set within a transaction alone: a role's limits still hold for CREATE INDEX
+    CONCURRENTLY, which is in none.
+    """
     engine = make_engine(
         url,
         timeout=_CONNECT,
@@ -108,10 +116,22 @@ def _opened(url: str) -> Iterator[sa.Engine]:
     sa.event.listen(engine, "begin", _set_up)
     try:
         yield engine
-    except sa.exc.DBAPIError as error:
-        raise translated(error) from error
+    except (sa.exc.DBAPIError, sa.exc.PendingRollbackError) as error:
+        cause = _first(error)
+        found = translated(cause)
+        if isinstance(found, CatalogLimited) and not isinstance(cause.orig, _TRIED_AGAIN):
+            raise CatalogLimited(limit=found.data["limit"], reason=found.data["reason"], fix=_AROUND) from error
+        raise found from error
     finally:
         engine.dispose()
+
+
+def _first(error: BaseException) -> sa.exc.DBAPIError:
+    """Return the driver's error; where that lost a connection outside of a transaction, SQLAlchemy's own follows it."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return error
+    assert error.__context__ is not None  # noqa: S101  it is raised while the other one is handled
+    return _first(error.__context__)
 
 
 @contextmanager
@@ -125,6 +145,7 @@ def _alone(engine: sa.Engine) -> Iterator[None]:
         while not connection.execute(_TAKE, {"lock": _ADVISORY_LOCK}).scalar_one():
             connection.rollback()
             time.sleep(_OTHERS_SECONDS)
+        # the answer's snapshot lasts until the next statement, and CREATE INDEX CONCURRENTLY waits for its end
         connection.execute(_LASTING)
         yield
 

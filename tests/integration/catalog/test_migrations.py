@@ -11,12 +11,15 @@ from alembic.migration import MigrationContext
 from support.callers import TESTER
 
 from models.base import Base
-from tierkeeper.base.errors import CatalogNotReady, CatalogRefused, CatalogUnavailable
+from tierkeeper.base.errors import CatalogNotReady, CatalogReadOnly, CatalogRefused, CatalogUnavailable
 from tierkeeper.catalog import migrate, revisions, unreadable
-from tierkeeper.catalog.database import Database
+from tierkeeper.catalog.database import Database, take_time
 from tierkeeper.embedded.postgres import Postgres
 from tierkeeper.engine.operations import maintain
 from tierkeeper.settings.groups import CatalogSettings
+from tierkeeper.settings.settings import load
+
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 
 
 def connected(url: str) -> sa.Engine:
@@ -52,6 +55,69 @@ def test_an_upgrade_that_loses_a_deadlock_is_tried_again(postgres_url: str) -> N
                 time.sleep(0.01)
             worker.execute(sa.text("SELECT count(*) FROM schedule"))
         assert upgrading.result() == [f"catalog upgraded from 0002 at revision {revisions.head()}"]
+
+
+def limit(url: str, *, milliseconds: int) -> None:
+    """Let a database have every limit on time, as a role may have them too."""
+    with connected(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+        for each in LIMITS:
+            connection.execute(sa.text(f"ALTER DATABASE {name} SET {each} = {milliseconds}"))
+
+
+def slow_down(url: str, *commands: str) -> None:
+    """Let these commands take longer than the limits."""
+    tags = ", ".join(map("'{}'".format, commands))
+    with connected(url).begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION take_longer() RETURNS event_trigger LANGUAGE plpgsql"
+                " AS $$ BEGIN PERFORM pg_sleep(0.4); END $$"
+            )
+        )
+        connection.execute(
+            sa.text(
+                f"CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ({tags}) EXECUTE FUNCTION take_longer()"
+            )
+        )
+
+
+def test_limits_of_the_database_end_no_upgrade(postgres_url: str) -> None:
+    """What a role or a database has of limits on time ends no upgrade and no downgrade, inside transactions and out."""
+    with connected(postgres_url).begin() as connection:
+        command.upgrade(migrate._config(connection), "0011")
+    slow_down(postgres_url, "CREATE INDEX", "DROP INDEX")
+    limit(postgres_url, milliseconds=300)
+    assert migrate.upgrade(postgres_url) == [f"catalog upgraded from 0011 at revision {revisions.head()}"]
+    assert migrate.downgrade(postgres_url, "0011") == revisions.head()
+
+
+def test_limits_of_the_database_are_not_ours(database_url: str) -> None:
+    """Transactions have the limits of the settings, none that the database has; long ones have hours."""
+    limit(database_url, milliseconds=300)
+    limits = {"statement_timeout": "7s", "lock_timeout": "3s", "idle_timeout": "8s"}
+    catalog = Database(load(environ={}, catalog={"url": database_url, **limits}).catalog)
+
+    def shown(connection: sa.Connection, *, long: bool = False) -> list[str]:
+        if long:
+            take_time(connection)
+        time.sleep(0.4)
+        return [str(connection.scalar(sa.text(f"SHOW {each}"))) for each in LIMITS]
+
+    try:
+        assert catalog.run(TESTER, shown) == ["7s", "3s", "8s", "0"]
+        assert catalog.run(TESTER, shown, long=True) == ["6h", "3s", "6h", "0"]
+        with catalog.reading() as connection:
+            assert shown(connection) == ["7s", "3s", "8s", "0"]
+    finally:
+        catalog.close()
+
+
+def test_a_catalog_that_takes_no_changes(postgres_url: str) -> None:
+    """A role that may not write is told so, and not that the server does not answer."""
+    through = f"{postgres_url}&options=-cdefault_transaction_read_only%3Don"
+    with pytest.raises(CatalogReadOnly, match=r"read-only transaction.*default_transaction_read_only"):
+        migrate.upgrade(through)
 
 
 def test_a_catalog_that_does_not_let_us_in(postgres_server: Postgres) -> None:

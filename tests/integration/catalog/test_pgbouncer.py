@@ -7,13 +7,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from support import poolers, services
 from support.callers import TESTER
 from support.house import houses
 from support.ports import free_ports
 from support.severed import Wire, severed_at_commit
 
-from tierkeeper.base.errors import CatalogRefused
+from tierkeeper.base.errors import CatalogLimited, CatalogRefused
 from tierkeeper.catalog import migrate
 from tierkeeper.catalog.database import Database
 from tierkeeper.embedded.postgres import Postgres
@@ -126,6 +127,41 @@ def test_a_lost_commit_is_asked_for(catalog: Database) -> None:
     with severed_at_commit(catalog, Wire.commit):
         assert catalog.run(TESTER, unit) == 1
     assert len(tries) == 1
+
+
+def test_limits_of_the_role(pooler: str, server: Postgres) -> None:
+    """Transactions have none that we did not set; what goes around them names the limit, and what to do."""
+    at, _, mode = pooler.partition("/")
+    name = f"limited_{mode}"
+    server.create_database(name)
+    through = f"postgresql://postgres@{at}/{name}"
+    direct = sa.create_engine(sa.make_url(server.url(name)).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    with direct.begin() as connection:
+        command.upgrade(migrate._config(connection), "0011")
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET transaction_timeout = '300ms'"))
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET statement_timeout = '300ms'"))
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql"
+                " AS $$ BEGIN PERFORM pg_sleep(0.4); END $$"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION slow()"
+            )
+        )
+    with pytest.raises(CatalogLimited, match=r"(statement|transaction)_timeout.*server's own URL"):
+        migrate.upgrade(through)
+    with direct.begin() as connection:
+        connection.execute(sa.text("DROP EVENT TRIGGER slow"))
+    migrate.upgrade(through)
+    catalog = Database(CatalogSettings(url=through, **LIMITS))
+    try:
+        slow = sa.text("SELECT pg_sleep(0.4), current_setting('transaction_timeout')")
+        assert catalog.run(TESTER, lambda connection: connection.execute(slow).one()[1]) == "0"
+    finally:
+        catalog.close()
 
 
 def test_options_are_refused_with_what_to_do(pooler: str, server: Postgres) -> None:
