@@ -8,6 +8,8 @@ _BULK = "tierkeeper/cli/support/bulk.py"
 _MESSAGES = "tierkeeper/cli/support/messages.py"
 _FETCHING = "tierkeeper/cli/support/fetching.py"
 _SOURCES = "tierkeeper/engine/ingest/sources.py"
+_INGEST = "tierkeeper/engine/ingest/ingest.py"
+_PASSES = "tests/integration/engine/ingest/test_passes.py::"
 _STAGING = "client/src/tierkeeper_client/staging.py"
 _STREAMS = "tierkeeper/cli/support/streams.py"
 _ENQUEUING = "tierkeeper/cli/support/enqueuing.py"
@@ -95,8 +97,38 @@ FOLDERS = (
     ),
     _folder(
         "a source that cannot be read is a store's fault",
-        Edit(_SOURCES, 'source = cast("BinaryIO", _Source(given, ref))', "source = given"),
+        Edit(
+            _SOURCES,
+            "        with _readable(self._ref):\n            if self.end",
+            "        if True:\n            if self.end",
+        ),
         "tests/unit/engine/ingest/test_sources.py::test_a_source_that_cannot_be_read_is_invalid_input",
+    ),
+    _folder(
+        "what is appended while a file is read is in its second pass",
+        Edit(_SOURCES, "    source.end = start + digest.size\n", "    source.end = None\n"),
+        f"{_PASSES}test_of_a_file_that_is_appended_to_its_beginning_is_stored[folder]",
+    ),
+    _folder(
+        "a file that grows is read for ever",
+        Edit(_SOURCES, "        source.end = end if end > start else None\n", ""),
+        "tests/unit/engine/ingest/test_sources.py::test_a_file_that_grows_faster_than_it_is_read_ends",
+    ),
+    _folder(
+        "a file that says it is empty is stored as empty",
+        Edit(_SOURCES, "source.end = end if end > start else None", "source.end = end"),
+        "tests/unit/engine/ingest/test_sources.py::test_a_file_that_says_it_is_empty_is_read",
+    ),
+    _folder(
+        "a source that changes is a tier's fault",
+        Edit(_INGEST, "item.content.changed(renewal.progressed) or error", "error"),
+        f"{_PASSES}test_a_file_that_changes_between_the_passes_is_refused[folder]",
+        "tests/integration/engine/ingest/test_sources.py::test_content_that_is_replaced_between_the_passes",
+    ),
+    _folder(
+        "a tier's fault is a source's",
+        Edit(_SOURCES, "        if (found.size, found.sha256) == (self.size, self.sha256):", "        if False:"),
+        "tests/integration/engine/ingest/test_sources.py::test_a_tier_that_is_at_fault_is_named",
     ),
     _folder(
         "a spool that is full is not named",

@@ -59,6 +59,7 @@ __all__ = [
     "RunNotFound",
     "SegmentMismatch",
     "SettingInvalid",
+    "SourceChanged",
     "SourceRefused",
     "StagedContentMissing",
     "SweepAtWork",
@@ -166,6 +167,15 @@ class ContentLost(NoReadableCopy):
 
     exit_code = 7
     retryable = False
+
+
+class SourceChanged(TierkeeperError):
+    """{source} changed while it was read: {how}. Nothing was stored of it. Store it again once nothing writes to it, or
+    store a snapshot of it.
+    """
+
+    exit_code = 6
+    retryable = True
 
 
 class SourceRefused(TierkeeperError):

@@ -196,4 +196,5 @@ def _store_one(session: Session, item: "FileItem") -> None:
                 result = store(content=cast("BinaryIO", transfers.Counted(content, advance)))
         else:
             result = store(content=content)
+    storing.tell_grown(session, [item], [result])
     storing.print_results(session, [result])

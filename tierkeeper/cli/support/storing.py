@@ -15,7 +15,7 @@ import click
 from rich.text import Text
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.cli.support import messages, output, transfers
+from tierkeeper.cli.support import messages, output, sourcefiles, transfers
 from tierkeeper.cli.support.session import Session
 from tierkeeper.cli.support.sourcefiles import LeftOut, SourceFile
 from tierkeeper.keeper.artifacts import Artifacts
@@ -91,6 +91,7 @@ def store_here(session: Session, items: Sequence[FileItem], left_out: Sequence[L
                 session.output.document([*results, *left_out])
             session.output.warn(f"before it ended: {_sum(results, began)}; the same command stores the rest")
         raise
+    tell_grown(session, items, results)
     report(session, items, results, left_out, began)
     if left_out or any(isinstance(result, ItemError) for result in results):
         click.get_current_context().exit(messages.SOME_FAILED)
@@ -173,6 +174,20 @@ def report(
     if not named:
         more = f"; {len(left_out)} left out" if left_out else ""
         session.output.print(f"{_sum(results, began)}{more}")
+
+
+def tell_grown(session: Session, items: Sequence[FileItem], results: Sequence[ItemResult]) -> None:
+    """Say which files are longer now than what was stored of them: they were appended to while they were read."""
+    grown = [
+        str(item.file.path)
+        for item, result in zip(items, results, strict=True)
+        if isinstance(result, StoreResult) and (sourcefiles.looked_at(item.file).size or 0) > result.size
+    ]
+    if grown:
+        session.output.say(
+            f"{len(grown)} of {len(items)} files grew meanwhile, such as {grown[0]}: what they had when they were"
+            " opened is stored; the same command makes a version of the whole"
+        )
 
 
 def print_failed(session: Session, results: Sequence[ItemResult]) -> None:

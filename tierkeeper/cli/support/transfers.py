@@ -109,6 +109,7 @@ class Counted(Readable):
     def __init__(self, file: BinaryIO, told: ProgressCallback) -> None:
         super().__init__()
         self._file, self._told = file, told
+        self.name = getattr(file, "name", None)  # for messages, as files have it
         self._hashed = not file.seekable()
         self._at = self._furthest = 0 if self._hashed else file.tell()
 

@@ -29,7 +29,7 @@ def _past(moment: Moment, args: StoreArgs, size: int, caller: Caller) -> bool:
     item = Incoming(
         position=0,
         args=args,
-        content=Body(io.BytesIO(), 0, _NO_DIGEST, size),
+        content=Body(io.BytesIO(), 0, _NO_DIGEST, size, ""),
         created=min(args.created or moment.now, moment.now),
         delivery=commit.delivered_item(0, args, caller=caller, verb="store"),
     )

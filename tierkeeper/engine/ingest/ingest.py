@@ -41,6 +41,7 @@ from tierkeeper.engine.moment import Moment
 from tierkeeper.policy.clocks import check_metadata
 from tierkeeper.policy.decide import entry_tiers, first_written
 from tierkeeper.settings.settings import Settings
+from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper.stores.gate import fault
 from tierkeeper.values.artifacts import ContentOpening, ItemError, ItemResult, Ref, StoreResult
 from tierkeeper_client.contract import StoreArgs
@@ -281,6 +282,8 @@ def step_3_write(engine: Engine, prepared: commit.Prepared, *, caller: Caller) -
                 stored = engine.store(intent.tier).put(intent.location, content, intent.info)
                 uploads.append(uploaded(engine, intent, stored, progressed=renewal.progressed))
                 renewal.progressed()
+        except ContentMismatch as error:
+            return WrittenItem(tuple(uploads), item.content.changed(renewal.progressed) or error)
         except TierkeeperError as error:
             return WrittenItem(tuple(uploads), error)
         except Exception as error:  # noqa: BLE001  one bad item never stops its batch

@@ -2,13 +2,14 @@
 
 The first pass computes the hash; the second is the write into the stores. A source that can be read twice (a file, an
 object) is read twice and not spooled; a small object is kept in memory. Any other source is hashed while it is spooled,
-and the second pass reads the spool.
+and the second pass reads the spool. A file is read as long as it was when it was opened: of a log that is appended to,
+its beginning is stored. One that changed otherwise between the passes is SourceChanged, and no tier's fault.
 """
 
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from tierkeeper.base.errors import (
     ContentDiffers,
     InvalidInput,
     OversizedContent,
+    SourceChanged,
     SourceRefused,
     StagedContentMissing,
     TierkeeperError,
@@ -32,7 +34,7 @@ from tierkeeper.engine.copies.streams import Noted, Reopened
 from tierkeeper.settings.settings import Settings, TierSettings
 from tierkeeper.stores import factory
 from tierkeeper.stores.base import Pieces, Store
-from tierkeeper.stores.errors import ObjectNotFound
+from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound
 from tierkeeper.values.artifacts import ContentOpening, Ref
 from tierkeeper_client import files
 from tierkeeper_client.contract import InlineContent, SourceContent, StagedContent, StoreArgs
@@ -44,13 +46,34 @@ _FIRST: Final = 16 * 1024  # bytes that are read of it at first
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Readable content: ``file`` is seekable, the content begins at ``start``; ``staged``: the upload it came from."""
+    """Readable content: ``file`` is seekable, the content begins at ``start``.
+
+    ``source``: where it comes from, in words; ``staged``: the upload it came from.
+    """
 
     file: BinaryIO
     start: int
     sha256: bytes
     size: int
+    source: str
     staged: UUID | None = None
+
+    def changed(self, progressed: Callable[[], None]) -> SourceChanged | None:
+        """Read content again that a store found to be other bytes; return the error if it is, None if it is right.
+
+        ``progressed`` is called before each read.
+        """
+        self.file.seek(self.start)
+        try:
+            found = digest_of(cast("BinaryIO", Noted(self.file, progressed)))
+        except ContentMismatch as error:  # another object is in its place, so its tier was not read
+            return SourceChanged(source=self.source, how=error.data["reason"])
+        except TierkeeperError:
+            return None
+        if (found.size, found.sha256) == (self.size, self.sha256):
+            return None
+        how = f"there were {self.size} bytes, and {found.size} later" if found.size != self.size else "it was rewritten"
+        return SourceChanged(source=self.source, how=how)
 
 
 @contextmanager
@@ -62,21 +85,22 @@ def opened(settings: Settings, args: StoreArgs, given: BinaryIO | None) -> Itera
     """
     ref = Ref(args.tenant, args.workflow, args.name)
     with ExitStack() as stack:
-        staged = None
+        staged, name = None, f"the content of {ref}"
         if given is not None:
-            source = cast("BinaryIO", _Source(given, ref))
+            source, name = _Source(given, ref), str(getattr(given, "name", None) or name)
             read = _twice(source) if source.seekable() else stack.enter_context(_spooled(settings, source))
         elif isinstance(args.content, InlineContent):
-            read = _twice(_inline(settings, args.content))
+            read = _twice(_Source(_inline(settings, args.content), ref))
         elif isinstance(args.content, StagedContent):
-            staged = UUID(args.content.name)
+            staged, name = UUID(args.content.name), f"staged content {args.content.name}"
             read = stack.enter_context(_staged(settings, args.content))
         else:
+            name = args.content.url
             read = stack.enter_context(_source(settings, args.content, ref))
         sha256 = read.digest.sha256
         if args.sha256 is not None and args.sha256 != sha256.hex():
             raise ContentDiffers(ref=ref, actual=sha256.hex(), expected=args.sha256)
-        yield Body(read.file, read.start, sha256, read.digest.size, staged)
+        yield Body(read.file, read.start, sha256, read.digest.size, name, staged)
 
 
 @contextmanager
@@ -110,15 +134,22 @@ def small(file: BinaryIO) -> bytes | None:
 
 
 class _Source(Noted):
-    """A file whose errors are those of the item that is read from it, and of no store that it is written to."""
+    """A file whose errors are those of the item that is read from it, and of no store that it is written to.
+
+    ``end``: a position beyond which nothing is read; None: where the file ends.
+    """
 
     def __init__(self, file: BinaryIO, ref: Ref) -> None:
         super().__init__(file, lambda: None)
         self._ref = ref
+        self.end: int | None = None
 
     def read(self, size: int = -1) -> bytes:
         """Read; raises InvalidInput."""
         with _readable(self._ref):
+            if self.end is not None:
+                left = max(0, self.end - self.tell())
+                size = left if size < 0 else min(size, left)
             return super().read(size)
 
 
@@ -141,10 +172,17 @@ class _ReadOnce:
     digest: Digest
 
 
-def _twice(file: BinaryIO) -> _ReadOnce:
-    start = file.tell()
+def _twice(source: _Source) -> _ReadOnce:
+    """Read a file to where it ends now: what is appended meanwhile, faster than it is read even, is in neither pass."""
+    start = source.tell()
+    with suppress(OSError):  # of files that the system makes up as they are read, and that say they are empty
+        end = source.seek(0, io.SEEK_END)
+        source.end = end if end > start else None
+    source.seek(start)
+    file = cast("BinaryIO", source)
     digest = digest_of(file)
-    file.seek(start)
+    source.end = start + digest.size
+    source.seek(start)
     return _ReadOnce(file, start, digest)
 
 
@@ -157,7 +195,7 @@ def _inline(settings: Settings, content: InlineContent) -> BinaryIO:
 
 
 @contextmanager
-def _spooled(settings: Settings, stream: BinaryIO) -> Iterator[_ReadOnce]:
+def _spooled(settings: Settings, stream: _Source) -> Iterator[_ReadOnce]:
     digest = Digest()
     with ExitStack() as stack:
         with _folder_named(), ExitStack() as filling:
@@ -240,7 +278,7 @@ def _source(settings: Settings, content: SourceContent, ref: Ref) -> Iterator[_R
     parts = urlsplit(content.url)
     if parts.scheme == "file":
         with _allowed_file(settings, content.url, unquote(parts.path)) as file:
-            yield _twice(cast("BinaryIO", _Source(file, ref)))
+            yield _twice(_Source(file, ref))
     elif parts.scheme == "s3":
         with _allowed_object(settings, content.url) as read:
             yield read

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,30 @@ def test_what_is_left_out_is_listed(tk: Tierkeeper, folder: Path) -> None:
 
 
 @pytest.mark.row("B6", "all at once")
+def test_a_log_that_is_appended_to_is_stored_as_it_was(tk: Tierkeeper, tmp_path: Path) -> None:
+    """Alone, and in a folder: its beginning is stored, with a remark, while another program writes to it."""
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "big.log"
+    log.write_bytes(b"line\n" * 3_000_000)
+    ended = threading.Event()
+
+    def append() -> None:
+        with log.open("ab", buffering=0) as file:
+            while not ended.wait(0.002):
+                file.write(b"line\n")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(append)
+        try:
+            for number, named in enumerate((["logs/big.log"], ["-r", "logs"]), start=1):
+                done = tk("-o", "json", "store", *named, *INTO)
+                assert (done.code, "files grew meanwhile, such as logs/big.log" in done.err) == (0, True), done.err
+                assert done.json[0]["ref"]["version"] == number
+                assert 15_000_000 <= done.json[0]["size"] < log.stat().st_size
+        finally:
+            ended.set()
+
+
 def test_bad_names_are_all_named_and_skipped_when_asked(tk: Tierkeeper, folder: Path) -> None:
     """Nothing is stored until the user decides about the names; then all but those are."""
     for name in ("a:b", "c?d"):

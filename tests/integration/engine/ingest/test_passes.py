@@ -19,9 +19,9 @@ from support.house import House, OpenHouse, staged
 from support.s3_answers import KEYS
 from support.stored_objects import MIB
 
+from tierkeeper.base.errors import SourceChanged
 from tierkeeper.base.states import Vouched
 from tierkeeper.engine.ingest import sources
-from tierkeeper.stores.errors import ContentMismatch
 from tierkeeper.stores.s3 import multipart
 from tierkeeper.values.artifacts import StoreResult
 from tierkeeper_client import digest
@@ -188,29 +188,39 @@ def test_staged_content_is_read_twice_and_never_spooled(house: House, monkeypatc
         assert house.read() == given
 
 
+class Changing(io.BytesIO):
+    """A file that another program writes to once it was read to its end."""
+
+    def __init__(self, before: bytes, later: bytes) -> None:
+        super().__init__(before)
+        self._later, self._ended = later, False
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size)
+        if not piece and not self._ended:
+            self._ended = True
+            place = self.tell()
+            self.seek(0)
+            self.truncate()
+            self.write(self._later)
+            self.seek(min(place, len(self._later)))
+        return piece
+
+
+@every()
+def test_of_a_file_that_is_appended_to_its_beginning_is_stored(house: House) -> None:
+    """A log that is written to is as long as it was when it was opened: a beginning that was there."""
+    given = os.urandom(SIZE)
+    assert stored(house, Changing(given, given + b"one line more")).size == SIZE
+    assert house.read() == given
+
+
 @every()
 def test_a_file_that_changes_between_the_passes_is_refused(house: House) -> None:
-    """Bytes that are not those that were hashed are not stored, whoever compares them; nor are more or fewer."""
-
-    class Changing(io.BytesIO):
-        def __init__(self, before: bytes, later: bytes) -> None:
-            super().__init__(before)
-            self._later, self._ended = later, False
-
-        def read(self, size: int | None = -1) -> bytes:
-            piece = super().read(size)
-            if not piece and not self._ended:
-                self._ended = True
-                place = self.tell()
-                self.seek(0)
-                self.truncate()
-                self.write(self._later)
-                self.seek(min(place, len(self._later)))
-            return piece
-
+    """Bytes that are not those that were hashed are not stored, whoever compares them; nor are fewer; it is told so."""
     given = os.urandom(SIZE)
     for later in (given[:-1] + bytes([given[-1] ^ 1]), bytes([given[0] ^ 1]) + given[1:], given[:-9]):
-        with pytest.raises(ContentMismatch):
+        with pytest.raises(SourceChanged, match=r"the content of acme/\S+ changed while it was read"):
             stored(house, Changing(given, later))
         assert house.everything() == []
         assert house.sql("SELECT id FROM placements WHERE state <> 'copying'") == []

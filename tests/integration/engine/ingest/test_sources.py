@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
 import pytest
 from support.house import House, OpenHouse, staged
+from support.stored_objects import MIB
 
 from tierkeeper.base import callers
-from tierkeeper.base.errors import ContentDiffers, SourceRefused, StagedContentMissing
-from tierkeeper.stores.errors import StorePermanent
+from tierkeeper.base.errors import ContentDiffers, SourceChanged, SourceRefused, StagedContentMissing
+from tierkeeper.engine.ingest import ingest
+from tierkeeper.stores.errors import ContentMismatch, StorePermanent
 from tierkeeper_client.contract import SourceContent, StagedContent
 
 
@@ -56,6 +59,46 @@ def test_an_upload_that_is_no_plain_file(house: House, tmp_path: Path, kind: str
     with pytest.raises(StorePermanent):
         house.store("a", content=StagedContent(name=name))
     assert house.everything() == []
+
+
+@pytest.mark.parametrize("kind", ["staged", "file"])
+def test_content_that_is_replaced_between_the_passes(
+    open_house: OpenHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Other bytes in the place of an upload, or of a source, are said of it, and of no tier; nothing is stored."""
+    (tmp_path / "root").mkdir()
+    house = open_house(sources={"allowed_roots": [str(tmp_path / "root")]}, engine={"spool_limit": "1MiB"})
+    content: StagedContent | SourceContent
+    if kind == "staged":
+        upload = staged(house, b"first" * MIB)
+        path = Path(house.settings.staging.url.removeprefix("file://")) / upload.name
+        content, named = upload, f"staged content {upload.name}"
+    else:
+        path = tmp_path / "root" / "big.log"
+        path.write_bytes(b"first" * MIB)
+        content, named = SourceContent(url=path.as_uri()), path.as_uri()
+    intend = ingest.step_2_intend
+
+    def replaced(*args: Any, **options: Any) -> Any:  # noqa: ANN401  as the step
+        path.write_bytes(b"other" * MIB)
+        return intend(*args, **options)
+
+    monkeypatch.setattr(ingest, "step_2_intend", replaced)
+    with pytest.raises(SourceChanged, match=f"{named} changed while it was read"):
+        house.store("a", content=content)
+    assert house.everything() == []
+
+
+def test_a_tier_that_is_at_fault_is_named(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that has other bytes than it was sent is told as such: the source is right."""
+    store = house.keeper.engine.store("hot")
+    monkeypatch.setattr(type(store), "put", _mismatched)
+    with pytest.raises(ContentMismatch, match="Tier hot"):
+        house.store("a", b"right")
+
+
+def _mismatched(_store: object, location: str, *_args: object) -> None:
+    raise ContentMismatch(tier="hot", location=location, reason="for a test")
 
 
 def test_a_hash_that_was_announced_must_be_right(house: House) -> None:

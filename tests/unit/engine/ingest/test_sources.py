@@ -69,3 +69,36 @@ def test_a_spool_that_is_full_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         opened(tmp_path, cast("BinaryIO", Failing(9, rewinds=False))),
     ):
         pass
+
+
+def test_a_file_that_grows_faster_than_it_is_read_ends(tmp_path: Path) -> None:
+    """What is appended while it is read is in neither pass."""
+
+    class Growing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            piece = super().read(size)
+            place = self.tell()
+            self.seek(0, io.SEEK_END)
+            self.write(b"more")
+            self.seek(place)
+            if place > 1024:
+                raise AssertionError("it is read for ever")
+            return piece
+
+    with opened(tmp_path, Growing(b"content")) as body:
+        assert (body.size, body.file.read(), body.file.read()) == (7, b"content", b"")
+
+
+def test_a_file_that_says_it_is_empty_is_read(tmp_path: Path) -> None:
+    """Files that the system makes up as they are read have a size of 0, and some refuse to be asked for their end."""
+
+    class MadeUp(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            if whence == io.SEEK_END:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            return super().seek(offset, whence)
+
+    with opened(tmp_path, MadeUp(b"content")) as body:
+        assert body.file.read() == b"content"
+    with Path("/proc/self/cmdline").open("rb") as file, opened(tmp_path, file) as body:
+        assert body.size > 0
