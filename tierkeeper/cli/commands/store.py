@@ -60,8 +60,15 @@ def store(session: Session, *, enqueue: bool, wait: timedelta | None, yes: bool,
     created = _creations(session, sources.files, options["created"])
     arguments = _arguments(session, sources.files, created, options)
     items = [storing.FileItem(file, args) for file, args in zip(sources.files, arguments, strict=True)]
+    if sources.empty:
+        session.output.say(
+            f"{len(sources.empty)} folders have no file, such as {sources.empty[0]}: artifacts are files, so nothing is"
+            " kept of them"
+        )
     if not (items or sources.left_out):
-        raise click.UsageError("There is no file in that folder.")
+        if session.output.as_json:
+            session.output.document([])
+        return
     if options["created"] == params.MTIME and not yes:
         _confirm_purges(session, items)
     single = len(items) == 1 and not sources.left_out and not items[0].file.inside

@@ -57,11 +57,15 @@ class LeftOut:
 
 @dataclass(slots=True)
 class SourceFiles:
-    """The files to store and what is left out; ``doubled``: those whose names other files have already."""
+    """The files to store and what is left out; ``doubled``: those whose names other files have already.
+
+    ``empty``: folders that have nothing in them.
+    """
 
     files: list[SourceFile] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     doubled: list[LeftOut] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
     @property
     def bad_names(self) -> list[LeftOut]:
@@ -124,6 +128,8 @@ class Walk:
         if own := self._own.get(identity):
             self._leave(folder.path, f"it is {own} of this installation")
             return []
+        if not listed:
+            self.result.empty.append(_shown(str(folder.path)))
         if identity in folder.above:
             self._leave(folder.path, "it is a link to a folder that it lies in")
             return []

@@ -75,6 +75,19 @@ def test_what_is_left_out_is_listed(tk: Tierkeeper, folder: Path) -> None:
 
 
 @pytest.mark.row("B6", "all at once")
+def test_an_empty_folder_is_no_failure(tk: Tierkeeper, tmp_path: Path) -> None:
+    """An inbox in which nothing lies stores nothing, and says so; so does a folder within a folder."""
+    (tmp_path / "inbox").mkdir()
+    empty = tk("store", "-r", "inbox", *INTO)
+    assert (empty.code, empty.out, "1 folders have no file, such as inbox" in empty.err) == (0, "", True)
+    assert tk("-o", "json", "store", "-r", "inbox", *INTO).json == []
+    assert tk("store", "-r", "inbox", *INTO, "--enqueue").code == 0
+    (tmp_path / "inbox" / "later").mkdir()
+    (tmp_path / "inbox" / "a.txt").write_text("a")
+    done = tk("store", "-r", "inbox", *INTO)
+    assert (done.code, "such as inbox/later" in done.err) == (0, True)
+
+
 def test_a_log_that_is_appended_to_is_stored_as_it_was(tk: Tierkeeper, tmp_path: Path) -> None:
     """Alone, and in a folder: its beginning is stored, with a remark, while another program writes to it."""
     (tmp_path / "logs").mkdir()
