@@ -131,6 +131,20 @@ FOLDERS = (
         "tests/integration/engine/ingest/test_sources.py::test_a_tier_that_is_at_fault_is_named",
     ),
     _folder(
+        "an output that is read no more is a defect",
+        Edit(_STREAMS, "    if error.errno != errno.EPIPE or", "    if True or"),
+        "tests/unit/cli/test_streams.py::test_an_output_that_is_read_no_more",
+    ),
+    _folder(
+        "a pipe that another connection lost is the output's",
+        Edit(
+            _STREAMS,
+            "error.filename is not None or not _met_by_a_writer(error):\n        return False\n    _drop",
+            "error.filename is not None:\n        return False\n    _drop",
+        ),
+        "tests/unit/cli/test_streams.py::test_a_pipe_that_is_not_the_outputs",
+    ),
+    _folder(
         "a spool that is full is not named",
         Edit(_SOURCES, "        with _folder_named(), ExitStack() as filling:", "        with ExitStack() as filling:"),
         "tests/unit/engine/ingest/test_sources.py::test_a_spool_that_is_full_is_named",

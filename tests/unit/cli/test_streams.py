@@ -1,5 +1,6 @@
 """What the command line says where its output cannot be written, or not as it is."""
 
+import errno
 import json
 import os
 import subprocess
@@ -39,6 +40,24 @@ def test_a_full_device_is_said_once(tmp_path: Path, arguments: list[str]) -> Non
     done = run(tmp_path, *arguments, output="/dev/full")
     assert (done.returncode, done.stderr.count(b"\n")) == (6, 1), done.stderr
     assert b"No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["settings"], ["-o", "json", "settings"], ["settings", "--help"], ["--help"]])
+def test_an_output_that_is_read_no_more(tmp_path: Path, arguments: list[str]) -> None:
+    """As `… | head` leaves it: the command ends silently, with the exit code of a program that SIGPIPE ends."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as pipe:
+        environment = {"PATH": os.environ["PATH"]}
+        command = [str(TIERKEEPER), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_pipe_that_is_not_the_outputs() -> None:
+    """What another connection met is no output that is read no more."""
+    error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    assert not streams.closed(error)
 
 
 def test_a_locale_that_prints_ascii_alone(tmp_path: Path) -> None:

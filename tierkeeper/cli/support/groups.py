@@ -136,7 +136,12 @@ class LazyGroup(TierGroup):
         streams.replace_unprintable()
         if not isinstance(ctx.obj, State):
             ctx.obj = State()
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except OSError as error:  # of the help
+            if streams.closed(error):
+                ctx.exit(streams.CLOSED)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table, which is the order of the help."""
@@ -182,6 +187,8 @@ class LazyGroup(TierGroup):
                 raise
             except (Exception, KeyboardInterrupt) as error:
                 if not interruption.explains(error):
+                    if isinstance(error, OSError) and streams.closed(error):
+                        ctx.exit(streams.CLOSED)
                     refused = streams.explained(error) if isinstance(error, OSError) else None
                     if refused is None:
                         raise

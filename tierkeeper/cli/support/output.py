@@ -184,6 +184,10 @@ class _PlainProgress:
 class PlainConsole(Console):
     """A console whose own styles alone drive the terminal: nothing that was stored does."""
 
+    def on_broken_pipe(self) -> None:
+        """Let the error of a pipe that nothing reads go its way, as of what is printed without a console."""
+        raise  # noqa: PLE0704  rich calls this where it handles that error
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[segment.Segment]:
         """Yield what the renderable is made of, without control characters within its texts."""
         for part in super().render(renderable, options):

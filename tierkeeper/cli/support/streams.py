@@ -1,4 +1,4 @@
-"""Standard output and error as they are: a terminal that prints ASCII alone, a device that is full."""
+"""Standard output and error as they are: a terminal that prints ASCII alone, a full device, a pipe that is not read."""
 
 import codecs
 import errno
@@ -11,6 +11,8 @@ from typing import Final, TextIO
 from tierkeeper.base.errors import FileUnusable, OutputFull
 from tierkeeper_client.errors import TierkeeperError
 
+#: the exit code of a command whose output is no longer read, as in `… | head`: that of a program that SIGPIPE ends
+CLOSED: Final = 141
 _REPLACING: Final = "tierkeeper_replacing"
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _WRITERS: Final = ("click.", "rich.", "tierkeeper.cli.")  # modules; the last one's sources raise InvalidInput
@@ -67,6 +69,14 @@ def explained(error: OSError) -> TierkeeperError | None:
     if error.filename is not None:
         return FileUnusable(file=os.fsdecode(error.filename), reason=error.strerror)
     return None
+
+
+def closed(error: OSError) -> bool:
+    """Return True if ``error`` says that nothing reads the output any more; what is left of it is dropped then."""
+    if error.errno != errno.EPIPE or error.filename is not None or not _met_by_a_writer(error):
+        return False
+    _drop_output()
+    return True
 
 
 def _where(error: OSError) -> str:
