@@ -131,6 +131,15 @@ FOLDERS = (
         "tests/integration/engine/ingest/test_sources.py::test_a_tier_that_is_at_fault_is_named",
     ),
     _folder(
+        "what stands in the way of a file is a matter of permissions",
+        Edit(
+            "tierkeeper/cli/support/targets.py",
+            "        if (way := _in_the_way(path, error)) is not None:\n",
+            "        if way := None:\n",
+        ),
+        f"{_SUPPORT}test_targets.py::test_what_stands_in_the_way_is_named",
+    ),
+    _folder(
         "an output that is read no more is a defect",
         Edit(_STREAMS, "    if error.errno != errno.EPIPE or", "    if True or"),
         "tests/unit/cli/test_streams.py::test_an_output_that_is_read_no_more",

@@ -1,6 +1,8 @@
 """Files that the user named to be written, or read: what the system refuses is said of them."""
 
 import codecs
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +25,22 @@ def written(path: Path, *, make_folder: bool = False) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
+        if (way := _in_the_way(path, error)) is not None:
+            raise InvalidInput(
+                field="TARGET", value=str(path), problem=way, fix="Write it somewhere else, or move that away."
+            ) from error
         named = OSError(error.errno, error.strerror, str(path))  # not the temporary name beside it
         raise streams.explained(named) or FileUnusable(file=path, reason=error) from error
+
+
+def _in_the_way(path: Path, error: OSError) -> str | None:
+    """Return what stands in the place of a file, or of a folder that it would lie in; None for another error."""
+    if error.errno not in {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}:
+        return None
+    if path.is_dir():
+        return "a folder is there"
+    above = next((each for each in path.absolute().parents if os.path.lexists(each)), path)
+    return None if above.is_dir() else f"{above} is no folder"
 
 
 def read_text(file: Path) -> str:
