@@ -55,6 +55,21 @@ CONFIGURING = (
         "test_a_line_that_cannot_be_read",
     ),
     _line(
+        "a reference in another form is text",
+        Edit(_ENVFILE, '    if "${" in _REFERENCE.sub(" ", value):\n', "    if False:\n"),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
+        "a reference in single quotes is resolved",
+        Edit(_ENVFILE, "        if not literal:\n", "        if True:\n"),
+        "test_single_quotes_keep_what_they_have",
+    ),
+    _line(
+        "what another program's variable did not become is a value",
+        Edit(_ENVFILE, "values.keys() - unresolved}}", "values}}"),
+        "test_a_line_that_cannot_be_read",
+    ),
+    _line(
         "a name that is nearly ours passes",
         Edit(_GATHER, "    if meant != name:\n", "    if False:\n"),
         "test_a_name_that_is_nearly_ours",

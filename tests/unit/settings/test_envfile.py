@@ -53,6 +53,18 @@ def envfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f"{UNDO}=30d\nA=1\n{UNDO}=7d", 3, f"{UNDO} has another value in line 1"),
         # what is not set
         (f"A=1\n{UNDO}=${{DAYS}}", 2, "'DAYS', which it refers to, is not set"),
+        (f"A=${{DAYS}}\n{UNDO}=${{A}}", 2, "'A', which it refers to, is not set"),
+        # what it refers to in another form
+        (f"A=1\n{UNDO}=${{DAYS:-${{A}}/hush}}", 2, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{DAYS:?hush it}}/tk", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{DAYS-30d}}", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{DAYS:=30d}}", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{DAYS:+30d}}", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{DAYS%d}}", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{!DAYS}}", 1, "it has a '${' that begins no reference"),
+        (f"{UNDO}=${{}}", 1, "it has a '${' that begins no reference"),
+        (f'{UNDO}="30d${{"', 1, "it has a '${' that begins no reference"),
+        (f"AWS_PROFILE=${{DAYS?}}\n{UNDO}=30d", 1, "it has a '${' that begins no reference"),
         # no text
         (f"A=1\n{UNDO}=30d\nB=\xe4".encode("latin-1"), 3, "it is not UTF-8"),
         (f"{UNDO}=30d".encode("utf-16"), 1, "it is not UTF-8"),
@@ -123,6 +135,9 @@ def test_what_other_programs_have(envfile: Path) -> None:
         f"{UNDO}=${{OUTSIDE}}\n",
         f"{UNDO}=30d\n{UNDO}=30d\n",
         f'KEY="-----BEGIN\nabc==\n-----END"\n{UNDO}=30d\n',
+        f"APP=a\nAPP=b\nOTHER=${{UNSET}}/${{UNSET:?say}}\n{UNDO}=30d\n",
+        f"DAYS=7d\nDAYS=30d\n{UNDO}=${{DAYS}}\n",
+        f"DAYS=${{UNSET}}\nDAYS=30d\n{UNDO}=${{DAYS}}\n",
         f"TIMEKEEPER_HOME=1\nTIMEKEEPER_A__B=1\nlower_case=2\nTIERS_X=3\n{UNDO}=30d\n",
     ],
 )
@@ -130,6 +145,17 @@ def test_what_people_write(envfile: Path, content: str) -> None:
     """Exports, quotes, comments, references, a byte order mark and other programs' names are read."""
     envfile.write_text(content, newline="")
     assert load(environ={"OUTSIDE": "30d"}).engine.undo == timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["TIERKEEPER_BASE_PATH='{}'", "export TIERKEEPER_BASE_PATH = '{}'  # word", "\n\n\tTIERKEEPER_BASE_PATH='{}'"],
+)
+def test_single_quotes_keep_what_they_have(envfile: Path, line: str) -> None:
+    """As for a shell, nothing in them refers to anything."""
+    for value in ("/srv/${A}", "/srv/${A:?}", "/srv/${"):
+        envfile.write_text("A=1\n" + line.format(value) + "\n")
+        assert str(load(environ={}).base_path) == value
 
 
 def test_what_has_the_name_is_read(envfile: Path, tmp_path: Path) -> None:
