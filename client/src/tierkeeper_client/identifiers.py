@@ -18,6 +18,8 @@ MAX_HEADER = 200  # characters that are kept of an actor, a correlation and the 
 _SHOWN = 60  # characters of a bad text in an error
 _NEIGHBOUR = "0"  # takes any place in a name, and joins with no character into another
 FORBIDDEN = frozenset('\\:*?"<>|')
+#: categories of characters that are invisible, unassigned or control a terminal: two names could look the same
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
 #: names of segments that no rule refuses, as most are
 _USUAL: Final = re.compile(r"\w[\w.-]{0,254}(?:/\w[\w.-]{0,254})*", re.ASCII)
 
@@ -84,8 +86,8 @@ def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one retu
         return "it is empty, begins or ends with '/', or has '//'", "Write it relative, such as 'reports/2024.md'."
     try:
         size = len(segment.encode())
-    except UnicodeEncodeError:
-        return "it is not valid Unicode (a lone surrogate)", "Send it as UTF-8 text."
+    except UnicodeEncodeError as error:
+        return f"character {error.start + 1} is not valid Unicode (a lone surrogate)", "Send it as UTF-8 text."
     if size > MAX_SEGMENT_BYTES:
         return f"a segment is longer than {MAX_SEGMENT_BYTES} bytes", "Shorten it."
     if segment in {".", ".."}:
@@ -97,10 +99,19 @@ def _problem(segment: str) -> tuple[str, str] | None:  # noqa: PLR0911  one retu
     bad = sorted(FORBIDDEN & set(segment))
     if bad:
         return f"it has {', '.join(map(repr, bad))}", 'Leave out \\ : * ? " < > |.'
-    # Cc, Cf, Zl, Zp, Cs, Co, Cn: characters that are invisible, unassigned or control a terminal
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"} for c in segment):
-        return "it has a control or invisible character", "Leave it out."
+    if (unseen := _unseen(segment)) is not None:
+        return unseen, "Leave it out."
     composed = unicodedata.normalize("NFC", segment)
     if composed != segment:
         return "it is not in Unicode form NFC", f"Use {composed!r} (NFC)."
+    return None
+
+
+def _unseen(segment: str) -> str | None:
+    """Return which character of a segment cannot be seen, and where it is, None without one."""
+    for place, character in enumerate(segment, start=1):
+        if unicodedata.category(character) in _UNSEEN:
+            called = unicodedata.name(character, "a control character, or none that is assigned")
+            shown = "".join(f"<{ord(c):04X}>" if unicodedata.category(c) in _UNSEEN else c for c in segment[:_SHOWN])
+            return f"character {place} of {shown!r} is U+{ord(character):04X} ({called})"
     return None
