@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
+from tierkeeper.audit.position import Position
 from tierkeeper.base.callers import Caller
 from tierkeeper.catalog import artifacts, events, partitions, segments
 from tierkeeper.catalog.database import take_time
@@ -14,6 +16,8 @@ from tierkeeper.values.artifacts import Ref
 from tierkeeper.values.detaching import DetachedMonth
 from tierkeeper.values.events import EventsCut, EventView
 from tierkeeper.values.progress import ProgressCallback
+
+_PAGE: Final = 1000  # events that are read at once by position
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,23 @@ class Events:
                 limit=limit,
                 newest_first=newest_first,
             )
+
+    def after(self, position: str | None, *, limit: int | None = None) -> Iterator[EventView]:
+        """Yield events in the order of their positions, from the one after ``position`` on; None: from the first.
+
+        None that comes later stands before the last one that is yielded. Raises InvalidPosition.
+        """
+        reached = None if position is None else Position.read(position)
+        left = limit
+        while left is None or left > 0:
+            asked = _PAGE if left is None else min(_PAGE, left)
+            with self.engine.catalog.reading() as connection:
+                page = events.after(connection, reached, limit=asked)
+            yield from page
+            if len(page) < asked:
+                return
+            reached = Position.read(str(page[-1].position))
+            left = None if left is None else left - asked
 
     def cut(self, *, ref: Ref | None = None, since: datetime | None = None) -> EventsCut | None:
         """Return which of the events that are selected are in files by now, None if all are in the catalog."""

@@ -16,6 +16,7 @@ from tierkeeper.values.events import EventView
 from tierkeeper_client import files
 
 TABLE_ROWS: Final = 50
+BEGINNING: Final = "0"  # of the order of positions
 FILE_NAME: Final = "lifecycle_events.jsonl"
 
 
@@ -42,6 +43,11 @@ class CalendarMonth(click.ParamType[datetime]):
 @params.limit_option
 @click.option("--oldest-first", is_flag=True, help="The oldest first; by default the newest.")
 @click.option(
+    "--after",
+    metavar="POSITION",
+    help=f"In the order of positions, those after this one; after {BEGINNING}: all. For who follows the log.",
+)
+@click.option(
     "--export",
     is_flag=False,
     flag_value="",
@@ -58,22 +64,23 @@ def events(
     since: datetime | None,
     limit: int | None,
     oldest_first: bool,
+    after: str | None,
     export: str | None,
 ) -> None:
     """Read the audit log, of all or of one ARTIFACT (TENANT/WORKFLOW/NAME[@VERSION]); -o json prints JSON lines."""
     ref = None if artifact is None else params.parse_ref(artifact, tenant=tenant)
     table = not session.output.as_json and export is None
     newest_first = not oldest_first and export is None
-    views = session.closed_at_end(
-        session.keeper.events.select(
-            tenant=None if ref else tenant,
-            ref=ref,
-            type=kind,
-            since=since,
-            limit=limit or (TABLE_ROWS if table else None),
-            newest_first=newest_first,
+    most = limit or (TABLE_ROWS if table else None)
+    if after is not None:
+        if artifact or tenant or kind or since:
+            raise click.UsageError("--after goes with --limit and --export alone: it reads the events of all tenants.")
+        selected = session.keeper.events.after(None if after == BEGINNING else after, limit=most)
+    else:
+        selected = session.keeper.events.select(
+            tenant=None if ref else tenant, ref=ref, type=kind, since=since, limit=most, newest_first=newest_first
         )
-    )
+    views = session.closed_at_end(selected)
     if export is not None:
         _export(session, views, export)
     elif table:
@@ -84,7 +91,7 @@ def events(
             session.output.say("no events")
     else:
         session.output.lines(lines.record(event) for event in views)
-    if ref is not None or since is not None or not newest_first:
+    if after is None and (ref is not None or since is not None or not newest_first):
         cut = session.keeper.events.cut(ref=ref, since=since)
         if cut is not None:
             session.output.say(eventlog.cut_words(cut))

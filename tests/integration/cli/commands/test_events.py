@@ -1,5 +1,6 @@
 """`tierkeeper events` and its verb: the audit log, and its old months."""
 
+import json
 from pathlib import Path
 
 from integration.cli.terminal import Stored, Tierkeeper
@@ -43,3 +44,23 @@ def test_a_month_is_written_as_one(tk: Tierkeeper, tmp_path: Path) -> None:
     assert tk("events", "detach", "--before", "2026", "--to", str(tmp_path)).code == 2
     assert tk("events", "detach", "--before", "2999-01", "--to", str(tmp_path), "--yes").code == 4
     assert tk("events", "detach", "--before", "2020-01", "--to", str(tmp_path / "none"), "--yes").code == 4
+
+
+def test_who_follows_the_log_gets_each_event_once(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """From the beginning, then from the last line's position on; into a file as well; with no filter."""
+    stored("a.txt", "a")
+    first = tk("-o", "json", "events", "--after", "0")
+    assert first.code == 0, first.err
+    lines = [json.loads(line) for line in first.out.splitlines()]
+    assert [line["event_type"] for line in lines if line["artifact_id"] == "a.txt"] == ["stored"]
+    stored("b.txt", "b")
+    target = tmp_path / "more.jsonl"
+    assert tk("events", "--after", lines[-1]["position"], "--export", str(target)).code == 0
+    more = [json.loads(line) for line in target.read_text().splitlines()]
+    assert {line["position"] for line in more} & {line["position"] for line in lines} == set()
+    assert [line["artifact_id"] for line in more if line["event_type"] == "stored"] == ["b.txt"]
+    assert "no events" in tk("events", "--after", more[-1]["position"]).err
+    few = tk("-o", "json", "events", "--after", "0", "--limit", "1").out.splitlines()
+    assert [json.loads(line) for line in few] == lines[:1]
+    assert tk("events", "--after", "nonsense").code == 4
+    assert tk("events", "--after", "0", "--type", "stored").code == 2
