@@ -127,7 +127,9 @@ def imports(files: tuple[str, ...]) -> set[str]:
 def imported(node: ast.AST) -> Iterator[str]:
     """The top-level modules that a piece of code imports, or looks for without an import."""
     match node:
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=otherwise):
+            for each in otherwise:
+                yield from imported(each)
             return
         case ast.Import(names=names):
             yield from (each.name.partition(".")[0] for each in names)
@@ -135,6 +137,10 @@ def imported(node: ast.AST) -> Iterator[str]:
             yield module.partition(".")[0]
         case ast.Call(func=ast.Name(id="find_spec" | "wheel_folder"), args=[ast.Constant(value=str(module))]):
             yield module
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="lazy"), attr="module"), args=[ast.Constant(value=str(name))]
+        ):
+            yield name.partition(".")[0]
     for child in ast.iter_child_nodes(node):
         yield from imported(child)
 

@@ -39,6 +39,7 @@ RUN: Final = frozenset[tuple[RunState | None, RunState | None]](
     {
         (None, RunState.RUNNING),
         (None, RunState.AWAITING_APPROVAL),  # what the brake stopped
+        (RunState.RUNNING, RunState.RUNNING),  # a rotation that another of its messages took up meanwhile
         (RunState.RUNNING, RunState.DONE),
         (RunState.RUNNING, RunState.FAILED),
         (RunState.RUNNING, RunState.AWAITING_APPROVAL),  # a reconcile that stopped itself

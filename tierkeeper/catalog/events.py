@@ -202,8 +202,9 @@ def query(
     if limit is not None:
         statement = statement.limit(limit)
     columns = statement.with_only_columns(*Event.__table__.c, sa.literal_column(_SETTLED).label("settled"))
-    for row in connection.execution_options(yield_per=1000).execute(columns):
-        yield _view(row)
+    with connection.execution_options(yield_per=1000).execute(columns) as rows:  # the caller may end before they do
+        for row in rows:
+            yield _view(row)
 
 
 def after(connection: sa.Connection, position: Position | None, *, limit: int) -> list[EventView]:

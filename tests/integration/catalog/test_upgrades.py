@@ -242,7 +242,7 @@ def test_patience_is_counted_from_the_last_progress(
 
     monkeypatch.setattr(migrate, "time", clock)
     monkeypatch.setattr(command, "upgrade", upgrade)
-    monkeypatch.setattr(migrate, "revision_found", lambda _connection: next(revisions))
+    monkeypatch.setattr(migrate.revisions, "current", lambda _connection: next(revisions))
     gives_up: AbstractContextManager[object] = pytest.raises(sa.exc.DBAPIError, match="canceled")
     with gives_up if tries == len(reached) else nullcontext():
         migrate._try_again(sa.create_engine("sqlite://"))
@@ -341,7 +341,11 @@ SHAPE = {
         FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND NOT starts_with(conrelid::regclass::text, 'events_')
     """,
-    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0",
+    "triggers": """
+        SELECT pg_get_triggerdef(oid)
+        FROM pg_trigger
+        WHERE NOT tgisinternal AND tgparentid = 0 AND NOT starts_with(tgrelid::regclass::text, 'events_')
+    """,
     "functions": """
         SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'
     """,

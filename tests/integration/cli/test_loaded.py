@@ -15,8 +15,8 @@ assert run(sys.argv[1:]) == 0
 print()
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules} | set(sys.modules))))
 """
-#: of others: what upgrades catalogs, sends messages, embeds a broker, colours diffs, and the clouds
-NEVER = {"alembic", "mako", "celery", "kombu", "redis", "boto3", "botocore", "rich.syntax"}
+#: of others: what upgrades catalogs, sends messages, embeds a broker, and the clouds
+NEVER = {"alembic", "mako", "celery", "kombu", "redis", "boto3", "botocore"}
 #: of ours: what stores, moves, deletes and repairs
 NOT_OURS = {
     "tierkeeper.engine.ingest.ingest",

@@ -15,7 +15,7 @@ from support.callers import TESTER
 from support.house import House, OpenHouse
 
 from tierkeeper.base import callers
-from tierkeeper.base.errors import CatalogRestored, CatalogUnavailable, DeletesDisabled, SweepAtWork
+from tierkeeper.base.errors import CatalogLimited, CatalogRestored, CatalogUnavailable, DeletesDisabled, SweepAtWork
 from tierkeeper.base.states import RunKind, RunState
 from tierkeeper.catalog import runs
 from tierkeeper.catalog.recomputing import RecomputeArguments, reaches_of
@@ -203,7 +203,7 @@ def test_a_job_of_maintain_that_fails_stops_no_other(
         return run
 
     monkeypatch.setattr(maintain, "JOBS", tuple(noted(job) for job in maintain.JOBS))
-    with pytest.raises(sa.exc.OperationalError, match="statement timeout"):
+    with pytest.raises(CatalogLimited, match="statement_timeout"):
         house.keeper.sweeps.maintain(caller=TESTER)
     monkeypatch.undo()
     assert done == [job for job in maintain.JOBS if job is not failing]

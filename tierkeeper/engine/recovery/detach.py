@@ -17,7 +17,7 @@ dump, where dumps are made: the next dump has the events since the last one, and
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -205,4 +205,5 @@ def _events(engine: Engine, month: Month) -> Iterator[Iterator[EventView]]:
     """Open a month's events in the order of its file: by time, then subject and revision."""
     with engine.catalog.reading() as connection:
         take_time(connection)
-        yield events.query(connection, since=month.since, until=month.until, newest_first=False)
+        with closing(events.query(connection, since=month.since, until=month.until, newest_first=False)) as found:
+            yield found
