@@ -1,7 +1,8 @@
 """kombu's transports for Redis and RabbitMQ, guarded: whatever a message holds, reading it raises nothing.
 
-What cannot be read becomes a message whose only header is :data:`~worker.judge.UNREADABLE_HEADER`, with the bytes that
-came; the consumer refuses it like any other. So it is acknowledged as others are, and comes again if the worker dies.
+What cannot be read, of a queue or of what was never acknowledged, becomes a message whose only header is
+:data:`~worker.judge.UNREADABLE_HEADER`, with the bytes that came; the consumer refuses it like any other. So it is
+acknowledged as others are, and comes again if the worker dies.
 
 An exception of whoever receives a message is logged: messages of Celery's own (remote control, events) are no task's.
 """
@@ -30,8 +31,39 @@ _ENVELOPE_TEXTS: Final = ("content-type", "content-encoding")
 _log = logging.getLogger(__name__)  # kombu and amqp log here too
 
 
+class RedisQoS(redis.QoS):
+    """What was delivered and not acknowledged yet; an entry that cannot be restored stops the return of no other."""
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002  as kombu's
+        """Return the message to its queue; one that kombu could not return goes, as it is, where it is refused."""
+        this: Any = self  # the stubs lack it
+        with this.channel.conn_or_acquire(client) as connected:
+            try:
+                entry = connected.hget(this.unacked_key, tag)
+                if entry is None or _is_restorable(entry, this.channel, connected):
+                    super().restore_by_tag(tag, connected, leftmost)  # type: ignore[misc]
+                else:
+                    self._refuse(tag, entry, connected)
+            except this.channel.connection_errors:
+                raise
+            except Exception:  # noqa: BLE001  such as a server whose memory is full: the entry stays for later
+                _log.exception("a message that was not acknowledged could not be returned to its queue")
+
+    def _refuse(self, tag: Any, entry: bytes, client: Any) -> None:  # noqa: ANN401
+        """Move an entry into a queue of this channel, whose consumer makes it a dead letter."""
+        this: Any = self
+        queues = sorted(this.channel.active_queues)
+        if not queues:
+            return
+        with client.pipeline() as pipe:
+            pipe.zrem(this.unacked_index_key, tag).hdel(this.unacked_key, tag)
+            pipe.lpush(queues[0], dumps(_carrier(entry))).execute()
+
+
 class RedisChannel(redis.Channel):
     """A channel that hands on well-formed envelopes only."""
+
+    QoS = RedisQoS
 
     def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002  as kombu's
         client = super()._create_client(asynchronous=asynchronous)  # type: ignore[misc]  # not in the stubs
@@ -196,6 +228,21 @@ def readable_properties(content: Any) -> Any:  # noqa: ANN401  a buffer
         carrier: Any = amqp.Message(application_headers={UNREADABLE_HEADER: base64.b64encode(came).decode()})
         return bytes(content[:_CLASS_AND_SIZE]) + carrier._serialize_properties()  # noqa: SLF001  amqp has nothing else for it
     return content
+
+
+def _is_restorable(entry: bytes, channel: Any, client: Any) -> bool:  # noqa: ANN401
+    """Return True if kombu can return this to its queue; it drops an entry whose message or queue it cannot use."""
+    try:
+        envelope, exchange, routing_key = loads(bytes_to_str(entry))
+        if not isinstance(exchange, str) or not isinstance(routing_key, str) or not _is_envelope(envelope):
+            return False
+        if not isinstance(envelope["properties"].get("delivery_info", {}), dict):
+            return False
+    except Exception:  # noqa: BLE001  of whatever kind, as above
+        return False
+    queues = channel._lookup(exchange, routing_key)  # noqa: SLF001  kombu's own choice, as below
+    keys = [channel._q_for_pri(queue, step) for queue in queues for step in redis.PRIORITY_STEPS]  # noqa: SLF001
+    return all(client.type(key) in {b"list", b"none"} for key in keys)
 
 
 def _is_envelope(envelope: Any) -> bool:  # noqa: ANN401  any JSON

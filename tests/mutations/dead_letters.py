@@ -10,8 +10,47 @@ LETTERS = "tierkeeper/catalog/dead_letters.py"
 UNIT = "tests/unit/worker/"
 JUDGED = f"{UNIT}test_judge.py::"
 CARRIED = f"{UNIT}test_transports.py::"
+RETURNED = "tests/integration/tasks/test_unacknowledged.py::"
 KEPT = "tests/integration/engine/operations/test_dead_letters.py::"
 
+_UNACKNOWLEDGED = (
+    Mutant(
+        "unacknowledged",
+        "kombu is given what it drops",
+        (Edit(TRANSPORTS, "if entry is None or _is_restorable(entry, this.channel, connected):", "if True:"),),
+        (f"{RETURNED}test_what_cannot_be_restored_is_refused_and_stops_nothing",),
+    ),
+    Mutant(
+        "unacknowledged",
+        "what cannot be restored is dropped",
+        (
+            Edit(
+                TRANSPORTS,
+                "            pipe.lpush(queues[0], dumps(_carrier(entry))).execute()",
+                "            pipe.execute()",
+            ),
+        ),
+        (f"{RETURNED}test_what_cannot_be_restored_is_refused_and_stops_nothing",),
+    ),
+    Mutant(
+        "unacknowledged",
+        "a message goes where no list is",
+        (Edit(TRANSPORTS, 'in {b"list", b"none"} for key', "for key"),),
+        (f"{RETURNED}test_what_cannot_be_restored_is_refused_and_stops_nothing",),
+    ),
+    Mutant(
+        "unacknowledged",
+        "a server that has no room stops the loop",
+        (
+            Edit(
+                TRANSPORTS,
+                "            except this.channel.connection_errors:\n",
+                "            except (*this.channel.connection_errors, *this.channel.channel_errors):\n",
+            ),
+        ),
+        (f"{RETURNED}test_a_server_without_room_loses_nothing",),
+    ),
+)
 _JUDGING = (
     Mutant(
         "shape",
@@ -208,4 +247,4 @@ _KEEPING = (
         ("tests/integration/tasks/test_cluster.py::test_health_and_up_say_the_same",),
     ),
 )
-DEAD_LETTERS = (*_JUDGING, *_CARRYING, *_KEEPING)
+DEAD_LETTERS = (*_UNACKNOWLEDGED, *_JUDGING, *_CARRYING, *_KEEPING)
