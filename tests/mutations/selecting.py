@@ -6,7 +6,30 @@ _PATTERNS = "tierkeeper/policy/patterns.py"
 _MEANING = "tests/unit/policy/test_match.py::test_the_regular_expression_means_the_same"
 _FILTERS = "tests/integration/catalog/test_patterns.py::"
 
+_COMMON = "tests/unit/policy/test_match.py::test_common_is_right"
+
 SELECTING = (
+    Mutant(
+        "patterns",
+        "a star takes one character at least",
+        (Edit(_PATTERNS, "        reached |= (reached & stars) << 1\n", ""),),
+        (_COMMON,),
+    ),
+    Mutant(
+        "patterns",
+        "what a star of the other takes is forgotten",
+        (Edit(_PATTERNS, "reached = reached & stars | (reached", "reached = (reached"),),
+        (_COMMON,),
+    ),
+    Mutant(
+        "patterns",
+        "a pair of elements is compared again for each place",
+        (
+            Edit(_PATTERNS, "        if token not in accepted:\n", "        if accepted is not None:\n"),
+            Edit(_PATTERNS, "@lru_cache(maxsize=65_536)\n", ""),
+        ),
+        ("tests/unit/policy/test_match.py::test_comparing_patterns_costs_little_whatever_their_stars",),
+    ),
     Mutant(
         "patterns",
         "what is none of a set is one of it in a filter",

@@ -219,11 +219,14 @@ def _overlap(first: Match, second: Match) -> str | None:
     highs = [high for high in (first.size_max, second.size_max) if high is not None]
     if clash or (highs and low > min(highs)):
         return None
-    workflow = patterns.common(first.workflow or "*", second.workflow or "*")
-    name = None if workflow is None else patterns.common(first.name or "*", second.name or "*")
-    kind = None if name is None else patterns.common(first.content_type or "*", second.content_type or "*")
-    if workflow is None or name is None or kind is None:
+    pairs = [
+        (first.workflow or "*", second.workflow or "*"),
+        (first.name or "*", second.name or "*"),
+        (first.content_type or "*", second.content_type or "*"),
+    ]
+    if not all(patterns.meet(*pair) for pair in pairs):
         return None
+    workflow, name, kind = (patterns.common(*pair) for pair in pairs)
     tags.update(second.tags)
     example = {
         "tenant": first.tenant or second.tenant,

@@ -5,7 +5,6 @@ They mean the same in policies and in filters, which PostgreSQL compares (:func:
 
 import re
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -54,6 +53,7 @@ def _quoted(character: str) -> str:
 
 _ANY_RUN = _Token(star=True)
 _ANY_ONE = _Token(negated=True)
+_END = _Token()  # takes nothing
 
 
 def problem(pattern: str, *, never: frozenset[str] = frozenset()) -> str | None:
@@ -120,24 +120,79 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"[\1]", text)
 
 
+def meet(first: str, second: str) -> bool:
+    """Return True if a text fits both patterns; costs a step for each character of ``first``, whatever the stars."""
+    return bool(_rows(first, second))
+
+
 def common(first: str, second: str) -> str | None:
     """Return a short text that fits both patterns, None if there is none."""
-    tokens = _tokens(first), _tokens(second)
-    if _apart(*tokens) or _apart(*map(reversed, tokens)):
+    rows = _rows(first, second)
+    if not rows:
         return None
-    # A search through the pairs of positions; an edge is one character that both sides take, or the end of a star.
-    queue: deque[tuple[int, int]] = deque([(0, 0)])
-    reached: dict[tuple[int, int], tuple[tuple[int, int], str]] = {}
-    while queue:
-        position = queue.popleft()
-        if position == (len(tokens[0]), len(tokens[1])):
-            return _spelled(reached, position)
-        for target, character in _moves(*tokens, position):
-            if target not in reached and target != (0, 0):
-                reached[target] = (position, character)
-                # the end of a star takes no character, so it goes first
-                (queue.append if character else queue.appendleft)(target)
-    return None
+    left, right = (*_tokens(first), _END), (*_tokens(second), _END)
+    characters = []
+    i, j = len(left) - 1, len(right) - 1
+    while (i, j) != (0, 0):
+        i, j, character = next(
+            (above, before, character)
+            for above, before, character in _steps(left, right, i, j)
+            if above >= 0 and before >= 0 and rows[above] >> before & 1
+        )
+        characters.append(character)
+    return "".join(reversed(characters))
+
+
+def _rows(first: str, second: str) -> list[int]:
+    """Return for each position in ``first`` those in ``second`` that one text leads to, as bits; none if nothing fits.
+
+    A star's end takes no character, so positions at one are also positions after it.
+    """
+    tokens, others = _tokens(first), _tokens(second)
+    if _apart(tokens, others) or _apart(reversed(tokens), reversed(others)):
+        return []
+    at = _positions(second)
+    end = 1 << len(others)
+    stars = at.get(_ANY_RUN, 0)
+    accepted: dict[_Token, int] = {}
+    rows = [1 | (1 & stars) << 1]
+    for token in tokens:
+        reached = rows[-1]
+        if token.star:
+            rows[-1] = (end << 1) - (reached & -reached)  # from the first position on, all
+            rows.append(rows[-1])
+            continue
+        if token not in accepted:
+            accepted[token] = sum(bits for other, bits in at.items() if not other.star and _shared(token, other))
+        reached = reached & stars | (reached & accepted[token]) << 1
+        reached |= (reached & stars) << 1
+        if not reached:
+            return []
+        rows.append(reached)
+    return rows if rows[-1] & end else []
+
+
+@lru_cache(maxsize=1024)
+def _positions(pattern: str) -> dict[_Token, int]:
+    """Return for each element of a pattern where it stands, as the bits of a number."""
+    found: dict[_Token, int] = {}
+    for position, token in enumerate(_tokens(pattern)):
+        found[token] = found.get(token, 0) | 1 << position
+    return found
+
+
+def _steps(left: tuple[_Token, ...], right: tuple[_Token, ...], i: int, j: int) -> Iterator[tuple[int, int, str]]:
+    """Yield the positions that may come before (i, j), each with the character between; those without one first."""
+    if right[j - 1].star:
+        yield i, j - 1, ""
+    if left[i - 1].star:
+        yield i - 1, j, ""
+    if not left[i - 1].star and not right[j - 1].star and (character := _shared(left[i - 1], right[j - 1])):
+        yield i - 1, j - 1, character
+    if left[i].star and not right[j - 1].star:
+        yield i, j - 1, _shared(right[j - 1], _ANY_ONE)
+    if right[j].star and not left[i - 1].star:
+        yield i - 1, j, _shared(left[i - 1], _ANY_ONE)
 
 
 def _apart(first: Iterable[_Token], second: Iterable[_Token]) -> bool:
@@ -150,41 +205,13 @@ def _apart(first: Iterable[_Token], second: Iterable[_Token]) -> bool:
     return False
 
 
-def _moves(
-    first: tuple[_Token, ...], second: tuple[_Token, ...], position: tuple[int, int]
-) -> list[tuple[tuple[int, int], str]]:
-    i, j = position
-    left = first[i] if i < len(first) else None
-    right = second[j] if j < len(second) else None
-    moves = []
-    if left is not None and left.star:
-        moves.append(((i + 1, j), ""))
-    if right is not None and right.star:
-        moves.append(((i, j + 1), ""))
-    if left is None or right is None:
-        return moves
-    if left.star != right.star:
-        target, token = ((i, j + 1), right) if left.star else ((i + 1, j), left)
-        moves.append((target, _shared(token, _ANY_ONE)))
-    elif not left.star and (character := _shared(left, right)):
-        moves.append(((i + 1, j + 1), character))
-    return moves
-
-
+@lru_cache(maxsize=65_536)
 def _shared(left: _Token, right: _Token) -> str:
     # Every set of characters that ranges cut out contains an end of one of them, or a neighbour of an end.
     ends = {end for token in (left, right) for pair in token.ranges for end in pair}
     near = {chr(ord(end) + step) for end in ends for step in (-1, 1) if 0 < ord(end) + step <= sys.maxunicode}
     candidates = [*_SAMPLES, *sorted(ends), *sorted(near)]
     return next((c for c in candidates if left.takes(c) and right.takes(c)), "")
-
-
-def _spelled(reached: dict[tuple[int, int], tuple[tuple[int, int], str]], end: tuple[int, int]) -> str:
-    characters = []
-    while end in reached:
-        end, character = reached[end]
-        characters.append(character)
-    return "".join(reversed(characters))
 
 
 @lru_cache(maxsize=32_768)  # two patterns of as many policies as there may be
