@@ -73,6 +73,13 @@ OPENING = (
         Edit("tierkeeper/settings/roots.py", " or other.is_relative_to(real)", ""),
         f"{_SETTINGS}test_a_root_of_sources_that_overlaps_what_is_ours",
     ),
+    _opens(
+        "a bucket of sources may be a tier's",
+        Edit(
+            "tierkeeper/settings/roots.py", "place.host.casefold() == bucket.casefold()", "place.host.casefold() == ''"
+        ),
+        f"{_SETTINGS}test_a_bucket_of_sources_that_is_ours",
+    ),
     Mutant(
         "embedded servers",
         "a dead server is not seen",

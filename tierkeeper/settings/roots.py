@@ -1,7 +1,7 @@
-"""The folders that ``file:`` sources may come from lie apart from tierkeeper's own.
+"""The folders and buckets that sources may come from lie apart from tierkeeper's own.
 
-Below a root that overlaps the home, a folder tier or staging, a producer could name the copies of another tenant, or
-the files of the home, as the content to store.
+Below a root that overlaps the home, a folder tier or staging, and in the bucket of a tier or of staging, a producer
+could name the copies of another tenant, or the files of the home, as the content to store.
 """
 
 import os
@@ -28,6 +28,21 @@ def check(roots: list[Path], *, home: Path, tiers: Mapping[str, TierSettings], s
                 )
 
 
+def check_buckets(buckets: list[str], *, tiers: Mapping[str, TierSettings], staging: str) -> None:
+    """Raise Unusable for a bucket of a tier or of staging, whatever the prefix: a source may be any key of a bucket.
+
+    The same name at another endpoint counts too: credentials and the environment decide which one a source is.
+    """
+    for what, place in _places(tiers, staging):
+        for bucket in buckets:
+            if place.scheme == "s3" and place.host.casefold() == bucket.casefold():
+                raise Unusable(
+                    f"{bucket} is the bucket of {what}: whoever may name a source could read what is there.",
+                    "Name buckets that hold nothing but what is to be stored, named like none of ours at any endpoint.",
+                    name="sources.allowed_buckets",
+                )
+
+
 def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))  # Path.resolve raises RuntimeError for links in a circle
 
@@ -35,10 +50,14 @@ def _real(folder: Path) -> Path:
 def own_folders(home: Path, tiers: Mapping[str, TierSettings], staging: str) -> Iterator[tuple[str, Path]]:
     """Yield tierkeeper's own folders, each with what it is: the home, folder tiers, staging."""
     yield "the home folder", home
-    for what, url in (*((f"tier {name}", tier.url) for name, tier in tiers.items()), ("staging", staging)):
-        try:
-            place = urls.parse(url)
-        except urls.UnusableUrl:
-            continue  # whoever makes the store says what is wrong with it
+    for what, place in _places(tiers, staging):
         if place.scheme == "file" and place.path.startswith("/"):
             yield what, Path(place.path)
+
+
+def _places(tiers: Mapping[str, TierSettings], staging: str) -> Iterator[tuple[str, urls.PlaceUrl]]:
+    for what, url in (*((f"tier {name}", tier.url) for name, tier in tiers.items()), ("staging", staging)):
+        try:
+            yield what, urls.parse(url)
+        except urls.UnusableUrl:
+            continue  # whoever makes the store says what is wrong with it

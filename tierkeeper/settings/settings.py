@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _apart(self) -> "Settings":
         roots.check(self.sources.allowed_roots, home=self.home, tiers=self.tiers, staging=self.staging.url)
+        roots.check_buckets(self.sources.allowed_buckets, tiers=self.tiers, staging=self.staging.url)
         return self
 
     def replaced(self, values: Mapping[str, object], *, source: str) -> "Settings":

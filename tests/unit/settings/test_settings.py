@@ -246,6 +246,25 @@ def test_a_root_of_sources_that_overlaps_what_is_ours(root: str, what: str) -> N
     assert caught.value.data["name"] == "sources.allowed_roots"
 
 
+@pytest.mark.parametrize(
+    ("bucket", "what"),
+    [("cold", "tier cold"), ("shared", "tier warm"), ("WARM-staging", "staging"), ("hot", "tier hot")],
+)
+def test_a_bucket_of_sources_that_is_ours(bucket: str, what: str) -> None:
+    """A bucket for sources that a tier or staging lies in, whatever prefix and endpoint, is an error at start."""
+    environ = {
+        "TIERKEEPER_TIERS__HOT__URL": "s3://hot?endpoint=http://127.0.0.1:9000",
+        "TIERKEEPER_TIERS__WARM__URL": "s3://shared/tiers/warm",
+        "TIERKEEPER_TIERS__COLD__URL": "s3://cold",
+        "TIERKEEPER_STAGING__URL": "s3://warm-staging/up",
+    }
+    assert load(environ={**environ, "TIERKEEPER_SOURCES__ALLOWED_BUCKETS": "apart,tiers"}).sources.allowed_buckets
+    with pytest.raises(SettingInvalid) as caught:
+        load(environ={**environ, "TIERKEEPER_SOURCES__ALLOWED_BUCKETS": f"apart,{bucket}"})
+    assert f"{bucket} is the bucket of {what}:" in str(caught.value)
+    assert caught.value.data["name"] == "sources.allowed_buckets"
+
+
 def test_a_home_within_a_root_of_sources_may_be_elsewhere(folder: Path) -> None:
     """Where a command runs below a root, its home lies there by default: the error says how to name another one."""
     environ = {"TIERKEEPER_SOURCES__ALLOWED_ROOTS": str(folder), "TIERKEEPER_BASE_PATH": "/srv/tiers"}
