@@ -1,15 +1,17 @@
-"""The Celery app: ``celery -A worker.app worker``, ``… beat``, ``… flower``, ``… tier``.
+"""The Celery app: ``python -P -m worker.start worker``, ``… beat``, ``… flower``; ``celery -A worker.app tier``.
 
 Importing this module needs no service and no setting; a process opens both when it begins to work.
 """
 
 from celery import Celery
 
-from worker import config, results, signals
+from worker import config, loader, results, signals
 
 app: Celery = Celery(
     "tierkeeper",
     amqp="worker.messages:Messages",
+    fixups=[],  # Django's puts the working folder before everything that is installed
+    loader=loader.InstalledLoader,
     include=[
         "tasks.archive",
         "tasks.canary",
@@ -34,4 +36,5 @@ app: Celery = Celery(
 )
 app.add_defaults(config.worker_settings)
 app.loader.override_backends = dict.fromkeys(results.NAMES, "worker.results:Results")
+app.set_default()  # for threads too: Celery's own default reads a configuration in the working folder
 signals.connect()

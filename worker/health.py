@@ -1,4 +1,4 @@
-"""Whether this host's worker lives: ``python -m worker.health``, exit code 0 or 1, a line for each problem.
+"""Whether this host's worker lives: ``python -P -m worker.health``, exit code 0 or 1, a line for each problem.
 
 Answering a ping is not enough: the catalog and the broker must answer too, and messages that wait in the worker's
 queues while it does nothing are a problem. What all workers together get done is asked elsewhere.
@@ -67,7 +67,7 @@ def _inspect(this: Celery, node: str) -> dict[str, Any] | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the problems and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m worker.health", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -P -m worker.health", description=__doc__)
     parser.add_argument("--node", default=f"celery@{socket.gethostname()}", help="the worker's name (celery -n)")
     node = parser.parse_args(arguments).node
     try:

@@ -10,7 +10,7 @@ from support.deployment import Deployment, wait_for
 from tierkeeper_client.contract import TaskName
 
 COUNT = 300
-PROBE = 'python -m worker.health --node "worker@$(hostname)"'  # as compose.yaml asks it
+PROBE = 'python -P -m worker.health --node "worker@$(hostname)"'  # as compose.yaml asks it
 SETTINGS = {
     "TIERKEEPER_ENGINE__LEASE": "5s",
     "TIERKEEPER_ENGINE__RENEW_EVERY": "1s",

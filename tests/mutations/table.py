@@ -25,6 +25,7 @@ from mutations.outcomes import OUTCOMES
 from mutations.refusing import REFUSING
 from mutations.selecting import SELECTING
 from mutations.speaking import SPEAKING
+from mutations.starting import STARTING
 from mutations.surviving import SURVIVING
 from mutations.suspecting import SUSPECTING
 from mutations.tenants import TENANTS
@@ -58,6 +59,7 @@ MUTANTS = (
     *REFUSING,
     *SELECTING,
     *SPEAKING,
+    *STARTING,
     *SURVIVING,
     *SUSPECTING,
     *TENANTS,

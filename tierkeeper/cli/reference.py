@@ -27,7 +27,8 @@ Written from the commands themselves by `python -m tierkeeper.cli.reference`; do
 - How a command ended is told by its [exit code](exit-codes.md).
 - Shell completion: `eval "$(_TIERKEEPER_COMPLETE=bash_source tierkeeper)"`, with `zsh_source` or `fish_source` for the
   other shells; put the line into the shell's start file.
-- The same commands are part of Celery's command line: `celery -A worker.app tier ls`.
+- The same commands are part of Celery's command line: `celery -A worker.app tier ls`. Celery looks for code in the
+  working folder first, `tierkeeper` never: [how processes start](tasks.md#queues).
 """
 
 

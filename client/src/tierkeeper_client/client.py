@@ -58,7 +58,7 @@ class TierkeeperClient:
         for field, url in (("broker_url", broker_url), ("result_url", result_url)):
             _check_service(field, url)
         ring = None if keys is None else KeyRing.parse(keys)
-        self._sender = Celery("tierkeeper_client", set_as_current=False)
+        self._sender = Celery("tierkeeper_client", set_as_current=False, fixups=[])
         # No backend for the sender: sending must not wait for the result store. The worker has its own URL of it.
         self._sender.conf.update(
             shared_settings(
@@ -82,7 +82,7 @@ class TierkeeperClient:
         self._broker_errors: tuple[type[BaseException], ...] = (KombuError, OSError, *broker_errors)
         self._results: Celery | None = None
         if result_url is not None:
-            self._results = Celery("tierkeeper_results", set_as_current=False)
+            self._results = Celery("tierkeeper_results", set_as_current=False, fixups=[])
             self._results.conf.update(shared_settings(broker_url, result_url))
         self._staging: Staging | None = None if staging_url is None else open_staging(staging_url)
         # without a result store no result can be read; with one, each task decides whether it keeps its result

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from support import ports, services
+from support import ports, prepared, services
 
 from tierkeeper.embedded.valkey import Valkey
 
@@ -216,8 +216,12 @@ def _answers(port: int) -> bool:
 @pytest.mark.row("W6", "Redis by default")
 @pytest.mark.slow
 def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> None:
-    """Worker, Beat and Flower run with merged logs; what is killed, a server too, comes back; SIGTERM ends all."""
+    """Worker, Beat and Flower run with merged logs; what is killed, a server too, comes back; SIGTERM ends all.
+
+    Code that lies in the working folder is run by none of them.
+    """
     (port,) = ports.free_ports(1)
+    planted = prepared.prepare(home)
     log = home / "log"
     with log.open("wb") as stream:
         up = subprocess.Popen(
@@ -257,6 +261,7 @@ def test_up_runs_everything_restarts_what_dies_and_stops_cleanly(home: Path) -> 
         assert not _answers(port)
         assert re.search(r"^worker +\| ", text, re.MULTILINE)
         assert re.search(r"^beat +\| killed by SIGKILL", text, re.MULTILINE)
+        assert not planted.exists(), planted.read_text()
     finally:
         if up.poll() is None:
             up.kill()
@@ -270,7 +275,7 @@ def _children(parent: int) -> dict[str, int]:
             status, command = (folder / "stat").read_text(), (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if int(status.rpartition(")")[2].split()[1]) == parent and b"worker.app" in command:
+        if int(status.rpartition(")")[2].split()[1]) == parent and b"worker.start" in command:
             found[next(name for name in ("worker", "beat", "flower") if name.encode() in command)] = int(folder.name)
     return found
 

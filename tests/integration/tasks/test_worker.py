@@ -26,7 +26,7 @@ from worker.config import celery_settings
 
 NAMES: dict[str, Any] = {"tenant": "acme", "workflow": "weekly"}
 INLINE = {"kind": "inline", "data": base64.b64encode(b"plain").decode()}
-HEALTH = "python -m worker.health --node "
+HEALTH = "python -P -m worker.health --node "
 
 
 @pytest.mark.row("D8", "streaming in chunks")

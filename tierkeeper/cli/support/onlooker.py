@@ -31,7 +31,7 @@ class Onlooker:
     def __init__(self, keeper: Keeper, broker_url: str, *, stalled: timedelta) -> None:
         self._keeper = keeper
         self._stalled = stalled
-        self._app = Celery("tierkeeper_onlooker", set_as_current=False)
+        self._app = Celery("tierkeeper_onlooker", set_as_current=False, fixups=[])
         self._app.conf.update(shared_settings(broker_url, socket_timeout=PING, connect_timeout=PING))
         self._since = time.monotonic()
 

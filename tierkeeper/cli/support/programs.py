@@ -7,7 +7,7 @@ from tierkeeper.cli.support.supervisor import Program
 
 
 def celery(session: Session, name: str, *arguments: str) -> Program:
-    """Return the process ``celery -A worker.app NAME``, on the same settings as this process."""
+    """Return the process NAME of Celery, on the same settings and from the same installation as this process."""
     settings = session.settings
     level = settings.log.level
     logging = ("--loglevel", level) if name in {"worker", "beat"} else ()
@@ -16,5 +16,5 @@ def celery(session: Session, name: str, *arguments: str) -> Program:
         environment["TIERKEEPER_CONFIG"] = str(session.state.config.absolute())
     if settings.log.format == "auto":
         environment["TIERKEEPER_LOG__FORMAT"] = "console"
-    command = (sys.executable, "-m", "celery", "-A", "worker.app", "--quiet", name, *logging, *arguments)
+    command = (sys.executable, "-P", "-m", "worker.start", "--quiet", name, *logging, *arguments)
     return Program(name, command, environment)

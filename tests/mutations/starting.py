@@ -1,0 +1,60 @@
+"""The working folder decides which code a process runs, by one way at a time."""
+
+from mutations.mutant import Edit, Mutant
+
+_START = "worker/start.py"
+_APP = "worker/app.py"
+_TESTS = "tests/unit/worker/test_start.py::"
+_STARTED = (f"{_TESTS}test_what_up_starts_runs_nothing_of_the_working_folder",)
+_OTHERS = (f"{_TESTS}test_neither_threads_nor_django_look_there",)
+_HELPERS = (f"{_TESTS}test_helper_processes_and_a_configuration_of_ones_own",)
+_RULE = "starting"
+
+STARTING = (
+    Mutant(
+        _RULE,
+        "up starts processes by Celery's own command",
+        (
+            Edit(
+                "tierkeeper/cli/support/programs.py", '"-P", "-m", "worker.start"', '"-m", "celery", "-A", "worker.app"'
+            ),
+        ),
+        _STARTED,
+    ),
+    Mutant(
+        _RULE,
+        "tasks are imported from the working folder first",
+        (Edit(_APP, "    loader=loader.InstalledLoader,\n", ""),),
+        _STARTED,
+    ),
+    Mutant(
+        _RULE,
+        "Flower runs the configuration that lies there",
+        (Edit(_START, '    os.environ.setdefault("FLOWER_CONF", os.devnull)\n', ""),),
+        _STARTED,
+    ),
+    Mutant(
+        _RULE,
+        "helper processes import from there",
+        (Edit(_START, 'os.environ["PYTHONSAFEPATH"] = "1"', 'os.environ.setdefault("PYTHONSAFEPATH", "")'),),
+        _HELPERS,
+    ),
+    Mutant(
+        _RULE,
+        "a start without safe path is none of its business",
+        (Edit(_START, "if not sys.flags.safe_path:", "if False:"),),
+        (f"{_TESTS}test_without_safe_path_nothing_is_started",),
+    ),
+    Mutant(
+        _RULE,
+        "threads get Celery's default app",
+        (Edit(_APP, "app.set_default()", "app.set_current()"),),
+        _OTHERS,
+    ),
+    Mutant(
+        _RULE,
+        "Django's support puts the folder first",
+        (Edit(_APP, "    fixups=[],", "    fixups=None,"),),
+        _OTHERS,
+    ),
+)

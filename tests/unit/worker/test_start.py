@@ -1,0 +1,113 @@
+"""No file of the working folder decides which code a process of ours runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from support import prepared
+
+from tierkeeper.cli.support import programs
+from tierkeeper.cli.support.session import Session
+from tierkeeper.settings.settings import Settings
+from worker import start
+
+ROOT = Path(__file__).parents[3]
+PATHS = ROOT, ROOT / "client" / "src"
+ENVIRONMENT = {
+    "TIERKEEPER_BROKER__URL": "redis://127.0.0.1:1/0",
+    "TIERKEEPER_CATALOG__URL": "postgresql://127.0.0.1:1/none",
+    "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
+}
+IN_A_THREAD = """
+import os, sys, threading
+import worker.app, celery
+found = []
+reading = threading.Thread(target=lambda: found.append(celery.current_app.conf.task_acks_late))
+reading.start()
+reading.join()
+print(found, os.getcwd() in sys.path)
+"""
+BY_HAND = re.compile(r"python3? -m worker\b|celery -A worker\.app (?:worker|beat|flower)|\"celery\", \"-A\"")
+SAID = re.compile(r"`celery -A worker.app worker` starts the same worker")
+
+
+def _run(command: Any, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+    where = {**ENVIRONMENT, "TIERKEEPER_HOME": str(folder.parent / "home"), **environment}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=where,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder that another user prepared."""
+    here = tmp_path / "prepared"
+    here.mkdir()
+    return here
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "ends", "says"),
+    [
+        ("report", (), 0, "tierkeeper"),  # it imports all tasks, as a worker does
+        ("flower", ("--certfile=none",), 1, "Both 'certfile' and 'keyfile'"),  # said after its configuration was read
+        ("beat", ("--max-interval=none",), 2, "max-interval"),
+    ],
+)
+def test_what_up_starts_runs_nothing_of_the_working_folder(
+    folder: Path, name: str, arguments: tuple[str, ...], ends: int, says: str
+) -> None:
+    """Worker, Beat and Flower import from the installation alone, whatever lies where `up` was called."""
+    mark = prepared.prepare(folder)
+    session = SimpleNamespace(settings=Settings(home=folder.parent / "home"), state=SimpleNamespace(config=None))
+    program = programs.celery(cast("Session", session), name, *arguments)
+    done = _run(program.command, folder, **program.environment)
+    assert not mark.exists(), mark.read_text()
+    assert done.returncode == ends, done.stderr
+    assert says in done.stdout + done.stderr
+
+
+def test_helper_processes_and_a_configuration_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    """Python that a process starts looks elsewhere too; Flower reads the file that FLOWER_CONF names."""
+    mark = prepared.prepare(folder)
+    own = tmp_path / "own.py"
+    own.write_text("import os\nos.write(1, os.environ['PYTHONSAFEPATH'].encode())\ncertfile = 'none'\n")
+    command = [sys.executable, "-P", "-m", "worker.start", "flower"]
+    done = _run(command, folder, FLOWER_CONF=str(own))
+    assert (done.returncode, done.stdout, mark.exists()) == (1, "1", False), done.stderr
+
+
+def test_neither_threads_nor_django_look_there(folder: Path, tmp_path: Path) -> None:
+    """Threads get our app and not Celery's default, which reads a file there; Django's support is left out."""
+    mark = prepared.prepare(folder)
+    path = os.pathsep.join(map(str, (*PATHS, prepared.django(tmp_path / "site"))))
+    done = _run([sys.executable, "-P", "-c", IN_A_THREAD], folder, DJANGO_SETTINGS_MODULE="site", PYTHONPATH=path)
+    assert (done.returncode, done.stdout) == (0, "[True] False\n"), done.stderr
+    assert not mark.exists(), mark.read_text()
+
+
+def test_without_safe_path_nothing_is_started(tmp_path: Path) -> None:
+    """Started without -P, it says so and ends."""
+    done = _run([sys.executable, "-m", "worker.start", "report"], tmp_path)
+    assert (done.returncode, done.stderr) == (2, start.UNSAFE)
+
+
+def test_documents_start_processes_the_same_way() -> None:
+    """No document, image or service starts one of ours from the working folder, but where it says what that means."""
+    pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "compose.yaml", *ROOT.glob("docker/*")]
+    pages += [*ROOT.glob("docs/**/*.md"), *ROOT.glob("worker/*.py"), *ROOT.glob("tierkeeper/cli/**/*.py")]
+    assert len(pages) > 100
+    found = {str(page.relative_to(ROOT)) for page in pages if BY_HAND.search(SAID.sub("", page.read_text()))}
+    assert not found
