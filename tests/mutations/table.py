@@ -1,5 +1,6 @@
 """Every mutation there is: the rules of the design, and the guards around them."""
 
+from mutations.absent import ABSENT
 from mutations.answering import ANSWERING
 from mutations.configuring import CONFIGURING
 from mutations.connecting import CONNECTING
@@ -34,6 +35,7 @@ from mutations.vouching import VOUCHING
 from mutations.waiting import WAITING
 
 MUTANTS = (
+    *ABSENT,
     *ANSWERING,
     *CONFIGURING,
     *CONNECTING,

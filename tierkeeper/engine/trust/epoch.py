@@ -7,8 +7,12 @@ another mark, or that is on another server, timeline or database, is not trusted
 quarantines until an operator accepts it (:mod:`tierkeeper.engine.recovery.accept`).
 
 The catalog is raised first, then its twin is written. A crash in between leaves a catalog ahead of its twin, which is
-no finding; the other order would raise a false alarm. While the coldest tier is unavailable the question stays open:
-nothing is recorded, so that this does not stop collect in the other tiers.
+no finding; the other order would raise a false alarm. The missing twin is written before the epoch is raised again, so
+a catalog is never far ahead. One that was raised more than once and has no twin among its last epochs is not known to
+be the newest: that no twin contradicts it is no agreement, so it is not trusted either. While the coldest tier is
+unavailable the question stays open: nothing is recorded, so that this does not stop collect in the other tiers.
+
+A tier that is colder than the others and new has no twins yet: those in the tier that was the coldest before count.
 """
 
 import io
@@ -28,12 +32,13 @@ from tierkeeper.catalog.epochs import Epoch
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores import deletes
-from tierkeeper.stores.base import ObjectKey
+from tierkeeper.stores.base import ObjectKey, Store
 from tierkeeper.stores.errors import StoreError
 
 FOLDER = f"{own_objects.PREFIX}epoch/"
 _TWIN = re.compile(re.escape(FOLDER) + r"(\d+)-([0-9a-f-]{36})")
-_KEPT = 10  # twins kept; only the highest counts
+_FIRST = 2  # the epoch of a catalog that was raised once since it was made
+_KEPT = 10  # twins kept; only the highest counts, and a catalog without any of the last ones is not trusted
 
 
 def require_trusted(connection: sa.Connection) -> None:
@@ -66,7 +71,9 @@ def doubt(engine: Engine) -> str | None:
     marks_of = twins(engine)
     # read the catalog after its twins: another sweep may raise both meanwhile, the catalog first
     with engine.catalog.reading() as connection:
-        return _ahead(epochs.standing(connection).epoch, marks_of)
+        current = epochs.standing(connection).epoch
+    reason = _ahead(current, marks_of)
+    return reason if reason is not None or own_objects.home(engine) is None else _unknown(current, marks_of)
 
 
 def advance(engine: Engine, *, caller: Caller) -> str | None:
@@ -74,11 +81,12 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
     reason = check(engine, caller=caller)
     if reason is not None:
         return reason
-    raised = engine.catalog.run(caller, _raised, caller)
-    if isinstance(raised, str):
-        recognise(engine.catalog, raised, caller=caller)
-        return raised
     try:
+        _write_missing_twin(engine, caller=caller)
+        raised = engine.catalog.run(caller, _raised, caller)
+        if isinstance(raised, str):
+            recognise(engine.catalog, raised, caller=caller)
+            return raised
         write_twin(engine, raised, caller=caller)
     except StoreError as error:
         return f"the catalog's twin in the coldest tier cannot be written: {error}"
@@ -86,15 +94,20 @@ def advance(engine: Engine, *, caller: Caller) -> str | None:
 
 
 def twins(engine: Engine) -> dict[int, set[UUID]]:
-    """Return the marks of the twins in the coldest tier, by epoch number; raises StoreError."""
+    """Return the marks of the twins, by epoch number, in the coldest tier that has any; raises StoreError."""
+    for store in own_objects.homes(engine):
+        if marks_of := _twins_in(engine, store):
+            return marks_of
+    return {}
+
+
+def _twins_in(engine: Engine, store: Store) -> dict[int, set[UUID]]:
     marks_of: dict[int, set[UUID]] = {}
-    store = own_objects.home(engine)
-    for stored in () if store is None else store.list(FOLDER):
+    for stored in store.list(FOLDER):
         match = _TWIN.fullmatch(stored.location)
         if match is not None:
             marks_of.setdefault(int(match[1]), set()).add(UUID(match[2]))
-    if store is not None:
-        engine.marks.confirm(store)  # another place has no twins, or another catalog's
+    engine.marks.confirm(store)  # another place has no twins, or another catalog's
     return marks_of
 
 
@@ -109,7 +122,7 @@ def write_twin(engine: Engine, epoch: Epoch, *, caller: Caller) -> None:
     location = f"{FOLDER}{epoch.number}-{epoch.mark}"
     own_objects.put(store, location, content, made=moment, mark=epoch.mark, content_type="application/json")
     engine.marks.confirm(store)
-    old = [(n, mark) for n, marks in twins(engine).items() if n <= epoch.number - _KEPT for mark in marks]
+    old = [(n, mark) for n, marks in _twins_in(engine, store).items() if n <= epoch.number - _KEPT for mark in marks]
     if old:
         results = store.delete([ObjectKey(f"{FOLDER}{number}-{mark}") for number, mark in old[: store.delete_batch]])
         refused = deletes.first_refusal(results)
@@ -123,6 +136,23 @@ def _ahead(epoch: Epoch, marks_of: dict[int, set[UUID]]) -> str | None:
     if highest == epoch.number and epoch.mark not in marks_of[highest]:
         return f"epoch {highest} was given out by another copy of this catalog"
     return None
+
+
+def _unknown(epoch: Epoch, marks_of: dict[int, set[UUID]]) -> str | None:
+    """Return why the absence of higher twins proves nothing, None where it does; the first raise may leave no twin."""
+    if epoch.number <= _FIRST or any(number > epoch.number - _KEPT for number in marks_of):
+        return None
+    newest = f"knows none after epoch {max(marks_of)}" if marks_of else "knows none"
+    return f"the catalog is at epoch {epoch.number}, and the coldest tier {newest}: it is not known to be the newest"
+
+
+def _write_missing_twin(engine: Engine, *, caller: Caller) -> None:
+    """Write the twin of the current epoch where the raise before left none in the coldest tier; raises StoreError."""
+    with engine.catalog.reading() as connection:
+        current = epochs.standing(connection).epoch
+    store = own_objects.home(engine)
+    if store is not None and current.mark is not None and current.number > max(_twins_in(engine, store), default=0):
+        write_twin(engine, current, caller=caller)
 
 
 def _raised(connection: sa.Connection, caller: Caller) -> Epoch | str:

@@ -5,6 +5,7 @@ store's listing with the placements skips them (:func:`is_own`). A database tier
 the other tiers is used (:func:`home`).
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import BinaryIO
 from uuid import UUID
@@ -24,8 +25,12 @@ def is_own(location: str) -> bool:
 
 def home(engine: Engine) -> Store | None:
     """Return the store of the coldest tier that is no database; None where every tier is one."""
-    folders = [tier.name for tier in engine.tiers if not tier.is_database]
-    return engine.store(folders[-1]) if folders else None
+    return next(homes(engine), None)
+
+
+def homes(engine: Engine) -> Iterator[Store]:
+    """Yield the stores of the tiers that are no databases, the coldest first; another may have been the coldest."""
+    return (engine.store(tier.name) for tier in reversed(engine.tiers) if not tier.is_database)
 
 
 def put(

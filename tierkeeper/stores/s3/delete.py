@@ -3,16 +3,20 @@
 Keys go in bulk, or one by one where the server has no bulk delete. On a versioned bucket a delete without a version id
 only hides the object. So a key without one is deleted there version by version, each by its id; and on every bucket the
 open uploads of such a key are aborted, unless the server does not list them.
+
+S3 answers a delete of one object and an abort with 204. Any other success may be a proxy's page: then a look shows
+whether the object, or the upload, is still there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from tierkeeper.stores.base import DeleteResult, DeleteState, ObjectKey
-from tierkeeper.stores.errors import StoreError, StoreTransient
+from tierkeeper.stores.errors import Garbled, ObjectNotFound, StoreError, StoreTransient
 from tierkeeper.stores.s3 import errors, lock
 from tierkeeper.stores.s3.lacking import Call
 from tierkeeper.stores.s3.place import Place
@@ -109,9 +113,13 @@ class _Deletion:
         def single(key: ObjectKey) -> Mapping[str, Any] | StoreError:
             try:
                 with place.translating(key.location):
-                    return place.client.delete_object(**place.address(key.location, key.version))
+                    answer = place.client.delete_object(**place.address(key.location, key.version))
+                if not _is_done(answer):
+                    _require_gone(place, key)
             except StoreError as error:
                 return error
+            else:
+                return answer
 
         place = self._place
         width = place.options.concurrency
@@ -192,11 +200,37 @@ def abort_uploads(place: Place, keys: set[str], *, but: str | None = None) -> No
 
 
 def _abort(place: Place, key: str, upload: str) -> None:
+    address: dict[str, Any] = {"Bucket": place.bucket, "Key": key, "UploadId": upload}
     try:
-        place.client.abort_multipart_upload(Bucket=place.bucket, Key=key, UploadId=upload)
+        if _is_done(place.client.abort_multipart_upload(**address)):
+            return
+        place.client.list_parts(**address, MaxParts=1)
     except ClientError as error:
         if errors.code_of(error) != "NoSuchUpload":  # already completed or aborted
             raise
+    else:
+        raise _still_there(place, place.location(key), "upload")
+
+
+def _is_done(answer: Mapping[str, Any]) -> bool:
+    """Return True if the status of the answer is the one with which S3 says that it deleted, or aborted."""
+    return bool(answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NO_CONTENT)
+
+
+def _require_gone(place: Place, key: ObjectKey) -> None:
+    """Raise Garbled where the object that the server claims to have deleted is still there."""
+    try:
+        with place.translating(key.location):
+            place.hot.head_object(**place.address(key.location, key.version))
+    except ObjectNotFound:
+        place.require_bucket()  # a HEAD does not say whether the object is missing or the bucket
+        return
+    raise _still_there(place, key.location, "object")
+
+
+def _still_there(place: Place, location: str, what: str) -> Garbled:
+    reason = f"it answered its delete with a success other than 204, and the {what} is still there"
+    return Garbled(tier=place.tier, location=location, reason=reason)
 
 
 def _common_prefix(keys: set[str]) -> str:

@@ -29,7 +29,7 @@ from tierkeeper.stores.errors import (
     StoreUnusable,
     TierNotOurs,
 )
-from tierkeeper.stores.s3 import attempts
+from tierkeeper.stores.s3 import attempts, bodies
 
 _log = log.get(__name__)
 
@@ -98,7 +98,7 @@ class UnreadableAnswer(Exception):  # botocore's reader ended in what it is rais
 
 
 class Parsers(ResponseParserFactory):
-    """botocore's parsers of answers; they raise Unread for an answer that they cannot parse."""
+    """botocore's parsers of answers; they raise UnreadableAnswer for one that they cannot parse, or of another form."""
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
         """Return the parser of a protocol."""
@@ -107,11 +107,14 @@ class Parsers(ResponseParserFactory):
 
         def parse(response: Any, shape: Any) -> Any:  # noqa: ANN401  botocore's
             try:
-                return read(response, shape)
+                parsed = read(response, shape)
+                bodies.require("" if shape is None else shape.name, response, parsed)
             except _UNREAD as error:
                 if close := getattr(response.get("body"), "close", None):
                     close()  # a stream that is not returned would keep its connection
                 raise UnreadableAnswer from error
+            else:
+                return parsed
 
         parser.parse = parse  # type: ignore[method-assign]
         return parser
@@ -142,9 +145,8 @@ def translated(error: Exception, *, tier: str, location: str) -> StoreError:
 
 def _of_answer(error: ClientError, *, tier: str, location: str) -> StoreError:  # noqa: PLR0911  one return a kind
     code, status = code_of(error), status_of(error)
-    reason = (
-        f"{error.operation_name} of {location}: {code} {error.response.get('Error', {}).get('Message') or ''}".strip()
-    )
+    told = f"{code} {error.response.get('Error', {}).get('Message') or ''}".strip()
+    reason = f"{error.operation_name} of {location}{f': {told}' if told else ''}"
     if code == "NoSuchBucket":
         bucket = error.response.get("Error", {}).get("BucketName")
         which = f"bucket {bucket}" if bucket else "its bucket"
@@ -240,5 +242,8 @@ def _garbled(error: BaseException, *, tier: str, location: str) -> Garbled:
     kind = type(error).__name__
     if _throttle.due((tier, kind)):
         _log.error("an answer cannot be understood", tier=tier, location=location, exc_info=error)
-    reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{kind}: {error}"
+    if isinstance(error, bodies.OddFormError):
+        reason = str(error)
+    else:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else f"{kind}: {error}"
     return Garbled(tier=tier, location=location, reason=reason)

@@ -8,13 +8,16 @@ from botocore.exceptions import ClientError
 from tierkeeper.base.clock import now, utc
 from tierkeeper.base.states import RetentionMode
 from tierkeeper.stores.base import ObjectKey
-from tierkeeper.stores.errors import LockUnsupported, StoreError
+from tierkeeper.stores.errors import Garbled, LockUnsupported, StoreError
 from tierkeeper.stores.s3 import errors
 from tierkeeper.stores.s3.place import Place
 
 
 def lock(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
-    """Set a retention on exactly this version, ``until`` rounded up to a second; return the time the bucket reports."""
+    """Set a retention on exactly this version, ``until`` rounded up to a second; return the time the bucket reports.
+
+    Raises Garbled where the bucket reports none afterwards: what was requested is no proof of a lock.
+    """
     if not place.lockable:
         raise LockUnsupported(tier=place.tier)
     until = utc(until)
@@ -29,7 +32,9 @@ def lock(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMod
             },
         )
     _, held = retained(place, key)
-    return held or until
+    if held is None:
+        raise Garbled(tier=place.tier, location=key.location, reason="it accepted a retention, and then tells none")
+    return held
 
 
 def extend(place: Place, key: ObjectKey, *, until: dt.datetime, mode: RetentionMode) -> dt.datetime:
@@ -61,7 +66,7 @@ def retained(place: Place, key: ObjectKey) -> tuple[RetentionMode | None, dt.dat
     if "RetainUntilDate" not in retention:
         return None, None
     with place.understanding(key.location):
-        return RetentionMode(retention.get("Mode", "GOVERNANCE").lower()), utc(retention["RetainUntilDate"])
+        return RetentionMode(retention["Mode"].lower()), utc(retention["RetainUntilDate"])
 
 
 def is_locked(place: Place, key: ObjectKey) -> bool:

@@ -10,6 +10,7 @@ from tierkeeper.stores.base import ObjectKey
 from tierkeeper.stores.errors import (
     ContentMismatch,
     MarkNotRead,
+    MarkUnreadable,
     ObjectNotFound,
     StorePermanent,
     StoreUnusable,
@@ -32,7 +33,7 @@ def read(place: Place) -> TierMark | None:
     """Return the mark, None where the bucket has none below the prefix.
 
     Raises MarkUnreadable where the object is no mark, TierNotOurs where the bucket is missing, and MarkNotRead where
-    the object cannot be read.
+    the object cannot be read, or what answers is no S3 server: then the mark may be as it should be.
     """
     found = _get(place)
     return None if found is None else _parsed(place, found)
@@ -80,8 +81,30 @@ def _get(place: Place) -> _MarkObject | None:
         raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error
 
 
+def _require_listed(place: Place, size: int) -> None:
+    """Raise MarkNotRead unless a list has the mark's object with the ``size`` that was read, at least if that is whole.
+
+    A page with status 200 is no mark either; but who sends pages does not list the bucket.
+    """
+    key = place.key(MARK)
+    try:
+        with place.translating(MARK):
+            answer = place.client.list_objects_v2(Bucket=place.bucket, Prefix=key, MaxKeys=1)
+        with place.understanding(MARK):
+            sizes = [each["Size"] for each in answer.get("Contents", []) if each["Key"] == key]
+    except StorePermanent as error:
+        raise MarkNotRead(tier=place.tier, place=_url(place), reason=str(error)) from error
+    if not any(listed == size or listed > tier_mark.LARGEST < size for listed in sizes):
+        reason = f"{size} bytes were read, and its list has {f'{sizes[0]} bytes' if sizes else 'no mark'}"
+        raise MarkNotRead(tier=place.tier, place=_url(place), reason=reason)
+
+
 def _parsed(place: Place, found: _MarkObject) -> TierMark:
-    return tier_mark.parse(found.content, tier=place.tier, place=_url(place))
+    try:
+        return tier_mark.parse(found.content, tier=place.tier, place=_url(place))
+    except MarkUnreadable:
+        _require_listed(place, len(found.content))
+        raise
 
 
 def _url(place: Place) -> str:

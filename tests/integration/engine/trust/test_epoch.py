@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
+from support.callers import TESTER
 from support.house import House, OpenHouse
 from support.reconciling import drop, missed_once, reconcile, short
 
 from tierkeeper.base import callers
 from tierkeeper.base.errors import CatalogRestored
+from tierkeeper.engine.recovery import accept, doctor
 from tierkeeper.engine.trust import epoch, own_objects
-from tierkeeper.stores.base import Stored
+from tierkeeper.stores.base import ObjectKey, Stored
 from tierkeeper.stores.errors import StoreFull
+from tierkeeper.values.health import Condition
 
 
 def purged(house: House) -> None:
@@ -106,6 +109,68 @@ def test_a_coldest_tier_that_takes_nothing_does_not_stop_the_reconcile(
     monkeypatch.undo()
     assert epoch.advance(engine, caller=callers.BEAT) is None
     twice.settle()
+
+
+def number_is(house: House, number: int) -> None:
+    """Set the number of the catalog's epoch, and leave its mark."""
+    house.sql(
+        "UPDATE switches SET value = jsonb_set(value, '{number}', CAST(:number AS jsonb)) WHERE name = 'epoch'",
+        number=str(number),
+    )
+
+
+@pytest.mark.parametrize(("number", "known"), [(3, "knows none:"), (12, "knows none after epoch 2:")])
+def test_no_twin_is_no_agreement(house: House, number: int, known: str) -> None:
+    """A catalog that has no twin among its last epochs is not known to be the newest: nothing is deleted by it."""
+    engine = house.keeper.engine
+    for _ in range(2):
+        assert epoch.advance(engine, caller=callers.BEAT) is None
+    purged(house)
+    first_gone = 2 if number == 3 else 3
+    twins = [(n, mark) for n, marks in epoch.twins(engine).items() for mark in marks if n >= first_gone]
+    engine.store("cold").delete([ObjectKey(f"{epoch.FOLDER}{n}-{mark}") for n, mark in twins])
+    number_is(house, number)
+    assert known in str(epoch.check(engine, caller=callers.BEAT))
+    with pytest.raises(CatalogRestored, match="not known to be the newest"):
+        house.collect()
+    assert next(doctor.examine(engine)).condition is Condition.BAD
+    accept.accept(engine, caller=TESTER, reason="no other copy of it is in use")
+    assert epoch.check(engine, caller=callers.BEAT) is None
+    house.collect()
+
+
+def test_a_twin_that_one_raise_left_out_is_no_finding(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the coldest tier takes nothing the epoch is raised once, not with each sweep, and is found right after."""
+    engine = house.keeper.engine
+
+    def full(*_: object, **__: object) -> Stored:
+        raise StoreFull(tier="cold", reason="no space is left")
+
+    monkeypatch.setattr(engine.store("cold"), "put", full)
+    for _ in range(3):
+        assert "cannot be written" in str(epoch.advance(engine, caller=callers.BEAT))
+        assert epoch.check(engine, caller=callers.BEAT) is None
+    assert house.sql("SELECT value ->> 'number' AS number FROM switches WHERE name = 'epoch'")[0].number == "2"
+    monkeypatch.undo()
+    assert epoch.advance(engine, caller=callers.BEAT) is None
+    assert sorted(epoch.twins(engine)) == [2, 3]
+
+
+def test_twins_in_the_tier_that_was_the_coldest_count(house: House) -> None:
+    """A new coldest tier has no twins: a catalog is found right, or older, by those in the tier that was it before."""
+    engine = house.keeper.engine
+    for _ in range(2):
+        assert epoch.advance(engine, caller=callers.BEAT) is None
+    folder = house.settings.base_path or house.settings.home / "tiers"
+    before = folder / "warm" / epoch.FOLDER
+    before.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "cold" / epoch.FOLDER).rename(before)
+    assert epoch.check(engine, caller=callers.BEAT) is None
+    number_is(house, 2)
+    assert "epoch 3" in str(epoch.doubt(engine))
+    number_is(house, 3)
+    assert epoch.advance(engine, caller=callers.BEAT) is None
+    assert sorted(epoch.twins(engine)) == [3, 4]
 
 
 def test_an_epoch_given_out_twice_is_recognised(house: House) -> None:
