@@ -18,7 +18,7 @@ def remove(engine: Engine, tier: str, keys: Sequence[ObjectKey]) -> list[DeleteR
     try:
         return engine.store(tier).delete(keys)
     except TierkeeperError as error:
-        _log.warning("a bulk delete failed", tier=tier, keys=len(keys), error=str(error))
+        _log.warning("a bulk delete failed", tier=tier, objects=len(keys), error=str(error))
         return [DeleteResult(key, DeleteState.FAILED, str(error), error.code) for key in keys]
 
 
@@ -34,7 +34,7 @@ def alarm(results: Iterable[tuple[str, DeleteResult]]) -> None:
             "a store does not delete",
             tier=tier,
             error=code,
-            keys=len(of_code),
+            objects=len(of_code),
             location=first.key.location,
             message=first.detail,
         )

@@ -149,8 +149,8 @@ def stats(engine: Engine, *, tenant: str | None, exact: bool) -> list[TierStats]
 def _failed(failure: FailureView, view: ArtifactView) -> str:
     tries = "" if failure.tries == 1 else f", {failure.tries} times in a row"
     next_step = "it is tried again" if view.next_step == failure.step else f"next comes: {view.next_step},"
-    failed = f"{failure.step} failed at {when(failure.at)}{tries} ({failure.code}): {failure.words}"
-    return f"{failed} {next_step} at {when(view.due_at)}"
+    failed = f"{failure.step} failed at {when(failure.at)}{tries} ({failure.code}): {failure.words.rstrip('.')}"
+    return f"{failed}; {next_step} at {when(view.due_at)}"
 
 
 def _ended_by(history: Sequence[EventView]) -> str:

@@ -38,7 +38,7 @@ def test_a_failed_move_is_told_as_one(denied: House) -> None:
     assert (told.next_step, told.next_at) == ("move to warm", view.due_at)
     [blocked] = told.blocked
     assert blocked.startswith("move to warm failed at ")
-    assert f"(StoreDenied): {WORDS} it is tried again at " in blocked
+    assert f"(StoreDenied): {WORDS.rstrip('.')}; it is tried again at " in blocked
     assert listing.next_of(view, clock.now()).startswith("move to warm failed (StoreDenied), tried again ")
     [warm] = [tier for tier in denied.keeper.tiers.stats() if tier.tier == "warm"]
     assert warm.retrying == {"StoreDenied": 1}

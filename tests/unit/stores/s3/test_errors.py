@@ -61,6 +61,12 @@ def test_every_error_has_its_kind(raised: Exception, kind: type[errors.StoreErro
     assert type(s3_errors.translated(raised, tier="cold", location="cas/x")) is kind
 
 
+def test_an_error_without_code_is_told_without_gaps() -> None:
+    """Where the answer has neither code nor words, what is said of it follows the call at once."""
+    told = str(s3_errors.translated(answer(301, ""), tier="warm", location="bucket b"))
+    assert "GetObject of bucket b: its endpoint redirects" in told
+
+
 @pytest.mark.parametrize(
     ("text", "header"),
     [
