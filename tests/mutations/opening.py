@@ -9,6 +9,11 @@ _OWNERSHIP = "tierkeeper/base/ownership.py"
 _PROCESS = "tierkeeper/embedded/process.py"
 _MODES = "tierkeeper/stores/filesystem/modes.py"
 _FOLDERS = "tests/integration/stores/filesystem/test_store.py::"
+_NAMES = "tests/integration/stores/filesystem/test_names.py::"
+_LOCALES = "tests/unit/settings/test_locales.py::"
+_STORE = "tierkeeper/stores/filesystem/store.py"
+_TREE = "tierkeeper/stores/filesystem/tree.py"
+_SPELLING = "tierkeeper/stores/filesystem/spelling.py"
 _UNIT = "tests/unit/client/test_files.py::"
 _SOURCES = "tests/integration/engine/ingest/test_sources.py::"
 _SETTINGS = "tests/unit/settings/test_settings.py::"
@@ -27,6 +32,74 @@ def _mode(what: str, edit: Edit, *tests: str) -> Mutant:
 
 
 OPENING = (
+    _opens(
+        "the names of files follow the locale",
+        Edit(_FILES, 'return text.encode("utf-8", "surrogateescape")', "return os.fsencode(text)"),
+        f"{_NAMES}test_a_process_with_another_locale_names_the_same_files",
+    ),
+    _opens(
+        "the names that are listed follow the locale",
+        Edit(_FILES, 'return os.fsencode(listed).decode("utf-8", "surrogateescape")', "return listed"),
+        f"{_NAMES}test_a_process_with_another_locale_names_the_same_files",
+    ),
+    _opens(
+        "a file that is spelled otherwise is absent",
+        Edit(_TREE, "        if found is not None:", "        if False:"),
+        f"{_NAMES}test_a_file_that_is_spelled_otherwise_is_not_absent",
+    ),
+    _opens(
+        "a file that is spelled otherwise counts as deleted",
+        Edit(_STORE, "                if not removed:", "                if False:"),
+        f"{_NAMES}test_a_file_that_is_spelled_otherwise_is_not_absent",
+    ),
+    _opens(
+        "a file that is spelled otherwise counts as lost",
+        Edit(
+            _STORE,
+            "                self._tree.require_absent(location)\n                raise",
+            "                raise",
+        ),
+        f"{_NAMES}test_a_file_that_is_spelled_otherwise_is_not_absent",
+    ),
+    _opens(
+        "a name in another encoding is another's",
+        Edit(_SPELLING, "if not _is_utf8(name) or ", "if "),
+        f"{_NAMES}test_a_file_that_is_spelled_otherwise_is_not_absent",
+    ),
+    _opens(
+        "a decomposed name is another's",
+        Edit(_SPELLING, 'unicodedata.normalize("NFC", name) ==', "name =="),
+        f"{_NAMES}test_a_file_that_is_spelled_otherwise_is_not_absent",
+    ),
+    _opens(
+        "a stale folder proves an absence",
+        Edit(_TREE, "    if error.errno == errno.ENOENT:", "    if error.errno in {errno.ENOENT, errno.ESTALE}:"),
+        f"{_NAMES}test_a_stale_folder_proves_no_absence",
+    ),
+    _opens(
+        "unfinished files that cannot be listed count as deleted",
+        Edit(_STORE, "            self._translated(layout.STAGING),", "            contextlib.suppress(OSError),"),
+        f"{_NAMES}test_unfinished_files_that_cannot_be_listed_are_not_deleted",
+    ),
+    _opens(
+        "a tier's folder follows the locale",
+        Edit(_STORE, "if not place.path.isascii() and not files.utf8_names():", "if False:"),
+        f"{_LOCALES}test_folders_that_a_locale_names_otherwise_are_refused",
+    ),
+    _opens(
+        "the folder of staging follows the locale",
+        Edit(
+            "client/src/tierkeeper_client/staging.py",
+            "if not place.path.isascii() and not files.utf8_names():",
+            "if False:",
+        ),
+        f"{_LOCALES}test_folders_that_a_locale_names_otherwise_are_refused",
+    ),
+    _opens(
+        "a root of sources follows the locale",
+        Edit("tierkeeper/settings/roots.py", "if not str(root).isascii() and not files.utf8_names():", "if False:"),
+        f"{_LOCALES}test_folders_that_a_locale_names_otherwise_are_refused",
+    ),
     _opens(
         "what was opened is not judged",
         Edit(_FILES, "    if not stat.S_ISREG(status.st_mode):", "    if False:"),
@@ -183,7 +256,11 @@ OPENING = (
     ),
     _mode(
         "a large tier is walked from its beginning each time",
-        Edit(_MODES, '    after = os.fsdecode(unquote_to_bytes(known["after"]))\n', '    after = ""\n'),
+        Edit(
+            _MODES,
+            '    after = unquote_to_bytes(known["after"]).decode("utf-8", "surrogateescape")\n',
+            '    after = ""\n',
+        ),
         f"{_FOLDERS}test_a_look_at_modes_continues_where_the_last_one_ended",
     ),
     _mode(

@@ -10,12 +10,21 @@ from pathlib import Path
 
 from tierkeeper.base.quantities import Unusable
 from tierkeeper.settings.groups import TierSettings
-from tierkeeper_client import urls
+from tierkeeper_client import files, urls
 
 
 def check(roots: list[Path], *, home: Path, tiers: Mapping[str, TierSettings], staging: str) -> None:
-    """Raise Unusable for a root that lies in one of tierkeeper's folders, or one of them in it, links followed."""
+    """Raise Unusable for a root that lies in one of tierkeeper's folders, or one of them in it, links followed.
+
+    Also for one whose name is another one by the locale of this process.
+    """
     for root in roots:
+        if not str(root).isascii() and not files.utf8_names():
+            raise Unusable(
+                f"{root} is not ASCII, and the locale of this process is not UTF-8: it would name another folder.",
+                "Give the process a UTF-8 locale, such as LC_ALL=C.UTF-8.",
+                name="sources.allowed_roots",
+            )
         real = _real(root)
         for what, folder in own_folders(home, tiers, staging):
             other = _real(folder)

@@ -55,6 +55,12 @@ class StorePermanent(StoreError):
     of_object = True
 
 
+class NameRespelled(StorePermanent):
+    """Tier {tier} has {location} under another spelling of its name, {found}: not in UTF-8, or not composed (NFC).
+    Rename it; until then it counts neither as lost nor as deleted.
+    """
+
+
 class StoreDefect(StorePermanent):
     """Tier {tier} failed in its own code: {reason}. The log has the whole of it: report it, and when it is mended, try
     again (`tierkeeper parked retry`).

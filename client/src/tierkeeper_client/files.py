@@ -4,10 +4,12 @@ A path that is checked and then opened may lead elsewhere by then. Here nothing 
 blocks who opens it), no link is followed, and what is no plain file is refused once it is open.
 """
 
+import codecs
 import contextlib
 import errno
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,15 +23,34 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CL
 _NO_DEVICE: Final = {errno.ENXIO, errno.EOPNOTSUPP}  # the answers of a socket
 
 
+def system_name(text: str) -> bytes:
+    """Return the name of a file as the system takes it: UTF-8, whatever the locale of this process.
+
+    The system's names are bytes, and Python writes text by the locale: two processes would mean two files by one name.
+    Raises UnicodeEncodeError for text that is no name (a lone surrogate).
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
+def utf8_names() -> bool:
+    """Return True if Python, too, writes the names of files in UTF-8, as by a locale of today."""
+    return codecs.lookup(sys.getfilesystemencoding()).name == "utf-8"
+
+
+def name_text(listed: str) -> str:
+    """Return the text of a name that Python listed by the locale, so that :func:`system_name` gives its bytes."""
+    return os.fsencode(listed).decode("utf-8", "surrogateescape")
+
+
 class NotPlainError(OSError):
     """What was opened is no plain file, or one that has a second name where that is refused."""
 
-    def __init__(self, name: str | Path, reason: str = "no plain file") -> None:
-        super().__init__(errno.EINVAL, reason, str(name))
+    def __init__(self, name: str | bytes | Path, reason: str = "no plain file") -> None:
+        super().__init__(errno.EINVAL, reason, os.fsdecode(name))
 
 
 def open_plain(
-    name: str | Path,
+    name: str | bytes | Path,
     *,
     folder: int | None = None,
     follow: bool = False,
@@ -57,14 +78,16 @@ def open_plain(
     return file
 
 
-def _judge(status: os.stat_result, name: str | Path, *, single: bool) -> None:
+def _judge(status: os.stat_result, name: str | bytes | Path, *, single: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise NotPlainError(name)
     if single and status.st_nlink != 1:
         raise NotPlainError(name, "a file with a second name")
 
 
-def reading(name: str | Path, *, folder: int | None = None, follow: bool = False, single: bool = False) -> BinaryIO:
+def reading(
+    name: str | bytes | Path, *, folder: int | None = None, follow: bool = False, single: bool = False
+) -> BinaryIO:
     """Open the plain file ``name`` for reading; as :func:`open_plain`."""
     return os.fdopen(open_plain(name, folder=folder, follow=follow, single=single), "rb")
 
@@ -72,18 +95,19 @@ def reading(name: str | Path, *, folder: int | None = None, follow: bool = False
 def reading_beneath(root: Path, parts: Sequence[str]) -> BinaryIO:
     """Open the plain file at ``parts`` beneath the folder ``root``, each folder from its parent, through no link.
 
-    A file with a second name is refused: the other one may lie outside. Raises OSError, ValueError for parts that are
-    no names.
+    A file with a second name is refused: the other one may lie outside. ``parts`` are names in UTF-8, whatever the
+    locale. Raises OSError, ValueError for parts that are no names.
     """
     if not parts or any(part in {"", ".", ".."} or "/" in part or "\0" in part for part in parts):
         raise ValueError(f"{'/'.join(parts)!r} is no path beneath a folder")
+    *folders, name = map(system_name, parts)
     folder = os.open(root, _FOLDER)
     try:
-        for part in parts[:-1]:
+        for part in folders:
             inner = os.open(part, _FOLDER | _NO_FOLLOW, dir_fd=folder)
             os.close(folder)
             folder = inner
-        return reading(parts[-1], folder=folder, single=True)
+        return reading(name, folder=folder, single=True)
     finally:
         os.close(folder)
 

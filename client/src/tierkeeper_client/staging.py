@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from tierkeeper_client import urls
+from tierkeeper_client import files, urls
 from tierkeeper_client.digest import CHUNK, Digest
 from tierkeeper_client.errors import InvalidInput, StagingUnavailable
 
@@ -115,6 +115,10 @@ def open_staging(url: str) -> Staging:
         problem = error.problem.rstrip(".")
         raise InvalidInput(field="staging_url", value=_shown(url), problem=problem, fix=error.fix) from None
     if place.scheme == "file" and place.host in {"", "localhost"} and place.path.startswith("/"):
+        if not place.path.isascii() and not files.utf8_names():
+            problem = "it is not ASCII, and the locale of this process is not UTF-8: it would name another folder"
+            fix = "Give the process a UTF-8 locale, such as LC_ALL=C.UTF-8."
+            raise InvalidInput(field="staging_url", value=_shown(url), problem=problem, fix=fix)
         return FolderStaging(Path(place.path))
     if place.scheme == "s3" and place.host:
         try:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
+from support.locales import ASCII
 
 from tierkeeper.base.errors import OutputFull
 from tierkeeper.cli.support import streams
 from tierkeeper.cli.support.output import PlainConsole
 
 TIERKEEPER = Path(sys.executable).with_name("tierkeeper")
-#: a locale that prints ASCII alone: Python would take UTF-8 for the locale C
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
 
 
 def run(folder: Path, *arguments: str, output: str | None = None, **more: str) -> subprocess.CompletedProcess[bytes]:

@@ -38,7 +38,7 @@ def tighten(tree: Tree, at: Mapping[str, Any] | None, *, seconds: float) -> Mode
     if known["after"] is None:
         return ModesLook(at=at)
     end = time.monotonic() + seconds
-    after = os.fsdecode(unquote_to_bytes(known["after"]))
+    after = unquote_to_bytes(known["after"]).decode("utf-8", "surrogateescape")
     unread: list[str] = []
     changed = 0
     for folders, name, status in _files(tree, [], after.split("/") if after else [], unread):
@@ -46,7 +46,7 @@ def tighten(tree: Tree, at: Mapping[str, Any] | None, *, seconds: float) -> Mode
         changed += _tightened(tree, folders, name, status, of(location))
         if time.monotonic() > end:
             again = known["again"] or changed > 0 or bool(unread)
-            reached = quote(os.fsencode(location))
+            reached = quote(files.system_name(location))
             return ModesLook(changed, left=True, at={"wanted": wanted, "after": reached, "again": again})
     again = known["again"] or changed > 0 or bool(unread)
     return ModesLook(changed, left=again, at={"wanted": wanted, "after": "" if again else None, "again": False})
@@ -64,7 +64,7 @@ def _tightened(tree: Tree, folders: list[str], name: str, status: os.stat_result
     if status.st_uid != os.geteuid() or not stat.S_IMODE(status.st_mode) & ~wanted:
         return False
     with contextlib.suppress(OSError), tree.folder(folders) as fd:
-        file = files.open_plain(name, folder=fd)
+        file = files.open_plain(files.system_name(name), folder=fd)
         try:
             os.fchmod(file, stat.S_IMODE(os.fstat(file).st_mode) & wanted)
             return not stat.S_IMODE(os.fstat(file).st_mode) & ~wanted
@@ -104,8 +104,8 @@ def _entries(tree: Tree, folders: list[str]) -> list[tuple[str, os.stat_result |
     with tree.folder(folders) as fd, os.scandir(fd) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                found.append((entry.name, None))
+                found.append((files.name_text(entry.name), None))
             elif entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(FileNotFoundError):
-                    found.append((entry.name, entry.stat(follow_symlinks=False)))
+                    found.append((files.name_text(entry.name), entry.stat(follow_symlinks=False)))
     return sorted(found, key=lambda entry: entry[0])

@@ -38,7 +38,7 @@ from tierkeeper.stores.base import (
     Stored,
 )
 from tierkeeper.stores.content import pieces_of, require_announced
-from tierkeeper.stores.errors import ContentMismatch, ObjectNotFound, StoreError, StorePermanent, StoreUnusable
+from tierkeeper.stores.errors import ContentMismatch, StoreError, StorePermanent, StoreUnusable
 from tierkeeper.stores.filesystem import modes, tier_mark
 from tierkeeper.stores.filesystem.tree import FOLDER_MODE, Tree, give_mode, translated
 from tierkeeper.stores.options import Options
@@ -70,6 +70,9 @@ class FilesystemStore(Store):
         root = Path(place.path)
         if place.host not in {"", "localhost"} or not root.is_absolute():
             raise options.bad(f"{config.url} has no absolute path.", "Write file:///folder, with three slashes.")
+        if not place.path.isascii() and not files.utf8_names():
+            problem = f"{config.url} is not ASCII, and the locale of this process is not UTF-8: it would name others."
+            raise options.bad(problem, "Give the process a UTF-8 locale, such as LC_ALL=C.UTF-8.")
         readable = options.choice("layout", "readable", "cas") != "cas"
         durable = options.flag("fsync") is not False
         options.finish()
@@ -159,20 +162,18 @@ class FilesystemStore(Store):
 
     def head(self, key: ObjectKey) -> Stored:
         """Return the file's status. The SHA-256 is that of the bytes on writing, from the sidecar."""
-        folders, name = self._tree.split(key.location)
-        with self._translated(key.location), self._tree.folder(folders) as fd:
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        with self._beneath(key.location) as (fd, name):
+            status = os.stat(files.system_name(name), dir_fd=fd, follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
                 raise StorePermanent(tier=self.config.tier, reason=f"{key.location} is not a file")
             return _stored(key.location, status, self._recorded_sha256(fd, name, status.st_size))
 
     def describe(self, key: ObjectKey) -> ObjectInfo | None:
         """Return what the sidecar says; None where it is lost or damaged."""
-        folders, name = self._tree.split(key.location)
-        with self._translated(key.location), self._tree.folder(folders) as fd:
-            os.stat(name, dir_fd=fd, follow_symlinks=False)
+        with self._beneath(key.location) as (fd, name):
+            os.stat(files.system_name(name), dir_fd=fd, follow_symlinks=False)
             try:
-                with files.reading(name + SIDECAR, folder=fd) as file:
+                with files.reading(files.system_name(name + SIDECAR), folder=fd) as file:
                     return _described(json.load(file))
             except (FileNotFoundError, files.NotPlainError, ValueError, KeyError, TypeError, RecursionError):
                 return None
@@ -180,16 +181,18 @@ class FilesystemStore(Store):
     @contextlib.contextmanager
     def open(self, key: ObjectKey, *, offset: int = 0, length: int | None = None) -> Iterator[Iterator[bytes]]:
         """Stream the file."""
-        folders, name = self._tree.split(key.location)
-        with self._translated(key.location), self._tree.folder(folders) as fd:
+        with self._beneath(key.location) as (fd, name):
             single = self.config.others_write
-            file = os.fdopen(files.open_plain(name, folder=fd, single=single), "rb", buffering=0)
+            file = os.fdopen(files.open_plain(files.system_name(name), folder=fd, single=single), "rb", buffering=0)
         with file:
             yield self._pieces(file, key.location, offset, length)
 
     def delete(self, keys: Sequence[ObjectKey]) -> list[DeleteResult]:
         """Delete files, their sidecars and unfinished files, and the folders that are empty then."""
-        unfinished = self._unfinished()
+        try:
+            unfinished = self._unfinished()
+        except StoreError as error:
+            return [DeleteResult(key, DeleteState.FAILED, str(error), error.code) for key in keys]
         return [self._delete_one(key, unfinished) for key in keys]
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
@@ -253,22 +256,23 @@ class FilesystemStore(Store):
 
     def _recorded_sha256(self, fd: int, name: str, size: int) -> bytes | None:
         try:
-            with files.reading(name + SIDECAR, folder=fd) as file:
+            with files.reading(files.system_name(name + SIDECAR), folder=fd) as file:
                 recorded = json.load(file)
             return bytes.fromhex(recorded["sha256"]) if recorded["size"] == size else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # without a readable sidecar there is no SHA-256; the bytes may still be right
 
     def _unfinished(self) -> Mapping[str, set[str]]:
-        """Return the unfinished files, by the name that they were to be given; empty where that cannot be read."""
+        """Return the unfinished files, by the name that they were to be given."""
         unfinished: defaultdict[str, set[str]] = defaultdict(set)
         with (
-            contextlib.suppress(StoreError, OSError),
+            self._translated(layout.STAGING),
             self._tree.folder([layout.STAGING]) as staging,
             os.scandir(staging) as entries,
         ):
             for entry in entries:
-                unfinished[entry.name.removesuffix(SIDECAR).rpartition(".")[0]].add(entry.name)
+                name = files.name_text(entry.name)
+                unfinished[name.removesuffix(SIDECAR).rpartition(".")[0]].add(name)
         return unfinished
 
     def _delete_one(self, key: ObjectKey, unfinished: Mapping[str, set[str]]) -> DeleteResult:
@@ -279,15 +283,28 @@ class FilesystemStore(Store):
                     with self._tree.folder([layout.STAGING]) as staging:
                         for leftover in unfinished[name]:
                             _remove(leftover, staging)
+                removed = False
                 with contextlib.suppress(FileNotFoundError), self._tree.folder(folders) as fd:
-                    _remove(name, fd)
+                    removed = _remove(name, fd)
                     _remove(name + SIDECAR, fd)
+                if not removed:
+                    self._tree.require_absent(key.location)
                 self._tree.prune(folders)
-        except ObjectNotFound:
-            return DeleteResult(key, DeleteState.DELETED)
         except StoreError as error:
             return DeleteResult(key, DeleteState.FAILED, str(error), error.code)
         return DeleteResult(key, DeleteState.DELETED)
+
+    @contextlib.contextmanager
+    def _beneath(self, location: str) -> Iterator[tuple[int, str]]:
+        """Open the folder of ``location`` and yield it with the file's name; OSErrors of the block are translated."""
+        folders, name = self._tree.split(location)
+        with self._translated(location):
+            try:
+                with self._tree.folder(folders) as fd:
+                    yield fd, name
+            except FileNotFoundError:
+                self._tree.require_absent(location)
+                raise
 
     @contextlib.contextmanager
     def _translated(self, location: str) -> Iterator[None]:
@@ -318,7 +335,7 @@ def _described(recorded: Mapping[str, Any]) -> ObjectInfo:
 
 
 def _new(name: str, folder: int, mode: int) -> BinaryIO:
-    file = os.fdopen(os.open(name, _NEW, mode, dir_fd=folder), "wb", buffering=0)
+    file = os.fdopen(os.open(files.system_name(name), _NEW, mode, dir_fd=folder), "wb", buffering=0)
     give_mode(file.fileno(), mode)
     return file
 
@@ -329,6 +346,10 @@ def _write_all(fd: int, piece: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _remove(name: str, folder: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
+def _remove(name: str, folder: int) -> bool:
+    """Remove the file ``name``; return False if there is none."""
+    try:
+        os.unlink(files.system_name(name), dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from tierkeeper.stores import advice
 from tierkeeper.stores.errors import (
     FolderDenied,
     FolderReadOnly,
+    NameRespelled,
     ObjectNotFound,
     StoreError,
     StoreFull,
@@ -19,8 +20,9 @@ from tierkeeper.stores.errors import (
     StoreTransient,
     TierNotOurs,
 )
+from tierkeeper.stores.filesystem import spelling
 from tierkeeper.stores.layout import MARK, STAGING
-from tierkeeper_client import files
+from tierkeeper_client import files, texts
 
 FOLDER_MODE = 0o750  # of folders that are made here, whatever the umask
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -35,7 +37,7 @@ def translated(error: OSError, *, tier: str, location: str) -> StoreError:
     """Return the port's error for an OSError."""
     what = error.strerror if isinstance(error, files.NotPlainError) else os.strerror(error.errno or errno.EIO)
     reason = f"{what} at {location}"
-    if error.errno in {errno.ENOENT, errno.ESTALE}:
+    if error.errno == errno.ENOENT:  # no other errno proves that nothing is there
         return ObjectNotFound(tier=tier, location=location)
     if error.errno in _FULL:
         return StoreFull(tier=tier, reason=reason)
@@ -61,9 +63,17 @@ class Tree:
         """Return the folders and the file name of ``location``; StorePermanent for one that leads out of the tree."""
         *folders, name = location.split("/")
         parts = [*folders, name]
-        if parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts):
+        if parts[0] == STAGING or any(p in {"", ".", ".."} or "\0" in p for p in parts) or not _encodable(location):
             raise StorePermanent(tier=self.tier, reason=f"{location!r} is not a location of this store")
         return folders, name
+
+    def require_absent(self, location: str) -> None:
+        """Raise NameRespelled where nothing is at ``location``, and its file under another spelling of its name."""
+        folders, name = self.split(location)
+        with self.opened() as root:
+            found = spelling.other(root, [*folders, name])
+        if found is not None:
+            raise NameRespelled(tier=self.tier, location=location, found=texts.storable(found))
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
@@ -113,7 +123,7 @@ class Tree:
             finally:
                 os.close(fd)
 
-    def place(self, files: dict[str, str], folders: list[str]) -> None:
+    def place(self, moves: dict[str, str], folders: list[str]) -> None:
         """Move finished files from the folder for unfinished ones to ``folders``, in the order given.
 
         A concurrent delete may remove the folder as empty between its creation and the move: it is then created again.
@@ -122,25 +132,26 @@ class Tree:
             with contextlib.suppress(FileNotFoundError), self.folder([STAGING]) as staging:
                 # a missing unfinished file means that this placement was collected, not that the folder was removed
                 try:
-                    for unfinished in files:
-                        os.stat(unfinished, dir_fd=staging, follow_symlinks=False)
+                    for unfinished in moves:
+                        os.stat(files.system_name(unfinished), dir_fd=staging, follow_symlinks=False)
                 except FileNotFoundError as error:
                     reason = f"the unfinished copy of {'/'.join(folders)} was collected while it was written"
                     raise StoreTransient(tier=self.tier, reason=reason) from error
-                self._move(files, staging, folders)
+                self._move(moves, staging, folders)
                 return
             time.sleep(0.001 * attempt)
         raise StoreTransient(tier=self.tier, reason=f"{'/'.join(folders)} is removed again and again")
 
-    def _move(self, files: dict[str, str], staging: int, folders: list[str]) -> None:
+    def _move(self, moves: dict[str, str], staging: int, folders: list[str]) -> None:
         with self.opened() as root:
             fd = os.dup(root)
             try:
                 for name in folders:
                     fd = self._made(fd, name)
-                for unfinished in list(files):
-                    os.rename(unfinished, files[unfinished], src_dir_fd=staging, dst_dir_fd=fd)
-                    del files[unfinished]
+                for unfinished in list(moves):
+                    old, new = files.system_name(unfinished), files.system_name(moves[unfinished])
+                    os.rename(old, new, src_dir_fd=staging, dst_dir_fd=fd)
+                    del moves[unfinished]
                 self.sync(fd)
             finally:
                 os.close(fd)
@@ -149,7 +160,7 @@ class Tree:
         """Open the folder ``name`` in the folder ``fd``, made if it is missing; close ``fd``, but not with an error."""
         made = False
         with contextlib.suppress(FileExistsError):
-            os.mkdir(name, FOLDER_MODE, dir_fd=fd)
+            os.mkdir(files.system_name(name), FOLDER_MODE, dir_fd=fd)
             self.sync(fd)
             made = True
         inner = _step(fd, name)
@@ -165,7 +176,7 @@ class Tree:
         while folders:
             with contextlib.suppress(FileNotFoundError), self.folder(folders[:-1]) as parent:
                 try:
-                    os.rmdir(folders[-1], dir_fd=parent)
+                    os.rmdir(files.system_name(folders[-1]), dir_fd=parent)
                 except OSError as error:
                     if error.errno not in _IN_USE:
                         raise
@@ -186,13 +197,13 @@ class Tree:
         below: list[tuple[str, os.stat_result | None]] = []
         with contextlib.suppress(FileNotFoundError), self.folder(folders) as fd:
             with os.scandir(fd) as entries:
-                names = sorted(entry.name for entry in entries)
+                names = sorted(files.name_text(entry.name) for entry in entries)
             for name in names:
                 location = "/".join([*folders, name])
                 if location in {STAGING, MARK}:
                     continue
                 try:
-                    status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    status = os.stat(files.system_name(name), dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
                     continue
                 if stat.S_ISDIR(status.st_mode):
@@ -212,6 +223,14 @@ class Tree:
             os.fsync(fd)
 
 
+def _encodable(location: str) -> bool:
+    try:
+        files.system_name(location)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def give_mode(file: int, mode: int) -> None:
     """Give a new file or folder the bits that the umask took; a mount without modes of its own refuses that. No error.
 
@@ -223,6 +242,6 @@ def give_mode(file: int, mode: int) -> None:
 
 def _step(fd: int, name: str) -> int:
     """Open the folder ``name`` in the folder ``fd``; close ``fd``."""
-    inner = os.open(name, _FOLDER, dir_fd=fd)
+    inner = os.open(files.system_name(name), _FOLDER, dir_fd=fd)
     os.close(fd)
     return inner
