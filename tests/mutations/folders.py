@@ -14,6 +14,9 @@ _STAGING = "client/src/tierkeeper_client/staging.py"
 _STREAMS = "tierkeeper/cli/support/streams.py"
 _ENQUEUING = "tierkeeper/cli/support/enqueuing.py"
 _TRANSFERS = "tierkeeper/cli/support/transfers.py"
+_TARGETS = "tierkeeper/cli/support/targets.py"
+_GET = "tierkeeper/cli/commands/get.py"
+_READING = "tests/integration/cli/commands/test_storing_and_reading.py::"
 _SUPPORT = "tests/unit/cli/support/"
 _FILES = "client/src/tierkeeper_client/files.py"
 _COMMAND = "tierkeeper/cli/commands/store.py"
@@ -26,6 +29,51 @@ def _folder(what: str, edit: Edit, *tests: str) -> Mutant:
 
 
 FOLDERS = (
+    _folder(
+        "a pipe is replaced by the events",
+        Edit(_TARGETS, "    device = device_at(path)\n", "    device = None\n"),
+        f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",
+    ),
+    _folder(
+        "a pipe is replaced by an artifact",
+        Edit(_GET, "    device = targets.device_at(path)\n", "    device = None\n"),
+        f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",
+    ),
+    _folder(
+        "a link that the user named is replaced",
+        Edit(_TARGETS, "    return Path(os.path.realpath(path))", "    return path"),
+        f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",
+    ),
+    _folder(
+        "a socket or a disk is written to",
+        Edit(_TARGETS, "    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):", "    if True:"),
+        f"{_READING}test_what_is_no_file_is_written_to_and_links_stay",
+    ),
+    _folder(
+        "events go into a file named -",
+        Edit("tierkeeper/cli/commands/events.py", '    if target == "-":', "    if False:"),
+        f"{_READING}test_events_are_exported_to_stdout",
+    ),
+    _folder(
+        "a missing folder becomes a file",
+        Edit(_GET, "if _is_folder(target) else", "if Path(target).is_dir() else"),
+        f"{_READING}test_a_target_that_ends_with_a_slash_is_a_folder",
+    ),
+    _folder(
+        "a target is not made before its files",
+        Edit(_FETCHING, "    targets.make_folder(target)\n", ""),
+        f"{_TESTS}test_a_target_that_takes_nothing_more_ends_the_command",
+    ),
+    _folder(
+        "a target that takes nothing is tried for each artifact",
+        Edit(_FETCHING, "        return not _takes_files(target)", "        return False"),
+        f"{_TESTS}test_a_target_that_takes_nothing_more_ends_the_command",
+    ),
+    _folder(
+        "a name that the locale has not is a defect of ours",
+        Edit(_TARGETS, "        if _has_name(path):", "        if True:"),
+        f"{_SUPPORT}test_targets.py::test_a_name_that_the_locale_has_not",
+    ),
     _folder(
         "a link is skipped silently",
         Edit(_WALK, '            self._leave(path, "it is a link; --follow-links takes what it leads to")\n', ""),

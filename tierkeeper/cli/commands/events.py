@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,6 @@ from tierkeeper.cli.support.groups import TierCommand, VerbedCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.detaching import DetachedMonth
 from tierkeeper.values.events import EventView
-from tierkeeper_client import files
 
 TABLE_ROWS: Final = 50
 BEGINNING: Final = "0"  # of the order of positions
@@ -52,7 +52,7 @@ class CalendarMonth(click.ParamType[datetime]):
     is_flag=False,
     flag_value="",
     metavar="[FILE]",
-    help=f"Write them as JSON lines, oldest first, into FILE; without one into {FILE_NAME} in LOG_DIR.",
+    help=f"Write them as JSON lines, oldest first, into FILE (- is stdout); without one into {FILE_NAME} in LOG_DIR.",
 )
 @pass_session
 def events(
@@ -98,11 +98,16 @@ def events(
 
 
 def _export(session: Session, views: Iterable[EventView], target: str) -> None:
+    if target == "-":
+        for event in views:
+            sys.stdout.buffer.write(lines.line(event))
+        sys.stdout.buffer.flush()
+        return
     path = Path(target) if target else _default_file(session)
     count = 0
     with (
         targets.written(path, make_folder=True),
-        files.replacing(path, mode=0o640) as file,
+        targets.opened(path, mode=0o640) as file,
     ):  # the group of the folder may read it, as a log
         for count, event in enumerate(views, start=1):  # noqa: B007  it is read after the loop
             file.write(lines.line(event))

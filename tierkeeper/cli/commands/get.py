@@ -12,6 +12,7 @@ from tierkeeper.cli.support import fetching, output, params, targets
 from tierkeeper.cli.support.groups import TierCommand
 from tierkeeper.cli.support.session import Session, pass_session
 from tierkeeper.values.artifacts import ArtifactView, Ref
+from tierkeeper.values.progress import ProgressCallback
 from tierkeeper_client.errors import InvalidName
 from tierkeeper_client.identifiers import check_segment
 
@@ -25,7 +26,7 @@ from tierkeeper_client.identifiers import check_segment
     "--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Begin at this byte; to stdout only."
 )
 @click.option("--length", type=click.IntRange(min=1), metavar="N", help="At most so many bytes; to stdout only.")
-@click.option("--force", is_flag=True, help="Replace TARGET, or other files in it.")
+@click.option("--force", is_flag=True, help="Replace TARGET (a pipe or a device is written to), or other files in it.")
 @click.option("--due-within", type=params.SPAN, help="Whose next step is due within this, such as 7d.")
 @params.filter_options()
 @pass_session
@@ -69,14 +70,17 @@ def get(
         return
     if offset or length is not None:
         raise click.UsageError("--offset and --length go with '-' as TARGET.")
-    path = _file(None if target is None else Path(target), ref)
+    path = _file(target, ref)
     if path.exists() and not force:
         raise InvalidInput(
             field="TARGET", value=str(path), problem="it is there already", fix="Use --force, or another name."
         )
     size = session.keeper.artifacts.show(ref).size
-    with targets.written(path), session.output.progress(f"reading {ref}", total=size, in_bytes=True) as advance:
-        view = session.keeper.artifacts.fetch(ref, path, deleted=deleted, progress=advance)
+    with (
+        targets.written(path, make_folder=target is not None and target.endswith("/")),
+        session.output.progress(f"reading {ref}", total=size, in_bytes=True) as advance,
+    ):
+        view = _written(session, ref, path, deleted=deleted, progress=advance)
     if session.output.as_json:
         session.output.document({"ref": view.ref, "path": str(path), "size": view.size, "sha256": view.sha256})
     else:
@@ -140,11 +144,23 @@ def _due_before(end: datetime, view: ArtifactView) -> bool:
     return view.due_at is not None and view.due_at <= end
 
 
-def _file(target: Path | None, ref: Ref) -> Path:
+def _file(target: str | None, ref: Ref) -> Path:
     last = ref.name.rpartition("/")[2]
     if target is None:
         return Path(last)
-    return target / last if target.is_dir() else target
+    return Path(target, last) if _is_folder(target) else Path(target)
+
+
+def _written(session: Session, ref: Ref, path: Path, *, deleted: bool, progress: ProgressCallback) -> ArtifactView:
+    """Write the artifact to ``path``; a pipe or a device there gets its bytes as stdout does."""
+    device = targets.device_at(path)
+    if device is None:
+        return session.keeper.artifacts.fetch(ref, targets.resolved(path), deleted=deleted, progress=progress)
+    with device, session.keeper.artifacts.open(ref, deleted=deleted) as reading:
+        for chunk in reading.chunks:
+            device.write(chunk)
+            progress(len(chunk))
+    return reading.view
 
 
 def _to_stdout(session: Session, ref: Ref, *, deleted: bool, offset: int, length: int | None) -> None:

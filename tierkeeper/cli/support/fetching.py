@@ -1,6 +1,7 @@
 """Reads many artifacts into a folder: equal files stay, others are replaced only when told, a rerun does the rest."""
 
 import os
+import tempfile
 import time
 import unicodedata
 from collections import Counter
@@ -77,6 +78,7 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
     began = time.monotonic()
     artifacts = session.keeper.artifacts  # opened in this thread
     first, alike = _apart(wanted)
+    targets.make_folder(target)
 
     def read_one(each: FileToRead, *, replace: bool = force) -> FetchResult | ItemError:
         try:
@@ -114,13 +116,17 @@ def fetch(session: Session, wanted: Sequence[FileToRead], target: Path, *, delet
 def _is_of_all(error: TierkeeperError, target: Path) -> bool:
     """Return True for an error that the next artifacts would meet too, as where ``target`` takes nothing more."""
     if isinstance(error, FileUnusable):
-        return not os.access(_existing(target), os.W_OK | os.X_OK)
+        return not _takes_files(target)
     return error.of_all
 
 
-def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
-    return next((each for each in (folder, *folder.absolute().parents) if each.exists()), folder)
+def _takes_files(folder: Path) -> bool:
+    """Return True if a file can be made in the folder; what its permissions say of that is not always so."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def _apart(wanted: Iterable[FileToRead]) -> tuple[list[FileToRead], list[FileToRead]]:

@@ -3,13 +3,16 @@
 import codecs
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tierkeeper.base.errors import FileUnusable, InvalidInput
 from tierkeeper.cli.support import streams
+from tierkeeper_client import files
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what `>` of Windows PowerShell begins a file with
 
@@ -31,6 +34,63 @@ def written(path: Path, *, make_folder: bool = False) -> Iterator[None]:
             ) from error
         named = OSError(error.errno, error.strerror, str(path))  # not the temporary name beside it
         raise streams.explained(named) or FileUnusable(file=path, reason=error) from error
+    except UnicodeEncodeError as error:
+        if _has_name(path):
+            raise
+        reason = f"this locale ({sys.getfilesystemencoding()}) has no such name; use a UTF-8 one (C.UTF-8)"
+        raise FileUnusable(file=path, reason=reason) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, and those above it, where it is missing; raises as :func:`written`."""
+    with written(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder, or a link to what is not there") from error
+
+
+@contextmanager
+def opened(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """Yield a new file that takes the place of ``path``, with ``mode``, once it is whole; or the pipe or device there.
+
+    Raises OSError.
+    """
+    device = device_at(path)
+    with files.replacing(resolved(path), mode=mode) if device is None else device as file:
+        yield file
+
+
+def device_at(path: Path) -> BinaryIO | None:
+    """Open what stands at ``path`` and is written to, not replaced: a pipe, a terminal; None for a file or nothing.
+
+    Raises OSError, also where a folder, a disk or a socket is there.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(status.st_mode):
+        return None
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_NOCTTY), "wb")
+        if os.path.samestat(status, os.fstat(file.fileno())):
+            return file
+        file.close()
+    raise files.NotPlainError(path, "it is no file, pipe or terminal")
+
+
+def resolved(path: Path) -> Path:
+    """Return where the links of a path that the user named lead: what they lead to is replaced, and the links stay."""
+    return Path(os.path.realpath(path))
+
+
+def _has_name(path: Path) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _in_the_way(path: Path, error: OSError) -> str | None:

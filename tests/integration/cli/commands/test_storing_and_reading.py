@@ -1,5 +1,8 @@
 """store, get, ls, find, show: what goes in comes out, and can be found."""
 
+import os
+import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,59 @@ def test_a_target_that_cannot_be_written(tk: Tierkeeper, stored: Stored, tmp_pat
         assert ".tierkeeper-" not in refused.err
     away = tk("get", ref, str(tmp_path / "nowhere" / "a.txt"))
     assert (away.code, f"{tmp_path}/nowhere/a.txt cannot be used: No such file" in away.err) == (4, True), away.err
+
+
+def test_what_is_no_file_is_written_to_and_links_stay(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """A pipe gets the bytes, a link's file is replaced; neither becomes a file itself. A socket is refused."""
+    ref = stored("a.txt", "content")
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "real" / "file"
+    os.mkfifo(pipe)
+    (tmp_path / "to-pipe").symlink_to("pipe")
+    file.parent.mkdir()
+    file.write_text("old")
+    link.symlink_to("real/file")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for target in ("pipe", "to-pipe"):
+            assert tk("get", ref, target).code == 4
+            assert tk("get", ref, target, "--force").code == 0
+            assert os.read(reader, 1 << 16) == b"content"
+            assert tk("events", "--export", target).code == 0
+            assert os.read(reader, 1 << 16).endswith(b"}\n")
+        assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    finally:
+        os.close(reader)
+    assert tk("get", ref, "link", "--force").code == 0
+    assert (link.is_symlink(), file.read_text()) == (True, "content")
+    assert tk("events", "--export", "link").code == 0
+    assert (link.is_symlink(), file.read_text().endswith("}\n")) == (True, True)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket")
+    for command in (("get", ref, "socket", "--force"), ("events", "--export", "socket")):
+        refused = tk(*command)
+        assert (refused.code, "no file, pipe or terminal" in refused.err) == (4, True), refused.err
+    assert stat.S_ISSOCK((tmp_path / "socket").lstat().st_mode)
+
+
+def test_events_are_exported_to_stdout(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """- is standard output, which has nothing but them."""
+    stored("a.txt", "content")
+    done = tk("events", "--export", "-")
+    assert (done.code, done.out[0], done.out.endswith("}\n")) == (0, "{", True), done.err
+    assert tk("-o", "json", "events", "--export", "-").out == done.out
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_target_that_ends_with_a_slash_is_a_folder(tk: Tierkeeper, stored: Stored, tmp_path: Path) -> None:
+    """It is made where it is missing, also for one artifact; where it cannot be made, the command says so."""
+    for name in ("2024/a.txt", "b.txt"):
+        assert tk("get", stored(name, name), "new/out/", "--force").code == 0
+    assert {path.name: path.read_text() for path in (tmp_path / "new" / "out").iterdir()} == {
+        "a.txt": "2024/a.txt",
+        "b.txt": "b.txt",
+    }
+    (tmp_path / "file").write_text("mine")
+    assert tk("get", "acme/w/b.txt", "file/", "--force").code == 4
+    assert (tmp_path / "file").read_text() == "mine"
+    assert tk("get", "acme/w/none.txt", "none/").code == 3
+    assert not (tmp_path / "none").exists()

@@ -1,12 +1,28 @@
 """Files that the user named to be written: what the system refuses is said of them."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from support.locales import ASCII
 
 from tierkeeper.base.errors import FileUnusable, InvalidInput
 from tierkeeper.cli.support import targets
 from tierkeeper_client import files
+
+_WRITE = """
+from pathlib import Path
+from tierkeeper.base.errors import FileUnusable
+from tierkeeper.cli.support import targets
+
+try:
+    with targets.written(Path("caf\\xe9"), make_folder=True):
+        Path("caf\\xe9").open("wb")
+except FileUnusable as error:
+    print("has no such name" in str(error))
+"""
 
 
 @pytest.mark.parametrize(
@@ -37,3 +53,11 @@ def test_what_is_not_there_is_the_paths(tmp_path: Path) -> None:
     """A folder that is missing is told by the system's words."""
     with pytest.raises(FileUnusable, match="No such file"), targets.written(tmp_path / "none" / "a"):
         (tmp_path / "none" / "a").write_bytes(b"x")
+
+
+def test_a_name_that_the_locale_has_not() -> None:
+    """It is said of the target, with the locale."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE], env={**os.environ, **ASCII}, capture_output=True, check=False, text=True
+    )
+    assert done.stdout == "True\n", done.stderr
