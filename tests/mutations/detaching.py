@@ -59,8 +59,8 @@ DETACHING = (
     _mutant(
         "a month goes that no dump has",
         _DETACH,
-        "        if dumped is not None and dumped < month.until:\n",
-        "        if dumped is not None and dumped > month.until + QUIET * 9999:\n",
+        "        if dumped is not None and _lacks(connection, month, dumped):\n",
+        "        if dumped is not None and not dumped.cluster:\n",
         f"{_TESTS}test_a_month_that_is_in_no_dump_stays",
     ),
     _mutant(

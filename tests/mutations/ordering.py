@@ -4,6 +4,9 @@ from mutations.mutant import Edit, Mutant
 
 _EVENTS = "tierkeeper/catalog/events.py"
 _TESTS = "tests/integration/catalog/test_event_order.py::"
+_FILES = "tierkeeper/engine/recovery/dump_files.py"
+_CLOCKS = "tests/integration/engine/recovery/test_dump_clocks.py::"
+_SPOILS = f"{_CLOCKS}test_a_dump_of_a_clock_that_was_ahead_spoils_no_later_one"
 
 ORDERING = (
     Mutant(
@@ -62,5 +65,47 @@ ORDERING = (
             ),
         ),
         (f"{_TESTS}test_a_position_of_another_catalog_is_refused",),
+    ),
+    Mutant(
+        "R33",
+        "the newest dump is the one of the latest time",
+        (Edit(_FILES, "key=lambda view: (view.epoch or 0, view.name)", "key=lambda view: view.name"),),
+        (_SPOILS,),
+    ),
+    Mutant(
+        "R33",
+        "a segment starts above what was open",
+        (
+            Edit(
+                "tierkeeper/catalog/events.py",
+                "CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS xid",
+                "CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS xid",
+            ),
+        ),
+        (f"{_CLOCKS}test_what_an_open_transaction_wrote_is_in_the_next_dump",),
+    ),
+    Mutant(
+        "R33",
+        "segments of another server make a chain",
+        (Edit(_FILES, "if segment.cluster == now.cluster and segment.end", "if segment.end"),),
+        (f"{_CLOCKS}test_a_chain_has_no_gap",),
+    ),
+    Mutant(
+        "R33",
+        "segments beyond the horizon make a chain",
+        (Edit(_FILES, "now.cluster and segment.end <= now.xid]", "now.cluster]"),),
+        (f"{_CLOCKS}test_a_chain_has_no_gap",),
+    ),
+    Mutant(
+        "R33",
+        "a month goes that a dump from the future does not have",
+        (
+            Edit(
+                "tierkeeper/engine/recovery/detach.py",
+                "    return not dumped.xid or events.any_from(",
+                "    return not dumped.xid or month.until.year < 1 and events.any_from(",
+            ),
+        ),
+        (f"{_CLOCKS}test_a_month_that_a_future_dump_does_not_have_stays",),
     ),
 )

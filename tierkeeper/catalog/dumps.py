@@ -13,6 +13,7 @@ from psycopg import sql
 from models import Base
 from tierkeeper.catalog import partitions, revisions
 from tierkeeper.catalog.database import Database, catalog_now, take_time
+from tierkeeper.catalog.events import Horizon, horizon
 
 EVENTS = "events"
 _CHUNK = 1024 * 1024
@@ -49,6 +50,7 @@ class Snapshot:
     """The whole catalog as it was at one moment."""
 
     at: datetime
+    horizon: Horizon
     revision: str
     _connection: sa.Connection
 
@@ -62,12 +64,13 @@ class Snapshot:
         query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_listed(columns(table)), sql.Identifier(table))
         return self._copy(query, sink)
 
-    def copy_events(self, since: datetime, sink: Sink) -> int:
-        """Write the events from ``since`` on; return how many."""
-        query = sql.SQL("COPY (SELECT {} FROM {} WHERE at >= {}) TO STDOUT").format(
-            _listed(columns(EVENTS)), sql.Identifier(EVENTS), sql.Literal(since)
-        )
-        return self._copy(query, sink)
+    def copy_events(self, start: int, sink: Sink) -> int:
+        """Write the events of this server from the transaction ``start`` on, all events from 0 on; return how many."""
+        rows = sql.SQL("SELECT {} FROM {}").format(_listed(columns(EVENTS)), sql.Identifier(EVENTS))
+        if start:
+            new = sql.SQL(" WHERE cluster = {} AND xid >= CAST({} AS xid8)")
+            rows += new.format(sql.Literal(self.horizon.cluster), sql.Literal(str(start)))
+        return self._copy(sql.SQL("COPY ({}) TO STDOUT").format(rows), sink)
 
     def _copy(self, query: sql.Composed, sink: Sink) -> int:
         with _driver(self._connection).cursor() as cursor:
@@ -85,7 +88,7 @@ def snapshot(database: Database) -> Iterator[Snapshot]:
         with connection.begin():
             connection.execute(_HOLD_EVENTS)
             take_time(connection)
-            yield Snapshot(catalog_now(connection), revisions.current(connection), connection)
+            yield Snapshot(catalog_now(connection), horizon(connection), revisions.current(connection), connection)
 
 
 def clear(connection: sa.Connection) -> None:

@@ -57,6 +57,25 @@ _UNSETTLED = sa.text("""
             AND at < :until
     )
 """)
+_HORIZON = sa.text("SELECT events_cluster() AS cluster, CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS xid")
+_FROM_HORIZON = sa.text("""
+    SELECT EXISTS (
+        SELECT
+        FROM events
+        WHERE cluster = :cluster
+            AND xid >= CAST(:xid AS xid8)
+            AND at >= :since
+            AND at < :until
+    )
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Where the order of events is final: all of ``cluster`` from transactions before ``xid`` can be seen."""
+
+    cluster: str
+    xid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +257,18 @@ def _refuse_detached(connection: sa.Connection, position: Position) -> None:
     if position.cluster != [*ends][-1] or position.key < ends[position.cluster].key:
         problem = "events after it are in files, detached from the catalog (`tierkeeper events --oldest-first`)"
         raise InvalidPosition(position=str(position), problem=problem)
+
+
+def horizon(connection: sa.Connection) -> Horizon:
+    """Return the horizon of the connection's snapshot."""
+    row = connection.execute(_HORIZON).one()
+    return Horizon(row.cluster, int(row.xid))
+
+
+def any_from(connection: sa.Connection, begin: Horizon, *, since: datetime, until: datetime) -> bool:
+    """Return whether the horizon's server has written an event of that time at the horizon or after it."""
+    found = {"cluster": begin.cluster, "xid": str(begin.xid), "since": since, "until": until}
+    return bool(connection.execute(_FROM_HORIZON, found).scalar_one())
 
 
 def unsettled(connection: sa.Connection, *, since: datetime, until: datetime) -> bool:

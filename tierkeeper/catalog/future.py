@@ -20,6 +20,10 @@ _CLEARED: Final = {
     "placements.delete_after": "clock_timestamp() + (delete_after - doomed_at), doomed_at = clock_timestamp()",
     "artifacts.accessed_at": "clock_timestamp()",
     "runs.seen_at": "clock_timestamp()",
+    "runs.started_at": "clock_timestamp()",
+    "runs.finished_at": "clock_timestamp()",
+    # what it tells is due at a time that has not come
+    "plans.made_at": "clock_timestamp(), expires_at = clock_timestamp()",
     "heartbeats.at": "clock_timestamp() - interval '1 day'",
     "deliveries.due_at": "clock_timestamp()",
     "deliveries.last_at": "clock_timestamp()",

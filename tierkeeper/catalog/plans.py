@@ -116,8 +116,9 @@ def load(connection: sa.Connection, plan: UUID, *, lock: bool = False) -> Stored
 
 
 def latest(connection: sa.Connection, *, limit: int) -> list[PlanView]:
-    """Return the newest plans."""
-    statement = sa.select(*Plan.__table__.c).order_by(Plan.made_at.desc(), Plan.id.desc()).limit(limit)
+    """Return the newest plans; those of a clock that was ahead come last, since when they were made is not known."""
+    ahead = Plan.made_at > sa.func.statement_timestamp()
+    statement = sa.select(*Plan.__table__.c).order_by(ahead, Plan.made_at.desc(), Plan.id.desc()).limit(limit)
     return [_stored(row).view for row in connection.execute(statement)]
 
 

@@ -300,9 +300,13 @@ def view(connection: sa.Connection, run: UUID) -> RunView | None:
 
 
 def latest(connection: sa.Connection, *, kind: RunKind | None, limit: int) -> list[RunView]:
-    """Return the newest runs."""
-    statement = sa.select(*Run.__table__.c).order_by(Run.started_at.desc()).limit(limit)
-    return _views(connection, statement if kind is None else statement.where(Run.kind == kind.value))
+    """Return the newest runs; those of a clock that was ahead come last, since when they began is not known."""
+    statement = sa.select(*Run.__table__.c).order_by(Run.started_at.desc())
+    if kind is not None:
+        statement = statement.where(Run.kind == kind.value)
+    ahead = Run.started_at > sa.func.statement_timestamp()
+    found = _views(connection, statement.where(~ahead).limit(limit))
+    return [*found, *_views(connection, statement.where(ahead).limit(limit - len(found)))]
 
 
 def _views(connection: sa.Connection, statement: sa.Select[Any]) -> list[RunView]:

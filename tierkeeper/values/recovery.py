@@ -11,7 +11,10 @@ from tierkeeper.values.health import Condition
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """The counts of a rebuild (in a dry run, of what it would do); ``dump`` None: from the objects alone."""
+    """The counts of a rebuild (in a dry run, of what it would do); ``dump`` None: from the objects alone.
+
+    ``later``: the dumps whose time is later than that of the newest one, which was taken.
+    """
 
     run: UUID | None
     dump: str | None
@@ -19,6 +22,7 @@ class RebuildResult:
     rows: Mapping[str, int]  # by table
     counts: Mapping[str, int]  # findings of the comparison with the stores
     dry_run: bool = False
+    later: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

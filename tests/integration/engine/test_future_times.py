@@ -115,3 +115,29 @@ def test_a_read_in_the_future_makes_nothing_due(house: House) -> None:
     house.days_pass(2)
     house.turn()
     assert house.show("used").state is ArtifactState.DELETED
+
+
+def test_a_run_of_that_day_is_not_the_newest(house: House) -> None:
+    """It stays on top of no list; cleared, it began just now, and ends in its time like others."""
+    catalog = house.keeper.engine.catalog
+    ahead = catalog.run(TESTER, runs.begin, RunKind.ROTATE, actor="ahead")
+    house.sql(f"UPDATE runs SET started_at = {YEAR}, finished_at = {YEAR}, state = 'done' WHERE id = :id", id=ahead)
+    right = [catalog.run(TESTER, runs.begin, RunKind.ROTATE, actor="right") for _ in range(2)]
+    for kind in (None, RunKind.ROTATE):
+        assert [run.id for run in house.keeper.runs.latest(kind=kind)] == [*reversed(right), ahead]
+        assert [run.id for run in house.keeper.runs.latest(kind=kind, limit=2)] == [*reversed(right)]
+    cleared = house.keeper.recovery.clear_future(caller=TESTER, reason="a test")
+    assert cleared == {"runs.started_at": 1, "runs.finished_at": 1}
+    assert house.keeper.runs.latest(limit=1)[0].id == ahead
+
+
+def test_a_plan_of_that_day_is_not_the_newest(due: House) -> None:
+    """It was decided by a time that has not come: once cleared, it is over."""
+    plans = due.keeper.plans
+    view = plans.view(tenant=None, as_of=None)
+    ahead, right = (plans.store(view, caller=TESTER, expires=timedelta(days=7)).id for _ in range(2))
+    due.sql(f"UPDATE plans SET made_at = {YEAR}, expires_at = {YEAR} WHERE id = :id", id=ahead)
+    assert [plan.id for plan in plans.latest()] == [right, ahead]
+    assert due.keeper.recovery.clear_future(caller=TESTER, reason="a test") == {"plans.made_at": 1}
+    [(over,)] = due.sql("SELECT expires_at <= clock_timestamp() FROM plans WHERE id = :id", id=ahead)
+    assert over

@@ -122,6 +122,11 @@ def _print(session: Session, result: RebuildResult) -> None:
             ]
         )
     )
+    for name in result.later:
+        out.say(
+            f"dump {name} has a later time and is not newer: a clock was ahead when it was made, or an older copy of"
+            " the catalog made it; --dump takes it"
+        )
     if result.dry_run:
         out.say("a dry run: nothing was changed; without --dry-run it is done")
     else:

@@ -90,6 +90,8 @@ def _mend(session: Session, reason: str | None, *, dry_run: bool) -> None:
         session.output.print(table)
     would = "would be " if dry_run else ""
     session.output.say(f"artifacts {would}mended: {len(mended)}")
+    if mended:
+        session.output.say("they stay parked until `tierkeeper parked retry`: nothing is due by being mended")
     for name, count in cleared.items():
         session.output.say(f"{name} {would}cleared: {count}")
 

@@ -32,6 +32,7 @@ from tierkeeper.base.errors import CatalogRestored, DeletesDisabled, EventsHeld,
 from tierkeeper.base.states import Outcome
 from tierkeeper.catalog import epochs, events, history, partitions, segments, switches
 from tierkeeper.catalog.database import catalog_now, clocks, take_time
+from tierkeeper.catalog.events import Horizon
 from tierkeeper.catalog.partitions import Month
 from tierkeeper.catalog.segments import SegmentFile
 from tierkeeper.engine.context import Engine
@@ -59,7 +60,7 @@ def detach(
     """
     target = _checked(engine, folder)
     months = _months(engine, before)
-    dumped = _dumped_until(engine)
+    dumped = _dumped(engine)
     if not dry_run:
         for month in _left(engine):
             step_5_drop(engine, month, caller=caller)
@@ -174,26 +175,32 @@ def _left(engine: Engine) -> list[Month]:
         return partitions.left(connection)
 
 
-def _dumped_until(engine: Engine) -> datetime | None:
-    """Return the time before which every event is in a dump's segments; None where no tier keeps dumps."""
+def _dumped(engine: Engine) -> Horizon | None:
+    """Return the position before which every event is in a dump's segments; None where no tier keeps dumps."""
     store = own_objects.home(engine)
     if store is None:
         return None
     with engine.catalog.reading() as connection:
         line = epochs.standing(connection).epoch.line or UUID(int=0)
-    return dump_files.next_start(dump_files.chain(store, line))
+        now = events.horizon(connection)
+    return Horizon(now.cluster, dump_files.end_of(dump_files.chain(dump_files.segments(store, line), now)))
 
 
-def _judged(engine: Engine, month: Month, dumped: datetime | None) -> tuple[int, str | None]:
+def _judged(engine: Engine, month: Month, dumped: Horizon | None) -> tuple[int, str | None]:
     """Return how many events a month has, and why it cannot go now, None if it can."""
     with engine.catalog.reading() as connection:
         take_time(connection)
         number = partitions.count(connection, month)
-        if dumped is not None and dumped < month.until:
-            return number, "no dump has its events yet: `tierkeeper catalog dump`"
         if events.unsettled(connection, since=month.since, until=month.until):
             return number, "a transaction is open that is older than the last of its events"
+        if dumped is not None and _lacks(connection, month, dumped):
+            return number, "no dump has its events yet: `tierkeeper catalog dump`"
         return number, None
+
+
+def _lacks(connection: sa.Connection, month: Month, dumped: Horizon) -> bool:
+    """Return whether an event of the month may be in no dump; where there is no chain, none is in one."""
+    return not dumped.xid or events.any_from(connection, dumped, since=month.since, until=month.until)
 
 
 def _reason(before: datetime) -> str:

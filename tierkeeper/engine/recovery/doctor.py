@@ -12,7 +12,7 @@ from tierkeeper.base.errors import DumpMissing
 from tierkeeper.catalog import doctor, epochs, holds, refusals, switches
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
-from tierkeeper.engine.recovery import adopt, dump, mend
+from tierkeeper.engine.recovery import adopt, dump, dump_files, mend
 from tierkeeper.engine.trust import epoch
 from tierkeeper.policy.decision import when
 from tierkeeper.values.health import Condition
@@ -21,6 +21,7 @@ from tierkeeper_client import texts
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _DUMP_AGE = timedelta(days=2)  # dumps are made daily
+_AHEAD = timedelta(hours=1)  # further ahead no server's clock is
 _LATE = timedelta(hours=1)
 
 _BUG = "This is a defect of tierkeeper, or somebody changed the catalog by hand: keep a copy of it, and report it."
@@ -136,10 +137,15 @@ def _dumps(engine: Engine, now: datetime) -> Checkup:
         return Checkup("dumps", Condition.ATTENTION, str(error), "Add a tier that is no database.")
     if not complete:
         return Checkup("dumps", Condition.ATTENTION, "none", advice)
-    newest = complete[0].at
-    old = now - newest > _DUMP_AGE
-    found = f"{len(complete)}, the newest of {when(newest)}"
-    return Checkup("dumps", Condition.ATTENTION if old else Condition.OK, found, advice if old else "")
+    newest = complete[0]
+    found = f"{len(complete)}, the newest of {when(newest.at)}"
+    later = dump_files.misleading(complete, newest)
+    if later:
+        found += f"; with a later time, and not newer: {', '.join(view.name for view in later)}"
+    if newest.at > now + _AHEAD:
+        found += "; that is in the future: a clock was ahead when it was made, so it may be of any age"
+    fresh = now - _DUMP_AGE <= newest.at <= now + _AHEAD
+    return Checkup("dumps", Condition.OK if fresh else Condition.ATTENTION, found, "" if fresh else advice)
 
 
 def _refused_sweeps(catalog: Database) -> Checkup:

@@ -24,6 +24,7 @@ from tierkeeper.base.errors import DumpMissing
 from tierkeeper.base.states import RunKind, Vouched
 from tierkeeper.catalog import dumps, epochs, refusals, switches
 from tierkeeper.catalog.dumps import Snapshot
+from tierkeeper.catalog.events import Horizon
 from tierkeeper.engine import run_life
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.copies import opener
@@ -134,16 +135,17 @@ def _write(engine: Engine, put: _Put, *, progress: ProgressCallback) -> tuple[Ma
     with ExitStack() as stack:
         with engine.catalog.reading() as connection:
             line = epochs.standing(connection).epoch.line or UUID(int=0)
-        earlier = dump_files.chain(dumps_home(engine), line)
-        since = dump_files.next_start(earlier)
+        found = dump_files.segments(dumps_home(engine), line)
         with dumps.snapshot(engine.catalog) as snapshot:
-            at = snapshot.at
+            at, horizon = snapshot.at, snapshot.horizon
+            earlier = dump_files.chain(found, horizon)
+            start = dump_files.end_of(earlier)
             tables = [stack.enter_context(_copied(engine.settings, snapshot, table)) for table in dumps.tables()]
-            events = stack.enter_context(_copied(engine.settings, snapshot, dumps.EVENTS, since=since))
+            events = stack.enter_context(_copied(engine.settings, snapshot, dumps.EVENTS, start=start))
             noted = epochs.standing(snapshot.connection).epoch
             revision = snapshot.revision
-        segment = _put_segment(put, line, events, since=since, until=at)
-        name = dump_files.named(at, uuid4())
+        segment = _put_segment(put, line, events, start=start, horizon=horizon, at=at)
+        name = dump_files.named(at, noted.number, uuid4())
         parts = []
         for file in tables:
             parts.append(_put_table(put, name, file, at=at))
@@ -165,11 +167,11 @@ def _write(engine: Engine, put: _Put, *, progress: ProgressCallback) -> tuple[Ma
 
 
 @contextmanager
-def _copied(settings: Settings, snapshot: Snapshot, table: str, *, since: datetime | None = None) -> Iterator[_File]:
+def _copied(settings: Settings, snapshot: Snapshot, table: str, *, start: int | None = None) -> Iterator[_File]:
     with SpooledTemporaryFile(max_size=settings.engine.spool_limit, prefix="tierkeeper-") as spool:
         content = _Hashed(cast("BinaryIO", spool))
         with gzip.GzipFile(fileobj=content, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
-            rows = snapshot.copy(table, packed) if since is None else snapshot.copy_events(since, packed)
+            rows = snapshot.copy(table, packed) if start is None else snapshot.copy_events(start, packed)
         yield _File(table, content.file, rows, content.file.tell(), content.digest.sha256.hex())
 
 
@@ -203,11 +205,11 @@ def _put_table(put: _Put, name: str, file: _File, *, at: datetime) -> Part:
     return Part(file.table, tuple(dumps.columns(file.table)), location, file.rows, file.size, file.sha256)
 
 
-def _put_segment(put: _Put, line: UUID, file: _File, *, since: datetime, until: datetime) -> EventSegment:
+def _put_segment(put: _Put, line: UUID, file: _File, *, start: int, horizon: Horizon, at: datetime) -> EventSegment:
     mark = uuid4()
-    segment = EventSegment("", since, until, file.rows, file.sha256)
+    segment = EventSegment("", file.rows, file.sha256, horizon.cluster, start, horizon.xid)
     segment = replace(segment, location=dump_files.segment_located(line, segment, mark))
-    put(segment.location, file.content, until, mark, GZIP)
+    put(segment.location, file.content, at, mark, GZIP)
     return segment
 
 
@@ -245,9 +247,10 @@ def _prune(engine: Engine, store: Store, newest: str) -> tuple[int, Reason | Non
 
     Return how many there were, and why objects of them stay, None if none does.
     """
-    found = dump_files.listed(store)
-    kept = [d.name for d in found if d.complete and d.name <= newest][: engine.settings.dumps.keep]
-    old: Sequence[str] = [d.name for d in found if d.name < min(kept)]
+    names = [(d.name, d.complete) for d in dump_files.listed(store)]
+    made = names.index((newest, True))  # those before it were made meanwhile
+    last = [at for at, (_, complete) in enumerate(names) if complete and at >= made][: engine.settings.dumps.keep][-1]
+    old: Sequence[str] = [name for name, _ in names[last + 1 :]]
     refused: Reason | None = None
     for name in old:
         keys = dump_files.files_of(store, name)

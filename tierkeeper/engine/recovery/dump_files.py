@@ -1,21 +1,23 @@
 """The files of a catalog dump, and their locations in the coldest tier.
 
-``.tierkeeper/dumps/<time>-<id>/`` has one file per table and, written last, ``manifest.json``: a dump without it was
-interrupted and does not count. ``.tierkeeper/events/<line>/`` has the events in segments, each from one moment to
-another. Events are append-only, so a dump adds a segment with the new ones and names the earlier segments. A line of
-segments ends where the catalog's line does (:class:`tierkeeper.catalog.epochs.Epoch`). Tables and segments are gzipped
-text as COPY writes it.
+``.tierkeeper/dumps/<time>-<epoch>-<id>/`` has one file per table and, written last, ``manifest.json``: a dump without
+it was interrupted and does not count. The newest dump is the one of the highest epoch, as the time is that of a clock
+that may have been ahead. ``.tierkeeper/events/<line>/`` has the events in segments, each from one transaction to
+another in the order of events (R33). Events are append-only, so a dump adds a segment with the new ones and names the
+earlier segments. A line of segments ends where the catalog's line does (:class:`tierkeeper.catalog.epochs.Epoch`).
+Tables and segments are gzipped text as COPY writes it.
 """
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from tierkeeper.base.errors import DumpMissing, DumpUnusable
+from tierkeeper.catalog.events import Horizon
 from tierkeeper.engine.trust import own_objects
 from tierkeeper.stores.base import ObjectKey, Store
 
@@ -24,13 +26,14 @@ FOLDER = f"{own_objects.PREFIX}dumps/"
 EVENTS_FOLDER = f"{own_objects.PREFIX}events/"
 MANIFEST = "manifest.json"
 GZIP = "application/gzip"
-_DUMP = re.compile(re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-[0-9a-f-]{36})/(?P<file>.+)")
-#: the release before wrote segments without ``v2``, whose events lack cluster and transaction (R33); no chain includes
-#: them, so the first dump after the upgrade has all events with both
-_SEGMENT = re.compile(r"v2-(\d{20})-(\d{20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: an event's time is taken in its transaction, and lies at most this long before its commit
-_OVERLAP = timedelta(hours=1)
+_TIME = "%Y%m%d%H%M%S%f"
+#: the release before wrote names without an epoch: those are older than any with one
+_DUMP = re.compile(
+    re.escape(FOLDER) + r"(?P<name>(?P<time>\d{20})-(?:(?P<epoch>\d{1,18})-)?[0-9a-f-]{36})/(?P<file>.+)"
+)
+#: releases before bounded segments by times, ``v2-`` or without a version; no chain includes them, so the first dump
+#: after the upgrade has all events
+_SEGMENT = re.compile(r"v3-(\w+-\d+)-(\d{1,20})-(\d{1,20})-(\d+)-([0-9a-f]{64})-[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class EventSegment:
-    """One file of events: those from ``since`` on that were committed at ``until``."""
+    """One file of events: those of ``cluster`` from the transaction ``start`` on, of all clusters where that is 0.
+
+    It has every one of a transaction before ``end``, and those of later ones that had committed. The release before
+    named no cluster and no transactions: such a segment is loaded, and begins no chain.
+    """
 
     location: str
-    since: datetime
-    until: datetime
     rows: int
     sha256: str
+    cluster: str = ""
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class DumpView:
 
     name: str
     at: datetime
+    epoch: int | None  # none in a dump of the release before
     complete: bool
     size: int
 
@@ -89,28 +98,37 @@ def located(name: str, file: str) -> str:
     return f"{FOLDER}{name}/{file}"
 
 
-def named(at: datetime, mark: UUID) -> str:
+def named(at: datetime, epoch: int, mark: UUID) -> str:
     """Return the name of a dump."""
-    return f"{_digits(at)}-{mark}"
+    return f"{at.astimezone(UTC).strftime(_TIME)}-{epoch}-{mark}"
 
 
 def segment_located(line: UUID, segment: EventSegment, mark: UUID) -> str:
     """Return the location of a segment; its name carries every field, so that a listing is enough to know it."""
-    times = f"{_digits(segment.since)}-{_digits(segment.until)}"
-    return f"{EVENTS_FOLDER}{line}/v2-{times}-{segment.rows}-{segment.sha256}-{mark}"
+    bounds = f"{segment.cluster}-{segment.start}-{segment.end}"
+    return f"{EVENTS_FOLDER}{line}/v3-{bounds}-{segment.rows}-{segment.sha256}-{mark}"
 
 
 def listed(store: Store) -> list[DumpView]:
-    """Return the dumps in a store, newest first."""
-    sizes: dict[str, int] = {}
-    complete = set()
+    """Return the dumps in a store, newest first: by their epoch, those of one epoch by their time."""
+    found: dict[str, DumpView] = {}
     for stored in store.list(FOLDER):
         match = _DUMP.fullmatch(stored.location)
         if match is not None:
-            sizes[match["name"]] = sizes.get(match["name"], 0) + stored.size
-            if match["file"] == MANIFEST:
-                complete.add(match["name"])
-    return [DumpView(name, _time(name[:20]), name in complete, sizes[name]) for name in sorted(sizes, reverse=True)]
+            name, epoch = match["name"], match["epoch"]
+            at = datetime.strptime(match["time"], _TIME).replace(tzinfo=UTC)
+            known = found.get(name, DumpView(name, at, int(epoch) if epoch else None, complete=False, size=0))
+            complete = known.complete or match["file"] == MANIFEST
+            found[name] = replace(known, complete=complete, size=known.size + stored.size)
+    return sorted(found.values(), key=lambda view: (view.epoch or 0, view.name), reverse=True)
+
+
+def misleading(dumps: Iterable[DumpView], newest: DumpView) -> list[DumpView]:
+    """Return the complete dumps with a later time than the newest one.
+
+    A clock was ahead when they were made, or they are of an older copy of the catalog.
+    """
+    return [dump for dump in dumps if dump.complete and dump.at > newest.at]
 
 
 def files_of(store: Store, name: str) -> list[ObjectKey]:
@@ -119,49 +137,55 @@ def files_of(store: Store, name: str) -> list[ObjectKey]:
     return [ObjectKey(location) for location in sorted(locations, key=lambda place: not place.endswith(MANIFEST))]
 
 
-def chain(store: Store, line: UUID) -> list[EventSegment]:
-    """Return segments that together have all events of a line, without a gap, up to the end of the last."""
+def segments(store: Store, line: UUID) -> list[EventSegment]:
+    """Return the segments of a line that have positions."""
     found = []
     for stored in store.list(f"{EVENTS_FOLDER}{line}/"):
         match = _SEGMENT.fullmatch(stored.location.rpartition("/")[2])
         if match is not None:
-            found.append(EventSegment(stored.location, _time(match[1]), _time(match[2]), int(match[3]), match[4]))
+            cluster, start, end, rows, sha256 = match.groups()
+            found.append(EventSegment(stored.location, int(rows), sha256, cluster, int(start), int(end)))
+    return found
+
+
+def chain(found: Sequence[EventSegment], now: Horizon) -> list[EventSegment]:
+    """Return segments that together have all events before the end of the last one, without a gap.
+
+    They are of the server that writes now: another one's transactions have another order. Nor are they a chain where
+    they end after the horizon, which this server has not reached.
+    """
+    own = [segment for segment in found if segment.cluster == now.cluster and segment.end <= now.xid]
     chosen: list[EventSegment] = []
-    reached = _EPOCH
-    while True:
-        further = [s for s in found if s.until > reached and (s.since <= reached - _OVERLAP or s.since == _EPOCH)]
-        if not further:
-            return chosen
-        best = max(further, key=lambda segment: segment.until)
-        chosen.append(best)
-        reached = best.until
+    while further := [segment for segment in own if segment.start <= end_of(chosen) < segment.end]:
+        chosen.append(max(further, key=lambda segment: segment.end))
+    return chosen
 
 
-def next_start(segments: Sequence[EventSegment]) -> datetime:
-    """Return the start of the next segment: ``_OVERLAP`` before the end of the last one."""
-    return segments[-1].until - _OVERLAP if segments else _EPOCH
+def end_of(chained: Sequence[EventSegment]) -> int:
+    """Return the transaction before which a chain has every event, where the next segment starts."""
+    return chained[-1].end if chained else 0
 
 
-def read_manifest(store: Store, tier: str, name: str | None) -> Manifest:
-    """Return the manifest of the dump ``name``, or of the newest complete dump; raises DumpMissing, DumpUnusable."""
-    complete = [dump.name for dump in listed(store) if dump.complete and name in {None, dump.name}]
+def chosen(dumps: Sequence[DumpView], tier: str, name: str | None) -> DumpView:
+    """Return the complete dump ``name``, or the newest complete one; raises DumpMissing."""
+    complete = [dump for dump in dumps if dump.complete and name in {None, dump.name}]
     if not complete:
         raise DumpMissing(tier=tier, named="" if name is None else f" {name!r}")
-    with store.open(ObjectKey(located(complete[0], MANIFEST))) as chunks:
+    return complete[0]
+
+
+def read_manifest(store: Store, name: str) -> Manifest:
+    """Return the manifest of the dump ``name``; raises DumpUnusable where it cannot be read."""
+    with store.open(ObjectKey(located(name, MANIFEST))) as chunks:
         content = b"".join(chunks)
     try:
         return _manifest(json.loads(content))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DumpUnusable(name=complete[0], problem="its manifest cannot be read") from error
+        raise DumpUnusable(name=name, problem="its manifest cannot be read") from error
 
 
 def _manifest(document: dict[str, Any]) -> Manifest:
     parts = [Part(**{**part, "columns": tuple(part["columns"])}) for part in document["parts"]]
-    times = ("since", "until")
-    events = [
-        EventSegment(**{**segment, **{name: datetime.fromisoformat(segment[name]) for name in times}})
-        for segment in document["events"]
-    ]
     return Manifest(
         name=document["name"],
         taken_at=datetime.fromisoformat(document["taken_at"]),
@@ -170,13 +194,10 @@ def _manifest(document: dict[str, Any]) -> Manifest:
         line=document["line"],
         parts=tuple(parts),
         event_columns=tuple(document["event_columns"]),
-        events=tuple(events),
+        events=tuple(map(_segment, document["events"])),
     )
 
 
-def _digits(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
-
-
-def _time(digits: str) -> datetime:
-    return datetime.strptime(digits, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+def _segment(document: Mapping[str, Any]) -> EventSegment:
+    """Return a segment; one of the release before has times for its bounds, which nothing asks for."""
+    return EventSegment(**{name: value for name, value in document.items() if name not in {"since", "until"}})

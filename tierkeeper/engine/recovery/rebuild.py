@@ -60,6 +60,7 @@ class RebuildSource:
     unfinished: bool
     heritage: Heritage
     manifest: Manifest | None
+    later: tuple[str, ...] = ()  # dumps with a later time than the manifest's, which is newer by its epoch
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ def _result(run: UUID | None, base: RebuildSource, counts: Mapping[str, int], *,
     manifest = base.manifest
     rows = {part.table: part.rows for part in manifest.parts} if manifest else {}
     name, taken_at = (manifest.name, manifest.taken_at) if manifest else (None, None)
-    return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run)
+    return RebuildResult(run, name, taken_at, rows, dict(counts), dry_run, base.later)
 
 
 def step_1_check(engine: Engine, *, dump: str | None, objects_only: bool) -> RebuildSource:
@@ -118,9 +119,12 @@ def step_1_check(engine: Engine, *, dump: str | None, objects_only: bool) -> Reb
         return RebuildSource(unfinished, heritage, None)
     with engine.marks.assuming(heritage.marks):
         store = dumps_home(engine)
-        manifest = dump_files.read_manifest(store, store.config.tier, dump)
+        views = dump_files.listed(store)
+        base = dump_files.chosen(views, store.config.tier, dump)
+        manifest = dump_files.read_manifest(store, base.name)
     _check_columns(manifest)
-    return RebuildSource(unfinished, heritage, manifest)
+    later = () if dump is not None else tuple(view.name for view in dump_files.misleading(views, base))
+    return RebuildSource(unfinished, heritage, manifest, later)
 
 
 def _unfinished(connection: sa.Connection) -> bool:

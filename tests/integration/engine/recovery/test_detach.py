@@ -192,6 +192,9 @@ def test_a_month_stays_while_a_transaction_is_open(house: House, target: Path) -
         house.sql(LATE, at=datetime.now(UTC) - months.LONG_AGO)
         (refused,) = months.detach(house, target)
         assert (refused.outcome, refused.detail[:13]) == (Outcome.REFUSED, "a transaction")
+    (refused,) = months.detach(house, target)
+    assert (refused.outcome, "catalog dump" in refused.detail) == (Outcome.REFUSED, True)
+    months.dumped(house)
     assert {month.outcome for month in months.detach(house, target)} == {Outcome.DONE}
 
 
