@@ -41,7 +41,7 @@ class RedisQoS(redis.QoS):
             try:
                 entry = connected.hget(this.unacked_key, tag)
                 if entry is None or _is_restorable(entry, this.channel, connected):
-                    super().restore_by_tag(tag, connected, leftmost)  # type: ignore[misc]
+                    super().restore_by_tag(tag, connected, leftmost)
                 else:
                     self._refuse(tag, entry, connected)
             except this.channel.connection_errors:

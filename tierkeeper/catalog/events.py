@@ -1,6 +1,6 @@
 """The audit log: one line a state change, in its transaction."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -202,7 +202,7 @@ def query(
     until: datetime | None = None,
     limit: int | None = None,
     newest_first: bool = True,
-) -> Iterator[EventView]:
+) -> Generator[EventView]:
     """Stream the events that match, by time: from ``since`` on, before ``until``; ``subjects``: an empty list has none.
 
     ``type_`` is a stored name of :class:`EventType`. One statement runs as long as the caller iterates.

@@ -53,7 +53,7 @@ def require(kind: str, answer: Mapping[str, Any], read: Mapping[str, Any]) -> No
 
 def _root(body: bytes) -> str | None:
     """Return the name of the root element without its namespace, None for an empty body; botocore has read it whole."""
-    parser = ET.XMLPullParser(["start"])
+    parser: ET.XMLPullParser[Any] = ET.XMLPullParser(["start"])
     parser.feed(body[:_PREFIX])
     event: Any = next(iter(parser.read_events()), None)
     return None if event is None else str(event[1].tag).rpartition("}")[2]
