@@ -2,6 +2,7 @@
 
 from mutations.absent import ABSENT
 from mutations.answering import ANSWERING
+from mutations.asking import ASKING
 from mutations.configuring import CONFIGURING
 from mutations.connecting import CONNECTING
 from mutations.copying import COPYING
@@ -37,6 +38,7 @@ from mutations.waiting import WAITING
 MUTANTS = (
     *ABSENT,
     *ANSWERING,
+    *ASKING,
     *CONFIGURING,
     *CONNECTING,
     *COPYING,

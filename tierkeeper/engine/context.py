@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -50,10 +50,6 @@ class Engine:
             return self.stores[tier]
         except KeyError:
             raise UnknownTier(tier=tier, known=", ".join(t.name for t in self.tiers)) from None
-
-    def asked_tiers(self) -> list[TierInfo]:
-        """Return the tiers, hottest first, with ``can_lock`` queried from their stores, whose places must exist."""
-        return [replace(tier, can_lock=self.store(tier.name).can_lock) for tier in self.tiers]
 
     def refused(self, tiers: Iterable[str], *, before: bool = False) -> dict[str, StoreError]:
         """Return, by tier, why its store's answers prove nothing (R19); tiers that confirm their places are left out.

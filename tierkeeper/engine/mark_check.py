@@ -71,7 +71,7 @@ class Marks:
             known = self._identity if monotonic() - self._identity_at < KNOWN else None
         if self._difference(known, store, mark) is None:
             return
-        reason = self._difference(self._read(), store, mark)
+        reason = self._difference(self.read_identity(), store, mark)
         if reason is not None:
             raise TierNotOurs(tier=store.config.tier, reason=reason)
 
@@ -119,7 +119,8 @@ class Marks:
             self._identity = None
             self._seen.clear()
 
-    def _read(self) -> Identity | None:
+    def read_identity(self) -> Identity | None:
+        """Read the catalog's identity, which is then valid for ``KNOWN`` seconds; None: it has none."""
         began = monotonic()
         with self._catalog.reading() as connection:
             known = identity.read(connection)

@@ -1,7 +1,9 @@
 """The keeper: opens and closes the catalog, stores and threads of a process, and gives access to the resources."""
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, Self
 
 from tierkeeper import connections
@@ -31,6 +33,7 @@ from tierkeeper.keeper.tiers import Tiers
 from tierkeeper.policy.tiers import TierInfo
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores import factory
+from tierkeeper.stores.base import Store
 
 _log = log.get(__name__)
 
@@ -65,6 +68,7 @@ class Keeper:
                 name=name,
                 temperature=settings.tiers[name].temperature,
                 rank=rank,
+                can_lock=partial(_can_lock, stores, name),
                 is_database=stores[name].is_database,
             )
             for rank, name in enumerate(by_temperature)
@@ -197,6 +201,10 @@ class Keeper:
     def deliveries(self) -> "deliveries.Deliveries":
         """Messages that did not succeed at once: count attempts, park, keep and send again."""
         return deliveries.Deliveries(self.engine)
+
+
+def _can_lock(stores: Mapping[str, Store], tier: str) -> bool:
+    return stores[tier].can_lock
 
 
 def _check_catalog_url(settings: Settings) -> None:

@@ -21,7 +21,7 @@ class Policies:
 
     def apply(self, text: str, *, source: str, caller: Caller, dry_run: bool = False) -> list[PolicyChange]:
         """Activate the policies in ``text`` (YAML or JSON). Raises PolicyInvalid and PolicyTie, and changes nothing."""
-        parsed = document.parse(text, source=source, tiers=self.engine.asked_tiers())
+        parsed = document.parse(text, source=source, tiers=self.engine.tiers)
         return self._followed(in_force.apply(self.engine.catalog, parsed, caller=caller, dry_run=dry_run))
 
     def import_s3(
@@ -43,7 +43,7 @@ class Policies:
         for a rule that no policy can express, and PoliciesLeftOver where the former one made policies that are not in
         this one, but for ``remove_missing``, which removes them.
         """
-        tiers = self.engine.asked_tiers()
+        tiers = self.engine.tiers
         given = dict(tier_of_class or {})
         for storage_class, tier in given.items():
             if tier not in {one.name for one in tiers}:

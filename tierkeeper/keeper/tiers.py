@@ -1,5 +1,6 @@
 """Tiers: list, count their copies, adopt a place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
@@ -16,9 +17,9 @@ class Tiers:
 
     engine: Engine
 
-    def known(self) -> list[TierInfo]:
-        """Return the tiers, hottest first; each store is queried for whether it can lock."""
-        return self.engine.asked_tiers()
+    def known(self) -> Sequence[TierInfo]:
+        """Return the tiers, hottest first; no store is called before :attr:`TierInfo.locks` is read."""
+        return self.engine.tiers
 
     def stats(self, *, tenant: str | None = None, exact: bool = False) -> list[TierStats]:
         """Return every tier's counts, hottest first: estimates in a large catalog, unless ``exact``, which scans."""

@@ -88,13 +88,13 @@ def _phases(phases: Sequence[Phase]) -> Iterator[Problem]:
 def _retention(phases: Sequence[Phase], retention: Retention, tiers: Sequence[TierInfo]) -> Iterator[Problem]:
     if not Duration().always_shorter(retention.period):
         yield Problem(("retention", "for"), "it retains for no time.", "Write for example P7Y, or leave retention out.")
-    lockable = {tier.name for tier in tiers if tier.can_lock}
-    known = {tier.name for tier in tiers}
-    for name in sorted((retention.tiers & known) - lockable):
-        able = f"Tiers that can: {', '.join(sorted(lockable))}." if lockable else "No tier here can."
-        fix = f"Name an S3 tier with Object Lock, or leave retention out. {able}"
-        yield Problem(("retention", "in"), f"tier {name} cannot lock objects.", fix)
-    for name in sorted(retention.tiers & known):
+    known = {tier.name: tier for tier in tiers}
+    named = sorted(retention.tiers & known.keys())
+    for name in named:
+        if not known[name].locks:  # other tiers are not asked: one that is away has no part in this policy
+            fix = "Name an S3 tier with Object Lock, or leave retention out."
+            yield Problem(("retention", "in"), f"tier {name} cannot lock objects.", fix)
+    for name in named:
         yield from _kept(phases, retention, name)
     last = phases[-1] if phases else None
     if last is not None and not last.tiers and not retention.period.never_longer(last.after):

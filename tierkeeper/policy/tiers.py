@@ -1,6 +1,6 @@
 """The properties of a tier that policies use: its name, how cold it is and whether it can lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tierkeeper.base.errors import UnknownTier
@@ -14,8 +14,14 @@ class TierInfo:
     name: str
     temperature: Temperature
     rank: int
-    can_lock: bool = False
+    #: whether its store can lock objects; a function asks the store, so that only a rule that needs it does
+    can_lock: bool | Callable[[], bool] = False
     is_database: bool = False
+
+    @property
+    def locks(self) -> bool:
+        """Whether its store can lock objects; raises what the store raises where that is not known."""
+        return self.can_lock() if callable(self.can_lock) else self.can_lock
 
 
 def ordered(names: Iterable[str], tiers: Sequence[TierInfo]) -> tuple[str, ...]:
@@ -38,7 +44,9 @@ def coldest(names: Iterable[str], tiers: Sequence[TierInfo]) -> str:
 
 
 def coldest_lockable(names: Iterable[str], tiers: Sequence[TierInfo]) -> str | None:
-    """Return the coldest of ``names`` that can lock objects, None if none can. Raises UnknownTier."""
-    lockable = {tier.name for tier in tiers if tier.can_lock}
-    able = [name for name in ordered(names, tiers) if name in lockable]
-    return able[-1] if able else None
+    """Return the coldest of ``names`` that can lock objects, None if none can. Raises UnknownTier.
+
+    No tier that is hotter than the returned one is asked.
+    """
+    by_name = {tier.name: tier for tier in tiers}
+    return next((name for name in reversed(ordered(names, tiers)) if by_name[name].locks), None)

@@ -50,7 +50,7 @@ def edit(house: House) -> None:
     """Edit a policy by which the artifact is due, and leave the recompute to a sweep."""
     house.days_pass(1)
     engine = house.keeper.engine
-    edited = document.parse(SOON, source="test.yaml", tiers=engine.asked_tiers())
+    edited = document.parse(SOON, source="test.yaml", tiers=engine.tiers)
     in_force.apply(engine.catalog, edited, caller=TESTER)
 
 

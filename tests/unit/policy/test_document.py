@@ -244,8 +244,21 @@ def test_all_problems() -> None:
 
 def test_no_tier_locks() -> None:
     """Where no tier can lock, retention is refused with that fact."""
-    with pytest.raises(PolicyInvalid, match="No tier here can"):
+    with pytest.raises(PolicyInvalid, match="tier cold cannot lock objects"):
         parse(FULL, source="a", tiers=[replace(tier, can_lock=False) for tier in TIERS])
+
+
+@pytest.mark.parametrize("text", [FULL, FULL.replace(", in: [cold]}\nversions", "}\nversions")])
+def test_only_the_tiers_of_the_retention_are_asked(text: str) -> None:
+    """A tier that is away is in the way of no policy that does not lock it, named or the coldest that can."""
+
+    def away() -> bool:
+        pytest.fail("a tier that is not locked was asked")
+
+    tiers = [tier if tier.name == "cold" else replace(tier, can_lock=away) for tier in TIERS]
+    (found,) = parse(text, source="a", tiers=tiers)
+    assert found.retention is not None
+    assert found.retention.tiers == {"cold"}
 
 
 @pytest.mark.parametrize("text", [FULL, SHORT])

@@ -1,5 +1,7 @@
 """Create a catalog with its tiers and policies, or upgrade it: `init`, and the start of an embedded catalog."""
 
+from functools import partial
+
 import sqlalchemy as sa
 
 from tierkeeper.base.callers import Caller
@@ -8,9 +10,10 @@ from tierkeeper.catalog.database import catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.ingest import sources
 from tierkeeper.engine.operations.maintain import make_partitions
+from tierkeeper.engine.operations.probing import ask_all
 from tierkeeper.engine.policies import in_force, recompute
 from tierkeeper.engine.trust import places
-from tierkeeper.stores.errors import StoreError
+from tierkeeper.stores.errors import StoreError, StoreTransient
 
 
 def init(engine: Engine, *, caller: Caller) -> list[str]:
@@ -29,15 +32,13 @@ def start(engine: Engine, *, caller: Caller) -> list[str]:
     Only the first start creates places: those of file tiers below its home or ``base_path``, and of its own records. An
     interrupted first start is repeated by the next one, until every place is made and the catalog has recorded that.
     The first start of this version on a catalog of the release before marks the places that were prepared then. Raises,
-    once the rest is done, the error that keeps a tier from being used.
+    once the rest is done, the error that keeps a tier from being used; a later start waits ``health.probe`` for all.
     """
     created = _catalog(engine, caller)
-    with engine.catalog.reading() as connection:
-        known = identity.read(connection)
+    known = engine.marks.read_identity()
     if known is not None and known.founded:
         created += _policies(engine)
-        for store in engine.stores.values():
-            engine.marks.confirm(store, bound=True)
+        _confirm(engine)
         return created
     return created + _places(engine, places.mark_own(engine, caller=caller), caller=caller)
 
@@ -67,8 +68,23 @@ def _places(engine: Engine, marked: places.PlacesMade, *, caller: Caller) -> lis
     return created
 
 
+def _confirm(engine: Engine) -> None:
+    """Raise what keeps tiers from being used; every command starts so, most of which need few of the tiers."""
+    within = engine.settings.health.probe
+    questions = {tier: partial(engine.marks.confirm, store, bound=True) for tier, store in engine.stores.items()}
+    refused: list[StoreError] = []
+    for tier, error in ask_all(questions, within=within).items():
+        if isinstance(error, TimeoutError):
+            refused.append(StoreTransient(tier=tier, reason=str(error)))
+        elif isinstance(error, StoreError):
+            refused.append(error)
+        else:
+            raise error
+    places.PlacesMade(refused=refused).check()
+
+
 def _policies(engine: Engine) -> list[str]:
-    edit = in_force.ensure_built_in(engine, engine.asked_tiers())
+    edit = in_force.ensure_built_in(engine)
     recompute.in_foreground(engine, edit.recompute)
     left = [recompute.LEFT] if recompute.is_left(engine) else []
     changed = [change for change in edit.changes if change.change != "unchanged"]

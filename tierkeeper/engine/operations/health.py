@@ -5,9 +5,6 @@ sends come through their queues.
 """
 
 import math
-import queue
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,6 +21,7 @@ from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.mark_check import Marks
 from tierkeeper.engine.operations import broker
+from tierkeeper.engine.operations.probing import ask_all
 from tierkeeper.settings import order
 from tierkeeper.settings.settings import Settings
 from tierkeeper.stores.base import Store
@@ -225,19 +223,10 @@ def _asked(engine: Engine, *, tiers: bool) -> list[Vital]:
         calls |= {
             f"tier {tier.name}": partial(_confirmed, engine.marks, engine.store(tier.name)) for tier in engine.tiers
         }
-    # daemon threads, which are never joined: a check that hangs delays neither this report nor the end of the process
-    answers: dict[str, queue.Queue[str]] = {name: queue.Queue() for name in calls}
-    for name, answer in answers.items():
-        threading.Thread(target=_ask, args=(calls[name], answer), daemon=True).start()
-    until = time.monotonic() + within.total_seconds()
-    vitals = []
-    for name, answer in answers.items():
-        try:
-            detail = answer.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            detail = f"it has not answered within {format_duration(within)}"
-        vitals.append(Vital(name, Condition.BAD if detail else Condition.OK, None, "", detail))
-    return vitals
+    told = {name: _words(error) for name, error in ask_all(calls, within=within).items()}
+    return [
+        Vital(name, Condition.BAD if name in told else Condition.OK, None, "", told.get(name, "")) for name in calls
+    ]
 
 
 def _confirmed(marks: Marks, store: Store) -> None:
@@ -246,15 +235,9 @@ def _confirmed(marks: Marks, store: Store) -> None:
     store.check_writes()
 
 
-def _ask(call: Callable[[], None], answer: "queue.Queue[str]") -> None:
-    try:
-        call()
-    except TierkeeperError as error:
-        answer.put(masked(str(error)))
-    except Exception as error:  # noqa: BLE001  a defect of an adapter is reported, not lost with its thread
-        answer.put(masked(f"{type(error).__name__}: {error}"))
-    else:
-        answer.put("")
+def _words(error: Exception) -> str:
+    known = isinstance(error, TierkeeperError | TimeoutError)
+    return masked(str(error) if known else f"{type(error).__name__}: {error}")
 
 
 def _whole(duration: timedelta) -> timedelta:

@@ -51,7 +51,7 @@ def view_of(engine: Engine, *, tenant: str | None, as_of: datetime | None, text:
     """Return the view for these options; ``text``: policies not active yet, checked as ``policy apply`` does."""
     if text is None:
         return View(tenant, as_of)
-    parsed = document.parse(text, source=source, tiers=engine.asked_tiers())
+    parsed = document.parse(text, source=source, tiers=engine.tiers)
     changes = in_force.apply(engine.catalog, parsed, caller=callers.READER, dry_run=True).changes
     given = zip(parsed, changes, strict=True)
     return View(tenant, as_of, [dataclasses.replace(policy, version=change.version) for policy, change in given])

@@ -3,7 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from tierkeeper.policy import builtin, document, match
 from tierkeeper.policy.durations import Duration
 from tierkeeper.policy.rules import Match, Policy
 from tierkeeper.policy.tiers import TierInfo
+from tierkeeper.settings.settings import Settings
 from tierkeeper.values.policies import PolicyChange, PolicyView
 
 
@@ -129,12 +130,24 @@ def _whose(tenant: str | None) -> str:
     return "all tenants" if tenant is None else f"tenant {tenant}"
 
 
-def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> Edit:
-    """Bring the built-in policies into line with the settings."""
-    settings = engine.settings
+def ensure_built_in(engine: Engine) -> Edit:
+    """Bring the built-in policies into line with the settings.
+
+    Only where one of them is to change are the tiers asked that it locks; then raises what their stores raise, and
+    InvalidInput for one that cannot lock.
+    """
+    assumed = _built_in(engine.settings, [replace(tier, can_lock=True) for tier in engine.tiers])
+    with engine.catalog.reading() as connection:
+        active = {row.name: row for row in policies.active(connection)}
+    if all(_is_as(active.get(policy.name), policy) for policy in assumed):
+        return Edit([])
+    return apply(engine.catalog, _built_in(engine.settings, engine.tiers), caller=callers.SETTINGS)
+
+
+def _built_in(settings: Settings, tiers: Sequence[TierInfo]) -> list[Policy]:
     undo = Duration.of(settings.engine.undo)
     numbers = settings.retention
-    wanted = [
+    return [
         builtin.default_policy(
             tiers,
             hot_days=numbers.hot_days,
@@ -144,7 +157,10 @@ def ensure_built_in(engine: Engine, tiers: Sequence[TierInfo]) -> Edit:
         ),
         builtin.record_policy(tiers, hot_days=numbers.record_hot_days, retention_years=numbers.record_years, undo=undo),
     ]
-    return apply(engine.catalog, wanted, caller=callers.SETTINGS)
+
+
+def _is_as(row: policies.PolicyRow | None, policy: Policy) -> bool:
+    return row is not None and row.document == document.to_document(policy) and row.built_in == policy.built_in
 
 
 def remove(catalog: Database, name: str, *, caller: Caller) -> Edit:
@@ -217,13 +233,12 @@ def tier_of_class(engine: Engine) -> Mapping[str, str]:
 
 
 def _change(connection: sa.Connection, policy: Policy, row: policies.PolicyRow | None, *, last: int) -> PolicyChange:
-    same = row is not None and row.document == document.to_document(policy) and row.built_in == policy.built_in
     # what a built-in policy matches is everything, and is not asked for
     matched, whole = (0, True) if policy.built_in else browse.count_matching(connection, policy.match)
     text = document.to_yaml(policy)
     if row is None:
         return PolicyChange(policy.name, last + 1, "new", matched, _diff("", text), at_least=not whole)
-    if same:
+    if _is_as(row, policy):
         return PolicyChange(policy.name, row.version, "unchanged", matched, "", at_least=not whole)
     difference = _diff(document.to_yaml(read(row)), text)
     return PolicyChange(policy.name, row.version + 1, "changed", matched, difference, at_least=not whole)

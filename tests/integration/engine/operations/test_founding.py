@@ -1,6 +1,7 @@
 """The first start on an embedded catalog: which places it makes, and what is left when it is interrupted."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -31,10 +32,35 @@ class Failing(Around):
         raise self.error
 
 
+class Silent(Around):
+    """A store whose server accepts what it is asked and does not answer before the test is over."""
+
+    over: threading.Event
+
+    def mark(self) -> TierMark | None:
+        self.over.wait(10)
+        raise StoreTransient(tier=self.config.tier, reason="silence")
+
+
+class Locking(Around):
+    """A store that can lock, and notes that it was asked."""
+
+    asked: set[str]
+
+    @property
+    def can_lock(self) -> bool:
+        self.asked.add(self.config.tier)
+        return True
+
+
+def replace(keeper: Keeper, tier: str, store: Store) -> None:
+    """Put a store in the place of a tier's own."""
+    cast("dict[str, Store]", keeper._engine.stores)[tier] = store
+
+
 def spoil(keeper: Keeper, tier: str, error: BaseException) -> None:
     """Let writing the mark of a tier fail."""
-    stores = cast("dict[str, Store]", keeper._engine.stores)
-    stores[tier] = Failing(stores[tier], error)
+    replace(keeper, tier, Failing(keeper._engine.stores[tier], error))
 
 
 def marked(settings: Settings) -> set[str]:
@@ -67,6 +93,48 @@ def test_a_tier_that_does_not_answer_hinders_no_other(settings_factory: Callable
         with pytest.raises(StoreTransient, match="it is away"):
             keeper.init(caller=callers.INIT)
     assert marked(settings) == {"warm", "cold"}
+
+
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """What ends the silence of silent stores."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_start_waits_for_all_tiers_no_longer_than_a_probe(
+    settings_factory: Callable[..., Settings], over: threading.Event
+) -> None:
+    """Where tiers accept and never answer, a start of a catalog that was founded names them after ``health.probe``."""
+    with Keeper.open(settings_factory()) as keeper:
+        keeper.start(caller=callers.INIT)
+        assert keeper.start(caller=callers.INIT) == []
+    with Keeper.open(settings_factory(health={"probe": "200ms"})) as keeper:
+        for tier in ("warm", "cold"):
+            silent = Silent(keeper._engine.stores[tier])
+            silent.over = over
+            replace(keeper, tier, silent)
+        with pytest.raises(TierNotOurs, match=r"(?s)warm.*not answered within 0.2s.*cold.*not answered within 0.2s"):
+            keeper.start(caller=callers.INIT)
+
+
+def test_a_start_asks_for_locks_only_where_a_built_in_policy_changes(
+    settings_factory: Callable[..., Settings],
+) -> None:
+    """Tiers are asked whether they lock where the retention of records changes, and only those that it names."""
+
+    def asked(years: int | None) -> set[str]:
+        with Keeper.open(settings_factory(retention={"record_years": years})) as keeper:
+            found: set[str] = set()
+            for tier, store in list(keeper._engine.stores.items()):
+                locking = Locking(store)
+                locking.asked = found
+                replace(keeper, tier, locking)
+            keeper.start(caller=callers.INIT)
+            return found
+
+    assert [asked(None), asked(7), asked(7), asked(None)] == [set(), {"cold"}, set(), set()]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from support.around import Around
 from support.callers import TESTER
 from support.house import TENANT, WORKFLOW, House, OpenHouse
 
 from tierkeeper.base.errors import InvalidInput, PolicyInvalid, PolicyNotFound, PolicyTie
 from tierkeeper.policy.match import Subject
+from tierkeeper.stores.errors import StoreDenied
 
 SOON = "name: soon\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}, {after: 1d, in: [warm]}]\n"
 
@@ -138,3 +141,29 @@ def test_what_an_import_cannot_say_is_refused(house: House) -> None:
     with pytest.raises(PolicyInvalid, match="GLACIER"):
         house.keeper.policies.import_s3(json.dumps({"Rules": [rule]}), name="b", source="l.json", caller=TESTER)
     assert len(house.keeper.policies.known()) == 2
+
+
+class Away(Around):
+    """A store whose server denies the question whether it locks."""
+
+    @property
+    def can_lock(self) -> bool:
+        raise StoreDenied(tier=self.config.tier, reason="GetObjectLockConfiguration")
+
+
+def test_only_tiers_that_a_policy_locks_need_to_answer(house: House) -> None:
+    """Policies that do not lock a tier that is away are applied, imported and planned; one that does is refused."""
+    stores: Any = house.keeper.engine.stores
+    stores["warm"] = Away(stores["warm"])
+    leaving = "name: leaving\nmatch: {workflow: reports}\nphases: [{after: 0d, in: [hot]}, {after: 1d, in: [cold]}]\n"
+    (change,) = house.keeper.policies.apply(leaving, source="leaving.yaml", caller=TESTER)
+    assert change.change == "new"
+    rules = json.dumps({"Rules": [{"Status": "Enabled", "Filter": {}, "Expiration": {"Days": 9}}]})
+    assert house.keeper.policies.import_s3(rules, name="imported", source="rules.json", caller=TESTER).policies
+    view = house.keeper.plans.view(tenant=None, as_of=None, policies=leaving, source="leaving.yaml")
+    assert [policy.name for policy in view.candidates] == ["leaving"]
+    assert [tier.name for tier in house.keeper.tiers.known()] == ["hot", "warm", "cold"]
+    of_warm = f"{SOON}retention: {{mode: governance, for: P7Y, in: [warm]}}\n"
+    with pytest.raises(StoreDenied, match="warm"):
+        house.keeper.policies.apply(of_warm, source="soon.yaml", caller=TESTER)
+    assert "soon" not in {policy.name for policy in house.keeper.policies.known()}
