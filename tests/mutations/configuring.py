@@ -21,6 +21,12 @@ def _url(what: str, edit: Edit, test: str) -> Mutant:
 
 
 CONFIGURING = (
+    Mutant(
+        "lines of .env",
+        "the tenant is left out",
+        (Edit("tierkeeper/cli/support/params.py", "opening.dotenv_value(TENANT)", "None"),),
+        ("tests/integration/cli/commands/test_storing_and_reading.py::test_a_default_tenant_of_dotenv_is_one_too",),
+    ),
     _line(
         "one that cannot be read is left out",
         Edit(_ENVFILE, "        if binding.error:\n", "        if False:\n"),

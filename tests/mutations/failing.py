@@ -9,6 +9,30 @@ _SCHEDULE = "tierkeeper/catalog/schedule.py"
 FAILING = (
     Mutant(
         "failures",
+        "a failed move counts as a move",
+        (Edit(_COMMIT, "artifact_change.event in {None, Moved}", "artifact_change.event is None"),),
+        (f"{_TESTS}test_a_failed_move_counts_as_none",),
+    ),
+    Mutant(
+        "failures",
+        "a move that is only begun is exported as done",
+        (Edit("tierkeeper/audit/lines.py", "'moving' if is_begun(event) else 'promoted'", "'promoted'"),),
+        (f"{_TESTS}test_a_failed_move_counts_as_none",),
+    ),
+    Mutant(
+        "failures",
+        "a table of events shows a move that is only begun as done",
+        (
+            Edit(
+                "tierkeeper/cli/support/eventlog.py",
+                '"moving" if lines.is_begun(event) else event.type',
+                "event.type",
+            ),
+        ),
+        (f"{_TESTS}test_a_failed_move_counts_as_none",),
+    ),
+    Mutant(
+        "failures",
         "a retry is told as the step after it",
         (Edit(_COMMIT, 'step = f"{Step.MOVE.value} {listed(item.decision.tiers)}"', "step = item.decision.next_step"),),
         (f"{_TESTS}test_a_failed_move_is_told_as_one",),

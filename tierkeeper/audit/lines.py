@@ -14,8 +14,8 @@ from tierkeeper.values.plain import plain
 def record(event: EventView) -> dict[str, Any]:
     """Return the fields of one exported line: the seven that readers of such logs expect, then our own.
 
-    ``event_type`` of a move names its target, such as ``promoted_to_warm``. ``dry_run`` is always false: a dry run
-    writes no events.
+    ``event_type`` of a move names its target, such as ``promoted_to_warm``, or ``moving_to_warm`` where it is only
+    begun. ``dry_run`` is always false: a dry run writes no events.
     """
     return {
         "timestamp": event.at.isoformat(),
@@ -43,8 +43,15 @@ def line(event: EventView) -> bytes:
     return json.dumps(record(event), ensure_ascii=False).encode() + b"\n"
 
 
+def is_begun(event: EventView) -> bool:
+    """Return True for a move of which wanted copies were lacking still: it is tried again, and a later one ends it."""
+    after = event.after or {}
+    lacking = set(after.get("wanted", ())) - set(after.get("present", after.get("wanted", ())))
+    return event.type == EventType.MOVED and bool(lacking)
+
+
 def _type(event: EventView) -> str:
     wanted = (event.after or {}).get("wanted")
-    return (
-        f"promoted_to_{'_and_'.join(sorted(wanted))}" if event.type == EventType.MOVED and wanted else str(event.type)
-    )
+    if event.type != EventType.MOVED or not wanted:
+        return str(event.type)
+    return f"{'moving' if is_begun(event) else 'promoted'}_to_{'_and_'.join(sorted(wanted))}"

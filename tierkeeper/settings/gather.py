@@ -88,6 +88,11 @@ def gather(
     return strongest
 
 
+def dotenv_value(name: str) -> str | None:
+    """Return what ``.env`` says of a name that is no setting's, None where it says nothing. Raises SettingInvalid."""
+    return _dotenv(os.environ).get(name) or None
+
+
 def _everything(
     model: type[BaseSettings],
     process: Mapping[str, str],

@@ -154,7 +154,7 @@ def remove(session: Session, *, name: str, yes: bool) -> None:
 @policy.command(name="import-s3", short_help="Apply an S3 lifecycle configuration.")
 @click.argument("file", type=FILE)
 @click.option("--name", required=True, help="Name of the import; its policies are called NAME-ID, by the rules' IDs.")
-@click.option("--tenant", envvar="TIERKEEPER_TENANT", help="Only for this tenant. [env: TIERKEEPER_TENANT]")
+@params.tenant_option_for("Only for this tenant.")
 @click.option("--workflow", help="Only for this workflow, or a pattern.")
 @click.option(
     "--class",

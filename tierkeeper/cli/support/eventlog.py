@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tierkeeper.audit import lines
 from tierkeeper.cli.support import output
 from tierkeeper.values.events import EventsCut, EventView
 
@@ -14,12 +15,16 @@ def event_table(events: Iterable[EventView], *, named: bool = True) -> Table:
     if named:
         table = output.table("when", "event", "artifact", "what", "by", fold=["artifact", "what"])
         for event in events:
-            table.add_row(output.moment(event.at), event.type, _name(event), main_change(event), event.actor)
+            table.add_row(output.moment(event.at), _type(event), _name(event), main_change(event), event.actor)
         return table
     table = output.table("when", "event", "what", "by", "rule", fold=["what", "rule"])
     for event in events:
-        table.add_row(output.moment(event.at), event.type, main_change(event), event.actor, event.policy or "-")
+        table.add_row(output.moment(event.at), _type(event), main_change(event), event.actor, event.policy or "-")
     return table
+
+
+def _type(event: EventView) -> str:
+    return "moving" if lines.is_begun(event) else event.type
 
 
 def _name(event: EventView) -> str:

@@ -8,13 +8,14 @@ from tierkeeper.base.callers import Caller
 from tierkeeper.cli.support.state import State
 from tierkeeper.embedded import services
 from tierkeeper.keeper import Keeper
+from tierkeeper.settings.gather import dotenv_value
 from tierkeeper.settings.settings import Settings, effective, load
 from tierkeeper.stores.errors import StoreError
 
 if TYPE_CHECKING:
     from tierkeeper_client import TierkeeperClient
 
-__all__ = ["Keeper", "Settings", "StoreError", "client_of", "effective", "services", "settings_of"]
+__all__ = ["Keeper", "Settings", "StoreError", "client_of", "dotenv_value", "effective", "services", "settings_of"]
 
 
 def settings_of(state: State) -> Settings:

@@ -15,6 +15,7 @@ import click
 from tierkeeper.base import clock
 from tierkeeper.base.quantities import Unusable, parse_duration, parse_size
 from tierkeeper.base.states import ArtifactState
+from tierkeeper.cli.support import opening
 from tierkeeper.values.artifacts import ArtifactView, Filter, Ref
 from tierkeeper_client import times
 from tierkeeper_client.errors import InvalidInput
@@ -23,6 +24,7 @@ from tierkeeper_client.identifiers import check_name, check_segment, check_text
 C = TypeVar("C", bound=Callable[..., Any])
 
 LONGEST: Final = timedelta(days=365_000)  # a thousand years, well within what the catalog can hold
+TENANT: Final = "TIERKEEPER_TENANT"
 MTIME: Final = "mtime"  # of --created
 LONGEST_VERSION: Final = 18  # digits, within a bigint
 MOST: Final = 2**62  # of a limit, within a bigint
@@ -240,9 +242,17 @@ class VerbOptions:
     wait: timedelta | None
 
 
-tenant_option = click.option(
-    "--tenant", envvar="TIERKEEPER_TENANT", help="Tenant; arguments may then leave it out. [env: TIERKEEPER_TENANT]"
-)
+def _tenant(ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Return the tenant that was given; else that of ``.env``, which click does not read."""
+    return value if value is not None or ctx.resilient_parsing else opening.dotenv_value(TENANT)
+
+
+def tenant_option_for(what: str) -> Callable[[C], C]:
+    """Return the option ``--tenant``; ``what``: its help."""
+    return click.option("--tenant", envvar=TENANT, callback=_tenant, help=f"{what} [env: {TENANT}]")
+
+
+tenant_option = tenant_option_for("Tenant; arguments may then leave it out.")
 dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Say what would happen, item by item; change nothing."
 )

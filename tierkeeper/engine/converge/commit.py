@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from tierkeeper.audit.artifacts import ArtifactParked, CommittedStanding, ParkReason
+from tierkeeper.audit.artifacts import ArtifactParked, CommittedStanding, Moved, ParkReason
 from tierkeeper.base.backoff import Backoff
 from tierkeeper.base.errors import ContentLost, NoReadableCopy, TierkeeperError
 from tierkeeper.base.states import ArtifactState, Outcome, Vouched
@@ -376,7 +376,9 @@ def _outcome(
         # it stays due: a later retry would leave it out of the brake's count until then
         result = Result(Outcome.REFUSED, "refused", artifact_change.detail)
     else:
-        label = artifact_change.label if artifact_change.event is not None else "retried"
+        # a move is one when its copies are there; what else was committed, a deletion say, is done
+        moved = artifact_change.event in {None, Moved}
+        label = "retried" if moved else artifact_change.label
         return Result(Outcome.RETRY, label, retry.detail), _hastened(retry.next(item, now), item, now=now)
     return result, _next(engine, item, artifact_change, held, locks=locks, now=now)
 

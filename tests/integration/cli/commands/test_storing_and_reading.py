@@ -115,6 +115,20 @@ def test_a_default_tenant_need_not_be_said(tk: Tierkeeper, stored: Stored, monke
     assert "acme/w/a.txt" in tk("ls").out
 
 
+def test_a_default_tenant_of_dotenv_is_one_too(
+    tk: Tierkeeper, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``.env`` says of the tenant stands for --tenant; the environment and the option go before it."""
+    stored("a.txt", "x")
+    (tmp_path / ".env").write_text("TIERKEEPER_TENANT=acme\n")
+    assert tk("get", "w/a.txt", "-").out == "x"
+    assert tk("-o", "json", "policy", "import-s3", "--help").code == 0
+    assert len(tk("-o", "json", "ls").json) == 1
+    assert tk("-o", "json", "ls", "--tenant", "other").json == []
+    monkeypatch.setenv("TIERKEEPER_TENANT", "third")
+    assert tk("-o", "json", "ls").json == []
+
+
 def test_bad_files_do_not_stop_the_good_ones(tk: Tierkeeper, tmp_path: Path) -> None:
     """Of several files the bad one is reported, the others are stored, and the exit code says so."""
     (tmp_path / "a.txt").write_text("a")

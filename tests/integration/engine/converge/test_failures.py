@@ -6,8 +6,9 @@ import pytest
 from support.house import House, OpenHouse
 from support.refusing_store import Refusing, replace
 
+from tierkeeper.audit import lines
 from tierkeeper.base import clock
-from tierkeeper.cli.support import listing, statistics
+from tierkeeper.cli.support import eventlog, listing, statistics
 from tierkeeper.stores.errors import StoreDenied
 from tierkeeper.values.health import Condition
 
@@ -43,6 +44,24 @@ def test_a_failed_move_is_told_as_one(denied: House) -> None:
     [warm] = [tier for tier in denied.keeper.tiers.stats() if tier.tier == "warm"]
     assert warm.retrying == {"StoreDenied": 1}
     assert statistics.retrying([warm]) == ["warm: 1 artifacts failed and are tried again (StoreDenied 1)"]
+
+
+def test_a_failed_move_counts_as_none(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run counts it as tried again, and tables and exported lines of its event say that the move is under way."""
+    house = open_house(tiers={"warm": {"options": {"layout": "cas"}}})
+    house.store(age=timedelta(days=8))
+    replace(house, "warm", Refusing)
+    monkeypatch.setattr(Refusing, "refused", StoreDenied(tier="warm", reason="it is full"))
+    monkeypatch.setattr(Refusing, "realm", "elsewhere")
+    assert house.turn() == {"retried": 1}
+    monkeypatch.undo()
+    house.sql("UPDATE schedule SET due_at = now()")
+    assert house.turn() == {"promoted_to_warm": 1}
+    moves = [
+        event for event in house.keeper.events.select(ref=house.ref(), newest_first=False) if event.type == "moved"
+    ]
+    assert [lines.record(event)["event_type"] for event in moves] == ["moving_to_hot_and_warm", "promoted_to_warm"]
+    assert [str(cell) for cell in eventlog.event_table(moves).columns[1].cells] == ["moving", "moved"]
 
 
 def test_a_step_that_comes_first_is_not_said_to_have_failed(denied: House) -> None:
