@@ -80,7 +80,8 @@ class Artifact(Base):
         CheckConstraint("(override_kind IS NULL) = (override_tiers IS NULL)", name="override_is_whole"),
         CheckConstraint("override_kind IN ('add', 'replace')", name="override_kind_known"),
         CheckConstraint(f"NOT ({UNREADABLE_ARTIFACT})", name="readable"),
-        Index("ix_artifacts_blob_id", "blob_id", postgresql_where=text("blob_id IS NOT NULL")),
+        # any number of artifacts may have one content: what they want is one row for each wish, purged ones come first
+        Index("ix_artifacts_blob_wanted", "blob_id", "wanted", postgresql_where=text("blob_id IS NOT NULL")),
         Index("ix_artifacts_tenant_state", "tenant", "state"),
         Index("ix_artifacts_sha256", "sha256"),
         Index("ix_artifacts_created_at", "created_at"),

@@ -38,6 +38,30 @@ GROWING = (
         _LARGE,
     ),
     Mutant(
+        "growth",
+        "what the others want is read of each artifact of a content",
+        (
+            Edit(
+                "tierkeeper/catalog/artifacts.py",
+                "                    AND a.wanted > wish.wanted\n",
+                "                    AND a.wanted || '{}' > wish.wanted\n",
+            ),
+        ),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "the artifact of a copy is the first of all that have the content",
+        (Edit("tierkeeper/catalog/verification.py", "ORDER BY a.wanted DESC LIMIT 1", "ORDER BY a.id LIMIT 1"),),
+        _LARGE,
+    ),
+    Mutant(
+        "growth",
+        "a verb changes any number of versions in one transaction",
+        (Edit("tierkeeper/engine/verbs/verbs.py", "        if len(found) > MOST:\n", "        if not found:\n"),),
+        ("tests/integration/keeper/test_verbs.py::test_too_many_versions_for_one_verb",),
+    ),
+    Mutant(
         "policies",
         "each is compared with each",
         (

@@ -52,11 +52,71 @@ SELECT uuidv7(), 1, at, 'stored', tenant, 'bulk', '{"size": 1000}' FROM bulk;
 INSERT INTO commands (tenant, key, item, verb, arguments_hash, result, at)
 SELECT tenant, artifact::text, 0, 'store', sha256, '{}', created_at FROM bulk;
 """
+#: the name of which all that :func:`fill_alike` writes shares the content, and the one of which it writes versions
+SHARED: Final = "shared"
+VERSIONED: Final = "versioned"
+_FILL_ALIKE: Final = """
+CREATE TEMPORARY TABLE alike ON COMMIT DROP AS
+SELECT n, uuidv7() AS artifact, uuidv7() AS named, uuidv7() AS blob, uuidv7() AS placement, n % 2 = 0 AS ended
+FROM generate_series(1, <size>) AS n;
+CREATE TEMPORARY TABLE seed ON COMMIT DROP AS
+SELECT a.*, names.workflow, names.name
+FROM artifacts a JOIN names ON names.id = a.name_id
+WHERE names.tenant = '<tenant>' AND names.name IN ('<shared>', '<versioned>');
+INSERT INTO names (id, tenant, workflow, name, latest_version)
+SELECT named, tenant, workflow, name || '-' || n, 1 FROM alike CROSS JOIN seed WHERE name = '<shared>';
+INSERT INTO artifacts (
+    id, name_id, tenant, version, blob_id, sha256, size, content_type, created_at, stored_at, policy_id, wanted, state,
+    purged_at
+)
+SELECT artifact, named, tenant, 1, blob_id, sha256, size, content_type, created_at, stored_at, policy_id,
+    CASE WHEN ended THEN '{}' ELSE wanted END, CASE WHEN ended THEN 'purged' ELSE state END,
+    CASE WHEN ended THEN now() END
+FROM alike CROSS JOIN seed
+WHERE name = '<shared>';
+INSERT INTO schedule (artifact_id, tenant, due_at, step)
+SELECT artifact, tenant, now() + interval '1 day', 'move to warm'
+FROM alike CROSS JOIN seed
+WHERE name = '<shared>' AND NOT ended;
+UPDATE alike SET artifact = uuidv7();
+INSERT INTO blobs (id, scope, sha256, size)
+SELECT blob, '<tenant>', sha256(convert_to('version ' || n, 'UTF8')), 1000 FROM alike;
+INSERT INTO placements (
+    id, blob_id, tier, location, state, token, stored_size, stored_sha256, placed_by, vouched, verified_at, made_at
+)
+SELECT placement, blob, 'hot', 'cas/' || placement, 'present', placement, 1000,
+    sha256(convert_to('version ' || n, 'UTF8')), 'default v1: phase 0d', 'written', created_at, created_at
+FROM alike CROSS JOIN seed
+WHERE name = '<versioned>';
+INSERT INTO artifacts (
+    id, name_id, tenant, version, blob_id, sha256, size, content_type, created_at, stored_at, policy_id, wanted
+)
+SELECT artifact, name_id, tenant, 1 + n, blob, sha256(convert_to('version ' || n, 'UTF8')), 1000, content_type,
+    created_at, stored_at, policy_id, wanted
+FROM alike CROSS JOIN seed
+WHERE name = '<versioned>';
+UPDATE names SET latest_version = 1 + <size> WHERE tenant = '<tenant>' AND name = '<versioned>';
+INSERT INTO schedule (artifact_id, tenant, due_at, step)
+SELECT artifact, tenant, now() + interval '1 day', 'move to warm' FROM alike CROSS JOIN seed WHERE name = '<versioned>';
+"""
 
 
 def fill(url: str, size: int) -> None:
     """Write ``size`` artifacts, each with all that a store and some sweeps leave, and tidy up as autovacuum would."""
-    execute(url, _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT))
+    _filled(url, _FILL.replace("<size>", str(size)).replace("<tenant>", TENANT))
+
+
+def fill_alike(url: str, size: int) -> None:
+    """Write ``size`` artifacts with the content of :data:`SHARED`, half of them purged, and versions of another name.
+
+    Both names have been stored.
+    """
+    filled = _FILL_ALIKE.replace("<size>", str(size)).replace("<tenant>", TENANT)
+    _filled(url, filled.replace("<shared>", SHARED).replace("<versioned>", VERSIONED))
+
+
+def _filled(url: str, statements: str) -> None:
+    execute(url, statements)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

@@ -65,6 +65,7 @@ __all__ = [
     "SweepAtWork",
     "TierkeeperError",
     "TooManyPolicies",
+    "TooManyVersions",
     "UnknownTier",
     "UnreadableClock",
     "UnreadableRow",
@@ -210,6 +211,14 @@ class PoliciesLeftOver(TierkeeperError):
 
 class TooManyPolicies(TierkeeperError):
     """There would be {count} policies{of}; the limit is {limit}. Let a pattern stand for many, or remove some first."""
+
+    exit_code = 4
+
+
+class TooManyVersions(TierkeeperError):
+    """{ref} has more than {limit} versions, too many for one verb of all, and none was changed. Select them by a filter
+    (`--workflow`, `--name`, `--all-versions`): each is then asked by itself.
+    """
 
     exit_code = 4
 

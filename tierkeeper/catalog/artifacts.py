@@ -59,18 +59,41 @@ _SOME_COUNTED = sa.text("""
             SELECT a.id, a.tenant
             FROM artifacts a
             WHERE a.blob_id = b.id AND a.state <> 'purged'
+            ORDER BY a.wanted DESC  -- purged ones, of which there may be any number, want nothing and come last
             LIMIT :limit
         ) AS any_of
 """).bindparams(*typed(blobs="uuid[]"))
+# any number of artifacts may have one content: from each wish the index leads to the next one, whoever has it
 _SIBLING_WANTS = sa.text("""
-    SELECT blob_id, wanted
-    FROM artifacts
-    WHERE blob_id = ANY(:blobs) AND state IN ('live', 'deleted') AND NOT id = ANY(:batch)
-    GROUP BY blob_id, wanted
-""")
+    WITH RECURSIVE wish AS (
+        SELECT id AS blob_id, CAST('{}' AS text[]) AS wanted
+        FROM unnest(:blobs) AS b(id)
+        UNION ALL
+        SELECT wish.blob_id, further.wanted
+        FROM wish
+            CROSS JOIN LATERAL (
+                SELECT a.wanted
+                FROM artifacts a
+                WHERE a.blob_id = wish.blob_id
+                    AND a.wanted > wish.wanted
+                    AND a.state IN ('live', 'deleted')
+                    AND NOT a.id = ANY(:batch)
+                ORDER BY a.wanted LIMIT 1
+            ) AS further
+    )
+    SELECT blob_id, wanted FROM wish WHERE wanted <> '{}'
+""").bindparams(*typed(blobs="uuid[]", batch="uuid[]"))
 _BY_NAME = f"SELECT {COLUMNS} {FROM} WHERE n.tenant = :tenant AND n.workflow = :workflow AND n.name = :name"
 _ONE_VERSION = sa.text(f"{_BY_NAME} AND a.version = :version")
-_ALL_VERSIONS = sa.text(f"{_BY_NAME} ORDER BY a.version DESC")
+_NEWEST_VERSIONS = sa.text(f"{_BY_NAME} AND a.state <> 'purged' ORDER BY a.version DESC LIMIT :limit")
+_STORED_TIMES = sa.text(f"""
+    SELECT a.id, a.stored_at
+    {FROM}
+    WHERE n.tenant = :tenant
+        AND n.workflow = :workflow
+        AND n.name = :name
+        AND (:version IS NULL OR a.version = :version)
+""").bindparams(*typed(version="bigint"))
 _LATEST = sa.text(f"{_BY_NAME} AND a.version = n.latest_version")
 _LATEST_OF_NAMES = sa.text(f"SELECT {COLUMNS} {FROM} WHERE a.name_id = ANY(:names) AND a.version = n.latest_version")
 _TAKE_NAMES = sa.text("""
@@ -190,10 +213,16 @@ def by_ref(connection: sa.Connection, ref: Ref) -> ArtifactRow | None:
     return rows[0] if rows else None
 
 
-def versions(connection: sa.Connection, ref: Ref) -> list[ArtifactRow]:
-    """Return every version of the name, newest first."""
-    arguments = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name}
-    return read_rows(connection.execute(_ALL_VERSIONS, arguments))
+def newest_versions(connection: sa.Connection, ref: Ref, *, limit: int) -> list[ArtifactRow]:
+    """Return up to ``limit`` versions of the name that are not purged, newest first."""
+    arguments = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name, "limit": limit}
+    return read_rows(connection.execute(_NEWEST_VERSIONS, arguments))
+
+
+def stored_times(connection: sa.Connection, ref: Ref) -> dict[UUID, datetime]:
+    """Return by id when the version that ``ref`` names was stored; without one, when each version of the name was."""
+    arguments = {"tenant": ref.tenant, "workflow": ref.workflow, "name": ref.name, "version": ref.version}
+    return {row.id: row.stored_at for row in connection.execute(_STORED_TIMES, arguments)}
 
 
 def take_names(

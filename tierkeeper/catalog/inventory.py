@@ -64,7 +64,12 @@ _PAGE = sa.text(f"""
 # one artifact stands for all that share the content; a purged one misses nothing
 _OWNERS = sa.text("""
     SELECT b.blob_id,
-        (SELECT a.id FROM artifacts a WHERE a.blob_id = b.blob_id AND a.state <> 'purged' LIMIT 1) AS artifact
+        (
+            SELECT a.id
+            FROM artifacts a
+            WHERE a.blob_id = b.blob_id AND a.state <> 'purged'
+            ORDER BY a.wanted DESC LIMIT 1
+        ) AS artifact
     FROM unnest(:blobs) AS b(blob_id)
 """).bindparams(*typed(blobs="uuid[]"))
 

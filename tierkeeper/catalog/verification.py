@@ -11,7 +11,9 @@ from tierkeeper.catalog.rows import ArtifactRow, PlacementRow
 
 _COPIES = """
     SELECT p.id AS placement,
-        (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.id LIMIT 1) AS artifact, p.verified_at
+        -- any that still wants it stands for all, of which there may be any number
+        (SELECT a.id FROM artifacts a WHERE a.blob_id = p.blob_id ORDER BY a.wanted DESC LIMIT 1) AS artifact,
+        p.verified_at
     FROM placements p
     WHERE"""
 _UNVOUCHED = sa.text(f"{_COPIES} {UNVOUCHED} AND p.id > :after_id ORDER BY p.id LIMIT :limit")

@@ -38,10 +38,7 @@ class Events:
     ) -> Iterator[EventView]:
         """Yield events in order of time; a ``ref`` without a version selects those of all its versions."""
         with self.engine.catalog.reading() as connection:
-            subjects = None
-            if ref is not None:
-                versions = artifacts.versions(connection, ref)
-                subjects = [row.id for row in versions if ref.version in {None, row.version}]
+            subjects = None if ref is None else list(artifacts.stored_times(connection, ref))
             take_time(connection)  # the consumer may be slow, such as a pager
             yield from events.query(
                 connection,
@@ -75,8 +72,7 @@ class Events:
         with self.engine.catalog.reading() as connection:
             begin = since or datetime(1, 1, 1, tzinfo=UTC)
             if ref is not None:
-                rows = [row for row in artifacts.versions(connection, ref) if ref.version in {None, row.version}]
-                begin = max(begin, min((row.stored_at for row in rows), default=begin))
+                begin = max(begin, min(artifacts.stored_times(connection, ref).values(), default=begin))
             return segments.cut(connection, since=begin)
 
     def detach(

@@ -14,7 +14,7 @@ from support import services
 from support.callers import TESTER
 from support.catalogs import FOLDERS
 from support.house import AT_ONCE, TENANT, WORKFLOW, House, initialized
-from support.large import ExplainedStatement, ExplainedStatements, fill
+from support.large import SHARED, VERSIONED, ExplainedStatement, ExplainedStatements, fill, fill_alike
 from support.scale import LONG
 
 from tierkeeper.base.states import ArtifactState
@@ -36,6 +36,13 @@ def sweeps(house: House, size: int) -> Acts:
     """Return what Beat has done, and what stores and verbs do beside it."""
     keeper = house.keeper
     return {
+        "store what many have": lambda: house.store("one-more", SHARED.encode()),
+        "promote one of many": lambda: house.promote(f"{SHARED}-1", "warm"),
+        "purge one of many": lambda: house.purge(f"{SHARED}-3"),
+        "undelete one of many": lambda: house.undelete(f"{SHARED}-3"),
+        "store one version more": lambda: house.store(VERSIONED, b"the newest"),
+        "promote the latest version": lambda: house.promote(VERSIONED, "warm"),
+        "purge the latest version": lambda: house.purge(VERSIONED),
         "store": lambda: [house.store(f"new-{n}", b"new %d" % n) for n in range(3)],
         "rotate": house.turn,
         "rotate, nothing due": house.turn,
@@ -79,6 +86,12 @@ def looks(house: House) -> Acts:
         "ls TENANT/WORKFLOW/BEGINNING": find(tenant=TENANT, workflow=WORKFLOW, prefix="a-1"),
         "ls --all-versions --all": find(all_versions=True, state=None),
         "ls, the last page": last_page,
+        "ls --all-versions of one name": find(tenant=TENANT, workflow=WORKFLOW, prefix=VERSIONED, all_versions=True),
+        "show one of many": lambda: house.show(f"{SHARED}-5"),
+        "explain one of many": lambda: keeper.artifacts.explain(house.ref(f"{SHARED}-5")),
+        "get one of many": lambda: house.read(f"{SHARED}-5"),
+        "show the latest version": lambda: house.show(VERSIONED),
+        "explain the latest version": lambda: keeper.artifacts.explain(house.ref(VERSIONED)),
         "find --name": find(tenant=TENANT, workflow=WORKFLOW, name="a-1*"),
         "find --workflow": find(workflow="repo*"),
         "find --tag": find(tags={"case": "7"}),
@@ -134,6 +147,9 @@ def opened(
                 for n in range(8):
                     age = timedelta(days=8 if n % 2 else 40)
                     house.store(f"a-{n}", b"content %d" % n, age=age, tags={"case": str(n)})
+                for name in (SHARED, VERSIONED):
+                    house.store(name, name.encode())
+                fill_alike(url, size // 10)
                 # what verify reads has bytes
                 house.sql("UPDATE placements SET verified_at = '2000-01-01Z' WHERE made_at > now() - interval '1 h'")
                 yield house

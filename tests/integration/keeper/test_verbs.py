@@ -14,9 +14,11 @@ from tierkeeper.base.errors import (
     ArtifactPurged,
     CommandConflict,
     NotDeleted,
+    TooManyVersions,
     UnknownTier,
 )
 from tierkeeper.base.states import Outcome
+from tierkeeper.engine.verbs import verbs
 from tierkeeper_client.contract import PromoteArgs, PurgeArgs
 
 
@@ -145,6 +147,22 @@ def test_all_versions_at_once(house: House) -> None:
     assert {r.ref.version: r.outcome for r in results} == {3: Outcome.DONE, 2: Outcome.NOTHING, 1: Outcome.DONE}
     assert len(house.undelete("a", all_versions=True)) == 3
     house.settle()
+
+
+def test_too_many_versions_for_one_verb(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verb of more versions than one transaction should change is refused as a whole; purged ones do not count."""
+    monkeypatch.setattr(verbs, "MOST", 2)
+    for number in range(3):
+        house.store("a", b"v%d" % number)
+    args = PurgeArgs(tenant=TENANT, workflow=WORKFLOW, name="a", all_versions=True)
+    for dry_run in (True, False):
+        with pytest.raises(TooManyVersions, match="more than 2 versions"):
+            house.keeper.artifacts.purge(args, caller=TESTER, dry_run=dry_run)
+    assert {house.show("a", version).state.value for version in (1, 2, 3)} == {"live"}
+    house.purge("a", version=1)
+    house.days_pass(8)
+    house.settle()
+    assert {r.ref.version for r in house.promote("a", "cold", all_versions=True)} == {2, 3}
 
 
 def test_a_dry_run_changes_nothing(house: House) -> None:

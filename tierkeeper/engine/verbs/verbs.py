@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from tierkeeper.audit.artifacts import ArtifactPayload
 from tierkeeper.base.callers import Caller
-from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound
+from tierkeeper.base.errors import AlreadyThere, ArtifactNotFound, TooManyVersions
 from tierkeeper.base.ids import new_id
 from tierkeeper.base.states import ArtifactState, Outcome
 from tierkeeper.catalog import artifacts, blobs, commands, events, placements, schedule
@@ -34,6 +34,8 @@ from tierkeeper_client.contract import ArchiveArgs, PromoteArgs, PurgeArgs, Rest
 
 Decide = Callable[[wishes.Asked], Wish]
 
+#: versions that one verb changes: it is one transaction, with one row of ``commands`` for all its answers
+MOST: Final = 1000
 _MOVES = PromoteArgs, ArchiveArgs  # the requested copies may be present already
 _NOT_COUNTED = "its copy in {tier} is not counted: the tier is away (`tierkeeper health` says why)"
 
@@ -213,7 +215,9 @@ def step_2_converge(engine: Engine, ids: Sequence[UUID], *, caller: Caller) -> N
 def _selected(connection: sa.Connection, args: VerbArgs) -> list[ArtifactRow]:
     ref = Ref(args.tenant, args.workflow, args.name, args.version)
     if args.all_versions:
-        found = [a for a in artifacts.versions(connection, ref) if a.state is not ArtifactState.PURGED]
+        found = artifacts.newest_versions(connection, ref, limit=MOST + 1)
+        if len(found) > MOST:
+            raise TooManyVersions(ref=ref, limit=MOST)
     else:
         version = artifacts.by_ref(connection, ref)
         found = [] if version is None else [version]
