@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from tierkeeper.base.errors import CatalogNotReady
 
-UPGRADE_CATALOG: Final = "Run `tierkeeper init`."
+UPGRADE_CATALOG: Final = (
+    "Run `tierkeeper init`; if the catalog was downgraded, install the version of tierkeeper that needs this revision."
+)
 UPGRADE_CODE: Final = "Upgrade tierkeeper here to the version that the others run."
 _MADE: Final = sa.text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _CURRENT: Final = sa.text("SELECT version_num FROM alembic_version")

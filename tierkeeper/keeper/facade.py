@@ -11,7 +11,7 @@ from tierkeeper.base import log
 from tierkeeper.base.callers import Caller
 from tierkeeper.base.errors import SettingInvalid, TierkeeperError
 from tierkeeper.base.quantities import Unusable
-from tierkeeper.catalog import revisions
+from tierkeeper.catalog import migrate, revisions
 from tierkeeper.catalog.database import Database
 from tierkeeper.engine.active_policies import PolicyBook
 from tierkeeper.engine.context import Engine
@@ -132,6 +132,10 @@ class Keeper:
         Raises as :meth:`init`; only the first start makes places, and only those of the embedded default.
         """
         return founding.start(self._engine, caller=caller)
+
+    def downgrade(self, revision: str) -> str:
+        """Bring the catalog, which may be an older one, back to a revision before its own; return the one it was at."""
+        return migrate.downgrade(self.settings.catalog.url or "", revision)
 
     @property
     def engine(self) -> Engine:

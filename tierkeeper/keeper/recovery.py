@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tierkeeper.base.callers import Caller
-from tierkeeper.catalog import migrate
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import accept, doctor, dump, dump_files, mend, rebuild
 from tierkeeper.values.progress import ProgressCallback
@@ -21,10 +20,6 @@ class Recovery:
     def dump(self, *, caller: Caller, progress: ProgressCallback | None = None) -> SweepResult:
         """Write the catalog and its new events into the coldest tier."""
         return dump.dump(self.engine, caller=caller, progress=progress)
-
-    def downgrade(self, revision: str) -> str:
-        """Bring the catalog back to an earlier revision, for an earlier version; return the one that it was at."""
-        return migrate.downgrade(self.engine.settings.catalog.url or "", revision)
 
     def dumps(self) -> "list[dump_files.DumpView]":
         """Return the existing dumps, newest first."""

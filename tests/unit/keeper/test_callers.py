@@ -50,7 +50,6 @@ READS = {
 FOR_THE_HOUSE = {
     "Deliveries": {"count", "answered", "park", "refuse", "wait", "due"},
     "HealthChecks": {"canary"},
-    "Recovery": {"downgrade"},  # it changes tables, and no rows
     "Sweeps": {"converge_due", "recompute"},  # they continue runs that have an actor
 }
 

@@ -57,7 +57,7 @@ def downgrade(session: Session, *, revision: str, yes: bool) -> None:
     """
     if not yes and not click.confirm(f"Bring the catalog back to revision {revision}?", err=True):
         raise click.Abort
-    before = session.keeper.recovery.downgrade(revision)
+    before = session.downgrade(revision)
     if session.output.as_json:
         session.output.document({"from": before, "to": revision})
         return

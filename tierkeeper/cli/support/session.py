@@ -98,6 +98,10 @@ class Session:
         """Make or upgrade the catalog, make and mark the tiers; return what was made, in words."""
         return self._opened.init(caller=self.caller)
 
+    def downgrade(self, revision: str) -> str:
+        """Bring the catalog back to an earlier revision, and upgrade no embedded one before; return its own."""
+        return self._opened.downgrade(revision)
+
     def take_over(self, tier: str, *, reason: str, lost: bool) -> None:
         """Adopt a tier's place, whatever mark it has."""
         self._opened.tiers.take_over(tier, caller=self.caller, reason=reason, lost=lost)
