@@ -186,7 +186,9 @@ class SourceRefused(TierkeeperError):
 
 
 class StagedContentMissing(TierkeeperError):
-    """Staged content {name} is not there (or was taken already). Stage it again and send the message again."""
+    """Staged content {name} is not in {place} (or was taken already). Stage it again and send the message again; the
+    producer's staging_url has to be that place, by whatever path or address.
+    """
 
     exit_code = 4
 

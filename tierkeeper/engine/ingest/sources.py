@@ -28,6 +28,7 @@ from tierkeeper.base.errors import (
     StagedContentMissing,
     TierkeeperError,
 )
+from tierkeeper.base.secrets import masked_url
 from tierkeeper.base.states import Temperature
 from tierkeeper.engine.copies import opener
 from tierkeeper.engine.copies.streams import Noted, Reopened
@@ -252,7 +253,7 @@ def _object(settings: Settings, store: Store, location: str, missing: Tierkeeper
 
 @contextmanager
 def _staged(settings: Settings, content: StagedContent) -> Iterator[_ReadOnce]:
-    missing = StagedContentMissing(name=content.name)
+    missing = StagedContentMissing(name=content.name, place=masked_url(settings.staging.url))
     with _object(settings, staging_store(settings), content.name, missing) as read:
         yield read
 

@@ -37,8 +37,8 @@ def test_staged_content_is_taken(house: House) -> None:
 
 
 def test_staged_content_that_is_missing(house: House) -> None:
-    """A staged name under which nothing lies is refused, and nothing changes."""
-    with pytest.raises(StagedContentMissing):
+    """A staged name under which nothing lies is refused, with the place that was looked at, and nothing changes."""
+    with pytest.raises(StagedContentMissing, match=f"{house.settings.staging.url}.*staging_url has to be that place"):
         house.store("a", content=StagedContent(name=str(uuid4())))
     assert house.everything() == []
 
