@@ -158,4 +158,23 @@ CONFIGURING = (
         Edit("tierkeeper/settings/settings.py", "shown(name, value) if isinstance(value, str)", "value if True"),
         f"{_CLEAR}test_a_value_in_an_error",
     ),
+    _url(
+        "any database passes",
+        Edit(_URLS, "    if not _DATABASE.fullmatch(text):\n", "    if False:\n"),
+        f"{_CLEAR}test_a_url_that_is_in_doubt",
+    ),
+    _url(
+        "a result store may leave out how certificates are checked",
+        Edit(_URLS, """"rediss" and "ssl_cert_reqs" not in options""", """"rediss" and False"""),
+        f"{_CLEAR}test_results_that_celery_cannot_read",
+    ),
+    _url(
+        "options that a library cannot read are its own error",
+        Edit(
+            "client/src/tierkeeper_client/client.py",
+            "(TypeError, ValueError) as error:\n            raise",
+            "ZeroDivisionError as error:\n            raise",
+        ),
+        f"{_CLEAR}test_options_that_a_library_cannot_read",
+    ),
 )

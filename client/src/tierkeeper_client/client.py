@@ -5,7 +5,7 @@ results are read from the result store only through a handle.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -55,8 +55,8 @@ class TierkeeperClient:
         queue_type: QueueType | None = None,
         limits: Bounds = DEFAULT,
     ) -> None:
-        for field, url in (("broker_url", broker_url), ("result_url", result_url)):
-            _check_service(field, url)
+        _check_service("broker_url", broker_url, schemes=service_urls.BROKERS)
+        _check_service("result_url", result_url, schemes=service_urls.RESULTS)
         ring = None if keys is None else KeyRing.parse(keys)
         self._sender = Celery("tierkeeper_client", set_as_current=False, fixups=[])
         # No backend for the sender: sending must not wait for the result store. The worker has its own URL of it.
@@ -78,12 +78,18 @@ class TierkeeperClient:
                 problem="nothing here speaks to such a broker",
                 fix="Begin it with redis://, rediss://, redis+socket:// or amqp://.",
             ) from error
+        except (TypeError, ValueError) as error:
+            raise _unread("broker_url", broker_url) from error
         sign_messages(self._sender, ring)
         self._broker_errors: tuple[type[BaseException], ...] = (KombuError, OSError, *broker_errors)
         self._results: Celery | None = None
         if result_url is not None:
             self._results = Celery("tierkeeper_results", set_as_current=False, fixups=[])
             self._results.conf.update(shared_settings(broker_url, result_url))
+            try:
+                _ = self._results.backend  # it reads its URL, and connects later
+            except (TypeError, ValueError) as error:
+                raise _unread("result_url", result_url) from error
         self._staging: Staging | None = None if staging_url is None else open_staging(staging_url)
         # without a result store no result can be read; with one, each task decides whether it keeps its result
         self._options: dict[str, Any] = {"ignore_result": True} if result_url is None else {}
@@ -320,11 +326,17 @@ def _opened(path: Path) -> BinaryIO:
         raise InvalidInput(field="content", value=str(path), problem=problem, fix=fix) from error
 
 
-def _check_service(field: str, url: str | None) -> None:
+def _unread(field: str, url: str) -> InvalidInput:
+    """Return the error of a URL that Celery's libraries cannot read; their words may show a value of it."""
+    problem, fix = "its options cannot be read", "Correct or leave out what stands behind its '?'."
+    return InvalidInput(field=field, value=f"{url.partition(':')[0]}:…", problem=problem, fix=fix)
+
+
+def _check_service(field: str, url: str | None, *, schemes: Sequence[str]) -> None:
     scheme = (url or "").partition(":")[0]
     try:
         if url is not None and scheme in service_urls.BROKERS:
-            service_urls.check(url, schemes=service_urls.BROKERS)
+            service_urls.check(url, schemes=schemes)
     except UnusableUrl as error:
         problem = error.problem.rstrip(".")
         raise InvalidInput(field=field, value=f"{scheme}:…", problem=problem, fix=error.fix) from None

@@ -36,6 +36,13 @@ NAMES = {"catalog.url": "TIERKEEPER_CATALOG__URL", "broker.url": "TIERKEEPER_BRO
         ("rediss//cache", "scheme is not one"),
         ("hush", "scheme is not one"),
         ("redis+socket://hush/run/valkey.sock", "it names no socket"),
+        ("redis+socket:///run/valkey.sock?virtual_host=hush", "its database is not a number"),
+        ("redis://cache/hush", "its database is not a number"),
+        ("redis://cache/0/hush", "its database is not a number"),
+        ("redis://cache/-1", "its database is not a number"),
+        ("redis://cache/\u0663", "its database is not a number"),
+        ("redis://cache/0;redis://cache/hush", "its database is not a number"),
+        ("rediss://cache/0?ssl_cert_reqs=hush", "its ssl_cert_reqs is not known"),
         ("amqp://u:hush@one;amqp://u:hu/sh@two", "an '@' is not where"),
         ("postgresql://u:hu/sh@db/x", "an '@' is not where"),
         ("postgresql://u:hush@db:54x2/x", "its port is not a number"),
@@ -54,7 +61,8 @@ def test_a_url_that_is_in_doubt(url: str, problem: str) -> None:
     assert str(caught.value).startswith(f"Setting {name} (env {NAMES[name]}): ")
     told = [str(caught.value)]
     if url.startswith(("redis:", "amqp:")):
-        for urls in ((url, None), ("redis://cache", url)):
+        results = [("redis://cache", url)] if url.startswith("redis:") and ";" not in url else []
+        for urls in [(url, None), *results]:
             with pytest.raises(InvalidInput) as refused:
                 TierkeeperClient(*urls)
             told.append(str(refused.value))
@@ -69,6 +77,10 @@ def test_a_url_that_is_in_doubt(url: str, problem: str) -> None:
         "redis://:hush@cache:6379/0",
         "redis://:hu%2Fsh@cache:6379/0",
         "redis://cache",
+        "redis://cache/",
+        "redis://cache//15",
+        "redis://one/1;redis://two/1",
+        "rediss://cache/0",
         "rediss://u:a:b@cache/0?ssl_cert_reqs=required",
         "redis+socket:///home/me@corp/valkey.sock?virtual_host=0",
         "amqp://u:p@rabbit//",
@@ -79,6 +91,41 @@ def test_a_url_that_is_in_doubt(url: str, problem: str) -> None:
 def test_a_broker_that_is_clear(url: str) -> None:
     """What works stays as it is."""
     assert load(environ={"TIERKEEPER_BROKER__URL": url}).broker.url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("redis://cache/hush", "its database is not a number"),
+        ("redis://one/0;redis://two/0", "its database is not a number"),
+        ("rediss://cache/0", "does not say how certificates are checked"),
+        ("redis://cache/0?ssl_cert_reqs=required", "has options of TLS"),
+    ],
+)
+def test_results_that_celery_cannot_read(url: str, problem: str) -> None:
+    """A result store's URL is judged as Celery's result backend reads it, which is not how the broker's is read."""
+    with pytest.raises(SettingInvalid, match=problem) as caught:
+        load(environ={"TIERKEEPER_RESULTS__URL": url})
+    assert "hush" not in str(caught.value)
+    with pytest.raises(InvalidInput, match=problem):
+        TierkeeperClient("redis://cache", url)
+
+
+@pytest.mark.parametrize(
+    ("urls", "field"),
+    [
+        (("redis://cache/0?socket_timeout=hush", None), "broker_url"),
+        (("redis://cache/0?virtual_host=hush", None), "broker_url"),
+        (("redis://cache", "redis://cache/0?socket_timeout=hush"), "result_url"),
+        (("redis://cache", "redis+socket:///x?db=hush"), "result_url"),
+    ],
+)
+def test_options_that_a_library_cannot_read(urls: tuple[str, str | None], field: str) -> None:
+    """The client's error says which of its URLs it is, and shows no value of it."""
+    with pytest.raises(InvalidInput, match="its options cannot be read") as caught:
+        TierkeeperClient(*urls)
+    assert caught.value.data["field"] == field
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
