@@ -66,6 +66,24 @@ CONNECTING = (
         Edit(_DATABASE, "                set_each_time(connection)\n                yield", "                yield"),
         "test_every_transaction_is_bounded",
     ),
+    Mutant(
+        "behind a pooler",
+        "a reader's transaction has not begun",
+        (
+            Edit(
+                _DATABASE,
+                "                connection.begin()\n                set_each_time",
+                "                set_each_time",
+            ),
+        ),
+        ("tests/integration/catalog/test_database.py::test_a_reader_is_in_a_transaction",),
+    ),
+    Mutant(
+        "behind a pooler",
+        "a snapshot sees what is committed meanwhile",
+        (Edit(_DATABASE, "                if snapshot:\n", "                if False:\n"),),
+        ("tests/integration/catalog/test_database.py::test_a_snapshot_is_one_moment",),
+    ),
     _refused(
         "a catalog that was downgraded cannot go further back",
         Edit(

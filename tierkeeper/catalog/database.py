@@ -149,10 +149,17 @@ class Database:
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """A connection for queries that change nothing."""
+    def reading(self, *, snapshot: bool = False) -> Iterator[sa.Connection]:
+        """A transaction for queries, which is rolled back at the end; ``snapshot``: all of them see one moment.
+
+        It has begun, behind a pooler as without one: whoever gets the connection begins none.
+        """
+        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
             with self.engine.connect() as connection:
+                if snapshot:
+                    connection.execution_options(**options)
+                connection.begin()
                 set_each_time(connection)
                 yield connection
         except (sa.exc.DBAPIError, *_OTHERS) as error:

@@ -83,12 +83,10 @@ class Snapshot:
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
     """Yield a snapshot of the catalog, kept for as long as it is read."""
-    with database.reading() as plain:
-        connection = plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connection.begin():
-            connection.execute(_HOLD_EVENTS)
-            take_time(connection)
-            yield Snapshot(catalog_now(connection), horizon(connection), revisions.current(connection), connection)
+    with database.reading(snapshot=True) as connection:
+        connection.execute(_HOLD_EVENTS)
+        take_time(connection)
+        yield Snapshot(catalog_now(connection), horizon(connection), revisions.current(connection), connection)
 
 
 def clear(connection: sa.Connection) -> None:

@@ -76,6 +76,22 @@ def test_a_copy_that_the_server_ends(house: House) -> None:
         copied(connection)
 
 
+def test_a_reader_is_in_a_transaction(house: House) -> None:
+    """It has begun, also without a pooler, which needs that: who begins one in it fails here already."""
+    with house.keeper.engine.catalog.reading() as connection:
+        assert connection.in_transaction()
+        with pytest.raises(sa.exc.InvalidRequestError, match="already"):
+            connection.begin()
+
+
+def test_a_snapshot_is_one_moment(house: House) -> None:
+    """It reads alone, and sees one moment; the next reader of its connection does not."""
+    shown = sa.text("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
+    for snapshot, found in ((True, ("repeatable read", "on")), (False, ("read committed", "off"))):
+        with house.keeper.engine.catalog.reading(snapshot=snapshot) as connection:
+            assert tuple(connection.execute(shown).one()) == found
+
+
 def test_a_catalog_that_is_not_there() -> None:
     """A catalog that can't be reached is an error that says so, in seconds."""
     settings = CatalogSettings(url="postgresql://nobody@127.0.0.1:1/none", timeout=timedelta(seconds=1))

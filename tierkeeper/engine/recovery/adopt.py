@@ -93,9 +93,8 @@ def adopt(
                 aside.append(one)
             continue
         if dry_run:
-            with engine.catalog.reading() as connection, connection.begin() as transaction:
+            with engine.catalog.reading() as connection:  # which is rolled back
                 done.append(_take(connection, engine=engine, one=one, found=found, caller=caller, run=run))
-                transaction.rollback()
             continue
         try:
             done.append(engine.catalog.run(caller, _take, engine=engine, one=one, found=found, caller=caller, run=run))

@@ -96,7 +96,7 @@ def _apart(check: str, ask: Callable[[], Checkup]) -> Iterator[Checkup]:
 
 
 def _asked(catalog: Database, question: str, **times: datetime) -> Checkup:
-    with catalog.reading() as connection, connection.begin():
+    with catalog.reading() as connection:
         answer = doctor.ask(connection, question, **times)
     if not answer.count:
         return Checkup(question, Condition.OK, "none")

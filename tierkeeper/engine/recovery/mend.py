@@ -30,7 +30,7 @@ def mend(catalog: Database, *, caller: Caller, reason: str, dry_run: bool) -> It
     """Yield each artifact whose row is mended, or would be, with the columns that could not be read."""
     after = UUID(int=0)
     while True:
-        with catalog.reading() as connection, connection.begin():
+        with catalog.reading() as connection:
             ids = unreadable.page(connection, after=after, limit=_PAGE)
         if not ids:
             return
