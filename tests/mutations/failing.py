@@ -5,6 +5,8 @@ from mutations.mutant import Edit, Mutant
 _TESTS = "tests/integration/engine/converge/test_failures.py::"
 _COMMIT = "tierkeeper/engine/converge/commit.py"
 _SCHEDULE = "tierkeeper/catalog/schedule.py"
+_ENDS = "tierkeeper/catalog/sweep_ends.py"
+_VITALS = "tests/integration/engine/operations/test_sweep_vitals.py::"
 
 FAILING = (
     Mutant(
@@ -90,5 +92,41 @@ FAILING = (
         "stubborn failures need no attention",
         (Edit("tierkeeper/engine/operations/health.py", " or look.stubborn > 0", ""),),
         (f"{_TESTS}test_what_fails_again_and_again_needs_attention",),
+    ),
+    Mutant(
+        "failures",
+        "a sweep that fails for good is not bad",
+        (Edit("tierkeeper/engine/operations/sweep_vitals.py", "Condition.BAD if lasting else ", ""),),
+        (f"{_VITALS}test_a_sweep_that_fails",),
+    ),
+    Mutant(
+        "failures",
+        "a sweep's success does not end its failures",
+        (Edit(_ENDS, "coalesce(good.started_at, statement_timestamp() - :looked)", "statement_timestamp() - :looked"),),
+        (f"{_VITALS}test_a_sweep_that_fails",),
+    ),
+    Mutant(
+        "failures",
+        "a success of the future hides a sweep's failures",
+        (
+            Edit(
+                _ENDS,
+                "AND started_at BETWEEN statement_timestamp() - :looked AND statement_timestamp()\n        ORDER",
+                "AND started_at > statement_timestamp() - :looked\n        ORDER",
+            ),
+        ),
+        (f"{_VITALS}test_a_success_of_the_future_hides_no_failure",),
+    ),
+    Mutant(
+        "failures",
+        "a dump of the future is the last one",
+        (Edit(_ENDS, "        AND started_at <= statement_timestamp()\n", ""),),
+        (f"{_VITALS}test_a_success_of_the_future_hides_no_failure",),
+    ),
+    Mutant(
+        "failures",
+        "a dump that failed is not told",
+        (Edit("tierkeeper/engine/operations/sweep_vitals.py", "    if failed is not None:\n", "    if False:\n"),),
+        (f"{_VITALS}test_the_last_dump",),
     ),
 )

@@ -15,12 +15,13 @@ from tierkeeper.base import callers
 from tierkeeper.base.metrics import HEALTH
 from tierkeeper.base.quantities import format_duration
 from tierkeeper.base.secrets import masked
-from tierkeeper.catalog import heartbeats, refusals, switches
+from tierkeeper.base.states import RunKind
+from tierkeeper.catalog import heartbeats, refusals, sweep_ends, switches
 from tierkeeper.catalog.database import Clocks, Database, catalog_now, clocks
 from tierkeeper.catalog.health import CatalogSigns, signs
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.mark_check import Marks
-from tierkeeper.engine.operations import broker
+from tierkeeper.engine.operations import broker, sweep_vitals
 from tierkeeper.engine.operations.probing import ask_all
 from tierkeeper.settings import order
 from tierkeeper.settings.settings import Settings
@@ -63,6 +64,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         slots = heartbeats.recent_slots(connection, seconds=HOUR)
         refused = switches.deletes_refused(connection)
         sweeps = refusals.of_sweeps(connection)
+        failing, dumped = sweep_ends.failing(connection), sweep_ends.last_done(connection, RunKind.DUMP)
         now = clocks(connection)
     vitals = [
         *_due(engine.settings, look, slots),
@@ -72,6 +74,7 @@ def health(engine: Engine, *, tiers: bool = True) -> Health:
         *_canaries(engine.settings, look.now, canaries),
         *_waiting(look, refused),
         *_refusals(look, sweeps),
+        *sweep_vitals.sweeps(look.now, failing, dumped),
         *_asked(engine, tiers=tiers),
     ]
     for vital in vitals:

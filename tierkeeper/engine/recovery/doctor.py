@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from tierkeeper.base.errors import DumpMissing
-from tierkeeper.catalog import doctor, epochs, holds, refusals, switches
+from tierkeeper.catalog import doctor, epochs, holds, refusals, sweep_ends, switches
 from tierkeeper.catalog.database import Database, catalog_now
 from tierkeeper.engine.context import Engine
 from tierkeeper.engine.recovery import adopt, dump, dump_files, mend
@@ -20,7 +20,6 @@ from tierkeeper.values.recovery import Checkup
 from tierkeeper_client import texts
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_DUMP_AGE = timedelta(days=2)  # dumps are made daily
 _AHEAD = timedelta(hours=1)  # further ahead no server's clock is
 _LATE = timedelta(hours=1)
 
@@ -144,7 +143,7 @@ def _dumps(engine: Engine, now: datetime) -> Checkup:
         found += f"; with a later time, and not newer: {', '.join(view.name for view in later)}"
     if newest.at > now + _AHEAD:
         found += "; that is in the future: a clock was ahead when it was made, so it may be of any age"
-    fresh = now - _DUMP_AGE <= newest.at <= now + _AHEAD
+    fresh = now - sweep_ends.DUMP_AGE <= newest.at <= now + _AHEAD
     return Checkup("dumps", Condition.OK if fresh else Condition.ATTENTION, found, "" if fresh else advice)
 
 

@@ -45,8 +45,9 @@ def bad(health: Health) -> set[str]:
 
 
 def test_a_house_at_work_is_healthy(house: House) -> None:
-    """Nothing due, canaries through every queue, tiers that answer: nothing is bad and nothing waits."""
+    """Nothing due, canaries through every queue, tiers that answer, a dump: nothing is bad and nothing waits."""
     come_through(house)
+    house.keeper.recovery.dump(caller=TESTER)
     health = house.keeper.health.check()
     assert health.healthy
     assert {vital.condition for vital in health.vitals} == {Condition.OK}
