@@ -231,7 +231,7 @@ def test_patience_is_counted_from_the_last_progress(
     monkeypatch: pytest.MonkeyPatch, reached: list[str], tries: int
 ) -> None:
     """Each migration has its whole patience to get its locks, however long those before it took or waited."""
-    clock, upgrades, revisions = Clock(), 0, iter(reached)
+    clock, upgrades, reaching = Clock(), 0, iter(reached)
 
     def upgrade(*_: object) -> None:
         nonlocal upgrades
@@ -242,7 +242,7 @@ def test_patience_is_counted_from_the_last_progress(
 
     monkeypatch.setattr(migrate, "time", clock)
     monkeypatch.setattr(command, "upgrade", upgrade)
-    monkeypatch.setattr(migrate.revisions, "current", lambda _connection: next(revisions))
+    monkeypatch.setattr(revisions, "current", lambda _connection: next(reaching))
     gives_up: AbstractContextManager[object] = pytest.raises(sa.exc.DBAPIError, match="canceled")
     with gives_up if tries == len(reached) else nullcontext():
         migrate._try_again(sa.create_engine("sqlite://"))
